@@ -1,0 +1,109 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// ListenerID names a listener: "node-1/http", "gateway/http", "slb/http", "dns".
+type ListenerID string
+
+// Class is what routes name to be served: a route is served on every listener of each class it attaches to and
+// on no other. Ingress nodes share one class; a listener that is alone has a class of its own.
+type Class string
+
+// Protocol is what a listener speaks.
+type Protocol string
+
+// The protocols.
+const (
+	HTTP  Protocol = "HTTP"  // HTTP/1.1 in clear text
+	HTTPS Protocol = "HTTPS" // TLS terminated here, HTTP inside
+	TLS   Protocol = "TLS"   // TLS passed through by server name
+	TCP   Protocol = "TCP"
+	UDP   Protocol = "UDP"
+	DNS   Protocol = "DNS" // authoritative DNS over UDP and TCP on the same address
+)
+
+// HostRule says what a listener does with a request whose most specific host has no matching route.
+type HostRule string
+
+// The host rules. The zero value is HostOwns.
+const (
+	// HostOwns: the most specific host that has any route decides alone; what it does not match is 404, as
+	// nginx and the Ingress specification have it.
+	HostOwns HostRule = ""
+	// HostFalls: routes of all matching hosts compete in the total order, as in Spring Cloud Gateway, where a
+	// host is one more condition.
+	HostFalls HostRule = "falls"
+)
+
+// Listener is an address with a protocol and, for HTTPS, a TLS identity.
+type Listener struct {
+	ID        ListenerID       `json:"id"`
+	Origin    Origin           `json:"origin"`
+	Class     Class            `json:"class"` // empty = the ID
+	Bind      []netip.AddrPort `json:"bind"`
+	Advertise []netip.Addr     `json:"advertise,omitempty"` // what DNS, status and self-registration say; empty = Bind
+	Names     []Host           `json:"names,omitempty"`     // names of the listener itself, published in DNS
+	Protocol  Protocol         `json:"protocol"`
+	HostRule  HostRule         `json:"hostRule,omitempty"`
+	Trust     Trust            `json:"trust,omitzero"`
+	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
+}
+
+// Trust says whom a listener believes about the client.
+type Trust struct {
+	// ProxyFrom are the addresses whose connections must begin with a PROXY protocol header (v1 or v2). From
+	// all others such a header is refused and their own address counts.
+	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty"`
+	// ForwardedFrom are the client addresses whose X-Forwarded-* headers are kept and appended to. Those of all
+	// others are replaced.
+	ForwardedFrom []netip.Prefix `json:"forwardedFrom,omitempty"`
+}
+
+// EffectiveClass is Class, or the ID where no class is given.
+func (l Listener) EffectiveClass() Class {
+	if l.Class != "" {
+		return l.Class
+	}
+	return Class(l.ID)
+}
+
+// Addresses is Advertise, or the bound addresses where nothing is advertised.
+func (l Listener) Addresses() []netip.Addr {
+	if len(l.Advertise) > 0 {
+		return l.Advertise
+	}
+	var out []netip.Addr
+	for _, b := range l.Bind {
+		out = append(out, b.Addr())
+	}
+	return out
+}
+
+// Validate reports the first field that its type does not allow.
+func (l Listener) Validate() error {
+	switch {
+	case l.ID == "":
+		return fieldError("id", "is empty")
+	case len(l.Bind) == 0:
+		return fieldError("bind", "is empty: name at least one address:port")
+	}
+	for i, b := range l.Bind {
+		if !b.IsValid() {
+			return fieldError(fmt.Sprintf("bind[%d]", i), "is not an address:port")
+		}
+	}
+	switch l.Protocol {
+	case HTTP, HTTPS, TLS, TCP, UDP, DNS:
+	default:
+		return fieldError("protocol", fmt.Sprintf("%q is none of HTTP, HTTPS, TLS, TCP, UDP, DNS", l.Protocol))
+	}
+	for i, n := range l.Names {
+		if err := n.Validate(); err != nil {
+			return fieldError(fmt.Sprintf("names[%d]", i), err.Error())
+		}
+	}
+	return nil
+}

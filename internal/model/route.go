@@ -1,0 +1,372 @@
+package model
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// RouteID names a route within all sources: "ingress/shop/web/0/1", "springgw/order".
+type RouteID string
+
+// Route is a rule for HTTP requests: on the listeners of these classes, for these hosts, what matches has this
+// effect.
+type Route struct {
+	ID       RouteID      `json:"id"`
+	Origin   Origin       `json:"origin"`
+	Attach   []Class      `json:"attach"`
+	Hosts    []Host       `json:"hosts,omitempty"` // empty = any host
+	Match    Match        `json:"match"`
+	Rank     Rank         `json:"rank,omitzero"`
+	Priority int          `json:"priority,omitempty"` // of the source; lower first
+	Filters  []FilterSpec `json:"filters,omitempty"`  // run in this order; on the response in reverse
+	Action   Action       `json:"-"`
+	Timeouts Timeouts     `json:"timeouts,omitzero"`
+	Default  bool         `json:"default,omitempty"` // chosen only when nothing else matches (a default backend)
+}
+
+// Rank is the order a source gives its routes itself (Spring's order and position). Lower first. The zero rank
+// leaves the order to specificity.
+type Rank struct {
+	Order    int `json:"order,omitempty"`
+	Position int `json:"position,omitempty"`
+}
+
+// Compare orders ranks, lower first.
+func (r Rank) Compare(s Rank) int {
+	return cmp.Or(cmp.Compare(r.Order, s.Order), cmp.Compare(r.Position, s.Position))
+}
+
+// Match is the condition of a route: all of its parts must hold.
+type Match struct {
+	Path    PathMatch    `json:"path"`
+	Methods []string     `json:"methods,omitempty"` // any of; empty = every method
+	Headers []FieldMatch `json:"headers,omitempty"` // all of
+	Query   []FieldMatch `json:"query,omitempty"`   // all of
+}
+
+// PathKind says how a path is compared.
+type PathKind string
+
+// The kinds of path match. Paths are compared in their normalised form.
+const (
+	PathAny     PathKind = ""        // every path
+	PathExact   PathKind = "Exact"   // the whole path
+	PathPrefix  PathKind = "Prefix"  // whole segments: /order matches /order and /order/42, not /orders
+	PathPattern PathKind = "Pattern" // segments with {name}, *, and a last {*rest} or **
+)
+
+// PathMatch is a path condition.
+type PathMatch struct {
+	Kind  PathKind `json:"kind,omitempty"`
+	Value string   `json:"value,omitempty"`
+	// Strict makes a pattern tell /a from /a/. Exact always does, Prefix never.
+	Strict bool `json:"strict,omitempty"`
+}
+
+// String returns "/order Prefix", or "any path".
+func (p PathMatch) String() string {
+	if p.Kind == PathAny {
+		return "any path"
+	}
+	return p.Value + " " + string(p.Kind)
+}
+
+// FieldMatch is a condition on a header or query parameter: it is there, and, unless Present, has the value.
+type FieldMatch struct {
+	Name    string `json:"name"`
+	Value   string `json:"value,omitempty"`
+	Present bool   `json:"present,omitempty"` // any value will do
+}
+
+// FilterSpec names a filter kind and its configuration as that kind decodes it.
+type FilterSpec struct {
+	Kind   string          `json:"kind"`
+	Config json.RawMessage `json:"config,omitempty"`
+}
+
+// Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
+type Action interface{ isAction() }
+
+// Forward sends the request to an upstream.
+type Forward struct {
+	Targets []Target `json:"targets"` // chosen among by weight
+	Host    HostMode `json:"host,omitempty"`
+	// HostName is the Host sent when Host is HostLiteral.
+	HostName string `json:"hostName,omitempty"`
+	Retry    Retry  `json:"retry,omitzero"`
+}
+
+// Target is an upstream with a share of the route's requests.
+type Target struct {
+	Upstream UpstreamID `json:"upstream"`
+	Weight   int        `json:"weight,omitempty"` // share; all zero = equal shares
+}
+
+// HostMode says which Host header the upstream sees.
+type HostMode string
+
+// The host modes.
+const (
+	HostKeep     HostMode = ""         // what the client sent (ingress)
+	HostEndpoint HostMode = "endpoint" // the endpoint's own address (Spring Cloud Gateway)
+	HostLiteral  HostMode = "literal"  // HostName
+)
+
+// Retry says when a request is sent again, on another endpoint. A request of which not a byte was sent to the
+// upstream is always safe to send again.
+type Retry struct {
+	Attempts int `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none
+}
+
+// Redirect answers with a location.
+type Redirect struct {
+	Status   int    `json:"status"`
+	Location string `json:"location"`
+}
+
+// Respond answers at once. Code tells operators why in header and log; the client sees only the status.
+type Respond struct {
+	Status int    `json:"status"`
+	Code   Code   `json:"code,omitempty"`
+	Body   string `json:"body,omitempty"`
+}
+
+func (Forward) isAction()  {}
+func (Redirect) isAction() {}
+func (Respond) isAction()  {}
+
+// Timeouts bound a request. Zero = the engine's default, stated there.
+type Timeouts struct {
+	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream
+	Response time.Duration `json:"response,omitempty"` // request sent → response head
+	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
+}
+
+// routeFields has the fields of Route without its methods, so that the JSON codec below does not call itself.
+type routeFields Route
+
+// routeJSON is the text form of a route: its fields and exactly one of the three actions.
+type routeJSON struct {
+	routeFields
+	Forward  *Forward  `json:"forward,omitempty"`
+	Redirect *Redirect `json:"redirect,omitempty"`
+	Respond  *Respond  `json:"respond,omitempty"`
+}
+
+// MarshalJSON writes the route with its action under forward, redirect or respond.
+func (r Route) MarshalJSON() ([]byte, error) {
+	out := routeJSON{routeFields: routeFields(r)}
+	switch a := r.Action.(type) {
+	case Forward:
+		out.Forward = &a
+	case Redirect:
+		out.Redirect = &a
+	case Respond:
+		out.Respond = &a
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. More than one action is an error, none is left to Validate.
+func (r *Route) UnmarshalJSON(b []byte) error {
+	var in routeJSON
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*r = Route(in.routeFields)
+	n := 0
+	if in.Forward != nil {
+		r.Action, n = *in.Forward, n+1
+	}
+	if in.Redirect != nil {
+		r.Action, n = *in.Redirect, n+1
+	}
+	if in.Respond != nil {
+		r.Action, n = *in.Respond, n+1
+	}
+	if n > 1 {
+		return fieldError("action", "is given more than once: one of forward, redirect, respond")
+	}
+	return nil
+}
+
+// EffectiveHosts is Hosts, or any host where none is given.
+func (r Route) EffectiveHosts() []Host {
+	if len(r.Hosts) == 0 {
+		return []Host{""}
+	}
+	return r.Hosts
+}
+
+// CompareRoutes is the one total order of routes that claim the same host of the same class: default routes
+// last, then rank, host specificity, path specificity, number of further conditions, source priority, creation time, namespace and
+// name, and at last the ID.
+func CompareRoutes(a, b *Route) int {
+	return cmp.Or(
+		boolFirst(a.Default, b.Default),
+		a.Rank.Compare(b.Rank),
+		compareSpecificity(a.Match, b.Match),
+		cmp.Compare(a.Priority, b.Priority),
+		a.Origin.Before(b.Origin),
+		strings.Compare(string(a.ID), string(b.ID)),
+		strings.Compare(a.Origin.Source, b.Origin.Source),
+	)
+}
+
+func boolFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// compareSpecificity puts the match that fixes more first: Exact, then Prefix and Pattern by length, then any
+// path; with equal paths the one with a method condition, then more headers, then more query parameters.
+func compareSpecificity(a, b Match) int {
+	return cmp.Or(
+		cmp.Compare(pathClass(a.Path), pathClass(b.Path)),
+		cmp.Compare(pathLength(b.Path), pathLength(a.Path)),
+		strings.Compare(a.Path.Value, b.Path.Value),
+		boolFirst(len(a.Methods) == 0, len(b.Methods) == 0),
+		cmp.Compare(len(b.Headers), len(a.Headers)),
+		cmp.Compare(len(b.Query), len(a.Query)),
+	)
+}
+
+func pathClass(p PathMatch) int {
+	switch p.Kind {
+	case PathExact:
+		return 0
+	case PathAny:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// pathLength is what a path fixes, in bytes: a prefix counts without its trailing slash, a pattern without what
+// it leaves open.
+func pathLength(p PathMatch) int {
+	v := strings.TrimSuffix(p.Value, "/")
+	if p.Kind != PathPattern {
+		return len(v)
+	}
+	n := 0
+	for seg := range strings.SplitSeq(v, "/") {
+		if !strings.ContainsAny(seg, "{*") {
+			n += len(seg) + 1
+		}
+	}
+	return n
+}
+
+// SameMatch tells whether two matches accept exactly the same requests, so that the later one can never be reached.
+func SameMatch(a, b Match) bool {
+	return samePath(a.Path, b.Path) && equal(a.Methods, b.Methods) && equal(a.Headers, b.Headers) && equal(a.Query, b.Query)
+}
+
+func samePath(a, b PathMatch) bool {
+	if a.Kind != b.Kind {
+		return false
+	}
+	if a.Kind == PathPrefix {
+		return strings.TrimSuffix(a.Value, "/") == strings.TrimSuffix(b.Value, "/")
+	}
+	return a.Value == b.Value && a.Strict == b.Strict
+}
+
+func equal[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Validate reports the first field that its type does not allow.
+func (r Route) Validate() error {
+	if r.ID == "" {
+		return fieldError("id", "is empty")
+	}
+	if len(r.Attach) == 0 {
+		return fieldError("attach", "is empty: name the class of listeners that serve it")
+	}
+	for i, h := range r.Hosts {
+		if err := h.Validate(); err != nil {
+			return fieldError(fmt.Sprintf("hosts[%d]", i), err.Error())
+		}
+	}
+	if err := r.Match.Validate(); err != nil {
+		return err
+	}
+	return validateAction(r.Action)
+}
+
+// Validate reports a path that is no path and conditions without a name.
+func (m Match) Validate() error {
+	switch m.Path.Kind {
+	case PathAny:
+		if m.Path.Value != "" {
+			return fieldError("match.path.value", "is set without a kind")
+		}
+	case PathExact, PathPrefix, PathPattern:
+		if !strings.HasPrefix(m.Path.Value, "/") {
+			return fieldError("match.path.value", fmt.Sprintf("%q does not begin with /", m.Path.Value))
+		}
+	default:
+		return fieldError("match.path.kind", fmt.Sprintf("%q is none of Exact, Prefix, Pattern", m.Path.Kind))
+	}
+	for i, f := range m.Headers {
+		if f.Name == "" {
+			return fieldError(fmt.Sprintf("match.headers[%d].name", i), "is empty")
+		}
+	}
+	for i, f := range m.Query {
+		if f.Name == "" {
+			return fieldError(fmt.Sprintf("match.query[%d].name", i), "is empty")
+		}
+	}
+	return nil
+}
+
+func validateAction(a Action) error {
+	switch a := a.(type) {
+	case Forward:
+		if len(a.Targets) == 0 {
+			return fieldError("forward.targets", "is empty: name at least one upstream")
+		}
+		for i, t := range a.Targets {
+			if t.Upstream == "" {
+				return fieldError(fmt.Sprintf("forward.targets[%d].upstream", i), "is empty")
+			}
+			if t.Weight < 0 {
+				return fieldError(fmt.Sprintf("forward.targets[%d].weight", i), "is negative")
+			}
+		}
+	case Redirect:
+		if a.Status < 300 || a.Status > 399 {
+			return fieldError("redirect.status", fmt.Sprintf("%d is not a redirect", a.Status))
+		}
+		if a.Location == "" {
+			return fieldError("redirect.location", "is empty")
+		}
+	case Respond:
+		if a.Status < 200 || a.Status > 599 {
+			return fieldError("respond.status", fmt.Sprintf("%d is not a final status", a.Status))
+		}
+	case nil:
+		return fieldError("action", "is missing: one of forward, redirect, respond")
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// UpstreamID names an upstream: "kubernetes/shop/order-service:80", "lb/nacos-order-service".
+type UpstreamID string
+
+// Keepers: who keeps a list of addresses. The road a request takes is read from the keeper of its list.
+const (
+	KeeperKubernetes = "kubernetes" // Services and what runs behind them: road 1
+	KeeperRegistry   = "registry"   // a registry; further ones are "registry/NAME": road 2
+	KeeperStatic     = "static"     // addresses written down in configuration
+)
+
+// EndpointsID names a list of addresses: one port of one Kubernetes Service, one registry service. Several
+// upstreams may use one list with different settings.
+type EndpointsID struct {
+	Keeper string `json:"keeper"`
+	Name   string `json:"name"` // "shop/order-service:http", "public/DEFAULT_GROUP/nacos-order-service"
+}
+
+// String returns "keeper:name".
+func (e EndpointsID) String() string { return e.Keeper + ":" + e.Name }
+
+// Road is 1 for lists that Kubernetes keeps, 2 for those of a registry, 0 for others.
+func (e EndpointsID) Road() int {
+	switch {
+	case e.Keeper == KeeperKubernetes:
+		return 1
+	case e.Keeper == KeeperRegistry || strings.HasPrefix(e.Keeper, KeeperRegistry+"/"):
+		return 2
+	default:
+		return 0
+	}
+}
+
+// Compare orders by keeper, then name.
+func (e EndpointsID) Compare(f EndpointsID) int {
+	if c := strings.Compare(e.Keeper, f.Keeper); c != 0 {
+		return c
+	}
+	return strings.Compare(e.Name, f.Name)
+}
+
+// Upstream is a named set of endpoints with balance, health and the way they are dialled.
+type Upstream struct {
+	ID        UpstreamID    `json:"id"`
+	Origin    Origin        `json:"origin"`
+	Priority  int           `json:"priority,omitempty"` // of the source; lower first
+	Endpoints []EndpointsID `json:"endpoints"`          // the union of these lists, an address counted once
+	Select    Tags          `json:"select,omitempty"`   // only endpoints that carry all of these
+	Balance   Balance       `json:"balance,omitempty"`
+	Health    HealthCheck   `json:"health,omitzero"`
+	Dial      Dial          `json:"dial,omitzero"`
+}
+
+// Balance names the way an endpoint is chosen.
+type Balance string
+
+// The balances.
+const (
+	RoundRobin Balance = "" // smooth weighted round robin; plain round robin when the weights are equal
+)
+
+// HealthCheck is an active probe of each endpoint, made once however many routes use it.
+type HealthCheck struct {
+	Kind     HealthKind    `json:"kind,omitempty"`
+	Path     string        `json:"path,omitempty"`     // of an HTTP probe; default /
+	Interval time.Duration `json:"interval,omitempty"` // between probes of one endpoint; default 2s
+	Timeout  time.Duration `json:"timeout,omitempty"`  // of one probe; default 1s
+	Rise     int           `json:"rise,omitempty"`     // successes in a row until healthy; default 2
+	Fall     int           `json:"fall,omitempty"`     // failures in a row until unhealthy; default 2
+}
+
+// HealthKind is what a probe does.
+type HealthKind string
+
+// The probes.
+const (
+	HealthNone HealthKind = ""     // no probe: the source's word and connect failures decide
+	HealthTCP  HealthKind = "TCP"  // a connection is accepted
+	HealthHTTP HealthKind = "HTTP" // GET Path answers 2xx or 3xx
+)
+
+// Dial says how connections to endpoints are made.
+type Dial struct {
+	From  netip.Addr `json:"from,omitzero"`   // own address to dial from; zero = the system's choice
+	Proxy ProxyMode  `json:"proxy,omitempty"` // PROXY protocol header to send
+}
+
+// ProxyMode is the PROXY protocol version that is sent.
+type ProxyMode string
+
+// The modes. With ProxyV2, probes send the LOCAL command (PROXY protocol specification, section 2.2).
+const (
+	ProxyNone ProxyMode = ""
+	ProxyV2   ProxyMode = "v2"
+)
+
+// Validate reports the first field that its type does not allow.
+func (u Upstream) Validate() error {
+	switch {
+	case u.ID == "":
+		return fieldError("id", "is empty")
+	case len(u.Endpoints) == 0:
+		return fieldError("endpoints", "is empty: name at least one list of addresses")
+	case u.Balance != RoundRobin:
+		return fieldError("balance", fmt.Sprintf("%q is not supported: leave it out for round robin", u.Balance))
+	}
+	for i, e := range u.Endpoints {
+		if e.Keeper == "" || e.Name == "" {
+			return fieldError(fmt.Sprintf("endpoints[%d]", i), "needs keeper and name")
+		}
+	}
+	switch u.Health.Kind {
+	case HealthNone, HealthTCP, HealthHTTP:
+	default:
+		return fieldError("health.kind", fmt.Sprintf("%q is none of TCP, HTTP", u.Health.Kind))
+	}
+	return nil
+}
+
+// EndpointSet is one contribution to one list. A list is the union of its contributions by address; where two name
+// one address, the more restrictive State counts. A contribution that goes takes only its own addresses with it.
+type EndpointSet struct {
+	List      EndpointsID `json:"list"`
+	Origin    Origin      `json:"origin"`
+	Revision  uint64      `json:"revision,omitempty"` // the keeper's own, where it has one
+	Endpoints []Endpoint  `json:"endpoints"`
+}
+
+// Endpoint is one address of a list.
+type Endpoint struct {
+	Addr   netip.AddrPort `json:"addr"`
+	Weight Weight         `json:"weight,omitempty"`
+	State  EndpointState  `json:"state,omitempty"`
+	Zone   string         `json:"zone,omitempty"`
+	Node   string         `json:"node,omitempty"`   // the machine it runs on, where known
+	Name   string         `json:"name,omitempty"`   // the pod or instance, where known
+	Secure bool           `json:"secure,omitempty"` // TLS to this one
+	Since  time.Time      `json:"since,omitzero"`   // when it joined its list, for slow start
+	Tags   Tags           `json:"tags,omitempty"`
+}
+
+// Weight is in thousandths. The zero value is the default, 1.000; an explicit zero share is WeightNone.
+type Weight int32
+
+// WeightNone means no new traffic.
+const WeightNone Weight = -1
+
+// Thousandths is the weight as a share: 1000 by default, 0 for WeightNone.
+func (w Weight) Thousandths() int {
+	switch {
+	case w == 0:
+		return 1000
+	case w < 0:
+		return 0
+	default:
+		return int(w)
+	}
+}
+
+// EndpointState is what the sources say of an endpoint. Own observation (probes, failed connects) comes on top and
+// is not kept here.
+type EndpointState uint8
+
+// The states, from the one that is chosen first to the one that never is. Picked are the Ready; if there is none,
+// the Draining; if there is none, the LastResort.
+const (
+	Ready      EndpointState = iota
+	Draining                 // terminating, but still serving
+	LastResort               // missing from the first list after a registry lost its memory
+	Unhealthy                // its source says so
+	Disabled                 // taken out by hand
+)
+
+// String returns "ready", "draining", "last-resort", "unhealthy" or "disabled".
+func (s EndpointState) String() string {
+	return [...]string{"ready", "draining", "last-resort", "unhealthy", "disabled"}[s]
+}
+
+// MarshalText writes the state as its word.
+func (s EndpointState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the word of a state.
+func (s *EndpointState) UnmarshalText(b []byte) error {
+	for v := Ready; v <= Disabled; v++ {
+		if v.String() == string(b) {
+			*s = v
+			return nil
+		}
+	}
+	return fmt.Errorf("model: endpoint state %q: want ready, draining, last-resort, unhealthy or disabled", b)
+}
+
+// Tag is one label of an endpoint.
+type Tag struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Tags are sorted by name, each name once.
+type Tags []Tag
+
+// NewTags sorts a map into tags.
+func NewTags(m map[string]string) Tags {
+	if len(m) == 0 {
+		return nil
+	}
+	t := make(Tags, 0, len(m))
+	for k, v := range m {
+		t = append(t, Tag{k, v})
+	}
+	slices.SortFunc(t, func(a, b Tag) int { return strings.Compare(a.Name, b.Name) })
+	return t
+}
+
+// Get returns the value of a tag and whether it is there.
+func (t Tags) Get(name string) (string, bool) {
+	i, ok := slices.BinarySearchFunc(t, name, func(a Tag, n string) int { return strings.Compare(a.Name, n) })
+	if !ok {
+		return "", false
+	}
+	return t[i].Value, true
+}
+
+// Contains tells whether every tag of want is in t.
+func (t Tags) Contains(want Tags) bool {
+	for _, w := range want {
+		if v, ok := t.Get(w.Name); !ok || v != w.Value {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,114 @@
+package snapshot
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"paifang/internal/model"
+)
+
+// Dump writes everything in the snapshot but its version as text, in a fixed order, for tests and for people.
+func (s *Snapshot) Dump(w io.Writer) {
+	for l := range s.Listeners() {
+		fmt.Fprintf(w, "listener %s %s %v class %s", l.ID, l.Protocol, l.Bind, l.EffectiveClass())
+		if len(l.Advertise) > 0 {
+			fmt.Fprintf(w, " advertise %v", l.Advertise)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, class := range s.Classes() {
+		for _, t := range s.Tables(class) {
+			fmt.Fprintf(w, "host %s %s\n", class, HostText(t.Host))
+			for _, r := range t.Routes {
+				fmt.Fprintf(w, "  %s\n", r)
+			}
+			for _, l := range t.Lost {
+				fmt.Fprintf(w, "  lost %s to %s\n", l.Route.ID, l.To.ID)
+			}
+		}
+	}
+	for _, r := range s.c.L4Routes {
+		fmt.Fprintf(w, "l4 %s %v to %s\n", r.ID, r.Attach, r.Upstream)
+	}
+	for u := range s.Upstreams() {
+		fmt.Fprintf(w, "upstream %s over", u.ID)
+		for _, e := range u.Endpoints {
+			fmt.Fprintf(w, " %s", e)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, c := range s.c.Certificates {
+		fmt.Fprintf(w, "certificate %s %v\n", c.ID, c.Hosts)
+	}
+	for _, z := range s.c.Zones {
+		fmt.Fprintf(w, "zone %s\n", z.Name)
+	}
+	for n := range s.c.Names.All() {
+		fmt.Fprintf(w, "name %s %v ttl %d\n", n.Host, n.Addrs, n.TTL)
+	}
+	for _, x := range s.c.Workloads {
+		fmt.Fprintf(w, "workload %s replicas %d\n", x.ID, x.Replicas)
+	}
+	for _, d := range s.Diagnostics() {
+		fmt.Fprintln(w, d)
+	}
+}
+
+// HostText is how a host pattern is shown: "*" for any host.
+func HostText(h model.Host) string {
+	if h == "" {
+		return "*"
+	}
+	return string(h)
+}
+
+// String is one line: match, conditions, filters, effect, ID.
+func (r *Route) String() string {
+	var b strings.Builder
+	b.WriteString(r.Match.Path.String())
+	if len(r.Match.Methods) > 0 {
+		fmt.Fprintf(&b, " %s", strings.Join(r.Match.Methods, ","))
+	}
+	for _, h := range r.Match.Headers {
+		fmt.Fprintf(&b, " header %s", fieldText(h))
+	}
+	for _, q := range r.Match.Query {
+		fmt.Fprintf(&b, " query %s", fieldText(q))
+	}
+	if r.Default {
+		b.WriteString(" default")
+	}
+	for _, f := range r.Filters {
+		fmt.Fprintf(&b, " %s%s", f.Kind, f.Config)
+	}
+	switch a := r.Action.(type) {
+	case model.Forward:
+		b.WriteString(" to")
+		for _, t := range a.Targets {
+			fmt.Fprintf(&b, " %s", t.Upstream)
+			if t.Weight > 0 {
+				fmt.Fprintf(&b, "*%d", t.Weight)
+			}
+		}
+	case model.Redirect:
+		fmt.Fprintf(&b, " redirect %d %s", a.Status, a.Location)
+	case model.Respond:
+		fmt.Fprintf(&b, " respond %d", a.Status)
+		if a.Code != "" {
+			fmt.Fprintf(&b, " %s", a.Code)
+		}
+	}
+	if r.Reject != "" {
+		b.WriteString(" rejected")
+	}
+	fmt.Fprintf(&b, " (%s)", r.ID)
+	return b.String()
+}
+
+func fieldText(f model.FieldMatch) string {
+	if f.Present {
+		return f.Name
+	}
+	return f.Name + "=" + f.Value
+}

@@ -1,0 +1,53 @@
+// Package source is the contract between the Hub and whatever knows rules or addresses. README.md says it in
+// prose; read that first.
+package source
+
+import (
+	"context"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// Group is the unit of replacement. A group replaces the previous group with the same key whole; a group without
+// objects deletes it.
+type Group struct {
+	Key     string // unique within the source: "ingress/shop.test", "service/public/DEFAULT_GROUP/order"
+	Objects model.Objects
+}
+
+// Update is what a source has to say at one moment. The Hub applies its endpoints before its rules.
+type Update struct {
+	Groups []Group
+	// Full is true on the Update that completes a whole listing: after each start of Run, and whenever the source
+	// had to list again. The Hub then drops every group of this source that this Run did not name since the last Full
+	// or since its start; until then the old ones stay. The first Full makes the source synced.
+	Full bool
+	// Doubt is how long addresses that this Update takes away stay as a last resort, chosen only when nothing
+	// listed answers and dropped at their first failed connect. A registry that lost its memory sets it on the
+	// first list after a reconnect; a push on a standing connection is the truth at once and leaves it zero.
+	Doubt time.Duration
+}
+
+// Source produces Updates until ctx ends. It never closes out, never sends partial data after a failure (stale
+// beats partial), and returns only when ctx ends or it cannot go on. The Hub keeps what it had, shows it red with the
+// error and starts it again with back-off.
+type Source interface {
+	// Name is unique within the process: "manifest", "springgw", "registry".
+	Name() string
+	Run(ctx context.Context, out chan<- Update) error
+}
+
+// Report is what became of a source's objects after a commit.
+type Report struct {
+	Version     uint64             // of the snapshot
+	Diagnostics []model.Diagnostic // of this source's objects
+	InUse       []model.EndpointsID
+}
+
+// Reporter is implemented by sources that tell their origin what became of its objects, or that pay per
+// subscription and subscribe only to lists in use. Report is called from one goroutine, after each commit, and
+// must return when ctx ends.
+type Reporter interface {
+	Report(ctx context.Context, r Report) error
+}

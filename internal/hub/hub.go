@@ -58,6 +58,8 @@ type Config struct {
 	Log       *slog.Logger
 	// Published is called by the compile worker after each generation; it must not block. May be nil.
 	Published func(old, now *snapshot.Snapshot)
+	// SourceChanged is called by the hub's goroutine when a source failed or is back; it must not block. May be nil.
+	SourceChanged func(SourceStatus)
 	// Backoff is the first pause before a source that returned is started again; it doubles to 50 times that.
 	// Default 100 ms.
 	Backoff time.Duration
@@ -241,6 +243,13 @@ func (h *Hub) complete() bool {
 
 func (h *Hub) handle(e event) {
 	p, now := e.part, time.Now()
+	was := p.failed
+	defer func() {
+		h.publishStatus()
+		if p.failed != was && h.cfg.SourceChanged != nil {
+			h.cfg.SourceChanged(p.status())
+		}
+	}()
 	switch e.kind {
 	case eventStarted:
 		p.named = map[string]bool{}
@@ -262,7 +271,6 @@ func (h *Hub) handle(e event) {
 		p.heard = now
 		h.apply(p, *e.update)
 	}
-	h.publishStatus()
 }
 
 // waive starts without a required source: red, with what was saved of it.
@@ -398,8 +406,12 @@ func (h *Hub) save(last bool) {
 func (h *Hub) publishStatus() {
 	out := make([]SourceStatus, len(h.parts))
 	for i, p := range h.parts {
-		out[i] = SourceStatus{Name: p.Source.Name(), Required: p.Required, Synced: p.synced, Failed: p.failed, Error: p.err,
-			Since: p.since, Heard: p.heard, Groups: len(p.groups), Keepers: p.Keepers}
+		out[i] = p.status()
 	}
 	h.status.Store(&out)
+}
+
+func (p *part) status() SourceStatus {
+	return SourceStatus{Name: p.Source.Name(), Required: p.Required, Synced: p.synced, Failed: p.failed, Error: p.err,
+		Since: p.since, Heard: p.heard, Groups: len(p.groups), Keepers: p.Keepers}
 }

@@ -50,6 +50,9 @@ type Listener struct {
 	HostRule  HostRule         `json:"hostRule,omitempty"`
 	Trust     Trust            `json:"trust,omitzero"`
 	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
+	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
+	// process binds it.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // Trust says whom a listener believes about the client.

@@ -1,0 +1,155 @@
+package app
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is what a process does: one YAML file, read strictly. A section that is there switches its role on; each
+// works alone or together with others. `paifang up` builds one of these and hands it to the same New.
+//
+// The doc tags are the reference: docs/configuration.md is made from them.
+type Config struct {
+	Data     string    `json:"data,omitempty" doc:"directory for what must outlive the process; none: nothing is kept"`
+	Admin    Admin     `json:"admin,omitzero" doc:"the API of the command line and the console"`
+	Log      Log       `json:"log,omitzero" doc:"what the process says, and where"`
+	Sources  Sources   `json:"sources,omitzero" doc:"where rules and addresses come from"`
+	DNS      *DNS      `json:"dns,omitempty" doc:"role: authoritative DNS for the hosts that are served"`
+	SLB      *SLB      `json:"slb,omitempty" doc:"role: the L4 load balancer in front of the ingress nodes"`
+	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
+	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
+	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
+	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
+	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
+}
+
+// Admin is the address of the admin API.
+type Admin struct {
+	Address netip.AddrPort `json:"address,omitzero" doc:"address:port; default 127.0.0.1:8088; must be a loopback address"`
+}
+
+// Log says how the process logs.
+type Log struct {
+	Level  string `json:"level,omitempty" doc:"debug, info, warn or error; default info"`
+	Format string `json:"format,omitempty" doc:"text or json; default text"`
+	Access string `json:"access,omitempty" doc:"access log: a file, or stdout; none: no access log"`
+}
+
+// Sources says where rules and addresses come from.
+type Sources struct {
+	Manifests []string `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
+	Routes    []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Nacos     []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+}
+
+// Nacos is an external registry.
+type Nacos struct {
+	Name      string `json:"name,omitempty" doc:"how its lists are called; the first one without a name is just registry"`
+	Address   string `json:"address" doc:"host:port of its HTTP API; gRPC is expected 1000 above"`
+	GRPC      string `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port"`
+	Namespace string `json:"namespace,omitempty" doc:"default public"`
+	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+}
+
+// DNS is the role dns.
+type DNS struct {
+	Address netip.AddrPort `json:"address" doc:"address:port, UDP and TCP"`
+	Zones   []string       `json:"zones" doc:"zones to answer for, such as test"`
+	TTL     Duration       `json:"ttl,omitempty" doc:"of the records made from hosts; default 5s"`
+}
+
+// SLB is the role slb.
+type SLB struct {
+	Elsewhere bool          `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
+	Listeners []SLBListener `json:"listeners" doc:"ports to accept connections on"`
+	Interval  Duration      `json:"interval,omitempty" doc:"between two probes of a node; default 250ms"`
+	Timeout   Duration      `json:"timeout,omitempty" doc:"of one probe; default 250ms"`
+	Rise      int           `json:"rise,omitempty" doc:"good probes in a row until a node is taken in; default 1"`
+	Fall      int           `json:"fall,omitempty" doc:"bad probes in a row until a node is left out; default 2"`
+}
+
+// SLBListener is a port of the SLB and the nodes behind it.
+type SLBListener struct {
+	Name    string         `json:"name" doc:"such as http"`
+	Address netip.AddrPort `json:"address" doc:"address:port"`
+	Nodes   []SLBNode      `json:"nodes" doc:"the nodes behind it"`
+}
+
+// SLBNode is a node behind the SLB.
+type SLBNode struct {
+	Name    string         `json:"name" doc:"such as node-1"`
+	Address netip.AddrPort `json:"address" doc:"address:port"`
+}
+
+// Ingress is the role ingress.
+type Ingress struct {
+	Elsewhere bool           `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
+	Nodes     []Node         `json:"nodes" doc:"one in production; two in up, so that a node can be stopped"`
+	Advertise []netip.Addr   `json:"advertise,omitempty" doc:"where DNS leads the hosts: the SLB's address; default the nodes' own"`
+	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
+	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+}
+
+// Node is one ingress node: its own listeners on its own address.
+type Node struct {
+	Name  string         `json:"name" doc:"such as node-1"`
+	HTTP  netip.AddrPort `json:"http" doc:"address:port for clear text"`
+	HTTPS netip.AddrPort `json:"https,omitzero" doc:"address:port for TLS; none: no TLS"`
+}
+
+// Gateway is the role gateway.
+type Gateway struct {
+	Elsewhere bool           `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
+	HTTP      netip.AddrPort `json:"http" doc:"address:port for clear text"`
+	HTTPS     netip.AddrPort `json:"https,omitzero" doc:"address:port for TLS; none: no TLS"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"the address that DNS and registry are told; default that of http"`
+	Host      string         `json:"host,omitempty" doc:"the gateway's own name in DNS, such as gateway.test"`
+	Service   string         `json:"service,omitempty" doc:"the name it registers under; default paifang-gateway; - = it does not register"`
+	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+}
+
+// Registry is the role registry.
+type Registry struct {
+	HTTP  netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
+	GRPC  netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
+	Allow []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+}
+
+// Pods is the pod runner of up.
+type Pods struct {
+	Nodes  []PodNode         `json:"nodes" doc:"the machines that pods are said to run on"`
+	Run    map[string]string `json:"run,omitempty" doc:"image: command line, for images without a program of their own here"`
+	Attach map[string]string `json:"attach,omitempty" doc:"deployment: IP:port of a process that already runs"`
+	Env    map[string]string `json:"env,omitempty" doc:"variables for every pod"`
+	Logs   string            `json:"logs,omitempty" doc:"directory for what pods print"`
+	Single bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
+	Export string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
+}
+
+// PodNode is a machine of the pod runner.
+type PodNode struct {
+	Name  string       `json:"name" doc:"such as node-1"`
+	Range netip.Prefix `json:"range" doc:"its pods' addresses, such as 127.1.1.0/24"`
+	Addr  netip.Addr   `json:"addr" doc:"its own address, where hostPorts are mapped"`
+}
+
+// Duration is a time.Duration that reads and prints as text: "250ms".
+type Duration time.Duration
+
+// UnmarshalText reads a duration such as 1.5s.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText prints the duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// or returns the duration, or another one where it is zero.
+func (d Duration) or(v time.Duration) time.Duration {
+	if d == 0 {
+		return v
+	}
+	return time.Duration(d)
+}

@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+
+	"net/netip"
+	"sync"
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+)
+
+// Classes of listeners.
+const (
+	classIngress model.Class = "ingress"
+	classGateway model.Class = "gateway"
+)
+
+// static is the source of what the configuration itself says: listeners, the SLB's routes and nodes, zones. It has a
+// group for each piece, so that a piece can be stopped and started while the others go on: a stopped piece's
+// listeners are gone from the next snapshot, and the planes drain them like any other listener that went.
+type static struct {
+	mu      sync.Mutex
+	pieces  []piece
+	stopped map[string]bool
+	wake    chan struct{}
+}
+
+// piece is what `paifang stop` and `start` name, with what it contributes while it runs.
+type piece struct {
+	name    string
+	objects model.Objects
+	// lasting is what it contributes even when it is stopped: the nodes stay behind the SLB, which has to find out.
+	lasting model.Objects
+}
+
+func newStatic(c *Config) *static {
+	return &static{pieces: pieces(c), stopped: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// Name is "configuration".
+func (s *static) Name() string { return "configuration" }
+
+// Run sends every piece, and again whenever one was stopped or started.
+func (s *static) Run(ctx context.Context, out chan<- source.Update) error {
+	for {
+		select {
+		case out <- source.Update{Groups: s.groups(), Full: true}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *static) groups() []source.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []source.Group
+	for _, p := range s.pieces {
+		out = append(out, source.Group{Key: "lasting/" + p.name, Objects: p.lasting})
+		if !s.stopped[p.name] {
+			out = append(out, source.Group{Key: "piece/" + p.name, Objects: p.objects})
+		}
+	}
+	return out
+}
+
+// set stops or starts a piece and tells whether that changed anything.
+func (s *static) set(name string, stopped bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped[name] == stopped {
+		return false
+	}
+	s.stopped[name] = stopped
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// isStopped tells whether a piece is stopped.
+func (s *static) isStopped(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped[name]
+}
+
+// pieces turns the roles of a configuration into what they contribute.
+func pieces(c *Config) []piece {
+	var out []piece
+	if d := c.DNS; d != nil {
+		out = append(out, dnsPiece(d))
+	}
+	if s := c.SLB; s != nil {
+		out = append(out, slbPiece(s))
+	}
+	if g := c.Ingress; g != nil {
+		for _, n := range g.Nodes {
+			out = append(out, nodePiece(g, n))
+		}
+	}
+	if g := c.Gateway; g != nil {
+		out = append(out, gatewayPiece(g))
+	}
+	return out
+}
+
+func origin(kind, name string) model.Origin {
+	return model.Origin{Source: "configuration", Kind: kind, Name: name}
+}
+
+func dnsPiece(d *DNS) piece {
+	p := piece{name: "dns"}
+	p.objects.Listeners = []model.Listener{{ID: "dns", Origin: origin("dns", "dns"), Protocol: model.DNS, Bind: []netip.AddrPort{d.Address}, Node: "dns"}}
+	for _, z := range d.Zones {
+		p.lasting.Zones = append(p.lasting.Zones, model.Zone{
+			Name: z, Origin: origin("zone", z), TTL: d.TTL.or(5 * time.Second),
+			Server: "ns." + z, Address: []netip.Addr{d.Address.Addr()}, Mail: "hostmaster." + z,
+		})
+	}
+	return p
+}
+
+func slbPiece(s *SLB) piece {
+	p := piece{name: "slb"}
+	for _, l := range s.Listeners {
+		id := "slb/" + l.Name
+		list := model.EndpointsID{Keeper: model.KeeperStatic, Name: id}
+		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
+			ID: model.ListenerID(id), Origin: origin("slb", l.Name), Class: model.Class(id), Protocol: model.TCP, Bind: []netip.AddrPort{l.Address}, Node: "slb", Elsewhere: s.Elsewhere,
+		})
+		p.lasting.L4Routes = append(p.lasting.L4Routes, model.L4Route{
+			ID: model.RouteID(id), Origin: origin("slb", l.Name), Attach: []model.Class{model.Class(id)}, Upstream: model.UpstreamID(id),
+		})
+		p.lasting.Upstreams = append(p.lasting.Upstreams, model.Upstream{
+			ID: model.UpstreamID(id), Origin: origin("slb", l.Name), Endpoints: []model.EndpointsID{list},
+			Health: model.HealthCheck{
+				Kind: model.HealthHTTP, Path: "/readyz", Interval: s.Interval.or(250 * time.Millisecond), Timeout: s.Timeout.or(250 * time.Millisecond),
+				Rise: max(s.Rise, 1), Fall: orTwo(s.Fall),
+			},
+			Dial: model.Dial{From: dialFrom(l.Address.Addr()), Proxy: model.ProxyV2},
+		})
+		set := model.EndpointSet{List: list, Origin: origin("slb", l.Name)}
+		for _, n := range l.Nodes {
+			set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: n.Address, Name: n.Name, Node: n.Name})
+		}
+		p.lasting.Endpoints = append(p.lasting.Endpoints, set)
+	}
+	return p
+}
+
+func orTwo(n int) int {
+	if n == 0 {
+		return 2
+	}
+	return n
+}
+
+// dialFrom is the address the SLB dials nodes from: its own, by which they know it, unless it listens on all.
+func dialFrom(a netip.Addr) netip.Addr {
+	if a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a
+}
+
+func nodePiece(g *Ingress, n Node) piece {
+	p := piece{name: n.Name}
+	add := func(name string, protocol model.Protocol, at netip.AddrPort) {
+		if !at.IsValid() {
+			return
+		}
+		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
+			ID: model.ListenerID(n.Name + "/" + name), Origin: origin("node", n.Name), Class: classIngress, Protocol: protocol,
+			Bind: []netip.AddrPort{at}, Advertise: g.Advertise, Node: n.Name,
+			Trust: model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere,
+		})
+	}
+	add("http", model.HTTP, n.HTTP)
+	add("https", model.HTTPS, n.HTTPS)
+	return p
+}
+
+func gatewayPiece(g *Gateway) piece {
+	p := piece{name: "gateway"}
+	var names []model.Host
+	if g.Host != "" {
+		names = []model.Host{model.Host(g.Host)}
+	}
+	add := func(name string, protocol model.Protocol, at netip.AddrPort) {
+		if !at.IsValid() {
+			return
+		}
+		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
+			ID: model.ListenerID("gateway/" + name), Origin: origin("gateway", name), Class: classGateway, Protocol: protocol,
+			Bind: []netip.AddrPort{at}, Advertise: []netip.Addr{g.advertise()}, Names: names, HostRule: model.HostFalls, Node: "gateway",
+			Trust: model.Trust{ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere,
+		})
+	}
+	add("http", model.HTTP, g.HTTP)
+	add("https", model.HTTPS, g.HTTPS)
+	return p
+}
+
+var (
+	_ source.Source = (*static)(nil)
+)

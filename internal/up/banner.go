@@ -1,0 +1,99 @@
+package up
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+)
+
+// self is how a person starts this program again: the binary's path, or go run.
+func self() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "paifang"
+	}
+	if strings.Contains(filepath.ToSlash(exe), "/go-build") {
+		return "go run ./cmd/paifang"
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, exe); err == nil && !strings.HasPrefix(rel, "..") {
+			return "." + string(filepath.Separator) + rel
+		}
+	}
+	return exe
+}
+
+// Command is one line to paste into a second terminal, and what it shows.
+type Command struct{ Line, Shows string }
+
+// Commands are the lines that up prints: those whose program is on this machine.
+func (p *Plan) Commands() []Command {
+	var out []Command
+	have := func(name string) bool { _, err := exec.LookPath(name); return err == nil }
+	dns := p.Addr["dns"]
+	dig := func(host string, to netip.AddrPort, what string) {
+		if have("dig") {
+			out = append(out, Command{fmt.Sprintf("dig @%s -p %d +short %s", dns.Addr(), dns.Port(), host), fmt.Sprintf("%s, %s", to.Addr(), what)})
+		}
+	}
+	proxy := ""
+	for _, name := range []string{"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
+		if os.Getenv(name) != "" {
+			proxy = "--noproxy '*' "
+		}
+	}
+	curl := func(rest, shows string) {
+		if have("curl") {
+			out = append(out, Command{"curl " + proxy + rest, shows})
+		}
+	}
+	slb, gateway := p.Addr["slb"], p.Addr["gateway"]
+	shop, order := "shop."+p.Zone, "/order/42"
+	admin := ""
+	if p.Addr["admin"].String() != "127.0.0.1:8088" {
+		admin = " --admin " + p.Addr["admin"].String()
+	}
+	example := p.Dir == ""
+	if example {
+		dig(shop, slb, "the SLB")
+		curl(fmt.Sprintf("-H 'Host: %s' http://%s%s", shop, slb, order), "road 1")
+	}
+	dig(p.GatewayHost, gateway, "the gateway")
+	if example {
+		curl(fmt.Sprintf("-H 'Host: %s' http://%s%s", p.GatewayHost, gateway, order), "road 2")
+		out = append(out,
+			Command{fmt.Sprintf("%s explain%s http://%s%s", self(), admin, shop, order), "every hop, numbered"},
+			Command{fmt.Sprintf("%s explain%s --send http://%s%s", self(), admin, p.GatewayHost, order), "the same of a request that is made"})
+		curl(fmt.Sprintf("'%s/nacos/v1/ns/instance/list?serviceName=nacos-order-service'", p.Addr["registry"]), "what the registry knows")
+	} else {
+		curl(fmt.Sprintf("'%s/nacos/v1/ns/service/list?pageNo=1&pageSize=10'", p.Addr["registry"]), "what the registry knows")
+	}
+	return append(out, Command{self() + " get" + admin + " roads", "which application is on which road"})
+}
+
+// PrintTable writes what runs where and the commands to paste.
+func (p *Plan) PrintTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "WHAT\tWHERE")
+	for _, a := range addresses() {
+		fmt.Fprintf(t, "%s\t%s\n", a.Says, p.Addr[a.Piece])
+	}
+	fmt.Fprintf(t, "watching\t%s\n", strings.Join(p.Paths, ", "))
+	fmt.Fprintf(t, "state\t%s\n", p.State)
+	fmt.Fprintf(t, "pod logs\t%s\n", p.Config.Pods.Logs)
+	fmt.Fprintf(t, "access log\t%s\n", p.Config.Log.Access)
+	fmt.Fprintln(t, "\nPASTE INTO A SECOND TERMINAL\tSHOWS")
+	for _, c := range p.Commands() {
+		fmt.Fprintf(t, "%s\t# %s\n", c.Line, c.Shows)
+	}
+	if p.Single {
+		fmt.Fprintf(t, "\nonly 127.0.0.1 is used here; %s\t\n", moreAddresses(p))
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
+}

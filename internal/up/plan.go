@@ -1,0 +1,216 @@
+// Package up is `paifang up`: it builds the configuration of everything embedded on one machine, checks that it can
+// start, hands it to app like any other configuration, and tells a person what runs where and what changes.
+package up
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"paifang/internal/app"
+)
+
+// Options are the flags of up.
+type Options struct {
+	Dir         string            // manifests and routes; empty = the built-in example
+	State       string            // directory for state; empty = one of the user's, outside the working tree
+	Fresh       bool              // empty the state first
+	Addresses   string            // auto, many (127.0.0.10 and so on) or single (ports of 127.0.0.1)
+	PortOffset  int               // added to every port
+	GatewayHost string            // the gateway's name in DNS
+	Zone        string            // that DNS answers for
+	At          map[string]string // piece: address:port given by its flag
+	Run         map[string]string // image: command line
+	Attach      map[string]string // deployment: IP:port
+	Logs        bool              // show what pods print
+	Split       bool              // every piece as a process of its own
+	PrintConfig bool
+	LogLevel    string
+}
+
+// address is one place where up listens.
+type address struct {
+	Piece  string // what listens: the name that the flag has
+	Says   string // for the table
+	Many   string
+	Single string
+	UDP    bool
+}
+
+// addresses lists every place where up listens, in the order of the table. The defaults are the product's; each has a
+// flag of its name.
+func addresses() []address {
+	return []address{
+		{Piece: "slb", Says: "SLB, HTTP", Many: "127.0.0.10:8080", Single: "127.0.0.1:8080"},
+		{Piece: "slb-tls", Says: "SLB, HTTPS", Many: "127.0.0.10:8443", Single: "127.0.0.1:8443"},
+		{Piece: "node-1", Says: "ingress node 1", Many: "127.0.0.11:8080", Single: "127.0.0.1:8081"},
+		{Piece: "node-1-tls", Says: "ingress node 1, HTTPS", Many: "127.0.0.11:8443", Single: "127.0.0.1:8444"},
+		{Piece: "node-2", Says: "ingress node 2", Many: "127.0.0.12:8080", Single: "127.0.0.1:8082"},
+		{Piece: "node-2-tls", Says: "ingress node 2, HTTPS", Many: "127.0.0.12:8443", Single: "127.0.0.1:8445"},
+		{Piece: "gateway", Says: "gateway", Many: "127.0.0.20:8080", Single: "127.0.0.1:8090"},
+		{Piece: "dns", Says: "DNS, UDP and TCP", Many: "127.0.0.1:8053", Single: "127.0.0.1:8053", UDP: true},
+		{Piece: "registry", Says: "registry, HTTP", Many: "127.0.0.1:8848", Single: "127.0.0.1:8848"},
+		{Piece: "registry-grpc", Says: "registry, gRPC", Many: "127.0.0.1:9848", Single: "127.0.0.1:9848"},
+		{Piece: "admin", Says: "admin API and console", Many: "127.0.0.1:8088", Single: "127.0.0.1:8088"},
+	}
+}
+
+// Plan is what up is about to do.
+type Plan struct {
+	Options
+	Single bool                      // only 127.0.0.1 is there
+	Addr   map[string]netip.AddrPort // by piece
+	Paths  []string                  // what is read and watched
+	Config app.Config
+}
+
+// NewPlan resolves the options. It touches nothing but the directories it looks at.
+func NewPlan(o Options) (*Plan, error) {
+	p := &Plan{Options: o, Addr: map[string]netip.AddrPort{}}
+	switch o.Addresses {
+	case "", "auto":
+		p.Single = !canBind("127.0.0.10")
+	case "many":
+	case "single":
+		p.Single = true
+	default:
+		return nil, fmt.Errorf("up: --addresses %q: want auto, many or single", o.Addresses)
+	}
+	if p.GatewayHost == "" {
+		p.GatewayHost = "gateway.test"
+	}
+	if p.Zone == "" {
+		p.Zone = "test"
+	}
+	for _, a := range addresses() {
+		addr, err := p.address(a)
+		if err != nil {
+			return nil, err
+		}
+		p.Addr[a.Piece] = addr
+	}
+	if err := p.directories(); err != nil {
+		return nil, err
+	}
+	p.Config = p.config()
+	return p, nil
+}
+
+func (p *Plan) address(a address) (netip.AddrPort, error) {
+	if text, ok := p.At[a.Piece]; ok {
+		addr, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return addr, fmt.Errorf("up: --%s %q: want IP:port, such as %s", a.Piece, text, a.Many)
+		}
+		return addr, nil
+	}
+	text := a.Many
+	if p.Single {
+		text = a.Single
+	}
+	addr := netip.MustParseAddrPort(text)
+	port := int(addr.Port()) + p.PortOffset
+	if port < 1 || port > 65535 {
+		return addr, fmt.Errorf("up: --port-offset %d: port %d of %s would be %d", p.PortOffset, addr.Port(), a.Piece, port)
+	}
+	return netip.AddrPortFrom(addr.Addr(), uint16(port)), nil
+}
+
+func canBind(ip string) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// directories settles where the state and the files to read are.
+func (p *Plan) directories() error {
+	if p.State == "" {
+		base, err := stateHome()
+		if err != nil {
+			return fmt.Errorf("up: no place for state: %w: give --state DIR", err)
+		}
+		p.State = filepath.Join(base, "paifang", "up")
+		if p.PortOffset != 0 {
+			p.State += fmt.Sprintf("%+d", p.PortOffset)
+		}
+	}
+	if p.Dir == "" {
+		p.Paths = []string{filepath.Join(p.State, "example")}
+		return nil
+	}
+	info, err := os.Stat(p.Dir)
+	if err != nil {
+		return fmt.Errorf("up: %s: %w: give a directory with manifests and routes, or none for the built-in example", p.Dir, unwrapPath(err))
+	}
+	if !info.IsDir() && !isYAML(p.Dir) {
+		return fmt.Errorf("up: %s is neither a directory nor a YAML file", p.Dir)
+	}
+	p.Paths = []string{p.Dir}
+	return nil
+}
+
+func isYAML(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
+}
+
+func unwrapPath(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// stateHome is where programs of this user keep state.
+func stateHome() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return dir, nil
+	}
+	return os.UserCacheDir()
+}
+
+// config is the same configuration that `paifang serve` reads from a file.
+func (p *Plan) config() app.Config {
+	slb, at := p.Addr["slb"].Addr(), p.Addr
+	nodes := []app.Node{{Name: "node-1", HTTP: at["node-1"], HTTPS: at["node-1-tls"]}, {Name: "node-2", HTTP: at["node-2"], HTTPS: at["node-2-tls"]}}
+	behind := func(tls bool) []app.SLBNode {
+		var out []app.SLBNode
+		for _, n := range nodes {
+			addr := n.HTTP
+			if tls {
+				addr = n.HTTPS
+			}
+			out = append(out, app.SLBNode{Name: n.Name, Address: addr})
+		}
+		return out
+	}
+	c := app.Config{
+		Data:    filepath.Join(p.State, "data"),
+		Admin:   app.Admin{Address: at["admin"]},
+		Log:     app.Log{Level: p.LogLevel, Access: filepath.Join(p.State, "access.log")},
+		Sources: app.Sources{Manifests: p.Paths, Routes: p.Paths},
+		DNS:     &app.DNS{Address: at["dns"], Zones: []string{p.Zone}},
+		SLB: &app.SLB{Listeners: []app.SLBListener{
+			{Name: "http", Address: at["slb"], Nodes: behind(false)},
+			{Name: "https", Address: at["slb-tls"], Nodes: behind(true)},
+		}},
+		Ingress: &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
+		Gateway: &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
+		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"],
+			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Pods: &app.Pods{
+			Run: p.Run, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
+			Env: map[string]string{"PAIFANG_REGISTRY": at["registry"].String()},
+			Nodes: []app.PodNode{
+				{Name: "node-1", Range: netip.MustParsePrefix("127.1.1.0/24"), Addr: at["node-1"].Addr()},
+				{Name: "node-2", Range: netip.MustParsePrefix("127.1.2.0/24"), Addr: at["node-2"].Addr()},
+			},
+		},
+	}
+	return c
+}

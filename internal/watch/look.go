@@ -1,0 +1,170 @@
+package watch
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+)
+
+// look goes through everything. Files whose stamp is the same are not read unless an event named them.
+func (r *runner) look(touched map[string]bool, now time.Time) Change {
+	var c Change
+	var errs []error
+	present := map[string]bool{}
+	unlisted := map[string]bool{}
+	for _, root := range r.o.Paths {
+		names, err := list(root, r.o.Accept)
+		if err == nil && r.directoryWent(root, names) {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("watch: list %s: %w", root, err))
+			unlisted[root] = true
+			continue
+		}
+		for _, name := range names {
+			present[name] = true
+		}
+	}
+	for name := range present {
+		k := r.known[name]
+		if k != nil && !touched[name] && k.stamp.same(stampOf(name)) {
+			continue
+		}
+		if f, ok := r.examine(name, now); ok {
+			c.Files = append(c.Files, f)
+		}
+	}
+	for name, k := range r.known {
+		if !present[name] && k.state != gone && !unlisted[filepath.Dir(name)] {
+			r.examineGone(k, now)
+		}
+	}
+	sortFiles(c.Files)
+	c.Err = errors.Join(errs...)
+	return c
+}
+
+// directoryWent tells whether a root that has been a directory is not there any more: a list of the root itself, while
+// files inside it are known.
+func (r *runner) directoryWent(root string, names []string) bool {
+	if len(names) != 1 || names[0] != root || stampOf(root).info != nil {
+		return false
+	}
+	for name := range r.known {
+		if filepath.Dir(name) == root {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAt reads only the files that events named.
+func (r *runner) lookAt(touched map[string]bool, now time.Time) Change {
+	c := Change{Err: r.standing()}
+	for name := range touched {
+		if k := r.known[name]; k == nil {
+			if s := stampOf(name); s.info == nil || s.info.IsDir() {
+				continue
+			}
+		}
+		if f, ok := r.examine(name, now); ok {
+			c.Files = append(c.Files, f)
+		}
+	}
+	sortFiles(c.Files)
+	return c
+}
+
+// standing is the fault that the last change told and that nothing has ended yet.
+func (r *runner) standing() error {
+	if r.err == "" {
+		return nil
+	}
+	return errors.New(r.err)
+}
+
+// examine reads a file, remembers how it stands and returns it if there is content to tell at once.
+func (r *runner) examine(name string, now time.Time) (File, bool) {
+	k := r.known[name]
+	fresh := k == nil
+	if fresh {
+		k = &known{state: gone}
+		r.known[name] = k
+	}
+	st := stampOf(name) // before reading: a change in between is seen next time
+	data, err := readFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if fresh {
+			delete(r.known, name)
+		} else {
+			r.examineGone(k, now)
+		}
+		return File{}, false
+	case err != nil:
+		if k.state != failed || k.failure != err.Error() {
+			k.state, k.failure, k.since = failed, err.Error(), now
+		}
+		k.stamp = st
+		return File{Path: name, Err: err, Settled: true}, now.IsZero()
+	}
+	sum := sha256.Sum256(data)
+	k.stamp = st
+	if len(data) == 0 {
+		if k.state != emptied {
+			k.state, k.sum, k.since = emptied, sum, now
+		}
+		return File{Path: name, Data: data}, now.IsZero()
+	}
+	if k.state == filled && sum == k.sum && !fresh {
+		return File{}, false
+	}
+	k.state, k.sum, k.since = filled, sum, now
+	return File{Path: name, Data: data}, true
+}
+
+func (r *runner) examineGone(k *known, now time.Time) {
+	if k.state != gone {
+		k.state, k.since, k.stamp = gone, now, stamp{}
+	}
+}
+
+// settle tells of the files that have been quiet: their content again, or that they are empty, gone or unreadable.
+func (r *runner) settle(now time.Time) Change {
+	c := Change{Err: r.standing()}
+	for name, k := range r.known {
+		if k.since.IsZero() || now.Sub(k.since) < r.o.Quiet {
+			continue
+		}
+		if f, changed := r.examine(name, now); changed {
+			c.Files = append(c.Files, f) // it changed at the last moment and is not quiet
+			continue
+		}
+		if now.Sub(k.since) < r.o.Quiet {
+			continue
+		}
+		k.since = time.Time{}
+		f := File{Path: name, Settled: true}
+		switch k.state {
+		case gone:
+			f.Gone = true
+			delete(r.known, name)
+		case failed:
+			f.Err = errors.New(k.failure)
+		default:
+			data, err := readFile(name)
+			if err != nil || sha256.Sum256(data) != k.sum {
+				k.since = now // it changed between two reads: once more
+				continue
+			}
+			f.Data = data
+		}
+		c.Files = append(c.Files, f)
+	}
+	sortFiles(c.Files)
+	return c
+}

@@ -1,0 +1,200 @@
+package listener
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+	"go.uber.org/goleak"
+
+	"paifang/internal/model"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newSet(t *testing.T, cfg Config) *Set {
+	s := NewSet(cfg)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func acquire(t *testing.T, s *Set, l model.Listener) *Handle {
+	t.Helper()
+	h, err := s.Acquire(t.Context(), l, netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// say answers with who the client is and what it sent first.
+func say(c *Conn) {
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 100)
+	n, _ := c.Read(b)
+	_, _ = io.WriteString(c, c.Client.Addr().String()+" "+string(b[:n]))
+}
+
+// ask dials from an address, sends, and reads to the end.
+func ask(t *testing.T, h *Handle, from string, parts ...string) (string, error) {
+	t.Helper()
+	d := net.Dialer{Timeout: 5 * time.Second}
+	if from != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	c, err := d.Dial("tcp", h.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	for _, p := range parts {
+		if _, err := io.WriteString(c, p); err != nil {
+			return "", err
+		}
+	}
+	b, err := io.ReadAll(c)
+	return string(b), err
+}
+
+func header(t *testing.T, version byte, local bool) string {
+	t.Helper()
+	h := proxyproto.HeaderProxyFromAddrs(version, &net.TCPAddr{IP: net.ParseIP("127.0.0.99"), Port: 4711}, &net.TCPAddr{IP: net.ParseIP("127.0.0.10"), Port: 80})
+	if local {
+		h.Command = proxyproto.LOCAL
+	}
+	b, err := h.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestClientAddress(t *testing.T) {
+	s := newSet(t, Config{HeaderTimeout: 200 * time.Millisecond})
+	h := acquire(t, s, model.Listener{ID: "node", Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.10/32")}}})
+	h.Serve(say)
+	for _, c := range []struct {
+		name, from string
+		send       []string
+		want       string // "" = the connection is ended without a word
+	}{
+		{"version 2 from the balancer", "127.0.0.10", []string{header(t, 2, false) + "hello"}, "127.0.0.99 hello"},
+		{"version 2 in pieces", "127.0.0.10", []string{header(t, 2, false)[:5], header(t, 2, false)[5:20], header(t, 2, false)[20:], "hello"}, "127.0.0.99 hello"},
+		{"version 1 from the balancer", "127.0.0.10", []string{"PROXY TCP4 127.0.0.99 127.0.0.10 4711 80\r\nhello"}, "127.0.0.99 hello"},
+		{"no header from the balancer", "127.0.0.10", []string{"GET / HTTP/1.1\r\n\r\n"}, ""},
+		{"silence from the balancer", "127.0.0.10", nil, ""},
+		{"a header that is cut off", "127.0.0.10", []string{header(t, 2, false)[:20]}, ""},
+		{"from somebody else", "127.0.0.77", []string{"hello"}, "127.0.0.77 hello"},
+		{"a forged header", "127.0.0.77", []string{"PROXY TCP4 127.0.0.99 127.0.0.10 4711 80\r\n"}, "127.0.0.77 PROXY TCP4 127.0.0.99 127.0.0.10 4711 80\r\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := ask(t, h, c.from, c.send...)
+			if got != c.want || c.want != "" && err != nil {
+				t.Errorf("answer %q (%v), want %q", got, err, c.want)
+			}
+		})
+	}
+	if st := h.Status(); st.Refused != 3 || st.Open != 0 && st.Open > 1 {
+		t.Errorf("status %+v, want 3 refused", st)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	s := newSet(t, Config{DrainDelay: time.Minute, HeaderTimeout: 300 * time.Millisecond})
+	h := acquire(t, s, model.Listener{ID: "node", Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	h.Serve(say)
+	local := header(t, 2, true)
+	probe := func() string { got, _ := ask(t, h, "", local, "GET /rea", "dyz HTTP/1.1\r\nHost: x\r\n\r\n"); return got }
+	if got := probe(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		t.Fatalf("probe answers %q", got)
+	}
+	if got, _ := ask(t, h, "", local+"GET / HTTP/1.1\r\n\r\n"); got != "127.0.0.1 GET / HTTP/1.1\r\n\r\n" {
+		t.Errorf("another request of the balancer's own is answered %q", got)
+	}
+	if got, _ := ask(t, h, "", header(t, 2, false)+"GET /readyz HTTP/1.1\r\n\r\n"); !strings.HasPrefix(got, "127.0.0.99 GET /readyz") {
+		t.Errorf("a client's /readyz is answered %q, which is the site's business", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { h.Release(ctx) })
+	for !h.Status().Draining {
+		time.Sleep(time.Millisecond)
+	}
+	if got := probe(); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
+		t.Errorf("while draining the probe answers %q", got)
+	}
+	if got, err := ask(t, h, "", header(t, 2, false)+"late"); got != "127.0.0.99 late" {
+		t.Errorf("while draining a connection is answered %q, %v", got, err)
+	}
+	cancel()
+	wg.Wait()
+	if _, err := ask(t, h, ""); err == nil {
+		t.Error("it still accepts after it drained")
+	}
+}
+
+func TestSocketIsSharedAcrossGenerations(t *testing.T) {
+	s := newSet(t, Config{})
+	first := acquire(t, s, model.Listener{ID: "a"})
+	first.Serve(func(c *Conn) { _, _ = io.WriteString(c, "first"); _ = c.Close() })
+	second, err := s.Acquire(t.Context(), model.Listener{ID: "a"}, netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil || second.Addr() != first.Addr() {
+		t.Fatalf("second generation is at %v, %v", second.Addr(), err)
+	}
+	if got, _ := ask(t, first, ""); got != "first" {
+		t.Errorf("before the commit %q answers", got)
+	}
+	second.Serve(func(c *Conn) { _, _ = io.WriteString(c, "second"); _ = c.Close() })
+	first.Release(t.Context())
+	if got, _ := ask(t, second, ""); got != "second" {
+		t.Errorf("after the commit %q answers", got)
+	}
+	second.Release(t.Context())
+	if _, err := ask(t, second, ""); err == nil {
+		t.Error("somebody answers after the last release")
+	}
+}
+
+func TestLimit(t *testing.T) {
+	s := newSet(t, Config{MaxPerSocket: 2})
+	h := acquire(t, s, model.Listener{ID: "a"})
+	release := make(chan struct{})
+	h.Serve(func(c *Conn) { <-release; _ = c.Close() })
+	defer close(release)
+	for range 2 {
+		c, err := net.Dial("tcp", h.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+	}
+	for h.Status().Open < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if got, _ := ask(t, h, ""); got != "" {
+		t.Errorf("the third connection is answered %q", got)
+	}
+	if st := h.Status(); st.Refused != 1 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestTakenAddress(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	s := newSet(t, Config{})
+	if _, err := s.Acquire(t.Context(), model.Listener{ID: "a"}, l.Addr().(*net.TCPAddr).AddrPort()); err == nil {
+		t.Error("an address in use was bound")
+	}
+}

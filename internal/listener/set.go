@@ -1,0 +1,201 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// Config is what a Set works with. Every zero field has a default.
+type Config struct {
+	Log *slog.Logger // default: none
+	// MaxPerSocket and MaxTotal bound open connections; one too many is closed at once and counted as refused.
+	// Defaults 10,000 and 50,000.
+	MaxPerSocket, MaxTotal int
+	// HeaderTimeout bounds the wait for a PROXY header and for a probe's request. Default 5 s.
+	HeaderTimeout time.Duration
+	// DrainDelay is how long a socket behind a balancer goes on accepting after its probe began to fail: above the
+	// time in which the balancer sees that. Default 1 s.
+	DrainDelay time.Duration
+}
+
+// Handler serves one connection in a goroutine of its own and closes it.
+type Handler func(*Conn)
+
+// Set owns every socket of the process.
+type Set struct {
+	cfg     Config
+	mu      sync.Mutex
+	sockets map[key]*socket
+	total   atomic.Int64
+	unready atomic.Bool
+	closed  chan struct{}
+	wg      sync.WaitGroup
+}
+
+// key is an address. Where the system chooses the port, each listener has a socket of its own.
+type key struct {
+	at    netip.AddrPort
+	owner model.ListenerID // only with port 0
+}
+
+// NewSet returns a set without sockets. Close ends it.
+func NewSet(cfg Config) *Set {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxPerSocket == 0 {
+		cfg.MaxPerSocket = 10_000
+	}
+	if cfg.MaxTotal == 0 {
+		cfg.MaxTotal = 50_000
+	}
+	if cfg.HeaderTimeout == 0 {
+		cfg.HeaderTimeout = 5 * time.Second
+	}
+	if cfg.DrainDelay == 0 {
+		cfg.DrainDelay = time.Second
+	}
+	return &Set{cfg: cfg, sockets: map[key]*socket{}, closed: make(chan struct{})}
+}
+
+// ErrClosed is what Acquire returns after Close.
+var ErrClosed = errors.New("listener: closed")
+
+// Acquire binds an address of a listener, or shares the socket that is bound to it. Nothing is accepted before Serve.
+// Release must follow. The error of the system says why an address cannot be bound.
+func (s *Set) Acquire(ctx context.Context, l model.Listener, at netip.AddrPort) (*Handle, error) {
+	k := key{at: at}
+	if at.Port() == 0 {
+		k.owner = l.ID
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closed:
+		return nil, ErrClosed
+	default:
+	}
+	sock := s.sockets[k]
+	if sock == nil {
+		network := "tcp"
+		if at.Addr().Is4() {
+			network = "tcp4" // keeps 0.0.0.0 to IPv4
+		}
+		l, err := (&net.ListenConfig{KeepAlive: 30 * time.Second}).Listen(ctx, network, at.String())
+		if err != nil {
+			return nil, fmt.Errorf("listener: bind: %w", err)
+		}
+		sock = &socket{set: s, key: k, tcp: l.(*net.TCPListener)}
+		s.sockets[k] = sock
+	}
+	sock.refs++
+	sock.draining.Store(false)
+	return &Handle{socket: sock, listener: l}, nil
+}
+
+// Unready makes every probe fail from now on: the first step of a shutdown.
+func (s *Set) Unready() { s.unready.Store(true) }
+
+// Close stops accepting everywhere and waits until every handler has returned; ending their connections is up to
+// those who serve them.
+func (s *Set) Close() {
+	s.mu.Lock()
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	for k, sock := range s.sockets {
+		sock.close()
+		delete(s.sockets, k)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// Handle is one user's share of a socket.
+type Handle struct {
+	socket   *socket
+	listener model.Listener
+	served   bool
+	released bool
+}
+
+// Addr is where the socket is bound, with the port that the system chose where none was given.
+func (h *Handle) Addr() netip.AddrPort {
+	return h.socket.tcp.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Serve makes handler take every connection accepted from now on, by the settings of this handle's listener. Call it
+// from one goroutine.
+func (h *Handle) Serve(handler Handler) {
+	h.served = true
+	s := h.socket
+	s.serving.Store(&serving{listener: h.listener, handler: handler})
+	s.start.Do(func() { s.set.wg.Go(s.accept) })
+}
+
+// Release gives the share back; a second call does nothing. The last release of a socket that was served drains it:
+// its probe fails at once; behind a balancer it still accepts for Config.DrainDelay, or until ctx ends; then it closes.
+// When somebody acquires the address meanwhile the socket stays.
+func (h *Handle) Release(ctx context.Context) {
+	s := h.socket
+	s.set.mu.Lock()
+	if h.released {
+		s.set.mu.Unlock()
+		return
+	}
+	h.released = true
+	s.refs--
+	last := s.refs == 0
+	if last {
+		s.draining.Store(true)
+	}
+	s.set.mu.Unlock()
+	if !last {
+		return
+	}
+	if h.served && len(h.listener.Trust.ProxyFrom) > 0 {
+		t := time.NewTimer(s.set.cfg.DrainDelay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		case <-s.set.closed:
+		}
+	}
+	s.set.mu.Lock()
+	defer s.set.mu.Unlock()
+	if s.refs == 0 && s.set.sockets[s.key] == s {
+		delete(s.set.sockets, s.key)
+		s.close()
+	}
+}
+
+// Status is how one socket stands.
+type Status struct {
+	Listener model.ListenerID `json:"listener"`
+	Address  netip.AddrPort   `json:"address"`
+	Draining bool             `json:"draining"`
+	Open     int64            `json:"open"`     // connections now
+	Accepted int64            `json:"accepted"` // connections ever
+	Refused  int64            `json:"refused"`  // closed at once: over a limit, or without the PROXY header they needed
+}
+
+// Status returns how the socket stands.
+func (h *Handle) Status() Status {
+	s := h.socket
+	return Status{
+		Listener: h.listener.ID, Address: h.Addr(), Draining: s.draining.Load() || s.set.unready.Load(),
+		Open: s.open.Load(), Accepted: s.accepted.Load(), Refused: s.refused.Load(),
+	}
+}

@@ -1,0 +1,122 @@
+package listener
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// socket is one bound address. Who serves on it is swapped as a whole.
+type socket struct {
+	set  *Set
+	key  key
+	tcp  *net.TCPListener
+	refs int // under set.mu
+
+	serving  atomic.Pointer[serving]
+	start    sync.Once
+	draining atomic.Bool
+	open     atomic.Int64
+	accepted atomic.Int64
+	refused  atomic.Int64
+}
+
+type serving struct {
+	listener model.Listener
+	handler  Handler
+}
+
+func (s *socket) close() {
+	_ = s.tcp.Close() // a listener that was closed already is closed
+}
+
+// Pauses after an accept that failed because the machine is out of descriptors or memory.
+const (
+	acceptPauseFirst = 5 * time.Millisecond
+	acceptPauseMax   = time.Second
+)
+
+func (s *socket) accept() {
+	pause := acceptPauseFirst
+	for {
+		tcp, err := s.tcp.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.set.cfg.Log.Warn("a connection could not be accepted", "address", s.key.at, "err", err, "pause", pause)
+			select {
+			case <-time.After(pause):
+			case <-s.set.closed:
+				return
+			}
+			pause = min(2*pause, acceptPauseMax)
+			continue
+		}
+		pause = acceptPauseFirst
+		s.accepted.Add(1)
+		open, total := s.open.Add(1), s.set.total.Add(1)
+		if open > int64(s.set.cfg.MaxPerSocket) || total > int64(s.set.cfg.MaxTotal) {
+			s.refuse(tcp)
+			s.gone()
+			continue
+		}
+		s.set.wg.Go(func() {
+			defer s.gone()
+			s.serve(tcp)
+		})
+	}
+}
+
+// gone takes back what accept counted.
+func (s *socket) gone() {
+	s.open.Add(-1)
+	s.set.total.Add(-1)
+}
+
+// refuse ends a connection with a reset: nothing that it sent was read by anybody.
+func (s *socket) refuse(tcp *net.TCPConn) {
+	s.refused.Add(1)
+	_ = tcp.SetLinger(0)
+	_ = tcp.Close()
+}
+
+func (s *socket) serve(tcp *net.TCPConn) {
+	now := s.serving.Load()
+	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		s.refuse(tcp)
+		return
+	}
+	peer := unmapped(remote.AddrPort())
+	c := &Conn{Conn: tcp, tcp: tcp, Client: peer, Peer: peer, Listener: &now.listener}
+	if contains(now.listener.Trust.ProxyFrom, peer.Addr()) {
+		if err := c.readHeader(s.set.cfg.HeaderTimeout); err != nil {
+			s.set.cfg.Log.Debug("a connection without the PROXY header it needs", "peer", peer, "listener", now.listener.ID, "err", err)
+			s.refuse(tcp)
+			return
+		}
+		if c.local && c.probe(!s.draining.Load() && !s.set.unready.Load(), s.set.cfg.HeaderTimeout) {
+			return
+		}
+	}
+	now.handler(c)
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/document"
+	"paifang/internal/model"
+)
+
+// classAnnotation named the class before spec.ingressClassName did and is still read, as Kubernetes asks of
+// controllers.
+const classAnnotation = "kubernetes.io/ingress.class"
+
+// className is the class that an Ingress names, with the path of the field that does.
+func className(v *networkingv1.Ingress) (name, field string) {
+	if n := v.Annotations[classAnnotation]; n != "" {
+		return n, "metadata.annotations[" + classAnnotation + "]"
+	}
+	if n := v.Spec.IngressClassName; n != nil {
+		return *n, "spec.ingressClassName"
+	}
+	return "", ""
+}
+
+// verdict says whether an Ingress is served, and if not, why.
+type verdict uint8
+
+const (
+	served       verdict = iota
+	otherClass           // its class belongs to another controller
+	unknownClass         // its class does not exist
+	noClass              // it names none, and nothing says that it is ours
+)
+
+// class decides whether an Ingress is ours.
+func (b *builder) class(v *networkingv1.Ingress) verdict {
+	name, _ := className(v)
+	classes := b.find("classes")
+	if name == "" {
+		for _, c := range classes {
+			class := c.Value.(*networkingv1.IngressClass)
+			if class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
+				return b.controller(class)
+			}
+		}
+		if b.store.opt.TakeUnclassed {
+			return served
+		}
+		return noClass
+	}
+	for _, c := range classes {
+		if c.key.Name == name {
+			return b.controller(c.Value.(*networkingv1.IngressClass))
+		}
+	}
+	if slices.Contains(b.store.opt.Classes, name) {
+		return served
+	}
+	return unknownClass
+}
+
+func (b *builder) controller(c *networkingv1.IngressClass) verdict {
+	if c.Spec.Controller == b.store.opt.Controller {
+		return served
+	}
+	return otherClass
+}
+
+// ingressNotes says what concerns an Ingress as a whole.
+func (b *builder) ingressNotes(k Key) {
+	o := b.get(k)
+	if o == nil {
+		b.gone = true
+		return
+	}
+	v := o.Value.(*networkingv1.Ingress)
+	name, field := className(v)
+	switch b.class(v) {
+	case otherClass:
+		if name == "" {
+			b.diagnose(o, "spec", model.Info, model.CodeIgnored, "has no class, and the default class belongs to another controller")
+			return
+		}
+		b.diagnose(o, field, model.Info, model.CodeIgnored, "class %s belongs to another controller", name)
+		return
+	case unknownClass:
+		b.diagnose(o, field, model.Warning, model.CodeIgnored,
+			"class %s does not exist, so nothing is served: add an IngressClass with controller %s, or leave the class out", name, b.store.opt.Controller)
+		return
+	case noClass:
+		b.diagnose(o, "spec", model.Info, model.CodeIgnored, "has no class, and no class is the default")
+		return
+	}
+	b.annotations(o, "metadata.annotations", v.Annotations, nil)
+	if len(v.Spec.Rules) == 0 && v.Spec.DefaultBackend == nil {
+		b.diagnose(o, "spec", model.Error, model.CodeInvalid, "has neither rules nor a defaultBackend")
+	}
+}
+
+// annotations warns of annotations that are meant for a gateway and have no effect: a limit or a login that is silently
+// not applied is worse than none.
+func (b *builder) annotations(o *stored, path string, annotations map[string]string, known []string) {
+	for name := range annotations {
+		switch {
+		case strings.HasPrefix(name, "nginx.ingress.kubernetes.io/"):
+			b.diagnose(o, path+"["+name+"]", model.Warning, model.CodeUnsupported, "has no effect: this annotation is not supported")
+		case strings.HasPrefix(name, "paifang.dev/") && !slices.Contains(known, name):
+			hint := ""
+			if n := document.Nearest(name, known); n != "" {
+				hint = ": did you mean " + n + "?"
+			}
+			b.diagnose(o, path+"["+name+"]", model.Warning, model.CodeUnsupported, "has no effect: this annotation is not known here%s", hint)
+		}
+	}
+}

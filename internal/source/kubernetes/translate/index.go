@@ -1,0 +1,104 @@
+package translate
+
+import (
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// index finds objects by what others know of them: fact → keys. The facts are
+//
+//	host/HOST               Ingresses with rules for a host
+//	secret/NS/NAME          Ingresses whose TLS names a Secret
+//	classes                 IngressClasses
+//	selector/NS/LABEL=VALUE Services whose selector's first label this is
+//	label/NS/LABEL=VALUE    workloads whose pods carry a label
+//	slices/NS/NAME          EndpointSlices and Endpoints of a Service
+type index map[string]map[Key]bool
+
+func (s *Store) reindex(o *stored) {
+	for _, fact := range indexed(o) {
+		if s.index[fact] == nil {
+			s.index[fact] = map[Key]bool{}
+		}
+		s.index[fact][o.key] = true
+		s.touch(fact)
+	}
+}
+
+func (s *Store) unindex(o *stored) {
+	for _, fact := range indexed(o) {
+		delete(s.index[fact], o.key)
+		if len(s.index[fact]) == 0 {
+			delete(s.index, fact)
+		}
+		s.touch(fact)
+	}
+}
+
+// indexed lists the facts under which an object is found.
+func indexed(o *stored) []string {
+	ns := o.key.Namespace
+	var facts []string
+	switch v := o.Value.(type) {
+	case *networkingv1.Ingress:
+		for _, h := range ingressHosts(v) {
+			facts = append(facts, "host/"+h)
+		}
+		for _, t := range v.Spec.TLS {
+			facts = append(facts, "secret/"+ns+"/"+t.SecretName)
+		}
+	case *networkingv1.IngressClass:
+		facts = append(facts, "classes")
+	case *corev1.Service:
+		if first := firstLabel(v.Spec.Selector); first != "" {
+			facts = append(facts, "selector/"+ns+"/"+first)
+		}
+	case *appsv1.Deployment:
+		facts = labelFacts(ns, v.Spec.Template.Labels)
+	case *corev1.Pod:
+		facts = labelFacts(ns, v.Labels)
+	case *discoveryv1.EndpointSlice:
+		facts = append(facts, "slices/"+ns+"/"+v.Labels[discoveryv1.LabelServiceName])
+	default:
+		if o.key.Kind == KindEndpoints {
+			facts = append(facts, "slices/"+ns+"/"+o.key.Name)
+		}
+	}
+	return facts
+}
+
+// firstLabel is the first pair of a selector in the order of names. One pair is enough to find the few services that
+// may select a workload.
+func firstLabel(selector map[string]string) string {
+	names := slices.Sorted(maps.Keys(selector))
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0] + "=" + selector[names[0]]
+}
+
+func labelFacts(ns string, labels map[string]string) []string {
+	var facts []string
+	for k, v := range labels {
+		facts = append(facts, "label/"+ns+"/"+k+"="+v)
+	}
+	return facts
+}
+
+// ingressHosts lists the hosts of an Ingress, each once; "" stands for any host.
+func ingressHosts(v *networkingv1.Ingress) []string {
+	var hosts []string
+	if v.Spec.DefaultBackend != nil {
+		hosts = append(hosts, "")
+	}
+	for _, r := range v.Spec.Rules {
+		hosts = append(hosts, r.Host)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}

@@ -1,0 +1,142 @@
+package translate
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"paifang/internal/model"
+)
+
+// ingressHost makes the routes of every Ingress for one host, as the networking.k8s.io/v1 specification has it: Exact
+// before Prefix, the longer path before the shorter, which model.CompareRoutes decides and not this function. "" is any
+// host.
+func (b *builder) ingressHost(host string) {
+	ingresses := b.find("host/" + host)
+	b.gone = len(ingresses) == 0
+	for _, o := range ingresses {
+		v := o.Value.(*networkingv1.Ingress)
+		if b.class(v) != served {
+			continue
+		}
+		valid := true
+		for i, r := range v.Spec.Rules {
+			if r.Host != host {
+				continue
+			}
+			at := fmt.Sprintf("spec.rules[%d]", i)
+			if why := invalidHost(host); why != "" {
+				b.diagnose(o, at+".host", model.Error, model.CodeInvalid, "%q is not a host: %s", host, why)
+				valid = false
+				continue
+			}
+			if r.HTTP == nil {
+				continue // the default backend takes the whole host
+			}
+			for j, p := range r.HTTP.Paths {
+				b.path(o, at+fmt.Sprintf(".http.paths[%d]", j), fmt.Sprintf("%d/%d", i, j), host, p)
+			}
+		}
+		if v.Spec.DefaultBackend != nil && valid {
+			b.defaultBackend(o, host, v.Spec.DefaultBackend)
+		}
+	}
+}
+
+// path makes the route of one path. What is wrong with it costs its siblings nothing.
+func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngressPath) {
+	match, field, why := pathMatch(p)
+	if why != "" {
+		b.diagnose(o, at+"."+field, model.Error, model.CodeInvalid, "%s", why)
+		return
+	}
+	r := b.route(o, id, host, o.at(at))
+	r.Match.Path = match
+	r.Action = b.backend(o, at+".backend", p.Backend, true)
+	b.out.Routes = append(b.out.Routes, r)
+}
+
+// defaultBackend makes the route for what no rule matches: for any host, and for each host that the Ingress has rules
+// for, where the most specific host would otherwise answer 404.
+func (b *builder) defaultBackend(o *stored, host string, backend *networkingv1.IngressBackend) {
+	id := "default"
+	if host != "" {
+		id += "/" + host
+	}
+	r := b.route(o, id, host, o.at("spec.defaultBackend"))
+	r.Default = true
+	r.Action = b.backend(o, "spec.defaultBackend", *backend, host == "")
+	b.out.Routes = append(b.out.Routes, r)
+}
+
+func (b *builder) route(o *stored, id, host string, origin model.Origin) model.Route {
+	r := model.Route{
+		ID:     model.RouteID("ingress/" + o.key.Namespace + "/" + o.key.Name + "/" + id),
+		Origin: origin, Attach: []model.Class{b.store.opt.Attach}, Priority: b.store.opt.Priority,
+	}
+	if host != "" {
+		r.Hosts = []model.Host{model.Host(host)}
+	}
+	return r
+}
+
+// invalidHost says why a rule's host is none that the API server would take, or "".
+func invalidHost(host string) string {
+	if host == "" {
+		return ""
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "it is an address; leave the host out to match any"
+	}
+	if strings.HasPrefix(host, "*") {
+		if errs := validation.IsWildcardDNS1123Subdomain(host); len(errs) > 0 {
+			return "a wildcard is *. before a name in lower case, and stands for one label"
+		}
+	} else if errs := validation.IsDNS1123Subdomain(host); len(errs) > 0 {
+		return "a host is a name in lower case without port: letters, digits, - and ."
+	}
+	if err := model.Host(host).Validate(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// pathMatch reads path and pathType. ImplementationSpecific is Prefix, as in ingress-nginx without use-regex.
+func pathMatch(p networkingv1.HTTPIngressPath) (m model.PathMatch, field, why string) {
+	if p.PathType == nil {
+		return m, "pathType", "is missing: one of Exact, Prefix, ImplementationSpecific"
+	}
+	m = model.PathMatch{Kind: model.PathPrefix, Value: p.Path}
+	switch *p.PathType {
+	case networkingv1.PathTypeExact:
+		m.Kind = model.PathExact
+	case networkingv1.PathTypePrefix:
+	case networkingv1.PathTypeImplementationSpecific:
+		if m.Value == "" {
+			m.Value = "/"
+		}
+		if !strings.HasPrefix(m.Value, "/") {
+			return m, "path", fmt.Sprintf("%q does not begin with /", m.Value)
+		}
+		return m, "", ""
+	default:
+		return m, "pathType", fmt.Sprintf("%q is none of Exact, Prefix, ImplementationSpecific", *p.PathType)
+	}
+	if !strings.HasPrefix(m.Value, "/") {
+		return m, "path", fmt.Sprintf("%q does not begin with /", m.Value)
+	}
+	for _, bad := range []string{"//", "/./", "/../", "%2f", "%2F"} {
+		if strings.Contains(m.Value, bad) {
+			return m, "path", fmt.Sprintf("%q contains %s, which no request has after its path is normalised", m.Value, bad)
+		}
+	}
+	for _, bad := range []string{"/..", "/."} {
+		if strings.HasSuffix(m.Value, bad) {
+			return m, "path", fmt.Sprintf("%q ends in %s, which no request has after its path is normalised", m.Value, bad)
+		}
+	}
+	return m, "", ""
+}

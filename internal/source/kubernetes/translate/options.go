@@ -1,0 +1,32 @@
+package translate
+
+import "paifang/internal/model"
+
+// Controller is the spec.controller of the IngressClasses that are ours.
+const Controller = "paifang.dev/controller"
+
+// Options say which objects are taken and what they become.
+type Options struct {
+	Source        string      // name of the source in every origin; default "kubernetes"
+	Controller    string      // spec.controller of the IngressClasses that serve; default Controller
+	Classes       []string    // names of classes that serve even without an IngressClass object
+	TakeUnclassed bool        // an Ingress without a class is ours where no IngressClass is the default
+	Attach        model.Class // class of the listeners that serve Ingresses; default "ingress"
+	Priority      int         // of this source; lower first
+	// Slices says that the addresses of a Service with a selector come from EndpointSlices, as in a cluster. Otherwise
+	// they come from the workloads, and slices count only for a Service without a selector.
+	Slices bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Source == "" {
+		o.Source = "kubernetes"
+	}
+	if o.Controller == "" {
+		o.Controller = Controller
+	}
+	if o.Attach == "" {
+		o.Attach = "ingress"
+	}
+	return o
+}

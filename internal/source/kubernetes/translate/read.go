@@ -1,0 +1,59 @@
+package translate
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/document"
+)
+
+// Read decodes a YAML document into one of the kinds that are read, strictly: what kubectl would refuse for an unknown
+// field or a wrong type is a Problem here, with file and line. known is false for any other kind; identity tells the
+// document's kind and name, as far as they can be read, even where the rest has problems.
+func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
+	o = Object{File: d.File, Lines: d}
+	switch (groupKind{d.Text("apiVersion"), Kind(d.Text("kind"))}) {
+	case groupKind{"v1", KindNamespace}:
+		o.Value, problems = decode[corev1.Namespace](d)
+	case groupKind{"apps/v1", KindDeployment}:
+		o.Value, problems = decode[appsv1.Deployment](d)
+	case groupKind{"v1", KindPod}:
+		o.Value, problems = decode[corev1.Pod](d)
+	case groupKind{"v1", KindService}:
+		o.Value, problems = decode[corev1.Service](d)
+	case groupKind{"networking.k8s.io/v1", KindIngress}:
+		o.Value, problems = decode[networkingv1.Ingress](d)
+	case groupKind{"networking.k8s.io/v1", KindIngressClass}:
+		o.Value, problems = decode[networkingv1.IngressClass](d)
+	case groupKind{"v1", KindSecret}:
+		o.Value, problems = decode[corev1.Secret](d)
+	case groupKind{"v1", KindConfigMap}:
+		o.Value, problems = decode[corev1.ConfigMap](d)
+	case groupKind{"discovery.k8s.io/v1", KindEndpointSlice}:
+		o.Value, problems = decode[discoveryv1.EndpointSlice](d)
+	case groupKind{"v1", KindEndpoints}:
+		o.Value, problems = decode[corev1.Endpoints](d) //nolint:staticcheck // see Object.Key
+	default:
+		return Object{}, nil, false
+	}
+	if o.Value.GetName() == "" && len(problems) == 0 {
+		problems = append(problems, d.Problem("metadata.name", "is missing"))
+	}
+	return o, problems, true
+}
+
+type groupKind struct {
+	version string
+	kind    Kind
+}
+
+// decode fills a new T; P is *T with the methods of an object.
+func decode[T any, P interface {
+	*T
+	Value
+}](d document.Document) (Value, []document.Problem) {
+	v := P(new(T))
+	return v, document.Decode(d, (*T)(v))
+}

@@ -1,0 +1,189 @@
+package translate
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"paifang/internal/model"
+)
+
+// servicePorts are the ports that become upstreams: each number once, TCP before UDP, since a list of addresses is
+// named by its number.
+func servicePorts(v *corev1.Service) []corev1.ServicePort {
+	ports := slices.Clone(v.Spec.Ports)
+	slices.SortStableFunc(ports, func(a, b corev1.ServicePort) int {
+		return cmp.Compare(cmp.Or(a.Protocol, corev1.ProtocolTCP), cmp.Or(b.Protocol, corev1.ProtocolTCP))
+	})
+	var out []corev1.ServicePort
+	for _, p := range ports {
+		if p.Protocol != corev1.ProtocolSCTP && !slices.ContainsFunc(out, func(q corev1.ServicePort) bool { return q.Port == p.Port }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// service makes an upstream per port.
+func (b *builder) service(k Key) {
+	o := b.get(k)
+	if o == nil {
+		b.gone = true
+		return
+	}
+	v := o.Value.(*corev1.Service)
+	if v.Spec.Type == corev1.ServiceTypeExternalName {
+		b.diagnose(o, "spec.type", model.Warning, model.CodeUnsupported, "ExternalName is not supported: what names this service is answered with 503")
+		return
+	}
+	for _, p := range servicePorts(v) {
+		if p.Port < 1 || p.Port > 65535 {
+			b.diagnose(o, portField(v, p, "port"), model.Error, model.CodeInvalid, "%d is not a port", p.Port)
+			continue
+		}
+		b.out.Upstreams = append(b.out.Upstreams, model.Upstream{
+			ID: upstreamID(k.Namespace, k.Name, p.Port), Origin: o.at(portField(v, p, "")),
+			Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(k.Namespace, k.Name, p.Port)},
+			Selector: model.NewTags(v.Spec.Selector),
+		})
+	}
+}
+
+// portField is the path of a port in its Service.
+func portField(v *corev1.Service, p corev1.ServicePort, name string) string {
+	i := slices.Index(v.Spec.Ports, p)
+	field := "spec.ports" + nth(i)
+	if name != "" {
+		field += "." + name
+	}
+	return field
+}
+
+// endpoints makes the lists of a Service that no workload fills: from EndpointSlices and Endpoints objects, or empty
+// where nothing runs behind it. An empty list is a fact and is answered at once; an unknown one is waited for.
+func (b *builder) endpoints(k Key) {
+	o := b.get(k)
+	if o == nil {
+		b.gone = true
+		return
+	}
+	v := o.Value.(*corev1.Service)
+	if v.Spec.Type == corev1.ServiceTypeExternalName {
+		return
+	}
+	fromSlices := b.store.opt.Slices || len(v.Spec.Selector) == 0
+	if !fromSlices && b.selected(k, v) {
+		return
+	}
+	for _, p := range servicePorts(v) {
+		list := listID(k.Namespace, k.Name, p.Port)
+		before := len(b.out.Endpoints)
+		if fromSlices {
+			for _, s := range b.find("slices/" + k.Namespace + "/" + k.Name) {
+				b.contribution(s, list, p)
+			}
+		}
+		if len(b.out.Endpoints) == before {
+			b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.origin})
+		}
+	}
+}
+
+// selected tells whether a workload's pods carry the labels that a Service selects.
+func (b *builder) selected(k Key, v *corev1.Service) bool {
+	selector := labels.SelectorFromSet(v.Spec.Selector)
+	for _, w := range b.find("label/" + k.Namespace + "/" + firstLabel(v.Spec.Selector)) {
+		if selector.Matches(labels.Set(podLabels(w))) {
+			return true
+		}
+	}
+	return false
+}
+
+// contribution adds the addresses that one slice, or one Endpoints object, has for a port.
+func (b *builder) contribution(o *stored, list model.EndpointsID, p corev1.ServicePort) {
+	switch v := o.Value.(type) {
+	case *discoveryv1.EndpointSlice:
+		b.slice(o, v, list, p)
+	case *corev1.Endpoints: //nolint:staticcheck // see Object.Key
+		set := model.EndpointSet{List: list, Origin: o.origin}
+		for i, sub := range v.Subsets {
+			port, ok := matchPort(len(sub.Ports), p, func(i int) (string, int32) { return sub.Ports[i].Name, sub.Ports[i].Port })
+			if !ok {
+				continue
+			}
+			add := func(addresses []corev1.EndpointAddress, state model.EndpointState, field string) { //nolint:staticcheck // as above
+				for j, a := range addresses {
+					b.endpoint(o, &set, a.IP, port, state, deref(a.NodeName), targetName(a.TargetRef), "subsets"+nth(i)+"."+field+nth(j)+".ip")
+				}
+			}
+			add(sub.Addresses, model.Ready, "addresses")
+			add(sub.NotReadyAddresses, model.Unhealthy, "notReadyAddresses")
+		}
+		b.out.Endpoints = append(b.out.Endpoints, set)
+	}
+}
+
+// slice reads the conditions as the EndpointSlice API defines them: ready unless it says no; serving while terminating
+// drains.
+func (b *builder) slice(o *stored, v *discoveryv1.EndpointSlice, list model.EndpointsID, p corev1.ServicePort) {
+	port, ok := matchPort(len(v.Ports), p, func(i int) (string, int32) { return deref(v.Ports[i].Name), deref(v.Ports[i].Port) })
+	if !ok {
+		return
+	}
+	if v.AddressType == discoveryv1.AddressTypeFQDN {
+		b.diagnose(o, "addressType", model.Warning, model.CodeUnsupported, "addresses of type FQDN are not supported")
+		return
+	}
+	set := model.EndpointSet{List: list, Origin: o.origin}
+	for i, e := range v.Endpoints {
+		ready := e.Conditions.Ready == nil || *e.Conditions.Ready
+		terminating := e.Conditions.Terminating != nil && *e.Conditions.Terminating
+		serving := e.Conditions.Serving == nil && ready || e.Conditions.Serving != nil && *e.Conditions.Serving
+		state := model.Unhealthy
+		switch {
+		case ready && !terminating:
+			state = model.Ready
+		case serving && terminating:
+			state = model.Draining
+		}
+		before := len(set.Endpoints)
+		for j, a := range e.Addresses {
+			b.endpoint(o, &set, a, port, state, deref(e.NodeName), targetName(e.TargetRef), "endpoints"+nth(i)+".addresses"+nth(j))
+		}
+		for j := before; j < len(set.Endpoints); j++ {
+			set.Endpoints[j].Zone = deref(e.Zone)
+		}
+	}
+	b.out.Endpoints = append(b.out.Endpoints, set)
+}
+
+func (b *builder) endpoint(o *stored, set *model.EndpointSet, ip string, port uint16, state model.EndpointState, node, name, field string) {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		b.diagnose(o, field, model.Error, model.CodeInvalid, "%q is not an IP address", ip)
+		return
+	}
+	set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: netip.AddrPortFrom(addr.Unmap(), port), State: state, Node: node, Name: name})
+}
+
+// matchPort finds a Service port among n ports by name; where neither side has a name, the only port is meant.
+func matchPort(n int, p corev1.ServicePort, at func(int) (string, int32)) (uint16, bool) {
+	for i := range n {
+		if name, port := at(i); name == p.Name && port > 0 && port <= 65535 {
+			return uint16(port), true
+		}
+	}
+	return 0, false
+}
+
+func targetName(r *corev1.ObjectReference) string {
+	if r == nil {
+		return ""
+	}
+	return r.Name
+}

@@ -1,0 +1,147 @@
+package translate
+
+import (
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/model"
+)
+
+// tls makes the certificate that a Secret holds, for every host that an Ingress names it for.
+func (b *builder) tls(secret Key) {
+	ingresses := b.find("secret/" + secret.Namespace + "/" + secret.Name)
+	b.gone = len(ingresses) == 0
+	var hosts []model.Host
+	var first *stored
+	var firstField string
+	for _, o := range ingresses {
+		v := o.Value.(*networkingv1.Ingress)
+		if b.class(v) != served {
+			continue
+		}
+		for i, t := range v.Spec.TLS {
+			if t.SecretName != secret.Name {
+				continue
+			}
+			field := fmt.Sprintf("spec.tls[%d]", i)
+			named := b.tlsHosts(o, field, v, t)
+			if first == nil && len(named) > 0 {
+				first, firstField = o, field+".secretName"
+			}
+			hosts = append(hosts, named...)
+		}
+	}
+	if first == nil {
+		return
+	}
+	slices.SortFunc(hosts, model.Host.Compare)
+	hosts = slices.Compact(hosts)
+	o := b.get(secret)
+	if o == nil {
+		b.diagnose(first, firstField, model.Error, model.CodeSecretMissing,
+			"secret %s/%s does not exist: the default certificate is served for %s", secret.Namespace, secret.Name, hostList(hosts))
+		return
+	}
+	chain, key, field, why := keyPair(o.Value.(*corev1.Secret))
+	if why != "" {
+		b.diagnose(o, field, model.Error, model.CodeSecretInvalid, "%s: the default certificate is served for %s", why, hostList(hosts))
+		return
+	}
+	b.out.Certificates = append(b.out.Certificates, model.Certificate{
+		ID: certificateID(secret), Origin: o.origin, Attach: []model.Class{b.store.opt.Attach},
+		Hosts: hosts, Secret: secret.Namespace + "/" + secret.Name, Chain: chain, Key: model.NewSecret(key),
+	})
+}
+
+func certificateID(secret Key) model.CertificateID {
+	return model.CertificateID("secret/" + secret.Namespace + "/" + secret.Name)
+}
+
+// tlsHosts are the hosts of a TLS entry; an entry without hosts means those of the rules.
+func (b *builder) tlsHosts(o *stored, field string, v *networkingv1.Ingress, t networkingv1.IngressTLS) []model.Host {
+	var out []model.Host
+	for i, h := range t.Hosts {
+		if why := invalidHost(h); why != "" || h == "" {
+			b.diagnose(o, fmt.Sprintf("%s.hosts[%d]", field, i), model.Error, model.CodeInvalid, "%q is not a host: %s", h, why)
+			continue
+		}
+		out = append(out, model.Host(h))
+	}
+	if len(t.Hosts) > 0 {
+		return out
+	}
+	for _, h := range ingressHosts(v) {
+		if invalidHost(h) == "" {
+			out = append(out, model.Host(h))
+		}
+	}
+	return out
+}
+
+func hostList(hosts []model.Host) string {
+	var names []string
+	for _, h := range hosts {
+		if h == "" {
+			h = "any host"
+		}
+		names = append(names, string(h))
+	}
+	return strings.Join(names, ", ")
+}
+
+// keyPair reads a Secret of type kubernetes.io/tls. why never shows a value.
+func keyPair(s *corev1.Secret) (chain, key, field, why string) {
+	chain, key = secretValue(s, corev1.TLSCertKey), secretValue(s, corev1.TLSPrivateKeyKey)
+	switch {
+	case chain == "":
+		return "", "", "data[" + corev1.TLSCertKey + "]", "has no " + corev1.TLSCertKey
+	case key == "":
+		return "", "", "data[" + corev1.TLSPrivateKeyKey + "]", "has no " + corev1.TLSPrivateKeyKey
+	}
+	if _, err := tls.X509KeyPair([]byte(chain), []byte(key)); err != nil {
+		return "", "", "data", "certificate and key do not load: " + strings.TrimPrefix(err.Error(), "tls: ")
+	}
+	return chain, key, "", ""
+}
+
+// secretValue is a value of a Secret. stringData wins over data, as when it is applied.
+func secretValue(s *corev1.Secret, name string) string {
+	if v, ok := s.StringData[name]; ok {
+		return v
+	}
+	return string(s.Data[name])
+}
+
+// own passes one of our own documents on. A certificate that names a Secret gets its chain and key from it.
+func (b *builder) own(group string) {
+	o, ok := b.store.own[group]
+	b.gone = !ok
+	b.out = o
+	b.out.Certificates, b.out.Diagnostics = nil, slices.Clone(o.Diagnostics)
+	for _, c := range o.Certificates {
+		diagnose := func(code model.Code, why string) {
+			b.out.Diagnostics = append(b.out.Diagnostics, model.Diagnostic{
+				Origin: c.Origin, Field: "spec.secret", Severity: model.Error, Code: code,
+				Message: why + ": the default certificate is served for " + hostList(c.Hosts),
+			})
+		}
+		ns, name, _ := strings.Cut(c.Secret, "/")
+		s := b.get(Key{KindSecret, ns, name})
+		if s == nil {
+			diagnose(model.CodeSecretMissing, "secret "+c.Secret+" does not exist")
+			continue
+		}
+		chain, key, _, why := keyPair(s.Value.(*corev1.Secret))
+		if why != "" {
+			diagnose(model.CodeSecretInvalid, "secret "+c.Secret+" "+why)
+			continue
+		}
+		c.Chain, c.Key = chain, model.NewSecret(key)
+		b.out.Certificates = append(b.out.Certificates, c)
+	}
+}

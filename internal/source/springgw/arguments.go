@@ -1,0 +1,134 @@
+package springgw
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// unchecked is named without looking for what Spring would evaluate, but for expressions.
+func (p *part) unchecked(names ...string) (map[string]string, error) {
+	values, _, err := p.read(names, func(v string) error {
+		if strings.HasPrefix(v, "#{") {
+			return checkLiteral(v)
+		}
+		return nil
+	})
+	return values, err
+}
+
+// named returns the arguments by the names that the factory gives its positions. Positions are those of the short form,
+// and of keys _genkey_N in the long one. extra tells that there were more, which Spring passes over.
+func (p *part) named(names ...string) (values map[string]string, extra bool, err error) {
+	return p.read(names, checkLiteral)
+}
+
+func (p *part) read(names []string, check func(string) error) (values map[string]string, extra bool, err error) {
+	values = map[string]string{}
+	put := func(name, value string) {
+		if err == nil {
+			err = check(value)
+		}
+		values[relaxed(name)] = value
+	}
+	for i, w := range p.words {
+		if i < len(names) {
+			put(names[i], w)
+		} else {
+			extra = true
+		}
+	}
+	if p.args == nil {
+		return values, extra, err
+	}
+	for i, k := range p.args.kids {
+		switch name := k.name; {
+		case strings.HasPrefix(name, "_genkey_") && i < len(names):
+			put(names[i], k.text())
+		case strings.HasPrefix(name, "_genkey_"):
+			extra = true
+		default:
+			put(name, strings.Join(k.values(), ","))
+		}
+	}
+	for i, item := range p.args.list() {
+		if p.args.leaf == nil && i < len(names) {
+			put(names[i], item.text())
+		}
+	}
+	return values, extra, err
+}
+
+// gathered returns all arguments as one list, however they are named, but for those with one of the names apart.
+func (p *part) gathered(apart ...string) (values []string, named map[string]string, err error) {
+	values = append(values, p.words...)
+	named = map[string]string{}
+	if p.args != nil {
+		if p.args.leaf != nil || len(p.args.items) > 0 {
+			values = append(values, p.args.values()...)
+		}
+	kids:
+		for _, k := range p.args.kids {
+			for _, name := range apart {
+				if relaxed(k.name) == relaxed(name) {
+					named[relaxed(name)] = k.text()
+					continue kids
+				}
+			}
+			for _, v := range k.values() {
+				for w := range strings.SplitSeq(v, ",") {
+					if w = strings.TrimSpace(w); w != "" {
+						values = append(values, w)
+					}
+				}
+			}
+		}
+	}
+	for _, v := range values {
+		if err := checkLiteral(v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return values, named, nil
+}
+
+// checkLiteral refuses what Spring would evaluate.
+func checkLiteral(v string) error {
+	switch {
+	case strings.HasPrefix(v, "#{") && strings.HasSuffix(v, "}"):
+		return fmt.Errorf("%s is an expression of Spring, which is not evaluated: write its value", v)
+	case strings.Contains(v, "${"):
+		return fmt.Errorf("%s holds a placeholder, which is not filled in: write its value", v)
+	}
+	return nil
+}
+
+// timeout is a duration in a form of Spring Boot.
+type timeout time.Duration
+
+// off stands for a time limit that is switched off; a zero one would mean the default.
+const off = 24 * time.Hour
+
+// set reads milliseconds, or a number with a unit; a negative one switches the limit off. ISO 8601 ("PT5S") is read in
+// its simple form of one unit.
+func (t *timeout) set(text string) error {
+	s := strings.TrimSpace(text)
+	if iso, ok := strings.CutPrefix(strings.ToUpper(s), "PT"); ok {
+		s = strings.ToLower(iso)
+	}
+	number := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz")
+	unit, ok := map[string]time.Duration{"": time.Millisecond, "ns": 1, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second,
+		"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[s[len(number):]]
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || !ok {
+		return fmt.Errorf("%q is not a duration: want milliseconds, or a number with ms, s, m or h", text)
+	}
+	switch {
+	case n < 0, n > int64(off/unit):
+		*t = timeout(off)
+	default:
+		*t = timeout(time.Duration(n) * unit)
+	}
+	return nil
+}

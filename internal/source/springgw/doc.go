@@ -1,0 +1,88 @@
+// Package springgw reads route definitions of Spring Cloud Gateway from its YAML (application.yml) and offers them as
+// routes of the gateway listener.
+//
+// A document is read here when it holds the property spring.cloud.gateway, in any of the spellings that Spring Boot
+// accepts: nested or dotted keys, kebab or camel case, the prefix of 4.2 and before and that of 4.3 and after, mixed. Every
+// other document is somebody else's and is passed over in silence.
+//
+// What Spring would not start with is contained here: a route with a part that is not supported is rejected by
+// name, its siblings live. If its condition could be read it answers 503, because what it stood in front of must not fall to
+// a broader route; if not, it is left out.
+package springgw
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+	"paifang/internal/watch"
+)
+
+// CodeUnresolved is the code of a host name in a uri that has no address.
+const CodeUnresolved model.Code = "host-unresolved"
+
+// Resolver finds the addresses of a host name. net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+var _ Resolver = (*net.Resolver)(nil)
+
+// Config says what is read and where its routes go.
+type Config struct {
+	Name     string      // of the source; default "springgw"
+	Paths    []string    // files, and directories of YAML files
+	Class    model.Class // of the listeners that serve the routes; default "gateway"
+	Keeper   string      // of the lists that lb:// names; default model.KeeperRegistry
+	Prefix   string      // of their names; default "public/DEFAULT_GROUP/"
+	Self     string      // the gateway's own service: it is not routed to
+	Priority int         // of the source; lower first
+	Resolver Resolver    // of host names in http://; default the system's
+	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
+	Refresh time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	c.Name = cmp.Or(c.Name, "springgw")
+	c.Class = cmp.Or(c.Class, "gateway")
+	c.Keeper = cmp.Or(c.Keeper, model.KeeperRegistry)
+	c.Prefix = cmp.Or(c.Prefix, "public/DEFAULT_GROUP/")
+	c.Refresh = cmp.Or(c.Refresh, 30*time.Second)
+	if c.Resolver == nil {
+		c.Resolver = net.DefaultResolver
+	}
+	return c
+}
+
+// Source follows the files. It is a source.Source.
+type Source struct{ c Config }
+
+var _ source.Source = (*Source)(nil)
+
+// New returns a source. Nothing is read before Run.
+func New(c Config) *Source { return &Source{c.withDefaults()} }
+
+// Name returns Config.Name.
+func (s *Source) Name() string { return s.c.Name }
+
+// Load reads everything once and returns its groups, sorted by key. It asks no DNS: upstreams with a host name have no
+// addresses. What is wrong inside the files is in the groups' Diagnostics; the error is for paths that cannot be read.
+func Load(c Config) ([]source.Group, error) {
+	c = c.withDefaults()
+	files, err := watch.Read(watch.Options{Paths: c.Paths})
+	if err != nil {
+		return nil, fmt.Errorf("springgw: load: %w", err)
+	}
+	var parsed []*routeFile
+	for _, f := range files {
+		if p := newRouteFile(f.Path); p.take(f) {
+			parsed = append(parsed, p)
+		}
+	}
+	return translate(c, parsed, nil).groups, nil
+}

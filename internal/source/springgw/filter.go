@@ -1,0 +1,239 @@
+package springgw
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"paifang/internal/model"
+)
+
+// effect is what the filters of a route do together.
+type effect struct {
+	filters  []model.FilterSpec
+	host     model.HostMode
+	hostName string
+	notes    []fault // what works, but not as somebody may expect
+}
+
+// filters are all that Spring has; those without a reader are not supported.
+var filters = map[string]func(*effect, *part) error{
+	"StripPrefix": (*effect).stripPrefix, "RewritePath": (*effect).rewritePath, "PrefixPath": (*effect).prefixPath, "SetPath": (*effect).setPath,
+	"AddRequestHeader": headerFilter("request-headers", "add"), "SetRequestHeader": headerFilter("request-headers", "set"),
+	"RemoveRequestHeader": headerFilter("request-headers", "remove"), "AddResponseHeader": (*effect).addResponseHeader,
+	"SetResponseHeader": headerFilter("response-headers", "set"), "RemoveResponseHeader": headerFilter("response-headers", "remove"),
+	"PreserveHostHeader": (*effect).preserveHost, "SetRequestHostHeader": (*effect).setHost,
+
+	"AddRequestHeadersIfNotPresent": nil, "AddRequestParameter": nil, "CacheRequestBody": nil, "CircuitBreaker": nil, "DedupeResponseHeader": nil,
+	"FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "MapRequestHeader": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
+	"RedirectTo": nil, "RemoveJsonAttributesResponseBody": nil, "RemoveRequestParameter": nil, "RequestHeaderSize": nil,
+	"RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil, "RequestSize": nil, "Retry": nil, "RewriteLocationResponseHeader": nil,
+	"RewriteRequestParameter": nil, "RewriteResponseHeader": nil, "SaveSession": nil, "SecureHeaders": nil, "SetRequestUri": nil, "SetStatus": nil,
+	"TokenRelay": nil,
+}
+
+// add reads one filter into the effect.
+func (e *effect) add(p *part) error {
+	if p.fault != "" {
+		return fmt.Errorf("%s", p.fault)
+	}
+	read, known := filters[p.name]
+	switch {
+	case !known:
+		return unknown("filter", p.name, filters)
+	case read == nil:
+		return fmt.Errorf("filter %s is not supported", p.name)
+	}
+	if err := read(e, p); err != nil {
+		return fmt.Errorf("filter %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// interleave puts filters in the order in which Spring runs them: each list is numbered from 1, defaults stand first, and a
+// stable sort by number follows.
+func interleave(defaults, own []part) []part {
+	out := make([]part, 0, len(defaults)+len(own))
+	for i := range max(len(defaults), len(own)) {
+		if i < len(defaults) {
+			out = append(out, defaults[i])
+		}
+		if i < len(own) {
+			out = append(out, own[i])
+		}
+	}
+	return out
+}
+
+// emit adds a filter with its configuration as the kind decodes it.
+func (e *effect) emit(kind string, config any) error {
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	e.filters = append(e.filters, model.FilterSpec{Kind: kind, Config: raw})
+	return nil
+}
+
+// positions are the arguments of a factory by name; those in need must be there.
+func (e *effect) positions(p *part, names []string, need int) (map[string]string, error) {
+	values, extra, err := p.named(names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names[:need] {
+		if values[relaxed(n)] == "" {
+			return nil, fmt.Errorf("%s is missing", n)
+		}
+	}
+	if extra {
+		e.notes = append(e.notes, fault{p.line, p.field, model.CodeUnsupported, model.Warning,
+			fmt.Sprintf("filter %s: more arguments than %s have no effect (a comma always divides arguments)", p.name, strings.Join(names, ", "))})
+	}
+	return values, nil
+}
+
+func (e *effect) stripPrefix(p *part) error {
+	values, err := e.positions(p, []string{"parts"}, 0)
+	if err != nil {
+		return err
+	}
+	n := 1
+	if text := values["parts"]; text != "" {
+		if n, err = strconv.Atoi(text); err != nil || n < 0 || n > 1000 {
+			return fmt.Errorf("parts %q is not a number of path segments", text)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return e.emit("strip-prefix", struct {
+		Parts int `json:"parts"`
+	}{n})
+}
+
+func (e *effect) rewritePath(p *part) error {
+	// A replacement is full of what looks like a placeholder.
+	values, err := p.unchecked("regexp", "replacement")
+	if err != nil {
+		return err
+	}
+	if _, given := values["replacement"]; !given || values["regexp"] == "" {
+		return fmt.Errorf("wants regexp and replacement")
+	}
+	if len(p.words) > 2 {
+		return fmt.Errorf("has %d arguments and wants two: a comma always divides arguments", len(p.words))
+	}
+	re, err := translateRegexp(values["regexp"])
+	if err != nil {
+		return fmt.Errorf("regexp %q: %w", values["regexp"], err)
+	}
+	replacement, err := re.replacement(strings.ReplaceAll(values["replacement"], `$\`, "$"))
+	if err != nil {
+		return fmt.Errorf("replacement %q: %w", values["replacement"], err)
+	}
+	return e.emit("rewrite-path", struct {
+		Regexp      string `json:"regexp"`
+		Replacement string `json:"replacement"`
+	}{re.text, replacement})
+}
+
+func (e *effect) prefixPath(p *part) error {
+	values, err := e.positions(p, []string{"prefix"}, 1)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(values["prefix"], "/") || strings.Contains(values["prefix"], "{") {
+		return fmt.Errorf("prefix %q is not supported: want a path without variables", values["prefix"])
+	}
+	return e.emit("prefix-path", struct {
+		Prefix string `json:"prefix"`
+	}{values["prefix"]})
+}
+
+func (e *effect) setPath(p *part) error {
+	values, err := e.positions(p, []string{"template"}, 1)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(values["template"], "/") {
+		return fmt.Errorf("template %q does not begin with /", values["template"])
+	}
+	return e.emit("set-path", struct {
+		Template string `json:"template"`
+	}{values["template"]})
+}
+
+type headerValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type headerConfig struct {
+	Set    []headerValue `json:"set,omitempty"`
+	Add    []headerValue `json:"add,omitempty"`
+	Remove []string      `json:"remove,omitempty"`
+}
+
+// headerFilter reads the factories that do one thing to one header.
+func headerFilter(kind, verb string) func(*effect, *part) error {
+	return func(e *effect, p *part) error {
+		names := []string{"name", "value"}
+		if verb == "remove" {
+			names = names[:1]
+		}
+		values, err := e.positions(p, names, len(names))
+		if err != nil {
+			return err
+		}
+		return e.header(kind, verb, values["name"], values["value"])
+	}
+}
+
+func (e *effect) header(kind, verb, name, value string) error {
+	if strings.ContainsAny(name, "{}") {
+		return fmt.Errorf("a variable in the name %q is not supported", name)
+	}
+	switch verb {
+	case "add":
+		return e.emit(kind, headerConfig{Add: []headerValue{{name, value}}})
+	case "set":
+		return e.emit(kind, headerConfig{Set: []headerValue{{name, value}}})
+	default:
+		return e.emit(kind, headerConfig{Remove: []string{name}})
+	}
+}
+
+// addResponseHeader replaces the upstream's value unless override is false.
+func (e *effect) addResponseHeader(p *part) error {
+	values, err := e.positions(p, []string{"name", "value", "override"}, 2)
+	if err != nil {
+		return err
+	}
+	verb := "set"
+	switch override := values["override"]; {
+	case strings.EqualFold(override, "false"):
+		verb = "add"
+	case override != "" && !strings.EqualFold(override, "true"):
+		return fmt.Errorf("override %q is neither true nor false", override)
+	}
+	return e.header("response-headers", verb, values["name"], values["value"])
+}
+
+func (e *effect) preserveHost(*part) error {
+	e.host, e.hostName = model.HostKeep, ""
+	return nil
+}
+
+func (e *effect) setHost(p *part) error {
+	values, err := e.positions(p, []string{"host"}, 1)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(values["host"], "{} \t") {
+		return fmt.Errorf("host %q is not supported: want a name without variables", values["host"])
+	}
+	e.host, e.hostName = model.HostLiteral, values["host"]
+	return nil
+}

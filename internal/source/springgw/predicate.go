@@ -1,0 +1,214 @@
+package springgw
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"paifang/internal/document"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// condition is what the predicates of a route say together. A route serves every one of paths.
+type condition struct {
+	paths []model.PathMatch // empty = any
+	hosts []model.Host
+	match model.Match // methods, headers, query
+}
+
+// predicates are all that Spring has; those without a reader are not supported.
+var predicates = map[string]func(*condition, *part) error{
+	"Path": (*condition).path, "Host": (*condition).host, "Method": (*condition).method, "Header": (*condition).header, "Query": (*condition).query,
+	"After": nil, "Before": nil, "Between": nil, "Cookie": nil, "RemoteAddr": nil, "XForwardedRemoteAddr": nil, "Weight": nil, "Version": nil,
+	"ReadBody": nil, "CloudFoundryRouteService": nil,
+}
+
+// add reads one predicate into the condition.
+func (c *condition) add(p *part) error {
+	if p.fault != "" {
+		return fmt.Errorf("%s", p.fault)
+	}
+	read, known := predicates[p.name]
+	switch {
+	case !known:
+		return unknown("predicate", p.name, predicates)
+	case read == nil:
+		return fmt.Errorf("predicate %s is not supported", p.name)
+	}
+	if err := read(c, p); err != nil {
+		return fmt.Errorf("predicate %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// unknown names the nearest known word.
+func unknown[V any](what, name string, known map[string]V) error {
+	var names []string
+	for n := range known {
+		names = append(names, n)
+	}
+	if near := document.Nearest(name, names); near != "" {
+		return fmt.Errorf("%q is no %s of Spring Cloud Gateway: did you mean %s?", name, what, near)
+	}
+	return fmt.Errorf("%s %q is not supported: it is none of Spring Cloud Gateway's own", what, name)
+}
+
+// path reads patterns and the last flag, which says whether /a also matches /a/.
+func (c *condition) path(p *part) error {
+	values, named, err := p.gathered("matchTrailingSlash", "matchOptionalTrailingSeparator")
+	if err != nil {
+		return err
+	}
+	flag := named["matchtrailingslash"] + named["matchoptionaltrailingseparator"]
+	if n := len(values); n > 0 && isFlag(values[n-1]) {
+		values, flag = values[:n-1], values[n-1]
+	}
+	if len(values) == 0 {
+		return fmt.Errorf("names no pattern")
+	}
+	if len(c.paths) > 0 {
+		return fmt.Errorf("is given twice, and both would have to hold: not supported")
+	}
+	for _, v := range values {
+		if !strings.HasPrefix(v, "/") {
+			v = "/" + v
+		}
+		m := model.PathMatch{Kind: model.PathPattern, Value: v, Strict: strings.EqualFold(flag, "false")}
+		if v == "/**" {
+			m = model.PathMatch{Kind: model.PathPrefix, Value: "/"}
+		}
+		if _, err := snapshot.NewRoute(model.Route{Match: model.Match{Path: m}}); err != nil {
+			return fmt.Errorf("pattern %q: %w", v, err)
+		}
+		if i := strings.Index(v, "**"); i >= 0 && i != len(v)-2 {
+			return fmt.Errorf("pattern %q: ** may only stand at the end", v)
+		}
+		if !slices.Contains(c.paths, m) {
+			c.paths = append(c.paths, m)
+		}
+	}
+	return nil
+}
+
+func isFlag(v string) bool { return strings.EqualFold(v, "true") || strings.EqualFold(v, "false") }
+
+// host reads Ant patterns with the dot as separator. "**" stands for any number of labels, none included, so
+// "**.shop.test" is shop.test too.
+func (c *condition) host(p *part) error {
+	values, _, err := p.gathered()
+	switch {
+	case err != nil:
+		return err
+	case len(values) == 0:
+		return fmt.Errorf("names no pattern")
+	case len(c.hosts) > 0:
+		return fmt.Errorf("is given twice, and both would have to hold: not supported")
+	}
+	for _, v := range values {
+		h := model.Host(strings.ToLower(v))
+		if h == "**" {
+			c.hosts = []model.Host{""}
+			return nil
+		}
+		if err := h.Validate(); err != nil {
+			return fmt.Errorf("pattern %q is not supported: want a host name, *. or **. and a host name, without port", v)
+		}
+		c.hosts = append(c.hosts, h)
+		if shape, fixed := h.Split(); shape == model.HostAnyMore {
+			c.hosts = append(c.hosts, model.Host(fixed))
+		}
+	}
+	slices.Sort(c.hosts)
+	c.hosts = slices.Compact(c.hosts)
+	return nil
+}
+
+func (c *condition) method(p *part) error {
+	values, _, err := p.gathered()
+	if err != nil {
+		return err
+	}
+	var methods []string
+	for _, v := range values {
+		for i := range len(v) {
+			if b := v[i] | 0x20; b < 'a' || b > 'z' {
+				return fmt.Errorf("%q is no method", v)
+			}
+		}
+		methods = append(methods, strings.ToUpper(v))
+	}
+	slices.Sort(methods)
+	methods = slices.Compact(methods)
+	switch {
+	case len(methods) == 0:
+		return fmt.Errorf("names no method")
+	case len(c.match.Methods) > 0:
+		return fmt.Errorf("is given twice, and both would have to hold: not supported")
+	}
+	c.match.Methods = methods
+	return nil
+}
+
+func (c *condition) header(p *part) error {
+	m, err := field(p, "header")
+	if err == nil {
+		c.match.Headers = append(c.match.Headers, m)
+	}
+	return err
+}
+
+func (c *condition) query(p *part) error {
+	m, err := field(p, "param")
+	if err == nil {
+		c.match.Query = append(c.match.Query, m)
+	}
+	return err
+}
+
+// field reads a name and, if given, an expression for the whole value. Only an expression that says one text, or any
+// text at all, is supported.
+func field(p *part, name string) (model.FieldMatch, error) {
+	values, extra, err := p.named(name, "regexp")
+	m := model.FieldMatch{Name: values[name], Present: true}
+	expression := values["regexp"]
+	switch {
+	case err != nil:
+		return m, err
+	case extra || len(values) > 2 || values["predicate"] != "":
+		return m, fmt.Errorf("has more than a name and a value: not supported")
+	case m.Name == "":
+		return m, fmt.Errorf("names no %s", name)
+	case expression == "" || expression == ".*":
+		return m, nil
+	}
+	literal, ok := literalOf(expression)
+	if !ok {
+		return m, fmt.Errorf("regular expression %q is not supported: only a plain text is", expression)
+	}
+	m.Present, m.Value = false, literal
+	return m, nil
+}
+
+// literalOf returns the one text that a regular expression matches.
+func literalOf(expression string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(expression); i++ {
+		switch c := expression[i]; {
+		case c == '\\':
+			if i++; i == len(expression) || isWordByte(expression[i]) {
+				return "", false
+			}
+			b.WriteByte(expression[i])
+		case strings.IndexByte(`.^$|?*+()[]{}`, c) >= 0:
+			return "", false
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
+}

@@ -1,0 +1,266 @@
+package springgw
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+)
+
+// result is what all files together come to.
+type result struct {
+	groups []source.Group    // sorted by key
+	hosts  map[string]target // host names to resolve, by place
+}
+
+// known is what is known of the addresses of a host name.
+type known struct {
+	addrs []netip.Addr // the last good ones; nil = never resolved
+	err   error        // of the last attempt
+}
+
+// translator turns files into groups. It is pure: addresses come in through resolved.
+type translator struct {
+	c        *Config
+	resolved map[string]known
+	groups   map[string]*model.Objects
+	hosts    map[string]target
+	seen     map[string]model.Origin // definitions by id
+	defaults []placed
+	refusals int // default filters that cannot be served
+	timeouts model.Timeouts
+}
+
+// placed is a default filter with the file it stands in.
+type placed struct {
+	part
+	file string
+}
+
+// translate makes the groups of files, which are in their order.
+func translate(c Config, files []*routeFile, resolved map[string]known) result {
+	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}}
+	for _, f := range files {
+		for _, p := range f.config.defaults {
+			t.defaults = append(t.defaults, placed{p, f.path})
+		}
+		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
+		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
+	}
+	t.checkDefaults()
+	for i, f := range files {
+		for _, x := range slices.Concat(f.broken, f.config.faults) {
+			t.say(f.path, x)
+		}
+		for j := range f.config.routes {
+			t.definition(f, &f.config.routes[j], i*1_000_000+f.config.routes[j].index+1)
+		}
+		t.locator(f)
+	}
+	out := result{hosts: t.hosts}
+	for _, key := range slices.Sorted(maps.Keys(t.groups)) {
+		out.groups = append(out.groups, source.Group{Key: key, Objects: *t.groups[key]})
+	}
+	return out
+}
+
+func (t *translator) group(key string) *model.Objects {
+	if t.groups[key] == nil {
+		t.groups[key] = &model.Objects{}
+	}
+	return t.groups[key]
+}
+
+// say reports a fault of a file as a whole.
+func (t *translator) say(file string, x fault) {
+	g := t.group("file/" + file)
+	origin := model.Origin{Source: t.c.Name, Kind: "routes", File: file, Line: x.line}
+	g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin))
+}
+
+func (x fault) diagnostic(origin model.Origin) model.Diagnostic {
+	if x.line > 0 {
+		origin.Line = x.line
+	}
+	return model.Diagnostic{Origin: origin, Field: x.field, Severity: x.severity, Code: x.code, Message: x.message}
+}
+
+// checkDefaults reports default filters that cannot be served, once and not for each route.
+func (t *translator) checkDefaults() {
+	for i := range t.defaults {
+		d := &t.defaults[i]
+		e := effect{}
+		if err := e.add(&d.part); err != nil {
+			t.refusals++
+			t.say(d.file, fault{d.line, d.field, model.CodeUnsupported, model.Error, err.Error() + "; every route answers 503 until it is taken out"})
+		}
+		for _, n := range e.notes {
+			t.say(d.file, n)
+		}
+	}
+}
+
+func (t *translator) definition(f *routeFile, d *definition, position int) {
+	name := d.name(f.path)
+	origin := model.Origin{Source: t.c.Name, Kind: "route", Name: name, File: f.path, Line: d.line}
+	if first, taken := t.seen[name]; taken {
+		t.say(f.path, fault{d.line, "id", model.CodeDuplicateID, model.Error,
+			fmt.Sprintf("route %s is already defined at %s: give this one another id", name, first.At())})
+		return
+	}
+	t.seen[name] = origin
+	g := t.group("route/" + f.path + "#" + name)
+	say := func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) }
+	for _, x := range d.faults {
+		say(x)
+	}
+	failed := slices.ContainsFunc(d.faults, func(x fault) bool { return x.severity == model.Error })
+
+	var when condition
+	readable := true
+	for i := range d.predicates {
+		if err := when.add(&d.predicates[i]); err != nil {
+			readable = false
+			say(fault{d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
+		}
+	}
+	if len(d.predicates) == 0 {
+		readable = false
+		say(fault{d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})
+	}
+
+	does := effect{host: model.HostEndpoint}
+	for _, p := range interleave(t.parts(), d.filters) {
+		does.notes = nil
+		err := does.add(&p)
+		failed = failed || err != nil
+		if p.shared {
+			continue // see checkDefaults
+		}
+		if err != nil {
+			say(fault{p.line, p.field, model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+		}
+		for _, n := range does.notes {
+			say(n)
+		}
+	}
+	action, err := t.action(g, d, &does, origin)
+	if err != nil {
+		failed = true
+		say(fault{lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+	}
+	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
+		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: does.filters, Action: action}
+	route.Timeouts = t.timeoutsOf(d, say)
+	if failed {
+		route.Filters, route.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
+	}
+	if !readable {
+		g.Upstreams = nil
+		return
+	}
+	t.place(g, route, when.paths)
+}
+
+// place adds the route once for each of its path patterns.
+func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch) {
+	if len(paths) == 0 {
+		paths = []model.PathMatch{{}}
+	}
+	for i, p := range paths {
+		r := route
+		r.ID = model.RouteID(t.c.Name + "/" + route.Origin.Name)
+		if i > 0 {
+			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
+		}
+		r.Match.Path = p
+		g.Routes = append(g.Routes, r)
+	}
+}
+
+func (t *translator) parts() []part {
+	out := make([]part, len(t.defaults))
+	for i := range t.defaults {
+		out[i] = t.defaults[i].part
+	}
+	return out
+}
+
+func lineOf(p *property, otherwise int) int {
+	if p != nil {
+		return p.line
+	}
+	return otherwise
+}
+
+// action returns the effect of a route's uri and adds the upstream it needs.
+func (t *translator) action(g *model.Objects, d *definition, does *effect, origin model.Origin) (model.Action, error) {
+	to, err := readTarget(d.uri.text())
+	if err != nil {
+		return nil, fmt.Errorf("uri %w", err)
+	}
+	if to.service != "" && to.service == t.c.Self {
+		g.Diagnostics = append(g.Diagnostics, fault{lineOf(d.uri, d.line), "uri", model.CodeLoop, model.Error,
+			fmt.Sprintf("lb://%s is this gateway itself: a request would come back for ever; the route answers 508", to.service)}.diagnostic(origin))
+		return model.Respond{Status: 508, Code: model.CodeLoop}, nil
+	}
+	up := to.upstream(t.c, origin)
+	if to.service != "" {
+		g.Upstreams = append(g.Upstreams, up)
+	} else {
+		t.static(to, up)
+	}
+	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName}, nil
+}
+
+// static adds the upstream of a host once, with the addresses that are known.
+func (t *translator) static(to target, up model.Upstream) {
+	key := "static/" + to.place()
+	if t.groups[key] != nil {
+		return
+	}
+	g := t.group(key)
+	g.Upstreams = []model.Upstream{up}
+	k := known{}
+	if a, ok := to.addr(); ok {
+		k.addrs = []netip.Addr{a}
+	} else {
+		t.hosts[to.place()] = to
+		k = t.resolved[to.place()]
+	}
+	if k.err != nil {
+		message := fmt.Sprintf("host %s has no address: %v", to.host, k.err)
+		if k.addrs != nil {
+			message += "; those it had before stay in use"
+		}
+		g.Diagnostics = []model.Diagnostic{fault{0, "uri", CodeUnresolved, model.Warning, message}.diagnostic(up.Origin)}
+	}
+	if k.addrs == nil {
+		return // unknown, which is not empty
+	}
+	set := model.EndpointSet{List: up.Endpoints[0], Origin: up.Origin}
+	for _, a := range k.addrs {
+		set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: netip.AddrPortFrom(a, to.port), Name: to.host})
+	}
+	g.Endpoints = []model.EndpointSet{set}
+}
+
+// timeoutsOf are those of httpclient, and of the route's metadata where it has its own.
+func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
+	out := t.timeouts
+	for name, into := range map[string]*timeout{"connect-timeout": (*timeout)(&out.Connect), "response-timeout": (*timeout)(&out.Response)} {
+		if p := d.metadata.get(name); p != nil {
+			if err := into.set(p.text()); err != nil {
+				say(fault{p.line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
+			}
+		}
+	}
+	if p := d.metadata.get("cors"); p != nil {
+		say(fault{p.line, "metadata.cors", model.CodeUnsupported, model.Warning, "cors is not supported and has no effect"})
+	}
+	return out
+}

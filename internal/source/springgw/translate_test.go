@@ -1,0 +1,427 @@
+package springgw
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+)
+
+// load writes files into a directory, loads it and returns all objects, with file names relative to the directory.
+func load(t *testing.T, c Config, files ...string) model.Objects {
+	t.Helper()
+	dir := t.TempDir()
+	for i, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.yaml", i+1)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Paths = []string{dir}
+	groups, err := Load(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return merged(groups, dir)
+}
+
+func merged(groups []source.Group, dir string) model.Objects {
+	var all model.Objects
+	for _, g := range groups {
+		all.Routes = append(all.Routes, g.Objects.Routes...)
+		all.Upstreams = append(all.Upstreams, g.Objects.Upstreams...)
+		all.Endpoints = append(all.Endpoints, g.Objects.Endpoints...)
+		all.Locators = append(all.Locators, g.Objects.Locators...)
+		all.Diagnostics = append(all.Diagnostics, g.Objects.Diagnostics...)
+	}
+	for i := range all.Routes {
+		all.Routes[i].Origin.File = strings.TrimPrefix(all.Routes[i].Origin.File, dir+string(filepath.Separator))
+	}
+	for i := range all.Diagnostics {
+		all.Diagnostics[i].Origin.File = strings.TrimPrefix(all.Diagnostics[i].Origin.File, dir+string(filepath.Separator))
+	}
+	return all
+}
+
+// routes wraps list items as a document with the old prefix.
+func routes(items string) string {
+	return "spring:\n  cloud:\n    gateway:\n      routes:\n" + items
+}
+
+// one loads a single route and returns it.
+func one(t *testing.T, item string) model.Route {
+	t.Helper()
+	o := load(t, Config{}, routes(item))
+	if len(o.Routes) != 1 || len(o.Diagnostics) != 0 {
+		t.Fatalf("%s\nroutes %v, diagnostics %v", item, o.Routes, o.Diagnostics)
+	}
+	if err := o.Routes[0].Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return o.Routes[0]
+}
+
+func filterText(specs []model.FilterSpec) string {
+	var out []string
+	for _, s := range specs {
+		out = append(out, s.Kind+string(s.Config))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestRoute(t *testing.T) {
+	o := load(t, Config{Priority: 7, Class: "gw"}, `spring:
+  cloud:
+    gateway:
+      routes:
+      - id: order
+        uri: lb://nacos-order-service
+        order: -3
+        predicates:
+        - Path=/order/**
+        - Method=get, POST
+        - Header=X-Id
+        - Query=color, red
+        filters:
+        - StripPrefix=1
+        metadata:
+          connect-timeout: 250
+          response-timeout: 1500
+`)
+	want := model.Route{
+		ID: "springgw/order", Attach: []model.Class{"gw"}, Priority: 7, Rank: model.Rank{Order: -3, Position: 1},
+		Origin: model.Origin{Source: "springgw", Kind: "route", Name: "order", File: "1.yaml", Line: 5},
+		Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/order/**"}, Methods: []string{"GET", "POST"},
+			Headers: []model.FieldMatch{{Name: "X-Id", Present: true}}, Query: []model.FieldMatch{{Name: "color", Value: "red"}}},
+		Filters:  []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}},
+		Action:   model.Forward{Targets: []model.Target{{Upstream: "registry/public/DEFAULT_GROUP/nacos-order-service"}}, Host: model.HostEndpoint},
+		Timeouts: model.Timeouts{Connect: 250 * time.Millisecond, Response: 1500 * time.Millisecond},
+	}
+	if len(o.Routes) != 1 || !reflect.DeepEqual(o.Routes[0], want) {
+		t.Errorf("got  %+v\nwant %+v", o.Routes, want)
+	}
+	if len(o.Upstreams) != 1 || o.Upstreams[0].ID != "registry/public/DEFAULT_GROUP/nacos-order-service" ||
+		o.Upstreams[0].Endpoints[0] != (model.EndpointsID{Keeper: "registry", Name: "public/DEFAULT_GROUP/nacos-order-service"}) {
+		t.Errorf("upstreams: %+v", o.Upstreams)
+	}
+	if len(o.Diagnostics) != 0 {
+		t.Errorf("diagnostics: %v", o.Diagnostics)
+	}
+}
+
+func TestSpellings(t *testing.T) {
+	for name, text := range map[string]string{
+		"old":    "spring:\n  cloud:\n    gateway:\n      routes:\n      - {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n      default-filters: ['StripPrefix=2']\n",
+		"new":    "spring:\n  cloud:\n    gateway:\n      server:\n        webflux:\n          routes:\n          - {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n          default-filters: ['StripPrefix=2']\n",
+		"mixed":  "spring:\n  cloud:\n    gateway:\n      server.webflux.routes:\n      - {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n      defaultFilters: ['StripPrefix=2']\n",
+		"dotted": "spring.cloud.gateway.routes:\n- {id: a, uri: 'lb://s', predicates: ['Path=/a']}\nspring.cloud.gateway.default_filters: ['StripPrefix=2']\n",
+		"flat":   "spring.cloud.gateway.routes[0].id: a\nspring.cloud.gateway.routes[0].uri: lb://s\nspring.cloud.gateway.routes[0].predicates[0]: Path=/a\nspring.cloud.gateway.default-filters[0]: StripPrefix=2\n",
+		"long":   "spring.cloud.gateway:\n  routes:\n  - id: a\n    uri: lb://s\n    predicates:\n    - name: Path\n      args: {patterns: [/a]}\n  defaultFilters:\n  - {name: StripPrefix, args: {parts: 2}}\n",
+		"genkey": "spring.cloud.gateway:\n  routes:\n  - id: a\n    uri: lb://s\n    predicates:\n    - name: Path\n      args: {_genkey_0: /a}\n  defaultFilters:\n  - {name: StripPrefix, args: {_genkey_0: '2'}}\n",
+	} {
+		o := load(t, Config{}, text)
+		if len(o.Routes) != 1 || len(o.Diagnostics) != 0 || o.Routes[0].Match.Path.Value != "/a" || filterText(o.Routes[0].Filters) != `strip-prefix{"parts":2}` {
+			t.Errorf("%s: routes %+v, diagnostics %v", name, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
+func TestForeignDocumentsArePassedOver(t *testing.T) {
+	o := load(t, Config{}, "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspring: {cloud: {gateway: {routes: [{id: a}]}}}\n---\nserver:\n  port: 8080\n---\n- a\n---\njust text\n",
+		"spring:\n  application:\n    name: x\n", "{{ not yaml")
+	if len(o.Routes)+len(o.Diagnostics) != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestPathPatterns(t *testing.T) {
+	for shortcut, want := range map[string][]model.PathMatch{
+		"/a":                 {{Kind: model.PathPattern, Value: "/a"}},
+		"a":                  {{Kind: model.PathPattern, Value: "/a"}},
+		"/a/{seg}/*/b?c":     {{Kind: model.PathPattern, Value: "/a/{seg}/*/b?c"}},
+		"/a/{*rest}":         {{Kind: model.PathPattern, Value: "/a/{*rest}"}},
+		"/**":                {{Kind: model.PathPrefix, Value: "/"}},
+		"/a,/b/**, true":     {{Kind: model.PathPattern, Value: "/a"}, {Kind: model.PathPattern, Value: "/b/**"}},
+		"/a,/b,false":        {{Kind: model.PathPattern, Value: "/a", Strict: true}, {Kind: model.PathPattern, Value: "/b", Strict: true}},
+		"{seg:[a-z]+}":       nil,
+		"/a/**/b":            nil,
+		"/a/**/{x}":          nil,
+		"/{a}{b}":            nil,
+		"true":               nil,
+		"":                   nil,
+		"${BASE}/a":          nil,
+		"#{@bean}":           nil,
+		"/a/{1}/{2}/{3}/{4}": {{Kind: model.PathPattern, Value: "/a/{1}/{2}/{3}/{4}"}},
+	} {
+		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Path=%s']}\n", shortcut)))
+		var got []model.PathMatch
+		for i, r := range o.Routes {
+			got = append(got, r.Match.Path)
+			if id := fmt.Sprintf("springgw/a/%d", i+1); i > 0 && string(r.ID) != id {
+				t.Errorf("%s: ID %s", shortcut, r.ID)
+			}
+		}
+		if !reflect.DeepEqual(got, want) || (want == nil) != (len(o.Diagnostics) == 1) {
+			t.Errorf("%s: got %v with %v, want %v", shortcut, got, o.Diagnostics, want)
+		}
+		if want == nil && (o.Diagnostics[0].Code != model.CodeUnsupported || o.Diagnostics[0].Field != "predicates[0]" || o.Diagnostics[0].Origin.Line != 5) {
+			t.Errorf("%s: %v", shortcut, o.Diagnostics)
+		}
+	}
+	long := one(t, "      - id: a\n        uri: lb://s\n        predicates:\n        - name: Path\n          args: {matchTrailingSlash: false, patterns: '/a'}\n")
+	if long.Match.Path != (model.PathMatch{Kind: model.PathPattern, Value: "/a", Strict: true}) {
+		t.Errorf("long form: %v", long.Match)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for shortcut, want := range map[string][]model.Host{
+		"Shop.test": {"shop.test"}, "*.shop.test": {"*.shop.test"}, "**.shop.test": {"**.shop.test", "shop.test"}, "**": {""},
+		"a.test,b.test": {"a.test", "b.test"}, "{sub}.shop.test": nil, "shop.test:8080": nil, "s*.test": nil, "a.**.test": nil,
+	} {
+		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Host=%s']}\n", shortcut)))
+		var got []model.Host
+		if len(o.Routes) == 1 {
+			got = o.Routes[0].Hosts
+		}
+		if !reflect.DeepEqual(got, want) || (want == nil) != (len(o.Diagnostics) == 1) {
+			t.Errorf("%s: got %v with %v, want %v", shortcut, got, o.Diagnostics, want)
+		}
+	}
+}
+
+func TestFieldExpressions(t *testing.T) {
+	for expression, want := range map[string]*model.FieldMatch{
+		"":           {Name: "X", Present: true},
+		", .*":       {Name: "X", Present: true},
+		", red":      {Name: "X", Value: "red"},
+		`, 1\.2`:     {Name: "X", Value: "1.2"},
+		", 1.2":      nil,
+		`, \d+`:      nil,
+		", red|blue": nil,
+		", a, b":     nil,
+	} {
+		for _, kind := range []string{"Header", "Query"} {
+			o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['%s=X%s']}\n", kind, expression)))
+			if want == nil {
+				if len(o.Routes) != 0 || len(o.Diagnostics) != 1 {
+					t.Errorf("%s %s: %v %v", kind, expression, o.Routes, o.Diagnostics)
+				}
+				continue
+			}
+			if len(o.Routes) != 1 {
+				t.Errorf("%s %s: %v", kind, expression, o.Diagnostics)
+				continue
+			}
+			got := append(o.Routes[0].Match.Headers, o.Routes[0].Match.Query...)
+			if len(got) != 1 || got[0] != *want {
+				t.Errorf("%s %s: got %v, want %v", kind, expression, got, want)
+			}
+		}
+	}
+}
+
+func TestFilters(t *testing.T) {
+	for text, want := range map[string]string{
+		"StripPrefix=2":                                   `strip-prefix{"parts":2}`,
+		"StripPrefix":                                     `strip-prefix{"parts":1}`,
+		"StripPrefix=0":                                   ``,
+		"PrefixPath=/api":                                 `prefix-path{"prefix":"/api"}`,
+		"SetPath=/x/{seg}":                                `set-path{"template":"/x/{seg}"}`,
+		"AddRequestHeader=X-A, {seg}-b":                   `request-headers{"add":[{"name":"X-A","value":"{seg}-b"}]}`,
+		"SetRequestHeader=X-A, b":                         `request-headers{"set":[{"name":"X-A","value":"b"}]}`,
+		"RemoveRequestHeader=Cookie":                      `request-headers{"remove":["Cookie"]}`,
+		"AddResponseHeader=X-A, b":                        `response-headers{"set":[{"name":"X-A","value":"b"}]}`,
+		"AddResponseHeader=X-A, b, false":                 `response-headers{"add":[{"name":"X-A","value":"b"}]}`,
+		"SetResponseHeader=X-A, b":                        `response-headers{"set":[{"name":"X-A","value":"b"}]}`,
+		"RemoveResponseHeader=Server":                     `response-headers{"remove":["Server"]}`,
+		"RewritePath=/red/?(?<segment>.*), /$\\{segment}": `rewrite-path{"regexp":"/red/?(?\u003csegment\u003e.*)","replacement":"/${segment}"}`,
+	} {
+		r := one(t, fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Path=/a/{seg}'], filters: ['%s']}\n", text))
+		if got := filterText(r.Filters); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+	r := one(t, "      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [PreserveHostHeader]}\n")
+	if f := r.Action.(model.Forward); f.Host != model.HostKeep {
+		t.Errorf("PreserveHostHeader: %+v", f)
+	}
+	r = one(t, "      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [SetRequestHostHeader=x.test]}\n")
+	if f := r.Action.(model.Forward); f.Host != model.HostLiteral || f.HostName != "x.test" {
+		t.Errorf("SetRequestHostHeader: %+v", f)
+	}
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=X-A, b, c']}\n"))
+	if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning {
+		t.Errorf("one argument too many, which Spring passes over: %v %v", o.Routes, o.Diagnostics)
+	}
+}
+
+func TestDefaultFiltersInterleave(t *testing.T) {
+	o := load(t, Config{}, `spring.cloud.gateway:
+  default-filters: ['AddRequestHeader=D,1', 'AddRequestHeader=D,2', 'AddRequestHeader=D,3']
+  routes:
+  - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=R,1', 'AddRequestHeader=R,2']}
+`)
+	var got []string
+	for _, f := range o.Routes[0].Filters {
+		var c headerConfig
+		if err := json.Unmarshal(f.Config, &c); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, c.Add[0].Name+c.Add[0].Value)
+	}
+	if strings.Join(got, " ") != "D1 R1 D2 R2 D3" {
+		t.Errorf("order: %v", got)
+	}
+}
+
+func TestRejected(t *testing.T) {
+	for name, c := range map[string]struct {
+		item    string
+		answers bool // 503; else it is left out
+		field   string
+		says    string
+	}{
+		"filter not supported":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['Retry=3']}", true, "filters[0]", "filter Retry is not supported"},
+		"filter misspelt":       {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['StripPrefx=1']}", true, "filters[0]", "did you mean StripPrefix?"},
+		"filter of somebody":    {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['SentinelGatewayFilter=1']}", true, "filters[0]", `"SentinelGatewayFilter" is not supported`},
+		"filter without value":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=X']}", true, "filters[0]", "value is missing"},
+		"filter no form":        {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{StripPrefix: 1}]}", true, "filters[0]", "name and args"},
+		"predicate unsupported": {"{id: a, uri: 'lb://s', predicates: ['Path=/a', 'Weight=g,5']}", false, "predicates[1]", "predicate Weight is not supported"},
+		"predicate misspelt":    {"{id: a, uri: 'lb://s', predicates: ['Pth=/a']}", false, "predicates[0]", "did you mean Path?"},
+		"predicate no form":     {"{id: a, uri: 'lb://s', predicates: [Path]}", false, "predicates[0]", "Name=arguments"},
+		"no predicate":          {"{id: a, uri: 'lb://s'}", false, "predicates", "at least one"},
+		"no uri":                {"{id: a, predicates: ['Path=/a']}", true, "uri", "is missing"},
+		"scheme":                {"{id: a, uri: 'https://x.test', predicates: ['Path=/a']}", true, "uri", "scheme https is not supported"},
+		"forward":               {"{id: a, uri: 'forward:/x', predicates: ['Path=/a']}", true, "uri", "not supported"},
+		"placeholder":           {"{id: a, uri: 'http://${HOST:x}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
+		"user":                  {"{id: a, uri: 'http://u:p@x.test', predicates: ['Path=/a']}", true, "uri", "plain host"},
+		"order":                 {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], order: first}", true, "order", "whole number"},
+		"regexp":                {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['RewritePath=/(?=a), /b']}", true, "filters[0]", "look-ahead"},
+	} {
+		o := load(t, Config{}, routes("      - "+c.item+"\n      - {id: sibling, uri: 'lb://s', predicates: ['Path=/b']}\n"))
+		if len(o.Diagnostics) != 1 || o.Diagnostics[0].Field != c.field || o.Diagnostics[0].Origin.Line != 5 || o.Diagnostics[0].Origin.Name != "a" ||
+			o.Diagnostics[0].Severity != model.Error || !strings.Contains(o.Diagnostics[0].Message, c.says) {
+			t.Errorf("%s: diagnostics %v", name, o.Diagnostics)
+		}
+		want := 1
+		if c.answers {
+			want = 2
+			r := o.Routes[0]
+			if r.Action != (model.Respond{Status: 503, Code: model.CodeUnsupported}) || r.Match.Path.Value != "/a" || len(r.Filters) != 0 {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if len(o.Routes) != want || o.Routes[want-1].ID != "springgw/sibling" {
+			t.Errorf("%s: routes %v", name, o.Routes)
+		}
+	}
+}
+
+func TestUnsupportedDefaultFilterProtectsEveryRoute(t *testing.T) {
+	o := load(t, Config{}, "spring.cloud.gateway:\n  default-filters: [TokenRelay]\n  discovery.locator.enabled: true\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n  - {id: b, uri: 'lb://s', predicates: ['Path=/b']}\n")
+	for _, r := range o.Routes {
+		if _, ok := r.Action.(model.Respond); !ok {
+			t.Errorf("%s is served without the filter", r.ID)
+		}
+	}
+	if len(o.Routes) != 2 || len(o.Locators) != 0 || len(o.Diagnostics) != 2 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestOwnServiceIsALoop(t *testing.T) {
+	o := load(t, Config{Self: "gw"}, routes("      - {id: a, uri: 'lb://gw', predicates: ['Path=/a']}\n"))
+	if len(o.Routes) != 1 || o.Routes[0].Action != (model.Respond{Status: 508, Code: model.CodeLoop}) || len(o.Diagnostics) != 1 || o.Diagnostics[0].Code != model.CodeLoop {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestDuplicatesAndSwitchedOff(t *testing.T) {
+	o := load(t, Config{}, routes("      - {id: off, enabled: false, uri: 'lb://s', predicates: ['Path=/o']}\n      - {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n      - {id: a, uri: 'lb://s', predicates: ['Path=/b']}\n      - {uri: 'lb://s', predicates: ['Path=/c']}\n"),
+		routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/d']}\n      - {id: off, uri: 'lb://s', predicates: ['Path=/e']}\n"))
+	var got []string
+	for _, r := range o.Routes {
+		got = append(got, string(r.ID)+r.Match.Path.Value)
+	}
+	if fmt.Sprint(got) != "[springgw/1.yaml-3/c springgw/a/a springgw/off/e]" {
+		t.Errorf("routes: %v", got)
+	}
+	if len(o.Diagnostics) != 2 || o.Diagnostics[0].Code != model.CodeDuplicateID || o.Diagnostics[0].Origin.Line != 7 || !strings.Contains(o.Diagnostics[0].Message, "1.yaml:6") {
+		t.Errorf("diagnostics: %v", o.Diagnostics)
+	}
+}
+
+func TestRank(t *testing.T) {
+	o := load(t, Config{}, routes("      - {id: z, uri: 'lb://s', predicates: ['Path=/**']}\n      - {id: y, uri: 'lb://s', predicates: ['Path=/y']}\n"),
+		routes("      - {id: a, order: -1, uri: 'lb://s', predicates: ['Path=/a']}\n      - {id: b, uri: 'lb://s', predicates: ['Path=/b']}\n"))
+	byID := map[model.RouteID]model.Rank{}
+	for _, r := range o.Routes {
+		byID[r.ID] = r.Rank
+	}
+	for _, pair := range [][2]model.RouteID{{"springgw/a", "springgw/z"}, {"springgw/z", "springgw/y"}, {"springgw/y", "springgw/b"}} {
+		if byID[pair[0]].Compare(byID[pair[1]]) >= 0 {
+			t.Errorf("%s does not come before %s: %v", pair[0], pair[1], byID)
+		}
+	}
+}
+
+func TestLocator(t *testing.T) {
+	o := load(t, Config{Self: "paifang-gateway"}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  lowerCaseServiceId: true\nspring.cloud.gateway.default-filters: ['AddRequestHeader=A,b', 'AddRequestHeader=C,d']\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics) != 0 {
+		t.Fatalf("%+v", o)
+	}
+	l := o.Locators[0]
+	if err := l.Validate(); err != nil {
+		t.Error(err)
+	}
+	if !l.LowerCase || l.Keeper != "registry" || l.Prefix != "public/DEFAULT_GROUP/" || fmt.Sprint(l.Except) != "[paifang-gateway]" ||
+		l.Rank.Compare(model.Rank{Position: 5_000_000}) <= 0 {
+		t.Errorf("%+v", l)
+	}
+	if got := filterText(l.Filters); !strings.HasPrefix(got, "request-headers") || !strings.Contains(got, `strip-prefix{"parts":1} request-headers`) {
+		t.Errorf("filters: %s", got)
+	}
+	for _, text := range []string{"enabled: false", "enabled: true\n  include-expression: metadata['x']=='y'", "enabled: true\n  filters: [StripPrefix=2]"} {
+		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  "+text+"\n")
+		if len(o.Locators) != 0 || (text == "enabled: false") != (len(o.Diagnostics) == 0) {
+			t.Errorf("%s: %+v", text, o)
+		}
+	}
+}
+
+func TestStaticHosts(t *testing.T) {
+	o := load(t, Config{}, routes("      - {id: a, uri: 'http://127.0.0.1:9090/ignored', predicates: ['Path=/a']}\n      - {id: b, uri: 'HTTP://LocalHost', predicates: ['Path=/b']}\n"+
+		"      - {id: c, uri: 'http://[::1]:81', predicates: ['Path=/c']}\n      - {id: d, uri: 'http://name.test:82', predicates: ['Path=/d']}\n      - {id: e, uri: 'http://127.0.0.1:9090', predicates: ['Path=/e']}\n"))
+	if len(o.Diagnostics) != 0 || len(o.Routes) != 5 || len(o.Upstreams) != 4 {
+		t.Fatalf("%+v", o)
+	}
+	got := map[string]string{}
+	for _, e := range o.Endpoints {
+		got[e.List.String()] = e.Endpoints[0].Addr.String()
+	}
+	want := map[string]string{"static:127.0.0.1:9090": "127.0.0.1:9090", "static:localhost:80": "127.0.0.1:80", "static:[::1]:81": "[::1]:81"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestWhatHasNoEffectIsSaid(t *testing.T) {
+	o := load(t, Config{}, "spring.cloud.gateway:\n  globalcors: {}\n  httpclient: {connect-timeout: 1000, response-timeout: 5s, pool: {type: fixed}}\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filter: [StripPrefix=1], metadata: {response-timeout: -1}}\n"+
+		"---\nspring.config.activate.on-profile: prod\nspring.cloud.gateway.routes: [{id: p, uri: 'lb://s', predicates: ['Path=/p']}]\n")
+	text := fmt.Sprint(o.Diagnostics)
+	for _, want := range []string{"globalcors", "pool", "did you mean filters?", `profile "prod"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not said: %v", want, text)
+		}
+	}
+	if len(o.Diagnostics) != 4 || len(o.Routes) != 1 || o.Routes[0].Timeouts != (model.Timeouts{Connect: time.Second, Response: off}) {
+		t.Errorf("%v %+v", o.Diagnostics, o.Routes)
+	}
+}

@@ -53,11 +53,9 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 	}
 	origin := l.Origin
 	origin.Kind, origin.Name = "locator", service
-	strip, err := json.Marshal(struct {
-		Parts int `json:"parts"`
-	}{1})
-	if err != nil {
-		panic(err) // a struct of one int
+	filters := l.Filters
+	if len(filters) == 0 {
+		filters = []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}}
 	}
 	upstream := model.UpstreamID(fmt.Sprintf("%s/%s", list.Keeper, list.Name))
 	return &model.Objects{
@@ -65,7 +63,7 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 		Routes: []model.Route{{
 			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
 			Match:   model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/" + segment}},
-			Filters: []model.FilterSpec{{Kind: "strip-prefix", Config: strip}},
+			Filters: filters,
 			Action:  model.Forward{Targets: []model.Target{{Upstream: upstream}}, Host: model.HostEndpoint},
 		}},
 	}

@@ -104,7 +104,7 @@ func (s *Server) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot
 	c := &change{s: s, next: next, want: map[key]*binding{}}
 	var errs []error
 	for l := range next.Listeners() {
-		if l.Protocol != model.DNS {
+		if l.Protocol != model.DNS || l.Elsewhere {
 			continue
 		}
 		for i, at := range l.Bind {

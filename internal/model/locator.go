@@ -12,6 +12,8 @@ type Locator struct {
 	LowerCase bool     `json:"lowerCase,omitempty"` // the path has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
 	Rank      Rank     `json:"rank,omitzero"`
+	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
+	Filters []FilterSpec `json:"filters,omitempty"`
 }
 
 // Validate reports the first field that its type does not allow.

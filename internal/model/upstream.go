@@ -55,6 +55,7 @@ type Upstream struct {
 	Priority  int           `json:"priority,omitempty"` // of the source; lower first
 	Endpoints []EndpointsID `json:"endpoints"`          // the union of these lists, an address counted once
 	Select    Tags          `json:"select,omitempty"`   // only endpoints that carry all of these
+	Selector  Tags          `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
 	Balance   Balance       `json:"balance,omitempty"`
 	Health    HealthCheck   `json:"health,omitzero"`
 	Dial      Dial          `json:"dial,omitzero"`

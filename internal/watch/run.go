@@ -205,12 +205,12 @@ func (r *runner) concerns(ev fsnotify.Event) (path string, all bool) {
 	if r.roots[name] {
 		return name, true
 	}
-	if !r.roots[filepath.Dir(name)] {
-		return "", false // a neighbour of a root
-	}
 	base := filepath.Base(name)
 	if strings.HasPrefix(base, "..") {
-		return "", true // ..data of a ConfigMap mount
+		return "", true // ..data of a ConfigMap mount, of which one file may be a root
+	}
+	if !r.roots[filepath.Dir(name)] {
+		return "", false // a neighbour of a root
 	}
 	if !r.o.Accept(base) {
 		// A file that is not read, unless it is what a symlink beside it points to.

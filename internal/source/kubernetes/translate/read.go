@@ -5,6 +5,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"paifang/internal/document"
 )
@@ -38,10 +39,25 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 	default:
 		return Object{}, nil, false
 	}
-	if o.Value.GetName() == "" && len(problems) == 0 {
-		problems = append(problems, d.Problem("metadata.name", "is missing"))
+	if len(problems) == 0 {
+		problems = names(d, o.Value)
 	}
 	return o, problems, true
+}
+
+// names reports a name that the API server would refuse: identities are built from them.
+func names(d document.Document, v Value) []document.Problem {
+	const rule = "is not a name: lower case letters, digits, - and . in between"
+	var problems []document.Problem
+	if name := v.GetName(); name == "" {
+		problems = append(problems, d.Problem("metadata.name", "is missing"))
+	} else if len(validation.IsDNS1123Subdomain(name)) > 0 {
+		problems = append(problems, d.Problem("metadata.name", rule))
+	}
+	if ns := v.GetNamespace(); ns != "" && len(validation.IsDNS1123Label(ns)) > 0 {
+		problems = append(problems, d.Problem("metadata.namespace", rule))
+	}
+	return problems
 }
 
 type groupKind struct {

@@ -44,11 +44,12 @@ type Sources struct {
 
 // Nacos is an external registry.
 type Nacos struct {
-	Name      string `json:"name,omitempty" doc:"how its lists are called; the first one without a name is just registry"`
-	Address   string `json:"address" doc:"host:port of its HTTP API; gRPC is expected 1000 above"`
-	GRPC      string `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port"`
-	Namespace string `json:"namespace,omitempty" doc:"default public"`
-	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+	Name      string         `json:"name,omitempty" doc:"how its lists are called; the first one without a name is just registry"`
+	Address   string         `json:"address" doc:"host:port of its HTTP API; gRPC is expected 1000 above"`
+	GRPC      string         `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port"`
+	Namespace string         `json:"namespace,omitempty" doc:"default public"`
+	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
 }
 
 // DNS is the role dns.

@@ -47,6 +47,31 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
+// ReadIfConfig reads a file if it is a configuration: one YAML document that is no Kubernetes object and no Spring
+// configuration, and has one of the keys that begin a role.
+func ReadIfConfig(file string) (c Config, is bool, err error) {
+	info, err := os.Stat(file)
+	if err != nil || info.IsDir() {
+		return c, false, nil // the sources say what is wrong with a path
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, false, fmt.Errorf("app: read configuration: %w", err)
+	}
+	docs, problems := document.Split(file, text)
+	if len(problems) > 0 || len(docs) != 1 {
+		return c, false, nil
+	}
+	for _, key := range []string{"dns", "slb", "ingress", "gateway", "registry", "pods", "sources"} {
+		is = is || docs[0].Node(key) != nil
+	}
+	if !is || docs[0].Node("apiVersion") != nil {
+		return c, false, nil
+	}
+	c, err = ParseConfig(file, text)
+	return c, true, err
+}
+
 // Print writes the configuration as the YAML that ReadConfig reads.
 func (c Config) Print() ([]byte, error) {
 	text, err := yaml.Marshal(c)

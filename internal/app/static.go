@@ -32,7 +32,8 @@ type piece struct {
 	name    string
 	objects model.Objects
 	// lasting is what it contributes even when it is stopped: the nodes stay behind the SLB, which has to find out.
-	lasting model.Objects
+	lasting   model.Objects
+	elsewhere bool // another process runs it
 }
 
 func newStatic(c *Config) *static {
@@ -130,7 +131,7 @@ func dnsPiece(d *DNS) piece {
 }
 
 func slbPiece(s *SLB) piece {
-	p := piece{name: "slb"}
+	p := piece{name: "slb", elsewhere: s.Elsewhere}
 	for _, l := range s.Listeners {
 		id := "slb/" + l.Name
 		list := model.EndpointsID{Keeper: model.KeeperStatic, Name: id}
@@ -173,7 +174,7 @@ func dialFrom(a netip.Addr) netip.Addr {
 }
 
 func nodePiece(g *Ingress, n Node) piece {
-	p := piece{name: n.Name}
+	p := piece{name: n.Name, elsewhere: g.Elsewhere}
 	add := func(name string, protocol model.Protocol, at netip.AddrPort) {
 		if !at.IsValid() {
 			return
@@ -190,7 +191,7 @@ func nodePiece(g *Ingress, n Node) piece {
 }
 
 func gatewayPiece(g *Gateway) piece {
-	p := piece{name: "gateway"}
+	p := piece{name: "gateway", elsewhere: g.Elsewhere}
 	var names []model.Host
 	if g.Host != "" {
 		names = []model.Host{model.Host(g.Host)}

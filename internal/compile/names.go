@@ -114,7 +114,11 @@ func (c *compiler) claimants(h model.Host) []claimant {
 			continue
 		}
 		if addrs := c.advertised(class); len(addrs) > 0 {
-			out = append(out, claimant{1, t.Routes[0].Origin, class, addrs, 0})
+			origin := t.Routes[0].Origin
+			if line := t.Routes[0].HostLine; line > 0 {
+				origin.Line = line
+			}
+			out = append(out, claimant{1, origin, class, addrs, 0})
 		}
 	}
 	for _, l := range c.next.Listeners {

@@ -122,7 +122,7 @@ func text(s string) *yaml.Node {
 	n := plainNode("!!str", s)
 	special := strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) })
 	switch {
-	case yaml11[s] != "" || special || strings.HasPrefix(s, "\n") || strings.HasSuffix(s, " "):
+	case yaml11(s) != "" || special || strings.HasPrefix(s, "\n") || strings.HasSuffix(s, " "):
 		n.Style = yaml.DoubleQuotedStyle
 	case strings.Contains(s, "\n"):
 		n.Style = yaml.LiteralStyle

@@ -187,11 +187,17 @@ func (b *builder) mapping(n *Node, y *yaml.Node, depth int) error {
 	return nil
 }
 
-// yaml11 are the plain words that kubectl's YAML 1.1 takes for true and false. They must mean the same here, or a
-// file would work here and be refused there.
-var yaml11 = map[string]string{
-	"y": "true", "Y": "true", "yes": "true", "Yes": "true", "YES": "true", "on": "true", "On": "true", "ON": "true",
-	"n": "false", "N": "false", "no": "false", "No": "false", "NO": "false", "off": "false", "Off": "false", "OFF": "false",
+// yaml11 is what kubectl's YAML 1.1 takes a plain word for: "true", "false" or, for most words, "". The words must mean the
+// same here, or a file would work here and be refused there.
+func yaml11(word string) string {
+	switch word {
+	case "y", "Y", "yes", "Yes", "YES", "on", "On", "ON":
+		return "true"
+	case "n", "N", "no", "No", "NO", "off", "Off", "OFF":
+		return "false"
+	default:
+		return ""
+	}
 }
 
 func (n *Node) scalar(y *yaml.Node) error {
@@ -208,7 +214,7 @@ func (n *Node) scalar(y *yaml.Node) error {
 		n.float(y)
 	case "!!str", "!!timestamp", "!!merge":
 		n.Kind = Text
-		if word := yaml11[y.Value]; word != "" && y.Style&(quoted|yaml.TaggedStyle) == 0 {
+		if word := yaml11(y.Value); word != "" && y.Style&(quoted|yaml.TaggedStyle) == 0 {
 			n.Kind, n.json = Bool, word
 		}
 	case "!!binary":

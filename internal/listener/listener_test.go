@@ -112,7 +112,10 @@ func TestProbe(t *testing.T) {
 	h := acquire(t, s, model.Listener{ID: "node", Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	h.Serve(say)
 	local := header(t, 2, true)
-	probe := func() string { got, _ := ask(t, h, "", local, "GET /rea", "dyz HTTP/1.1\r\nHost: x\r\n\r\n"); return got }
+	probe := func() string {
+		got, _ := ask(t, h, "", local, "GET /rea", "dyz HTTP/1.1\r\nHost: x\r\n\r\n")
+		return got
+	}
 	if got := probe(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Fatalf("probe answers %q", got)
 	}

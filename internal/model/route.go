@@ -18,6 +18,7 @@ type Route struct {
 	Origin   Origin       `json:"origin"`
 	Attach   []Class      `json:"attach"`
 	Hosts    []Host       `json:"hosts,omitempty"` // empty = any host
+	HostLine int          `json:"-"`               // line of the hosts in Origin.File, where it is another than Origin.Line; 0 = unknown
 	Match    Match        `json:"match"`
 	Rank     Rank         `json:"rank,omitzero"`
 	Priority int          `json:"priority,omitempty"` // of the source; lower first

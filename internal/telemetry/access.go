@@ -12,7 +12,8 @@ type Access struct {
 	Time      time.Time // when the request began
 	Listener  string
 	Node      string
-	Client    netip.Addr // as far as it is trusted: through the PROXY protocol and trusted forwarders
+	Peer      netip.AddrPort // the client's end of the connection, as the listener knows it; not in the log
+	Client    netip.Addr     // as far as it is trusted: through the PROXY protocol and trusted forwarders
 	Method    string
 	Host      string
 	Path      string // normalised, as decided on

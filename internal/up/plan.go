@@ -24,7 +24,7 @@ type Options struct {
 	GatewayHost string            // the gateway's name in DNS
 	Zone        string            // that DNS answers for
 	At          map[string]string // piece: address:port given by its flag
-	Run         map[string]string // image: command line
+	Programs    map[string]string // image: command line
 	Attach      map[string]string // deployment: IP:port
 	Logs        bool              // show what pods print
 	Split       bool              // every piece as a process of its own
@@ -57,6 +57,15 @@ func addresses() []address {
 		{Piece: "registry-grpc", Says: "registry, gRPC", Many: "127.0.0.1:9848", Single: "127.0.0.1:9848"},
 		{Piece: "admin", Says: "admin API and console", Many: "127.0.0.1:8088", Single: "127.0.0.1:8088"},
 	}
+}
+
+// Pieces are the names of the flags that move an address.
+func Pieces() []string {
+	var out []string
+	for _, a := range addresses() {
+		out = append(out, a.Piece)
+	}
+	return out
 }
 
 // Plan is what up is about to do.
@@ -174,6 +183,14 @@ func stateHome() (string, error) {
 	return os.UserCacheDir()
 }
 
+// podRange is where the pods of a node have their addresses: 127.1.1.0/24 and 127.1.2.0/24, or, with a port offset, a
+// range of its own, because pods keep their ports.
+func (p *Plan) podRange(node byte) netip.Prefix {
+	const networks = 200
+	second := 1 + (p.PortOffset%networks+networks)%networks
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(second), node, 0}), 24)
+}
+
 // config is the same configuration that `paifang serve` reads from a file.
 func (p *Plan) config() app.Config {
 	slb, at := p.Addr["slb"].Addr(), p.Addr
@@ -204,11 +221,11 @@ func (p *Plan) config() app.Config {
 		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"],
 			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Pods: &app.Pods{
-			Run: p.Run, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
+			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
 			Env: map[string]string{"PAIFANG_REGISTRY": at["registry"].String()},
 			Nodes: []app.PodNode{
-				{Name: "node-1", Range: netip.MustParsePrefix("127.1.1.0/24"), Addr: at["node-1"].Addr()},
-				{Name: "node-2", Range: netip.MustParsePrefix("127.1.2.0/24"), Addr: at["node-2"].Addr()},
+				{Name: "node-1", Range: p.podRange(1), Addr: at["node-1"].Addr()},
+				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},
 			},
 		},
 	}

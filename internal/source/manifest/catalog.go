@@ -20,6 +20,7 @@ type catalog struct {
 	claims map[identity][]claim // by object: who defines it, the one that counts first
 	dirty  map[string]bool      // files whose diagnostics may have changed
 	sent   map[string][]model.Diagnostic
+	fault  string // that directories cannot be listed
 }
 
 // file is what is known of one file.
@@ -200,12 +201,32 @@ func (c *catalog) all() []source.Group {
 	return groups
 }
 
+// paths lists the known files in order.
+func (c *catalog) paths() []string { return slices.Sorted(maps.Keys(c.files)) }
+
+// lost says that directories cannot be listed, or with nil that they can.
+func (c *catalog) lost(err error) {
+	if c.fault = ""; err != nil {
+		c.fault = err.Error()
+	}
+	c.dirty[directories] = true
+}
+
+// directories stands for a path where the diagnostic about directories is kept. No file has this name.
+const directories = ""
+
 // fileGroup holds what is to be said about a file's documents.
 func fileGroup(path string, d []model.Diagnostic) source.Group {
 	return source.Group{Key: "file/" + path, Objects: model.Objects{Diagnostics: d}}
 }
 
 func (c *catalog) diagnostics(path string) []model.Diagnostic {
+	if path == directories && c.fault != "" {
+		return []model.Diagnostic{{
+			Origin: model.Origin{Source: c.source}, Severity: model.Error, Code: model.CodeSourceFailed,
+			Message: c.fault + "; what was read before stays in effect",
+		}}
+	}
 	f := c.files[path]
 	if f == nil {
 		return nil

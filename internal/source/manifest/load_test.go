@@ -12,6 +12,7 @@ import (
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/kubernetes/translate"
+	"paifang/internal/watch"
 )
 
 // write puts files into a directory.
@@ -149,11 +150,11 @@ func TestUnreadableFile(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "big.yaml")
 		write(t, dir, map[string]string{"big.yaml": "", "ok.yaml": service("ok", 80)})
-		if err := os.Truncate(path, maxFile+1); err != nil {
+		if err := os.Truncate(path, watch.MaxFileSize+1); err != nil {
 			t.Fatal(err)
 		}
 		groups, says := load(t, dir)
-		if len(groups["service/default/ok"].Upstreams) != 1 || !slices.Equal(says, []string{"big.yaml: error: unreadable: is larger than 67108864 bytes"}) {
+		if len(groups["service/default/ok"].Upstreams) != 1 || !slices.Equal(says, []string{"big.yaml: error: unreadable: is larger than 32 MiB"}) {
 			t.Errorf("%q", says)
 		}
 		return

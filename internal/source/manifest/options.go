@@ -11,7 +11,7 @@ import (
 type Options struct {
 	Paths []string      // directories (not their sub-directories) and files; at least one
 	Name  string        // of the source; default "manifest"
-	Quiet time.Duration // how long a written file must rest before what it lost is removed; default 50ms
+	Quiet time.Duration // how long a written file must rest before what it lost is given up; default 50ms
 	// Translate says which objects are taken; its Source is set to Name.
 	Translate translate.Options
 }

@@ -22,12 +22,15 @@ func (b *builder) ingressHost(host string) {
 		if b.class(v) != served {
 			continue
 		}
-		valid := true
+		valid, hostLine, before := true, 0, len(b.out.Routes)
 		for i, r := range v.Spec.Rules {
 			if r.Host != host {
 				continue
 			}
 			at := fmt.Sprintf("spec.rules[%d]", i)
+			if host != "" && hostLine == 0 {
+				hostLine = o.line(at + ".host")
+			}
 			if why := invalidHost(host); why != "" {
 				b.diagnose(o, at+".host", model.Error, model.CodeInvalid, "%q is not a host: %s", host, why)
 				valid = false
@@ -42,6 +45,9 @@ func (b *builder) ingressHost(host string) {
 		}
 		if v.Spec.DefaultBackend != nil && valid {
 			b.defaultBackend(o, host, v.Spec.DefaultBackend)
+		}
+		for j := range b.out.Routes[before:] {
+			b.out.Routes[before+j].HostLine = hostLine
 		}
 	}
 }

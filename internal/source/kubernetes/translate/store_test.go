@@ -193,6 +193,16 @@ func TestOnlyWhatDependsIsEmitted(t *testing.T) {
 	check("the service deleted", append(append([]string{"endpoints/default/s7"}, want...), "service/default/s7")...)
 }
 
+// TestLinesOfARoute: a route stands at its path, its host where the rule has it.
+func TestLinesOfARoute(t *testing.T) {
+	s := New(Options{TakeUnclassed: true})
+	manifests(t, s, fmt.Sprintf(ingressTo, "i", "a.test", "s"))
+	r := s.All()[0].Objects.Routes[0]
+	if r.Origin.Line != 8 || r.HostLine != 7 || r.Origin.File != "f.yaml" {
+		t.Errorf("route at %s, host in line %d", r.Origin.At(), r.HostLine)
+	}
+}
+
 // TestTemplate: a Deployment's label edit is a rollout, a Pod's is not; a replica count never is.
 func TestTemplate(t *testing.T) {
 	workload := func(text string) model.Workload {

@@ -94,7 +94,7 @@ type podTemplate struct {
 }
 
 // hash identifies a value by its JSON, whose keys are sorted.
-func hash(v any) string {
+func hash[T any](v T) string {
 	b, err := json.Marshal(v)
 	if err != nil { // API types always marshal
 		return err.Error()

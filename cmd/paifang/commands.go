@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paifang/internal/adminapi"
+	"paifang/internal/app"
+	"paifang/internal/cli"
+	"paifang/internal/example"
+	"paifang/internal/up"
+)
+
+func upCommand() *cobra.Command {
+	var o up.Options
+	var run, attach []string
+	c := &cobra.Command{
+		Use:   "up [DIR]",
+		Short: "Run both roads on this machine: DNS, SLB, two ingress nodes, gateway, registry, pods as processes",
+		Long: "Runs everything embedded on this machine. DIR holds Kubernetes manifests and Spring Cloud Gateway routes and is watched;\n" +
+			"without it the built-in example runs. Needs no root and no other program.",
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := c.Flags()
+	f.StringVar(&o.State, "state", "", "directory for state (default: one of the user's, printed at start)")
+	f.BoolVar(&o.Fresh, "fresh", false, "empty the state directory first")
+	f.StringVar(&o.Addresses, "addresses", "auto", "auto, many (an address per piece, 127.0.0.10 and so on) or single (ports of 127.0.0.1)")
+	f.IntVar(&o.PortOffset, "port-offset", 0, "added to every port")
+	f.StringVar(&o.GatewayHost, "gateway-host", "gateway.test", "the gateway's own name in DNS")
+	f.StringVar(&o.Zone, "zone", "test", "zone that the DNS answers for")
+	f.StringArrayVar(&run, "run", nil, "IMAGE=COMMAND: what to run for an image; repeat it")
+	f.StringArrayVar(&attach, "attach", nil, "DEPLOYMENT=IP:PORT: take a process that already runs as its one pod; repeat it")
+	f.BoolVar(&o.Logs, "logs", false, "show what the pods print")
+	f.BoolVar(&o.Split, "split", false, "run SLB, each node, gateway, registry and DNS as processes of their own")
+	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that would run, and end")
+	f.StringVar(&o.LogLevel, "log-level", "warn", "debug, info, warn or error")
+	at := map[string]*string{}
+	for _, name := range up.Pieces() {
+		at[name] = f.String(name, "", "IP:PORT of the "+name)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			o.Dir = args[0]
+		}
+		o.At = map[string]string{}
+		for name, text := range at {
+			if *text != "" {
+				o.At[name] = *text
+			}
+		}
+		var err error
+		if o.Programs, err = pairs("run", run); err != nil {
+			return err
+		}
+		if o.Attach, err = pairs("attach", attach); err != nil {
+			return err
+		}
+		p, err := up.NewPlan(o)
+		if err != nil {
+			return err
+		}
+		return p.Run(c.Context(), c.OutOrStdout())
+	}
+	return c
+}
+
+// pairs reads flags of the form NAME=VALUE.
+func pairs(flag string, all []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range all {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" || value == "" {
+			return nil, fmt.Errorf("--%s %q: want NAME=VALUE", flag, text)
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func serveCommand() *cobra.Command {
+	var file, name string
+	c := &cobra.Command{
+		Use:   "serve -c FILE",
+		Short: "Run the roles and sources that a configuration file switches on",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" {
+				return errors.New("serve: give the configuration with -c FILE; `paifang up --print-config` prints one to begin with")
+			}
+			cfg, err := app.ReadConfig(file)
+			if err != nil {
+				return err
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("serve: find this program: %w", err)
+			}
+			a, err := app.New(cfg, app.Options{Name: name, Self: self, Log: c.ErrOrStderr()})
+			if err != nil {
+				return err
+			}
+			return a.Run(c.Context())
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
+	c.Flags().StringVar(&name, "name", "serve", "name of this process in listings")
+	return c
+}
+
+func exampleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:       "example order",
+		Short:     "Run the application of the built-in example, as its pods do",
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: []string{"order"},
+		Hidden:    true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] != "order" {
+				return fmt.Errorf("example: %q: there is only order", args[0])
+			}
+			return example.Run(c.Context(), os.Getenv, c.OutOrStdout())
+		},
+	}
+}
+
+// offline reads files as `paifang up` would: manifests and routes beside the pieces that up runs. A file that is a
+// configuration of `paifang serve` is read as that.
+func offline(ctx context.Context, paths []string) (cli.Offline, error) {
+	cfg, err := offlineConfig(paths)
+	if err != nil {
+		return cli.Offline{}, err
+	}
+	compiled, err := app.Offline(ctx, cfg)
+	if err != nil {
+		return cli.Offline{}, err
+	}
+	dir := ""
+	if len(paths) == 1 {
+		dir = paths[0]
+	}
+	local := &adminapi.Local{Name: "files", Version: app.Version(), Started: time.Now(), Dir: dir, Generations: compiled, Traces: compiled.Traces()}
+	return cli.Offline{Reader: local, Explainer: local, Diagnostics: compiled.Load().Diagnostics()}, nil
+}
+
+func offlineConfig(paths []string) (app.Config, error) {
+	if len(paths) == 1 {
+		if cfg, ok, err := app.ReadIfConfig(paths[0]); ok || err != nil {
+			return cfg, err
+		}
+	}
+	p, err := up.NewPlan(up.Options{})
+	if err != nil {
+		return app.Config{}, err
+	}
+	cfg := p.Config
+	cfg.Sources.Manifests, cfg.Sources.Routes = paths, paths
+	return cfg, nil
+}

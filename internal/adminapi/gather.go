@@ -1,0 +1,261 @@
+package adminapi
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"paifang/internal/explain"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// gatherer makes one view of one generation.
+type gatherer struct {
+	local     *Local
+	snap      *snapshot.Snapshot
+	addresses Addresses // nil: nothing runs
+	states    map[model.UpstreamID]explain.Upstream
+	view      View
+}
+
+func (g *gatherer) read(k Kind) {
+	switch k {
+	case Roads:
+		g.view.Roads = roads(g.snap, g.lists(), g.at)
+	case Nodes:
+		g.view.Nodes = g.nodes()
+	case Pods:
+		if g.local.Pods != nil {
+			g.view.Pods = g.local.Pods.Pods()
+		}
+	case Records:
+		g.view.Records = g.records()
+	case Routes:
+		g.view.Routes = g.routes()
+	case Upstreams:
+		g.view.Upstreams = g.upstreams()
+	case Endpoints:
+		g.view.Endpoints = g.endpoints()
+	case Services:
+		g.view.Services = g.services()
+	case Listeners:
+		g.view.Listeners = g.listeners()
+	case Diagnostics:
+		g.view.Diagnostics = g.diagnostics()
+	case Sources:
+		if g.local.Control != nil {
+			g.view.Sources = g.local.Control.Sources()
+		}
+	case Infos:
+		g.view.Info = []Info{g.local.info()}
+	case Lists:
+		g.view.Lists = g.lists()
+	}
+}
+
+// at is where an object stands, relative to the directory that is watched.
+func (g *gatherer) at(o model.Origin) string {
+	if g.local.Dir != "" && o.File != "" {
+		if rel, err := filepath.Rel(g.local.Dir, o.File); err == nil && filepath.IsLocal(rel) {
+			o.File = filepath.ToSlash(rel)
+		}
+	}
+	return o.At()
+}
+
+func (g *gatherer) lists() []explain.List {
+	if g.addresses == nil {
+		return nil
+	}
+	return g.addresses.Lists()
+}
+
+// state is an upstream's, asked once.
+func (g *gatherer) state(id model.UpstreamID, node string) explain.Upstream {
+	if g.addresses == nil {
+		return explain.Upstream{}
+	}
+	s, ok := g.states[id]
+	if !ok {
+		s, _ = g.addresses.Upstream(id, node)
+		g.states[id] = s
+	}
+	return s
+}
+
+func (g *gatherer) nodes() []Node {
+	var out []Node
+	for l := range g.snap.Listeners() {
+		routes := g.snap.L4Routes(l.EffectiveClass())
+		if l.Protocol != model.TCP || len(routes) == 0 {
+			continue
+		}
+		for _, e := range g.state(routes[0].Upstream, l.Node).Endpoints {
+			n := Node{Name: g.nodeAt(e), Behind: strings.Join(addrText(l.Bind), ","), Addr: e.Addr, Health: "healthy", Draining: e.State == model.Draining,
+				Why: e.Why, Open: e.Open, Since: e.Since, Share: e.Share}
+			if !e.Healthy || e.State > model.Draining {
+				n.Health = "unhealthy"
+			}
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b Node) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Addr.Compare(b.Addr)) })
+	return out
+}
+
+func (g *gatherer) nodeAt(e explain.Endpoint) string {
+	for l := range g.snap.Listeners() {
+		if slices.Contains(l.Bind, e.Addr) && l.Node != "" {
+			return l.Node
+		}
+	}
+	return cmp.Or(e.Node, e.Name, e.Addr.String())
+}
+
+func (g *gatherer) records() []Record {
+	var out []Record
+	for n := range g.snap.Names().All() {
+		_, fixed := n.Host.Split()
+		zone, _ := g.snap.ZoneOf(fixed)
+		r := Record{Name: string(n.Host), Zone: zone.Name, TTL: n.TTL, Class: string(n.Class), Source: g.at(n.Origin), Origin: n.Origin}
+		for _, a := range n.Addrs {
+			kind := "A"
+			if a.Unmap().Is6() {
+				kind = "AAAA"
+			}
+			if last := len(out) - 1; last >= 0 && out[last].Name == r.Name && out[last].Type == kind {
+				out[last].Addrs = append(out[last].Addrs, a)
+				continue
+			}
+			row := r
+			row.Type = kind
+			row.Addrs = append(row.Addrs, a)
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+func (g *gatherer) upstreams() []Upstream {
+	l4 := map[model.UpstreamID]bool{}
+	for l := range g.snap.Listeners() {
+		for _, r := range g.snap.L4Routes(l.EffectiveClass()) {
+			l4[r.Upstream] = true
+		}
+	}
+	var out []Upstream
+	for u := range g.snap.Upstreams() {
+		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: "round robin", Source: g.at(u.Origin),
+			State: g.state(u.ID, ""), L4: l4[u.ID]}
+		for _, id := range u.Endpoints {
+			row.Lists = append(row.Lists, id.String())
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (g *gatherer) endpoints() []Endpoint {
+	by := map[model.EndpointsID]string{}
+	for u := range g.snap.Upstreams() {
+		for _, id := range u.Endpoints {
+			for _, t := range u.Selector {
+				by[id] = strings.TrimPrefix(by[id]+","+t.Name+"="+t.Value, ",")
+			}
+		}
+	}
+	var out []Endpoint
+	for _, l := range g.lists() {
+		for _, e := range l.Endpoints {
+			row := Endpoint{List: l.ID.Name, Keeper: keptBy(l.ID.Keeper), Addr: e.Addr, Name: e.Name, Node: e.Node, State: e.State.String(),
+				Weight: float64(e.Weight.Thousandths()) / 1000}
+			if by[l.ID] != "" {
+				row.By = "label " + by[l.ID]
+			}
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// services are what keepers offer, with what the registry of this process holds beside.
+func (g *gatherer) services() []Service {
+	inUse := map[model.EndpointsID]bool{}
+	for _, id := range g.snap.InUse() {
+		inUse[id] = true
+	}
+	var out []Service
+	for _, l := range g.lists() {
+		if l.ID.Road() == 0 {
+			continue
+		}
+		s := serviceOf(l.ID)
+		s.Revision, s.InUse, s.Total = l.Revision, inUse[l.ID], len(l.Endpoints)
+		for _, e := range l.Endpoints {
+			if e.State == model.Ready {
+				s.Ready++
+			}
+		}
+		out = append(out, s)
+	}
+	if g.local.Registry != nil {
+		held := g.local.Registry.Services()
+		for _, s := range held {
+			if !slices.ContainsFunc(out, func(x Service) bool { return x.key() == s.key() }) {
+				out = append(out, s)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Service) int { return cmp.Compare(a.key(), b.key()) })
+	return out
+}
+
+// serviceOf reads the name of a list as its keeper writes it: "shop/order-service:80", "public/DEFAULT_GROUP/order".
+func serviceOf(id model.EndpointsID) Service {
+	s := Service{KeptBy: keptBy(id.Keeper)}
+	parts := strings.Split(id.Name, "/")
+	s.Name = parts[len(parts)-1]
+	if len(parts) > 1 {
+		s.Namespace = parts[0]
+	}
+	if len(parts) > 2 {
+		s.Group = strings.Join(parts[1:len(parts)-1], "/")
+	}
+	if id.Road() == 1 {
+		s.Name, s.Port, _ = strings.Cut(s.Name, ":")
+	}
+	return s
+}
+
+func (g *gatherer) listeners() []Listener {
+	var out []Listener
+	for l := range g.snap.Listeners() {
+		row := Listener{ID: string(l.ID), Node: l.Node, Protocol: string(l.Protocol), Bind: addrText(l.Bind), Class: string(l.EffectiveClass()), Source: g.at(l.Origin)}
+		if g.local.Listeners != nil {
+			row.ListenerState, _ = g.local.Listeners.ListenerState(l.ID)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// diagnostics are those of the rules, those found while running, and the sources that are red.
+func (g *gatherer) diagnostics() []model.Diagnostic {
+	out := g.snap.Diagnostics()
+	for _, f := range g.local.Finders {
+		out = append(out, f.Diagnostics()...)
+	}
+	if g.local.Control != nil {
+		for _, s := range g.local.Control.Sources() {
+			if s.Failed {
+				out = append(out, model.Diagnostic{Origin: model.Origin{Source: s.Name, Kind: "source", Name: s.Name}, Severity: model.Warning, Code: model.CodeSourceFailed,
+					Message: fmt.Sprintf("source %s does not run since %s, what it said last is served: %s", s.Name, s.Since.Format("15:04:05"), s.Error)})
+			}
+		}
+	}
+	slices.SortFunc(out, model.CompareDiagnostics)
+	return slices.CompactFunc(out, func(a, b model.Diagnostic) bool { return model.CompareDiagnostics(a, b) == 0 })
+}

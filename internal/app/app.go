@@ -1,0 +1,357 @@
+// Package app is the only wiring: it knows which roles a process has, builds the parts in order, runs them together
+// and ends them in the opposite order. Nothing below it knows on which road, or in which role, it runs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"paifang/internal/adminapi"
+	"paifang/internal/dnsserver"
+	"paifang/internal/explain"
+	"paifang/internal/filter"
+	"paifang/internal/filter/builtin"
+	"paifang/internal/httpproxy"
+	"paifang/internal/hub"
+	"paifang/internal/l4"
+	"paifang/internal/listener"
+	"paifang/internal/model"
+	"paifang/internal/podrun"
+	"paifang/internal/snapshot"
+	"paifang/internal/telemetry"
+	"paifang/internal/upstream"
+)
+
+// Options are what a process is told besides its configuration.
+type Options struct {
+	Name      string    // of the process: "up", "serve", or its piece
+	Self      string    // path of this program, for the pods that come with it
+	Log       io.Writer // where the log goes
+	Dir       string    // that is watched, for showing files relative to it
+	PodOutput func(pod string, line []byte)
+	// Peers are other processes of the same installation by their piece, whose views are shown together with this
+	// one's. May be nil.
+	Peers []adminapi.Named
+	// Actions replaces what stops and starts pieces, where they are processes of their own. May be nil.
+	Actions adminapi.Actions
+}
+
+// App is a process. Make it with New and let it Run once.
+type App struct {
+	cfg     Config
+	opt     Options
+	log     *slog.Logger
+	events  *events
+	started time.Time
+
+	access  *telemetry.AccessLog
+	ring    *explain.Ring
+	sockets *listener.Set
+	table   *upstream.Table
+	static  *static
+	dns     *dnsserver.Server
+	http    *httpproxy.Plane
+	l4      *l4.Plane
+	pods    *podrun.Runner
+	reg     *registryPiece
+	gateway *registration
+	store   *snapshot.Store
+	hub     *hub.Hub
+	loops   *loops
+	local   *adminapi.Local
+	admin   net.Listener
+}
+
+// New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
+// API's.
+func New(cfg Config, o Options) (*App, error) {
+	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), loops: newLoops()}
+	a.log = newLog(o.Log, cfg.Log)
+	if err := a.build(); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) build() error {
+	var err error
+	if a.access, err = openAccessLog(a.cfg.Log.Access); err != nil {
+		return err
+	}
+	a.sockets = listener.NewSet(listener.Config{Log: a.log})
+	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
+	a.static = newStatic(&a.cfg)
+	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
+	catalog := filter.Catalog(builtin.Kinds())
+	a.http, err = httpproxy.New(httpproxy.Config{
+		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Log: a.log, Loop: a.loops.seen,
+		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
+	})
+	if err != nil {
+		return err
+	}
+	forward := l4.Config{Upstreams: a.table, Sockets: a.sockets, Connected: a.connected, Log: a.log, DrainTimeout: a.cfg.Drain.or(5 * time.Second)}
+	if a.access != nil {
+		forward.Recorder = a.access
+	}
+	a.l4 = l4.New(forward)
+	planes := []snapshot.Plane{a.dns, a.l4, a.http}
+	if a.cfg.Pods != nil {
+		if a.pods, err = podrun.New(a.podConfig()); err != nil {
+			return err
+		}
+		planes = append(planes, a.pods)
+	}
+	if a.cfg.Registry != nil {
+		a.reg = newRegistryPiece(&a.cfg, a.log)
+	}
+	if a.gateway, err = newRegistration(&a.cfg, a.log); err != nil {
+		return err
+	}
+	a.store = snapshot.NewStore(planes...)
+	parts, err := a.parts()
+	if err != nil {
+		return err
+	}
+	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.Check, Log: a.log,
+		Published: a.events.published, SourceChanged: a.sourceChanged}
+	if a.cfg.Data != "" {
+		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
+	}
+	a.hub = hub.New(cfg)
+	return a.buildAdmin()
+}
+
+func (a *App) buildAdmin() error {
+	a.local = &adminapi.Local{
+		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
+		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a,
+		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops}, Traces: a.ring,
+	}
+	if a.pods != nil {
+		a.local.Pods = podRows{a.pods}
+		a.local.Finders = append(a.local.Finders, a.pods)
+	}
+	if a.reg != nil {
+		a.local.Registry = a.reg
+	}
+	a.local.Actions = a.opt.Actions
+	if a.local.Actions == nil {
+		a.local.Actions = a
+	}
+	l, err := net.Listen("tcp", a.cfg.adminAddress().String())
+	if err != nil {
+		return fmt.Errorf("app: admin API: %w", err)
+	}
+	a.admin = l
+	return nil
+}
+
+// Run runs the process until ctx ends and returns when everything has ended. A part that cannot go on ends the others.
+func (a *App) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// What runs below ends in the order of shutdown, not all at once when ctx does.
+	r := newRunner(fail)
+	if a.reg != nil {
+		if err := a.reg.start(); err != nil {
+			a.close()
+			return err
+		}
+		r.watch("registry", a.reg.failed())
+	}
+	admin := r.run("admin API", a.serveAdmin)
+	control := r.run("hub", a.hub.Run)
+	var pods *running
+	if a.pods != nil {
+		pods = r.run("pods", a.pods.Run)
+	}
+	gateway := r.run("registration", a.gateway.run)
+
+	<-ctx.Done()
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		cause = nil
+	}
+	a.shutdown(admin, control, pods, gateway)
+	return cause
+}
+
+// shutdown ends the parts in the order that loses nothing: first nobody is sent here any more, then what is in flight
+// ends, then what others depend on goes.
+func (a *App) shutdown(admin, control, pods, gateway *running) {
+	drain, cancel := context.WithTimeout(context.Background(), a.cfg.Drain.or(5*time.Second))
+	defer cancel()
+	a.hub.Stop()        // not ready, for those who ask
+	a.sockets.Unready() // nor for balancers that probe
+	gateway.stop()      // who looks the gateway up finds it no more
+	// Pods deregister and finish while the planes still carry their answers.
+	if pods != nil {
+		pods.stop()
+	}
+	a.l4.Close(drain) // the SLB before the nodes behind it
+	a.http.Close(drain)
+	control.stop() // nothing is compiled or published from here on
+	a.store.Close()
+	a.dns.Close()
+	a.sockets.Close()
+	if a.reg != nil {
+		a.reg.stop(drain) // after everybody who deregisters there
+	}
+	a.table.Close()
+	admin.stop() // late, so that one can watch the end
+	a.close()
+}
+
+// close gives back what New opened.
+func (a *App) close() {
+	if a.admin != nil {
+		_ = a.admin.Close()
+	}
+	if a.access != nil {
+		if err := a.access.Close(); err != nil {
+			a.log.Warn("the access log could not be completed", "err", err)
+		}
+	}
+}
+
+// Version is what this program was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "development"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return v + " " + s.Value[:12]
+		}
+	}
+	return v
+}
+
+func newLog(w io.Writer, c Log) *slog.Logger {
+	if w == nil {
+		w = io.Discard
+	}
+	o := &slog.HandlerOptions{}
+	switch c.Level {
+	case "debug":
+		o.Level = slog.LevelDebug
+	case "warn":
+		o.Level = slog.LevelWarn
+	case "error":
+		o.Level = slog.LevelError
+	}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// runner runs parts, each with a context of its own so that they can be ended one after the other.
+type runner struct{ fail context.CancelCauseFunc }
+
+func newRunner(fail context.CancelCauseFunc) *runner { return &runner{fail} }
+
+type running struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// run starts a part. If it returns an error, the process ends with that error.
+func (r *runner) run(name string, f func(context.Context) error) *running {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &running{cancel: cancel}
+	p.done.Go(func() {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			r.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+	return p
+}
+
+// watch ends the process when somebody says that a part has failed.
+func (r *runner) watch(name string, failed <-chan error) {
+	go func() {
+		if err, ok := <-failed; ok {
+			r.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+}
+
+// stop ends a part and waits for it.
+func (p *running) stop() {
+	p.cancel()
+	p.done.Wait()
+}
+
+// observed tells people when an endpoint that is probed or connected to goes down or comes back.
+func (a *App) observed(o upstream.Observation) {
+	if o.Down {
+		a.events.say("endpoint %s is down: %s", o.Addr, o.Reason)
+		return
+	}
+	a.events.say("endpoint %s is back", o.Addr)
+}
+
+func (a *App) sourceChanged(s hub.SourceStatus) {
+	if s.Failed {
+		a.events.say("source %s failed, what it said last stays: %s", s.Name, s.Error)
+		return
+	}
+	a.events.say("source %s is back", s.Name)
+}
+
+func (a *App) podChanged(p podrun.PodStatus) {
+	state := string(p.Phase)
+	if p.Ready {
+		state = "Ready"
+	}
+	text := fmt.Sprintf("pod %s on %s: %s", p.Name, p.Node, state)
+	if p.Message != "" {
+		text += ": " + p.Message
+	}
+	a.events.say("%s", text)
+}
+
+// Events is what changed, a line each.
+func (a *App) Events() <-chan Event { return a.events.out }
+
+// DropEvents forgets what has not been read yet.
+func (a *App) DropEvents() {
+	for {
+		select {
+		case <-a.events.out:
+		default:
+			return
+		}
+	}
+}
+
+// Troubles are the errors and warnings that hold now, a line each.
+func (a *App) Troubles() []string {
+	all := a.store.Load().Diagnostics()
+	for _, f := range a.local.Finders {
+		all = append(all, f.Diagnostics()...)
+	}
+	var out []string
+	for _, d := range all {
+		if d.Severity > model.Info {
+			out = append(out, d.String())
+		}
+	}
+	return out
+}

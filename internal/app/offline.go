@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"paifang/internal/compile"
+	"paifang/internal/explain"
+	"paifang/internal/filter"
+	"paifang/internal/filter/builtin"
+	"paifang/internal/model"
+	"paifang/internal/shard"
+	"paifang/internal/snapshot"
+	"paifang/internal/source"
+	"paifang/internal/source/manifest"
+	"paifang/internal/source/springgw"
+)
+
+// Compiled is a snapshot that nothing serves: what the files of a configuration would become.
+type Compiled struct{ snap *snapshot.Snapshot }
+
+// Load returns the snapshot.
+func (c Compiled) Load() *snapshot.Snapshot { return c.snap }
+
+// Planes is empty: nothing serves it.
+func (c Compiled) Planes() []snapshot.PlaneState { return nil }
+
+// Traces is empty: nothing was ever sent.
+func (c Compiled) Traces() explain.Traces { return explain.NewRing(1) }
+
+// Offline compiles what a configuration and its files say, without starting anything or asking anybody. What is wrong
+// in them is in the snapshot's diagnostics; the error is for files that cannot be read at all.
+func Offline(_ context.Context, cfg Config) (Compiled, error) {
+	all := map[string][]source.Group{"configuration": newStatic(&cfg).groups()}
+	if paths := cfg.Sources.Manifests; len(paths) > 0 {
+		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: translateOptions()})
+		if err != nil {
+			return Compiled{}, fmt.Errorf("app: %w", err)
+		}
+		all["manifest"] = groups
+	}
+	if paths := cfg.Sources.Routes; len(paths) > 0 {
+		groups, err := springgw.Load(springConfig(&cfg))
+		if err != nil {
+			return Compiled{}, fmt.Errorf("app: %w", err)
+		}
+		all["springgw"] = groups
+	}
+	e := shard.Map[*model.Objects]{}.Edit()
+	lists := map[model.EndpointsID]bool{}
+	for name, groups := range all {
+		for _, g := range groups {
+			for _, s := range g.Objects.Endpoints {
+				lists[s.List] = true
+			}
+			g.Objects.Endpoints = nil
+			if g.Objects.HasRules() {
+				e.Set(name+"/"+g.Key, &g.Objects)
+			}
+		}
+	}
+	in := compile.Input{Groups: e.Map()}
+	for id := range lists {
+		in.Lists = append(in.Lists, id)
+	}
+	slices.SortFunc(in.Lists, model.EndpointsID.Compare)
+	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).Check)}, nil
+}

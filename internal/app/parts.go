@@ -1,0 +1,122 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"paifang/internal/hub"
+	"paifang/internal/model"
+	"paifang/internal/podrun"
+	"paifang/internal/registry"
+	"paifang/internal/source/kubernetes/translate"
+	"paifang/internal/source/manifest"
+	"paifang/internal/source/nacos"
+	"paifang/internal/source/springgw"
+)
+
+// Priorities of sources: where two claim one place with equal right, the lower one has it.
+const (
+	priorityManifest = 10
+	prioritySpring   = 20
+)
+
+// waitForRegistry is how long a registry is waited for before the process starts without it.
+const waitForRegistry = 10 * time.Second
+
+// parts are the sources with what the hub has to know of them.
+func (a *App) parts() ([]hub.Part, error) {
+	out := []hub.Part{{Source: a.static, Required: true, Keepers: []string{model.KeeperStatic}}}
+	kubernetes := []string{model.KeeperKubernetes}
+	if paths := a.cfg.Sources.Manifests; len(paths) > 0 {
+		s, err := manifest.New(manifest.Options{Paths: paths, Translate: translateOptions()})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes})
+	}
+	if paths := a.cfg.Sources.Routes; len(paths) > 0 {
+		out = append(out, hub.Part{Source: springgw.New(springConfig(&a.cfg)), Required: true, Keepers: []string{model.KeeperStatic}})
+	}
+	if a.reg != nil {
+		out = append(out, hub.Part{Source: registry.NewSource("registry", model.KeeperRegistry, &a.reg.handle), Required: true,
+			Wait: waitForRegistry, Saved: true, Keepers: []string{model.KeeperRegistry}})
+	}
+	for _, n := range a.cfg.Sources.Nacos {
+		c, err := nacosConfig(n, a.log)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hub.Part{Source: nacos.New(c), Required: true, Wait: waitForRegistry, Saved: true, Keepers: []string{n.keeper()}})
+	}
+	if a.pods != nil {
+		s := a.pods.Source()
+		if dir := a.cfg.Pods.Export; dir != "" {
+			e, err := newExported(s, dir)
+			if err != nil {
+				return nil, err
+			}
+			s = e
+		}
+		out = append(out, hub.Part{Source: s, Keepers: kubernetes})
+	}
+	return out, nil
+}
+
+func translateOptions() translate.Options {
+	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest}
+}
+
+func springConfig(c *Config) springgw.Config {
+	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring}
+	if c.Gateway != nil && c.Gateway.registers() {
+		s.Self = c.Gateway.service()
+	}
+	if c.Registry == nil && len(c.Sources.Nacos) > 0 {
+		n := c.Sources.Nacos[0]
+		s.Keeper = n.keeper()
+		s.Prefix = n.namespace() + "/" + n.group() + "/"
+	}
+	return s
+}
+
+func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
+	name := "nacos"
+	if n.Name != "" {
+		name = "nacos/" + n.Name
+	}
+	grpc := n.GRPC
+	if grpc == "" {
+		var err error
+		if grpc, err = nacos.GRPCAddress(n.Address); err != nil {
+			return nacos.Config{}, fmt.Errorf("app: sources.nacos: %w", err)
+		}
+	}
+	return nacos.Config{Name: name, Keeper: n.keeper(), Servers: []string{grpc}, Namespace: n.namespace(), Group: n.group(),
+		Addresses: registry.AddressRule{Also: n.Allow}, Log: log}, nil
+}
+
+func (a *App) podConfig() podrun.Config {
+	p := a.cfg.Pods
+	c := podrun.Config{
+		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log,
+		Builtin: map[string][]string{"paifang.dev/example-order": {a.opt.Self, "example", "order"}},
+	}
+	if a.cfg.Data != "" {
+		c.State = filepath.Join(a.cfg.Data, "pods")
+	}
+	for _, n := range p.Nodes {
+		c.Nodes = append(c.Nodes, podrun.Node{Name: n.Name, Range: n.Range, Addr: n.Addr})
+	}
+	for name, at := range p.Attach {
+		if addr, err := netip.ParseAddrPort(at); err == nil { // checked with the configuration
+			if c.Attach == nil {
+				c.Attach = map[string]netip.AddrPort{}
+			}
+			c.Attach[name] = addr
+		}
+	}
+	return c
+}

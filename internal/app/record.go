@@ -1,0 +1,125 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"paifang/internal/explain"
+	"paifang/internal/httpproxy"
+	"paifang/internal/model"
+	"paifang/internal/telemetry"
+)
+
+// openAccessLog opens where requests are logged; nil for nowhere.
+func openAccessLog(to string) (*telemetry.AccessLog, error) {
+	switch to {
+	case "":
+		return nil, nil
+	case "stdout":
+		return telemetry.NewAccessLog(keepOpen{os.Stdout}), nil
+	default:
+		l, err := telemetry.OpenAccessLog(to)
+		if err != nil {
+			return nil, fmt.Errorf("app: access log: %w", err)
+		}
+		return l, nil
+	}
+}
+
+// keepOpen is standard output, which is not ours to close.
+type keepOpen struct{ *os.File }
+
+// Close does nothing.
+func (keepOpen) Close() error { return nil }
+
+// requests records HTTP requests: in the access log, and for explain.
+type requests struct {
+	log  *telemetry.AccessLog
+	ring *explain.Ring
+}
+
+// Record implements httpproxy.Recorder. It does not allocate.
+func (r requests) Record(a *telemetry.Access) {
+	if r.log != nil {
+		r.log.Record(a)
+	}
+	r.ring.AddExchange(explain.Exchange{
+		Client: a.Peer, Listener: model.ListenerID(a.Listener), Node: a.Node, Route: model.RouteID(a.Route), Upstream: model.UpstreamID(a.Upstream),
+		Endpoint: a.Endpoint, Tries: a.Tries, Status: a.Status, Code: model.Code(a.Reason),
+		Connect: a.Connect, FirstByte: a.FirstByte, Total: a.Total, Version: a.Version,
+	})
+}
+
+// connected notes a connection of the L4 plane for explain.
+func (a *App) connected(c *telemetry.Access) {
+	a.ring.AddPassage(explain.Passage{Client: c.Peer, Listener: model.ListenerID(c.Listener), Upstream: model.UpstreamID(c.Upstream),
+		Endpoint: c.Endpoint, Tries: c.Tries, Connect: c.Connect})
+}
+
+// httpFinder tells what the HTTP plane could not bind or serve.
+type httpFinder struct{ plane *httpproxy.Plane }
+
+// Diagnostics lists listeners whose address could not be bound and certificates that cannot be served.
+func (f httpFinder) Diagnostics() []model.Diagnostic {
+	var out []model.Diagnostic
+	for _, l := range f.plane.Listeners() {
+		for _, e := range l.Failed {
+			out = append(out, model.Diagnostic{Origin: origin("listener", string(l.ID)), Severity: model.Error, Code: model.CodeListenerFailed,
+				Message: fmt.Sprintf("%s cannot be bound: %v", e.Addr, e.Err)})
+		}
+	}
+	for _, c := range f.plane.Failures() {
+		out = append(out, model.Diagnostic{Origin: c.Origin, Severity: model.Error, Code: model.CodeSecretInvalid,
+			Message: fmt.Sprintf("the certificate cannot be served, the default one is served in its place: %v", c.Err)})
+	}
+	return out
+}
+
+// loopMemory is how long a route that led back to its own listener stays diagnosed.
+const loopMemory = time.Minute
+
+// loops remembers which routes led a request back to the listener that had sent it on.
+type loops struct {
+	mu   sync.Mutex
+	last map[loop]time.Time
+}
+
+type loop struct {
+	listener   model.ListenerID
+	host, path string
+}
+
+func newLoops() *loops { return &loops{last: map[loop]time.Time{}} }
+
+// maxLoops bounds what is remembered; it is about configuration errors, of which a few are many.
+const maxLoops = 100
+
+// seen takes strings that it must not keep.
+func (l *loops) seen(listener model.ListenerID, host, path string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.last) < maxLoops {
+		l.last[loop{listener, strings.Clone(host), strings.Clone(path)}] = time.Now()
+	}
+}
+
+// Diagnostics lists the loops of the last minute.
+func (l *loops) Diagnostics() []model.Diagnostic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []model.Diagnostic
+	for k, at := range l.last {
+		if time.Since(at) > loopMemory {
+			delete(l.last, k)
+			continue
+		}
+		out = append(out, model.Diagnostic{Origin: model.Origin{Kind: "request", Name: k.host + k.path}, Severity: model.Error, Code: model.CodeLoop,
+			Message: fmt.Sprintf("it came back to listener %s, which had sent it on, and was answered with 508: the route that takes it leads back here", k.listener)})
+	}
+	slices.SortFunc(out, model.CompareDiagnostics)
+	return out
+}

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"paifang/internal/source/nacos"
+)
+
+// registration keeps the gateway in the registry while it runs, and takes it out while it is stopped.
+type registration struct {
+	registrar *nacos.Registrar // nil: it does not register
+
+	mu     sync.Mutex
+	held   bool
+	change chan struct{} // one per change of held; buffered
+	out    chan struct{} // closed while nothing is registered
+}
+
+func newRegistration(c *Config, log *slog.Logger) (*registration, error) {
+	r := &registration{change: make(chan struct{}, 1)}
+	g := c.Gateway
+	if g == nil || g.Elsewhere || !g.registers() {
+		return r, nil
+	}
+	var at Nacos
+	if c.Registry != nil {
+		at.Address = c.Registry.HTTP.String()
+	} else {
+		at = c.Sources.Nacos[0]
+	}
+	var err error
+	r.registrar, err = nacos.NewRegistrar(
+		nacos.RegistrarConfig{Servers: []string{at.Address}, Log: log},
+		nacos.Registration{Namespace: at.namespace(), Group: at.group(), Service: g.service(), Addr: netip.AddrPortFrom(g.advertise(), g.HTTP.Port())})
+	if err != nil {
+		return nil, fmt.Errorf("app: register the gateway: %w", err)
+	}
+	return r, nil
+}
+
+// run registers until ctx ends, and deregisters then.
+func (r *registration) run(ctx context.Context) error {
+	if r.registrar == nil {
+		<-ctx.Done()
+		return nil
+	}
+	for ctx.Err() == nil {
+		r.mu.Lock()
+		held := r.held
+		r.mu.Unlock()
+		if held {
+			select {
+			case <-r.change:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		r.register(ctx)
+	}
+	return nil
+}
+
+// register keeps the gateway registered until it is held or ctx ends.
+func (r *registration) register(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := make(chan struct{})
+	r.mu.Lock()
+	r.out = out
+	r.mu.Unlock()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(out)
+		_ = r.registrar.Run(ctx) // it logs what fails, and tries again until ctx ends
+	})
+	select {
+	case <-r.change:
+	case <-ctx.Done():
+	}
+	cancel()
+	wg.Wait()
+}
+
+// hold takes the gateway out of the registry, or lets it in again. It returns when it is out, or when ctx ends.
+func (r *registration) hold(ctx context.Context, hold bool) {
+	if r.registrar == nil {
+		return
+	}
+	r.mu.Lock()
+	changed := r.held != hold
+	r.held = hold
+	out := r.out
+	r.mu.Unlock()
+	if !changed {
+		return
+	}
+	select {
+	case r.change <- struct{}{}:
+	default:
+	}
+	if hold && out != nil {
+		select {
+		case <-out:
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"paifang/internal/adminapi"
+	"paifang/internal/registry"
+	"paifang/internal/registry/nacosapi"
+)
+
+// registryPiece is the embedded registry with its wire servers, which stop and start together. A registry that is
+// started again begins empty, as one does whose process was replaced.
+type registryPiece struct {
+	cfg    *Registry
+	refuse []netip.AddrPort
+	log    *slog.Logger
+	handle registry.Handle
+	errs   chan error
+
+	mu     sync.Mutex
+	server *nacosapi.Server
+	gone   chan struct{} // closed when the present server is to be forgotten
+}
+
+func newRegistryPiece(cfg *Config, log *slog.Logger) *registryPiece {
+	return &registryPiece{cfg: cfg.Registry, refuse: []netip.AddrPort{cfg.adminAddress()}, log: log, errs: make(chan error, 1)}
+}
+
+// start binds both ports and serves; it is an error when it runs already.
+func (p *registryPiece) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server != nil {
+		return errors.New("the registry runs already")
+	}
+	rest, err := net.Listen("tcp", p.cfg.HTTP.String())
+	if err != nil {
+		return fmt.Errorf("app: registry: %w", err)
+	}
+	grpc, err := net.Listen("tcp", p.cfg.GRPC.String())
+	if err != nil {
+		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close())
+	}
+	if err := p.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: p.cfg.Allow, Refuse: p.refuse}}); err != nil {
+		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close(), grpc.Close())
+	}
+	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log}, &p.handle), make(chan struct{})
+	p.server.Start(rest, grpc)
+	go p.watch(p.server, p.gone)
+	return nil
+}
+
+func (p *registryPiece) watch(s *nacosapi.Server, gone <-chan struct{}) {
+	select {
+	case err := <-s.Failed():
+		select {
+		case p.errs <- err:
+		default:
+		}
+	case <-gone:
+	}
+}
+
+// failed tells when a server ended that nobody stopped.
+func (p *registryPiece) failed() <-chan error { return p.errs }
+
+// closeWithin bounds how long the wire servers may take to end.
+const closeWithin = 2 * time.Second
+
+// stop ends the servers and drops everything that was registered. It tells whether anything ran.
+func (p *registryPiece) stop(ctx context.Context) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeWithin)
+	defer cancel()
+	close(p.gone)
+	// The registry goes first: what clients lose by it is not told to those who watch.
+	p.handle.Stop()
+	if err := p.server.Close(ctx); err != nil {
+		p.log.Debug("connections of the registry were cut", "err", err)
+	}
+	p.server = nil
+	return true
+}
+
+// running tells whether it serves.
+func (p *registryPiece) running() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.server != nil
+}
+
+// Services lists what is registered, used or not.
+func (p *registryPiece) Services() []adminapi.Service {
+	r, ok := p.handle.Current()
+	if !ok {
+		return nil
+	}
+	var out []adminapi.Service
+	for _, k := range r.Keys() {
+		v := r.View(k)
+		s := adminapi.Service{Name: k.Service, Namespace: k.Namespace, Group: k.Group, KeptBy: "registry", Revision: v.Revision, Total: len(v.Instances)}
+		for i := range v.Instances {
+			if v.Instances[i].Healthy && v.Instances[i].Enabled {
+				s.Ready++
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}

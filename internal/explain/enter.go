@@ -1,0 +1,359 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"paifang/internal/certs"
+	"paifang/internal/model"
+)
+
+// enter finds the listener that the client's connection reaches. It adds a line only where the request ends: otherwise
+// the SLB's or the listener's own line says it.
+func (x *walker) enter() bool {
+	l, port, ok := x.w.entry(x.addr, x.a.port, x.a.scheme, x.class)
+	if !ok {
+		at := x.addr.String()
+		if x.a.port != 0 {
+			at = netip.AddrPortFrom(x.addr, x.a.port).String()
+		}
+		text := fmt.Sprintf("no listener of ours has %s", at)
+		if there := x.w.listenersAt(x.addr); len(there) > 0 {
+			text += "; on " + x.addr.String() + " there are " + some(there, 4)
+		} else if x.a.port == 0 {
+			text += " for " + x.a.scheme
+		}
+		return x.end("connect", text, "", "no connection by us: nothing of ours listens there")
+	}
+	x.entry, x.port = &l, port
+	return true
+}
+
+// entry is the listener that takes connections to an address. Without a port it is the one of the scheme there, and of
+// several the one that serves the class that the name was published for.
+func (w *World) entry(addr netip.Addr, port uint16, scheme string, class model.Class) (model.Listener, uint16, bool) {
+	var best model.Listener
+	var bestPort uint16
+	score := 0
+	for l := range w.Snapshot.Listeners() {
+		if l.Protocol == model.DNS || l.Protocol == model.UDP {
+			continue
+		}
+		for _, b := range l.Bind {
+			if s := w.fit(l, b, addr, port, scheme, class); s > score {
+				best, bestPort, score = l, b.Port(), s
+			}
+		}
+	}
+	return best, bestPort, score > 0
+}
+
+// fit scores a bound address: 0 = it does not take the connection.
+func (w *World) fit(l model.Listener, b netip.AddrPort, addr netip.Addr, port uint16, scheme string, class model.Class) int {
+	score := 0
+	switch {
+	case b.Addr().Unmap() == addr:
+		score = 100
+	case b.Addr().IsUnspecified():
+		score = 60
+	case advertises(l, addr):
+		score = 20 // a balancer that is none of ours leads here
+	default:
+		return 0
+	}
+	if port != 0 {
+		if b.Port() != port {
+			return 0
+		}
+		return score
+	}
+	speaks := l.Protocol
+	if l.Protocol == model.TCP || l.Protocol == model.TLS {
+		if leads, ok := w.leadsTo(l); ok {
+			speaks = leads.Protocol
+			if class != "" && leads.EffectiveClass() == class {
+				score += 10
+			}
+			score += 5 // what is in front comes before what is behind
+		}
+	} else if class != "" && l.EffectiveClass() == class {
+		score += 10
+	}
+	want := model.HTTP
+	if scheme == "https" {
+		want = model.HTTPS
+	}
+	switch {
+	case speaks == want:
+		score += 4
+	case speaks != model.TCP && speaks != model.TLS:
+		return 0
+	}
+	if b.Port() == 80 && scheme == "http" || b.Port() == 443 && scheme == "https" {
+		score += 2
+	}
+	return score
+}
+
+func advertises(l model.Listener, addr netip.Addr) bool {
+	for _, a := range l.Advertise {
+		if a.Unmap() == addr {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) listenersAt(addr netip.Addr) []string {
+	var out []string
+	for l := range w.Snapshot.Listeners() {
+		for _, b := range l.Bind {
+			if b.Addr().Unmap() == addr || b.Addr().IsUnspecified() {
+				out = append(out, fmt.Sprintf("%s (%s, port %d)", l.ID, l.Protocol, b.Port()))
+			}
+		}
+	}
+	return out
+}
+
+// l4 is the upstream that a TCP listener forwards to.
+func (w *World) l4(l model.Listener) (model.L4Route, bool) {
+	routes := w.Snapshot.L4Routes(l.EffectiveClass())
+	if len(routes) == 0 {
+		return model.L4Route{}, false
+	}
+	return routes[0], true
+}
+
+// leadsTo is a listener behind a TCP listener: at an address of its upstream, or, where nothing runs, one that
+// advertises the TCP listener's address on the same port.
+func (w *World) leadsTo(l model.Listener) (model.Listener, bool) {
+	route, ok := w.l4(l)
+	if !ok {
+		return model.Listener{}, false
+	}
+	if u, ok := w.upstream(route.Upstream, l.Node); ok {
+		for _, e := range u.Endpoints {
+			if behind, ok := w.listenerAt(e.Addr); ok {
+				return behind, true
+			}
+		}
+	}
+	for _, b := range l.Bind {
+		for behind := range w.Snapshot.Listeners() {
+			if speaksHTTP(behind) && advertises(behind, b.Addr()) && len(behind.Bind) > 0 && behind.Bind[0].Port() == b.Port() {
+				return behind, true
+			}
+		}
+	}
+	return model.Listener{}, false
+}
+
+// listenerAt is the HTTP listener bound to an address.
+func (w *World) listenerAt(at netip.AddrPort) (model.Listener, bool) {
+	for l := range w.Snapshot.Listeners() {
+		if !speaksHTTP(l) {
+			continue
+		}
+		for _, b := range l.Bind {
+			if b == at || b.Addr().IsUnspecified() && b.Port() == at.Port() {
+				return l, true
+			}
+		}
+	}
+	return model.Listener{}, false
+}
+
+// slb is what a TCP listener does, and the node it leads to; nothing where the client reached an HTTP listener.
+func (x *walker) slb() bool {
+	if speaksHTTP(*x.entry) {
+		x.serving = x.entry
+		return true
+	}
+	x.viaSLB = true
+	route, ok := x.w.l4(*x.entry)
+	if !ok {
+		return x.end("slb", fmt.Sprintf("%s takes it and leads nowhere: no route is attached to class %s", x.entry.ID, x.entry.EffectiveClass()),
+			x.w.at(x.entry.Origin), "no answer: the connection is closed")
+	}
+	source := x.w.at(route.Origin)
+	u, known := x.w.upstream(route.Upstream, x.entry.Node)
+	if !known || !u.Known {
+		behind, ok := x.w.leadsTo(*x.entry)
+		if !ok || known {
+			return x.end("slb", fmt.Sprintf("%s leads to %s, whose nodes are not known yet", x.entry.ID, route.Upstream), source, "no answer: there is no node")
+		}
+		x.hop("slb", fmt.Sprintf("%s leads to %s; which node is decided while it runs", x.entry.ID, route.Upstream), source)
+		x.serving = &behind
+		x.hop("node", fmt.Sprintf("%s or one like it", nodeOf(behind)), "")
+		return true
+	}
+	next := u.Next
+	if x.done != nil && x.done.passage != nil {
+		next = x.done.passage.Endpoint
+	}
+	return x.choseNode(u, next, source)
+}
+
+func (x *walker) choseNode(u Upstream, next netip.AddrPort, source string) bool {
+	healthy := 0
+	var down []string
+	for _, e := range u.Endpoints {
+		if e.Ready() {
+			healthy++
+			continue
+		}
+		down = append(down, because(x.nodeName(e), e))
+	}
+	text := fmt.Sprintf("%d of %s healthy", healthy, count(len(u.Endpoints), "node"))
+	if len(down) > 0 {
+		text += " (" + some(down, 3) + ")"
+	}
+	if !next.IsValid() {
+		return x.end("slb", text+": nobody to lead to", source, "no answer: the SLB closes the connection")
+	}
+	chosen := x.nodeName(endpointAt(u.Endpoints, next))
+	cs, equal := candidates(u.Endpoints, next, x.nodeName)
+	h := x.hop("slb", text+", "+balanceText(equal)+x.choice(chosen, cs, equal, x.done.passageTry()), source)
+	h.Candidates, h.MS = cs, x.done.passageMS()
+	behind, ok := x.w.listenerAt(next)
+	if !ok {
+		return x.end("node", fmt.Sprintf("%s %s is no listener of ours", chosen, next), "", "what is there decides")
+	}
+	x.serving = &behind
+	x.hop("node", fmt.Sprintf("%s %s", chosen, next), x.w.at(behind.Origin))
+	return true
+}
+
+func endpointAt(all []Endpoint, at netip.AddrPort) Endpoint {
+	for _, e := range all {
+		if e.Addr == at {
+			return e
+		}
+	}
+	return Endpoint{Addr: at}
+}
+
+// nodeName is how an endpoint of the SLB is called.
+func (x *walker) nodeName(e Endpoint) string {
+	if l, ok := x.w.listenerAt(e.Addr); ok && l.Node != "" {
+		return l.Node
+	}
+	for _, s := range []string{e.Node, e.Name} {
+		if s != "" {
+			return s
+		}
+	}
+	return e.Addr.String()
+}
+
+func nodeOf(l model.Listener) string {
+	if l.Node != "" {
+		return l.Node
+	}
+	return string(l.ID)
+}
+
+// listenerName is a listener without what its node already says: "http" of node-1/http where the node is named beside
+// it, "gateway" of gateway/http where it stands alone.
+func listenerName(l model.Listener, besideNode bool) string {
+	id := string(l.ID)
+	if besideNode {
+		return strings.TrimPrefix(id, l.Node+"/")
+	}
+	return strings.TrimSuffix(id, "/http")
+}
+
+// listen is the line of the listener that reads the request.
+func (x *walker) listen() bool {
+	l := *x.serving
+	x.r.Listener, x.r.Node = l.ID, l.Node
+	source := x.w.at(l.Origin)
+	secure := ""
+	switch {
+	case l.Protocol == model.HTTPS && x.a.scheme == "http":
+		return x.enterEnd(l, source, "clear text on a TLS port", "no answer: the listener wants a TLS handshake")
+	case l.Protocol == model.HTTP && x.a.scheme == "https":
+		return x.enterEnd(l, source, "a TLS handshake on a port for clear text", "400: the listener reads HTTP, not TLS")
+	case l.Protocol == model.HTTPS:
+		secure = ", " + x.certificate(l)
+	}
+	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)
+	if x.a.fault != nil {
+		x.r.Status = 400
+		return x.end("route", fmt.Sprintf("the request is refused as it is written: %v", x.a.fault), "", "400")
+	}
+	return true
+}
+
+func (x *walker) enterEnd(l model.Listener, source, what, ending string) bool {
+	return x.end(x.listenHop(), x.listenText(l)+": "+what, source, ending)
+}
+
+func (x *walker) listenHop() string {
+	if x.viaSLB {
+		return "ingress"
+	}
+	return "connect"
+}
+
+func (x *walker) listenText(l model.Listener) string {
+	if x.viaSLB {
+		return fmt.Sprintf("listener %s on %s takes it", listenerName(l, true), nodeOf(l))
+	}
+	return fmt.Sprintf("%s, listener %s", netip.AddrPortFrom(x.addr, x.port), listenerName(l, false)) + x.done.connectText()
+}
+
+// certificate says which certificate a listener shows for the name in the handshake, found by the store that serves.
+func (x *walker) certificate(l model.Listener) string {
+	if _, isAddress := x.a.address(); isAddress {
+		return "the default certificate (a client sends no server name for an address)"
+	}
+	var fitting []model.Certificate
+	origin := map[model.CertificateID]model.Origin{}
+	for c := range x.w.Snapshot.Certificates(l.EffectiveClass()) {
+		for _, h := range c.Hosts {
+			if h.Matches(x.a.target) {
+				fitting = append(fitting, c)
+				origin[c.ID] = c.Origin
+				break
+			}
+		}
+	}
+	store, err := certs.New()
+	if err != nil {
+		return "a certificate that cannot be told: " + err.Error()
+	}
+	failures := store.Set(fitting)
+	if id, ok := store.For(x.a.target); ok {
+		return fmt.Sprintf("certificate %s%s", id, in(x.w.at(origin[id])))
+	}
+	why := "none is given for " + x.a.target
+	if d, ok := x.secretTrouble(l); ok {
+		why = fmt.Sprintf("%s: %s%s", d.Code, d.Message, in(x.w.at(d.Origin)))
+	}
+	if len(failures) > 0 {
+		why = fmt.Sprintf("%s cannot be served: %v", failures[0].ID, failures[0].Err)
+	}
+	return fmt.Sprintf("the default certificate (%s)", why)
+}
+
+// secretTrouble is what was said about the TLS secret of an object whose routes serve the host.
+func (x *walker) secretTrouble(l model.Listener) (model.Diagnostic, bool) {
+	objects := map[string]bool{}
+	for _, t := range x.w.Snapshot.Tables(l.EffectiveClass()) {
+		if t.Host == "" || !t.Host.Matches(x.a.target) {
+			continue
+		}
+		for _, r := range t.Routes {
+			objects[r.Origin.Object()] = true
+		}
+	}
+	for _, d := range x.w.Snapshot.Diagnostics() {
+		if (d.Code == model.CodeSecretMissing || d.Code == model.CodeSecretInvalid) && objects[d.Origin.Object()] {
+			return d, true
+		}
+	}
+	return model.Diagnostic{}, false
+}

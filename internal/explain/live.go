@@ -1,0 +1,117 @@
+package explain
+
+import (
+	"time"
+
+	"paifang/internal/hub"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+	"paifang/internal/upstream"
+)
+
+// Sources tells how the sources of rules and addresses stand; hub.Hub is one.
+type Sources interface {
+	Sources() []hub.SourceStatus
+}
+
+// Live is Upstreams and Lists of this process. Looking takes no turn, and nothing is kept.
+type Live struct {
+	Table    *upstream.Table
+	Snapshot *snapshot.Snapshot
+	Sources  Sources // may be nil: then no list is ever shown as the last good one
+}
+
+var (
+	_ Upstreams = Live{}
+	_ Lists     = Live{}
+)
+
+// Upstream returns how an upstream stands. All nodes of one process share their pickers, so the node does not matter.
+func (l Live) Upstream(id model.UpstreamID, _ string) (Upstream, bool) {
+	u, ok := l.Snapshot.Upstream(id)
+	if !ok {
+		return Upstream{}, false
+	}
+	h := l.Table.Acquire(u)
+	defer h.Release()
+	status := h.Snapshot()
+	out := Upstream{Known: status.Known, Endpoints: make([]Endpoint, 0, len(status.Endpoints))}
+	shares := map[string]float64{}
+	for _, c := range h.Candidates() {
+		shares[c.Addr.String()] = c.Share
+	}
+	for _, e := range status.Endpoints {
+		out.Endpoints = append(out.Endpoints, Endpoint{
+			Addr: e.Addr, Name: e.Name, Node: e.Node, Weight: e.Weight.Thousandths(), Share: shares[e.Addr.String()], State: e.State,
+			Healthy: e.Up, Why: whyDown(e), Open: int(e.InFlight), Since: e.UpSince,
+		})
+	}
+	if next, err := h.Peek(1); err == nil && len(next) > 0 {
+		out.Next = next[0].Addr
+	}
+	return out, true
+}
+
+// whyDown is what stands against an endpoint.
+func whyDown(e upstream.EndpointStatus) string {
+	switch {
+	case e.Probe != "" && !e.Up:
+		return e.Probe
+	case !e.Up:
+		return string(e.Down)
+	default:
+		return ""
+	}
+}
+
+// List returns the copy of a list that this process has.
+func (l Live) List(id model.EndpointsID) (List, bool) {
+	status, ok := l.Table.List(id)
+	if !ok {
+		return List{}, false
+	}
+	return l.list(status), true
+}
+
+// Lists returns every list that a source offers or an upstream uses, by ID.
+func (l Live) Lists() []List {
+	var out []List
+	for _, status := range l.Table.Lists() {
+		out = append(out, l.list(status))
+	}
+	return out
+}
+
+// list adds how the sources stand: while one is red, what it said is as old as its failure.
+func (l Live) list(s upstream.ListStatus) List {
+	out := List{ID: s.List, Known: s.Known, Revision: s.Revision, Heard: s.Changed, Endpoints: s.Endpoints}
+	if len(s.Contributions) > 0 {
+		out.Origin = s.Contributions[0].Origin
+	}
+	if l.Sources == nil {
+		return out
+	}
+	for _, source := range l.Sources.Sources() {
+		if !source.Failed || !contributes(source.Name, s) {
+			continue
+		}
+		out.Failed, out.Error, out.Heard = true, source.Error, latest(source.Heard, s.Changed)
+	}
+	return out
+}
+
+func contributes(source string, s upstream.ListStatus) bool {
+	for _, c := range s.Contributions {
+		if c.Source == source {
+			return true
+		}
+	}
+	return false
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,350 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// foundRoute is the route that takes the request, with the table that it stands in.
+type foundRoute struct {
+	route *snapshot.Route
+	table *snapshot.HostTable
+}
+
+// match is the route hop.
+func (x *walker) match() bool {
+	l := x.serving
+	site := x.w.Snapshot.Site(l.EffectiveClass())
+	found, ok := snapshot.Find(site, l.HostRule, x.a.http.Host, x.a)
+	if !ok {
+		return x.noRoute()
+	}
+	x.route = foundRoute{found.In.Routes[found.Index], found.In}
+	r := x.route.route
+	x.r.Route = r.ID
+	for _, f := range r.Filters {
+		x.r.Filters = append(x.r.Filters, f.Kind)
+	}
+	source := x.w.at(r.Origin)
+	text := x.condition(r)
+	switch action := r.Action.(type) {
+	case model.Redirect:
+		x.r.Status = action.Status
+		x.hop("route", fmt.Sprintf("%s, redirects to %s%s%s", text, action.Location, in(source), x.lost()), source)
+		x.ending = fmt.Sprintf("%d to %s", action.Status, action.Location)
+		return false
+	case model.Respond:
+		return x.responds(text, action, source)
+	case model.Forward:
+		x.forwards(text, action, source)
+		return true
+	default:
+		return x.endStatus("route", text+", without an effect"+in(source), source, 503, "")
+	}
+}
+
+// responds is a route that answers by itself: as it is told to, or because it was rejected.
+func (x *walker) responds(text string, action model.Respond, source string) bool {
+	r := x.route.route
+	if r.Reject == "" && action.Code == "" {
+		x.r.Status = action.Status
+		x.hop("route", fmt.Sprintf("%s, answers %d itself%s%s", text, action.Status, in(source), x.lost()), source)
+		x.ending = fmt.Sprint(action.Status)
+		return false
+	}
+	code := r.Reject
+	if code == "" {
+		code = action.Code
+	}
+	text += fmt.Sprintf(", rejected: %s", code)
+	if why := x.diagnosis(r.Origin, code); why != "" {
+		text += ": " + why
+	}
+	return x.endStatus("route", text+in(source), source, action.Status, string(code))
+}
+
+// diagnosis is what was said about an object under a code.
+func (x *walker) diagnosis(o model.Origin, code model.Code) string {
+	about := ""
+	for _, d := range x.w.Snapshot.Diagnostics() {
+		if d.Code != code || d.Origin.Source != o.Source || d.Origin.Object() != o.Object() || d.Origin.File != o.File {
+			continue
+		}
+		if d.Origin.Line == o.Line {
+			return d.Message
+		}
+		about = d.Message
+	}
+	return about
+}
+
+// forwards is the line of a route with one target or several, of which weights choose.
+func (x *walker) forwards(text string, action model.Forward, source string) {
+	r := x.route.route
+	cs := shares(action.Targets)
+	best := 0
+	for i := range cs {
+		if cs[i].Share > cs[best].Share {
+			best = i
+		}
+	}
+	x.target = action.Targets[best].Upstream
+	if e := x.done.happenedAt(); e != nil && e.Upstream != "" {
+		x.target = e.Upstream
+		for i, t := range action.Targets {
+			if t.Upstream == e.Upstream {
+				best = i
+			}
+		}
+	}
+	x.r.Upstream = x.target
+	cs[best].Chosen = true
+	var names []string
+	for i, t := range action.Targets {
+		cs[i].Name = x.upstreamName(r, t.Upstream)
+		name := cs[i].Name
+		if len(cs) > 1 {
+			name += " (" + percent(cs[i].Share) + ")"
+		}
+		names = append(names, name)
+	}
+	if SpringStyle(r) {
+		text += " to " + strings.Join(names, " or ")
+	} else {
+		text += ", to " + strings.Join(names, " or ")
+	}
+	if len(cs) > 1 {
+		if x.done != nil {
+			text += "; took " + cs[best].Name
+		} else {
+			text += "; the next lines follow " + cs[best].Name
+		}
+	}
+	if len(r.Filters) > 0 {
+		var fs []string
+		for _, f := range r.Filters {
+			fs = append(fs, strings.TrimSpace(f.Kind+" "+string(f.Config)))
+		}
+		text += ", filters: " + strings.Join(fs, ", ")
+	}
+	h := x.hop("route", text+in(source)+x.lost(), source)
+	if len(cs) > 1 {
+		h.Candidates = cs
+	}
+	if e := x.done.happenedAt(); e != nil && e.Route != "" && e.Route != r.ID {
+		h.Text += fmt.Sprintf("; the request was served by route %s: the rules changed meanwhile", e.Route)
+		h.Problem = true
+	}
+}
+
+// shares are those of a route's targets: all zero means equal (model.Target).
+func shares(targets []model.Target) []Candidate {
+	total := 0
+	for _, t := range targets {
+		total += t.Weight
+	}
+	out := make([]Candidate, len(targets))
+	for i, t := range targets {
+		if total == 0 {
+			out[i].Share = 1 / float64(len(targets))
+		} else {
+			out[i].Share = float64(t.Weight) / float64(total)
+		}
+	}
+	return out
+}
+
+// SpringStyle tells whether a route's author writes it as a named list of predicates, as Spring Cloud Gateway has it,
+// rather than as host and path.
+func SpringStyle(r *snapshot.Route) bool {
+	switch r.Origin.Kind {
+	case "Ingress", "HTTPRoute":
+		return false
+	case "route", "locator":
+		return true
+	}
+	return r.Match.Path.Kind == model.PathPattern
+}
+
+// condition is a route's match in the words of those who write such routes.
+func (x *walker) condition(r *snapshot.Route) string {
+	if SpringStyle(r) {
+		return routeName(r) + ": " + Condition(r)
+	}
+	return "host " + snapshot.HostText(x.route.table.Host) + ", " + Condition(r)
+}
+
+func routeName(r *snapshot.Route) string {
+	if r.Origin.Name != "" {
+		return r.Origin.Name
+	}
+	id := string(r.ID)
+	return id[strings.LastIndexByte(id, '/')+1:]
+}
+
+// Condition is the match of a route in one line, without its host where the route names one host.
+func Condition(r *snapshot.Route) string {
+	if SpringStyle(r) {
+		return predicates(r)
+	}
+	text := r.Match.Path.String()
+	if r.Default {
+		text = "default backend"
+	}
+	if len(r.Match.Methods) > 0 {
+		text += ", " + strings.Join(r.Match.Methods, " or ") + " only"
+	}
+	for _, h := range r.Match.Headers {
+		text += ", header " + fieldText(h, "=")
+	}
+	for _, q := range r.Match.Query {
+		text += ", query " + fieldText(q, "=")
+	}
+	return text
+}
+
+func predicates(r *snapshot.Route) string {
+	var out []string
+	if len(r.Hosts) > 0 && r.Hosts[0] != "" {
+		var hosts []string
+		for _, h := range r.Hosts {
+			hosts = append(hosts, string(h))
+		}
+		out = append(out, "Host="+strings.Join(hosts, ","))
+	}
+	switch p := r.Match.Path; p.Kind {
+	case model.PathAny:
+	case model.PathPrefix:
+		out = append(out, "Path="+strings.TrimSuffix(p.Value, "/")+"/**")
+	default:
+		out = append(out, "Path="+p.Value)
+	}
+	if len(r.Match.Methods) > 0 {
+		out = append(out, "Method="+strings.Join(r.Match.Methods, ","))
+	}
+	for _, h := range r.Match.Headers {
+		out = append(out, "Header="+fieldText(h, ", "))
+	}
+	for _, q := range r.Match.Query {
+		out = append(out, "Query="+fieldText(q, ", "))
+	}
+	if len(out) == 0 {
+		return "every request"
+	}
+	return strings.Join(out, ", ")
+}
+
+func fieldText(f model.FieldMatch, equals string) string {
+	if f.Present {
+		return f.Name
+	}
+	return f.Name + equals + f.Value
+}
+
+// upstreamName is an upstream as the author of the route calls it.
+func (x *walker) upstreamName(r *snapshot.Route, id model.UpstreamID) string {
+	u, ok := x.w.Snapshot.Upstream(id)
+	if !ok {
+		return string(id)
+	}
+	return UpstreamName(u, SpringStyle(r))
+}
+
+// UpstreamName is an upstream as people call it: "order-service:80", and in a route of predicates
+// "lb://nacos-order-service".
+func UpstreamName(u *model.Upstream, springStyle bool) string {
+	id := string(u.ID)
+	if springStyle && len(u.Endpoints) > 0 && u.Endpoints[0].Road() == 2 {
+		name := u.Endpoints[0].Name
+		return "lb://" + name[strings.LastIndexByte(name, '/')+1:]
+	}
+	if scheme := strings.Index(id, "://"); scheme >= 0 {
+		return id[strings.LastIndexByte(id[:scheme], '/')+1:]
+	}
+	return id[strings.LastIndexByte(id, '/')+1:]
+}
+
+// lost names the routes that the request meets too, and why they come later.
+func (x *walker) lost() string {
+	win := x.route.route
+	var names []string
+	for _, t := range x.competing() {
+		for _, r := range t.Candidates(x.a) {
+			if r == win || slices.Contains(names, x.lostText(win, r, t)) {
+				continue
+			}
+			names = append(names, x.lostText(win, r, t))
+		}
+		for _, l := range t.Lost {
+			if l.To == win {
+				names = append(names, x.lostName(l.Route)+" (the same match, "+x.laterBecause(win, l.Route)+")")
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; lost: " + some(names, 4)
+}
+
+// competing are the tables whose routes stand in one order for this request.
+func (x *walker) competing() []*snapshot.HostTable {
+	if x.serving.HostRule == model.HostOwns {
+		return []*snapshot.HostTable{x.route.table}
+	}
+	var out []*snapshot.HostTable
+	for _, t := range x.w.Snapshot.Tables(x.serving.EffectiveClass()) {
+		if t.Host.Matches(x.a.http.Host) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (x *walker) lostName(r *snapshot.Route) string {
+	switch {
+	case SpringStyle(r):
+		return routeName(r)
+	case r.Match.Path.Kind == model.PathAny:
+		return "any path"
+	default:
+		return r.Match.Path.Value
+	}
+}
+
+func (x *walker) lostText(win, r *snapshot.Route, t *snapshot.HostTable) string {
+	why := x.laterBecause(win, r)
+	if t != x.route.table && win.Rank == r.Rank && win.Default == r.Default {
+		why = "less specific host " + snapshot.HostText(t.Host)
+	}
+	return fmt.Sprintf("%s (%s)", x.lostName(r), why)
+}
+
+// laterBecause is the first step of model.CompareRoutes at which two routes differ.
+func (x *walker) laterBecause(win, r *snapshot.Route) string {
+	a, b := win.Match, r.Match
+	switch {
+	case win.Default != r.Default:
+		return "default backend"
+	case win.Rank.Order != r.Rank.Order:
+		return fmt.Sprintf("order %d after %d", r.Rank.Order, win.Rank.Order)
+	case win.Rank.Position != r.Rank.Position:
+		return "later in its list"
+	case a.Path.Kind == model.PathExact && b.Path.Kind != model.PathExact:
+		return "not exact"
+	case a.Path != b.Path:
+		return "shorter"
+	case len(a.Methods)+len(a.Headers)+len(a.Query) != len(b.Methods)+len(b.Headers)+len(b.Query):
+		return "fewer conditions"
+	case win.Priority != r.Priority:
+		return "source " + r.Origin.Source + " comes after " + win.Origin.Source
+	case !win.Origin.Created.Equal(r.Origin.Created):
+		return "newer"
+	default:
+		return "later: " + x.w.at(r.Origin)
+	}
+}

@@ -1,0 +1,136 @@
+package builtin
+
+import (
+	"fmt"
+
+	"paifang/internal/filter"
+	"paifang/internal/http1"
+)
+
+// Headers configures "request-headers" and "response-headers". Remove is done first, then Set, which leaves one field of
+// the name, then Add. Values may hold {name} for variables of the route's path pattern.
+type Headers struct {
+	Set    []Header `json:"set,omitempty"`
+	Add    []Header `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+}
+
+// Header is a field to set or add.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Validate refuses names and values that no field can have, and names that the gateway manages itself: those that frame
+// a message or concern one connection, and Host.
+func (c Headers) Validate() error {
+	if len(c.Set)+len(c.Add)+len(c.Remove) == 0 {
+		return fmt.Errorf("none of set, add and remove is given")
+	}
+	for i, h := range c.Set {
+		if err := h.validate(); err != nil {
+			return fmt.Errorf("set[%d]: %w", i, err)
+		}
+	}
+	for i, h := range c.Add {
+		if err := h.validate(); err != nil {
+			return fmt.Errorf("add[%d]: %w", i, err)
+		}
+	}
+	for i, name := range c.Remove {
+		if err := validateName(name); err != nil {
+			return fmt.Errorf("remove[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (h Header) validate() error {
+	if err := validateName(h.Name); err != nil {
+		return err
+	}
+	if !http1.IsFieldValue(h.Value) {
+		return fmt.Errorf("value of %s has a control byte", h.Name)
+	}
+	_, err := filter.ParseTemplate(h.Value)
+	return err
+}
+
+func validateName(name string) error {
+	switch {
+	case !http1.IsToken(name):
+		return fmt.Errorf("%q is no header name", name)
+	case http1.Managed(name):
+		return fmt.Errorf("%s is managed by the gateway", name)
+	}
+	return nil
+}
+
+func requestHeadersKind() filter.Kind {
+	return filter.Define("request-headers", func(c Headers, _ filter.Env) (filter.Filter, error) {
+		h, err := newHeaders(c)
+		return requestHeaders{h}, err
+	})
+}
+
+func responseHeadersKind() filter.Kind {
+	return filter.Define("response-headers", func(c Headers, _ filter.Env) (filter.Filter, error) {
+		h, err := newHeaders(c)
+		return responseHeaders{h}, err
+	})
+}
+
+// headers is what both directions do.
+type headers struct {
+	set, add []header
+	remove   []string
+}
+
+type header struct {
+	name  string
+	value filter.Template
+}
+
+func newHeaders(c Headers) (*headers, error) {
+	h := &headers{remove: c.Remove}
+	for to, from := range map[*[]header][]Header{&h.set: c.Set, &h.add: c.Add} {
+		for _, f := range from {
+			t, err := filter.ParseTemplate(f.Value)
+			if err != nil {
+				return nil, err
+			}
+			*to = append(*to, header{f.Name, t})
+		}
+	}
+	return h, nil
+}
+
+func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) {
+	for _, name := range h.remove {
+		to.Del(name)
+	}
+	for i := range h.set {
+		to.Set(h.set[i].name, h.set[i].value.Expand(x, mem))
+	}
+	for i := range h.add {
+		to.Add(h.add[i].name, h.add[i].value.Expand(x, mem))
+	}
+}
+
+type requestHeaders struct{ *headers }
+
+func (f requestHeaders) Request(x *filter.Exchange) filter.Verdict {
+	f.apply(x, &x.Request.Fields, &x.Request.Mem)
+	return filter.Continue
+}
+
+type responseHeaders struct{ *headers }
+
+var _ filter.ResponseFilter = responseHeaders{}
+
+func (f responseHeaders) Request(*filter.Exchange) filter.Verdict { return filter.Continue }
+
+// Response writes into the response only; captures are views of the request, which lives as long.
+func (f responseHeaders) Response(x *filter.Exchange) {
+	f.apply(x, &x.Response.Fields, &x.Response.Mem)
+}

@@ -1,0 +1,16 @@
+// Package builtin holds the filters that ship, a file each. This list is their only registration.
+package builtin
+
+import "paifang/internal/filter"
+
+// Kinds are all built-in filter kinds.
+func Kinds() filter.Catalog {
+	return filter.Catalog{
+		stripPrefixKind(),
+		prefixPathKind(),
+		rewritePathKind(),
+		setPathKind(),
+		requestHeadersKind(),
+		responseHeadersKind(),
+	}
+}

@@ -1,0 +1,73 @@
+package filter
+
+import (
+	"net/netip"
+	"time"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// Exchange is one request and its response on their way through the engine. It is pooled with its connection:
+// whatever is in it is valid for this exchange only.
+type Exchange struct {
+	Request  http1.Request
+	Response http1.Response
+
+	Route    *snapshot.Route // that took the request
+	Listener *model.Listener // it came in by
+	Secure   bool            // over TLS
+	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
+	Client   netip.Addr      // Peer, or the client that a trusted proxy in front names
+	ID       string          // X-Request-ID
+	Started  time.Time       // when the head was complete
+
+	Endpoint netip.AddrPort // that was tried last; zero before the first
+	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
+	Body     string         // of an answer of our own
+
+	captures [snapshot.MaxCaptures]snapshot.Capture
+	captured int
+	ran      int // filters whose request phase ran
+}
+
+// Reset makes the exchange ready for the next request of its connection.
+func (x *Exchange) Reset() {
+	x.Request.Reset()
+	x.Response.Reset()
+	x.Route, x.Secure, x.ID = nil, false, ""
+	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
+	x.Code, x.Body = "", ""
+	clear(x.captures[:x.captured])
+	x.captured, x.ran = 0, 0
+}
+
+// Bind sets the route and captures the variables of its path. It is for the engine, before the first filter.
+func (x *Exchange) Bind(r *snapshot.Route) {
+	x.Route = r
+	x.captured = r.Captures(x.Request.Path, &x.captures)
+}
+
+// Capture returns the value of a variable of the route's path pattern, percent-encoded as in the normalised path.
+func (x *Exchange) Capture(name string) (string, bool) {
+	for i := range x.captures[:x.captured] {
+		if x.captures[i].Name == name {
+			return x.captures[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Respond fills the response with an answer of our own: a filter returns what it returns. code tells operators why,
+// in header and log; body is for the client and has no inside information. Fields may be set afterwards.
+func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
+	x.Response.Reset()
+	x.Response.Status = status
+	x.Response.Body, x.Response.ContentLength = http1.SizedBody, int64(len(body))
+	if body != "" {
+		x.Response.Fields.Add("Content-Type", "text/plain; charset=utf-8")
+	}
+	x.Code, x.Body = code, body
+	return Respond
+}

@@ -1,0 +1,31 @@
+// Package filter is the contract between the HTTP engine and what a route does to requests and responses besides
+// forwarding them.
+//
+// A Filter is flat and has two phases. The engine runs the request phases in the order of Route.Filters, and the response
+// phases of those that ran in reverse. What wraps a request (timeouts, retries, access log) is a stage of the engine and
+// not a filter. A Kind is one type of filter; a Catalog is the kinds that a process knows, listed once and explicitly.
+package filter
+
+// Verdict is what the engine does after a filter's request phase.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Continue Verdict = iota
+	// Respond: the filter has filled the response (Exchange.Respond does). The upstream is not asked, and the response
+	// phases of the filters before it run.
+	Respond
+)
+
+// Filter sees a request on its way in. One instance serves all requests of a route at the same time, so it has no
+// fields for one of them; it must not keep the exchange, nor wait for anything. A filter that also is an io.Closer is
+// closed when its route is retired.
+type Filter interface {
+	Request(x *Exchange) Verdict
+}
+
+// ResponseFilter also sees the response. It is recognised once, when its route is bound.
+type ResponseFilter interface {
+	Filter
+	Response(x *Exchange)
+}

@@ -1,0 +1,188 @@
+package http1
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// seeds are heads near every rule; the fuzzer mutates them.
+var requestSeeds = []string{
+	"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n",
+	"\r\nPOST /a//b/../%7e%2e?q=%20 HTTP/1.1\r\nHost: Shop.Test.:8080\r\nContent-Length: 007\r\nExpect: 100-continue\r\n\r\n",
+	"PUT http://shop.test/x;y HTTP/1.0\r\nHost: shop.test:80\r\nConnection: keep-alive, x-a\r\nX-A: b\tc\r\n\r\n",
+	"OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n",
+	"GET /chat HTTP/1.1\r\nHost: s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: s\r\nA: b\r\n c\r\nContent-Length: 1, 1\r\n\r\n",
+	"GET / HTTP/1.1\nHost: s\n\n",
+	"CONNECT s:443 HTTP/1.1\r\nHost: s\r\n\r\n",
+	"GET /\\..;/{a} HTTP/1.1\r\nHost: s\r\nX_A: 1\r\n\r\n",
+}
+
+// FuzzRequest: what is accepted has one meaning. Its printed form is accepted again, means the same, prints as
+// itself, and contains one Host, at most one framing and no line end but CRLF.
+func FuzzRequest(f *testing.F) {
+	for _, s := range requestSeeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r, n, err := parseRequest(t, string(in), &Limits{Underscores: DropUnderscores})
+		if err != nil {
+			return
+		}
+		if n > len(in) || !bytes.HasSuffix(in[:n], []byte("\r\n\r\n")) {
+			t.Fatalf("head of %d bytes in %d", n, len(in))
+		}
+		c := Persist
+		if r.Upgrade != "" {
+			c = Upgrading
+		}
+		out := string(AppendRequest(nil, r, c))
+		if r.Authority == "" {
+			return // HTTP/1.0 without Host: the engine gives it one
+		}
+		again, m, err := parseRequest(t, out, nil)
+		if err != nil || m != len(out) {
+			t.Fatalf("%q printed as %q: %d, %v", in, out, m, err)
+		}
+		if again.Method != r.Method || again.Path != r.Path || again.RawQuery != r.RawQuery || again.Host != r.Host ||
+			again.Authority != r.Authority || again.Body != r.Body || again.ContentLength != r.ContentLength {
+			t.Fatalf("%q printed as %q means something else", in, out)
+		}
+		if second := string(AppendRequest(nil, again, c)); second != out {
+			t.Fatalf("%q printed again is %q", out, second)
+		}
+		checkPrinted(t, out)
+	})
+}
+
+func checkPrinted(t *testing.T, out string) {
+	t.Helper()
+	head := strings.ToLower(out)
+	for _, name := range []string{"\r\nhost:", "\r\ncontent-length:", "\r\ntransfer-encoding:"} {
+		if strings.Count(head, name) > 1 {
+			t.Fatalf("%q more than once in %q", name, out)
+		}
+	}
+	if strings.Contains(head, "\r\ncontent-length:") && strings.Contains(head, "\r\ntransfer-encoding:") {
+		t.Fatalf("two framings in %q", out)
+	}
+	rest := strings.ReplaceAll(out, "\r\n", "")
+	if strings.ContainsAny(rest, "\r\n\x00") {
+		t.Fatalf("a bare control in %q", out)
+	}
+}
+
+// FuzzResponse: as FuzzRequest.
+func FuzzResponse(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.0 404\r\nConnection: keep-alive, a\r\nA: b\r\n\r\n",
+		"HTTP/1.1 200 \xfc\r\nTransfer-Encoding: chunked\r\nX_Y: z\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+		"HTTP/1.1 304 \r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+	} {
+		f.Add([]byte(s), false)
+		f.Add([]byte(s), true)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, isHead bool) {
+		method := "GET"
+		if isHead {
+			method = "HEAD"
+		}
+		r, n, err := parseResponse(t, string(in), method)
+		if err != nil {
+			return
+		}
+		if n > len(in) {
+			t.Fatalf("head of %d bytes in %d", n, len(in))
+		}
+		out := string(AppendResponse(nil, r, Persist))
+		again, m, err := parseResponse(t, out, method)
+		if err != nil || m != len(out) || again.Status != r.Status || again.Body != r.Body && r.Body != NoBody || again.ContentLength != r.ContentLength {
+			t.Fatalf("%q printed as %q: %v %d, %v", in, out, again.Body, again.ContentLength, err)
+		}
+		checkPrinted(t, out)
+	})
+}
+
+// FuzzChunked: the pieces a body arrives in do not matter, and what was read, printed, reads as the same.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{
+		"5\r\nhello\r\n0\r\n\r\n",
+		"a;b=\"c\\\"\";d\r\n0123456789\r\n0\r\nX: y\r\n\r\nGET ",
+		"00f\r\n",
+		"5 \r\nhello\r\n0\r\n\r\n",
+		"5\nhello\n0\n\n",
+		"ffffffffffffffff\r\n",
+	} {
+		f.Add([]byte(s), 3)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, piece int) {
+		var head Fields
+		head.Add("Trailer", "X")
+		read := func(piece int) (*BodyReader, string, int, error) {
+			b := new(BodyReader)
+			b.Reset(ChunkedBody, -1, &head)
+			data, n, err := readBody(b, string(in), piece)
+			return b, data, n, err
+		}
+		a, data, n, err := read(len(in) + 1)
+		b, data2, n2, err2 := read(max(1, piece&1023))
+		if data != data2 || n != n2 || err != err2 || a.Done() != b.Done() || a.Received() != int64(len(data)) {
+			t.Fatalf("%q: whole %q %d %v; by %d %q %d %v", in, data, n, err, piece, data2, n2, err2)
+		}
+		if !a.Done() {
+			return
+		}
+		out := AppendTrailers(AppendChunk(nil, []byte(data)), a.Trailers())
+		b.Reset(ChunkedBody, -1, &head)
+		again, m, err := readBody(b, string(out), 5)
+		if again != data || m != len(out) || err != nil || b.Trailers().Len() != a.Trailers().Len() {
+			t.Fatalf("%q printed as %q: %q, %v", in, out, again, err)
+		}
+	})
+}
+
+// FuzzTarget: a normal path is its own normal form and has nothing left that a server could read in another way.
+func FuzzTarget(f *testing.F) {
+	for _, s := range []string{
+		"/", "/a/b", "/a/../b", "/%2e%2e/", "//a//", "/a%2fb", "/%5c", "/..;/a", "/%00", "/%zz", "/\\", "/a b", "/%C3%bc", "/.%2e", "/a/.;x", "/%25%32%65",
+	} {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, in string, keep bool) {
+		var mem Arena
+		p, fault := normalise(in, &mem, keep)
+		if fault != 0 {
+			return
+		}
+		if again, fault := normalise(p, &mem, keep); fault != 0 || again != p {
+			t.Fatalf("%q is %q is %q, %v", in, p, again, fault)
+		}
+		if p[0] != '/' || strings.Contains(p, "//") || strings.ContainsAny(p, "\\ ?#\"<>") {
+			t.Fatalf("%q is %q", in, p)
+		}
+		for seg := range strings.SplitSeq(p, "/") {
+			name, _, _ := strings.Cut(seg, ";")
+			if name == "." || name == ".." {
+				t.Fatalf("%q is %q", in, p)
+			}
+		}
+		upper := strings.ToUpper(p)
+		for _, esc := range []string{"%00", "%2E", "%41", "%7E"} {
+			if strings.Contains(upper, esc) {
+				t.Fatalf("%q is %q", in, p)
+			}
+		}
+		if !keep && (strings.Contains(upper, "%2F") || strings.Contains(upper, "%5C")) {
+			t.Fatalf("%q is %q", in, p)
+		}
+		// Received as a target it gives the same path.
+		if r, _, err := parseRequest(t, "GET "+p+" HTTP/1.1\r\nHost: s\r\n\r\n", &Limits{KeepEncodedSlash: keep}); err != TargetTooLong && (err != nil || r.Path != p) {
+			t.Fatalf("%q: received as %q, %v", p, r.Path, err)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+package httpproxy
+
+import (
+	"errors"
+	"net"
+
+	"paifang/internal/http1"
+	"paifang/internal/upstream"
+)
+
+// maxInterim bounds the interim responses to one request.
+const maxInterim = 16
+
+// errUnasked says that an upstream switched protocols, and nobody had asked.
+var errUnasked = errors.New("httpproxy: unasked upgrade")
+
+// sendRequest writes the head, and the body as far as it is known, and returns how many bytes were taken.
+func (w *work) sendRequest(up *upstream.Conn) (int, error) {
+	r := &w.x.Request
+	how := http1.Persist
+	if r.Upgrade != "" {
+		how = http1.Upgrading
+	}
+	w.out = http1.AppendRequest(w.out[:0], r, how)
+	c := w.c
+	var n int
+	var err error
+	if len(w.wire) <= joinBelow {
+		w.out = append(w.out, w.wire...)
+		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		n, err = up.TCP.Write(w.out)
+	} else {
+		w.vector[0], w.vector[1] = w.out, w.wire
+		w.buffers = net.Buffers(w.vector[:2])
+		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		var n64 int64
+		n64, err = w.buffers.WriteTo(up.TCP)
+		n = int(n64)
+	}
+	if c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.
+func (w *work) awaitAnswer(up *upstream.Conn) error {
+	if w.answer == nil {
+		w.answer = w.c.plane.blocks.takeLarge()
+	}
+	x := &w.x
+	from, to := 0, 0
+	w.answerBytes = 0
+	limits := http1.Limits{}
+	x.Response.Reset()
+	for interim := 0; ; {
+		n, err := x.Response.Parse(w.answer[from:to], &limits, x.Request.Method)
+		switch {
+		case err == http1.ErrNeedMore:
+			if to == len(w.answer) {
+				if from == 0 {
+					return http1.HeadTooLarge
+				}
+				to = copy(w.answer, w.answer[from:to])
+				from = 0
+				x.Response.Reset()
+				continue
+			}
+			got, err := w.readAnswer(up, w.answer[to:])
+			to += got
+			w.answerBytes = to
+			if got == 0 && err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		from += n
+		if !x.Response.Interim() {
+			break
+		}
+		if interim++; interim > maxInterim {
+			return http1.BadStatusLine
+		}
+		if err := w.passInterim(); err != nil {
+			w.c.left.Store(true)
+			return err
+		}
+		x.Response.Reset()
+	}
+	if x.Response.Status == 101 && (x.Request.Upgrade == "" || x.Response.Upgrade == "") {
+		return errUnasked
+	}
+	w.rest = w.answer[from:to]
+	return nil
+}
+
+// readAnswer reads once. The answer is not due before the request is sent: until then the client's and the upstream's
+// pace bound the wait.
+func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
+	c := w.c
+	deadline := c.plane.in(w.answerTime())
+	if s := w.stream; s != nil && !s.finished.Load() {
+		c.watch.enter(awaiting, never)
+		if s.finished.Load() {
+			c.watch.extend(awaiting, deadline)
+		}
+	} else {
+		c.watch.enter(awaiting, deadline)
+	}
+	n, err := up.TCP.Read(into)
+	if c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// passInterim forwards 103 (Early Hints) to clients that know interim responses, and drops the others: 100 was answered
+// here.
+func (w *work) passInterim() error {
+	if w.x.Response.Status != 103 || w.x.Request.Minor == 0 {
+		return nil
+	}
+	w.out = http1.AppendResponse(w.out[:0], &w.x.Response, http1.Persist)
+	return w.c.write(w.out)
+}

@@ -1,0 +1,182 @@
+package httpproxy
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/filter"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+	"paifang/internal/upstream"
+)
+
+// boundRoute is a route ready to serve: filters built, upstreams acquired. It lives from the first table that has it to
+// the last request that uses it.
+type boundRoute struct {
+	route    *snapshot.Route
+	chain    *filter.Chain
+	forward  model.Forward
+	targets  []boundTarget
+	shares   int // of all targets
+	refuse   model.Code
+	counters *routeCounters
+
+	users   atomic.Int64 // requests, and one while a table has it
+	retired atomic.Int64 // when the last table that had it went, in nanoseconds; 0 = it has not
+	tables  int          // guarded by the binder's lock
+}
+
+type boundTarget struct {
+	handle *upstream.Handle
+	until  int // shares of this target and those before it
+}
+
+// acquire takes a reference for a request. It fails for a route that has been retired for good.
+func (b *boundRoute) acquire() bool {
+	for {
+		n := b.users.Load()
+		if n == 0 {
+			return false
+		}
+		if b.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (b *boundRoute) release() {
+	if b.users.Add(-1) > 0 {
+		return
+	}
+	_ = b.chain.Close() // filters report what they cannot do when they do it
+	for _, t := range b.targets {
+		t.handle.Release()
+	}
+}
+
+// choose returns the upstream of a request: by chance, in proportion to the shares. nil if there is none.
+func (b *boundRoute) choose() *upstream.Handle {
+	switch {
+	case len(b.targets) == 0:
+		return nil
+	case len(b.targets) == 1:
+		return b.targets[0].handle
+	}
+	n := rand.IntN(b.shares)
+	for _, t := range b.targets {
+		if n < t.until {
+			return t.handle
+		}
+	}
+	return nil
+}
+
+// boundTable is a host's table with its routes bound, in the same order.
+type boundTable struct {
+	table  *snapshot.HostTable
+	routes []*boundRoute
+}
+
+// Table makes boundTable searchable by snapshot.Find.
+func (t *boundTable) Table() *snapshot.HostTable { return t.table }
+
+// boundSite is what the listeners of a class serve, and from which site it was bound.
+type boundSite struct {
+	source *snapshot.Site
+	hosts  snapshot.Hosts[*boundTable]
+}
+
+// binder turns tables into bound tables. A route is bound once, however many hosts and classes it serves.
+type binder struct {
+	plane *Plane
+
+	mu     sync.Mutex
+	routes map[*snapshot.Route]*boundRoute
+	ids    map[model.RouteID]int // bound routes with this ID: an old and a new one overlap
+}
+
+// bind makes a bound table; drop must follow.
+func (b *binder) bind(t *snapshot.HostTable) *boundTable {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := &boundTable{table: t, routes: make([]*boundRoute, len(t.Routes))}
+	for i, r := range t.Routes {
+		br := b.routes[r]
+		if br == nil {
+			br = b.route(r)
+			b.routes[r] = br
+			b.ids[r.ID]++
+		}
+		br.tables++
+		out.routes[i] = br
+	}
+	return out
+}
+
+// route binds one route. What cannot be bound is served as 503: compile has checked what can be checked before.
+func (b *binder) route(r *snapshot.Route) *boundRoute {
+	out := &boundRoute{route: r, refuse: r.Reject, counters: b.plane.counters.of(r.ID)}
+	out.users.Store(1)
+	if r.Reject != "" {
+		return out
+	}
+	chain, err := b.plane.cfg.Filters.Bind(r.Filters, b.plane.shared, systemClock{})
+	if err != nil {
+		b.plane.cfg.Log.Error("route cannot be bound", "route", string(r.ID), "error", err)
+		out.refuse = model.CodeInvalidFilter
+		return out
+	}
+	out.chain = chain
+	forward, ok := r.Forward()
+	if !ok {
+		return out
+	}
+	out.forward = forward
+	equal := true
+	for _, t := range forward.Targets {
+		equal = equal && t.Weight == 0
+	}
+	for i, t := range forward.Targets {
+		if i >= len(r.Upstreams) || r.Upstreams[i] == nil || !equal && t.Weight == 0 {
+			continue
+		}
+		out.shares += max(t.Weight, 1)
+		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares})
+	}
+	if len(out.targets) == 0 {
+		out.refuse = CodeNoTarget
+	}
+	return out
+}
+
+// drop gives a bound table back.
+func (b *binder) drop(t *boundTable) {
+	if t == nil {
+		return
+	}
+	b.mu.Lock()
+	var gone []*boundRoute
+	for _, br := range t.routes {
+		if br.tables--; br.tables > 0 {
+			continue
+		}
+		delete(b.routes, br.route)
+		if b.ids[br.route.ID]--; b.ids[br.route.ID] == 0 {
+			delete(b.ids, br.route.ID)
+			b.plane.counters.forget(br.route.ID)
+		}
+		gone = append(gone, br)
+	}
+	b.mu.Unlock()
+	for _, br := range gone {
+		br.retired.Store(time.Now().UnixNano())
+		br.release()
+	}
+}
+
+type systemClock struct{}
+
+// Now is time.Now.
+func (systemClock) Now() time.Time { return time.Now() }

@@ -1,0 +1,269 @@
+package httpproxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/http1"
+	"paifang/internal/upstream"
+)
+
+// errLate says that the sweeper ended a wait.
+var errLate = errors.New("httpproxy: waited too long")
+
+// conn is a client connection. Its goroutine owns it; the sweeper and a draining server may interrupt it.
+type conn struct {
+	plane    *Plane
+	port     *port // it came in by
+	nc       net.Conn
+	tcp      *net.TCPConn // nc itself, or below TLS
+	secure   bool
+	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
+	local    netip.AddrPort
+	peerText string // the client's address alone
+	portText string // the port it came in by
+	index    int    // in port.conns; guarded by the port's lock
+
+	mu       sync.Mutex // held while an interruption is carried out
+	watch    watch      // of the goroutine
+	upload   watch      // of the second one, while there is one
+	up       atomic.Pointer[upstream.Conn]
+	left     atomic.Bool                // the client has closed
+	cut      atomic.Bool                // the drain of its server is over
+	once     atomic.Bool                // at least one request was served
+	upgraded atomic.Pointer[boundRoute] // while it is a tunnel
+
+	buf []byte // begins with the head of the request that is read or served
+	n   int    // bytes in buf
+}
+
+// past is a deadline that interrupts at once.
+var past = time.Unix(1, 0)
+
+// serve is the goroutine of a connection.
+func (c *conn) serve() {
+	defer c.close()
+	if c.secure {
+		if !c.handshake() {
+			return
+		}
+		c.buf = c.plane.blocks.takeSmall()
+	}
+	for c.awaitRequest() {
+		w := c.plane.takeWork(c)
+		again := w.serve()
+		c.plane.giveWork(w)
+		if !again {
+			return
+		}
+		c.once.Store(true)
+	}
+}
+
+func (c *conn) close() {
+	c.port.forget(c)
+	_ = c.nc.Close()
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
+		c.buf = nil
+	}
+}
+
+func (c *conn) handshake() bool {
+	t := tls.Server(c.nc, c.port.tls)
+	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil || t.Handshake() != nil {
+		return false
+	}
+	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {
+		return false // the deadline that cut it may just have been taken away
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nc = t
+	return true
+}
+
+// awaitRequest returns when there is something of a request. While a connection is idle it holds a small buffer.
+func (c *conn) awaitRequest() bool {
+	if c.n > 0 {
+		return true
+	}
+	if c.once.Load() && c.port.draining.Load() {
+		return false
+	}
+	if len(c.buf) > smallBlock {
+		c.plane.blocks.give(c.buf)
+		c.buf = c.plane.blocks.takeSmall()
+	}
+	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
+	if errors.Is(err, errLate) && !c.cut.Load() {
+		// A request that came at the last moment is served.
+		unread, _ := peek(c.tcp)
+		if n == 0 && !unread {
+			return false
+		}
+		c.rearm()
+		if n == 0 {
+			n, err = c.read(c.buf, readingHead, c.plane.in(c.plane.cfg.Timeouts.RequestHead))
+		}
+	}
+	c.n = n
+	return n > 0 && !c.cut.Load()
+}
+
+// rearm takes back the deadlines of an interruption that came too late.
+func (c *conn) rearm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.nc.SetReadDeadline(time.Time{})
+}
+
+// read reads once. err is errLate if the sweeper ended the wait, io.EOF if the client has closed its side.
+func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
+	c.watch.enter(p, deadline)
+	n, err := c.nc.Read(into)
+	if c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// write writes all of b to the client.
+func (c *conn) write(b []byte) error {
+	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
+	_, err := c.nc.Write(b)
+	if c.watch.leave() {
+		return errLate
+	}
+	return err
+}
+
+// writeBuffers writes several parts at once, where the connection can.
+func (c *conn) writeBuffers(b *net.Buffers) error {
+	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
+	_, err := b.WriteTo(c.nc)
+	if c.watch.leave() {
+		return errLate
+	}
+	return err
+}
+
+// check interrupts whatever of the connection waits too long. The sweeper calls it.
+func (c *conn) check(now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, late := c.watch.late(now); late {
+		c.kick(p)
+	}
+	if p, late := c.upload.late(now); late {
+		c.kick(p)
+	}
+}
+
+// endIdle interrupts a connection that waits for a request; first says whether also for its first.
+func (c *conn) endIdle(first bool) {
+	if !first && !c.once.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch.interrupt(idling) {
+		c.kick(idling)
+	}
+}
+
+// abort ends the connection whatever it does.
+func (c *conn) abort() {
+	c.cut.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.nc.SetDeadline(past)
+	if up := c.up.Load(); up != nil {
+		_ = up.TCP.SetDeadline(past)
+	}
+}
+
+// kick makes a wait return. c.mu is held.
+func (c *conn) kick(p phase) {
+	switch p {
+	case idling, readingHead, readingBody, lingering:
+		_ = c.nc.SetReadDeadline(past)
+	case answering:
+		_ = c.nc.SetWriteDeadline(past)
+	case sending, awaiting, relaying:
+		if up := c.up.Load(); up != nil {
+			_ = up.TCP.SetDeadline(past)
+		}
+	case splicing, tunnelling:
+		_ = c.nc.SetDeadline(past)
+		if up := c.up.Load(); up != nil {
+			_ = up.TCP.SetDeadline(past)
+		}
+	}
+}
+
+// linger lets the client read an answer it did not wait for: closing at once, with bytes unread, would reset the
+// connection and take the answer with it.
+func (c *conn) linger() {
+	if t := c.tcp; t == nil || c.secure || t.CloseWrite() != nil {
+		return
+	}
+	deadline := c.plane.in(time.Second)
+	block := c.plane.blocks.takeLarge()
+	defer c.plane.blocks.give(block)
+	for range 16 {
+		if _, err := c.read(block, lingering, deadline); err != nil {
+			return
+		}
+	}
+}
+
+// growHead makes room for a head that does not fit, and returns whether there is any.
+func (c *conn) growHead() bool {
+	if len(c.buf) == largeBlock {
+		return false
+	}
+	block := c.plane.blocks.takeLarge()
+	copy(block, c.buf[:c.n])
+	c.plane.blocks.give(c.buf)
+	c.buf = block
+	return true
+}
+
+// keep puts bytes of a next request, which were read too early, at the start of the buffer.
+func (c *conn) keep(rest []byte) {
+	if len(rest) > len(c.buf) {
+		block := c.plane.blocks.takeLarge()
+		c.plane.blocks.give(c.buf)
+		c.buf = block
+	}
+	c.n = copy(c.buf, rest)
+}
+
+// readHead parses a request head from the buffer, reading more as long as it must. It returns the length of the head.
+func (c *conn) readHead(r *http1.Request) (int, error) {
+	deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead)
+	for {
+		n, err := r.Parse(c.buf[:c.n], &c.plane.cfg.Limits)
+		if err != http1.ErrNeedMore {
+			return n, err
+		}
+		if c.n == len(c.buf) && !c.growHead() {
+			return 0, http1.HeadTooLarge
+		}
+		got, err := c.read(c.buf[c.n:], readingHead, deadline)
+		c.n += got
+		if got == 0 && err != nil {
+			return 0, err
+		}
+		if got == 0 {
+			return 0, io.ErrNoProgress
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package httpproxy
+
+import (
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/upstream"
+)
+
+// spliceAbove is the length from which the rest of a body is moved by the kernel, where it can.
+const spliceAbove = 256 << 10
+
+// spliceStep is how much of it at a time: a client must take that much within Timeouts.Write.
+const spliceStep = 1 << 20
+
+// deliver passes the answer on, and ends the pick of the endpoint and its connection.
+func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
+	x, c := &w.x, w.c
+	w.first = time.Now()
+	up.Requests++
+	if x.Response.Status == 101 {
+		w.upgrade(e, up)
+		return
+	}
+	if w.stream != nil && !w.stream.finished.Load() {
+		w.keep = false // an answer before the end of the request: the rest of the request is not taken
+	}
+	reusable := x.Response.KeepAlive
+	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
+	w.route.chain.Response(x)
+	w.reframe()
+	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
+	code := w.relay(up)
+	if code != "" {
+		w.fail(code)
+		reusable = false
+	}
+	if w.stream != nil && !w.stopUpload() {
+		reusable = false
+	}
+	c.up.Store(nil)
+	e.Count(w.size, w.sent)
+	if reusable && w.response.Done() && len(w.rest) == 0 {
+		e.Put(up)
+	} else {
+		up.Close()
+	}
+	switch code {
+	case CodeUpstreamReset, CodeUpstreamTimeout, CodeUpstreamProtocol:
+		e.Done(upstream.Failed)
+	default:
+		e.Done(upstream.Succeeded)
+	}
+}
+
+// reframe gives the answer the framing that its client can take.
+func (w *work) reframe() {
+	r := &w.x.Response
+	switch r.Body {
+	case http1.ChunkedBody, http1.UntilClose:
+		r.Body, r.ContentLength = http1.ChunkedBody, -1
+		if w.x.Request.Minor == 0 {
+			r.Body = http1.UntilClose
+			w.keep = false
+		}
+	}
+	if r.Body == http1.ChunkedBody {
+		w.trailers = strings.Contains(w.x.Request.Fields.Get("TE"), "trailers")
+	}
+}
+
+// relay sends the head, which is in w.out, and the body. It returns why the answer could not be completed.
+func (w *work) relay(up *upstream.Conn) model.Code {
+	w.begin()
+	data := w.rest
+	for {
+		for len(data) > 0 && !w.response.Done() {
+			part, n, err := w.response.Next(data)
+			if err != nil {
+				return CodeUpstreamProtocol
+			}
+			data = data[n:]
+			if err := w.pass(part); err != nil {
+				w.clientFailed(err)
+				return w.x.Code
+			}
+		}
+		if w.response.Done() {
+			break
+		}
+		if err := w.flush(); err != nil {
+			w.clientFailed(err)
+			return w.x.Code
+		}
+		var code model.Code
+		if data, code = w.more(up); code != "" {
+			return code
+		}
+	}
+	w.rest = data
+	if w.x.Response.Body == http1.ChunkedBody {
+		if w.trailers {
+			w.out = http1.AppendTrailers(w.out, w.response.Trailers())
+		} else {
+			w.out = append(w.out, http1.LastChunk...)
+		}
+	}
+	if err := w.flush(); err != nil {
+		w.clientFailed(err)
+		return w.x.Code
+	}
+	return ""
+}
+
+// more reads the next part of the answer's body.
+func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
+	c := w.c
+	if done, code := w.splice(up); done {
+		return w.answer[:0], code
+	}
+	into := w.answer
+	if w.x.Response.Body == http1.SizedBody {
+		into = into[:min(int64(len(into)), w.response.Sure())]
+	}
+	c.watch.enter(relaying, c.plane.in(w.idleTime()))
+	n, err := up.TCP.Read(into)
+	late := c.watch.leave()
+	switch {
+	case n > 0 && !late:
+		return into[:n], ""
+	case c.cut.Load():
+		return nil, CodeShutdown
+	case late && c.left.Load():
+		return nil, CodeClientLeft
+	case late:
+		return nil, CodeUpstreamTimeout
+	case err == io.EOF && w.response.Close() == nil:
+		return into[:0], ""
+	}
+	if s := w.stream; s != nil && s.finished.Load() {
+		<-s.done
+		if s.code != "" {
+			return nil, s.code
+		}
+	}
+	return nil, CodeUpstreamReset
+}
+
+// idleTime is how long the next part of the answer may take.
+func (w *work) idleTime() time.Duration {
+	if t := w.route.route.Timeouts.Idle; t > 0 {
+		return t
+	}
+	return w.c.plane.cfg.Timeouts.ResponseBody
+}
+
+// pass takes a part of the body for the client: a small one waits in w.out for what comes with it.
+func (w *work) pass(part []byte) error {
+	if len(part) == 0 {
+		return nil
+	}
+	w.sent += int64(len(part))
+	chunked := w.x.Response.Body == http1.ChunkedBody
+	if len(w.out)+len(part) <= joinBelow {
+		if chunked {
+			w.out = http1.AppendChunk(w.out, part)
+		} else {
+			w.out = append(w.out, part...)
+		}
+		return nil
+	}
+	last := 2
+	if chunked {
+		w.out = http1.AppendChunkSize(w.out, len(part))
+		w.vector[2] = crlf
+		last = 3
+	}
+	w.vector[0], w.vector[1] = w.out, part
+	w.buffers = net.Buffers(w.vector[:last])
+	if w.c.secure {
+		// TLS makes a record of each part: a small one on its own is a waste.
+		if len(w.vector[0]) == 0 {
+			w.buffers = net.Buffers(w.vector[1:last])
+		}
+	}
+	err := w.c.writeBuffers(&w.buffers)
+	w.out = w.out[:0]
+	return err
+}
+
+var crlf = []byte("\r\n")
+
+// flush writes what waits in w.out.
+func (w *work) flush() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	err := w.c.write(w.out)
+	w.out = w.out[:0]
+	return err
+}
+
+// splice moves the rest of a long body from socket to socket without a copy through this process, where both are
+// plain TCP.
+func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
+	c := w.c
+	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || w.response.Sure() < spliceAbove {
+		return false, ""
+	}
+	for !w.response.Done() {
+		from := &io.LimitedReader{R: up.TCP, N: min(w.response.Sure(), spliceStep)}
+		before := from.N
+		// Whichever side does not go on in time, the client is the one that is waited for longer.
+		c.watch.enter(splicing, c.plane.in(max(c.plane.cfg.Timeouts.Write, w.idleTime())))
+		n, err := c.tcp.ReadFrom(from)
+		late := c.watch.leave()
+		w.response.Skip(n)
+		w.sent += n
+		switch {
+		case n == before:
+			continue
+		case c.cut.Load():
+			return true, CodeShutdown
+		case late && c.left.Load():
+			return true, CodeClientLeft
+		case late && up.Stale():
+			w.clientFailed(errLate) // there is more of the answer, and the client does not take it
+			return true, w.x.Code
+		case late:
+			return true, CodeUpstreamTimeout
+		case err == nil || !hasLeft(c.tcp):
+			return true, CodeUpstreamReset
+		}
+		w.clientFailed(err)
+		return true, w.x.Code
+	}
+	return true, ""
+}

@@ -1,0 +1,139 @@
+package httpproxy
+
+import (
+	"errors"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+)
+
+// gatherBelow bounds the request bodies of known length that are read whole before an upstream is troubled: it is then
+// not held up by a slow client, and can be asked again on another endpoint.
+const gatherBelow = 64 << 10
+
+// continueLine tells a client that waits with its body to send it (RFC 9110, 10.1.1). The expectation ends here: the
+// upstream never sees it.
+const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
+
+// takeBody makes as much of the request body ready in w.wire as can be: all of it, whole, or the part that has arrived.
+// If it is not ok, the request has been answered.
+func (w *work) takeBody() (whole, ok bool) {
+	if w.whole {
+		return true, true
+	}
+	r := &w.x.Request
+	if r.Body == http1.SizedBody {
+		return w.takeSized(r.ContentLength)
+	}
+	if err := w.frame(); err != nil {
+		w.refuseBody(err)
+		return false, false
+	}
+	return w.whole, true
+}
+
+func (w *work) takeSized(length int64) (whole, ok bool) {
+	if int64(len(w.pending)) >= length {
+		w.use(int(length))
+		w.wire = w.pending[:length]
+		w.pending = w.pending[length:]
+		return true, true
+	}
+	if length > gatherBelow {
+		w.wire = w.pending
+		w.use(len(w.pending))
+		w.pending = nil
+		return false, true
+	}
+	block := w.bodyBlock()
+	n := copy(block, w.pending)
+	w.pending = nil
+	w.use(n)
+	if !w.goOn() {
+		return false, false
+	}
+	for int64(n) < length {
+		got, err := w.c.read(block[n:length], readingBody, w.c.plane.in(w.c.plane.cfg.Timeouts.RequestBody))
+		n += got
+		w.use(got)
+		if err != nil && int64(n) < length {
+			w.refuseBody(err)
+			return false, false
+		}
+	}
+	w.wire = block[:n]
+	return true, true
+}
+
+// use counts bytes of a sized body.
+func (w *work) use(n int) {
+	w.request.Skip(int64(n))
+	w.size += int64(n)
+	w.whole = w.request.Done()
+}
+
+// bodyBlock is the block that the client's body is read into: the head stays where it is, since the request is made of
+// views of it.
+func (w *work) bodyBlock() []byte {
+	if w.block == nil {
+		w.block = w.c.plane.blocks.takeLarge()
+	}
+	return w.block
+}
+
+// goOn sends 100 (Continue) to a client that waits for it.
+func (w *work) goOn() bool {
+	if !w.x.Request.Expect100 {
+		return true
+	}
+	w.x.Request.Expect100 = false
+	w.out = append(w.out[:0], continueLine...)
+	if err := w.c.write(w.out); err != nil {
+		w.clientFailed(err)
+		return false
+	}
+	return true
+}
+
+// frame turns what has arrived of a chunked body into chunks of our own in w.wire.
+func (w *work) frame() error {
+	w.framed = w.framed[:0]
+	for len(w.pending) > 0 && !w.whole {
+		data, n, err := w.request.Next(w.pending)
+		if err != nil {
+			return err
+		}
+		w.framed = http1.AppendChunk(w.framed, data)
+		w.size += int64(len(data))
+		w.pending = w.pending[n:]
+		w.whole = w.request.Done()
+	}
+	if w.whole {
+		w.framed = http1.AppendTrailers(w.framed, w.request.Trailers())
+	}
+	w.wire = w.framed
+	return nil
+}
+
+// refuseBody answers a body that did not arrive as it should.
+func (w *work) refuseBody(err error) {
+	switch status, code := bodyFault(err); code {
+	case CodeClientLeft:
+		w.clientFailed(err)
+	default:
+		w.keep = false
+		w.own(status, code)
+	}
+}
+
+// bodyFault says what is wrong with a body whose reading ended in err.
+func bodyFault(err error) (int, model.Code) {
+	var fault http1.Fault
+	switch {
+	case errors.As(err, &fault):
+		return fault.Status(), model.Code(fault.Code())
+	case errors.Is(err, errLate):
+		return 408, CodeRequestTimeout
+	}
+	return 499, CodeClientLeft
+}

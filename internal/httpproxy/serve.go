@@ -1,0 +1,231 @@
+package httpproxy
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"paifang/internal/filter"
+	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// serve reads one request and answers it. It returns whether the connection can be used for another.
+func (w *work) serve() bool {
+	c, x := w.c, &w.x
+	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
+	x.Request.Reset()
+	x.Response.Reset()
+	n, err := c.readHead(&x.Request)
+	x.Started = time.Now()
+	if err != nil {
+		return w.refuseHead(err)
+	}
+	w.pending = c.buf[n:c.n]
+	w.keep = x.Request.KeepAlive
+	w.request.Reset(x.Request.Body, x.Request.ContentLength, &x.Request.Fields)
+	w.whole = w.request.Done()
+
+	w.identify()
+	w.dispatch()
+	w.record()
+	if w.route != nil {
+		w.route.release()
+	}
+	if !w.keep || !w.whole {
+		if w.began && !w.whole && !c.left.Load() {
+			c.linger()
+		}
+		return false
+	}
+	c.keep(w.pending)
+	return true
+}
+
+// refuseHead answers what is no request.
+func (w *work) refuseHead(err error) bool {
+	var fault http1.Fault
+	switch {
+	case errors.As(err, &fault):
+		w.own(fault.Status(), model.Code(fault.Code()))
+	case errors.Is(err, errLate):
+		w.own(408, CodeRequestTimeout)
+	default:
+		return false // it closed before it had said anything
+	}
+	w.record()
+	w.c.linger()
+	return false
+}
+
+// dispatch finds the route and does what it says.
+func (w *work) dispatch() {
+	x := &w.x
+	if w.loops() {
+		w.own(508, model.CodeLoop)
+		return
+	}
+	b, ok := w.find()
+	if !ok {
+		code := CodeNoHost
+		if w.hostKnown() {
+			code = CodeNoRoute
+		}
+		w.own(404, code)
+		return
+	}
+	w.route = b
+	x.Bind(b.route)
+	if b.refuse != "" {
+		w.own(503, b.refuse)
+		return
+	}
+	if b.chain.Request(x) == filter.Respond {
+		b.chain.Response(x)
+		w.sendOwn()
+		return
+	}
+	switch a := b.route.Action.(type) {
+	case model.Redirect:
+		x.Respond(a.Status, "", "")
+		x.Response.Fields.Set("Location", a.Location)
+	case model.Respond:
+		x.Respond(a.Status, a.Code, a.Body)
+	default:
+		w.forward()
+		return
+	}
+	b.chain.Response(x)
+	w.sendOwn()
+}
+
+// find returns the route of the request with a reference taken.
+func (w *work) find() (*boundRoute, bool) {
+	for {
+		found, ok := snapshot.Find(&w.site.hosts, w.site.listener.HostRule, w.x.Request.Host, snapshot.Request(w))
+		if !ok {
+			return nil, false
+		}
+		if b := found.In.routes[found.Index]; b.acquire() {
+			return b, true
+		}
+		// The route was retired since the site was loaded: there is a newer one.
+		w.site = w.c.port.site.Load()
+		w.x.Listener = &w.site.listener
+	}
+}
+
+// hostKnown tells whether any route is for the host of the request.
+func (w *work) hostKnown() bool {
+	host := w.x.Request.Host
+	if _, ok := w.site.hosts.Get(model.Host(host)); ok && host != "" {
+		return true
+	}
+	for i, rest := 0, host; ; i++ {
+		_, after, ok := strings.Cut(rest, ".")
+		if !ok {
+			break
+		}
+		rest = after
+		if _, ok := w.site.hosts.Get(model.Host("**." + rest)); ok {
+			return true
+		}
+		if _, ok := w.site.hosts.Get(model.Host("*." + rest)); ok && i == 0 {
+			return true
+		}
+	}
+	_, ok := w.site.hosts.Get("")
+	return ok
+}
+
+// own answers with a status of ours and its reason.
+func (w *work) own(status int, code model.Code) {
+	w.x.Respond(status, code, sentence(status))
+	w.sendOwn()
+}
+
+// sendOwn writes the response that is in the exchange, with its body.
+func (w *work) sendOwn() {
+	x, c := &w.x, w.c
+	if w.began {
+		return // too late: the answer has begun
+	}
+	if x.Code != "" {
+		x.Response.Fields.Set(fieldReason, string(x.Code))
+	}
+	if !x.Response.Fields.Has("Date") {
+		x.Response.Fields.Add("Date", c.plane.date())
+	}
+	w.settle()
+	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
+	if s := x.Response.Status; x.Request.Method != "HEAD" && s >= 200 && s != 204 && s != 304 {
+		w.out = append(w.out, x.Body...)
+		w.sent = int64(len(x.Body))
+	}
+	w.begin()
+	if err := c.write(w.out); err != nil {
+		w.clientFailed(err)
+	}
+}
+
+// settle decides whether the connection can go on after an answer for which the request body was not needed: what of
+// it has arrived is thrown away.
+func (w *work) settle() {
+	for !w.whole && w.keep && len(w.pending) > 0 {
+		data, n, err := w.request.Next(w.pending)
+		w.size += int64(len(data))
+		w.pending = w.pending[n:]
+		if err != nil {
+			break
+		}
+		w.whole = w.request.Done()
+	}
+	if !w.whole {
+		w.keep = false
+	}
+}
+
+// connection says what the answer says about the connection.
+func (w *work) connection() http1.Connection {
+	if w.keep && w.c.port.draining.Load() {
+		w.keep = false
+	}
+	switch {
+	case !w.keep:
+		return http1.Close
+	case w.x.Request.Minor == 0:
+		return http1.KeepAlive
+	}
+	return http1.Persist
+}
+
+// begin notes that the answer begins.
+func (w *work) begin() {
+	w.began = true
+	w.status = w.x.Response.Status
+	if w.first.IsZero() {
+		w.first = time.Now()
+	}
+}
+
+// clientFailed notes why the client could not be written to, or read from.
+func (w *work) clientFailed(err error) {
+	w.keep, w.whole = false, false
+	switch {
+	case w.c.cut.Load():
+		w.fail(CodeShutdown)
+	case errors.Is(err, errLate) && !w.c.left.Load():
+		w.fail(CodeClientSlow)
+	default:
+		w.c.left.Store(true)
+		w.fail(CodeClientLeft)
+	}
+	if !w.began && w.x.Code == CodeClientLeft {
+		w.status = 499
+	}
+}
+
+// closed tells whether err is the end of a connection, whichever way it ended.
+func closed(err error) bool { return err == io.EOF || err != nil && !errors.Is(err, errLate) }

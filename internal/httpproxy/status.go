@@ -1,0 +1,88 @@
+package httpproxy
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"paifang/internal/certs"
+	"paifang/internal/model"
+)
+
+// BindError is an address that could not be bound.
+type BindError struct {
+	Addr netip.AddrPort
+	Err  error
+}
+
+// ListenerState is how a listener stands.
+type ListenerState struct {
+	ID       model.ListenerID
+	Bound    []netip.AddrPort // as bound: a port is never 0
+	Failed   []BindError
+	Open     int    // connections
+	Draining bool   // it is in no snapshot any more
+	Cut      uint64 // connections that were ended because the drain was over
+}
+
+// Listeners returns how every listener stands, by ID; those that drain come after those that serve.
+func (p *Plane) Listeners() []ListenerState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []ListenerState
+	for id, s := range p.servers {
+		st := ListenerState{ID: id, Failed: s.failed}
+		for _, port := range s.ports {
+			st.add(port)
+		}
+		out = append(out, st)
+	}
+	for port := range p.draining {
+		st := ListenerState{Draining: true}
+		if site := port.site.Load(); site != nil {
+			st.ID = site.listener.ID
+		}
+		st.add(port)
+		out = append(out, st)
+	}
+	slices.SortFunc(out, func(a, b ListenerState) int {
+		if a.Draining != b.Draining {
+			if a.Draining {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	return out
+}
+
+func (st *ListenerState) add(p *port) {
+	st.Bound = append(st.Bound, p.addr())
+	st.Open += p.open()
+	st.Cut += p.cuts.Load()
+}
+
+// Version is that of the snapshot that is served.
+func (p *Plane) Version() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.version
+}
+
+// Failures are the certificates of the snapshot that cannot be served.
+func (p *Plane) Failures() []certs.Failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.failures)
+}
+
+// Routes returns the counters of all routes by ID, and last, without an ID, those of requests that no route took.
+func (p *Plane) Routes() []RouteCount { return p.counters.list() }
+
+// Bound is the number of routes that are bound, those of older generations that are still in use excepted.
+func (p *Plane) Bound() int {
+	p.binder.mu.Lock()
+	defer p.binder.mu.Unlock()
+	return len(p.binder.routes)
+}

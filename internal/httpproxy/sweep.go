@@ -1,0 +1,93 @@
+package httpproxy
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// peekEach is how often the sweeper looks whether clients that wait for an answer are still there.
+const peekEach = time.Second
+
+// in is the plane's clock in so much time, rounded so that no wait is shorter than it should be.
+func (p *Plane) in(d time.Duration) int64 {
+	return p.clock.Load() + (d + p.cfg.Timeouts.tick()).Milliseconds()
+}
+
+// date is the Date field of answers of our own (RFC 9110, 6.6.1).
+func (p *Plane) date() string { return *p.dateText.Load() }
+
+// tell sets what of the time requests need to know roughly.
+func (p *Plane) tell(now time.Time) {
+	p.clock.Store(now.Sub(p.began).Milliseconds())
+	if text := now.UTC().Format(http.TimeFormat); p.dateText.Load() == nil || *p.dateText.Load() != text {
+		p.dateText.Store(&text)
+	}
+}
+
+// sweep is the goroutine that keeps the time and ends waits that take too long.
+func (p *Plane) sweep() {
+	tick := time.NewTicker(p.cfg.Timeouts.tick())
+	defer tick.Stop()
+	var peeked time.Time
+	var ports []*port
+	for {
+		var now time.Time
+		select {
+		case <-p.ctx.Done():
+			return
+		case now = <-tick.C:
+		}
+		p.tell(now)
+		ms := p.clock.Load()
+		peek := now.Sub(peeked) >= peekEach
+		if peek {
+			peeked = now
+		}
+		ports = p.ports(ports[:0])
+		for _, port := range ports {
+			port.each(func(c *conn) {
+				c.check(ms)
+				if peek {
+					c.endRetired(now)
+					c.endLeft()
+				}
+			})
+		}
+	}
+}
+
+// ports appends every port, those that drain too.
+func (p *Plane) ports(to []*port) []*port {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.servers {
+		to = append(to, s.ports...)
+	}
+	for port := range p.draining {
+		to = append(to, port)
+	}
+	return to
+}
+
+// hasLeft tells whether the client has closed its side, or the connection is broken. A client that closes its sending
+// side only and still waits is taken for one that left, as servers commonly do.
+func hasLeft(tcp *net.TCPConn) bool {
+	_, ended := peek(tcp)
+	return ended
+}
+
+// endLeft cancels the upstream request of a client that has closed. One that still sends its request tells by itself.
+func (c *conn) endLeft() {
+	if c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left.Store(true)
+	if c.watch.interrupt(awaiting) {
+		c.kick(awaiting)
+	} else {
+		c.left.Store(false)
+	}
+}

@@ -1,0 +1,131 @@
+package httpproxy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/upstream"
+)
+
+// uploadState is a request body that is sent on by a goroutine of its own, while the connection's goroutine waits for the
+// answer. What the goroutine leaves here is read after done is closed.
+type uploadState struct {
+	done     chan struct{}
+	finished atomic.Bool
+	whole    bool // all of the body was sent
+	status   int  // if the client is to blame: what to answer
+	code     model.Code
+	err      error
+}
+
+// startUpload begins to send the rest of the request body.
+func (w *work) startUpload(up *upstream.Conn) {
+	w.stream = &uploadState{done: make(chan struct{})}
+	go w.sendBody(up, w.stream)
+}
+
+// sendBody is the goroutine of an upload. While it runs, the client's read side, w.pending, w.block, w.framed and
+// w.request are its own.
+func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
+	defer close(s.done)
+	err := w.copyBody(up, s)
+	s.finished.Store(true)
+	if err == nil {
+		s.whole = true
+	}
+	if s.code != "" {
+		// The request can never be completed: the upstream must not take what it has for all of it.
+		_ = up.TCP.SetDeadline(past)
+		_ = up.TCP.CloseWrite()
+		return
+	}
+	// From now on the answer is due. If the upstream did not take the body, it may have answered before.
+	w.c.watch.extend(awaiting, w.c.plane.in(w.answerTime()))
+}
+
+// copyBody sends the body, part by part. Only faults of the client are noted in s.
+func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
+	c := w.c
+	blame := func(err error) error {
+		s.status, s.code = bodyFault(err)
+		s.err = err
+		return err
+	}
+	block := w.bodyBlock()
+	for !w.whole {
+		c.upload.enter(readingBody, c.plane.in(c.plane.cfg.Timeouts.RequestBody))
+		limit := int64(len(block))
+		if w.x.Request.Body == http1.SizedBody {
+			limit = min(limit, w.request.Sure())
+		}
+		n, err := c.nc.Read(block[:limit])
+		if c.upload.leave() {
+			err = errLate
+		}
+		if n == 0 && err != nil {
+			return blame(err)
+		}
+		part := block[:n]
+		if w.x.Request.Body == http1.SizedBody {
+			w.use(n)
+		} else {
+			w.pending = part
+			if err := w.frame(); err != nil {
+				return blame(err)
+			}
+			part = w.wire
+		}
+		if len(part) == 0 {
+			continue
+		}
+		c.upload.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		_, err = up.TCP.Write(part)
+		if c.upload.leave() {
+			err = errLate
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopUpload waits for the upload, if there is one, and ends it if it still runs. It returns whether the whole body was
+// sent; if not, neither connection may be used again.
+func (w *work) stopUpload() bool {
+	s := w.stream
+	if s == nil {
+		return true
+	}
+	if s.finished.Load() {
+		<-s.done
+	} else {
+		c := w.c
+		c.mu.Lock()
+		_ = c.nc.SetReadDeadline(past)
+		if up := c.up.Load(); up != nil {
+			_ = up.TCP.SetDeadline(past)
+		}
+		c.mu.Unlock()
+		<-s.done
+		s.whole = false
+		if s.code == CodeClientLeft || s.code == CodeRequestTimeout {
+			s.code = "" // it was interrupted here
+		}
+		c.rearm()
+	}
+	if !s.whole {
+		w.keep, w.whole = false, false
+	}
+	return s.whole
+}
+
+// answerTime is how long the head of the answer may take.
+func (w *work) answerTime() time.Duration {
+	if t := w.route.route.Timeouts.Response; t > 0 {
+		return t
+	}
+	return w.c.plane.cfg.Timeouts.Response
+}

@@ -1,0 +1,71 @@
+package l4
+
+import (
+	"log/slog"
+	"time"
+
+	"paifang/internal/listener"
+	"paifang/internal/model"
+	"paifang/internal/telemetry"
+	"paifang/internal/upstream"
+)
+
+// Recorder takes a record of each connection at its end. It must not block and not keep the record.
+type Recorder interface{ Record(*telemetry.Access) }
+
+var _ Recorder = (*telemetry.AccessLog)(nil)
+
+// Config is what a Plane works with. Every zero field but the first two has a default.
+type Config struct {
+	Sockets   *listener.Set
+	Upstreams *upstream.Table
+	Recorder  Recorder // of connections; nil = none
+	// Connected is told of each connection once it stands. It must not block and not keep the record. May be nil.
+	Connected func(*telemetry.Access)
+	Log       *slog.Logger // of events; default: none
+	// ConnectTimeout bounds one try to connect to an endpoint. Default 1 s.
+	ConnectTimeout time.Duration
+	// ConnectTotal bounds all tries of a connection together. Default 10 s.
+	ConnectTotal time.Duration
+	// IdleTimeout ends a connection on which neither side has sent anything for so long; it may live half as long
+	// again, because time is looked at only twice within it. Default 1 h.
+	IdleTimeout time.Duration
+	// DrainTimeout is how long connections of a listener or an upstream that went may live on. Default 240 s.
+	DrainTimeout time.Duration
+}
+
+func (c *Config) setDefaults() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Recorder == nil {
+		c.Recorder = noRecorder{}
+	}
+	setDefault(&c.ConnectTimeout, time.Second)
+	setDefault(&c.ConnectTotal, 10*time.Second)
+	setDefault(&c.IdleTimeout, time.Hour)
+	setDefault(&c.DrainTimeout, 240*time.Second)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+type noRecorder struct{}
+
+func (noRecorder) Record(*telemetry.Access) {}
+
+// Codes of how a connection ended, in the access log; those of package upstream say why none was made. A connection
+// that both sides closed has none.
+const (
+	CodeClientReset   model.Code = "client-reset"   // the client broke it off
+	CodeUpstreamReset model.Code = "upstream-reset" // the endpoint broke it off
+	CodeIdle          model.Code = "idle-timeout"   // nobody sent anything for Config.IdleTimeout
+	CodeDrained       model.Code = "drained"        // its listener or upstream went, and it did not end in time
+)
+
+// CodeNoRoute is the diagnostic for a listener of protocol TCP that no L4 route is attached to.
+const CodeNoRoute model.Code = "no-l4-route"

@@ -1,0 +1,238 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"paifang/internal/listener"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// Plane is the L4 plane. Make one with New; Close ends it.
+type Plane struct {
+	cfg Config
+	ctx context.Context // ends when connections are no longer to be made
+	end context.CancelFunc
+
+	mu       sync.Mutex
+	closed   bool
+	services map[model.ListenerID]*service // as committed
+	faults   []model.Diagnostic            // of the last Prepare
+	retiring sync.WaitGroup
+}
+
+var _ snapshot.Plane = (*Plane)(nil)
+
+// New returns a plane that serves nothing yet.
+func New(cfg Config) *Plane {
+	cfg.setDefaults()
+	p := &Plane{cfg: cfg, services: map[model.ListenerID]*service{}}
+	p.ctx, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// Name returns "l4".
+func (p *Plane) Name() string { return "l4" }
+
+var errClosed = errors.New("l4: prepare: the plane is closed")
+
+// Prepare binds the addresses that are new, without accepting. An address that cannot be bound is a diagnostic on its
+// listener (see Diagnostics) and is tried again at the next Prepare; only when none at all can be bound is it an error.
+func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.Change, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	c := &change{plane: p, next: map[model.ListenerID]*service{}}
+	var failed []error
+	bound := false
+	for l := range next.Listeners() {
+		if l.Protocol != model.TCP {
+			continue
+		}
+		s, diagnostic := p.service(next, l)
+		if s == nil {
+			c.faults = append(c.faults, diagnostic)
+			continue
+		}
+		if p.services[l.ID] != s {
+			c.fresh = append(c.fresh, s)
+		}
+		c.next[l.ID] = s
+		for i, at := range l.Bind {
+			if s.sockets[i] != nil {
+				bound = true
+				continue
+			}
+			h, err := p.cfg.Sockets.Acquire(ctx, l, at)
+			if err != nil {
+				failed = append(failed, err)
+				c.faults = append(c.faults, model.Diagnostic{Origin: l.Origin, Field: fmt.Sprintf("bind[%d]", i), Severity: model.Error,
+					Code: model.CodeListenerFailed, Message: fmt.Sprintf("listener %s does not accept connections at %s: %v", l.ID, at, err)})
+				continue
+			}
+			bound = true
+			c.opened = append(c.opened, opened{s, i, h})
+		}
+	}
+	p.faults = c.faults
+	if len(failed) > 0 && !bound {
+		c.abort()
+		return nil, fmt.Errorf("l4: prepare: %w", errors.Join(failed...))
+	}
+	return c, nil
+}
+
+// service returns what a listener is to do: the service that does it already, where nothing about it changed, or a new
+// one; or why there is none.
+func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, model.Diagnostic) {
+	routes := next.L4Routes(l.EffectiveClass())
+	if len(routes) == 0 {
+		return nil, model.Diagnostic{Origin: l.Origin, Severity: model.Warning, Code: CodeNoRoute,
+			Message: fmt.Sprintf("listener %s is not bound: attach an L4 route to class %s", l.ID, l.EffectiveClass())}
+	}
+	r := routes[0]
+	up, ok := next.Upstream(r.Upstream)
+	if !ok {
+		return nil, model.Diagnostic{Origin: r.Origin, Field: "upstream", Severity: model.Error, Code: model.CodeUpstreamMissing,
+			Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
+	}
+	h := p.cfg.Upstreams.Acquire(up)
+	if old := p.services[l.ID]; old != nil && old.upstream == h && old.route == r.ID && sameListener(old.listener, l) {
+		h.Release()
+		return old, model.Diagnostic{}
+	}
+	return newService(p, l, r.ID, h), model.Diagnostic{}
+}
+
+// sameListener compares everything but where the listener was written down.
+func sameListener(a, b model.Listener) bool {
+	a.Origin, b.Origin = model.Origin{}, model.Origin{}
+	return reflect.DeepEqual(a, b)
+}
+
+// current returns the service of a listener, or nil.
+func (p *Plane) current(id model.ListenerID) *service {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.services[id]
+}
+
+// Diagnostics returns what the last Prepare could not bind.
+func (p *Plane) Diagnostics() []model.Diagnostic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.faults)
+}
+
+// Status returns how every listener of the plane stands, by ID.
+func (p *Plane) Status() []ListenerStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []ListenerStatus
+	for _, s := range p.services {
+		out = append(out, s.status())
+	}
+	slices.SortFunc(out, func(a, b ListenerStatus) int { return strings.Compare(string(a.Listener), string(b.Listener)) })
+	return out
+}
+
+// Close ends the plane: its sockets drain and close, its connections may end until ctx ends and are closed then. It
+// waits for all of them, and for generations that still retire.
+func (p *Plane) Close(ctx context.Context) {
+	p.mu.Lock()
+	p.closed = true
+	services := slices.Collect(maps.Values(p.services))
+	p.services = map[model.ListenerID]*service{}
+	p.mu.Unlock()
+	stop := context.AfterFunc(ctx, p.end)
+	defer stop()
+	var all sync.WaitGroup
+	for _, s := range services {
+		all.Go(func() { s.retire(ctx) })
+	}
+	all.Wait()
+	p.retiring.Wait()
+	p.end()
+}
+
+// change is a prepared generation.
+type change struct {
+	plane  *Plane
+	next   map[model.ListenerID]*service
+	fresh  []*service // of next: those that are new
+	opened []opened
+	faults []model.Diagnostic
+	gone   []*service // set by Commit
+}
+
+// opened is a socket for the i-th address of a service.
+type opened struct {
+	service *service
+	i       int
+	socket  *listener.Handle
+}
+
+// Commit begins to accept where the generation is new.
+func (c *change) Commit() {
+	p := c.plane
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed { // overtaken by Close, which ends the services before
+		c.abort()
+		return
+	}
+	for id, old := range p.services {
+		if c.next[id] != old {
+			c.gone = append(c.gone, old)
+		}
+	}
+	p.services = c.next
+	p.retiring.Add(len(c.gone))
+	for _, o := range c.opened {
+		o.service.sockets[o.i] = o.socket
+		o.socket.Serve(o.service.serve)
+	}
+}
+
+// Retire gives back the sockets of services that went, and waits for their connections: until Config.DrainTimeout
+// has passed, or ctx ends; then they are closed.
+func (c *change) Retire(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(c.plane.ctx, cancel)
+	defer stop()
+	var all sync.WaitGroup
+	for _, s := range c.gone {
+		all.Go(func() {
+			defer c.plane.retiring.Done()
+			s.retire(ctx)
+		})
+	}
+	all.Wait()
+}
+
+// Abort gives back what Prepare took.
+func (c *change) Abort() {
+	c.plane.mu.Lock()
+	defer c.plane.mu.Unlock()
+	c.abort()
+}
+
+// abort is Abort with the plane's lock held.
+func (c *change) abort() {
+	for _, o := range c.opened {
+		o.socket.Release(c.plane.ctx)
+	}
+	for _, s := range c.fresh {
+		s.upstream.Release()
+	}
+}

@@ -1,0 +1,154 @@
+package l4
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"paifang/internal/listener"
+	"paifang/internal/model"
+	"paifang/internal/upstream"
+)
+
+// service is a listener bound to an upstream. It lives from the first generation that has it to the end of its last
+// connection.
+type service struct {
+	plane    *Plane
+	listener model.Listener
+	route    model.RouteID
+	upstream *upstream.Handle
+	sockets  []*listener.Handle // by index into listener.Bind; nil where it could not be bound; under the plane's lock
+
+	total, failed, cut atomic.Uint64
+	sent, received     atomic.Int64
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	over     bool          // no more connections
+	empty    chan struct{} // closed when over and the last session has left
+}
+
+// ListenerStatus is how a listener of the plane stands.
+type ListenerStatus struct {
+	Listener model.ListenerID `json:"listener"`
+	Route    model.RouteID    `json:"route"`
+	Upstream model.UpstreamID `json:"upstream"`
+	Addrs    []netip.AddrPort `json:"addrs"`    // as bound
+	Open     int              `json:"open"`     // connections now
+	Total    uint64           `json:"total"`    // connections ever
+	Failed   uint64           `json:"failed"`   // for which no endpoint could be reached
+	Cut      uint64           `json:"cut"`      // closed because they did not end while draining
+	Sent     int64            `json:"sent"`     // bytes to endpoints, of connections that have ended
+	Received int64            `json:"received"` // bytes from endpoints, of connections that have ended
+}
+
+func newService(p *Plane, l model.Listener, route model.RouteID, h *upstream.Handle) *service {
+	return &service{
+		plane: p, listener: l, route: route, upstream: h, sockets: make([]*listener.Handle, len(l.Bind)),
+		sessions: map[*session]struct{}{}, empty: make(chan struct{}),
+	}
+}
+
+func (s *service) status() ListenerStatus {
+	out := ListenerStatus{
+		Listener: s.listener.ID, Route: s.route, Upstream: s.upstream.ID(), Total: s.total.Load(), Failed: s.failed.Load(),
+		Cut: s.cut.Load(), Sent: s.sent.Load(), Received: s.received.Load(),
+	}
+	for _, h := range s.sockets {
+		if h != nil {
+			out.Addrs = append(out.Addrs, h.Addr())
+		}
+	}
+	s.mu.Lock()
+	out.Open = len(s.sessions)
+	s.mu.Unlock()
+	return out
+}
+
+// enter counts a session in; false = the service is over.
+func (s *service) enter(x *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	s.sessions[x] = struct{}{}
+	return true
+}
+
+func (s *service) leave(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, x)
+	if s.over && len(s.sessions) == 0 {
+		close(s.empty)
+	}
+}
+
+// retire gives the sockets back, waits for the connections and closes those that are left when their time is over or
+// ctx ends.
+func (s *service) retire(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.plane.cfg.DrainTimeout)
+	defer cancel()
+	var sockets sync.WaitGroup
+	for _, h := range s.sockets {
+		if h != nil {
+			sockets.Go(func() { h.Release(ctx) })
+		}
+	}
+	sockets.Wait()
+	s.mu.Lock()
+	s.over = true
+	if len(s.sessions) == 0 {
+		close(s.empty)
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.empty:
+	case <-ctx.Done():
+		s.mu.Lock()
+		n := len(s.sessions)
+		for x := range s.sessions {
+			x.stop(CodeDrained)
+		}
+		s.mu.Unlock()
+		s.cut.Add(uint64(n))
+		if n > 0 {
+			s.plane.cfg.Log.Warn("connections closed that did not end in time", "listener", s.listener.ID, "connections", n)
+		}
+		<-s.empty
+	}
+	s.upstream.Release()
+}
+
+// serve carries one connection, in its own goroutine.
+func (s *service) serve(c *listener.Conn) {
+	x := newSession(s, c)
+	defer x.close()
+	for !x.service.enter(x) {
+		// It was accepted in the moment this service ended: it belongs to the one that follows.
+		next := s.plane.current(s.listener.ID)
+		if next == nil || next == x.service {
+			x.reset()
+			return
+		}
+		x.service = next
+	}
+	x.service.run(x)
+}
+
+// run is the life of a session.
+func (s *service) run(x *session) {
+	defer s.leave(x)
+	s.total.Add(1)
+	if x.connect() {
+		x.carry()
+	} else {
+		s.failed.Add(1)
+		x.reset()
+	}
+	s.sent.Add(x.sent)
+	s.received.Add(x.received)
+	x.record()
+}

@@ -1,0 +1,56 @@
+package registry
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// AddressRule says which addresses an instance may have. Whoever may register decides where a gateway connects to, so
+// by default no instance lies on this machine, on its links or at a cloud's metadata service.
+type AddressRule struct {
+	Within []netip.Prefix   // where instances must lie; empty = anywhere
+	Also   []netip.Prefix   // loopback and link-local ranges that are allowed all the same
+	Refuse []netip.AddrPort // never these: the own admin address
+}
+
+// Check returns the address in its plain form (an IPv4 address is not written as IPv6), or why it is refused. Errors
+// are ErrInvalid.
+func (r AddressRule) Check(a netip.AddrPort) (netip.AddrPort, error) {
+	ip := a.Addr().Unmap()
+	a = netip.AddrPortFrom(ip, a.Port())
+	refuse := func(why string) (netip.AddrPort, error) {
+		return a, fmt.Errorf("registry: instance address %s: %s: %w", a, why, ErrInvalid)
+	}
+	in := func(p netip.Prefix) bool { return p.Contains(ip) }
+	switch {
+	case !ip.IsValid():
+		return refuse("is no IP address")
+	case a.Port() == 0:
+		return refuse("has no port")
+	case ip.Zone() != "":
+		return refuse("has a zone")
+	case ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return refuse("is not the address of one machine")
+	case slices.Contains(r.Refuse, a):
+		return refuse("is reserved")
+	case slices.ContainsFunc(r.Also, in):
+		return a, nil
+	case ip.IsLoopback():
+		return refuse("loopback is not allowed")
+	case ip.IsLinkLocalUnicast():
+		return refuse("link-local is not allowed")
+	case slices.Contains(metadataServices, ip):
+		return refuse("metadata services are not allowed")
+	case len(r.Within) > 0 && !slices.ContainsFunc(r.Within, in):
+		return refuse("is outside the allowed ranges")
+	}
+	return a, nil
+}
+
+// metadataServices are those of clouds that lie outside the link-local ranges: AWS on IPv6, Alibaba, Oracle.
+var metadataServices = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"),
+	netip.MustParseAddr("100.100.100.200"),
+	netip.MustParseAddr("192.0.0.192"),
+}

@@ -1,0 +1,22 @@
+// Package registry keeps who serves what: namespaces, groups, services and their instances, as Nacos means these
+// words. It knows no wire format; registry/nacosapi speaks to clients and renders what is kept here.
+//
+// An instance lives as long as somebody vouches for it: heartbeats (Register, Beat) or a connection (Connect,
+// Connection.Publish). What a service looks like at one moment is a View, immutable and with a revision that grows
+// with every change in the registry. A Watcher is woken when a view it watches has changed and asks for the newest one,
+// so that a slow reader costs no memory and misses only what no longer holds.
+//
+// All state stands behind one mutex; no call does I/O. One goroutine waits for leases to run out.
+//
+//	registry.go    Registry, options, what was asked last
+//	key.go         names of services and their rules
+//	instance.go    instances, their rules, leases by metadata
+//	address.go     which addresses an instance may have
+//	service.go     one service: publications, overrides, view
+//	heartbeat.go   instances kept by heartbeats
+//	connection.go  instances kept by a connection
+//	expiry.go      leases running out
+//	watch.go       watchers
+//	handle.go      a registry that is stopped and started
+//	source.go      the registry as a source of endpoint sets
+package registry

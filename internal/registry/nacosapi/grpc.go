@@ -1,0 +1,184 @@
+package nacosapi
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
+
+	"paifang/internal/nacoswire"
+)
+
+// maxMessage bounds one message of a client. Nacos allows 10 MiB.
+const maxMessage = 8 << 20
+
+func (s *Server) newGRPC() *grpc.Server {
+	g := grpc.NewServer(
+		grpc.ForceServerCodecV2(nacoswire.Codec{}),
+		grpc.StatsHandler(&s.conns),
+		grpc.ConnectionTimeout(5*time.Second),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(256),
+		grpc.MaxHeaderListSize(16<<10),
+		// Clients ping without streams, the official Go client every 60 s; by default grpc-go takes that for an attack.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		// A connection that never opened its stream is closed; one with a stream is asked by ClientDetectionRequest.
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 5 * time.Minute}),
+		grpc.WaitForHandlers(true),
+	)
+	g.RegisterService(&grpc.ServiceDesc{
+		ServiceName: nacoswire.RequestService,
+		HandlerType: (*unary)(nil),
+		Methods: []grpc.MethodDesc{{
+			MethodName: nacoswire.RequestMethod,
+			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+				var p nacoswire.Payload
+				if err := decode(&p); err != nil {
+					return nil, err
+				}
+				return s.request(ctx, &p)
+			},
+		}},
+		Metadata: "nacos_grpc_service.proto",
+	}, s)
+	g.RegisterService(&grpc.ServiceDesc{
+		ServiceName: nacoswire.StreamService,
+		HandlerType: (*unary)(nil),
+		Streams: []grpc.StreamDesc{{
+			StreamName:    nacoswire.StreamMethod,
+			Handler:       func(_ any, stream grpc.ServerStream) error { return s.stream(stream) },
+			ServerStreams: true,
+			ClientStreams: true,
+		}},
+		Metadata: "nacos_grpc_service.proto",
+	}, s)
+	return g
+}
+
+// unary is what grpc.Server asks its services to implement.
+type unary interface {
+	request(context.Context, *nacoswire.Payload) (*nacoswire.Payload, error)
+}
+
+var _ unary = (*Server)(nil)
+
+// connection is a TCP connection of a client. Its ID is what the client is told in ServerCheckResponse; requests belong to the
+// session that the stream on the same connection began.
+type connection struct {
+	id      string
+	client  string // address
+	tcp     net.Conn
+	session atomic.Pointer[session]
+}
+
+// cut closes the TCP connection under everything that runs on it.
+func (c *connection) cut() {
+	if c.tcp != nil {
+		c.tcp.Close()
+	}
+}
+
+// connections knows the open TCP connections. As a stats.Handler it lays the connection into the context of its calls;
+// as a listener it keeps the sockets, because grpc-go has no other way to close one of them.
+type connections struct {
+	mu   sync.Mutex
+	open map[string]*trackedConn // by the client's address
+	seq  atomic.Uint64
+}
+
+type connectionKey struct{}
+
+func connectionOf(ctx context.Context) *connection {
+	c, _ := ctx.Value(connectionKey{}).(*connection)
+	return c
+}
+
+var _ stats.Handler = (*connections)(nil)
+
+// TagConn is called when a connection has been accepted.
+func (cs *connections) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
+	client := info.RemoteAddr.String()
+	var tcp net.Conn
+	cs.mu.Lock()
+	if t := cs.open[client]; t != nil {
+		t.greeted = true
+		tcp = t
+	}
+	cs.mu.Unlock()
+	id := strconv.FormatInt(time.Now().UnixMilli(), 10) + "_" + strings.ReplaceAll(client, ":", "_") + "_" +
+		strconv.FormatUint(cs.seq.Add(1), 10)
+	return context.WithValue(ctx, connectionKey{}, &connection{id: id, client: client, tcp: tcp})
+}
+
+// HandleConn has nothing to do: a connection that ends ends its stream.
+func (cs *connections) HandleConn(context.Context, stats.ConnStats) {}
+
+// TagRPC has nothing to add.
+func (cs *connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// HandleRPC has nothing to count.
+func (cs *connections) HandleRPC(context.Context, stats.RPCStats) {}
+
+// cut closes all sockets.
+func (cs *connections) cut() { cs.cutThose(func(*trackedConn) bool { return true }) }
+
+// cutMute closes the sockets whose client has not said yet that it speaks HTTP/2; gRPC would wait for it.
+func (cs *connections) cutMute() { cs.cutThose(func(c *trackedConn) bool { return !c.greeted }) }
+
+func (cs *connections) cutThose(which func(*trackedConn) bool) {
+	cs.mu.Lock()
+	var all []net.Conn
+	for _, c := range cs.open {
+		if which(c) {
+			all = append(all, c)
+		}
+	}
+	cs.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
+}
+
+func (cs *connections) listen(l net.Listener) net.Listener { return &trackedListener{l, cs} }
+
+type trackedListener struct {
+	net.Listener
+	all *connections
+}
+
+// Accept keeps the socket until it is closed.
+func (l *trackedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	t := &trackedConn{Conn: c, all: l.all}
+	l.all.mu.Lock()
+	l.all.open[c.RemoteAddr().String()] = t
+	l.all.mu.Unlock()
+	return t, nil
+}
+
+type trackedConn struct {
+	net.Conn
+	all     *connections
+	greeted bool // guarded by the mutex of all
+}
+
+// Close forgets the socket.
+func (c *trackedConn) Close() error {
+	key := c.RemoteAddr().String()
+	c.all.mu.Lock()
+	if c.all.open[key] == c {
+		delete(c.all.open, key)
+	}
+	c.all.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,186 @@
+package nacosapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+)
+
+func params(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return q
+}
+
+func TestV1Instances(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	in := params("serviceName", "order", "ip", "10.0.0.1", "port", "8080", "metadata", `{"version":"v2"}`)
+	for _, step := range []struct {
+		method, path string
+		params       url.Values
+		status       int
+		body         string
+	}{
+		{"POST", "/v1/ns/instance", in, 200, "ok"},
+		{"GET", "/v1/ns/instance", in, 200, `{"service":"DEFAULT_GROUP@@order","ip":"10.0.0.1","port":8080,"clusterName":"DEFAULT",` +
+			`"weight":1,"healthy":true,"instanceId":"10.0.0.1#8080#DEFAULT#DEFAULT_GROUP@@order","metadata":{"version":"v2"}}`},
+		{"PUT", "/v1/ns/instance/beat", params("serviceName", "DEFAULT_GROUP@@order", "ip", "10.0.0.1", "port", "8080"), 200,
+			`{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}`},
+		{"PUT", "/v1/ns/instance/beat", params("serviceName", "order", "ip", "10.0.0.2", "port", "8080"), 200,
+			`{"clientBeatInterval":5000,"code":20404,"lightBeatEnabled":true}`},
+		{"PUT", "/v1/ns/instance/beat", params("serviceName", "order", "beat",
+			`{"ip":"10.0.0.2","port":8080,"cluster":"b","metadata":{"preserved.heart.beat.interval":"3000"}}`), 200,
+			`{"clientBeatInterval":3000,"code":10200,"lightBeatEnabled":true}`},
+		{"GET", "/v1/ns/service/list", params("pageNo", "1", "pageSize", "10"), 200, `{"count":1,"doms":["order"]}`},
+		{"GET", "/v1/ns/service/list", params("pageNo", "2", "pageSize", "10"), 200, `{"count":1,"doms":[]}`},
+		{"GET", "/v1/ns/service/list", params("pageNo", "1", "pageSize", "10", "groupName", "other"), 200, `{"count":0,"doms":[]}`},
+		{"PUT", "/v1/ns/instance", params("serviceName", "order", "ip", "10.0.0.1", "port", "8080", "enabled", "false"), 200, "ok"},
+		{"DELETE", "/v1/ns/instance", in, 200, "ok"},
+		{"DELETE", "/v1/ns/instance", in, 200, "ok"},
+		{"GET", "/v1/ns/instance", in, 404, "no instance 10.0.0.1:8080"},
+		{"PUT", "/v1/ns/instance", in, 404, "no instance 10.0.0.1:8080"},
+		{"POST", "/v1/ns/instance", params("ip", "10.0.0.1", "port", "80"), 400, "Param 'serviceName' is required."},
+		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80000"), 400, "port"},
+		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "example.org", "port", "80"), 400, "IP address"},
+		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "127.0.0.1", "port", "80"), 400, "loopback"},
+		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "ephemeral", "false"), 400, "ephemeral=false"},
+		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "metadata", strings.Repeat("x", 3000)), 400, "metadata"},
+		{"PUT", "/v1/ns/instance/beat", params("serviceName", "a", "beat", "{"), 400, "beat"},
+		{"GET", "/v1/ns/instance/list", params("serviceName", "a@@b@@c"), 400, "@@"},
+		{"GET", "/v1/ns/service/list", nil, 400, "pageNo"},
+		{"GET", "/v1/ns/operator/metrics", nil, 200, `{"status":"UP",`},
+		{"GET", "/v1/console/server/state", nil, 200, `"standalone_mode":"standalone"`},
+		{"GET", "/v1/console/namespaces", nil, 200, `"namespaceShowName":"public"`},
+		{"POST", "/v1/auth/login", params("username", "nacos", "password", "nacos"), 200, `"accessToken":"AUTH_DISABLED"`},
+		{"POST", "/v1/auth/users/login", params("username", "nacos", "password", "nacos"), 200, `"tokenTtl":18000`},
+		{"GET", "/v1/cs/configs", nil, 404, ""},
+	} {
+		status, body := f.curl(t, step.method, step.path, step.params)
+		if status != step.status || !strings.Contains(body, step.body) {
+			t.Errorf("%s %s %s: %d %s, want %d with %s", step.method, step.path, step.params.Encode(), status, body, step.status, step.body)
+		}
+	}
+}
+
+func TestV1List(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{Unhealthy: 200 * time.Millisecond, Delete: 700 * time.Millisecond})
+	list := func(pairs ...string) *nacoswire.ServiceInfo {
+		t.Helper()
+		status, body := f.curl(t, "GET", "/v1/ns/instance/list", params(append(pairs, "serviceName", "order")...))
+		var info nacoswire.ServiceInfo
+		if err := json.Unmarshal([]byte(body), &info); err != nil || status != 200 {
+			t.Fatalf("%d %s: %v", status, body, err)
+		}
+		return &info
+	}
+	if info := list(); info.Name != "DEFAULT_GROUP@@order" || info.Hosts == nil || len(info.Hosts) != 0 || info.LastRefTime == 0 || !info.Valid {
+		t.Fatalf("%+v", info)
+	}
+	for i, extra := range []url.Values{params("clusterName", "b"), params("enabled", "false"), params("groupName", "other"), nil} {
+		q := params("serviceName", "order", "ip", fmt.Sprint("10.0.0.", i+1), "port", "80")
+		for k, v := range extra {
+			q[k] = v
+		}
+		f.curl(t, "POST", "/v1/ns/instance", q)
+	}
+	if got := hosts(list()); got != "10.0.0.1 10.0.0.4" {
+		t.Errorf("all: %s", got)
+	}
+	if got := hosts(list("clusters", "x,b")); got != "10.0.0.1" {
+		t.Errorf("cluster b: %s", got)
+	}
+	if got := hosts(list("groupName", "other")); got != "10.0.0.3" {
+		t.Errorf("other group: %s", got)
+	}
+	if got := hosts(list("namespaceId", "dev")); got != "" {
+		t.Errorf("other namespace: %s", got)
+	}
+	// Without heartbeats: unhealthy and listed, then gone.
+	eventually(t, "unhealthy", func() bool { i := list(); return len(i.Hosts) == 2 && !i.Hosts[0].Healthy && !i.Hosts[1].Healthy })
+	if got := hosts(list("healthyOnly", "true")); got != "" {
+		t.Errorf("healthy only: %s", got)
+	}
+	eventually(t, "gone", func() bool { return len(list().Hosts) == 0 })
+}
+
+func TestV1Forms(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	form := params("serviceName", "order", "ip", "10.0.0.1", "port", "80").Encode()
+	for _, method := range []string{"POST", "DELETE"} {
+		q, err := http.NewRequest(method, f.base+"/v1/ns/instance", strings.NewReader(form))
+		must(t, err)
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+		if status, body := do(t, q); status != 200 || body != "ok" {
+			t.Fatalf("%s: %d %s", method, status, body)
+		}
+		want := map[string]string{"POST": "10.0.0.1", "DELETE": ""}[method]
+		if got := instances(f.registry().View(order)); got != want {
+			t.Fatalf("after %s: %q", method, got)
+		}
+	}
+}
+
+func TestHTTPRefuses(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	// A page of another site in a browser on this machine.
+	q, err := http.NewRequest("POST", f.base+"/v1/ns/instance?"+params("serviceName", "order", "ip", "10.0.0.1", "port", "80").Encode(), nil)
+	must(t, err)
+	q.Header.Set("Origin", "http://evil.example")
+	q.Header.Set("Sec-Fetch-Site", "cross-site")
+	if status, _ := do(t, q); status != 403 || len(f.registry().Keys()) != 0 {
+		t.Errorf("a foreign page registered: %d", status)
+	}
+	q, err = http.NewRequest("POST", f.base+"/v1/ns/instance", strings.NewReader("metadata="+strings.Repeat("x", maxBody)))
+	must(t, err)
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if status, _ := do(t, q); status != 413 {
+		t.Errorf("a large form: %d", status)
+	}
+	q, err = http.NewRequest("GET", f.base+"/v1/ns/instance/list?serviceName=%zz", nil)
+	if err == nil {
+		if status, _ := do(t, q); status != 400 {
+			t.Errorf("a broken query: %d", status)
+		}
+	}
+	f.handle.Stop()
+	if status, body := f.curl(t, "GET", "/v1/ns/operator/metrics", nil); status != 503 {
+		t.Errorf("without a registry: %d %s", status, body)
+	}
+	// Garbage does no harm to others.
+	for _, garbage := range []string{"\x00\xff\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(f.base, contextPath), "http://"))
+		must(t, err)
+		_, err = c.Write([]byte(garbage))
+		must(t, err)
+		c.Close()
+	}
+	must(t, f.handle.Start(registry.Options{}))
+	if status, _ := f.curl(t, "GET", "/v1/ns/operator/metrics", nil); status != 200 {
+		t.Errorf("after garbage: %d", status)
+	}
+}
+
+func TestPage(t *testing.T) {
+	names := []string{"a", "b", "c"}
+	for _, c := range []struct {
+		no, size int
+		want     string
+	}{
+		{1, 2, "[a b]"}, {2, 2, "[c]"}, {3, 2, "[]"}, {1, 1 << 62, "[a b c]"}, {1 << 62, 1 << 62, "[]"}, {0, 1, "[]"}, {1, 0, "[]"}, {-1, -1, "[]"}, {2, 3, "[]"},
+		{1<<63 - 1, 1, "[]"}, {2, 1 << 62, "[]"},
+	} {
+		if got := fmt.Sprint(page(names, c.no, c.size)); got != c.want {
+			t.Errorf("page %d of %d: %s, want %s", c.no, c.size, got, c.want)
+		}
+	}
+}

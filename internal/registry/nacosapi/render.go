@@ -1,0 +1,114 @@
+package nacosapi
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"paifang/internal/model"
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+)
+
+// filter is what a client wants to see of a service. Instances that were taken out by hand are never shown; those whose
+// heartbeats stay out are, unless only the healthy are asked for.
+type filter struct {
+	clusters    string // comma separated; empty = all
+	healthyOnly bool
+}
+
+// render writes a view. The protect threshold, which shows unhealthy instances as healthy when too few are left, is a
+// property of services that cannot be set yet; without one Nacos does not apply it to filled lists either.
+func render(v *registry.View, f filter) *nacoswire.ServiceInfo {
+	info := &nacoswire.ServiceInfo{
+		Name:        v.Key.Service,
+		GroupName:   v.Key.Group,
+		Clusters:    f.clusters,
+		CacheMillis: nacoswire.CacheMillis,
+		Hosts:       make([]nacoswire.Instance, 0, len(v.Instances)),
+		LastRefTime: v.LastRef,
+		Valid:       true,
+	}
+	for i := range v.Instances {
+		in := &v.Instances[i]
+		if in.Enabled && (in.Healthy || !f.healthyOnly) && f.has(in.Cluster) {
+			info.Hosts = append(info.Hosts, renderInstance(v.Key, in))
+		}
+	}
+	return info
+}
+
+func (f filter) has(cluster string) bool {
+	if f.clusters == "" {
+		return true
+	}
+	for c := range strings.SplitSeq(f.clusters, ",") {
+		if strings.TrimSpace(c) == cluster {
+			return true
+		}
+	}
+	return false
+}
+
+func renderInstance(key registry.Key, in *registry.Instance) nacoswire.Instance {
+	ip, port := in.Addr.Addr().String(), int(in.Addr.Port())
+	out := nacoswire.Instance{
+		InstanceID:  nacoswire.InstanceID(ip, port, in.Cluster, key.Group, key.Service),
+		IP:          ip,
+		Port:        port,
+		Weight:      in.Weight,
+		Healthy:     in.Healthy,
+		Enabled:     in.Enabled,
+		Ephemeral:   in.Ephemeral,
+		ClusterName: in.Cluster,
+		ServiceName: nacoswire.GroupedName(key.Group, key.Service),
+	}
+	if len(in.Metadata) > 0 {
+		out.Metadata = make(nacoswire.Metadata, len(in.Metadata))
+		for _, t := range in.Metadata {
+			out.Metadata[t.Name] = t.Value
+		}
+	}
+	return out
+}
+
+// parseInstance reads an instance of a request.
+func parseInstance(in nacoswire.Instance) (registry.Instance, error) {
+	addr, err := parseAddr(in.IP, in.Port)
+	return registry.Instance{
+		Addr:      addr,
+		Cluster:   in.ClusterName,
+		Weight:    in.Weight,
+		Enabled:   in.Enabled,
+		Healthy:   in.Healthy,
+		Ephemeral: in.Ephemeral,
+		Metadata:  model.NewTags(in.Metadata),
+	}, err
+}
+
+// parseAddr takes IP addresses only: a name would be looked up by every reader of the list, each with its own result.
+func parseAddr(ip string, port int) (netip.AddrPort, error) {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || len(ip) > 64 {
+		return netip.AddrPort{}, fmt.Errorf("nacosapi: ip %.64q: want an IP address: %w", ip, registry.ErrInvalid)
+	}
+	if port < 1 || port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("nacosapi: port %d: want 1 to 65535: %w", port, registry.ErrInvalid)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), nil
+}
+
+// serviceKey takes the names of a request with their defaults.
+func serviceKey(namespace, group, service string) registry.Key {
+	group, service = nacoswire.SplitName(group, service)
+	return registry.Key{Namespace: nacoswire.NonEmpty(namespace, nacoswire.PublicNamespace), Group: group, Service: service}
+}
+
+// page cuts one page out of a list; pages count from 1, one past the end is empty.
+func page(names []string, no, size int) []string {
+	if no < 1 || size < 1 || no-1 > len(names)/size {
+		return []string{}
+	}
+	from := (no - 1) * size
+	return names[min(from, len(names)):min(from+min(size, len(names)), len(names))]
+}

@@ -1,0 +1,198 @@
+package registry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Errors that calls wrap. What they wrap says which service or instance and why.
+var (
+	ErrInvalid = errors.New("invalid")
+	ErrLimit   = errors.New("limit reached")
+	ErrClosed  = errors.New("registry closed")
+	ErrUnknown = errors.New("not found")
+)
+
+// Options are what a registry may be told. The zero value is usable.
+type Options struct {
+	Addresses AddressRule // which addresses instances may have; default: none on this machine or its links
+
+	Interval  time.Duration // between heartbeats, asked of clients; default 5 s
+	Unhealthy time.Duration // without a heartbeat until unhealthy; default 15 s
+	Delete    time.Duration // without a heartbeat until gone; default 30 s
+	KeepEmpty time.Duration // a service without instances, and an update of an instance that is gone; default 60 s
+
+	MaxServices  int // default 100,000
+	MaxInstances int // of one service; default 10,000
+	MaxMetadata  int // names and values of one instance, bytes; default 16 KiB
+
+	Now func() time.Time // wall clock for View.LastRef; default time.Now
+}
+
+// Registry holds the services. New starts it, Close ends it; it is used by any number of goroutines.
+type Registry struct {
+	opt   Options
+	usual lease
+	done  chan struct{} // closed by Close
+	ended chan struct{} // closed when the goroutine has returned
+	rearm chan struct{} // the first lease to run out has become another one
+
+	mu       sync.Mutex
+	closed   bool
+	services map[Key]*service
+	revision uint64
+	lastRef  int64  // the highest LastRef of a view without a service
+	order    uint64 // of publications
+	leases   leases
+	awake    time.Time // when the goroutine last looked
+	conns    int
+	watching map[Key]map[*Watcher]struct{}
+	watchAll map[*Watcher]struct{}
+}
+
+// New starts an empty registry. The caller closes it.
+func New(opt Options) *Registry {
+	opt.Interval = cmp.Or(opt.Interval, DefaultInterval)
+	opt.Unhealthy = cmp.Or(opt.Unhealthy, DefaultUnhealthy)
+	opt.Delete = cmp.Or(opt.Delete, DefaultDelete)
+	opt.KeepEmpty = cmp.Or(opt.KeepEmpty, time.Minute)
+	opt.MaxServices = cmp.Or(opt.MaxServices, 100_000)
+	opt.MaxInstances = cmp.Or(opt.MaxInstances, 10_000)
+	opt.MaxMetadata = cmp.Or(opt.MaxMetadata, 16<<10)
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	r := &Registry{
+		opt:      opt,
+		usual:    lease{opt.Interval, opt.Unhealthy, opt.Delete},
+		done:     make(chan struct{}),
+		ended:    make(chan struct{}),
+		rearm:    make(chan struct{}, 1),
+		services: map[Key]*service{},
+		awake:    time.Now(),
+		watching: map[Key]map[*Watcher]struct{}{},
+		watchAll: map[*Watcher]struct{}{},
+	}
+	go r.expire()
+	return r
+}
+
+// Close drops everything. Calls that follow fail with ErrClosed; views that were read stay as they are. It returns when
+// the registry's goroutine has ended.
+func (r *Registry) Close() {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.done)
+	}
+	r.mu.Unlock()
+	<-r.ended
+}
+
+// Done is closed when the registry is.
+func (r *Registry) Done() <-chan struct{} { return r.done }
+
+// View is a service at one moment. Nobody changes it.
+type View struct {
+	Key       Key
+	Known     bool       // false: there is no such service; the list is empty
+	Revision  uint64     // of the registry, when the service last changed; 0 without a service
+	LastRef   int64      // milliseconds since 1970 of the last change; grows strictly with every change of the service
+	Instances []Instance // by address and cluster
+}
+
+// View returns a service as it is now; never nil.
+func (r *Registry) View(key Key) *View {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.services[key]; s != nil {
+		return s.render()
+	}
+	// Whoever is told now that there is nothing must take the first real list for newer.
+	r.lastRef = max(r.lastRef, r.opt.Now().UnixMilli())
+	return &View{Key: key, LastRef: r.lastRef}
+}
+
+// Keys returns all services, sorted.
+func (r *Registry) Keys() []Key {
+	r.mu.Lock()
+	keys := make([]Key, 0, len(r.services))
+	for k := range r.services {
+		keys = append(keys, k)
+	}
+	r.mu.Unlock()
+	slices.SortFunc(keys, Key.Compare)
+	return keys
+}
+
+// Services returns the names of a group's services, sorted.
+func (r *Registry) Services(namespace, group string) []string {
+	names := []string{}
+	r.mu.Lock()
+	for k := range r.services {
+		if k.Namespace == namespace && k.Group == group {
+			names = append(names, k.Service)
+		}
+	}
+	r.mu.Unlock()
+	slices.Sort(names)
+	return names
+}
+
+// Stats counts what is there.
+type Stats struct {
+	Services    int
+	Instances   int // publications: an address that two connections publish counts twice
+	Beating     int // those kept by heartbeats
+	Connections int
+	Watches     int // pairs of watcher and service
+	Revision    uint64
+}
+
+// Stats counts what is there.
+func (r *Registry) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Stats{Services: len(r.services), Connections: r.conns, Revision: r.revision}
+	for _, v := range r.services {
+		s.Instances += v.count()
+		s.Beating += len(v.beating)
+	}
+	for _, w := range r.watching {
+		s.Watches += len(w)
+	}
+	return s
+}
+
+// changed gives a service its next revision and wakes who watches it. The mutex is held.
+func (r *Registry) changed(s *service) {
+	r.revision++
+	s.revision = r.revision
+	s.lastRef = max(r.opt.Now().UnixMilli(), s.lastRef+1)
+	s.view = nil
+	r.wake(s.key)
+	if s.count() == 0 {
+		r.leases.put(&s.cleanup, time.Now().Add(r.opt.KeepEmpty))
+		r.nudge()
+	}
+}
+
+// open returns a service, made where it is missing. The mutex is held and the key is valid.
+func (r *Registry) open(key Key) (*service, error) {
+	if r.closed {
+		return nil, fmt.Errorf("registry: register %s: %w", key, ErrClosed)
+	}
+	s := r.services[key]
+	if s == nil {
+		if len(r.services) >= r.opt.MaxServices {
+			return nil, fmt.Errorf("registry: register %s: %d services are there: %w", key, len(r.services), ErrLimit)
+		}
+		s = newService(key, r.lastRef)
+		r.services[key] = s
+	}
+	return s, nil
+}

@@ -1,0 +1,150 @@
+package registry
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// service is one service's state. The registry's mutex guards it.
+type service struct {
+	key       Key
+	revision  uint64
+	lastRef   int64
+	view      *View                           // nil: to be made when somebody asks
+	beating   map[netip.AddrPort]*publication // each address is a client of its own
+	published map[*Connection][]*publication  // one publication, or a batch, of each connection
+	overrides map[slot]*override              // updates by API, which win over what clients say
+	cleanup   lapse                           // when it goes for being empty
+}
+
+// publication is an instance and who vouches for it.
+type publication struct {
+	in    Instance
+	order uint64 // of two publications of one slot the later one counts
+
+	// Of those kept by heartbeats:
+	lease lease
+	beat  time.Time // the last one
+	lapse lapse
+}
+
+// override is what an update by API says of an instance, however it was registered.
+type override struct {
+	patch Patch
+	lapse lapse // when it goes, after its instance went
+}
+
+// Patch changes what it names of an instance.
+type Patch struct {
+	Weight   *float64
+	Enabled  *bool
+	Metadata model.Tags // nil: unchanged
+}
+
+func newService(key Key, lastRef int64) *service {
+	s := &service{
+		key:       key,
+		lastRef:   lastRef,
+		beating:   map[netip.AddrPort]*publication{},
+		published: map[*Connection][]*publication{},
+		overrides: map[slot]*override{},
+	}
+	s.cleanup = lapse{service: s, index: notQueued}
+	return s
+}
+
+// count is the number of publications.
+func (s *service) count() int {
+	n := len(s.beating)
+	for _, batch := range s.published {
+		n += len(batch)
+	}
+	return n
+}
+
+// each calls f for every publication.
+func (s *service) each(f func(*publication)) {
+	for _, p := range s.beating {
+		f(p)
+	}
+	for _, batch := range s.published {
+		for _, p := range batch {
+			f(p)
+		}
+	}
+}
+
+// holds tells whether anybody publishes a slot.
+func (s *service) holds(at slot) bool {
+	found := false
+	s.each(func(p *publication) { found = found || p.in.slot() == at })
+	return found
+}
+
+// render makes the view, unless it is made.
+func (s *service) render() *View {
+	if s.view != nil {
+		return s.view
+	}
+	newest := make(map[slot]*publication, len(s.beating)+len(s.published))
+	s.each(func(p *publication) {
+		if q := newest[p.in.slot()]; q == nil || q.order < p.order {
+			newest[p.in.slot()] = p
+		}
+	})
+	list := make([]Instance, 0, len(newest))
+	for at, p := range newest {
+		in := p.in
+		if o := s.overrides[at]; o != nil {
+			o.patch.apply(&in)
+		}
+		list = append(list, in)
+	}
+	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list}
+	s.view.Sort()
+	return s.view
+}
+
+// Sort brings the instances of a view that is being made into their order.
+func (v *View) Sort() {
+	slices.SortFunc(v.Instances, func(a, b Instance) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), strings.Compare(a.Cluster, b.Cluster))
+	})
+}
+
+func (p Patch) apply(in *Instance) {
+	if p.Weight != nil {
+		in.Weight = *p.Weight
+	}
+	if p.Enabled != nil {
+		in.Enabled = *p.Enabled
+	}
+	if p.Metadata != nil {
+		in.Metadata = p.Metadata
+	}
+}
+
+// over lays a later patch over an earlier one.
+func (p Patch) over(earlier Patch) Patch {
+	if p.Weight == nil {
+		p.Weight = earlier.Weight
+	}
+	if p.Enabled == nil {
+		p.Enabled = earlier.Enabled
+	}
+	if p.Metadata == nil {
+		p.Metadata = earlier.Metadata
+	}
+	return p
+}
+
+// Same tells whether two registrations say the same of one address.
+func (in *Instance) Same(as *Instance) bool {
+	return in.Addr == as.Addr && in.Cluster == as.Cluster && in.Weight == as.Weight && in.Enabled == as.Enabled &&
+		in.Healthy == as.Healthy && in.Ephemeral == as.Ephemeral && slices.Equal(in.Metadata, as.Metadata)
+}

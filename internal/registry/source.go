@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+)
+
+// Doubt is how long addresses that are missing from the first list of a registry stay as a last resort: as long as an
+// instance may be silent.
+const Doubt = DefaultDelete
+
+// Source feeds the Hub from a registry in this process: a group for each service, with one endpoint set.
+type Source struct {
+	name, keeper string
+	provider     Provider
+}
+
+var _ source.Source = (*Source)(nil)
+
+// NewSource returns a source with a name of its own and the keeper that its lists carry (model.KeeperRegistry, or
+// "registry/NAME" for a further one).
+func NewSource(name, keeper string, p Provider) *Source {
+	return &Source{name, keeper, p}
+}
+
+// Name is the name given to NewSource.
+func (s *Source) Name() string { return s.name }
+
+// Run sends all services, then every change. It fails while the registry is stopped and when it is closed; the first
+// list of the next Run is in doubt, because a registry that was started again has lost its memory.
+func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
+	r, ok := s.provider.Current()
+	if !ok {
+		return errors.New("registry: not running")
+	}
+	w := r.WatchAll()
+	defer w.Close()
+	u := source.Update{Full: true, Doubt: Doubt}
+	for _, key := range r.Keys() {
+		u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
+	}
+	for {
+		select {
+		case <-r.Done(): // what a registry loses by being closed is not news
+			return errStopped
+		default:
+		}
+		if u.Full || len(u.Groups) > 0 {
+			select {
+			case out <- u:
+			case <-r.Done():
+				return errStopped
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		select {
+		case <-w.C():
+		case <-r.Done():
+			return errStopped
+		case <-ctx.Done():
+			return nil
+		}
+		u = source.Update{}
+		for _, key := range w.Take() {
+			u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
+		}
+	}
+}
+
+var errStopped = errors.New("registry: stopped")
+
+// Group renders a view for the Hub. A service that is not known becomes an empty group, which deletes it; one without
+// instances becomes an empty list.
+func Group(name, keeper string, v *View) source.Group {
+	g := source.Group{Key: "service/" + v.Key.String()}
+	if !v.Known {
+		return g
+	}
+	set := model.EndpointSet{
+		List:      model.EndpointsID{Keeper: keeper, Name: v.Key.String()},
+		Origin:    model.Origin{Source: name, Kind: "service", Namespace: v.Key.Namespace, Name: v.Key.Group + "/" + v.Key.Service},
+		Revision:  v.Revision,
+		Endpoints: make([]model.Endpoint, 0, len(v.Instances)),
+	}
+	for i := range v.Instances {
+		in := &v.Instances[i]
+		// One address in two clusters is one endpoint: the first by cluster that may be chosen.
+		if n := len(set.Endpoints); n > 0 && set.Endpoints[n-1].Addr == in.Addr {
+			if e := in.Endpoint(); e.State < set.Endpoints[n-1].State {
+				set.Endpoints[n-1] = e
+			}
+			continue
+		}
+		set.Endpoints = append(set.Endpoints, in.Endpoint())
+	}
+	g.Objects.Endpoints = []model.EndpointSet{set}
+	return g
+}

@@ -1,0 +1,280 @@
+package nacos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+	"paifang/internal/source"
+)
+
+// services are those the session is subscribed to. What has changed waits here, each service once, until it is taken.
+type services struct {
+	mu    sync.Mutex
+	known map[registry.Key]*known
+	news  map[registry.Key]struct{}
+	wake  chan struct{}
+}
+
+// known is a service and its list.
+type known struct {
+	view  *registry.View // nil until there is a list
+	wrong []model.Diagnostic
+	sent  bool // in this session
+}
+
+func (s *services) init() {
+	s.known = map[registry.Key]*known{}
+	s.news = map[registry.Key]struct{}{}
+	s.wake = make(chan struct{}, 1)
+}
+
+// How a list came here. Pushes come in order; an answer may be overtaken by a push.
+type manner bool
+
+const (
+	pushed   manner = true
+	answered manner = false
+)
+
+// Bounds of what one server may make us keep.
+const (
+	maxServices    = 100_000
+	pageSize       = 1_000
+	maxDiagnostics = 10 // of one service
+	atOnce         = 16 // subscriptions on their way
+)
+
+func keyOf(r nacoswire.ServiceRef) registry.Key {
+	group, service := nacoswire.SplitName(r.GroupName, r.ServiceName)
+	return registry.Key{Namespace: nacoswire.NonEmpty(r.Namespace, nacoswire.PublicNamespace), Group: group, Service: service}
+}
+
+func refOf(k registry.Key) nacoswire.ServiceRef {
+	return nacoswire.ServiceRef{Namespace: k.Namespace, ServiceName: k.Service, GroupName: k.Group}
+}
+
+// look lists the services, subscribes to those that are new and leaves those that are gone.
+func (x *session) look(ctx context.Context) error {
+	want, err := x.list(ctx)
+	if err != nil {
+		return err
+	}
+	x.src.mu.Lock()
+	for key := range x.src.inUse {
+		want[key] = true
+	}
+	x.src.mu.Unlock()
+
+	var fresh, gone []registry.Key
+	x.services.mu.Lock()
+	for key := range want {
+		if x.known[key] == nil && len(x.known) < maxServices {
+			x.known[key] = &known{} // before the request: a push may overtake its answer
+			fresh = append(fresh, key)
+		}
+	}
+	for key, k := range x.known {
+		// One that still has instances is there, whatever the list says that was asked for before them.
+		if !want[key] && k.view != nil && len(k.view.Instances) == 0 {
+			gone = append(gone, key)
+		}
+	}
+	x.services.mu.Unlock()
+
+	if err := x.subscribe(ctx, fresh); err != nil {
+		return err
+	}
+	for _, key := range gone {
+		if _, err := call[nacoswire.ServiceResponse](ctx, x, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
+			ServiceRef: refOf(key),
+		}); err != nil {
+			return err
+		}
+		x.forget(key)
+	}
+	return nil
+}
+
+// list asks for the names of the configured group's services, page by page.
+func (x *session) list(ctx context.Context) (map[registry.Key]bool, error) {
+	all := map[registry.Key]bool{}
+	for no := 1; no <= maxServices/pageSize; no++ {
+		a, err := call[nacoswire.ServiceListResponse](ctx, x, nacoswire.TypeServiceList, nacoswire.ServiceListRequest{
+			ServiceRef: nacoswire.ServiceRef{Namespace: x.src.cfg.Namespace, GroupName: x.src.cfg.Group}, PageNo: no, PageSize: pageSize,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range a.ServiceNames {
+			key := keyOf(nacoswire.ServiceRef{Namespace: x.src.cfg.Namespace, GroupName: x.src.cfg.Group, ServiceName: name})
+			if key.Validate() == nil {
+				all[key] = true
+			}
+		}
+		if len(a.ServiceNames) == 0 || no*pageSize >= a.Count {
+			break
+		}
+	}
+	return all, nil
+}
+
+// subscribe subscribes to services, several at once. It returns when all have their lists, or with the first error.
+func (x *session) subscribe(ctx context.Context, keys []registry.Key) error {
+	var (
+		work  sync.WaitGroup
+		mu    sync.Mutex
+		first error
+	)
+	places := make(chan struct{}, atOnce)
+	for _, key := range keys {
+		places <- struct{}{}
+		work.Go(func() {
+			defer func() { <-places }()
+			a, err := call[nacoswire.ServiceResponse](ctx, x, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
+				ServiceRef: refOf(key), Subscribe: true,
+			})
+			if err == nil && a.ServiceInfo != nil {
+				x.offer(key, a.ServiceInfo, answered)
+				return
+			}
+			if err == nil {
+				err = errors.New("the answer has no list")
+			}
+			// A service that the server refuses is left alone for the rest of the session; its siblings live on.
+			var no *serverError
+			if errors.As(err, &no) && no.code != nacoswire.ErrorUnregistered && no.code != nacoswire.ErrorStarting {
+				x.src.cfg.Log.Warn("nacos: subscription refused", "service", key.String(), "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil {
+				first = fmt.Errorf("nacos: subscribe %s: %w", key, err)
+			}
+			x.services.mu.Lock()
+			delete(x.known, key) // to be tried again
+			x.services.mu.Unlock()
+		})
+	}
+	work.Wait()
+	return first
+}
+
+// offer takes a list unless a newer one is known. A list without instances is taken like any other.
+func (x *session) offer(key registry.Key, info *nacoswire.ServiceInfo, how manner) {
+	x.services.mu.Lock()
+	defer x.services.mu.Unlock()
+	k := x.known[key]
+	if k == nil {
+		return // not, or no longer, subscribed to
+	}
+	if k.view != nil && (info.LastRefTime < k.view.LastRef || how == answered && info.LastRefTime == k.view.LastRef) {
+		return
+	}
+	view, wrong := x.src.view(key, info, k.view)
+	if k.view != nil && slices.Equal(k.wrong, wrong) && slices.EqualFunc(k.view.Instances, view.Instances,
+		func(a, b registry.Instance) bool { return a.Same(&b) }) {
+		k.view = view // newer, and no news
+		return
+	}
+	k.view, k.wrong = view, wrong
+	x.news[key] = struct{}{}
+	x.rouse()
+}
+
+func (x *session) forget(key registry.Key) {
+	x.services.mu.Lock()
+	defer x.services.mu.Unlock()
+	delete(x.known, key)
+	x.news[key] = struct{}{}
+	x.rouse()
+}
+
+func (s *services) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has changed since the last time: first lists of this session, and others.
+func (x *session) take() (doubtful, certain []source.Group) {
+	x.services.mu.Lock()
+	defer x.services.mu.Unlock()
+	for key := range x.news {
+		k := x.known[key]
+		if k == nil {
+			certain = append(certain, registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, &registry.View{Key: key}))
+			continue
+		}
+		g := registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, k.view)
+		g.Objects.Diagnostics = k.wrong
+		if k.sent {
+			certain = append(certain, g)
+		} else {
+			doubtful = append(doubtful, g)
+		}
+		k.sent = true
+	}
+	clear(x.news)
+	return doubtful, certain
+}
+
+// view reads a list. Instances at addresses that are refused are left out and diagnosed. The time an instance joined is
+// known only of those that come after the first list.
+func (s *Source) view(key registry.Key, info *nacoswire.ServiceInfo, before *registry.View) (*registry.View, []model.Diagnostic) {
+	v := &registry.View{Key: key, Known: true, LastRef: info.LastRefTime, Revision: uint64(max(info.LastRefTime, 0))}
+	var wrong []model.Diagnostic
+	since := map[netip.AddrPort]time.Time{}
+	var joined time.Time
+	if before != nil {
+		joined = time.Now()
+		for _, in := range before.Instances {
+			since[in.Addr] = in.Since
+		}
+	}
+	for _, h := range info.Hosts {
+		addr, err := s.address(h)
+		if err != nil {
+			if len(wrong) < maxDiagnostics {
+				wrong = append(wrong, model.Diagnostic{
+					Origin:   model.Origin{Source: s.cfg.Name, Kind: "instance", Namespace: key.Namespace, Name: key.Group + "/" + key.Service},
+					Field:    fmt.Sprintf("%.64s:%d", h.IP, h.Port),
+					Severity: model.Warning,
+					Code:     model.CodeEndpointRefused,
+					Message:  err.Error(),
+				})
+			}
+			continue
+		}
+		in := registry.Instance{
+			Addr: addr, Cluster: nacoswire.NonEmpty(h.ClusterName, nacoswire.DefaultCluster), Weight: h.Weight,
+			Enabled: h.Enabled, Healthy: h.Healthy, Ephemeral: h.Ephemeral, Metadata: model.NewTags(h.Metadata), Since: joined,
+		}
+		if t, ok := since[addr]; ok {
+			in.Since = t
+		}
+		v.Instances = append(v.Instances, in)
+	}
+	v.Sort()
+	return v, wrong
+}
+
+func (s *Source) address(h nacoswire.Instance) (netip.AddrPort, error) {
+	ip, err := netip.ParseAddr(h.IP)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("nacos: instance %.64q is no IP address", h.IP)
+	}
+	if h.Port < 1 || h.Port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("nacos: instance %s has port %d", ip, h.Port)
+	}
+	return s.cfg.Addresses.Check(netip.AddrPortFrom(ip, uint16(h.Port)))
+}

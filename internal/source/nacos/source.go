@@ -1,0 +1,137 @@
+package nacos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+	"paifang/internal/source"
+)
+
+// Config says which registry is read, and what of it. Servers is required.
+type Config struct {
+	Name      string   // of the source; default "nacos"
+	Keeper    string   // of its lists: model.KeeperRegistry, the default, or "registry/NAME"
+	Servers   []string // host:port of gRPC, see GRPCAddress; tried in turn
+	Namespace string   // default "public"
+	Group     string   // whose services are listed; default "DEFAULT_GROUP"
+
+	Addresses registry.AddressRule // which instances are believed; others are diagnosed
+	Poll      time.Duration        // between looks for new services; default 1 s
+	Timeout   time.Duration        // of one request; default 3 s
+	Log       *slog.Logger         // default: nothing is logged
+}
+
+// GRPCAddress returns the gRPC address of a server of which the HTTP address is known: the port is 1000 higher.
+func GRPCAddress(http string) (string, error) {
+	host, port, err := net.SplitHostPort(http)
+	if err != nil {
+		return "", fmt.Errorf("nacos: server %q: want host:port: %w", http, err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n+nacoswire.GRPCPortOffset > 65535 {
+		return "", fmt.Errorf("nacos: server %q: port %q: want 1 to %d", http, port, 65535-nacoswire.GRPCPortOffset)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n+nacoswire.GRPCPortOffset)), nil
+}
+
+// Source turns the services of one namespace into endpoint sets: those of one group, and those of any group that routes
+// use.
+type Source struct {
+	cfg Config
+
+	mu    sync.Mutex
+	next  int // server to try
+	inUse map[registry.Key]bool
+	used  chan struct{} // inUse has changed
+}
+
+var (
+	_ source.Source   = (*Source)(nil)
+	_ source.Reporter = (*Source)(nil)
+)
+
+// New makes a source.
+func New(cfg Config) *Source {
+	cfg.Name = cmp.Or(cfg.Name, "nacos")
+	cfg.Keeper = cmp.Or(cfg.Keeper, model.KeeperRegistry)
+	cfg.Namespace = cmp.Or(cfg.Namespace, nacoswire.PublicNamespace)
+	cfg.Group = cmp.Or(cfg.Group, nacoswire.DefaultGroup)
+	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 3*time.Second)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Source{cfg: cfg, inUse: map[registry.Key]bool{}, used: make(chan struct{}, 1)}
+}
+
+// Name is Config.Name.
+func (s *Source) Name() string { return s.cfg.Name }
+
+// Report notes which lists routes use; the services of this source among them are subscribed to.
+func (s *Source) Report(_ context.Context, r source.Report) error {
+	inUse := map[registry.Key]bool{}
+	for _, list := range r.InUse {
+		if list.Keeper != s.cfg.Keeper {
+			continue
+		}
+		if key, err := registry.ParseKey(list.Name); err == nil && key.Namespace == s.cfg.Namespace && key.Validate() == nil {
+			inUse[key] = true
+		}
+	}
+	s.mu.Lock()
+	s.inUse = inUse
+	s.mu.Unlock()
+	select {
+	case s.used <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Run sends the list of every service, then every change. It fails when the connection is lost: what was sent stays
+// true until something else is known. The first list of each service is in doubt, for the server may have lost its
+// memory; what it pushes later is not.
+func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
+	during, x, err := s.connect(ctx)
+	if err == nil {
+		err = x.run(during, out)
+		x.close()
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// connect tries each server once, beginning after the one that was last used.
+func (s *Source) connect(ctx context.Context) (context.Context, *session, error) {
+	if len(s.cfg.Servers) == 0 {
+		return nil, nil, errors.New("nacos: no servers are configured")
+	}
+	var errs []error
+	for range s.cfg.Servers {
+		s.mu.Lock()
+		server := s.cfg.Servers[s.next%len(s.cfg.Servers)]
+		s.next++
+		s.mu.Unlock()
+		during, x, err := s.open(ctx, server)
+		if err == nil {
+			return during, x, nil
+		}
+		errs = append(errs, fmt.Errorf("nacos: connect %s: %w", server, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, nil, errors.Join(errs...)
+}

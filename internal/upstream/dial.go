@@ -1,0 +1,140 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"paifang/internal/model"
+)
+
+// DialOptions says how one connection is made.
+type DialOptions struct {
+	// Timeout bounds connecting and sending the PROXY header. Default 1 s. Where it passes, the endpoint is down.
+	Timeout time.Duration
+	// Client and Server are what a PROXY header says: the client's address, and the address that it connected to.
+	// Both are needed where the upstream sends one.
+	Client, Server netip.AddrPort
+}
+
+// dialTimeout is the default of DialOptions.Timeout.
+const dialTimeout = time.Second
+
+// Dial makes a new connection to the endpoint, from the upstream's own address and with the client's address in a
+// PROXY protocol header where the upstream says so. A failure that is the endpoint's own takes it out at once, for
+// everybody. When ctx ends first, that is the caller's doing, and says nothing about the endpoint.
+//
+// Errors are *Error with CodeConnectRefused, CodeConnectTimeout, CodeConnectFailed (the endpoint's own),
+// CodeConnectLocal or CodeConnectCancelled.
+func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
+	l := e.live
+	setDefault(&o.Timeout, dialTimeout)
+	within, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	tcp, err := l.connect(within)
+	if err == nil && l.key.Dial.Proxy == model.ProxyV2 {
+		err = l.sendProxy(tcp, within, o)
+	}
+	if err == nil {
+		var c *Conn
+		if c, err = newConn(l, tcp); err == nil {
+			return c, nil
+		}
+	}
+	if tcp != nil {
+		tcp.Close()
+	}
+	code := dialCode(ctx, err)
+	if code == CodeConnectRefused || code == CodeConnectTimeout || code == CodeConnectFailed {
+		l.connectFailed(code)
+	}
+	return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
+}
+
+// connect makes a TCP connection and nothing else.
+func (l *live) connect(ctx context.Context) (*net.TCPConn, error) {
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}}
+	var from netip.AddrPort
+	if l.key.Dial.From.IsValid() {
+		from = netip.AddrPortFrom(l.key.Dial.From, 0)
+		d.Control = lateBind
+	}
+	tcp, err := d.DialTCP(ctx, "tcp", from, l.key.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if meetsItself(tcp) {
+		tcp.Close()
+		return nil, syscall.ECONNREFUSED
+	}
+	return tcp, nil
+}
+
+// meetsItself tells a connection whose two ends are one socket: dialling a free port of this machine may be given that
+// port as its own (TCP's simultaneous open, RFC 9293, section 3.5). Nobody is there.
+func meetsItself(tcp *net.TCPConn) bool {
+	return tcp.LocalAddr().(*net.TCPAddr).AddrPort() == tcp.RemoteAddr().(*net.TCPAddr).AddrPort()
+}
+
+var errNoClient = errors.New("the upstream sends a PROXY header and the client's address is not given")
+
+// sendProxy writes a version 2 header with the PROXY command (PROXY protocol specification, section 2.2).
+func (l *live) sendProxy(tcp *net.TCPConn, ctx context.Context, o DialOptions) error {
+	if !o.Client.IsValid() || !o.Server.IsValid() {
+		return errNoClient
+	}
+	h := proxyproto.HeaderProxyFromAddrs(2, net.TCPAddrFromAddrPort(o.Client), net.TCPAddrFromAddrPort(o.Server))
+	b, err := h.Format()
+	if err != nil {
+		return fmt.Errorf("format the PROXY header: %w", err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := tcp.SetWriteDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := tcp.Write(b); err != nil {
+		return err
+	}
+	return tcp.SetWriteDeadline(time.Time{})
+}
+
+// localHeader is a version 2 header with the LOCAL command: a connection of the balancer's own.
+func localHeader() ([]byte, error) {
+	h := proxyproto.Header{Version: 2, Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
+	return h.Format()
+}
+
+// dialCode says whose failure it was.
+func dialCode(ctx context.Context, err error) model.Code {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case ctx.Err() != nil:
+		return CodeConnectCancelled
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return CodeConnectRefused
+	case errors.Is(err, errNoClient), isLocal(err):
+		return CodeConnectLocal
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return CodeConnectTimeout
+	default:
+		return CodeConnectFailed
+	}
+}
+
+// isLocal tells the failures that this machine has with itself: they say nothing about the endpoint.
+func isLocal(err error) bool {
+	for _, e := range [...]syscall.Errno{syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
+		syscall.ENOMEM, syscall.EACCES, syscall.EPERM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

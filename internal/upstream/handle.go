@@ -1,0 +1,214 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// Handle is an upstream bound to its endpoints. Planes acquire it in Prepare and release it in Retire or Abort. All
+// handles of one upstream with the same meaning are one value, so pointers may be compared.
+type Handle struct {
+	table  *Table
+	key    string
+	serial uint64 // of all handles of the table; the newest has the highest
+	up     model.Upstream
+	picker atomic.Pointer[picker]
+	turn   atomic.Uint64 // of first tries
+	again  atomic.Uint64 // of further tries, which must not disturb the order of the first ones
+	ready  chan struct{} // closed when the endpoints are known
+
+	refs  int // guarded by the table's lock
+	lists []*list
+	known bool
+	uses  map[netip.AddrPort]*Endpoint // the members of the picker
+}
+
+// Hint is what a request knows about where it may go.
+type Hint struct {
+	// Tried are the endpoints that are not to be chosen again. A pick with Tried takes no turn of the round robin.
+	Tried []*Endpoint
+}
+
+// Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
+// upstream means (lists, tags, balance, health check, dialling) makes another handle; its origin does not.
+func (t *Table) Acquire(up *model.Upstream) *Handle {
+	key := handleKey(up)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.handles[key]
+	if h == nil {
+		t.serial++
+		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
+		for _, id := range up.Endpoints {
+			l := t.list(id)
+			l.users[h] = struct{}{}
+			h.lists = append(h.lists, l)
+		}
+		t.handles[key] = h
+		h.rebuild()
+	}
+	h.refs++
+	return h
+}
+
+func handleKey(up *model.Upstream) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %q %+v %+v", up.ID, up.Balance, withDefaults(up.Health), up.Dial)
+	for _, id := range up.Endpoints {
+		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
+	}
+	for _, tag := range up.Select {
+		fmt.Fprintf(&b, " %q=%q", tag.Name, tag.Value)
+	}
+	return b.String()
+}
+
+// Release gives the handle back. The last release ends the probes of endpoints that nobody else uses and closes
+// their idle connections; requests in flight finish.
+func (h *Handle) Release() {
+	t := h.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h.refs--; h.refs > 0 {
+		return
+	}
+	delete(t.handles, h.key)
+	for _, l := range h.lists {
+		delete(l.users, h)
+		t.tidy(l)
+	}
+	for _, e := range h.uses {
+		t.releaseLive(e.live, h)
+	}
+	h.uses = nil
+}
+
+// Find returns the newest handle of an upstream that somebody holds. It counts no user: it is for those who look at
+// what a pick would do, through Peek, Candidates and Snapshot.
+func (t *Table) Find(id model.UpstreamID) (*Handle, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found *Handle
+	for _, h := range t.handles {
+		if h.up.ID == id && (found == nil || h.serial > found.serial) {
+			found = h
+		}
+	}
+	return found, found != nil
+}
+
+// ID names the upstream.
+func (h *Handle) ID() model.UpstreamID { return h.up.ID }
+
+// Pick chooses an endpoint and counts a request in flight to it: Done must be called once. It never blocks and does
+// not allocate. Chosen are, in this order: the Ready that are up; the Draining that are up; the LastResort; and, if
+// own observation alone stands against all of them, the Ready (or else the Draining) anyway. Never chosen are
+// Unhealthy and Disabled ones and those without weight.
+//
+// Errors: ErrUnknown, ErrNoEndpoints, ErrAllUnhealthy, ErrAllTried.
+func (h *Handle) Pick(hint Hint) (*Endpoint, error) {
+	var turn uint64
+	if len(hint.Tried) == 0 {
+		turn = h.turn.Add(1) - 1
+	} else {
+		turn = h.again.Add(1) - 1
+	}
+	e, err := h.picker.Load().pick(turn, hint.Tried)
+	if err != nil {
+		return nil, err
+	}
+	e.live.inFlight.Add(1)
+	e.live.requests.Add(1)
+	return e, nil
+}
+
+// Peek returns the endpoints that the next n picks will choose if nothing changes. It takes no turn.
+func (h *Handle) Peek(n int) ([]*Endpoint, error) {
+	p, turn := h.picker.Load(), h.turn.Load()
+	out := make([]*Endpoint, 0, n)
+	for i := range n {
+		e, err := p.pick(turn+uint64(i), nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// Wait returns once a source has delivered the first of the upstream's lists. It waits Config.WaitTime at most and
+// returns ErrUnknown after that, when ctx ends, and at once when too many are waiting already.
+func (h *Handle) Wait(ctx context.Context) error {
+	if h.picker.Load().known {
+		return nil
+	}
+	t := h.table
+	if t.waiters.Add(1) > int64(t.cfg.MaxWaiters) {
+		t.waiters.Add(-1)
+		return ErrUnknown
+	}
+	defer t.waiters.Add(-1)
+	timer := time.NewTimer(t.cfg.WaitTime)
+	defer timer.Stop()
+	select {
+	case <-h.ready:
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-t.ctx.Done():
+	}
+	return ErrUnknown
+}
+
+// rebuild makes the picker anew from the lists and what is observed of their endpoints, and swaps it in. The table's
+// lock is held.
+func (h *Handle) rebuild() {
+	t := h.table
+	known := false // every list is: what is missing is missing
+	unknown := false
+	var all []model.Endpoint
+	for _, l := range h.lists {
+		if t.knows(l) {
+			known = true
+		} else {
+			unknown = true
+		}
+		all = append(all, l.merged...)
+	}
+	if len(h.lists) > 1 {
+		all = union(all)
+	}
+	uses := make(map[netip.AddrPort]*Endpoint, len(all))
+	members := make([]*Endpoint, 0, len(all))
+	for _, m := range all {
+		if !m.Tags.Contains(h.up.Select) {
+			continue
+		}
+		key := EndpointKey{Addr: m.Addr, Secure: m.Secure, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
+		e := h.uses[m.Addr]
+		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
+			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h)}
+		}
+		uses[m.Addr] = e
+		members = append(members, e)
+	}
+	for addr, e := range h.uses {
+		if now := uses[addr]; now == nil || now.live != e.live {
+			t.releaseLive(e.live, h)
+		}
+	}
+	h.uses = uses
+	p := newPicker(members)
+	p.known = known && (!unknown || len(members) > 0)
+	h.picker.Store(p)
+	if p.known && !h.known {
+		h.known = true
+		close(h.ready)
+	}
+}

@@ -1,0 +1,161 @@
+package upstream
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// list is one list of addresses: the union of its contributions, and what is in doubt. The table's lock guards it.
+type list struct {
+	id            model.EndpointsID
+	contributions map[contributor][]model.EndpointSet
+	doubted       map[netip.AddrPort]doubted
+	users         map[*Handle]struct{}
+	merged        []model.Endpoint // sorted by address, each once; replaced, never changed in place
+	delivered     bool             // a source has said something about it since the table was made
+	changed       time.Time        // when merged changed last
+}
+
+// doubted is an address that was lost in a way that may be an accident.
+type doubted struct {
+	endpoint model.Endpoint
+	until    time.Time
+}
+
+func newList(id model.EndpointsID) *list {
+	return &list{
+		id: id, contributions: map[contributor][]model.EndpointSet{}, doubted: map[netip.AddrPort]doubted{},
+		users: map[*Handle]struct{}{},
+	}
+}
+
+// contribute replaces what one contributor says and returns the addresses of which it now says something new and
+// good: those it adds or changes.
+func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.Duration, now time.Time) (fresh []netip.AddrPort) {
+	l.delivered = true
+	had := map[netip.AddrPort]model.Endpoint{}
+	for _, s := range l.contributions[who] {
+		for _, e := range s.Endpoints {
+			had[e.Addr] = e
+		}
+	}
+	if len(sets) == 0 {
+		delete(l.contributions, who)
+	} else {
+		l.contributions[who] = sets
+	}
+	for _, s := range sets {
+		for _, e := range s.Endpoints {
+			old, was := had[e.Addr]
+			if e.State == model.Ready && !(was && sameEndpoint(old, e)) {
+				fresh = append(fresh, e.Addr)
+			}
+		}
+	}
+	for _, s := range sets {
+		for _, e := range s.Endpoints {
+			delete(had, e.Addr)
+		}
+	}
+	if doubt <= 0 {
+		return fresh
+	}
+	for addr, e := range had {
+		// What its source called unhealthy or disabled is not missed. What any contribution has is not lost: merge
+		// drops its doubt.
+		if e.State <= model.LastResort {
+			e.State = model.LastResort
+			l.doubted[addr] = doubted{e, now.Add(doubt)}
+		}
+	}
+	return fresh
+}
+
+// expire ends the doubts whose time has come and returns how long it is until the next one ends.
+func (l *list) expire(now time.Time) (next time.Duration, changed bool) {
+	next = time.Hour
+	for addr, d := range l.doubted {
+		left := d.until.Sub(now)
+		if left <= 0 {
+			delete(l.doubted, addr)
+			changed = true
+			continue
+		}
+		next = min(next, left)
+	}
+	return next, changed
+}
+
+// drop takes an address out of doubt: it has failed.
+func (l *list) drop(addr netip.AddrPort) bool {
+	_, ok := l.doubted[addr]
+	delete(l.doubted, addr)
+	return ok
+}
+
+// merge computes the union and tells whether it differs from before.
+func (l *list) merge(now time.Time) bool {
+	who := make([]contributor, 0, len(l.contributions))
+	n := len(l.doubted)
+	for c, sets := range l.contributions {
+		who = append(who, c)
+		for _, s := range sets {
+			n += len(s.Endpoints)
+		}
+	}
+	slices.SortFunc(who, contributor.compare)
+	all := make([]model.Endpoint, 0, n)
+	for _, c := range who {
+		for _, s := range l.contributions[c] {
+			all = append(all, s.Endpoints...)
+		}
+	}
+	listed := len(all)
+	for _, d := range l.doubted {
+		all = append(all, d.endpoint)
+	}
+	merged := union(all)
+	if listed < len(all) {
+		for _, e := range merged {
+			if e.State != model.LastResort {
+				delete(l.doubted, e.Addr) // somebody else has it
+			}
+		}
+	}
+	if slices.EqualFunc(merged, l.merged, sameEndpoint) {
+		return false
+	}
+	l.merged, l.changed = merged, now
+	return true
+}
+
+// union sorts endpoints by address and makes one of those that share it: the fields of the first, the most
+// restrictive state. LastResort counts only where nobody says anything else.
+func union(all []model.Endpoint) []model.Endpoint {
+	slices.SortStableFunc(all, func(a, b model.Endpoint) int { return a.Addr.Compare(b.Addr) })
+	out := all[:0]
+	for _, e := range all {
+		last := len(out) - 1
+		if last < 0 || out[last].Addr != e.Addr {
+			out = append(out, e)
+			continue
+		}
+		switch o := &out[last]; {
+		case e.State == model.LastResort:
+		case o.State == model.LastResort:
+			*o = e
+		case e.State > o.State:
+			o.State = e.State
+		}
+	}
+	return out
+}
+
+// sameEndpoint compares everything that a source says of an endpoint.
+func sameEndpoint(a, b model.Endpoint) bool {
+	return a.Addr == b.Addr && a.Weight == b.Weight && a.State == b.State && a.Zone == b.Zone && a.Node == b.Node &&
+		a.Name == b.Name && a.Secure == b.Secure && a.Since.Equal(b.Since) && slices.Equal(a.Tags, b.Tags)
+}

@@ -1,0 +1,181 @@
+package upstream
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Conn is a connection to an endpoint. It has one user at a time.
+type Conn struct {
+	TCP *net.TCPConn
+	Raw syscall.RawConn // of TCP, made once
+	// Buffer is the engine's own read buffer and travels with the connection. It must hold no unread bytes when the
+	// connection is put back.
+	Buffer []byte
+	// Requests counts the answers read from the connection so far: 0 = it is new, and a failure is not a
+	// keep-alive race. The engine counts it.
+	Requests int
+
+	live  *live
+	since time.Time // when it became idle
+	turn  uint64    // how often it became idle
+	peek  func(fd uintptr)
+	stale bool // result of peek
+}
+
+func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{TCP: tcp, Raw: raw, live: l}
+	c.peek = func(fd uintptr) { c.stale = peekStale(fd) }
+	l.pool.opened(1)
+	return c, nil
+}
+
+// Stale tells whether an idle connection is of no use: the other side has closed it or sent what nobody asked for.
+// It does not block and takes nothing from the connection. Where the system cannot tell, it is false.
+func (c *Conn) Stale() bool {
+	if err := c.Raw.Control(c.peek); err != nil {
+		return true
+	}
+	return c.stale
+}
+
+// Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once.
+func (c *Conn) Close() {
+	c.live.pool.opened(-1)
+	c.TCP.Close()
+}
+
+// Get returns the idle connection that was used last, or nil if there is none. It does not look whether it still
+// stands: see Stale.
+func (e *Endpoint) Get() *Conn { return e.live.pool.get() }
+
+// Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
+// gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
+func (e *Endpoint) Put(c *Conn) {
+	if c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
+		c.Close()
+	}
+}
+
+// pool keeps the idle connections of one endpoint, the one used last on top.
+type pool struct {
+	limit int // set before use
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*Conn
+	open   int // idle and in use
+}
+
+func (p *pool) opened(n int) {
+	p.mu.Lock()
+	p.open += n
+	p.mu.Unlock()
+}
+
+func (p *pool) counts() (idle, open int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle), p.open
+}
+
+func (p *pool) get() *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c
+}
+
+func (p *pool) put(c *Conn) bool {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.idle) >= p.limit {
+		return false
+	}
+	c.since = now
+	c.turn++
+	p.idle = append(p.idle, c)
+	return true
+}
+
+// clear closes the idle connections.
+func (p *pool) clear() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	closeAll(idle)
+}
+
+// close is clear for good: whatever comes back later is closed.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.clear()
+}
+
+// sweep closes connections that are idle since before a time, and those that the other side has closed: a FIN that
+// came together with data shows only now.
+func (p *pool) sweep(before time.Time) {
+	type seen struct {
+		c    *Conn
+		turn uint64
+	}
+	p.mu.Lock()
+	idle := make([]seen, len(p.idle))
+	var old []bool
+	for i, c := range p.idle {
+		idle[i] = seen{c, c.turn}
+		old = append(old, c.since.Before(before))
+	}
+	p.mu.Unlock()
+	var out []seen
+	for i, s := range idle {
+		// A connection may come into use while it is looked at: that disturbs nobody, and it is not taken out then.
+		if old[i] || staleNow(s.c) {
+			out = append(out, s)
+		}
+	}
+	if len(out) == 0 {
+		return
+	}
+	var gone []*Conn
+	p.mu.Lock()
+	p.idle = slices.DeleteFunc(p.idle, func(c *Conn) bool {
+		if slices.Contains(out, seen{c, c.turn}) {
+			gone = append(gone, c)
+			return true
+		}
+		return false
+	})
+	p.mu.Unlock()
+	closeAll(gone)
+}
+
+// staleNow is Stale for those who do not own the connection.
+func staleNow(c *Conn) bool {
+	stale := false
+	err := c.Raw.Control(func(fd uintptr) { stale = peekStale(fd) })
+	return err != nil || stale
+}
+
+func closeAll(conns []*Conn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}

@@ -1,0 +1,305 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// Config is what a Table works with. Every zero field has a default.
+type Config struct {
+	Log *slog.Logger // default: none
+	// Changed is told of every endpoint that own observation took out or brought back. It is called with the table's
+	// lock held: it must not block and must not call the table. May be nil.
+	Changed func(Observation)
+	// IdlePerEndpoint bounds the idle connections kept to one endpoint. Default 512: as many as requests were in
+	// flight to it at once within IdleTime, since the one used last is used first and the rest age out.
+	IdlePerEndpoint int
+	// IdleTime is how long an idle connection is kept. Default 60 s.
+	IdleTime time.Duration
+	// MaxWaiters bounds the requests that wait at one time for lists never delivered. Default 1,000.
+	MaxWaiters int
+	// WaitTime is how long one of them waits at most. Default 1 s.
+	WaitTime time.Duration
+	// RetryFirst and RetryMax are the first and the longest pause before an endpoint that is down, and has no active
+	// health check, is probed again. Default 1 s, doubling to 30 s.
+	RetryFirst, RetryMax time.Duration
+}
+
+// Observation says that an endpoint went down or came back by own observation.
+type Observation struct {
+	Addr   netip.AddrPort
+	Down   bool
+	Reason model.Code // why it is down
+}
+
+// Table holds every list of addresses that a source offers, and every endpoint that a plane uses. Its methods may be
+// called from any goroutine.
+type Table struct {
+	cfg     Config
+	ctx     context.Context // ends with Close; parent of every probe
+	cancel  context.CancelFunc
+	owned   sync.WaitGroup // every goroutine that the table started
+	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
+	waiters atomic.Int64
+
+	mu      sync.Mutex // everything below, and the fields of list, Handle and live that say so
+	closed  bool
+	serial  uint64 // of the newest handle
+	lists   map[model.EndpointsID]*list
+	given   map[contributor][]model.EndpointsID
+	known   map[string]bool // keepers all of whose sources are synced
+	handles map[string]*Handle
+	lives   map[EndpointKey]*live
+	byAddr  map[netip.AddrPort][]*live
+}
+
+// contributor is a group of a source.
+type contributor struct{ source, group string }
+
+func (a contributor) compare(b contributor) int {
+	if a.source != b.source {
+		if a.source < b.source {
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case a.group < b.group:
+		return -1
+	case a.group > b.group:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// NewTable returns a table without lists. Close ends its goroutines.
+func NewTable(cfg Config) *Table {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&cfg.IdlePerEndpoint, 512)
+	setDefault(&cfg.IdleTime, time.Minute)
+	setDefault(&cfg.MaxWaiters, 1000)
+	setDefault(&cfg.WaitTime, time.Second)
+	setDefault(&cfg.RetryFirst, time.Second)
+	setDefault(&cfg.RetryMax, 30*time.Second)
+	t := &Table{
+		cfg: cfg, wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
+		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
+		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{},
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.owned.Go(t.keep)
+	return t
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Close ends every probe, closes every idle connection and waits for the table's goroutines. Connections in use end
+// with their users.
+func (t *Table) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.cancel()
+	for _, l := range t.lives {
+		l.pool.close()
+	}
+	t.mu.Unlock()
+	t.owned.Wait()
+}
+
+// SetContribution replaces what one group of a source contributes to lists; no sets takes it away. Every upstream
+// that uses a changed list has its new picker when the call returns. Addresses that the group loses by it, and that
+// no other contribution has, stay for doubt as a last resort.
+func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, doubt time.Duration) {
+	who := contributor{source, group}
+	byList := map[model.EndpointsID][]model.EndpointSet{}
+	var named []model.EndpointsID
+	for _, s := range sets {
+		if byList[s.List] == nil {
+			named = append(named, s.List)
+		}
+		byList[s.List] = append(byList[s.List], s)
+	}
+	now := time.Now()
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var fresh []netip.AddrPort // of which the source says something new
+	touched := named
+	for _, id := range t.given[who] {
+		if byList[id] == nil {
+			touched = append(touched, id)
+		}
+	}
+	for _, id := range touched {
+		l := t.list(id)
+		wasKnown := t.knows(l)
+		fresh = append(fresh, l.contribute(who, byList[id], doubt, now)...)
+		if l.merge(now) || !wasKnown {
+			t.rebuild(l)
+		}
+		t.tidy(l)
+	}
+	if len(named) == 0 {
+		delete(t.given, who)
+	} else {
+		t.given[who] = named
+	}
+	for _, addr := range fresh {
+		for _, l := range t.byAddr[addr] {
+			// A probed endpoint comes back by its probe, which knows better.
+			if l.key.Health.Kind == model.HealthNone {
+				t.observe(l, false, "")
+			}
+		}
+	}
+	if doubt > 0 {
+		t.poke()
+	}
+}
+
+// MarkKnown says that every source which keeps lists of this keeper has delivered its first full set: a list that is
+// missing is empty from now on, no longer unknown.
+func (t *Table) MarkKnown(keeper string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known[keeper] {
+		return
+	}
+	t.known[keeper] = true
+	for id, l := range t.lists {
+		if id.Keeper == keeper {
+			t.rebuild(l)
+			t.tidy(l)
+		}
+	}
+}
+
+// list returns a list, which it makes where there is none. The lock is held.
+func (t *Table) list(id model.EndpointsID) *list {
+	l := t.lists[id]
+	if l == nil {
+		l = newList(id)
+		t.lists[id] = l
+	}
+	return l
+}
+
+// knows tells an empty list from an unknown one. The lock is held.
+func (t *Table) knows(l *list) bool { return l.delivered || t.known[l.id.Keeper] }
+
+// rebuild gives every upstream that uses a list its new picker. The lock is held.
+func (t *Table) rebuild(l *list) {
+	for h := range l.users {
+		h.rebuild()
+	}
+}
+
+// tidy forgets a list that nobody offers and nobody uses. The lock is held. A list that was delivered and taken
+// back stays while its keeper is not known as a whole: it is empty, not unknown.
+func (t *Table) tidy(l *list) {
+	if len(l.contributions) == 0 && len(l.doubted) == 0 && len(l.users) == 0 && (t.known[l.id.Keeper] || !l.delivered) {
+		delete(t.lists, l.id)
+	}
+}
+
+// poke has the keeper look at what expires.
+func (t *Table) poke() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// sweepEvery is the grain of the sweeper of idle connections.
+const sweepEvery = time.Second
+
+// keep is the goroutine that ends doubts in time and sweeps idle connections.
+func (t *Table) keep() {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	doubt := time.NewTimer(time.Hour)
+	defer doubt.Stop()
+	for {
+		select {
+		case <-t.ctx.Done():
+			return
+		case <-t.wake:
+		case <-doubt.C:
+		case now := <-sweep.C:
+			t.sweep(now)
+			continue
+		}
+		doubt.Reset(t.expire(time.Now()))
+	}
+}
+
+// expire drops the addresses whose doubt is over and returns how long it is until the next is.
+func (t *Table) expire(now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := time.Hour
+	for _, l := range t.lists {
+		left, changed := l.expire(now)
+		if changed && l.merge(now) {
+			t.rebuild(l)
+		}
+		t.tidy(l)
+		next = min(next, left)
+	}
+	return next
+}
+
+func (t *Table) sweep(now time.Time) {
+	t.mu.Lock()
+	lives := make([]*live, 0, len(t.lives))
+	for _, l := range t.lives {
+		lives = append(lives, l)
+	}
+	t.mu.Unlock()
+	for _, l := range lives {
+		l.pool.sweep(now.Add(-t.cfg.IdleTime))
+	}
+}
+
+// acquireLive returns the live endpoint of a key, which it makes where there is none. The lock is held.
+func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
+	l := t.lives[key]
+	if l == nil {
+		l = newLive(t, key)
+		t.lives[key] = l
+		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
+	}
+	l.users[h] = struct{}{}
+	return l
+}
+
+// releaseLive takes back the use of a live endpoint; the last one closes it. The lock is held.
+func (t *Table) releaseLive(l *live, h *Handle) {
+	delete(l.users, h)
+	if len(l.users) > 0 {
+		return
+	}
+	delete(t.lives, l.key)
+	same := slices.DeleteFunc(t.byAddr[l.key.Addr], func(o *live) bool { return o == l })
+	if len(same) == 0 {
+		delete(t.byAddr, l.key.Addr)
+	} else {
+		t.byAddr[l.key.Addr] = same
+	}
+	l.end()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -85,6 +86,7 @@ func pairs(flag string, all []string) (map[string]string, error) {
 
 func serveCommand() *cobra.Command {
 	var file, name string
+	var untilEOF bool
 	c := &cobra.Command{
 		Use:   "serve -c FILE",
 		Short: "Run the roles and sources that a configuration file switches on",
@@ -105,11 +107,22 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Run(c.Context())
+			ctx := c.Context()
+			if untilEOF {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithCancel(ctx)
+				defer cancel()
+				go func() { // ends with the process: nothing else reads standard input
+					_, _ = io.Copy(io.Discard, c.InOrStdin())
+					cancel()
+				}()
+			}
+			return a.Run(ctx)
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
 	c.Flags().StringVar(&name, "name", "serve", "name of this process in listings")
+	c.Flags().BoolVar(&untilEOF, "until-eof", false, "end when standard input ends: for a process that must not outlive the one that started it")
 	return c
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	Explainer Explainer
 	Health    Health
 	Actions   Actions
+	Traces    explain.Traces
 	Meter     Meter
 	Printed   func() ([]byte, error) // the configuration as YAML, without secrets
 	Console   http.Handler           // everything outside /api, /metrics, /healthz and /readyz
@@ -115,6 +116,7 @@ func (s *Server) Handler() http.Handler {
 	s.probes(mux)
 	mux.Handle("/api/v1/config", only(http.MethodGet, s.config))
 	mux.Handle("/api/v1/explain", s.explain())
+	mux.Handle("/api/v1/trace", only(http.MethodGet, s.trace))
 	mux.Handle("/api/v1/pieces/{piece}/{verb}", only(http.MethodPost, s.act))
 	mux.Handle("/api/v1/{kind}", only(http.MethodGet, s.list))
 	mux.HandleFunc("/api/", notFound)

@@ -5,19 +5,27 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/explain"
 	"paifang/internal/model"
 )
 
 func (a *App) serveAdmin(ctx context.Context) error {
-	l := a.admin
 	var reader adminapi.Reader = a.local
+	var explainer adminapi.Explainer = a.local
 	if len(a.opt.Peers) > 0 {
-		reader = adminapi.Merged(append([]adminapi.Named{{Name: a.opt.Name, Reader: a.local}}, a.opt.Peers...))
+		var all adminapi.Merged
+		var traces []explain.Traces
+		for _, p := range a.opt.Peers {
+			all = append(all, adminapi.Named{Name: p.Name, Reader: p.Client})
+			traces = append(traces, p.Client)
+		}
+		all = append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
+		reader, explainer = all, adminapi.Together{Rules: a.local, All: all, Parts: traces}
 	}
 	return adminapi.New(adminapi.Config{
-		Reader: reader, Explainer: a.local, Health: a.local, Actions: a.local.Actions, Printed: a.cfg.Print, Log: a.log,
+		Reader: reader, Explainer: explainer, Health: a.local, Actions: a.local.Actions, Traces: a.ring, Printed: a.cfg.Print, Log: a.log,
 		Hosts: []string{a.cfg.adminAddress().Addr().String()},
-	}).Serve(ctx, l)
+	}).Serve(ctx, a.admin)
 }
 
 // WaitReady returns when the process is ready, or with ctx's error.
@@ -45,7 +53,7 @@ func (a *App) WaitSettled(ctx context.Context) error {
 				return false
 			}
 		}
-		return true
+		return a.opt.Settled == nil || a.opt.Settled(ctx)
 	})
 }
 

@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,10 +37,20 @@ type Options struct {
 	Dir       string    // that is watched, for showing files relative to it
 	PodOutput func(pod string, line []byte)
 	// Peers are other processes of the same installation by their piece, whose views are shown together with this
-	// one's. May be nil.
-	Peers []adminapi.Named
-	// Actions replaces what stops and starts pieces, where they are processes of their own. May be nil.
-	Actions adminapi.Actions
+	// one's, the SLB first. May be nil.
+	Peers []Peer
+	// Processes are the pieces that are processes of their own. May be nil.
+	Processes adminapi.Actions
+	// Ending is called first at shutdown, to end what must go before. May be nil.
+	Ending func()
+	// Settled tells whether other processes have settled, for WaitSettled. May be nil.
+	Settled func(context.Context) bool
+}
+
+// Peer is another process of the same installation.
+type Peer struct {
+	Name   string // of its piece
+	Client *adminapi.Client
 }
 
 // App is a process. Make it with New and let it Run once.
@@ -144,10 +153,7 @@ func (a *App) buildAdmin() error {
 	if a.reg != nil {
 		a.local.Registry = a.reg
 	}
-	a.local.Actions = a.opt.Actions
-	if a.local.Actions == nil {
-		a.local.Actions = a
-	}
+	a.local.Actions = a
 	l, err := net.Listen("tcp", a.cfg.adminAddress().String())
 	if err != nil {
 		return fmt.Errorf("app: admin API: %w", err)
@@ -157,8 +163,8 @@ func (a *App) buildAdmin() error {
 }
 
 // Run runs the process until ctx ends and returns when everything has ended. A part that cannot go on ends the others.
-func (a *App) Run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
+func (a *App) Run(outer context.Context) error {
+	ctx, fail := context.WithCancelCause(outer)
 	defer fail(nil)
 	// What runs below ends in the order of shutdown, not all at once when ctx does.
 	r := newRunner(fail)
@@ -178,12 +184,12 @@ func (a *App) Run(ctx context.Context) error {
 	gateway := r.run("registration", a.gateway.run)
 
 	<-ctx.Done()
-	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) {
-		cause = nil
+	var failed error
+	if outer.Err() == nil { // a part failed; otherwise somebody asked for the end
+		failed = context.Cause(ctx)
 	}
 	a.shutdown(admin, control, pods, gateway)
-	return cause
+	return failed
 }
 
 // shutdown ends the parts in the order that loses nothing: first nobody is sent here any more, then what is in flight
@@ -191,15 +197,17 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) shutdown(admin, control, pods, gateway *running) {
 	drain, cancel := context.WithTimeout(context.Background(), a.cfg.Drain.or(5*time.Second))
 	defer cancel()
+	if a.opt.Ending != nil {
+		a.opt.Ending()
+	}
 	a.hub.Stop()        // not ready, for those who ask
 	a.sockets.Unready() // nor for balancers that probe
 	gateway.stop()      // who looks the gateway up finds it no more
-	// Pods deregister and finish while the planes still carry their answers.
+	a.l4.Close(drain)   // the SLB before the nodes behind it
+	a.http.Close(drain) // requests in flight end while their pods still run
 	if pods != nil {
-		pods.stop()
+		pods.stop() // they deregister themselves
 	}
-	a.l4.Close(drain) // the SLB before the nodes behind it
-	a.http.Close(drain)
 	control.stop() // nothing is compiled or published from here on
 	a.store.Close()
 	a.dns.Close()
@@ -326,6 +334,9 @@ func (a *App) podChanged(p podrun.PodStatus) {
 	}
 	a.events.say("%s", text)
 }
+
+// Say adds a line to what changed.
+func (a *App) Say(format string, args ...any) { a.events.say(format, args...) }
 
 // Events is what changed, a line each.
 func (a *App) Events() <-chan Event { return a.events.out }

@@ -54,9 +54,10 @@ type Nacos struct {
 
 // DNS is the role dns.
 type DNS struct {
-	Address netip.AddrPort `json:"address" doc:"address:port, UDP and TCP"`
-	Zones   []string       `json:"zones" doc:"zones to answer for, such as test"`
-	TTL     Duration       `json:"ttl,omitempty" doc:"of the records made from hosts; default 5s"`
+	Elsewhere bool           `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
+	Address   netip.AddrPort `json:"address" doc:"address:port, UDP and TCP"`
+	Zones     []string       `json:"zones" doc:"zones to answer for, such as test"`
+	TTL       Duration       `json:"ttl,omitempty" doc:"of the records made from hosts; default 5s"`
 }
 
 // SLB is the role slb.
@@ -124,6 +125,7 @@ type Pods struct {
 	Env    map[string]string `json:"env,omitempty" doc:"variables for every pod"`
 	Logs   string            `json:"logs,omitempty" doc:"directory for what pods print"`
 	Single bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
+	Within Duration          `json:"within,omitempty" doc:"bounds the grace period of pods at shutdown; default 8s"`
 	Export string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
 }
 

@@ -101,7 +101,7 @@ func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
 func (a *App) podConfig() podrun.Config {
 	p := a.cfg.Pods
 	c := podrun.Config{
-		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log,
+		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log, StopWithin: p.Within.or(0),
 		Builtin: map[string][]string{"paifang.dev/example-order": {a.opt.Self, "example", "order"}},
 	}
 	if a.cfg.Data != "" {

@@ -24,6 +24,9 @@ func (a *App) Pieces() []string {
 	if a.reg != nil {
 		out = append(out, "registry")
 	}
+	if a.opt.Processes != nil {
+		out = append(out, a.opt.Processes.Pieces()...)
+	}
 	if a.pods != nil {
 		for _, p := range a.pods.Pods() {
 			out = append(out, p.Name)
@@ -46,6 +49,8 @@ func (a *App) Act(ctx context.Context, name string, verb adminapi.Verb, signal a
 		return fmt.Errorf("%s %s with signal %s: %w", verb, name, signal, errOwnProcess)
 	}
 	switch {
+	case a.opt.Processes != nil && slices.ContainsFunc(a.opt.Processes.Pieces(), known):
+		return a.opt.Processes.Act(ctx, name, verb, signal)
 	case name == "registry" && a.reg != nil:
 		return a.actRegistry(ctx, verb)
 	case isPiece:

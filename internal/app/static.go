@@ -119,8 +119,8 @@ func origin(kind, name string) model.Origin {
 }
 
 func dnsPiece(d *DNS) piece {
-	p := piece{name: "dns"}
-	p.objects.Listeners = []model.Listener{{ID: "dns", Origin: origin("dns", "dns"), Protocol: model.DNS, Bind: []netip.AddrPort{d.Address}, Node: "dns"}}
+	p := piece{name: "dns", elsewhere: d.Elsewhere}
+	p.objects.Listeners = []model.Listener{{ID: "dns", Origin: origin("dns", "dns"), Protocol: model.DNS, Bind: []netip.AddrPort{d.Address}, Node: "dns", Elsewhere: d.Elsewhere}}
 	for _, z := range d.Zones {
 		p.lasting.Zones = append(p.lasting.Zones, model.Zone{
 			Name: z, Origin: origin("zone", z), TTL: d.TTL.or(5 * time.Second),

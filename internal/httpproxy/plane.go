@@ -81,7 +81,8 @@ type change struct {
 	spare    []*listener.Handle
 	bound    []*boundTable
 	dropped  []*boundTable
-	commits  []func() // of certificate stores
+	orphaned []*boundTable // of classes that went: ports that drain still serve them
+	commits  []func()      // of certificate stores
 	failures []certs.Failure
 }
 
@@ -123,7 +124,9 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	}
 	for class, old := range p.sites {
 		if c.sites[class] == nil {
-			c.bindSite(old, &snapshot.Site{})
+			for _, t := range old.hosts.All() {
+				c.orphaned = append(c.orphaned, t)
+			}
 		}
 	}
 	for _, s := range p.servers {
@@ -235,6 +238,12 @@ func (c *change) Commit() {
 	for _, old := range c.gone {
 		p.draining[old] = struct{}{}
 	}
+	for port := range p.draining { // requests that come yet are served by what is current
+		was := port.site.Load()
+		if bound := c.sites[was.listener.EffectiveClass()]; bound != nil {
+			port.site.Store(&site{was.listener, bound.hosts, c.next.Version(), was.via})
+		}
+	}
 }
 
 // Retire drains the ports that are gone and gives back what only the previous generation used. Routes still in use go
@@ -257,6 +266,9 @@ func (c *change) Retire(ctx context.Context) {
 		h.Release(ctx) // its socket has another user
 	}
 	drains.Wait()
+	for _, t := range c.orphaned {
+		p.binder.drop(t)
+	}
 }
 
 // Abort gives back what Prepare took.

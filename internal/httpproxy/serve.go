@@ -67,13 +67,17 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
-	b, ok := w.find()
-	if !ok {
-		code := CodeNoHost
+	b, code := w.find()
+	switch code {
+	case "":
+	case CodeNoHost:
 		if w.hostKnown() {
 			code = CodeNoRoute
 		}
 		w.own(404, code)
+		return
+	default:
+		w.own(503, code)
 		return
 	}
 	w.route = b
@@ -101,18 +105,22 @@ func (w *work) dispatch() {
 	w.sendOwn()
 }
 
-// find returns the route of the request with a reference taken.
-func (w *work) find() (*boundRoute, bool) {
+// find returns the route of the request with a reference taken, or why there is none.
+func (w *work) find() (*boundRoute, model.Code) {
 	for {
 		found, ok := snapshot.Find(&w.site.hosts, w.site.listener.HostRule, w.x.Request.Host, snapshot.Request(w))
 		if !ok {
-			return nil, false
+			return nil, CodeNoHost
 		}
 		if b := found.In.routes[found.Index]; b.acquire() {
-			return b, true
+			return b, ""
 		}
-		// The route was retired since the site was loaded: there is a newer one.
-		w.site = w.c.port.site.Load()
+		// The route was retired since the site was loaded: there is a newer site, unless the port is at its end.
+		next := w.c.port.site.Load()
+		if next == w.site {
+			return nil, CodeShutdown
+		}
+		w.site = next
 		w.x.Listener = &w.site.listener
 	}
 }

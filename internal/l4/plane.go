@@ -55,7 +55,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	var failed []error
 	bound := false
 	for l := range next.Listeners() {
-		if l.Protocol != model.TCP {
+		if l.Protocol != model.TCP || l.Elsewhere {
 			continue
 		}
 		s, diagnostic := p.service(next, l)

@@ -22,7 +22,7 @@ import (
 func TestPlainProgramsBindAllAddresses(t *testing.T) {
 	b := start(t, Config{})
 	w := deployment(2)
-	w.Container.Env = []model.EnvVar{{Name: "HELPER", Value: "plain"}, {Name: "PORT", Value: "1"}}
+	w.Container.Env = []model.EnvVar{{Name: "HELPER", Value: "plain"}, {Name: "PORT", Value: "1"}, noSleep}
 	w.Container.PortEnv = "PORT"
 	w.Container.Readiness = nil
 	w.Container.Ports[0].Host = 18090
@@ -150,7 +150,7 @@ func TestSingleAddress(t *testing.T) {
 	b := start(t, Config{Single: true, Builtin: map[string][]string{"order": {self}}, Nodes: []Node{{Name: "node-1"}, {Name: "node-2"}}})
 	w := deployment(2)
 	w.Container.Command, w.Container.Args = nil, nil
-	w.Container.Env = []model.EnvVar{{Name: "HELPER", Value: "server"}, {Name: "LISTEN", Value: "$(PORT)"}}
+	w.Container.Env = []model.EnvVar{{Name: "HELPER", Value: "server"}, {Name: "LISTEN", Value: "$(PORT)"}, noSleep}
 	b.commit(w)
 	b.until("both are ready", func() bool { return len(strings.Fields(b.in("shop/order", model.Ready))) == 2 })
 	seen := map[netip.AddrPort]bool{}

@@ -72,13 +72,14 @@ func (e *environ) list() []string {
 
 // newEnviron makes the environment of a container. port, if it is not 0, is told in portEnv and cannot be overridden:
 // the mapping leads there.
-func newEnviron(extra map[string]string, c model.Container, s self, portEnv string, port uint16) (*environ, error) {
+func newEnviron(mark string, extra map[string]string, c model.Container, s self, portEnv string, port uint16) (*environ, error) {
 	e := &environ{values: map[string]string{}}
 	for _, name := range keptEnv {
 		if v, ok := os.LookupEnv(name); ok {
 			e.set(name, v)
 		}
 	}
+	e.set(markVar, mark)
 	e.set("POD_NAME", s.name)
 	e.set("POD_NAMESPACE", s.namespace)
 	e.set("POD_IP", s.ip.String())

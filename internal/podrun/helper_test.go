@@ -79,6 +79,37 @@ func helperPlain() {
 	os.Exit(1)
 }
 
+// helperRunner is a process with a Runner of its own, to be killed.
+func helperRunner() {
+	r, err := New(Config{Nodes: nodes(), State: os.Getenv("STATE")})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go func() { fmt.Println(r.Run(context.Background())) }()
+	w := deployment(1)
+	w.Container.Env = append(w.Container.Env, model.EnvVar{Name: "FLAGS", Value: "deaf"})
+	if os.Getenv("SHELL_POD") != "" { // a pod whose real program is the child of a shell
+		w.Container.Command = []string{"sh", "-c", w.Container.Command[0] + " & wait"}
+		w.Container.Args = nil
+	}
+	c, _ := r.Prepare(context.Background(), snapshot.New(snapshot.Contents{Workloads: []model.Workload{w}}))
+	c.Commit()
+	for {
+		if p := r.Pods(); len(p) == 1 && p[0].Ready {
+			fmt.Println("pod", p[0].PID)
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	select {}
+}
+
+func helperGrandchild() {
+	fmt.Println("here")
+	time.Sleep(time.Hour)
+}
+
 // bench is a Runner with somebody who listens to its source.
 type bench struct {
 	t      *testing.T
@@ -233,6 +264,9 @@ func nodes() []Node {
 	}
 }
 
+// noSleep has a program that is built with the race detector end without its second of patience.
+var noSleep = model.EnvVar{Name: "GORACE", Value: "atexit_sleep_ms=0"}
+
 // containerPort is bound by the pods; taken on one address it is free on the next.
 const containerPort = 18080
 
@@ -249,7 +283,7 @@ func deployment(replicas int) model.Workload {
 		Serves: []model.Serves{{List: list("shop/order"), Port: containerPort}},
 		Container: model.Container{
 			Name: "order", Image: "order:v1", Command: []string{self}, Args: []string{"to", "$(POD_NAME)"},
-			Env:       []model.EnvVar{{Name: "HELPER", Value: "server"}, {Name: "LISTEN", Value: fmt.Sprint(containerPort)}},
+			Env:       []model.EnvVar{{Name: "HELPER", Value: "server"}, {Name: "LISTEN", Value: fmt.Sprint(containerPort)}, noSleep},
 			Ports:     []model.Port{{Name: "http", Port: containerPort}},
 			Readiness: &model.Probe{Kind: model.ProbeHTTP, Path: "/healthz", Port: containerPort, Period: 50 * time.Millisecond, Timeout: time.Second, FailureThreshold: 1},
 		},

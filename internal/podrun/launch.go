@@ -89,7 +89,7 @@ func (p *pod) prepare() (launch, error) {
 	if builtin && !given && len(ports) > 0 {
 		tell = ports[0]
 	}
-	env, err := newEnviron(p.r.cfg.Env, c, p.self(), portEnv, tell)
+	env, err := newEnviron(p.r.mark, p.r.cfg.Env, c, p.self(), portEnv, tell)
 	if err != nil {
 		return launch{}, err
 	}

@@ -13,14 +13,19 @@ import (
 	"time"
 )
 
-// ledgerName is the file in Config.State: a line "owner PID IDENTITY" and a line "pod PID IDENTITY NAME" for each
+// ledgerName is the file in Config.State: a line "owner PID IDENTITY MARK" and a line "pod PID IDENTITY NAME" for each
 // process.
 const ledgerName = "processes"
 
+// markVar is the variable in which all processes of one Runner, and what these start, carry its mark.
+const markVar = "PAIFANG_RUN"
+
 // ledger remembers the running processes on disk, so that a start after this process was killed can end them. A
-// process is known by its number and its start, never by its number alone.
+// process is known by its number and its start, never by its number alone. What it started itself is known by the mark
+// in its environment, where the system lets us read that.
 type ledger struct {
 	path string // empty: nothing is remembered
+	mark string
 
 	mu      sync.Mutex
 	entries map[int]string // pid → identity and pod
@@ -28,8 +33,8 @@ type ledger struct {
 
 // openLedger ends what a predecessor left behind, unless that one still runs, which is an error. ended names the pods
 // that were found.
-func openLedger(dir string) (l *ledger, ended []string, err error) {
-	l = &ledger{entries: map[int]string{}}
+func openLedger(dir, mark string) (l *ledger, ended []string, err error) {
+	l = &ledger{mark: mark, entries: map[int]string{}}
 	if dir == "" {
 		return l, nil, nil
 	}
@@ -51,11 +56,15 @@ func openLedger(dir string) (l *ledger, ended []string, err error) {
 func endLeftovers(text []byte) (ended []string, err error) {
 	var pids []int
 	var ids []string
+	mark := ""
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
 		if len(f) < 3 {
 			continue
+		}
+		if f[0] == "owner" && len(f) == 4 {
+			mark = f[3]
 		}
 		pid, err := strconv.Atoi(f[1])
 		if err != nil || pid <= 1 || pid == os.Getpid() {
@@ -70,6 +79,12 @@ func endLeftovers(text []byte) (ended []string, err error) {
 		case f[0] == "pod" && len(f) == 4:
 			killGroup(pid)
 			pids, ids, ended = append(pids, pid), append(ids, f[2]), append(ended, f[3])
+		}
+	}
+	for _, pid := range marked(mark) {
+		if id, err := identity(pid); err == nil && pid != os.Getpid() {
+			killGroup(pid)
+			pids, ids, ended = append(pids, pid), append(ids, id), append(ended, strconv.Itoa(pid))
 		}
 	}
 	deadline := time.Now().Add(2 * time.Second)
@@ -117,7 +132,7 @@ func (l *ledger) remove(pid int) error {
 func (l *ledger) save() error {
 	var b strings.Builder
 	if own, err := identity(os.Getpid()); err == nil {
-		fmt.Fprintf(&b, "owner %d %s\n", os.Getpid(), own)
+		fmt.Fprintf(&b, "owner %d %s %s\n", os.Getpid(), own, l.mark)
 	}
 	for pid, rest := range l.entries {
 		fmt.Fprintf(&b, "pod %d %s\n", pid, rest)

@@ -4,7 +4,6 @@ package podrun
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,39 +13,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
-	"paifang/internal/snapshot"
 )
-
-// helperRunner is a process with a Runner of its own, to be killed.
-func helperRunner() {
-	r, err := New(Config{Nodes: nodes(), State: os.Getenv("STATE")})
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	go func() { fmt.Println(r.Run(context.Background())) }()
-	w := deployment(1)
-	w.Container.Env = append(w.Container.Env, model.EnvVar{Name: "FLAGS", Value: "deaf"})
-	if os.Getenv("SHELL_POD") != "" { // a pod whose real program is the child of a shell
-		w.Container.Command = []string{"sh", "-c", w.Container.Command[0] + " & wait"}
-		w.Container.Args = nil
-	}
-	c, _ := r.Prepare(context.Background(), snapshot.New(snapshot.Contents{Workloads: []model.Workload{w}}))
-	c.Commit()
-	for {
-		if p := r.Pods(); len(p) == 1 && p[0].Ready {
-			fmt.Println("pod", p[0].PID)
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	select {}
-}
-
-func helperGrandchild() {
-	fmt.Println("here")
-	time.Sleep(time.Hour)
-}
 
 // startHelper starts this binary as a helper and returns it with the second word of its first line.
 func startHelper(t *testing.T, env ...string) (*exec.Cmd, string) {

@@ -35,6 +35,7 @@ type pod struct {
 
 	// Of the pod's goroutine alone:
 	out    *output
+	holder order  // by which the pod was stopped
 	free   uint16 // the port that its program was given; 0: none
 	pauses backoff
 
@@ -271,7 +272,7 @@ func (p *pod) idle(d time.Duration) bool {
 				o.answer(nil)
 				return true
 			case o.hold && o.signal != STOP:
-				o.answer(nil)
+				p.holder = o
 				return p.hold()
 			default:
 				o.answer(p.noProcess())
@@ -317,6 +318,7 @@ func (p *pod) hold() bool {
 		v.status.Phase, v.status.Message, v.status.Ready, v.status.PID = Stopped, "stopped by hand; paifang start "+p.name, false, 0
 		v.draining, v.fault, v.mapped = false, nil, nil
 	})
+	p.holder.answer(nil)
 	for {
 		select {
 		case <-p.end:

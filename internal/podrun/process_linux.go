@@ -1,9 +1,11 @@
 package podrun
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -11,6 +13,27 @@ import (
 // groupOfItsOwn keeps Ctrl-C from the pods and ends each of them with this process, however that ends.
 func groupOfItsOwn() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// marked returns the processes that carry a mark in their environment.
+func marked(mark string) []int {
+	if mark == "" {
+		return nil
+	}
+	var out []int
+	dirs, _ := os.ReadDir("/proc")
+	want := []byte("\x00" + markVar + "=" + mark + "\x00")
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		env, err := os.ReadFile("/proc/" + d.Name() + "/environ") // those of others cannot be read
+		if err == nil && bytes.Contains(append([]byte{0}, env...), want) {
+			out = append(out, pid)
+		}
+	}
+	return out
 }
 
 // identity is what a process has for as long as it lives and no later one with its number has: field 22 of

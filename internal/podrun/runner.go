@@ -3,6 +3,7 @@ package podrun
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -18,6 +19,7 @@ import (
 // what is decided depends on how things stand, never on what happened in which order.
 type Runner struct {
 	cfg      Config
+	mark     string // of all processes of this Runner
 	programs programs
 	places   *addresses
 	spawner  *spawner
@@ -48,7 +50,7 @@ func New(cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	return &Runner{
-		cfg: cfg, programs: programs{run: cfg.Run, builtin: cfg.Builtin}, places: newAddresses(), spawner: newSpawner(),
+		cfg: cfg, mark: rand.Text(), programs: programs{run: cfg.Run, builtin: cfg.Builtin}, places: newAddresses(), spawner: newSpawner(),
 		feed: newFeed(), wake: make(chan struct{}, 1), closing: make(chan struct{}), hurry: make(chan struct{}),
 		pass: map[model.WorkloadID]map[string]bool{},
 	}, nil
@@ -60,7 +62,7 @@ func (r *Runner) Source() source.Source { return r.feed }
 // Run runs the pods until ctx ends, then ends them: SIGTERM, at most Config.StopWithin, SIGKILL. It returns when no
 // process is left. It is called once.
 func (r *Runner) Run(ctx context.Context) error {
-	l, ended, err := openLedger(r.cfg.State)
+	l, ended, err := openLedger(r.cfg.State, r.mark)
 	if err != nil {
 		return err
 	}
@@ -75,15 +77,15 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer threads.Wait()
 	defer release()
 
-	over := ctx.Done()
+	stop, over := ctx.Done(), false
 	for {
 		select {
 		case <-r.wake:
-		case <-over:
-			over = nil
+		case <-stop:
+			stop, over = nil, true
 			close(r.closing)
 		}
-		if r.reconcile(over == nil) == 0 && over == nil {
+		if r.reconcile(over) == 0 && over {
 			r.lives.Wait()
 			return nil
 		}

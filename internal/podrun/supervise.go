@@ -16,6 +16,9 @@ import (
 // there. Kubernetes takes it for ready at once and has its first requests refused.
 const firstConnect = 5 * time.Second
 
+// attachedEach is the pause between two looks whether an attached process without a readiness probe accepts connections.
+const attachedEach = 500 * time.Millisecond
+
 // watcher runs what accompanies one process: its probes and its mappings.
 type watcher struct {
 	p        *pod
@@ -90,7 +93,7 @@ func (w *watcher) up() {
 	case w.c.Readiness != nil:
 		w.probe(readiness, w.c.Readiness)
 	case w.p.attached.IsValid():
-		w.probe(readiness, &model.Probe{Kind: model.ProbeTCP, Period: time.Second})
+		w.probe(readiness, &model.Probe{Kind: model.ProbeTCP, Period: attachedEach, FailureThreshold: 1})
 	default:
 		w.running.Go(func() {
 			if len(ports) > 0 {
@@ -149,6 +152,7 @@ func (p *pod) supervise(l launch, proc *process) outcome {
 	for {
 		select {
 		case <-proc.exited:
+			w.cancel()
 			return p.exited(proc)
 		case v := <-w.verdicts:
 			if dead := p.judge(w, v); dead != "" {
@@ -292,7 +296,7 @@ func (p *pod) obey(w *watcher, proc *process, o order) (stopped bool) {
 		return false
 	}
 	p.change(func(v *view) { v.status.Ready, v.status.PID, v.draining = false, 0, false })
-	o.answer(nil)
+	p.holder = o // is answered once everything that accompanied the process has ended, too
 	return true
 }
 

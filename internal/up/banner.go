@@ -86,7 +86,12 @@ func (p *Plan) PrintTable(w io.Writer) error {
 	fmt.Fprintf(t, "watching\t%s\n", strings.Join(p.Paths, ", "))
 	fmt.Fprintf(t, "state\t%s\n", p.State)
 	fmt.Fprintf(t, "pod logs\t%s\n", p.Config.Pods.Logs)
-	fmt.Fprintf(t, "access log\t%s\n", p.Config.Log.Access)
+	if p.Split {
+		fmt.Fprintf(t, "access logs\t%s\n", filepath.Join(p.State, "access-PIECE.log"))
+		fmt.Fprintf(t, "pieces' logs\t%s\n", filepath.Join(p.State, "pieces"))
+	} else {
+		fmt.Fprintf(t, "access log\t%s\n", p.Config.Log.Access)
+	}
 	fmt.Fprintln(t, "\nPASTE INTO A SECOND TERMINAL\tSHOWS")
 	for _, c := range p.Commands() {
 		fmt.Fprintf(t, "%s\t# %s\n", c.Line, c.Shows)

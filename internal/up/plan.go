@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/app"
 )
@@ -211,6 +212,7 @@ func (p *Plan) config() app.Config {
 		Admin:   app.Admin{Address: at["admin"]},
 		Log:     app.Log{Level: p.LogLevel, Access: filepath.Join(p.State, "access.log")},
 		Sources: app.Sources{Manifests: p.Paths, Routes: p.Paths},
+		Drain:   app.Duration(4 * time.Second), // with the pods' it stays below the ten seconds that Ctrl-C may take
 		DNS:     &app.DNS{Address: at["dns"], Zones: []string{p.Zone}},
 		SLB: &app.SLB{Listeners: []app.SLBListener{
 			{Name: "http", Address: at["slb"], Nodes: behind(false)},
@@ -222,7 +224,8 @@ func (p *Plan) config() app.Config {
 			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
-			Env: map[string]string{"PAIFANG_REGISTRY": at["registry"].String()},
+			Within: app.Duration(4 * time.Second),
+			Env:    map[string]string{"PAIFANG_REGISTRY": at["registry"].String()},
 			Nodes: []app.PodNode{
 				{Name: "node-1", Range: p.podRange(1), Addr: at["node-1"].Addr()},
 				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},

@@ -46,15 +46,16 @@ func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 	if p.Split {
 		return p.runSplit(ctx, out, o)
 	}
-	return p.runApp(ctx, out, o)
+	return p.runApp(ctx, out, o, func(*app.App) {})
 }
 
 // runApp runs everything in this process.
-func (p *Plan) runApp(ctx context.Context, out io.Writer, o app.Options) error {
+func (p *Plan) runApp(ctx context.Context, out io.Writer, o app.Options, made func(*app.App)) error {
 	a, err := app.New(p.Config, o)
 	if err != nil {
 		return err
 	}
+	made(a)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package httpproxy
+
+import "time"
+
+// processTime cannot be told here.
+func processTime() time.Duration { return 0 }

@@ -59,7 +59,7 @@ func drain(inner <-chan source.Update, ended <-chan error, err error) error {
 	for {
 		select {
 		case <-inner:
-		case <-ended:
+		case <-ended: //nolint:errcheck // the error that counts is the one that made us leave
 			return err
 		}
 	}

@@ -93,13 +93,6 @@ func (p *registryPiece) stop(ctx context.Context) bool {
 	return true
 }
 
-// running tells whether it serves.
-func (p *registryPiece) running() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.server != nil
-}
-
 // Services lists what is registered, used or not.
 func (p *registryPiece) Services() []adminapi.Service {
 	r, ok := p.handle.Current()

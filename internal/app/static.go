@@ -87,13 +87,6 @@ func (s *static) set(name string, stopped bool) bool {
 	return true
 }
 
-// isStopped tells whether a piece is stopped.
-func (s *static) isStopped(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped[name]
-}
-
 // pieces turns the roles of a configuration into what they contribute.
 func pieces(c *Config) []piece {
 	var out []piece

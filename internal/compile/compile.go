@@ -441,9 +441,7 @@ func (c *compiler) tables() {
 		}
 		var claims []*snapshot.Route
 		if t, ok := site.Get(p.host); ok {
-			for _, r := range t.Routes {
-				claims = append(claims, r)
-			}
+			claims = append(claims, t.Routes...)
 			for _, l := range t.Lost {
 				claims = append(claims, l.Route)
 			}

@@ -31,8 +31,8 @@ type Config struct {
 	Loop func(listener model.ListenerID, host, path string)
 }
 
-// Timeouts bound every wait. They are kept by a sweeper: a wait may last an eighth longer than its timeout, at most
-// 250 ms.
+// Timeouts bound every wait. They are kept by a sweeper: a wait may last a quarter longer than its timeout, at most
+// half a second.
 type Timeouts struct {
 	Handshake     time.Duration // TLS, all of it; default 10 s
 	RequestHead   time.Duration // from the first byte of a request to the end of its head; default 10 s

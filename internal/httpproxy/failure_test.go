@@ -407,3 +407,38 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+func TestUpstreamThatTakesNoBody(t *testing.T) {
+	s, rec := simple(t, func(c net.Conn, _ *bufio.Reader) {
+		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		time.Sleep(time.Second) // reads nothing
+	}, short)
+	c := s.dial()
+	size := 64 << 20
+	c.send(post("/", "", fmt.Sprintf("Content-Length: %d", size)))
+	go io.Copy(c, io.LimitReader(zeros{}, int64(size)))
+	r := c.receive("POST")
+	if !strings.HasPrefix(r.status, "HTTP/1.1 504") || s.last(1).Reason != "upstream-timeout" || s.last(1).Endpoint.String() != rec.Addr().String() {
+		t.Errorf("%+v %+v", r, s.last(1))
+	}
+}
+
+// zeros is an endless body.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestDrippedBodyIsCut(t *testing.T) {
+	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.RequestBody = 40 * time.Millisecond })
+	c := s.dial().send(post("/", "", "Content-Length: 60000"))
+	began := time.Now()
+	for time.Since(began) < 10*time.Second {
+		if _, err := io.WriteString(c, "x"); err != nil {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if took := time.Since(began); took > 3*time.Second || len(rec.requests()) != 0 {
+		t.Errorf("a dripping client was served for %v", took)
+	}
+}

@@ -164,6 +164,13 @@ func isIdempotent(method string) bool {
 func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempotent bool) outcome {
 	c := w.c
 	c.up.Store(up)
+	if c.cut.Load() { // while it was connecting, when there was nothing to interrupt
+		c.up.Store(nil)
+		up.Close()
+		e.Done(upstream.Abandoned)
+		w.fail(CodeShutdown)
+		return settled
+	}
 	kept := up.Requests > 0
 	n, err := w.sendRequest(up)
 	if err == nil && !whole {
@@ -221,7 +228,7 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 	case errors.As(err, &fault):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)
-	case errors.Is(err, errLate):
+	case errors.Is(err, errLate), s != nil && s.late:
 		e.Done(upstream.Failed)
 		w.own(504, CodeUpstreamTimeout)
 	case errors.Is(err, errUnasked):

@@ -54,7 +54,9 @@ func (w *work) identify() {
 	}
 	f.Set("X-Forwarded-For", chain)
 	f.Set("X-Forwarded-Proto", proto)
-	f.Set("X-Forwarded-Host", host)
+	if host != "" {
+		f.Set("X-Forwarded-Host", host)
+	}
 	f.Set("X-Forwarded-Port", port)
 	f.Set("X-Real-IP", clientText)
 	f.Set("X-Request-ID", x.ID)

@@ -160,7 +160,7 @@ func remote(t testing.TB, change func(*stand, *Config)) (s *stand, load func(con
 func TestRequestsDoNotAllocate(t *testing.T) {
 	requests := 100_000
 	if testing.Short() || raceEnabled {
-		requests = 20_000
+		requests = 10_000
 	}
 	_, load := remote(t, nil)
 	load(16, 4000, "/order/42?a=b") // warm up

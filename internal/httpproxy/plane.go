@@ -27,6 +27,7 @@ type Plane struct {
 	binder   *binder
 	instance string
 	began    time.Time
+	tick     time.Duration   // between two sweeps
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	sweeper  sync.WaitGroup
@@ -61,6 +62,7 @@ func New(cfg Config) (*Plane, error) {
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, ids: map[model.RouteID]int{}}
 	p.works.New = func() any { return &work{} }
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.tick = cfg.Timeouts.tick()
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
 	return p, nil

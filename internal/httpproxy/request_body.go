@@ -11,6 +11,9 @@ import (
 // not held up by a slow client, and can be asked again on another endpoint.
 const gatherBelow = 64 << 10
 
+// gatherTimes is how many times Timeouts.RequestBody such a body may take in all: a client that drips is cut.
+const gatherTimes = 5
+
 // continueLine tells a client that waits with its body to send it (RFC 9110, 10.1.1). The expectation ends here: the
 // upstream never sees it.
 const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
@@ -52,8 +55,10 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 	if !w.goOn() {
 		return false, false
 	}
+	timeout := w.c.plane.cfg.Timeouts.RequestBody
+	end := w.c.plane.in(gatherTimes * timeout)
 	for int64(n) < length {
-		got, err := w.c.read(block[n:length], readingBody, w.c.plane.in(w.c.plane.cfg.Timeouts.RequestBody))
+		got, err := w.c.read(block[n:length], readingBody, min(w.c.plane.in(timeout), end))
 		n += got
 		w.use(got)
 		if err != nil && int64(n) < length {

@@ -11,7 +11,7 @@ const peekEach = time.Second
 
 // in is the plane's clock in so much time, rounded so that no wait is shorter than it should be.
 func (p *Plane) in(d time.Duration) int64 {
-	return p.clock.Load() + (d + p.cfg.Timeouts.tick()).Milliseconds()
+	return p.clock.Load() + (d + p.tick).Milliseconds()
 }
 
 // date is the Date field of answers of our own (RFC 9110, 6.6.1).
@@ -27,7 +27,7 @@ func (p *Plane) tell(now time.Time) {
 
 // sweep is the goroutine that keeps the time and ends waits that take too long.
 func (p *Plane) sweep() {
-	tick := time.NewTicker(p.cfg.Timeouts.tick())
+	tick := time.NewTicker(p.tick)
 	defer tick.Stop()
 	var peeked time.Time
 	var ports []*port

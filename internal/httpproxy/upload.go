@@ -15,6 +15,7 @@ type uploadState struct {
 	done     chan struct{}
 	finished atomic.Bool
 	whole    bool // all of the body was sent
+	late     bool // the upstream did not take the next part in time
 	status   int  // if the client is to blame: what to answer
 	code     model.Code
 	err      error
@@ -83,7 +84,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		c.upload.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
 		_, err = up.TCP.Write(part)
 		if c.upload.leave() {
-			err = errLate
+			err, s.late = errLate, true
 		}
 		if err != nil {
 			return err

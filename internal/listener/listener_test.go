@@ -109,7 +109,7 @@ func TestClientAddress(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	s := newSet(t, Config{DrainDelay: time.Minute, HeaderTimeout: 300 * time.Millisecond})
-	h := acquire(t, s, model.Listener{ID: "node", Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	h := acquire(t, s, model.Listener{ID: "node", Protocol: model.HTTPS, Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	h.Serve(say)
 	local := header(t, 2, true)
 	probe := func() string {

@@ -79,10 +79,22 @@ func (s *Set) Acquire(ctx context.Context, l model.Listener, at netip.AddrPort) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.closed:
-		return nil, ErrClosed
-	default:
+	for {
+		select {
+		case <-s.closed:
+			return nil, ErrClosed
+		default:
+		}
+		sock := s.sockets[k]
+		if sock == nil || !sock.closing {
+			break
+		}
+		s.mu.Unlock()
+		<-sock.ended // in a moment, see backlog
+		s.mu.Lock()
+		if s.sockets[k] == sock {
+			delete(s.sockets, k)
+		}
 	}
 	sock := s.sockets[k]
 	if sock == nil {
@@ -94,7 +106,7 @@ func (s *Set) Acquire(ctx context.Context, l model.Listener, at netip.AddrPort) 
 		if err != nil {
 			return nil, fmt.Errorf("listener: bind: %w", err)
 		}
-		sock = &socket{set: s, key: k, tcp: l.(*net.TCPListener)}
+		sock = &socket{set: s, key: k, tcp: l.(*net.TCPListener), ended: make(chan struct{})}
 		s.sockets[k] = sock
 	}
 	sock.refs++
@@ -114,9 +126,10 @@ func (s *Set) Close() {
 	default:
 		close(s.closed)
 	}
-	for k, sock := range s.sockets {
-		sock.close()
-		delete(s.sockets, k)
+	for _, sock := range s.sockets {
+		if !sock.closing {
+			sock.close()
+		}
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
@@ -159,7 +172,9 @@ func (h *Handle) Release(ctx context.Context) {
 	last := s.refs == 0
 	if last {
 		s.draining.Store(true)
+		s.last++
 	}
+	drain := s.last
 	s.set.mu.Unlock()
 	if !last {
 		return
@@ -174,10 +189,17 @@ func (h *Handle) Release(ctx context.Context) {
 		}
 	}
 	s.set.mu.Lock()
+	if s.refs > 0 || s.last != drain || s.closing {
+		s.set.mu.Unlock()
+		return
+	}
+	s.close()
+	s.set.mu.Unlock()
+	<-s.ended
+	s.set.mu.Lock()
 	defer s.set.mu.Unlock()
-	if s.refs == 0 && s.set.sockets[s.key] == s {
+	if s.set.sockets[s.key] == s {
 		delete(s.set.sockets, s.key)
-		s.close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,10 @@ type socket struct {
 	key  key
 	tcp  *net.TCPListener
 	refs int // under set.mu
+	last int // counts the drains that began, under set.mu: only the newest may close
+	// closing is set, under set.mu, when the socket is to be closed; ended is closed when it is.
+	closing bool
+	ended   chan struct{}
 
 	serving  atomic.Pointer[serving]
 	start    sync.Once
@@ -31,8 +36,18 @@ type serving struct {
 	handler  Handler
 }
 
+// backlog is how long a socket that closes still takes what the system had accepted for it, which a close would reset.
+const backlog = 20 * time.Millisecond
+
+// close ends accepting: at once where nobody accepts, else after what waits in the backlog.
 func (s *socket) close() {
-	_ = s.tcp.Close() // a listener that was closed already is closed
+	s.closing = true
+	if s.serving.Load() == nil {
+		_ = s.tcp.Close() // a listener that was closed already is closed
+		close(s.ended)
+		return
+	}
+	_ = s.tcp.SetDeadline(time.Now().Add(backlog))
 }
 
 // Pauses after an accept that failed because the machine is out of descriptors or memory.
@@ -42,10 +57,15 @@ const (
 )
 
 func (s *socket) accept() {
+	defer close(s.ended)
 	pause := acceptPauseFirst
 	for {
 		tcp, err := s.tcp.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = s.tcp.Close()
 			return
 		}
 		if err != nil {
@@ -101,7 +121,8 @@ func (s *socket) serve(tcp *net.TCPConn) {
 			s.refuse(tcp)
 			return
 		}
-		if c.local && c.probe(!s.draining.Load() && !s.set.unready.Load(), s.set.cfg.HeaderTimeout) {
+		http := now.listener.Protocol == model.HTTP || now.listener.Protocol == model.HTTPS
+		if http && c.local && c.probe(!s.draining.Load() && !s.set.unready.Load(), s.set.cfg.HeaderTimeout) {
 			return
 		}
 	}

@@ -113,7 +113,7 @@ func (p *pod) endpoint(port uint16) (model.Endpoint, bool) {
 	}
 	e := model.Endpoint{Addr: at, Node: s.Node, Name: p.name, Tags: p.labels, State: model.Unhealthy}
 	switch {
-	case p.view.draining, p.ending && s.Ready:
+	case p.view.draining:
 		e.State = model.Draining
 	case s.Ready:
 		e.State, e.Since = model.Ready, s.Since
@@ -146,6 +146,10 @@ func (p *pod) keep(wanted []model.Serves) {
 func (p *pod) tellToEnd() {
 	if !p.ending {
 		p.ending = true
+		p.change(func(v *view) {
+			v.draining = v.status.Ready
+			v.status.Phase, v.status.Ready = Terminating, false
+		})
 		close(p.end)
 	}
 }

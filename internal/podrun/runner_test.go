@@ -137,7 +137,7 @@ func TestScaleAndLabels(t *testing.T) {
 func TestRollout(t *testing.T) {
 	b := start(t, Config{})
 	b.commit(with(deployment(2), "FLAGS", "slow"))
-	b.until("both are ready", func() bool { return b.ready() == "order-a order-b" })
+	b.until("both are ready", func() bool { return b.in("shop/order", model.Ready) == "order-a order-b" })
 	next := deployment(2)
 	next.Template = "2"
 	b.commit(next)
@@ -241,9 +241,7 @@ func TestCrashAndRestart(t *testing.T) {
 	if d := b.r.Diagnostics()[0]; d.Code != model.CodeWorkloadFailed || !strings.Contains(d.Message, "killed") {
 		t.Errorf("%v", d)
 	}
-	if b.in("shop/order", model.Ready) != "" {
-		t.Error("a dead pod is offered")
-	}
+	b.until("a dead pod is not offered", func() bool { return b.in("shop/order", model.Ready) == "" && b.pod("order-a").Phase == BackOff })
 	b.until("restarted later", func() bool { return b.ready() == "order-a" && len(b.r.Diagnostics()) == 0 })
 	kill()
 	b.until("backed off again", func() bool { return b.pod("order-a").Phase == BackOff })

@@ -182,6 +182,9 @@ func (p *pod) judge(w *watcher, v verdict) string {
 		p.change(func(s *view) { s.status.Message = fmt.Sprintf("%s probe: %v", v.probe, v.why) })
 	case v.probe == readiness:
 		p.change(func(s *view) {
+			if s.status.Phase == Terminating {
+				return
+			}
 			s.status.Ready, s.status.Message = v.ok, ""
 			if v.ok {
 				s.status.Since, s.fault = time.Now(), nil
@@ -222,7 +225,7 @@ func (p *pod) exited(proc *process) outcome {
 // What restarts is not asked: why is shown, and empty when the pod goes.
 func (p *pod) quit(w *watcher, proc *process, why string) {
 	p.change(func(v *view) {
-		v.draining = v.status.Ready
+		v.draining = v.draining || v.status.Ready
 		v.status.Ready, v.status.Phase, v.status.Message = false, Terminating, why
 	})
 	stay := orElse(p.spec.Grace, defaultStay)

@@ -3,6 +3,7 @@
 package up
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -170,7 +171,7 @@ func isYAML(name string) bool {
 }
 
 func unwrapPath(err error) error {
-	if pe, ok := err.(*os.PathError); ok {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return pe.Err
 	}
 	return err

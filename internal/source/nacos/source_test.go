@@ -249,7 +249,7 @@ func TestServerLosesItsMemory(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("Run goes on")
 	}
-	out, ended = run(t, t.Context(), src)
+	_, ended = run(t, t.Context(), src)
 	if err := <-ended; err == nil {
 		t.Fatal("no error without a server")
 	}

@@ -18,19 +18,21 @@ type effect struct {
 }
 
 // filters are all that Spring has; those without a reader are not supported.
-var filters = map[string]func(*effect, *part) error{
-	"StripPrefix": (*effect).stripPrefix, "RewritePath": (*effect).rewritePath, "PrefixPath": (*effect).prefixPath, "SetPath": (*effect).setPath,
-	"AddRequestHeader": headerFilter("request-headers", "add"), "SetRequestHeader": headerFilter("request-headers", "set"),
-	"RemoveRequestHeader": headerFilter("request-headers", "remove"), "AddResponseHeader": (*effect).addResponseHeader,
-	"SetResponseHeader": headerFilter("response-headers", "set"), "RemoveResponseHeader": headerFilter("response-headers", "remove"),
-	"PreserveHostHeader": (*effect).preserveHost, "SetRequestHostHeader": (*effect).setHost,
+func filters() map[string]func(*effect, *part) error {
+	return map[string]func(*effect, *part) error{
+		"StripPrefix": (*effect).stripPrefix, "RewritePath": (*effect).rewritePath, "PrefixPath": (*effect).prefixPath, "SetPath": (*effect).setPath,
+		"AddRequestHeader": headerFilter("request-headers", "add"), "SetRequestHeader": headerFilter("request-headers", "set"),
+		"RemoveRequestHeader": headerFilter("request-headers", "remove"), "AddResponseHeader": (*effect).addResponseHeader,
+		"SetResponseHeader": headerFilter("response-headers", "set"), "RemoveResponseHeader": headerFilter("response-headers", "remove"),
+		"PreserveHostHeader": (*effect).preserveHost, "SetRequestHostHeader": (*effect).setHost,
 
-	"AddRequestHeadersIfNotPresent": nil, "AddRequestParameter": nil, "CacheRequestBody": nil, "CircuitBreaker": nil, "DedupeResponseHeader": nil,
-	"FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "MapRequestHeader": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
-	"RedirectTo": nil, "RemoveJsonAttributesResponseBody": nil, "RemoveRequestParameter": nil, "RequestHeaderSize": nil,
-	"RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil, "RequestSize": nil, "Retry": nil, "RewriteLocationResponseHeader": nil,
-	"RewriteRequestParameter": nil, "RewriteResponseHeader": nil, "SaveSession": nil, "SecureHeaders": nil, "SetRequestUri": nil, "SetStatus": nil,
-	"TokenRelay": nil,
+		"AddRequestHeadersIfNotPresent": nil, "AddRequestParameter": nil, "CacheRequestBody": nil, "CircuitBreaker": nil, "DedupeResponseHeader": nil,
+		"FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "MapRequestHeader": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
+		"RedirectTo": nil, "RemoveJsonAttributesResponseBody": nil, "RemoveRequestParameter": nil, "RequestHeaderSize": nil,
+		"RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil, "RequestSize": nil, "Retry": nil, "RewriteLocationResponseHeader": nil,
+		"RewriteRequestParameter": nil, "RewriteResponseHeader": nil, "SaveSession": nil, "SecureHeaders": nil, "SetRequestUri": nil, "SetStatus": nil,
+		"TokenRelay": nil,
+	}
 }
 
 // add reads one filter into the effect.
@@ -38,10 +40,11 @@ func (e *effect) add(p *part) error {
 	if p.fault != "" {
 		return fmt.Errorf("%s", p.fault)
 	}
-	read, known := filters[p.name]
+	all := filters()
+	read, known := all[p.name]
 	switch {
 	case !known:
-		return unknown("filter", p.name, filters)
+		return unknown("filter", p.name, all)
 	case read == nil:
 		return fmt.Errorf("filter %s is not supported", p.name)
 	}

@@ -18,10 +18,12 @@ type condition struct {
 }
 
 // predicates are all that Spring has; those without a reader are not supported.
-var predicates = map[string]func(*condition, *part) error{
-	"Path": (*condition).path, "Host": (*condition).host, "Method": (*condition).method, "Header": (*condition).header, "Query": (*condition).query,
-	"After": nil, "Before": nil, "Between": nil, "Cookie": nil, "RemoteAddr": nil, "XForwardedRemoteAddr": nil, "Weight": nil, "Version": nil,
-	"ReadBody": nil, "CloudFoundryRouteService": nil,
+func predicates() map[string]func(*condition, *part) error {
+	return map[string]func(*condition, *part) error{
+		"Path": (*condition).path, "Host": (*condition).host, "Method": (*condition).method, "Header": (*condition).header, "Query": (*condition).query,
+		"After": nil, "Before": nil, "Between": nil, "Cookie": nil, "RemoteAddr": nil, "XForwardedRemoteAddr": nil, "Weight": nil, "Version": nil,
+		"ReadBody": nil, "CloudFoundryRouteService": nil,
+	}
 }
 
 // add reads one predicate into the condition.
@@ -29,10 +31,11 @@ func (c *condition) add(p *part) error {
 	if p.fault != "" {
 		return fmt.Errorf("%s", p.fault)
 	}
-	read, known := predicates[p.name]
+	all := predicates()
+	read, known := all[p.name]
 	switch {
 	case !known:
-		return unknown("predicate", p.name, predicates)
+		return unknown("predicate", p.name, all)
 	case read == nil:
 		return fmt.Errorf("predicate %s is not supported", p.name)
 	}

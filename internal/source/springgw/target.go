@@ -56,7 +56,7 @@ func readTarget(uri string) (target, error) {
 
 func readHost(uri, authority string) (target, error) {
 	t := target{port: 80}
-	host, port := authority, ""
+	var host, port string
 	if inner, ok := strings.CutPrefix(authority, "["); ok {
 		host, port, _ = strings.Cut(inner, "]")
 		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {

@@ -36,6 +36,7 @@ type Options struct {
 	Log       io.Writer // where the log goes
 	Dir       string    // that is watched, for showing files relative to it
 	PodOutput func(pod string, line []byte)
+	Tell      bool // what each generation changed is told in Events, at the cost of comparing it with the one before
 	// Peers are other processes of the same installation by their piece, whose views are shown together with this
 	// one's, the SLB first. May be nil.
 	Peers []Peer
@@ -131,8 +132,10 @@ func (a *App) build() error {
 	if err != nil {
 		return err
 	}
-	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.Check, Log: a.log,
-		Published: a.events.published, SourceChanged: a.sourceChanged}
+	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.Check, Log: a.log, SourceChanged: a.sourceChanged}
+	if a.opt.Tell {
+		cfg.Published = a.events.published
+	}
 	if a.cfg.Data != "" {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
 	}

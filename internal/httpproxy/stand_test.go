@@ -69,7 +69,7 @@ func newStand(t testing.TB, change func(*stand, *Config)) *stand {
 		s.looped = append(s.looped, string(l)+" "+host+path)
 		s.mu.Unlock()
 	}
-	cfg.Timeouts.Drain = 2 * time.Second
+	cfg.Timeouts.Drain = 700 * time.Millisecond
 	if change != nil {
 		change(s, &cfg)
 	}

@@ -88,6 +88,7 @@ type Hub struct {
 	saves    chan saveJob // to the save worker; one it has no time for is offered again a second later
 	parts    []*part
 	groups   shard.Map[*model.Objects]
+	edit     *shard.Editor[*model.Objects] // of groups, since they were handed over last; nil: unchanged
 	lists    map[model.EndpointsID]int
 	changed  bool // rules differ from what the worker was given last
 	listsNew bool
@@ -228,6 +229,9 @@ func (h *Hub) hand() {
 		slices.SortFunc(h.offered, model.EndpointsID.Compare)
 		h.listsNew = false
 	}
+	if h.edit != nil {
+		h.groups, h.edit = h.edit.Map(), nil
+	}
 	h.busy, h.changed = true, false
 	h.work <- compile.Input{Groups: h.groups, Lists: h.offered}
 }
@@ -331,16 +335,18 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 	}
 	h.offer(old.lists, now.lists)
 	if old.rules || now.rules {
-		e := h.groups.Edit()
+		if h.edit == nil {
+			h.edit = h.groups.Edit()
+		}
 		key := name + "/" + g.Key
 		if now.rules {
 			rules := g.Objects
 			rules.Endpoints = nil
-			e.Set(key, &rules)
+			h.edit.Set(key, &rules)
 		} else {
-			e.Delete(key)
+			h.edit.Delete(key)
 		}
-		h.groups, h.changed = e.Map(), true
+		h.changed = true
 	}
 	if g.Objects.Empty() {
 		delete(p.groups, g.Key)

@@ -39,7 +39,7 @@ func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("up: find this program: %w", err)
 	}
-	o := app.Options{Name: "up", Self: exe, Log: out, Dir: p.Paths[0]}
+	o := app.Options{Name: "up", Self: exe, Log: out, Dir: p.Paths[0], Tell: true}
 	if p.Logs {
 		o.PodOutput = podOutput(out)
 	}

@@ -1,0 +1,3 @@
+module paifang/test/system
+
+go 1.26.0

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"paifang/internal/adminapi"
@@ -22,10 +24,19 @@ func (a *App) serveAdmin(ctx context.Context) error {
 		all = append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
 		reader, explainer = all, adminapi.Together{Rules: a.local, All: all, Parts: traces}
 	}
-	return adminapi.New(adminapi.Config{
+	server := adminapi.New(adminapi.Config{
 		Reader: reader, Explainer: explainer, Health: a.local, Actions: a.local.Actions, Traces: a.ring, Printed: a.cfg.Print, Log: a.log,
 		Hosts: []string{a.cfg.adminAddress().Addr().String()},
-	}).Serve(ctx, a.admin)
+	})
+	if a.public == nil {
+		return server.Serve(ctx, a.admin)
+	}
+	var both sync.WaitGroup
+	var public error
+	both.Go(func() { public = server.ServePublic(ctx, a.public) })
+	err := server.Serve(ctx, a.admin)
+	both.Wait()
+	return errors.Join(err, public)
 }
 
 // WaitReady returns when the process is ready, or with ctx's error.

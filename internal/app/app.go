@@ -78,6 +78,7 @@ type App struct {
 	loops   *loops
 	local   *adminapi.Local
 	admin   net.Listener
+	public  net.Listener // for probes from elsewhere; nil: none
 }
 
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
@@ -162,6 +163,11 @@ func (a *App) buildAdmin() error {
 		return fmt.Errorf("app: admin API: %w", err)
 	}
 	a.admin = l
+	if at := a.cfg.Admin.Public; at.IsValid() {
+		if a.public, err = net.Listen("tcp", at.String()); err != nil {
+			return fmt.Errorf("app: admin.public: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -225,8 +231,10 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 
 // close gives back what New opened.
 func (a *App) close() {
-	if a.admin != nil {
-		_ = a.admin.Close()
+	for _, l := range []net.Listener{a.admin, a.public} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
 	if a.access != nil {
 		if err := a.access.Close(); err != nil {

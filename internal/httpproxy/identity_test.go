@@ -91,6 +91,7 @@ func TestLoop(t *testing.T) {
 	if !strings.HasPrefix(r.status, "HTTP/1.1 508") || r.head["x-paifang-reason"] != "loop" {
 		t.Errorf("%+v", r)
 	}
+	s.last(2)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.looped) != 1 || s.looped[0] != "front shop.test/x" || len(s.records) != 2 {

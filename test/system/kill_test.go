@@ -1,10 +1,25 @@
 package system
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// died returns when a killed process is gone. Its sockets close at some moment between the signal and this: until then the
+// system takes in what is sent to it.
+func died(t testing.TB, pid int) time.Time {
+	t.Helper()
+	eventually(t, 2*time.Second, "the process dies", func() (bool, string) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, state, _ := strings.Cut(string(stat), ") ")
+		return err != nil || strings.HasPrefix(state, "Z"), string(stat)
+	})
+	return time.Now()
+}
 
 func TestPodIsKilledUnderLoad(t *testing.T) {
 	dir, counts := countingDir(t, 2, 3*time.Millisecond)
@@ -24,7 +39,7 @@ func TestPodIsKilledUnderLoad(t *testing.T) {
 			if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			after := time.Now()
+			after := died(t, victim.PID)
 			l.wait(window * 3 / 4)
 			all := l.end()
 			log := reconcile(t, u, all, prefix, nil)

@@ -87,6 +87,6 @@ func poll(within time.Duration, holds func() (bool, string)) (bool, string) {
 		if time.Now().After(deadline) {
 			return false, last
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 	}
 }

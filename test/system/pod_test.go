@@ -181,7 +181,7 @@ spec:
   ports:
   - {name: http, port: 80, targetPort: http}
 `, replicas, self, roleVariable, counts, delay))
-	write(t, dir, "2-ingress.yaml", ingress("shop", "shop.test", "/", "app-service"))
+	write(t, dir, "2-ingress.yaml", ingress("shop", "shop.test", "/", "app-service")+ingressClass)
 	write(t, dir, "3-routes.yaml", `spring:
   cloud:
     gateway:
@@ -193,6 +193,15 @@ spec:
 `)
 	return dir, counts
 }
+
+const ingressClass = `---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata:
+  name: paifang
+spec:
+  controller: paifang.dev/controller
+`
 
 func ingress(name, host, path, service string) string {
 	return fmt.Sprintf(`apiVersion: networking.k8s.io/v1

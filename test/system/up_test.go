@@ -358,7 +358,9 @@ type access struct {
 	Line      string `json:"-"`
 }
 
-func (a access) end() time.Time { return a.Time.Add(time.Duration(a.TotalMs * float64(time.Millisecond))) }
+func (a access) end() time.Time {
+	return a.Time.Add(time.Duration(a.TotalMs * float64(time.Millisecond)))
+}
 
 // number is that of a request of our load, 0 if it is none.
 func (a access) number() int64 { return pathNumber(a.Path) }

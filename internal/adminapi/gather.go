@@ -53,6 +53,10 @@ func (g *gatherer) read(k Kind) {
 		g.view.Info = []Info{g.local.info()}
 	case Lists:
 		g.view.Lists = g.lists()
+	case Traffics:
+		if g.local.Carrier != nil {
+			g.view.Traffic = g.local.Carrier.Traffic()
+		}
 	}
 }
 

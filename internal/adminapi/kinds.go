@@ -31,11 +31,12 @@ const (
 	Sources     Kind = "sources"
 	Infos       Kind = "info"
 	Lists       Kind = "lists"
+	Traffics    Kind = "traffic"
 )
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{Roads, Nodes, Pods, Records, Routes, Upstreams, Endpoints, Services, Listeners, Diagnostics, Sources, Infos, Lists}
+	return []Kind{Roads, Nodes, Pods, Records, Routes, Upstreams, Endpoints, Services, Listeners, Diagnostics, Sources, Infos, Lists, Traffics}
 }
 
 // ParseKind reads the name of a kind; the error names the nearest one and all others.
@@ -136,6 +137,8 @@ func (k Kind) section() section {
 		return rows(func(v *View) *[]hub.SourceStatus { return &v.Sources }, func(s hub.SourceStatus) string { return s.Name }, func(s hub.SourceStatus) string { return s.Name })
 	case Infos:
 		return rows(func(v *View) *[]Info { return &v.Info }, func(i Info) string { return fmt.Sprintf("%s %d", i.Name, i.PID) }, func(i Info) string { return i.Name })
+	case Traffics:
+		return rows(func(v *View) *[]Traffic { return &v.Traffic }, Traffic.key, func(t Traffic) string { return t.Name })
 	default:
 		return rows(func(v *View) *[]explain.List { return &v.Lists }, func(l explain.List) string { return l.ID.String() }, func(l explain.List) string { return l.ID.Name })
 	}

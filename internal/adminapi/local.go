@@ -59,6 +59,7 @@ type Local struct {
 	Pods      explain.Pods
 	Listeners ListenerStates
 	Registry  ServiceLister
+	Carrier   Carrier
 	Finders   []Finder
 	Actions   Actions
 	Traces    explain.Traces

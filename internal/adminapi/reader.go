@@ -56,6 +56,11 @@ func (m Merged) Read(ctx context.Context, kinds ...Kind) (View, error) {
 				a.view.Upstreams[j].SeenBy = n.Name
 			}
 		}
+		for j := range a.view.Traffic {
+			if a.view.Traffic[j].SeenBy == "" {
+				a.view.Traffic[j].SeenBy = n.Name
+			}
+		}
 		for _, k := range kinds {
 			k.section().merge(&out, a.view)
 		}

@@ -24,6 +24,7 @@ type View struct {
 	Sources     []hub.SourceStatus `json:"sources,omitempty"`
 	Info        []Info             `json:"info,omitempty"`
 	Lists       []explain.List     `json:"lists,omitempty"`
+	Traffic     []Traffic          `json:"traffic,omitempty"`
 }
 
 // Road is an application: endpoint lists with addresses in common, and the ways that lead to it.

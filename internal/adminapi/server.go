@@ -91,7 +91,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	if err != nil {
 		err = server.Close()
 	}
-	_ = <-ended // Serve ends because it was told to
+	<-ended //nolint:errcheck // Serve ends because it was told to
 	return err
 }
 

@@ -64,6 +64,7 @@ type App struct {
 
 	access  *telemetry.AccessLog
 	ring    *explain.Ring
+	traffic *traffic
 	sockets *listener.Set
 	table   *upstream.Table
 	static  *static
@@ -84,7 +85,7 @@ type App struct {
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
 // API's.
 func New(cfg Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), loops: newLoops()}
+	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), traffic: newTraffic(), loops: newLoops()}
 	a.log = newLog(o.Log, cfg.Log)
 	if err := a.build(); err != nil {
 		a.close()
@@ -104,7 +105,7 @@ func (a *App) build() error {
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
-		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Log: a.log, Loop: a.loops.seen,
+		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
 		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
 	})
 	if err != nil {
@@ -147,7 +148,7 @@ func (a *App) build() error {
 func (a *App) buildAdmin() error {
 	a.local = &adminapi.Local{
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
-		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a,
+		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a, Carrier: a,
 		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops}, Traces: a.ring,
 	}
 	if a.pods != nil {
@@ -182,7 +183,7 @@ func (a *App) Run(outer context.Context) error {
 			a.close()
 			return err
 		}
-		r.watch("registry", a.reg.failed())
+		defer r.watch("registry", a.reg.failed()).stop()
 	}
 	admin := r.run("admin API", a.serveAdmin)
 	control := r.run("hub", a.hub.Run)
@@ -212,8 +213,10 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	a.hub.Stop()        // not ready, for those who ask
 	a.sockets.Unready() // nor for balancers that probe
 	gateway.stop()      // who looks the gateway up finds it no more
-	a.l4.Close(drain)   // the SLB before the nodes behind it
-	a.http.Close(drain) // requests in flight end while their pods still run
+	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
+	planes.Go(func() { a.l4.Close(drain) })
+	planes.Go(func() { a.http.Close(drain) }) // requests in flight end while their pods still run
+	planes.Wait()
 	if pods != nil {
 		pods.stop() // they deregister themselves
 	}
@@ -303,12 +306,15 @@ func (r *runner) run(name string, f func(context.Context) error) *running {
 }
 
 // watch ends the process when somebody says that a part has failed.
-func (r *runner) watch(name string, failed <-chan error) {
-	go func() {
-		if err, ok := <-failed; ok {
-			r.fail(fmt.Errorf("%s: %w", name, err))
+func (r *runner) watch(name string, failed <-chan error) *running {
+	return r.run(name, func(ctx context.Context) error {
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
 		}
-	}()
+	})
 }
 
 // stop ends a part and waits for it.

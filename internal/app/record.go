@@ -36,10 +36,11 @@ type keepOpen struct{ *os.File }
 // Close does nothing.
 func (keepOpen) Close() error { return nil }
 
-// requests records HTTP requests: in the access log, and for explain.
+// requests records HTTP requests: in the access log, for explain, and in the counts of listeners and endpoints.
 type requests struct {
-	log  *telemetry.AccessLog
-	ring *explain.Ring
+	log     *telemetry.AccessLog
+	ring    *explain.Ring
+	traffic *traffic
 }
 
 // Record implements httpproxy.Recorder. It does not allocate.
@@ -47,6 +48,7 @@ func (r requests) Record(a *telemetry.Access) {
 	if r.log != nil {
 		r.log.Record(a)
 	}
+	r.traffic.seen(a)
 	r.ring.AddExchange(explain.Exchange{
 		Client: a.Peer, Listener: model.ListenerID(a.Listener), Node: a.Node, Route: model.RouteID(a.Route), Upstream: model.UpstreamID(a.Upstream),
 		Endpoint: a.Endpoint, Tries: a.Tries, Status: a.Status, Code: model.Code(a.Reason),

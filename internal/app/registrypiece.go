@@ -19,7 +19,7 @@ import (
 // started again begins empty, as one does whose process was replaced.
 type registryPiece struct {
 	cfg    *Registry
-	refuse []netip.AddrPort
+	admin  netip.AddrPort // where instances may not be, and where browsers are sent
 	log    *slog.Logger
 	handle registry.Handle
 	errs   chan error
@@ -30,7 +30,7 @@ type registryPiece struct {
 }
 
 func newRegistryPiece(cfg *Config, log *slog.Logger) *registryPiece {
-	return &registryPiece{cfg: cfg.Registry, refuse: []netip.AddrPort{cfg.adminAddress()}, log: log, errs: make(chan error, 1)}
+	return &registryPiece{cfg: cfg.Registry, admin: cfg.adminAddress(), log: log, errs: make(chan error, 1)}
 }
 
 // start binds both ports and serves; it is an error when it runs already.
@@ -48,10 +48,10 @@ func (p *registryPiece) start() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close())
 	}
-	if err := p.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: p.cfg.Allow, Refuse: p.refuse}}); err != nil {
+	if err := p.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: p.cfg.Allow, Refuse: []netip.AddrPort{p.admin}}}); err != nil {
 		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close(), grpc.Close())
 	}
-	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log}, &p.handle), make(chan struct{})
+	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Console: "http://" + p.admin.String() + "/"}, &p.handle), make(chan struct{})
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil

@@ -38,6 +38,8 @@ func tableOf(v adminapi.View, kind adminapi.Kind, wide bool, now time.Time) *tab
 		return sourcesTable(v, now)
 	case adminapi.Infos:
 		return infoTable(v.Info)
+	case adminapi.Traffics:
+		return trafficTable(v.Traffic)
 	default:
 		return listsTable(v.Lists, now)
 	}
@@ -278,6 +280,22 @@ func listsTable(all []explain.List, now time.Time) *table {
 			known = "no"
 		}
 		t.add(c(l.ID.String()), c(known), c(fmt.Sprint(l.Revision)), c(since(l.Heard, now)), c(fmt.Sprint(len(l.Endpoints))), c(l.Error))
+	}
+	return t
+}
+
+func trafficTable(all []adminapi.Traffic) *table {
+	t := &table{head: []string{"PART", "NAME", "THROUGH", "COUNT", "OF", "ERRORS", "REFUSED", "AVERAGE", "OPEN", "SEEN BY"}}
+	for _, r := range all {
+		errors, average := c(fmt.Sprint(r.Errors)), ""
+		if r.Errors > 0 {
+			errors.tone = bad
+		}
+		if r.Latency > 0 {
+			average = fmt.Sprintf("%.2f ms", r.Average())
+		}
+		t.add(c(string(r.Part)), c(cmp.Or(r.Name, "(no route)")), c(r.Upstream), c(fmt.Sprint(r.Count)), c(string(r.Unit)), errors, c(fmt.Sprint(r.Refused)),
+			c(average), c(fmt.Sprint(r.Open)), c(r.SeenBy))
 	}
 	return t
 }

@@ -71,7 +71,7 @@ func serve(ctx context.Context, s settings, registrar Registrar, log *slog.Logge
 	case err := <-served:
 		deregister()
 		if registrar != nil {
-			_ = <-registered // the server has failed, which is what counts
+			<-registered //nolint:errcheck // the server has failed, which is what counts
 		}
 		return fmt.Errorf("example: serve: %w", err)
 	case <-ctx.Done():

@@ -26,6 +26,9 @@ func (x *walker) enter() bool {
 		}
 		return x.end("connect", text, "", "no connection by us: nothing of ours listens there")
 	}
+	if x.done != nil && x.done.unreached.IsValid() {
+		return x.end("connect", fmt.Sprintf("nothing takes connections at %s", x.done.unreached), "", "")
+	}
 	x.entry, x.port = &l, port
 	return true
 }

@@ -95,7 +95,7 @@ func (h *happened) send(ctx context.Context, a *asked, at netip.AddrPort, traces
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", at.String())
 	if err != nil {
-		h.err = "no connection: " + cause(err)
+		h.err, h.unreached = "no connection: "+cause(err), at
 		return
 	}
 	defer conn.Close()

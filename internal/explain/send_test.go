@@ -192,7 +192,8 @@ func TestSendSaysWhyThereIsNoAnswer(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	g.slb.Close()
-	if _, got := g.send(t, explain.Request{URL: "http://shop.test/order/42"}); !strings.Contains(got, "answer    no connection: ") || !strings.Contains(got, "refused") {
+	if _, got := g.send(t, explain.Request{URL: "http://shop.test/order/42"}); !strings.Contains(got, "answer    no connection: ") || !strings.Contains(got, "refused") ||
+		!strings.Contains(got, "it ends at hop 3, connect") {
 		t.Errorf("got\n%s", got)
 	}
 }

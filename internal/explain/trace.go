@@ -113,6 +113,8 @@ type happened struct {
 	bytes    int64
 	total    time.Duration // from connecting to the last byte
 	err      string        // why there is no answer
+
+	unreached netip.AddrPort // where nobody took the connection; zero where somebody did
 }
 
 // The methods below are for a nil *happened as well: then nothing was sent.

@@ -110,7 +110,7 @@ func (c *conn) awaitRequest() bool {
 		}
 		c.rearm()
 		if n == 0 {
-			n, err = c.read(c.buf, readingHead, c.plane.in(c.plane.cfg.Timeouts.RequestHead))
+			n, _ = c.read(c.buf, readingHead, c.plane.in(c.plane.cfg.Timeouts.RequestHead)) // without bytes it is over, whatever the error
 		}
 	}
 	c.n = n

@@ -35,9 +35,8 @@ type Plane struct {
 	dateText atomic.Pointer[string]
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
-	sites   map[model.Class]*boundSite
-	stores  map[model.Class]*certs.Store
-	retired sync.WaitGroup
+	sites  map[model.Class]*boundSite
+	stores map[model.Class]*certs.Store
 
 	mu       sync.Mutex // over what is read from outside
 	servers  map[model.ListenerID]*server

@@ -14,12 +14,15 @@ import (
 // of the example that are there stay as they were edited.
 func (p *Plan) Prepare() error {
 	if p.Fresh {
-		if err := os.RemoveAll(p.State); err != nil {
-			return fmt.Errorf("up: empty the state: %w", err)
+		if err := p.empty(); err != nil {
+			return err
 		}
 	}
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return fmt.Errorf("up: make the state directory: %w", err)
+	}
+	if err := p.writeMark(); err != nil {
+		return err
 	}
 	if p.Dir != "" {
 		return nil

@@ -42,7 +42,8 @@ func TestPodIsKilledUnderLoad(t *testing.T) {
 			after := died(t, victim.PID)
 			l.wait(window * 3 / 4)
 			all := l.end()
-			log := reconcile(t, u, all, prefix, nil)
+			seen := sights(t, counts, prefix)
+			log := reconcile(t, u, all, prefix, seen)
 			addr := victim.Reached[0]
 
 			failed := failures(all)
@@ -90,7 +91,6 @@ func TestPodIsKilledUnderLoad(t *testing.T) {
 				len(all), len(failed), retried, refused.Sub(after), back.Sub(after))
 
 			served := map[string]int{}
-			seen := sights(t, counts)
 			for _, o := range all {
 				served[o.Pod]++
 			}

@@ -115,8 +115,8 @@ type sight struct {
 	uri string
 }
 
-// sights reads what counting pods noted, by number of the request.
-func sights(t testing.TB, dir string) map[int64][]sight {
+// sights reads what counting pods noted of one load, by number of the request.
+func sights(t testing.TB, dir, prefix string) map[int64][]sight {
 	t.Helper()
 	files, _ := filepath.Glob(filepath.Join(dir, "*.count"))
 	out := map[int64][]sight{}
@@ -131,6 +131,9 @@ func sights(t testing.TB, dir string) map[int64][]sight {
 			var uri string
 			if _, err := fmt.Sscan(lines.Text(), &n, &us, &uri); err != nil {
 				t.Fatalf("%s: %q: %v", name, lines.Text(), err)
+			}
+			if !strings.HasPrefix(uri, prefix) {
+				continue
 			}
 			out[n] = append(out[n], sight{strings.TrimSuffix(filepath.Base(name), ".count"), time.UnixMicro(us), uri})
 		}

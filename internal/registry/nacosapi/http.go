@@ -33,6 +33,9 @@ func (s *Server) newHTTP() *http.Server {
 	s.routeV1Instance(mux)
 	s.routeV1Service(mux)
 	s.routeV1Operator(mux)
+	if s.cfg.Console != "" {
+		mux.HandleFunc("GET "+contextPath+"/{$}", s.toConsole)
+	}
 	return &http.Server{
 		// A page of a foreign site that is open in a browser on this machine must not register anything.
 		Handler:           http.NewCrossOriginProtection().Handler(mux),
@@ -43,6 +46,16 @@ func (s *Server) newHTTP() *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // what clients do wrong on the wire is no news here
 	}
+}
+
+// toConsole sends who looks for Nacos' web pages to ours. Others find nothing here.
+func (s *Server) toConsole(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store") // the address is that of this run
+	http.Redirect(w, r, s.cfg.Console, http.StatusFound)
 }
 
 // handle serves a pattern below contextPath.

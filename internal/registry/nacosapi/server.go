@@ -21,6 +21,8 @@ import (
 type Config struct {
 	Log *slog.Logger // default: nothing is logged
 
+	Console string // URL to which browsers that ask for /nacos/ are sent; default: none, they are told 404
+
 	MaxConnections   int // of each port; more wait to be accepted; default 20,000
 	MaxSubscriptions int // of one gRPC connection; default 10,000
 	MaxPublished     int // services that one gRPC connection registers for; default 1,000

@@ -1,0 +1,234 @@
+// Package docs_test runs what the pages of this directory say can be typed, in their order, and compares what comes out.
+//
+// A block whose fence says "console up" holds one line, "$ paifang up …": it begins a section with an `up` and a directory
+// of its own. Blocks that say "console run" hold commands, each after "$ " and before the output it has. Sections run side
+// by side, the commands of a section one after the other, as their readers type them.
+//
+// `go test ./docs -update` writes what came out into the pages, in both languages. Look at the difference afterwards: it
+// is what readers will be told.
+package docs_test
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the pages")
+
+// pages are those whose commands are run; each has a translation.
+var pages = []string{"two-roads", "drills"}
+
+const upFence, runFence = "console up", "console run"
+
+// step is a command and the lines below it.
+type step struct {
+	page    string
+	line    int // of the command, from 1
+	command string
+	want    []string
+	got     []string // what came out, where that is to be written
+	changed bool
+}
+
+func (s *step) at() string { return fmt.Sprintf("%s:%d", s.page, s.line) }
+
+// section is an `up` and what is typed while it runs.
+type section struct {
+	up    *step
+	steps []*step
+}
+
+// block is the place of a fenced block in its page: lines[from:to] are within the fences.
+type block struct {
+	info     string
+	from, to int
+}
+
+func readLines(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(text), "\n")
+}
+
+// consoleBlocks finds the blocks that this test runs.
+func consoleBlocks(lines []string) []block {
+	var out []block
+	open := -1
+	for i, l := range lines {
+		if !strings.HasPrefix(l, "```") {
+			continue
+		}
+		if open < 0 {
+			open = i
+			continue
+		}
+		if info := strings.TrimSpace(lines[open][3:]); strings.HasPrefix(info, "console") {
+			out = append(out, block{info, open + 1, i})
+		}
+		open = -1
+	}
+	return out
+}
+
+func readSections(t *testing.T, page string) []*section {
+	t.Helper()
+	lines := readLines(t, page)
+	var out []*section
+	for _, b := range consoleBlocks(lines) {
+		steps := readSteps(t, page, lines, b)
+		switch {
+		case b.info == upFence && len(steps) == 1 && strings.HasPrefix(steps[0].command, "paifang up "):
+			out = append(out, &section{up: steps[0]})
+		case b.info == runFence && len(out) > 0:
+			last := out[len(out)-1]
+			last.steps = append(last.steps, steps...)
+		default:
+			t.Fatalf("%s:%d: a block %q must be one `$ paifang up …` (%s) or follow such a one (%s)", page, b.from, b.info, upFence, runFence)
+		}
+	}
+	return out
+}
+
+func readSteps(t *testing.T, page string, lines []string, b block) []*step {
+	t.Helper()
+	var out []*step
+	for i := b.from; i < b.to; i++ {
+		if c, ok := strings.CutPrefix(lines[i], "$ "); ok {
+			out = append(out, &step{page: page, line: i + 1, command: c})
+			continue
+		}
+		if len(out) == 0 {
+			t.Fatalf("%s:%d: output without a command", page, i+1)
+		}
+		s := out[len(out)-1]
+		s.want = append(s.want, lines[i])
+	}
+	return out
+}
+
+func TestPages(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the pages are written for a POSIX shell")
+	}
+	if l, err := net.Listen("tcp", "127.0.0.10:0"); err != nil {
+		t.Skip("the pages are written for a system that has 127.0.0.10")
+	} else if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bin := buildBinary(t)
+	all := map[string][]*section{}
+	t.Run("run", func(t *testing.T) {
+		taken := &offsets{}
+		for _, name := range pages {
+			sections := readSections(t, name+".md")
+			if len(sections) == 0 {
+				t.Errorf("%s.md: no block is tagged %q", name, upFence)
+			}
+			all[name] = sections
+			for i, s := range sections {
+				t.Run(fmt.Sprintf("%s %d", name, i+1), func(t *testing.T) {
+					t.Parallel()
+					runSection(t, s, bin, taken.next(t))
+				})
+			}
+		}
+	})
+	if *update {
+		for name, sections := range all {
+			writeOutputs(t, name, sections)
+		}
+	}
+}
+
+// TestTranslationsShowTheSame: what is typed and what comes out does not depend on the reader's language.
+func TestTranslationsShowTheSame(t *testing.T) {
+	for _, name := range pages {
+		english, chinese := readLines(t, name+".md"), readLines(t, name+".zh-CN.md")
+		a, b := consoleBlocks(english), consoleBlocks(chinese)
+		if len(a) != len(b) {
+			t.Errorf("%s: %d blocks are run, %d in the translation", name, len(a), len(b))
+			continue
+		}
+		for i := range a {
+			x, y := english[a[i].from:a[i].to], chinese[b[i].from:b[i].to]
+			if a[i].info != b[i].info || !slices.Equal(x, y) {
+				t.Errorf("%s.md:%d and %s.zh-CN.md:%d differ; `go test ./docs -update` copies the outputs", name, a[i].from, name, b[i].from)
+			}
+		}
+	}
+}
+
+// buildBinary builds the product as a reader does.
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "paifang")
+	build := exec.Command("go", "build", "-o", bin, "./cmd/paifang")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// writeOutputs puts what came out into a page and its translation.
+func writeOutputs(t *testing.T, name string, sections []*section) {
+	t.Helper()
+	outputs := map[int]*step{} // by line of the command
+	for _, s := range sections {
+		for _, x := range s.steps {
+			if x.changed {
+				outputs[x.line] = x
+			}
+		}
+	}
+	lines := readLines(t, name+".md")
+	var blocks [][]string
+	var page []string
+	next := 0
+	for _, b := range consoleBlocks(lines) {
+		page = append(page, lines[next:b.from]...)
+		var text []string
+		for i := b.from; i < b.to; i++ {
+			text = append(text, lines[i])
+			if x := outputs[i+1]; x != nil {
+				text = append(text, x.got...)
+				i += len(x.want)
+			}
+		}
+		page = append(page, text...)
+		blocks = append(blocks, text)
+		next = b.to
+	}
+	write(t, name+".md", append(page, lines[next:]...))
+
+	translation := readLines(t, name+".zh-CN.md")
+	places := consoleBlocks(translation)
+	if len(places) != len(blocks) {
+		t.Errorf("%s.zh-CN.md has %d blocks that are run, %s.md has %d: nothing is copied", name, len(places), name, len(blocks))
+		return
+	}
+	page, next = nil, 0
+	for i, b := range places {
+		page = append(append(page, translation[next:b.from]...), blocks[i]...)
+		next = b.to
+	}
+	write(t, name+".zh-CN.md", append(page, translation[next:]...))
+}
+
+func write(t *testing.T, page string, lines []string) {
+	t.Helper()
+	if err := os.WriteFile(page, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,9 +26,10 @@ func rows() [][]string {
 		4: {"source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
 		5: {"adminapi", "example"},
-		6: {"app", "cli"},
-		7: {"up"},
-		8: {"cmd/paifang"},
+		6: {"console", "cli"},
+		7: {"app"},
+		8: {"up"},
+		9: {"cmd/paifang"},
 	}
 }
 

@@ -1,7 +1,6 @@
 package docs_test
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,11 +15,13 @@ var (
 	address      = regexp.MustCompile(`\b127\.0\.0\.\d+:\d+`)
 	dnsPort      = regexp.MustCompile(`-p \d+`)
 	number       = regexp.MustCompile(`\d+`)
-	podAddress   = regexp.MustCompile(`\b127\.1\.(\d+\.\d+)\b`)
 )
 
-// podOctet is the second number of pod addresses at an offset.
-func podOctet(offset int) int { return 1 + offset%200 }
+// place is where an `up` with a port offset has its addresses.
+type place struct {
+	offset int
+	pods   [2]string // the first three numbers of pod addresses, of node-1 and node-2: "127.1.1." and "127.1.2." without offset
+}
 
 // toOffset adds the offset to every port at an address of ours.
 func toOffset(text string, offset int) string {
@@ -31,24 +32,28 @@ func toOffset(text string, offset int) string {
 	})
 }
 
-// toCommand is a command of a page for an `up` at an offset.
-func toCommand(text string, offset int) string {
-	text = dnsPort.ReplaceAllStringFunc(toOffset(text, offset), func(p string) string {
-		n, _ := strconv.Atoi(p[len("-p "):])
-		return "-p " + strconv.Itoa(n+offset)
+// command is a command of a page, to be given there.
+func (p place) command(text string) string {
+	text = dnsPort.ReplaceAllStringFunc(toOffset(text, p.offset), func(flag string) string {
+		n, _ := strconv.Atoi(flag[len("-p "):])
+		return "-p " + strconv.Itoa(n+p.offset)
 	})
-	return podAddress.ReplaceAllString(text, fmt.Sprintf("127.%d.$1", podOctet(offset)))
+	return strings.NewReplacer("127.1.1.", p.pods[0], "127.1.2.", p.pods[1]).Replace(text)
 }
 
-// fromOutput takes the offset out of what was printed.
-func fromOutput(text string, offset int) string {
-	text = regexp.MustCompile(fmt.Sprintf(`\b127\.%d\.(\d+\.\d+)\b`, podOctet(offset))).ReplaceAllString(text, "127.1.$1")
-	return number.ReplaceAllStringFunc(text, func(d string) string {
-		if n, err := strconv.Atoi(d); err == nil && slices.Contains(defaultPorts, n-offset) {
-			return strconv.Itoa(n - offset)
-		}
-		return d
-	})
+// page is what was printed there, with the addresses of pages.
+func (p place) page(lines []string) []string {
+	var out []string
+	pods := strings.NewReplacer(p.pods[0], "127.1.1.", p.pods[1], "127.1.2.")
+	for _, l := range lines {
+		out = append(out, number.ReplaceAllStringFunc(pods.Replace(l), func(d string) string {
+			if n, err := strconv.Atoi(d); err == nil && slices.Contains(defaultPorts, n-p.offset) {
+				return strconv.Itoa(n - p.offset)
+			}
+			return d
+		}))
+	}
+	return out
 }
 
 // replacement is what differs from run to run and means nothing to a reader.
@@ -63,7 +68,7 @@ var anywhere = []replacement{
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d(\.\d+)?\b`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{16}([0-9a-f]{16})?\b`), "ID"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? ?(ns|µs|ms|s|min|m|h)\b`), "SPAN"},
-	{regexp.MustCompile(`revision \d+`), "revision N"},
+	{regexp.MustCompile(`, revision \d+`), ""},
 	{regexp.MustCompile(`\bprocess \d+`), "process PID"},
 	{regexp.MustCompile(`"pid": \d+`), `"pid": PID`},
 	{regexp.MustCompile(`(Running|Frozen|Terminating|Stopped|Waiting) +\d+`), "$1 PID"},
@@ -78,23 +83,27 @@ var anywhere = []replacement{
 
 // chosen are the words about what round robin decided, by the name of the hop.
 var chosen = map[string][]replacement{
-	"slb":      {{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 NODE"}},
-	"node":     {{regexp.MustCompile(`node-\d 127\.0\.0\.\d+`), "NODE"}},
-	"ingress":  {{regexp.MustCompile(`on node-\d`), "on NODE"}},
-	"upstream": {{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 POD"}},
+	"slb":     {{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 NODE"}},
+	"node":    {{regexp.MustCompile(`node-\d 127\.0\.0\.\d+`), "NODE"}},
+	"ingress": {{regexp.MustCompile(`on node-\d`), "on NODE"}},
+	"upstream": {
+		{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 POD"},
+		{regexp.MustCompile(`(127\.1\.\d+\.\d+:\d+): [^],]+`), "$1: DOWN"}, // by its probe or a refused connection, whichever came first
+	},
 	"endpoint": {{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 POD"}},
 	"pod":      {{regexp.MustCompile(`\S+ on node-\d(, reached from node-\d over the pod network)?`), "POD"}},
 }
 
 var (
 	hop      = regexp.MustCompile(`^ ?\d+ ([a-z]+) `)
-	answered = regexp.MustCompile(`^ *"(pod|podIP|podNode|node|X-Paifang-Node|X-Paifang-Via)": "(order-|node-|127\.|\w+/).*"`)
+	answered = regexp.MustCompile(`^ *"(pod|podIP|podNode|node|Host|X-Paifang-Node|X-Paifang-Via)": "(order-|node-|127\.1\.|\w+/).*"`)
 )
 
-// abstract leaves what a run has in common with every other.
+// abstract leaves what a run has in common with every other. Two explanations side by side have to be set one below the
+// other before, see onePerHop.
 func abstract(lines []string) []string {
 	var out []string
-	for _, l := range onePerHop(lines) {
+	for _, l := range lines {
 		if m := hop.FindStringSubmatch(l); m != nil {
 			for _, r := range chosen[m[1]] {
 				l = r.pattern.ReplaceAllString(l, r.with)
@@ -198,10 +207,10 @@ func TestAbstract(t *testing.T) {
 			t.Errorf("%q and %q are the same", c.a, c.b)
 		}
 	}
-	for _, offset := range []int{3, 1537} {
-		const text = "curl 127.0.0.10:8080 dig @127.0.0.1 -p 8053 127.1.1.2:8080"
-		if there := toCommand(text, offset); there == text || fromOutput(there, offset) != text {
-			t.Errorf("offset %d: %q and back %q", offset, there, fromOutput(there, offset))
+	for _, p := range []place{{3, [2]string{"127.4.1.", "127.4.2."}}, {13371, [2]string{"127.164.105.", "127.164.106."}}} {
+		const text = "curl 127.0.0.10:8080 dig @127.0.0.1 -p 8053 127.1.1.2:8080 127.1.2.3"
+		if there := p.command(text); there == text || p.page([]string{there})[0] != text {
+			t.Errorf("%v: %q and back %q", p, there, p.page([]string{there}))
 		}
 	}
 }

@@ -129,7 +129,7 @@ func TestPages(t *testing.T) {
 	bin := buildBinary(t)
 	all := map[string][]*section{}
 	t.Run("run", func(t *testing.T) {
-		taken := &offsets{}
+		free := &places{bin: bin}
 		for _, name := range pages {
 			sections := readSections(t, name+".md")
 			if len(sections) == 0 {
@@ -137,9 +137,10 @@ func TestPages(t *testing.T) {
 			}
 			all[name] = sections
 			for i, s := range sections {
+				at := free.next(t)
 				t.Run(fmt.Sprintf("%s %d", name, i+1), func(t *testing.T) {
 					t.Parallel()
-					runSection(t, s, bin, taken.next(t))
+					runSection(t, s, bin, at)
 				})
 			}
 		}
@@ -169,9 +170,12 @@ func TestTranslationsShowTheSame(t *testing.T) {
 	}
 }
 
-// buildBinary builds the product as a reader does.
+// buildBinary builds the product as a reader does, unless PAIFANG_BINARY names one.
 func buildBinary(t *testing.T) string {
 	t.Helper()
+	if bin := os.Getenv("PAIFANG_BINARY"); bin != "" {
+		return bin
+	}
 	bin := filepath.Join(t.TempDir(), "paifang")
 	build := exec.Command("go", "build", "-o", bin, "./cmd/paifang")
 	build.Dir = ".."

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ func upCommand() *cobra.Command {
 		Short: "Run both roads on this machine: DNS, SLB, two ingress nodes, gateway, registry, pods as processes",
 		Long: "Runs everything embedded on this machine. DIR holds Kubernetes manifests and Spring Cloud Gateway routes and is watched;\n" +
 			"without it the built-in example runs. Needs no root and no other program.",
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Between(0, 1, "one directory at most: up [DIR]"),
 	}
 	f := c.Flags()
 	f.StringVar(&o.State, "state", "", "directory for state (default: one of the user's, printed at start)")
@@ -40,10 +42,10 @@ func upCommand() *cobra.Command {
 	f.BoolVar(&o.Logs, "logs", false, "show what the pods print")
 	f.BoolVar(&o.Split, "split", false, "run SLB, each node, gateway, registry and DNS as processes of their own")
 	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that would run, and end")
-	f.StringVar(&o.LogLevel, "log-level", "warn", "debug, info, warn or error")
+	f.StringVar(&o.LogLevel, "log-level", "error", "debug, info, warn or error")
 	at := map[string]*string{}
-	for _, name := range up.Pieces() {
-		at[name] = f.String(name, "", "IP:PORT of the "+name)
+	for _, p := range up.Places() {
+		at[p.Flag] = f.String(p.Flag, "", fmt.Sprintf("IP:PORT of %s (default %s)", p.Says, p.Default))
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 1 {
@@ -56,10 +58,10 @@ func upCommand() *cobra.Command {
 			}
 		}
 		var err error
-		if o.Programs, err = pairs("run", run); err != nil {
+		if o.Programs, err = pairs("run", "IMAGE=COMMAND", run); err != nil {
 			return err
 		}
-		if o.Attach, err = pairs("attach", attach); err != nil {
+		if o.Attach, err = pairs("attach", "DEPLOYMENT=IP:PORT", attach); err != nil {
 			return err
 		}
 		p, err := up.NewPlan(o)
@@ -71,13 +73,13 @@ func upCommand() *cobra.Command {
 	return c
 }
 
-// pairs reads flags of the form NAME=VALUE.
-func pairs(flag string, all []string) (map[string]string, error) {
+// pairs reads flags of the form NAME=VALUE; form is how the flag calls them.
+func pairs(flag, form string, all []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range all {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" || value == "" {
-			return nil, fmt.Errorf("--%s %q: want NAME=VALUE", flag, text)
+			return nil, cli.Usage(fmt.Errorf("--%s %q: want %s", flag, text, form))
 		}
 		out[name] = value
 	}
@@ -90,10 +92,12 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve -c FILE",
 		Short: "Run the roles and sources that a configuration file switches on",
-		Args:  cobra.NoArgs,
+		Long: "Runs the roles and sources that FILE switches on, until it is told to end. docs/configuration.md has every key;\n" +
+			"`paifang up --print-config` prints a complete one, `paifang check FILE` tests it.",
+		Args: cli.Between(0, 0, "no arguments: serve -c FILE"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
-				return errors.New("serve: give the configuration with -c FILE; `paifang up --print-config` prints one to begin with")
+				return cli.Usage(errors.New("serve: give the configuration with -c FILE; `paifang up --print-config` prints one to begin with"))
 			}
 			cfg, err := app.ReadConfig(file)
 			if err != nil {
@@ -130,12 +134,12 @@ func exampleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "example order",
 		Short:     "Run the application of the built-in example, as its pods do",
-		Args:      cobra.ExactArgs(1),
+		Args:      cli.Between(1, 1, "what to run: example order"),
 		ValidArgs: []string{"order"},
 		Hidden:    true,
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] != "order" {
-				return fmt.Errorf("example: %q: there is only order", args[0])
+				return cli.Usage(fmt.Errorf("example: %q: there is only order", args[0]))
 			}
 			return example.Run(c.Context(), os.Getenv, c.OutOrStdout())
 		},
@@ -149,6 +153,11 @@ func offline(ctx context.Context, paths []string) (cli.Offline, error) {
 	if err != nil {
 		return cli.Offline{}, err
 	}
+	for _, path := range paths {
+		if err := hasYAML(path); err != nil {
+			return cli.Offline{}, err
+		}
+	}
 	compiled, err := app.Offline(ctx, cfg)
 	if err != nil {
 		return cli.Offline{}, err
@@ -159,6 +168,35 @@ func offline(ctx context.Context, paths []string) (cli.Offline, error) {
 	}
 	local := &adminapi.Local{Name: "files", Version: app.Version(), Started: time.Now(), Dir: dir, Generations: compiled, Traces: compiled.Traces()}
 	return cli.Offline{Reader: local, Explainer: local, Diagnostics: compiled.Load().Diagnostics()}, nil
+}
+
+// hasYAML is an error for a path that is not there, and for a directory without anything to read: who names the wrong
+// one must not be told that all is well.
+func hasYAML(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return pathError(err)
+	}
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return pathError(err)
+	}
+	for _, f := range files {
+		switch filepath.Ext(f.Name()) {
+		case ".yaml", ".yml", ".json":
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: there is no YAML file (.yaml, .yml, .json) in it; sub-directories are not read", path)
+}
+
+// pathError says which path, and what of it, without the name of the system call.
+func pathError(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", p.Path, p.Err)
+	}
+	return err
 }
 
 func offlineConfig(paths []string) (app.Config, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,9 +33,22 @@ func root() *cobra.Command {
 		Short: "Both roads from a domain to a pod: DNS, load balancer, ingress, gateway, registry, in one program",
 		Long: "Both roads from a domain to a pod in one program.\n\n" +
 			"Start with `paifang up`: it runs everything on this machine and prints what to try.",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		hint := ""
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return cli.Usage(fmt.Errorf("there is no command %q%s", args[0], hint))
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	c.AddCommand(upCommand(), serveCommand(), exampleCommand())
 	c.AddCommand(cli.Commands(cli.System(app.Version(), offline))...)
 	return c

@@ -412,6 +412,26 @@ func TestMergedReadsAllAndNamesWhoIsMissing(t *testing.T) {
 	}
 }
 
+// frozen is a process that takes connections and says nothing.
+type frozen struct{}
+
+func (frozen) Read(ctx context.Context, _ ...Kind) (View, error) {
+	<-ctx.Done()
+	return View{}, ctx.Err()
+}
+
+func TestMergedDoesNotWaitForTheFrozen(t *testing.T) {
+	a, _ := local()
+	began := time.Now()
+	v, err := Merged{{"registry", frozen{}}, {"node-1", a}}.Read(context.Background(), Nodes)
+	if took := time.Since(began); took > mergeWithin+2*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if err == nil || err.Error() != "incomplete: registry: no answer within 2s" || len(v.Nodes) != 2 {
+		t.Errorf("%v, %d nodes", err, len(v.Nodes))
+	}
+}
+
 func TestNothingAnswers(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

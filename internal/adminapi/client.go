@@ -133,6 +133,9 @@ func (c *Client) Printed(ctx context.Context) ([]byte, error) {
 }
 
 func (c *Client) do(ctx context.Context, method, path string, query url.Values) ([]byte, http.Header, error) {
+	if _, port, err := net.SplitHostPort(c.address); err != nil || port == "" {
+		return nil, nil, fmt.Errorf("%q is not an address: write it like 127.0.0.1:8088", c.address)
+	}
 	target := "http://" + c.address + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()

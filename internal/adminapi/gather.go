@@ -152,7 +152,7 @@ func (g *gatherer) upstreams() []Upstream {
 	}
 	var out []Upstream
 	for u := range g.snap.Upstreams() {
-		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: "round robin", Source: g.at(u.Origin),
+		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: "round robin", Source: g.at(u.Origin), Origin: u.Origin,
 			State: g.state(u.ID, ""), L4: l4[u.ID]}
 		for _, id := range u.Endpoints {
 			row.Lists = append(row.Lists, id.String())
@@ -237,7 +237,16 @@ func serviceOf(id model.EndpointsID) Service {
 func (g *gatherer) listeners() []Listener {
 	var out []Listener
 	for l := range g.snap.Listeners() {
-		row := Listener{ID: string(l.ID), Node: l.Node, Protocol: string(l.Protocol), Bind: addrText(l.Bind), Class: string(l.EffectiveClass()), Source: g.at(l.Origin)}
+		row := Listener{ID: string(l.ID), Node: l.Node, Protocol: string(l.Protocol), Bind: addrText(l.Bind), Class: string(l.EffectiveClass()),
+			HostRule: l.HostRule, Source: g.at(l.Origin)}
+		for _, name := range l.Names {
+			row.Names = append(row.Names, string(name))
+		}
+		if l.Protocol == model.HTTPS {
+			for c := range g.snap.Certificates(l.EffectiveClass()) {
+				row.Certificates = append(row.Certificates, Certificate{ID: string(c.ID), Hosts: c.Hosts, Secret: c.Secret, Source: g.at(c.Origin), Origin: c.Origin})
+			}
+		}
 		if g.local.Listeners != nil {
 			row.ListenerState, _ = g.local.Listeners.ListenerState(l.ID)
 		}

@@ -3,9 +3,11 @@ package adminapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/explain"
 	"paifang/internal/model"
@@ -24,8 +26,11 @@ type Named struct {
 }
 
 // Merged reads several processes as one: their rows together, sorted, each once. Where two processes have a row under
-// one key, the first one's counts. A process that does not answer is a *PartialError.
+// one key, the first one's counts. A process that does not answer within two seconds is a *PartialError.
 type Merged []Named
+
+// mergeWithin bounds the wait for one of several processes: one that is frozen must not take the others' rows with it.
+const mergeWithin = 2 * time.Second
 
 var _ Reader = Merged{}
 
@@ -35,11 +40,16 @@ func (m Merged) Read(ctx context.Context, kinds ...Kind) (View, error) {
 		view View
 		err  error
 	}
+	ctx, cancel := context.WithTimeout(ctx, mergeWithin)
+	defer cancel()
 	answers := make([]chan answer, len(m))
 	for i, n := range m {
 		answers[i] = make(chan answer, 1)
 		go func() {
 			v, err := n.Reader.Read(ctx, kinds...)
+			if err != nil && ctx.Err() != nil {
+				err = fmt.Errorf("no answer within %v", mergeWithin)
+			}
 			answers[i] <- answer{v, err}
 		}()
 	}
@@ -87,7 +97,12 @@ type PieceError struct {
 }
 
 // Error returns "piece: why".
-func (e *PieceError) Error() string { return e.Piece + ": " + e.Err.Error() }
+func (e *PieceError) Error() string {
+	if n, ok := errors.AsType[*NothingAnswers](e.Err); ok { // its advice is for those who have no process at all
+		return e.Piece + ": nothing answers at " + n.Address
+	}
+	return e.Piece + ": " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *PieceError) Unwrap() error { return e.Err }

@@ -83,6 +83,7 @@ type Route struct {
 	// LostTo is the route that hides it, so that it is never reached.
 	LostTo string       `json:"lostTo,omitempty"`
 	Origin model.Origin `json:"origin"`
+	Rule   model.Route  `json:"rule"` // as its source gave it, for those who say it in other words
 }
 
 // Upstream is a named set of endpoints.
@@ -93,6 +94,7 @@ type Upstream struct {
 	Lists   []string         `json:"lists"`
 	Balance string           `json:"balance"`
 	Source  string           `json:"source,omitempty"`
+	Origin  model.Origin     `json:"origin"`
 	State   explain.Upstream `json:"state"`
 	SeenBy  string           `json:"seenBy,omitempty"` // the process whose picker this is, where there are several
 	L4      bool             `json:"l4,omitempty"`     // connections are forwarded to it, not requests
@@ -131,7 +133,19 @@ type Listener struct {
 	Bind     []string `json:"bind"`
 	Class    string   `json:"class"`
 	ListenerState
-	Source string `json:"source,omitempty"`
+	Names        []string       `json:"names,omitempty"`    // of the listener itself, in DNS
+	HostRule     model.HostRule `json:"hostRule,omitempty"` // what becomes of a request that its most specific host does not take
+	Certificates []Certificate  `json:"certificates,omitempty"`
+	Source       string         `json:"source,omitempty"`
+}
+
+// Certificate is one that a listener shows for some hosts. There is no key in it.
+type Certificate struct {
+	ID     string       `json:"id"`
+	Hosts  []model.Host `json:"hosts"`
+	Secret string       `json:"secret,omitempty"` // that it is read from: "shop/shop-tls"
+	Source string       `json:"source,omitempty"` // file:line of the rule that names it
+	Origin model.Origin `json:"origin"`
 }
 
 // ListenerState is what a plane knows of a listener.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/console"
 	"paifang/internal/explain"
 	"paifang/internal/model"
 )
@@ -26,7 +27,8 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	}
 	server := adminapi.New(adminapi.Config{
 		Reader: reader, Explainer: explainer, Health: a.local, Actions: a.local.Actions, Traces: a.ring, Printed: a.cfg.Print, Log: a.log,
-		Hosts: []string{a.cfg.adminAddress().Addr().String()},
+		Hosts:   []string{a.cfg.adminAddress().Addr().String()},
+		Console: console.New(console.Config{Reader: reader, Explainer: explainer, Log: a.log}),
 	})
 	if a.public == nil {
 		return server.Serve(ctx, a.admin)

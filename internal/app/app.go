@@ -192,12 +192,14 @@ func (a *App) Run(outer context.Context) error {
 		pods = r.run("pods", a.pods.Run)
 	}
 	gateway := r.run("registration", a.gateway.run)
+	bind := r.run("binding", a.bindAgain)
 
 	<-ctx.Done()
 	var failed error
 	if outer.Err() == nil { // a part failed; otherwise somebody asked for the end
 		failed = context.Cause(ctx)
 	}
+	bind.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }
@@ -210,9 +212,9 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	if a.opt.Ending != nil {
 		a.opt.Ending()
 	}
-	a.hub.Stop()        // not ready, for those who ask
-	a.sockets.Unready() // nor for balancers that probe
-	gateway.stop()      // who looks the gateway up finds it no more
+	a.hub.Stop()              // not ready, for those who ask
+	a.sockets.Unready()       // nor for balancers that probe
+	gateway.stop()            // who looks the gateway up finds it no more
 	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
 	planes.Go(func() { a.l4.Close(drain) })
 	planes.Go(func() { a.http.Close(drain) }) // requests in flight end while their pods still run

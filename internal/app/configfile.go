@@ -165,6 +165,13 @@ func (c *Config) check() []fault {
 	if p := c.Pods; p != nil && len(p.Nodes) == 0 && !p.Single {
 		say("pods.nodes", "is empty: name the machines that pods are said to run on")
 	}
+	if c.Pods != nil {
+		for name, at := range c.Pods.Attach {
+			if _, err := netip.ParseAddrPort(at); err != nil {
+				say("pods.attach."+name, "%q is not IP:port", at)
+			}
+		}
+	}
 	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
 		say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
 	}

@@ -18,20 +18,22 @@ import (
 // the file's directory as manifests learn them, as ingress nodes learn addresses from EndpointSlices.
 type exported struct {
 	source.Source
-	file string
-	sets map[string][]model.EndpointSet // by group
-	last []byte
+	file  string
+	sets  map[string][]model.EndpointSet // by group
+	named map[string]bool                // by this run of the source, since its start or its last full set
+	last  []byte
 }
 
 func newExported(s source.Source, dir string) (*exported, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("app: export addresses: %w", err)
 	}
-	return &exported{Source: s, file: filepath.Join(dir, s.Name()+".yaml"), sets: map[string][]model.EndpointSet{}}, nil
+	return &exported{Source: s, file: filepath.Join(dir, s.Name()+".yaml"), sets: map[string][]model.EndpointSet{}, named: map[string]bool{}}, nil
 }
 
 // Run passes on what the source says, and writes it down before.
 func (e *exported) Run(ctx context.Context, out chan<- source.Update) error {
+	clear(e.named)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	inner := make(chan source.Update)
@@ -67,11 +69,20 @@ func drain(inner <-chan source.Update, ended <-chan error, err error) error {
 
 func (e *exported) write(u source.Update) error {
 	for _, g := range u.Groups {
+		e.named[g.Key] = true
 		if len(g.Objects.Endpoints) == 0 {
 			delete(e.sets, g.Key)
 		} else {
 			e.sets[g.Key] = g.Objects.Endpoints
 		}
+	}
+	if u.Full {
+		for key := range e.sets {
+			if !e.named[key] {
+				delete(e.sets, key)
+			}
+		}
+		clear(e.named)
 	}
 	var all []model.EndpointSet
 	for _, sets := range e.sets {

@@ -154,6 +154,31 @@ func (a *App) ListenerState(id model.ListenerID) (adminapi.ListenerState, bool) 
 	return adminapi.ListenerState{}, false
 }
 
+// bindPause is the pause before addresses that could not be bound are tried again.
+const bindPause = 2 * time.Second
+
+// bindAgain tries addresses that could not be bound again, for as long as there are any: somebody else may have let go.
+func (a *App) bindAgain(ctx context.Context) error {
+	tick := time.NewTicker(bindPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		failed := len(a.dns.Diagnostics())
+		for _, d := range append(a.l4.Diagnostics(), httpFinder{a.http}.Diagnostics()...) {
+			if d.Code == model.CodeListenerFailed {
+				failed++
+			}
+		}
+		if failed > 0 {
+			a.static.again()
+		}
+	}
+}
+
 // podRows shows pods as explain and the console know them.
 type podRows struct{ runner *podrun.Runner }
 

@@ -13,7 +13,7 @@ func Reference() string {
 	b.WriteString(`# Configuration file
 
 ` + "`paifang serve -c FILE`" + ` reads one YAML document. A section that is there switches its role on. An unknown key or a wrong type
-is an error that names file, line and the nearest key; ` + "`paifang check -c FILE`" + ` tests a file without starting anything, and
+is an error that names file, line and the nearest key; ` + "`paifang check FILE`" + ` tests a file without starting anything, and
 ` + "`paifang up --print-config`" + ` prints a complete one. This page is made from the declaration that the program reads.
 
 | key | value | meaning |

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,9 +66,14 @@ func (s *static) groups() []source.Group {
 	var out []source.Group
 	for _, p := range s.pieces {
 		out = append(out, source.Group{Key: "lasting/" + p.name, Objects: p.lasting})
-		if !s.stopped[p.name] {
-			out = append(out, source.Group{Key: "piece/" + p.name, Objects: p.objects})
+		objects := p.objects
+		if s.stopped[p.name] {
+			objects.Listeners = slices.Clone(objects.Listeners)
+			for i := range objects.Listeners {
+				objects.Listeners[i].Stopped = true
+			}
 		}
+		out = append(out, source.Group{Key: "piece/" + p.name, Objects: objects})
 	}
 	return out
 }
@@ -80,11 +86,16 @@ func (s *static) set(name string, stopped bool) bool {
 		return false
 	}
 	s.stopped[name] = stopped
+	s.again()
+	return true
+}
+
+// again has everything sent once more, as a new generation.
+func (s *static) again() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // pieces turns the roles of a configuration into what they contribute.

@@ -12,6 +12,7 @@ import (
 func actCommand(e Env, verb adminapi.Verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:  string(verb) + " PIECE",
+		Long: "A piece is node-1, node-2, slb, dns, gateway, registry, or a pod by its name (`paifang get pods`).",
 		Args: exactly(1, "one piece: node-1, node-2, slb, dns, gateway, registry, or a pod"),
 	}
 	admin := adminFlag(cmd)
@@ -19,10 +20,10 @@ func actCommand(e Env, verb adminapi.Verb) *cobra.Command {
 	flag := cmd.Flags().Lookup("signal")
 	done := "stopped"
 	if verb == adminapi.Stop {
-		cmd.Short = "stop a piece of `paifang up`, to see what each road does without it"
+		cmd.Short = "Stop a piece of `paifang up`, to see what each road does without it"
 		flag.Usage = "TERM ends it in order (default), KILL at once, STOP freezes it"
 	} else {
-		cmd.Short = "start a piece that was stopped"
+		cmd.Short = "Start a piece that was stopped"
 		flag.Usage = "CONT wakes a frozen piece (default)"
 		done = "started"
 	}

@@ -13,8 +13,10 @@ import (
 func checkCommand(e Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check PATH…",
-		Short: "compile manifests, routes and configuration without serving them, and print what is wrong",
-		Args:  between(1, 1<<16, "at least one file or directory"),
+		Short: "Compile manifests, routes and configuration without serving them, and print what is wrong",
+		Long: "Reads files and directories as `paifang up` and `paifang serve` do, prints every error, warning and note with file and line, and\n" +
+			"serves nothing. Exit code 1 when there are errors.",
+		Args: Between(1, 1<<16, "at least one file or directory"),
 	}
 	form := cmd.Flags().StringP("output", "o", formTable, "table, json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -75,6 +75,14 @@ func (u usageError) Unwrap() error { return u.err }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// Usage marks an error as a command line that is not understood: exit code 2. nil stays nil.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
 // errFound says that what was asked for was printed, and that it is not well.
 var errFound = errors.New("errors were found")
 
@@ -104,10 +112,10 @@ func Report(w io.Writer, err error) {
 	fmt.Fprintln(w, err)
 }
 
-// exactly and between check the number of arguments.
-func exactly(n int, what string) cobra.PositionalArgs { return between(n, n, what) }
+func exactly(n int, what string) cobra.PositionalArgs { return Between(n, n, what) }
 
-func between(least, most int, what string) cobra.PositionalArgs {
+// Between checks the number of arguments; what says which ones are wanted, for the error.
+func Between(least, most int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
 			return usage("want %s", what)
@@ -122,12 +130,12 @@ func adminFlag(c *cobra.Command) *string {
 	if address == "" {
 		address = DefaultAdmin
 	}
-	return c.Flags().String("admin", address, "address of the admin API; default from PAIFANG_ADMIN")
+	return c.Flags().String("admin", address, "address:port of the admin API; PAIFANG_ADMIN sets the default")
 }
 
 func versionCommand(e Env) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "print the version", Args: exactly(0, "no arguments"),
+		Use: "version", Short: "Print the version", Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(e.Out, "paifang %s (%s, %s/%s)\n", e.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

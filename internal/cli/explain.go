@@ -18,10 +18,10 @@ const besideColumns = 160
 func explainCommand(e Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain URL [URL2]",
-		Short: "say every hop of a request, numbered as its road numbers them",
+		Short: "Say every hop of a request, numbered as its road numbers them",
 		Long: "Says what becomes of a request, hop by hop, from a running process or with -f from files. It takes nothing and asks nobody;\n" +
 			"with --send it makes the request and says what happened. Two URLs stand side by side, differing hops marked.",
-		Args: between(1, 2, "a URL, or two to compare: explain http://shop.test/order/42"),
+		Args: Between(1, 2, "a URL, or two to compare: explain http://shop.test/order/42"),
 	}
 	admin := adminFlag(cmd)
 	method := cmd.Flags().StringP("request", "X", "GET", "method of the request")

@@ -20,12 +20,12 @@ func getCommand(e Env) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "get KIND [NAME]",
-		Short: "list roads, nodes, pods, records, routes, upstreams, endpoints, services, listeners, diagnostics, …",
+		Short: "List roads, nodes, pods, records, routes, upstreams, endpoints, services, listeners, diagnostics, …",
 		Long:  "Lists what a running process has, or with -f what files say. NAME keeps the rows whose name contains it.\nKinds: " + strings.Join(kinds, ", "),
-		Args:  between(1, 2, "a kind, and the part of a name or not: get routes shop; kinds are "+strings.Join(kinds, ", ")),
+		Args:  Between(1, 2, "a kind, and perhaps a part of a name: get routes shop; kinds are "+strings.Join(kinds, ", ")),
 	}
 	admin := adminFlag(cmd)
-	form := cmd.Flags().StringP("output", "o", formTable, "table, wide, json, yaml, and for records zone: what to enter at a DNS host")
+	form := cmd.Flags().StringP("output", "o", formTable, "table, wide, json, yaml; for records zone: what to enter at a DNS host; for routes nginx: as nginx.conf would say it, to read")
 	files := cmd.Flags().StringArrayP("file", "f", nil, "files or directories to read in place of a running process; may be repeated")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := adminapi.ParseKind(args[0])
@@ -33,8 +33,11 @@ func getCommand(e Env) *cobra.Command {
 			return usage("%w", err)
 		}
 		forms := []string{formTable, formWide, formJSON, formYAML}
-		if kind == adminapi.Records {
+		switch kind {
+		case adminapi.Records:
 			forms = append(forms, formZone)
+		case adminapi.Routes:
+			forms = append(forms, formNginx)
 		}
 		if err := checkForm(*form, forms...); err != nil {
 			return err
@@ -46,7 +49,11 @@ func getCommand(e Env) *cobra.Command {
 				return err
 			}
 			defer done()
-			view, err = reader.Read(cmd.Context(), kind)
+			kinds := []adminapi.Kind{kind}
+			if *form == formNginx {
+				kinds = nginxKinds()
+			}
+			view, err = reader.Read(cmd.Context(), kinds...)
 			return err
 		})
 		var partial *adminapi.PartialError
@@ -56,7 +63,10 @@ func getCommand(e Env) *cobra.Command {
 		if len(args) == 2 {
 			view.Narrow(kind, args[1])
 		}
-		return errors.Join(e.show(view, kind, *form), err)
+		if *form == formNginx {
+			return errors.Join(printNginx(e.Out, view, nginxScope{files: len(*files) > 0, part: len(args) == 2}), err)
+		}
+		return errors.Join(e.show(view, kind, *form, len(*files) > 0), err)
 	}
 	return cmd
 }
@@ -71,7 +81,8 @@ func (e Env) reader(ctx context.Context, admin string, files []string) (adminapi
 	return o.Reader, func() {}, err
 }
 
-func (e Env) show(view adminapi.View, kind adminapi.Kind, form string) error {
+// show prints rows; files tells that they were read from files.
+func (e Env) show(view adminapi.View, kind adminapi.Kind, form string, files bool) error {
 	switch form {
 	case formJSON, formYAML:
 		text, err := view.Encode(kind)
@@ -84,7 +95,15 @@ func (e Env) show(view adminapi.View, kind adminapi.Kind, form string) error {
 	}
 	t := tableOf(view, kind, form == formWide, time.Now())
 	if len(t.rows) == 0 {
-		_, err := fmt.Fprintf(e.Err, "there are no %s\n", kind)
+		text := fmt.Sprintf("there are no %s", kind)
+		switch kind {
+		case adminapi.Roads, adminapi.Records, adminapi.Routes, adminapi.Upstreams, adminapi.Listeners, adminapi.Diagnostics:
+		default:
+			if files {
+				text = fmt.Sprintf("files do not tell %s: only what runs has them", kind)
+			}
+		}
+		_, err := fmt.Fprintln(e.Err, text)
 		return err
 	}
 	return t.print(e.Out, e.Color)

@@ -16,6 +16,7 @@ const (
 	formJSON  = "json"
 	formYAML  = "yaml"
 	formZone  = "zone"
+	formNginx = "nginx"
 )
 
 // checkForm tells whether a form is among those that a command has.

@@ -231,3 +231,16 @@ func TestOneChangeOfManyRoutes(t *testing.T) {
 		t.Errorf("one changed route of 20,000 takes %v allocations, of 100 %v", large, small)
 	}
 }
+
+// TestNamesOfStoppedListenersStay: who stops the gateway sees connections refused, not a name that is gone.
+func TestNamesOfStoppedListenersStay(t *testing.T) {
+	listener := model.Listener{ID: "gateway/http", Class: "gateway", Protocol: model.HTTP, Names: []model.Host{"gateway.test"},
+		Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.20:80")}, Stopped: true}
+	snap := Compile(nil, input(map[string]*model.Objects{"s/g": {Listeners: []model.Listener{listener}, Zones: []model.Zone{{Name: "test"}}}}, nil), check)
+	if _, serves := snap.Listener("gateway/http"); serves {
+		t.Error("a stopped listener serves")
+	}
+	if n, _ := snap.Names().Lookup("gateway.test"); n == nil || len(n.Addrs) != 1 {
+		t.Errorf("its name leads to %v", n)
+	}
+}

@@ -31,7 +31,7 @@ func (c *compiler) names(all bool) {
 				touched[h] = true
 			}
 		}
-		for _, l := range c.next.Listeners {
+		for _, l := range c.next.Declared {
 			for _, n := range l.Names {
 				touched[n] = true
 			}
@@ -121,7 +121,7 @@ func (c *compiler) claimants(h model.Host) []claimant {
 			out = append(out, claimant{1, origin, class, addrs, 0})
 		}
 	}
-	for _, l := range c.next.Listeners {
+	for _, l := range c.next.Declared {
 		if slices.Contains(l.Names, h) {
 			out = append(out, claimant{2, l.Origin, l.EffectiveClass(), sorted(l.Addresses()), 0})
 		}
@@ -132,7 +132,7 @@ func (c *compiler) claimants(h model.Host) []claimant {
 // advertised is where the listeners of a class are to be found.
 func (c *compiler) advertised(class model.Class) []netip.Addr {
 	var out []netip.Addr
-	for _, l := range c.next.Listeners {
+	for _, l := range c.next.Declared {
 		if l.EffectiveClass() == class && (l.Protocol == model.HTTP || l.Protocol == model.HTTPS) {
 			out = append(out, l.Addresses()...)
 		}

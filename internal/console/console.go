@@ -121,6 +121,7 @@ func (h *Handler) look(r *http.Request) (*page, error) {
 	if partial != nil {
 		p.Missing = partial.Error()
 	}
+	p.Forced = r.URL.Query().Get("lang") == p.Lang
 	p.HasBox = h.cfg.Explainer != nil
 	if p.HasBox {
 		p.Asked = h.explain(ctx, r)

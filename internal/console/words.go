@@ -13,7 +13,6 @@ func words() map[string]string {
 		"paused":                  "已暂停",
 		"no answer, trying again": "没有应答,正在重试",
 		"skip to the roads":       "跳到两条路",
-		"中文":                      "中文",
 
 		"Explain a URL": "解释一个 URL",
 		"URL":           "URL",
@@ -42,7 +41,7 @@ func words() map[string]string {
 		"addresses kept by Kubernetes":       "地址由 Kubernetes 保管",
 		"addresses kept by the registry":     "地址由注册中心保管",
 		"answer the request":                 "回答请求",
-		"nothing here yet":                   "这里还没有",
+		"nothing here":                       "这里什么都没有",
 		"more":                               "更多",
 		"requests":                           "请求",
 		"connections":                        "连接",
@@ -60,7 +59,6 @@ func words() map[string]string {
 		"Sources":           "来源",
 		"Nothing is wrong.": "没有问题。",
 		"There are none.":   "没有。",
-		"is not complete":   "不完整",
 
 		"Application":    "应用",
 		"Road":           "路",
@@ -103,9 +101,7 @@ func words() map[string]string {
 		"TTL":            "TTL",
 		"Listener":       "监听",
 		"Protocol":       "协议",
-		"Why":            "原因",
 		"Since":          "自",
-		"Error":          "错误",
 
 		"healthy":       "健康",
 		"unhealthy":     "不健康",
@@ -119,6 +115,8 @@ func words() map[string]string {
 		"failed":        "失败",
 		"not synced":    "未同步",
 		"unknown":       "未知",
+		"last-resort":   "最后手段",
+		"disabled":      "已停用",
 		"down":          "不可用",
 		"error":         "错误",
 		"warning":       "警告",

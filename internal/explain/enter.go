@@ -1,11 +1,14 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"paifang/internal/certs"
+	"paifang/internal/http1"
 	"paifang/internal/model"
 )
 
@@ -23,6 +26,9 @@ func (x *walker) enter() bool {
 			text += "; on " + x.addr.String() + " there are " + some(there, 4)
 		} else if x.a.port == 0 {
 			text += " for " + x.a.scheme
+		}
+		if behind := x.w.advertising(x.addr); len(behind) > 0 {
+			text += "; " + some(behind, 4) + " advertise it: what stands in front of them does not run"
 		}
 		return x.end("connect", text, "", "no connection by us: nothing of ours listens there")
 	}
@@ -60,8 +66,8 @@ func (w *World) fit(l model.Listener, b netip.AddrPort, addr netip.Addr, port ui
 		score = 100
 	case b.Addr().IsUnspecified():
 		score = 60
-	case advertises(l, addr):
-		score = 20 // a balancer that is none of ours leads here
+	case advertises(l, addr) && !addr.IsLoopback():
+		score = 20 // a balancer that is none of ours leads here; on a loopback address there is none
 	default:
 		return 0
 	}
@@ -106,6 +112,18 @@ func advertises(l model.Listener, addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// advertising lists the listeners that an address leads to when what listens there runs.
+func (w *World) advertising(addr netip.Addr) []string {
+	var out []string
+	for l := range w.Snapshot.Listeners() {
+		bound := slices.ContainsFunc(l.Bind, func(b netip.AddrPort) bool { return b.Addr().Unmap() == addr })
+		if advertises(l, addr) && !bound {
+			out = append(out, string(l.ID))
+		}
+	}
+	return out
 }
 
 func (w *World) listenersAt(addr netip.Addr) []string {
@@ -187,7 +205,7 @@ func (x *walker) slb() bool {
 		if !ok || known {
 			return x.end("slb", fmt.Sprintf("%s leads to %s, whose nodes are not known yet", x.entry.ID, route.Upstream), source, "no answer: there is no node")
 		}
-		x.hop("slb", fmt.Sprintf("%s leads to %s; which node is decided while it runs", x.entry.ID, route.Upstream), source)
+		x.hop("slb", fmt.Sprintf("%s takes it; which node it leads to is decided while it runs", x.entry.ID), source)
 		x.serving = &behind
 		x.hop("node", fmt.Sprintf("%s or one like it", nodeOf(behind)), "")
 		return true
@@ -284,8 +302,11 @@ func (x *walker) listen() bool {
 	}
 	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)
 	if x.a.fault != nil {
-		x.r.Status = 400
-		return x.end("route", fmt.Sprintf("the request is refused as it is written: %v", x.a.fault), "", "400")
+		status, code := 400, ""
+		if fault, ok := errors.AsType[http1.Fault](x.a.fault); ok {
+			status, code = fault.Status(), fault.Code()
+		}
+		return x.endStatus("route", fmt.Sprintf("the request is refused as it is written: %v", x.a.fault), "", status, code)
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package explain_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,18 +244,42 @@ func TestFilesAlone(t *testing.T) {
 	want := `http://shop.test/order/42 takes road 1: domain, SLB, ingress, service, pod
  1 client    GET http://shop.test/order/42
  2 dns       shop.test A 127.0.0.10 (3-ingress.yaml:9)
- 3 slb       slb/http leads to slb/nodes:http; which node is decided while it runs
+ 3 slb       slb/http takes it; which node it leads to is decided while it runs
  4 node      node-1 or one like it
  5 ingress   listener http on node-1 takes it
  6 route     host shop.test, /order Prefix, to order-service:80 (3-ingress.yaml:12); lost: / (shorter)
  7 upstream  order-service:80 (by label app=order); its addresses are known while it runs
- 8 answer    not asked (--send asks)
+ 8 answer    not asked: these are files, and nothing runs
 `
 	if got != want || r.Road != 1 {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if r, _ := explained(t, w, explain.Request{URL: "http://gateway.test/order/42"}); r.Road != 2 {
 		t.Errorf("road is %d, want 2", r.Road)
+	}
+}
+
+// What is stopped is not explained away: nobody answers names without the DNS, and nothing takes connections where the
+// SLB was, though the nodes behind it are there.
+func TestPieceIsStopped(t *testing.T) {
+	without := func(ids ...model.ListenerID) explain.World {
+		o := explaintest.Bootstrap()
+		o.Listeners = slices.DeleteFunc(o.Listeners, func(l model.Listener) bool { return slices.Contains(ids, l.ID) })
+		s := explaintest.New()
+		s.Snapshot = explaintest.Compile(o, explaintest.Ingress(), explaintest.Gateway())
+		return s.World()
+	}
+	r, got := explained(t, without("slb/http", "slb/https"), explain.Request{URL: "http://shop.test/order"})
+	if !strings.Contains(got, " 3 connect   no listener of ours has 127.0.0.10 for http; node-1/http, node-1/https, node-2/http, node-2/https advertise it") ||
+		r.Road != 0 || r.Endpoint != "" {
+		t.Errorf("without the SLB:\n%s", got)
+	}
+	r, got = explained(t, without("dns"), explain.Request{URL: "http://shop.test/order"})
+	if !strings.Contains(got, " 2 dns       nobody answers for zone test: our DNS does not run\n") || r.Road != 0 {
+		t.Errorf("without the DNS:\n%s", got)
+	}
+	if r, got := explained(t, without("dns"), explain.Request{URL: "http://127.0.0.20/order/1"}); r.Road != 2 {
+		t.Errorf("an address needs no DNS:\n%s", got)
 	}
 }
 

@@ -21,6 +21,9 @@ func (x *walker) name() bool {
 	if x.done != nil && x.done.dns != nil {
 		return x.nameAsked(x.done.dns)
 	}
+	if zone, ok := x.w.Snapshot.ZoneOf(x.a.target); ok && !x.w.answersNames() {
+		return x.end("dns", fmt.Sprintf("nobody answers for zone %s: our DNS does not run", zone.Name), "", "no connection: the name is not answered")
+	}
 	for _, t := range []dnsserver.Type{dnsserver.A, dnsserver.AAAA} {
 		answer := dnsserver.Lookup(x.w.Snapshot, x.a.target, t)
 		switch answer.Outcome {
@@ -36,6 +39,16 @@ func (x *walker) name() bool {
 	}
 	return x.end("dns", fmt.Sprintf("NODATA: the name %s is there, but has no address%s", x.a.target, x.below()), "",
 		"no connection: the name has no address")
+}
+
+// answersNames tells whether a DNS of ours runs, here or elsewhere.
+func (w *World) answersNames() bool {
+	for l := range w.Snapshot.Listeners() {
+		if l.Protocol == model.DNS {
+			return true
+		}
+	}
+	return false
 }
 
 // named takes the first address, as clients do, and remembers for whom the name was published.

@@ -265,6 +265,9 @@ func UpstreamName(u *model.Upstream, springStyle bool) string {
 	if scheme := strings.Index(id, "://"); scheme >= 0 {
 		return id[strings.LastIndexByte(id[:scheme], '/')+1:]
 	}
+	if len(u.Endpoints) > 0 && u.Endpoints[0].Road() == 0 {
+		return id // "slb/http": what is before the slash tells whose it is
+	}
 	return id[strings.LastIndexByte(id, '/')+1:]
 }
 

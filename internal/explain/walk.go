@@ -84,6 +84,9 @@ func in(source string) string {
 func (x *walker) answer() {
 	if x.done == nil {
 		text := "not asked (--send asks)"
+		if x.w.Upstreams == nil {
+			text = "not asked: these are files, and nothing runs"
+		}
 		if x.ending != "" {
 			text = x.ending + "; " + text
 		}

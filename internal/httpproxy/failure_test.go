@@ -202,6 +202,41 @@ func TestExcessAfterAnAnswerIsNotTheNextAnswer(t *testing.T) {
 	}
 }
 
+// What an endpoint says between two requests is nobody's answer, whatever the next request is.
+func TestWordsBetweenRequestsAreNoAnswer(t *testing.T) {
+	for what, unasked := range map[string]string{
+		"second answer": "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+		"idle timeout":  "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			speak, spoken := make(chan struct{}, 5), make(chan struct{}, 5)
+			s, rec := simple(t, func(c net.Conn, r *bufio.Reader) {
+				for {
+					if _, err := readRequest(r); err != nil {
+						return
+					}
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					<-speak
+					io.WriteString(c, unasked)
+					spoken <- struct{}{}
+				}
+			}, nil)
+			t.Cleanup(func() { close(speak) })
+			for i := range 5 {
+				if r := s.dial().send(get("/")).receive("GET"); r.body != "ok" {
+					t.Fatalf("request %d was answered with %+v", i, r)
+				}
+				s.last(i + 1) // the request is over, and its connection put back
+				speak <- struct{}{}
+				<-spoken
+			}
+			if n := rec.connections(); n != 5 {
+				t.Errorf("%d connections for 5 requests: one was used again", n)
+			}
+		})
+	}
+}
+
 func TestEarlyAnswerClosesBothConnections(t *testing.T) {
 	s, rec := simple(t, func(c net.Conn, r *bufio.Reader) {
 		for {

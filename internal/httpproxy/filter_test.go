@@ -15,6 +15,7 @@ type probe struct {
 	Name   string `json:"name"`
 	Answer int    `json:"answer,omitempty"`
 	Broken bool   `json:"broken,omitempty"`
+	Path   string `json:"path,omitempty"` // sent on in place of the request's
 }
 
 func (probe) Validate() error { return nil }
@@ -23,6 +24,9 @@ func (p probe) Request(x *filter.Exchange) filter.Verdict {
 	x.Request.Fields.Add("X-Seen", p.Name)
 	if v, ok := x.Capture("id"); ok {
 		x.Request.Fields.Set("X-Id", v)
+	}
+	if p.Path != "" {
+		x.Request.Path, x.Request.Host = p.Path, "elsewhere.test"
 	}
 	if p.Answer != 0 {
 		return x.Respond(p.Answer, "probe", "Answered.\n")
@@ -80,6 +84,27 @@ func TestFilters(t *testing.T) {
 	}
 	if n := len(rec.requests()); n != 1 {
 		t.Errorf("%d requests upstream", n)
+	}
+}
+
+// The log says what was asked, which is what the route was decided on, and not what filters made of it.
+func TestLogSaysWhatWasAsked(t *testing.T) {
+	rec := newRecorder(t, echo)
+	s := newStand(t, withProbe)
+	s.list("u", rec.Addr().String())
+	s.route("moved", "/", "u", probes(`{"name":"a","path":"/other"}`))
+	s.publish()
+	c := s.dial()
+	for n, path := range []string{"/asked", "/again"} {
+		c.send(get(path)).receive("GET")
+		if a := s.last(n + 1); a.Path != path || a.Host != "shop.test" {
+			t.Errorf("asked %s, logged host %s, path %s", path, a.Host, a.Path)
+		}
+	}
+	for _, r := range rec.requests() {
+		if !strings.HasPrefix(r, "GET /other ") {
+			t.Errorf("sent on: %q", r)
+		}
 	}
 }
 

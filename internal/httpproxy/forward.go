@@ -93,10 +93,11 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	}
 	w.setHost(e)
 	idempotent := isIdempotent(w.x.Request.Method)
-	careful := !idempotent || !whole || w.x.Request.Upgrade != ""
 	for kept := e.Get(); kept != nil; kept = e.Get() {
-		// What cannot be sent twice is not sent to a connection that is known to be dead.
-		if careful && kept.Stale() {
+		// A connection that is known to be dead is not tried. Nor is one on which something waits: that was sent before
+		// anybody asked (a second answer, or the 408 of a server that is tired of waiting), and would be taken for the answer
+		// to this request, which may be another client's.
+		if kept.Stale() {
 			kept.Close()
 			continue
 		}

@@ -20,6 +20,7 @@ func (w *work) serve() bool {
 	x.Response.Reset()
 	n, err := c.readHead(&x.Request)
 	x.Started = time.Now()
+	w.host, w.path = x.Request.Host, x.Request.Path
 	if err != nil {
 		return w.refuseHead(err)
 	}

@@ -43,6 +43,8 @@ type job struct {
 
 	answerBytes int // of the answer that were read before its head was complete
 
+	host, path string // as asked: filters change what is sent on, and the log is about what was decided on
+
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
 	began    bool  // a byte of the answer was given to the client
@@ -121,7 +123,7 @@ func (w *work) record() {
 	r := &w.rec
 	*r = telemetry.Access{
 		Time: x.Started, Listener: string(w.site.listener.ID), Node: w.site.listener.Node, Peer: w.c.peer, Client: x.Client,
-		Method: x.Request.Method, Host: x.Request.Host, Path: x.Request.Path, Status: w.status, Reason: string(x.Code),
+		Method: x.Request.Method, Host: w.host, Path: w.path, Status: w.status, Reason: string(x.Code),
 		Endpoint: x.Endpoint, Pod: w.pod, Tries: w.tries, In: w.size, Out: w.sent, Connect: w.connect,
 		Total: took, RequestID: x.ID, Version: w.site.version,
 	}

@@ -53,6 +53,8 @@ type Listener struct {
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
 	// process binds it.
 	Elsewhere bool `json:"elsewhere,omitempty"`
+	// Stopped means that it was stopped by hand: nobody serves it, but the names that lead to it stay.
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 // Trust says whom a listener believes about the client.

@@ -20,7 +20,8 @@ type Site = Hosts[*HostTable]
 // Contents is everything a Snapshot is made of. Compile fills it; after New nobody may change it.
 type Contents struct {
 	Version      uint64
-	Listeners    []model.Listener // sorted by ID
+	Listeners    []model.Listener // that are to serve, sorted by ID
+	Declared     []model.Listener // those, and the stopped ones
 	Sites        map[model.Class]*Site
 	L4Routes     []model.L4Route // in their total order
 	Upstreams    shard.Map[*model.Upstream]

@@ -72,8 +72,26 @@ func (p *Plan) Commands() []Command {
 		curl(fmt.Sprintf("'%s/nacos/v1/ns/instance/list?serviceName=nacos-order-service'", p.Addr["registry"]), "what the registry knows")
 	} else {
 		curl(fmt.Sprintf("'%s/nacos/v1/ns/service/list?pageNo=1&pageSize=10'", p.Addr["registry"]), "what the registry knows")
+		out = append(out,
+			Command{self() + " get" + admin + " routes", "hosts and paths, and where they lead"},
+			Command{self() + " get" + admin + " diagnostics", "what is wrong"})
 	}
 	return append(out, Command{self() + " get" + admin + " roads", "which application is on which road"})
+}
+
+// watching is what is read, by its whole path, and a hint where there is nothing in it yet.
+func (p *Plan) watching() string {
+	out := make([]string, len(p.Paths))
+	for i, path := range p.Paths {
+		out[i] = path
+		if whole, err := filepath.Abs(path); err == nil {
+			out[i] = whole
+		}
+		if files, err := os.ReadDir(path); err == nil && len(files) == 0 {
+			out[i] += " (empty: manifests and routes that are saved there are read at once)"
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // PrintTable writes what runs where and the commands to paste.
@@ -83,7 +101,7 @@ func (p *Plan) PrintTable(w io.Writer) error {
 	for _, a := range addresses() {
 		fmt.Fprintf(t, "%s\t%s\n", a.Says, p.Addr[a.Piece])
 	}
-	fmt.Fprintf(t, "watching\t%s\n", strings.Join(p.Paths, ", "))
+	fmt.Fprintf(t, "watching\t%s\n", p.watching())
 	fmt.Fprintf(t, "state\t%s\n", p.State)
 	fmt.Fprintf(t, "pod logs\t%s\n", p.Config.Pods.Logs)
 	if p.Split {

@@ -41,6 +41,7 @@ type address struct {
 	Many   string
 	Single string
 	UDP    bool
+	of     string // of the admin API of a piece that is a process of its own
 }
 
 // addresses lists every place where up listens, in the order of the table. The defaults are the product's; each has a
@@ -61,11 +62,18 @@ func addresses() []address {
 	}
 }
 
-// Pieces are the names of the flags that move an address.
-func Pieces() []string {
-	var out []string
+// Place is an address that a flag moves.
+type Place struct {
+	Flag    string // its name
+	Says    string // what listens there
+	Default string // IP:port
+}
+
+// Places lists the addresses that flags move.
+func Places() []Place {
+	var out []Place
 	for _, a := range addresses() {
-		out = append(out, a.Piece)
+		out = append(out, Place{a.Piece, a.Says, a.Many})
 	}
 	return out
 }
@@ -97,6 +105,14 @@ func NewPlan(o Options) (*Plan, error) {
 	if p.Zone == "" {
 		p.Zone = "test"
 	}
+	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, o.LogLevel) {
+		return nil, fmt.Errorf("up: --log-level %q: want debug, info, warn or error", o.LogLevel)
+	}
+	for name, at := range o.Attach {
+		if _, err := netip.ParseAddrPort(at); err != nil {
+			return nil, fmt.Errorf("up: --attach %s=%s: want DEPLOYMENT=IP:PORT, such as %s=127.0.0.1:9000", name, at, name)
+		}
+	}
 	for _, a := range addresses() {
 		addr, err := p.address(a)
 		if err != nil {
@@ -125,7 +141,8 @@ func (p *Plan) address(a address) (netip.AddrPort, error) {
 	}
 	addr := netip.MustParseAddrPort(text)
 	port := int(addr.Port()) + p.PortOffset
-	if port < 1 || port > 65535 {
+	const split = 20 // ports of admin APIs behind the last one, see adminOf
+	if port < 1 || port > 65535-split {
 		return addr, fmt.Errorf("up: --port-offset %d: port %d of %s would be %d", p.PortOffset, addr.Port(), a.Piece, port)
 	}
 	return netip.AddrPortFrom(addr.Addr(), uint16(port)), nil
@@ -185,12 +202,12 @@ func stateHome() (string, error) {
 	return os.UserCacheDir()
 }
 
-// podRange is where the pods of a node have their addresses: 127.1.1.0/24 and 127.1.2.0/24, or, with a port offset, a
-// range of its own, because pods keep their ports.
+// podRange is where the pods of a node, 1 or 2, have their addresses: 127.1.1.0/24 and 127.1.2.0/24, or, with a port
+// offset, a range of its own, because pods keep their ports.
 func (p *Plan) podRange(node byte) netip.Prefix {
-	const networks = 200
-	second := 1 + (p.PortOffset%networks+networks)%networks
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(second), node, 0}), 24)
+	const second, third = 254, 127 // so many networks, and pairs of nodes in each
+	n := (p.PortOffset%(second*third) + second*third) % (second * third)
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(1 + n%second), byte(n/second*2) + node, 0}), 24)
 }
 
 // config is the same configuration that `paifang serve` reads from a file.

@@ -23,8 +23,11 @@ type taken struct {
 // that holds it and the flag that moves it. Nothing is left bound.
 func (p *Plan) CheckPorts(ctx context.Context) error {
 	var all []taken
-	for _, a := range addresses() {
+	for _, a := range p.listened() {
 		at := p.Addr[a.Piece]
+		if a.of != "" {
+			at = p.adminOf(a.of)
+		}
 		if err := tryTCP(ctx, at); err != nil {
 			all = append(all, taken{address: a, at: at, network: "tcp", err: err})
 		}
@@ -48,6 +51,17 @@ func (p *Plan) CheckPorts(ctx context.Context) error {
 	}
 	b.WriteString("--port-offset 100 moves all of them")
 	return errors.New(b.String())
+}
+
+// listened is every address of the plan, with those of the processes that pieces have of their own.
+func (p *Plan) listened() []address {
+	out := addresses()
+	if p.Split {
+		for _, name := range splitPieces() {
+			out = append(out, address{Piece: "admin", of: name})
+		}
+	}
+	return out
 }
 
 func (t taken) reason() string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -136,12 +137,15 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
 	// "HTTP/1.1 200 OK": RFC 9112, section 4. What follows is of no interest.
 	line, err := bufio.NewReaderSize(tcp, 512).ReadSlice('\n')
 	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("upstream: a probe of %s has no answer within %v", l.key.Addr, h.Timeout)
+		}
 		return fmt.Errorf("upstream: read the answer to a probe of %s: %w", l.key.Addr, err)
 	}
 	version, rest, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
 	status, _, _ := strings.Cut(rest, " ")
 	if !strings.HasPrefix(version, "HTTP/1.") || len(status) != 3 || status < "200" || status > "399" {
-		return fmt.Errorf("%w: %q", errStatus, line)
+		return fmt.Errorf("%w: %q", errStatus, strings.TrimRight(string(line), "\r\n"))
 	}
 	return nil
 }

@@ -23,7 +23,8 @@ type Conn struct {
 	since time.Time // when it became idle
 	turn  uint64    // how often it became idle
 	peek  func(fd uintptr)
-	stale bool // result of peek
+	probe probe // of peek
+	stale bool  // its result
 }
 
 func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
@@ -32,13 +33,13 @@ func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{TCP: tcp, Raw: raw, live: l}
-	c.peek = func(fd uintptr) { c.stale = peekStale(fd) }
+	c.peek = func(fd uintptr) { c.stale = c.probe.stale(fd) }
 	l.pool.opened(1)
 	return c, nil
 }
 
 // Stale tells whether an idle connection is of no use: the other side has closed it or sent what nobody asked for.
-// It does not block and takes nothing from the connection. Where the system cannot tell, it is false.
+// It does not block, takes nothing from the connection and does not allocate. Where the system cannot tell, it is false.
 func (c *Conn) Stale() bool {
 	if err := c.Raw.Control(c.peek); err != nil {
 		return true
@@ -169,8 +170,9 @@ func (p *pool) sweep(before time.Time) {
 
 // staleNow is Stale for those who do not own the connection.
 func staleNow(c *Conn) bool {
+	var p probe // theirs is in use
 	stale := false
-	err := c.Raw.Control(func(fd uintptr) { stale = peekStale(fd) })
+	err := c.Raw.Control(func(fd uintptr) { stale = p.stale(fd) })
 	return err != nil || stale
 }
 

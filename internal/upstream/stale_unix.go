@@ -8,14 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peekStale looks at what waits in the socket without taking it: nothing is good; data, the end or an error is not.
-func peekStale(fd uintptr) bool {
-	var b [1]byte
+// probe looks at sockets. It is room for the question, so that asking does not allocate.
+type probe struct{ fds [1]unix.PollFd }
+
+// stale looks at what waits in the socket without taking it: nothing is good; data, the end or an error is not.
+func (p *probe) stale(fd uintptr) bool {
 	for {
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		p.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		n, err := unix.Poll(p.fds[:], 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		return !errors.Is(err, unix.EAGAIN)
+		return n != 0 || err != nil
 	}
 }

@@ -35,7 +35,7 @@ func TestNodeIsStoppedUnderLoad(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, 3*time.Second, "node-1 leaves the SLB", func() (bool, string) { return healthy("node-1") == 0, u.must("get", "nodes") })
+	eventually(t, 3*time.Second, "node-1 leaves the SLB", func() (bool, string) { return healthy("node-1") == 0, "" })
 	if took := time.Since(before); took > time.Second {
 		t.Errorf("node-1 was out of the SLB %v after stop, want 1 s at most", took)
 	} else {
@@ -56,7 +56,7 @@ func TestNodeIsStoppedUnderLoad(t *testing.T) {
 
 	u.must("start", "node-1")
 	started := time.Now()
-	eventually(t, 5*time.Second, "node-1 is back in the SLB", func() (bool, string) { return healthy("node-1") == 2, u.must("get", "nodes") })
+	eventually(t, 5*time.Second, "node-1 is back in the SLB", func() (bool, string) { return healthy("node-1") == 2, "" })
 	t.Logf("node-1 was back in the SLB %v after start", time.Since(started))
 	kept.wait(window / 4)
 

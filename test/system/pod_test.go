@@ -49,6 +49,12 @@ func runPod() int {
 		} else {
 			time.Sleep(delay)
 		}
+		w.Header().Set("X-Seen-Uri", r.RequestURI)
+		w.Header().Set("X-Seen-Order", strings.Join(r.Header.Values("X-Order"), ","))
+		w.Header().Set("X-Seen-From", strings.Join(r.Header.Values("X-From"), ","))
+		w.Header().Set("X-Seen-Host", r.Host)
+		w.Header().Set("X-Seen-Pod", env("POD_NAME"))
+		w.Header().Set("X-Seen-Client", r.Header.Get("X-Forwarded-For"))
 		_, _ = fmt.Fprintf(w, "%s %d %s", env("POD_NAME"), n, r.Header.Get("X-Paifang-Node"))
 	})}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -147,43 +153,7 @@ func sights(t testing.TB, dir, prefix string) map[int64][]sight {
 func countingDir(t testing.TB, replicas int, delay time.Duration) (dir, counts string) {
 	t.Helper()
 	dir, counts = t.TempDir(), t.TempDir()
-	write(t, dir, "1-app.yaml", fmt.Sprintf(`apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: app
-spec:
-  replicas: %d
-  selector:
-    matchLabels: {app: app}
-  template:
-    metadata:
-      labels: {app: app}
-    spec:
-      terminationGracePeriodSeconds: 5
-      containers:
-      - name: app
-        image: example.com/counting:1
-        command: [%q]
-        env:
-        - {name: %s, value: pod}
-        - {name: COUNT_DIR, value: %q}
-        - {name: SERVICE, value: app-registered}
-        - {name: DELAY, value: %s}
-        ports:
-        - {name: http, containerPort: 8080}
-        readinessProbe:
-          httpGet: {path: /healthz, port: http}
-          periodSeconds: 1
----
-apiVersion: v1
-kind: Service
-metadata:
-  name: app-service
-spec:
-  selector: {app: app}
-  ports:
-  - {name: http, port: 80, targetPort: http}
-`, replicas, self, roleVariable, counts, delay))
+	write(t, dir, "1-app.yaml", application("app", replicas, counts, delay))
 	write(t, dir, "2-ingress.yaml", ingress("shop", "shop.test", "/", "app-service")+ingressClass)
 	write(t, dir, "3-routes.yaml", `spring:
   cloud:
@@ -195,6 +165,47 @@ spec:
         - Path=/**
 `)
 	return dir, counts
+}
+
+// application is a Deployment of counting pods, found as NAME-service in Kubernetes and as NAME-registered in the registry.
+func application(name string, replicas int, counts string, delay time.Duration) string {
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: %[1]s
+spec:
+  replicas: %[2]d
+  selector:
+    matchLabels: {app: %[1]s}
+  template:
+    metadata:
+      labels: {app: %[1]s}
+    spec:
+      terminationGracePeriodSeconds: 5
+      containers:
+      - name: %[1]s
+        image: example.com/counting:1
+        command: [%[3]q]
+        env:
+        - {name: %[4]s, value: pod}
+        - {name: COUNT_DIR, value: %[5]q}
+        - {name: SERVICE, value: %[1]s-registered}
+        - {name: DELAY, value: %[6]s}
+        ports:
+        - {name: http, containerPort: 8080}
+        readinessProbe:
+          httpGet: {path: /healthz, port: http}
+          periodSeconds: 1
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: %[1]s-service
+spec:
+  selector: {app: %[1]s}
+  ports:
+  - {name: http, port: 80, targetPort: http}
+`, name, replicas, self, roleVariable, counts, delay)
 }
 
 const ingressClass = `---

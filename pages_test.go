@@ -27,7 +27,7 @@ type block struct {
 func (b block) runs() bool { return b.info == "sh run" }
 
 var (
-	linkPattern = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	linkPattern = regexp.MustCompile(`(?:\]\(|\bsrc="|\bsrcset=")([^)"\s]+)[)"]`)
 	codePattern = regexp.MustCompile("`[^`]*`")
 )
 

@@ -236,3 +236,33 @@ func write(t *testing.T, page string, lines []string) {
 		t.Error(err)
 	}
 }
+
+// TestReadmeExplains: what README.md shows of explain is what two-roads.md has, whose outputs are those of a run.
+func TestReadmeExplains(t *testing.T) {
+	shown := map[string][]string{} // by the URL
+	for _, s := range readSections(t, "two-roads.md") {
+		for _, x := range s.steps {
+			if url, ok := strings.CutPrefix(x.command, "paifang explain "); ok && !strings.Contains(url, " ") {
+				shown[url] = abstract(x.want)
+			}
+		}
+	}
+	for _, page := range []string{"../README.md", "../README.zh-CN.md"} {
+		lines := readLines(t, page)
+		found := 0
+		for i, l := range lines {
+			url, _, ok := strings.Cut(l, " takes road ")
+			if !ok || l[0] != 'h' || lines[i-1] != "```text" {
+				continue
+			}
+			end := i + slices.Index(lines[i:], "```")
+			found++
+			if got := abstract(lines[i:end]); !slices.Equal(got, shown[url]) {
+				t.Errorf("%s:%d: this is not what explain prints:\n%s\n--- it prints\n%s", page, i+1, strings.Join(got, "\n"), strings.Join(shown[url], "\n"))
+			}
+		}
+		if found != 2 {
+			t.Errorf("%s shows %d explanations, want one of each road", page, found)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -482,3 +483,28 @@ func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
 }
+
+// Every node serves the same routes: together they are told once, in the order in which they are tried.
+func TestMergedRoutes(t *testing.T) {
+	route := func(id, node string, path model.PathKind, value string) Route {
+		rule := model.Route{ID: model.RouteID(id), Match: model.Match{Path: model.PathMatch{Kind: path, Value: value}}}
+		return Route{ID: id, Class: "ingress", Host: "shop.test", BoundOn: []string{node}, Rule: rule}
+	}
+	view := func(node string) Reader {
+		return fixed{View{Routes: []Route{route("b", node, model.PathPrefix, "/order"), route("a", node, model.PathPrefix, "/")}}}
+	}
+	v, err := Merged{{"node-2", view("node-2")}, {"dns", fixed{}}, {"node-1", view("node-1")}}.Read(t.Context(), Routes)
+	if err != nil || len(v.Routes) != 2 || v.Routes[0].ID != "b" || v.Routes[1].ID != "a" {
+		t.Fatalf("%v, %+v", err, v.Routes)
+	}
+	for _, r := range v.Routes {
+		if !slices.Equal(r.BoundOn, []string{"node-1", "node-2"}) {
+			t.Errorf("%s is bound on %v", r.ID, r.BoundOn)
+		}
+	}
+}
+
+// fixed always has the same view.
+type fixed struct{ view View }
+
+func (f fixed) Read(context.Context, ...Kind) (View, error) { return f.view, nil }

@@ -120,8 +120,9 @@ func (k Kind) section() section {
 	case Records:
 		return rows(func(v *View) *[]Record { return &v.Records }, func(r Record) string { return r.Name + " " + r.Type }, func(r Record) string { return r.Name })
 	case Routes:
-		return rows(func(v *View) *[]Route { return &v.Routes }, func(r Route) string { return r.Class + " " + r.Host + " " + r.ID },
-			func(r Route) string { return r.ID + " " + r.Host + r.Path })
+		s := rows(func(v *View) *[]Route { return &v.Routes }, Route.key, func(r Route) string { return r.ID + " " + r.Host + r.Path })
+		s.merge = mergeRoutes
+		return s
 	case Upstreams:
 		return rows(func(v *View) *[]Upstream { return &v.Upstreams }, func(u Upstream) string { return u.ID + " " + u.SeenBy }, func(u Upstream) string { return u.ID })
 	case Endpoints:

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,4 +108,28 @@ func (g *gatherer) boundOn(class model.Class) []string {
 		}
 	}
 	return out
+}
+
+func (r Route) key() string { return r.Class + " " + r.Host + " " + r.ID }
+
+// mergeRoutes keeps the order in which routes are tried, and tells of each all the nodes that serve it.
+func mergeRoutes(into *View, from View) {
+	at := map[string]int{}
+	for i, r := range into.Routes {
+		at[r.key()] = i
+	}
+	for _, r := range from.Routes {
+		i, there := at[r.key()]
+		if !there {
+			into.Routes = append(into.Routes, r)
+			continue
+		}
+		nodes := slices.Concat(into.Routes[i].BoundOn, r.BoundOn)
+		slices.Sort(nodes)
+		into.Routes[i].BoundOn = slices.Compact(nodes)
+	}
+	slices.SortStableFunc(into.Routes, func(a, b Route) int {
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Host, b.Host), cmp.Compare(min(len(a.LostTo), 1), min(len(b.LostTo), 1)),
+			model.CompareRoutes(&a.Rule, &b.Rule))
+	})
 }

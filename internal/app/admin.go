@@ -12,18 +12,27 @@ import (
 	"paifang/internal/model"
 )
 
+// Reader reads what the admin API lists: this process, together with its peers where it has some.
+func (a *App) Reader() adminapi.Reader {
+	if len(a.opt.Peers) == 0 {
+		return a.local
+	}
+	var all adminapi.Merged
+	for _, p := range a.opt.Peers {
+		all = append(all, adminapi.Named{Name: p.Name, Reader: p.Client})
+	}
+	return append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
+}
+
 func (a *App) serveAdmin(ctx context.Context) error {
-	var reader adminapi.Reader = a.local
+	reader := a.Reader()
 	var explainer adminapi.Explainer = a.local
-	if len(a.opt.Peers) > 0 {
-		var all adminapi.Merged
+	if all, ok := reader.(adminapi.Merged); ok {
 		var traces []explain.Traces
 		for _, p := range a.opt.Peers {
-			all = append(all, adminapi.Named{Name: p.Name, Reader: p.Client})
 			traces = append(traces, p.Client)
 		}
-		all = append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
-		reader, explainer = all, adminapi.Together{Rules: a.local, All: all, Parts: traces}
+		explainer = adminapi.Together{Rules: a.local, All: all, Parts: traces}
 	}
 	server := adminapi.New(adminapi.Config{
 		Reader: reader, Explainer: explainer, Health: a.local, Actions: a.local.Actions, Traces: a.ring, Printed: a.cfg.Print, Log: a.log,

@@ -215,6 +215,7 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	a.hub.Stop()              // not ready, for those who ask
 	a.sockets.Unready()       // nor for balancers that probe
 	gateway.stop()            // who looks the gateway up finds it no more
+	a.store.Seal()            // what deregisters now must not make planes that close serve again
 	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
 	planes.Go(func() { a.l4.Close(drain) })
 	planes.Go(func() { a.http.Close(drain) }) // requests in flight end while their pods still run
@@ -222,7 +223,7 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	if pods != nil {
 		pods.stop() // they deregister themselves
 	}
-	control.stop() // nothing is compiled or published from here on
+	control.stop() // its addresses were needed until here
 	a.store.Close()
 	a.dns.Close()
 	a.sockets.Close()

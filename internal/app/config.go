@@ -113,9 +113,10 @@ type Gateway struct {
 
 // Registry is the role registry.
 type Registry struct {
-	HTTP  netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
-	GRPC  netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
+	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
+	Allow   []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 }
 
 // Pods is the pod runner of up.

@@ -2,10 +2,10 @@ package app
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -30,7 +30,7 @@ type events struct {
 func newEvents() *events { return &events{out: make(chan Event, eventBacklog)} }
 
 func (e *events) say(format string, args ...any) {
-	ev := Event{time.Now(), fmt.Sprintf(format, args...)}
+	ev := Event{time.Now(), strings.Map(printable, fmt.Sprintf(format, args...))}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.dropped > 0 {
@@ -47,19 +47,20 @@ func (e *events) say(format string, args ...any) {
 	}
 }
 
+// printable keeps names and messages that others chose from steering the terminal that an event is printed on, or from
+// looking like several events.
+func printable(r rune) rune {
+	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+		return ' '
+	}
+	return r
+}
+
 // published tells what a generation changed: routes that came and went, and what is newly wrong.
 func (e *events) published(old, now *snapshot.Snapshot) {
 	before, after := routeLines(old, now), routeLines(now, old)
-	for _, line := range after {
-		if !slices.Contains(before, line) {
-			e.say("route  + %s", line)
-		}
-	}
-	for _, line := range before {
-		if !slices.Contains(after, line) {
-			e.say("route  - %s", line)
-		}
-	}
+	e.sayMissing("route  + %s", after, before)
+	e.sayMissing("route  - %s", before, after)
 	known := map[string]bool{}
 	for _, d := range old.Diagnostics() {
 		known[d.String()] = true
@@ -67,6 +68,19 @@ func (e *events) published(old, now *snapshot.Snapshot) {
 	for _, d := range now.Diagnostics() {
 		if d.Severity > model.Info && !known[d.String()] {
 			e.say("%s", d)
+		}
+	}
+}
+
+// sayMissing tells the lines that are not among others.
+func (e *events) sayMissing(format string, lines, others []string) {
+	there := make(map[string]bool, len(others))
+	for _, line := range others {
+		there[line] = true
+	}
+	for _, line := range lines {
+		if !there[line] {
+			e.say(format, line)
 		}
 	}
 }

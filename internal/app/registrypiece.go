@@ -51,7 +51,11 @@ func (p *registryPiece) start() error {
 	if err := p.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: p.cfg.Allow, Refuse: []netip.AddrPort{p.admin}}}); err != nil {
 		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close(), grpc.Close())
 	}
-	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Console: "http://" + p.admin.String() + "/"}, &p.handle), make(chan struct{})
+	console := p.admin
+	if p.cfg.Console.IsValid() {
+		console = p.cfg.Console
+	}
+	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil

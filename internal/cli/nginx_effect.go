@@ -118,22 +118,16 @@ func (n *nginx) split(r adminapi.Route, a model.Forward) string {
 	}
 	for i, t := range a.Targets {
 		name, why := n.upstream(t.Upstream, r.BoundOn)
-		percent := fmt.Sprintf("%.2f%%", 100*float64(share(t))/float64(total))
+		percent, note := fmt.Sprintf("%.2f%%", 100*float64(share(t))/float64(total)), why
 		line := percent + " " + name + ";"
 		switch {
-		case share(t) == 0:
-			line = "# " + line
 		case i == last: // what nginx rounds away goes to the last
-			line = "* " + name + ";  # " + percent
-			if why != "" {
-				why = percent + ", " + why
-				line = "* " + name + ";"
-			}
+			line, note = "* "+name+";", strings.TrimSuffix(percent+", "+why, ", ")
 		case percent == "0.00%": // nginx has no smaller share
 			line = "# " + line
 		}
-		if why != "" {
-			line += "  # " + why
+		if note != "" {
+			line += "  # " + note
 		}
 		block = append(block, indent(line)...)
 	}

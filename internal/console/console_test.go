@@ -385,3 +385,19 @@ func TestPageIsBounded(t *testing.T) {
 	}
 	mention(t, parse(t, w.Body.String()).text, fmt.Sprintf("+%d more: paifang get routes", len(v.Routes)-maxRows))
 }
+
+// Where each piece is a process, those that only read rules know of no addresses: a node that sends requests is asked.
+func TestAddressesAsTheNodesKnowThem(t *testing.T) {
+	v := view(t, local())
+	var all []adminapi.Upstream
+	for _, u := range v.Upstreams {
+		unaware, aware := u, u
+		unaware.SeenBy, aware.SeenBy = "dns", "node-1"
+		unaware.State.Endpoints = nil
+		all = append(all, unaware, aware)
+	}
+	v.Upstreams = all
+	v.Routes[0].Source = "/example/4-routes.yaml:6"
+	text := ask(t, New(Config{Reader: fixed{view: v}}), "/").Body.String()
+	mention(t, strings.Join(strings.Fields(text), " "), "order-service:80 round robin 2/2 ready", "order-a 127.1.1.2:8080 ready", " 4-routes.yaml:6")
+}

@@ -145,12 +145,27 @@ func (v *roadView) find() {
 		if u.Road != v.n || !ids[u.ID] {
 			continue
 		}
-		// Where several processes have it, one that knows its addresses is shown.
 		if i := slices.IndexFunc(v.upstreams, func(x adminapi.Upstream) bool { return x.ID == u.ID }); i < 0 {
 			v.upstreams = append(v.upstreams, u)
-		} else if !v.upstreams[i].State.Known {
+		} else if v.tells(u) > v.tells(v.upstreams[i]) {
 			v.upstreams[i] = u
 		}
+	}
+}
+
+// tells is how much the state of an upstream in one of several processes says: most where the road's own listeners pick from
+// it, something where its addresses are known at all.
+func (v *roadView) tells(u adminapi.Upstream) int {
+	own := slices.ContainsFunc(v.listeners, func(l adminapi.Listener) bool { return l.Node == u.SeenBy && u.SeenBy != "" })
+	switch {
+	case own && u.State.Known:
+		return 3
+	case len(u.State.Endpoints) > 0:
+		return 2
+	case u.State.Known:
+		return 1
+	default:
+		return 0
 	}
 }
 

@@ -90,13 +90,7 @@ func diagnosticsTable(v adminapi.View) *table {
 	worst := slices.Clone(v.Diagnostics)
 	slices.SortStableFunc(worst, func(a, b model.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
 	for _, d := range worst {
-		at := d.Origin.At()
-		for _, i := range v.Info {
-			if i.Dir != "" {
-				at = strings.TrimPrefix(at, i.Dir+"/")
-			}
-		}
-		t.add(stands(severityState(d.Severity)), text(at), text(strings.TrimSpace(d.Origin.Object()+" "+d.Field)), text(d.Message), text(string(d.Code)))
+		t.add(stands(severityState(d.Severity)), text(place(v, d.Origin.At())), text(strings.TrimSpace(d.Origin.Object()+" "+d.Field)), text(d.Message), text(string(d.Code)))
 	}
 	return t
 }
@@ -117,7 +111,7 @@ func routesTable(v adminapi.View, s sums) *table {
 			road = fmt.Sprint(r.Road)
 		}
 		row := []cell{text(r.Host), text(r.Path), text(r.Effect), text(road), stands(routeState(r)), list(r.BoundOn)}
-		t.add(append(append(row, live(s.of(adminapi.Requests, key(adminapi.OfRoute, "", r.ID)))...), text(r.Source))...)
+		t.add(append(append(row, live(s.of(adminapi.Requests, key(adminapi.OfRoute, "", r.ID)))...), text(place(v, r.Source)))...)
 	}
 	return t
 }
@@ -193,7 +187,7 @@ func servicesTable(v adminapi.View) *table {
 func recordsTable(v adminapi.View) *table {
 	t := newTable(adminapi.Records, "records", "DNS records", "Name", "Type", "Address", "#TTL", "Source")
 	for _, r := range v.Records {
-		t.add(text(r.Name), text(r.Type), text(joined(r.Addrs)), text(fmt.Sprintf("%d s", r.TTL)), text(cmp.Or(r.Source, r.Origin.Source)))
+		t.add(text(r.Name), text(r.Type), text(joined(r.Addrs)), text(fmt.Sprintf("%d s", r.TTL)), text(cmp.Or(place(v, r.Source), r.Origin.Source)))
 	}
 	return t
 }
@@ -222,4 +216,14 @@ func sourcesTable(v adminapi.View, now time.Time) *table {
 		t.add(text(s.Name), stands(sourceState(s.Failed, s.Synced, s.Error)), text(since(s.Since, now)))
 	}
 	return t
+}
+
+// place is file:line, relative to a directory that a process watches.
+func place(v adminapi.View, at string) string {
+	for _, i := range v.Info {
+		if i.Dir != "" {
+			at = strings.TrimPrefix(at, i.Dir+"/")
+		}
+	}
+	return at
 }

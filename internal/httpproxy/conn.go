@@ -94,9 +94,8 @@ func (c *conn) awaitRequest() bool {
 	if c.n > 0 {
 		return true
 	}
-	if c.once.Load() && c.port.draining.Load() {
-		return false
-	}
+	// When the port drains, this waits all the same: the last answer may have left just before, and promised more. Who asks
+	// again is told that the connection ends; who does not is ended by the drain.
 	if len(c.buf) > smallBlock {
 		c.plane.blocks.give(c.buf)
 		c.buf = c.plane.blocks.takeSmall()

@@ -142,26 +142,30 @@ func (p *port) gone() <-chan struct{} {
 	return ch
 }
 
-// firstRequest is how long a drain waits for the first request of connections that were accepted just before: their
-// clients count themselves connected.
-const firstRequest = 300 * time.Millisecond
+// nextRequest is how long a drain waits for a request on connections that are idle. Those that are in use have another
+// in this time, and are told in its answer that they end: ending them between two requests would cross the next one on
+// its way. And the clients of connections that were accepted just before count themselves connected.
+const nextRequest = 300 * time.Millisecond
 
 // drain ends the port: answers say that the connection closes, the socket closes, idle connections are ended, and those
 // in use are given Timeouts.Drain, or until ctx ends.
 func (p *port) drain(ctx context.Context) {
 	p.draining.Store(true)
+	began := time.Now()
 	p.mu.Lock()
 	h := p.handle
 	p.mu.Unlock()
 	h.Release(ctx)
-	began := time.Now()
+	released := time.Now()
 	limit := time.NewTimer(p.plane.cfg.Timeouts.Drain)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond) // a connection may become idle just after it was looked at
 	defer tick.Stop()
 	for done := p.gone(); ; {
-		young := time.Since(began) < firstRequest
-		p.each(func(c *conn) { c.endIdle(!young) })
+		if time.Since(began) >= nextRequest {
+			young := time.Since(released) < nextRequest
+			p.each(func(c *conn) { c.endIdle(!young) })
+		}
 		select {
 		case <-done:
 			return

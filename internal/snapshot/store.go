@@ -22,6 +22,9 @@ type Store struct {
 	retire  sync.WaitGroup
 	stop    context.Context // ends the retiring of old generations
 	cancel  context.CancelFunc
+
+	publishing sync.Mutex // held while Publish works
+	sealed     bool
 }
 
 // NewStore returns a store over planes. Its current snapshot is empty.
@@ -44,8 +47,13 @@ func (s *Store) Load() *Snapshot { return s.current.Load() }
 func (s *Store) Planes() []PlaneState { return *s.states.Load() }
 
 // Publish makes next current. It returns once every plane has committed or refused, with the names of those that
-// refused; calling it again with the same snapshot tries those again.
+// refused; calling it again with the same snapshot tries those again. After Seal it does nothing.
 func (s *Store) Publish(ctx context.Context, next *Snapshot) (refused []string) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if s.sealed {
+		return nil
+	}
 	before := *s.states.Load()
 	states := make([]PlaneState, len(s.planes))
 	changes := make([]Change, len(s.planes))
@@ -76,6 +84,14 @@ func (s *Store) Publish(ctx context.Context, next *Snapshot) (refused []string) 
 		}
 	}
 	return refused
+}
+
+// Seal has the generation that is current be the last one. It returns once nothing is being published any more, so that
+// planes may be closed.
+func (s *Store) Seal() {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.sealed = true
 }
 
 // Close ends what still retires and waits for it.

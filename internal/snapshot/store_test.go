@@ -55,3 +55,16 @@ func TestPlanesFailApart(t *testing.T) {
 		t.Errorf("the second try had %v, want only the plane that refused: %v", log, want)
 	}
 }
+
+func TestSealedStoreTouchesNoPlane(t *testing.T) {
+	var log []string
+	s := NewStore(&plane{"a", nil, &log})
+	defer s.Close()
+	last := New(Contents{Version: 1})
+	s.Publish(t.Context(), last)
+	log = nil
+	s.Seal()
+	if refused := s.Publish(t.Context(), New(Contents{Version: 2})); len(refused) > 0 || len(log) > 0 || s.Load() != last {
+		t.Errorf("refused %v, planes saw %v, current is version %d", refused, log, s.Load().Version())
+	}
+}

@@ -85,12 +85,22 @@ func (p *Plan) tell(ctx context.Context, out io.Writer, a *app.App) error {
 	if err := p.PrintTable(out); err != nil {
 		return err
 	}
+	example := newSteps(a.Reader(), p.Paths[0])
+	if p.Dir == "" {
+		example.wait(ready, out, stepsFirst)
+	}
 	for _, line := range a.Troubles() {
 		fmt.Fprintln(out, line)
 	}
 	fmt.Fprintln(out, "Ctrl-C ends it. Changes:")
+	again := time.NewTicker(stepsEvery)
+	defer again.Stop()
 	for {
 		select {
+		case <-again.C:
+			if p.Dir != "" || example.tell(ctx, out) {
+				again.Stop()
+			}
 		case <-ctx.Done():
 			fmt.Fprintln(out, "ending: the gateway deregisters, requests in flight finish, pods stop (Ctrl-C again ends at once)")
 			return nil

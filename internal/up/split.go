@@ -58,7 +58,11 @@ func (p *Plan) split() (own app.Config, parts []part) {
 		fill(&c)
 		parts = append(parts, part{name, c})
 	}
-	add("registry", func(c *app.Config) { c.Registry = whole.Registry })
+	add("registry", func(c *app.Config) {
+		r := *whole.Registry
+		r.Console = p.Addr["admin"]
+		c.Registry = &r
+	})
 	add("dns", func(c *app.Config) {
 		c.DNS, c.Ingress, c.Gateway, c.Sources = whole.DNS, own.Ingress, own.Gateway, app.Sources{Manifests: p.Paths, Routes: p.Paths}
 		g := *own.Gateway

@@ -274,8 +274,8 @@ func garbage(t testing.TB, u *up) {
 	default:
 	}
 	for _, word := range []string{"panic", "goroutine "} {
-		if said := u.out.String(); strings.Contains(said, word) {
-			t.Errorf("up printed %q:\n%s", word, said)
+		if strings.Contains(u.out.String(), word) {
+			t.Errorf("up printed %q", word)
 		}
 	}
 }

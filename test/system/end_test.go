@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// bystander is a process of pods or pieces that must end with up.
+// alive tells whether a process runs; one that nobody has waited for yet does not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -107,10 +107,9 @@ func TestSignalEndsInOrder(t *testing.T) {
 				}
 			}
 			nothingLeft(t, u, pods)
-			said := u.out.String()
 			for _, word := range []string{"panic", "goroutine "} {
-				if strings.Contains(said, word) {
-					t.Errorf("up printed %q:\n%s", word, said)
+				if strings.Contains(u.out.String(), word) {
+					t.Errorf("up printed %q", word)
 				}
 			}
 		})
@@ -163,7 +162,7 @@ func TestEndDeregisters(t *testing.T) {
 	nothingLeft(t, u, pods)
 }
 
-// stubborn is a pod that ignores SIGTERM, and with it a request that lasts.
+// A pod that ignores SIGTERM keeps up from ending in order; the second signal does not wait for it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "pod.yaml", `apiVersion: v1

@@ -115,6 +115,15 @@ func serviceDir(t testing.TB, services ...string) string {
 	return dir
 }
 
+// answers waits until the gateway knows the first instance of a service.
+func answers(u *up, service string) {
+	u.t.Helper()
+	eventually(u.t, time.Second, service+" answers", func() (bool, string) {
+		status, body, err := call("GET", "http://"+u.gateway()+"/"+service+"/1", "Host", "gateway.test")
+		return err == nil && status == 200, fmt.Sprint(status, body, err)
+	})
+}
+
 func TestInstances(t *testing.T) {
 	u := start(t, serviceDir(t, "deleted", "silent", "last", "dead"))
 	t.Run("group", func(t *testing.T) { // they run side by side: most of it is waiting
@@ -129,6 +138,7 @@ func deregistered(t *testing.T, u *up) {
 	stay, leave := serveInstance(t, "127.0.77.1"), serveInstance(t, "127.0.77.2")
 	stay.register(u, "deleted")
 	stay.beat(u, "deleted")
+	answers(u, "deleted")
 	leave.register(u, "deleted")
 	l := begin(t, u.gateway(), "gateway.test", "/deleted/")
 	worst := time.Duration(0)
@@ -163,6 +173,7 @@ func neverBeats(t *testing.T, u *up) {
 	stay, silent := serveInstance(t, "127.0.77.3"), serveInstance(t, "127.0.77.4")
 	stay.register(u, "silent")
 	stay.beat(u, "silent")
+	answers(u, "silent")
 	l := begin(t, u.gateway(), "gateway.test", "/silent/", func(l *load) { l.pause = 30 * time.Millisecond })
 	silent.register(u, "silent")
 	began := time.Now()
@@ -224,6 +235,7 @@ func listedAndDead(t *testing.T, u *up) {
 	stay, dead := serveInstance(t, "127.0.77.6"), serveInstance(t, "127.0.77.7")
 	stay.register(u, "dead")
 	stay.beat(u, "dead")
+	answers(u, "dead")
 	dead.register(u, "dead")
 	dead.beat(u, "dead")
 	l := begin(t, u.gateway(), "gateway.test", "/dead/", func(l *load) { l.pause = 10 * time.Millisecond })

@@ -55,6 +55,16 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// head is what is of use in a message: with a crash comes more than anybody reads.
+func (o *output) head() string {
+	const enough = 20 << 10
+	text := o.String()
+	if len(text) > enough {
+		return text[:enough] + "…"
+	}
+	return text
+}
+
 // ports are the product's, before the offset.
 var ports = []string{
 	"127.0.0.10:8080", "127.0.0.10:8443", "127.0.0.11:8080", "127.0.0.11:8443", "127.0.0.12:8080", "127.0.0.12:8443",
@@ -121,7 +131,7 @@ func launch(t testing.TB, program, environment []string, dir string, offset int,
 			u.interrupt(syscall.SIGINT)
 		}
 		if t.Failed() {
-			t.Logf("up printed:\n%s", u.out)
+			t.Logf("up printed:\n%s", u.out.head())
 		}
 	})
 	return u
@@ -167,7 +177,7 @@ func (u *up) interrupt(s syscall.Signal) {
 	case <-u.done:
 		// `go run` itself ends with 1 when it is interrupted; it would print the status of a program that failed.
 		if u.err != nil && !(u.group && !strings.Contains(u.out.String(), "exit status")) {
-			u.t.Errorf("up after %v: %v, want exit 0\n%s", s, u.err, u.out)
+			u.t.Errorf("up after %v: %v, want exit 0", s, u.err)
 		}
 	case <-time.After(10 * time.Second):
 		u.t.Errorf("up had not ended 10 s after %v", s)

@@ -87,7 +87,7 @@ func pairs(flag, form string, all []string) (map[string]string, error) {
 }
 
 func serveCommand() *cobra.Command {
-	var file, name string
+	var file, name, dir string
 	var untilEOF bool
 	c := &cobra.Command{
 		Use:   "serve -c FILE",
@@ -107,7 +107,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("serve: find this program: %w", err)
 			}
-			a, err := app.New(cfg, app.Options{Name: name, Self: self, Log: c.ErrOrStderr()})
+			a, err := app.New(cfg, app.Options{Name: name, Self: self, Log: c.ErrOrStderr(), Dir: dir})
 			if err != nil {
 				return err
 			}
@@ -126,6 +126,7 @@ func serveCommand() *cobra.Command {
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
 	c.Flags().StringVar(&name, "name", "serve", "name of this process in listings")
+	c.Flags().StringVar(&dir, "dir", "", "files below it are shown relative to it")
 	c.Flags().BoolVar(&untilEOF, "until-eof", false, "end when standard input ends: for a process that must not outlive the one that started it")
 	return c
 }

@@ -21,6 +21,8 @@ type Plane struct {
 	ctx context.Context // ends when connections are no longer to be made
 	end context.CancelFunc
 
+	buffers sync.Pool // of *[spliceFrom]byte
+
 	mu       sync.Mutex
 	closed   bool
 	services map[model.ListenerID]*service // as committed
@@ -34,6 +36,7 @@ var _ snapshot.Plane = (*Plane)(nil)
 func New(cfg Config) *Plane {
 	cfg.setDefaults()
 	p := &Plane{cfg: cfg, services: map[model.ListenerID]*service{}}
+	p.buffers.New = func() any { return new([spliceFrom]byte) }
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
 }

@@ -3,6 +3,7 @@ package l4
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -165,10 +166,14 @@ func (x *session) first(up *net.TCPConn) error {
 // errIdle ends a connection on which nothing moves.
 var errIdle = errors.New("l4: the connection is idle")
 
-// move copies from one side to the other until the end of what that side sends. The copying is the kernel's where it
-// can splice, so nobody sees single bytes go by: twice in IdleTimeout a read deadline ends the copying, and what it has
-// moved is looked at. Nothing is lost by that: whatever was read has been written when the next read waits.
+// move copies from one side to the other until the end of what that side sends. Twice in IdleTimeout a read deadline ends
+// the copying, and when bytes last moved is looked at. Nothing is lost by that: whatever was read has been written when the
+// next read waits.
 func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
+	raw, err := from.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
 	idle := x.service.plane.cfg.IdleTimeout
 	window := idle / 2
 	for {
@@ -181,12 +186,9 @@ func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
 		if err := to.SetWriteDeadline(stuck); err != nil {
 			return total, err
 		}
-		n, err := to.ReadFrom(from)
+		n, err := x.pass(to, from, raw)
 		total += n
 		now := time.Now()
-		if n > 0 {
-			x.moved.Store(int64(now.Sub(x.began)))
-		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return total, err
 		}
@@ -194,6 +196,53 @@ func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
 			return total, errIdle
 		}
 	}
+}
+
+// pass copies until the end or a deadline. While nobody sends it holds nothing: neither a buffer nor the pipe by which the
+// kernel moves bytes from socket to socket, which costs two descriptors. Whoever opens connections and is silent could
+// otherwise use up those of the process three times as fast.
+func (x *session) pass(to, from *net.TCPConn, raw syscall.RawConn) (total int64, err error) {
+	for {
+		n, err := waiting(raw)
+		if err != nil {
+			return total, err
+		}
+		var moved int64
+		end := false
+		if n >= spliceFrom {
+			moved, err = to.ReadFrom(&io.LimitedReader{R: from, N: int64(n)})
+		} else {
+			moved, end, err = x.copy(to, from)
+		}
+		total += moved
+		if moved > 0 {
+			x.moved.Store(int64(time.Since(x.began)))
+		}
+		if end || err != nil {
+			return total, err
+		}
+	}
+}
+
+// spliceFrom is from how many bytes on the kernel moves them: below, a copy is cheaper.
+const spliceFrom = 64 << 10
+
+// copy moves what one read gives. end = there is nothing more to come.
+func (x *session) copy(to, from *net.TCPConn) (moved int64, end bool, err error) {
+	pool := &x.service.plane.buffers
+	b := pool.Get().(*[spliceFrom]byte)
+	defer pool.Put(b)
+	n, err := from.Read(b[:])
+	if n > 0 {
+		w, err := to.Write(b[:n])
+		if err != nil {
+			return int64(w), false, err
+		}
+	}
+	if err == io.EOF {
+		return int64(n), true, nil
+	}
+	return int64(n), false, err
 }
 
 // half ends one direction: by closing the other side's half where it came to its end, else by ending the session.

@@ -201,3 +201,16 @@ func TestTakenAddress(t *testing.T) {
 		t.Error("an address in use was bound")
 	}
 }
+
+func TestLimitsLeaveDescriptors(t *testing.T) {
+	for descriptors, want := range map[int]int{0: 50_000, 1_000_000: 50_000, 20_000: 8_000, 1024: 409, 1: 1} {
+		if got := total(descriptors); got != want {
+			t.Errorf("of %d descriptors %d connections, want %d", descriptors, got, want)
+		}
+	}
+	s := NewSet(Config{})
+	defer s.Close()
+	if n := descriptors(); n > 0 && (s.cfg.MaxTotal*2 >= n || s.cfg.MaxPerSocket*5 > s.cfg.MaxTotal) {
+		t.Errorf("%d in total and %d for a socket, with %d descriptors", s.cfg.MaxTotal, s.cfg.MaxPerSocket, n)
+	}
+}

@@ -17,8 +17,10 @@ import (
 // Config is what a Set works with. Every zero field has a default.
 type Config struct {
 	Log *slog.Logger // default: none
-	// MaxPerSocket and MaxTotal bound open connections; one too many is closed at once and counted as refused.
-	// Defaults 10,000 and 50,000.
+	// MaxPerSocket and MaxTotal bound open connections; one too many is closed at once and counted as refused. The default
+	// of MaxTotal is 50,000, but at most two fifths of the descriptors that the process may have: each connection may
+	// have one to an upstream behind it, and files, probes and the admin API need some too. The default of MaxPerSocket is a
+	// fifth of MaxTotal, so that nobody who floods one address closes the others.
 	MaxPerSocket, MaxTotal int
 	// HeaderTimeout bounds the wait for a PROXY header and for a probe's request. Default 5 s.
 	HeaderTimeout time.Duration
@@ -52,11 +54,11 @@ func NewSet(cfg Config) *Set {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.MaxPerSocket == 0 {
-		cfg.MaxPerSocket = 10_000
-	}
 	if cfg.MaxTotal == 0 {
-		cfg.MaxTotal = 50_000
+		cfg.MaxTotal = total(descriptors())
+	}
+	if cfg.MaxPerSocket == 0 {
+		cfg.MaxPerSocket = max(cfg.MaxTotal/5, 1)
 	}
 	if cfg.HeaderTimeout == 0 {
 		cfg.HeaderTimeout = 5 * time.Second
@@ -65,6 +67,17 @@ func NewSet(cfg Config) *Set {
 		cfg.DrainDelay = time.Second
 	}
 	return &Set{cfg: cfg, sockets: map[key]*socket{}, closed: make(chan struct{})}
+}
+
+// maxTotal is the default of Config.MaxTotal where descriptors are plenty.
+const maxTotal = 50_000
+
+// total is the default of Config.MaxTotal for a process that may have so many descriptors, 0 = any number.
+func total(descriptors int) int {
+	if descriptors == 0 {
+		return maxTotal
+	}
+	return min(maxTotal, max(descriptors*2/5, 1))
 }
 
 // ErrClosed is what Acquire returns after Close.

@@ -19,9 +19,10 @@ import (
 // processes runs pieces as processes. Each holds the reading end of a pipe as its standard input, so that it ends when
 // up does, however that ended.
 type processes struct {
-	self string
-	dir  string // for their configurations and logs
-	all  []*process
+	self  string
+	dir   string // for their configurations and logs
+	shown string // directory that files are shown relative to
+	all   []*process
 
 	mu    sync.Mutex
 	ended func(name, how string)
@@ -39,8 +40,8 @@ type process struct {
 	told   bool // its end is expected
 }
 
-func newProcesses(self, dir string) *processes {
-	return &processes{self: self, dir: dir, ended: func(string, string) {}}
+func newProcesses(self, dir, shown string) *processes {
+	return &processes{self: self, dir: dir, shown: shown, ended: func(string, string) {}}
 }
 
 // tell has f told of every process that ends by itself.
@@ -98,7 +99,7 @@ func (p *processes) start(name string) error {
 		return fmt.Errorf("up: log of %s: %w", name, err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
-	cmd := exec.Command(p.self, "serve", "--config", x.config, "--name", name, "--until-eof")
+	cmd := exec.Command(p.self, "serve", "--config", x.config, "--name", name, "--dir", p.shown, "--until-eof")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownGroup()
 	life, err := cmd.StdinPipe()

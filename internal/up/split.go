@@ -91,7 +91,7 @@ func (p *Plan) runSplit(ctx context.Context, out io.Writer, o app.Options) error
 			return fmt.Errorf("up: %w", err)
 		}
 	}
-	procs := newProcesses(o.Self, filepath.Join(p.State, "pieces"))
+	procs := newProcesses(o.Self, filepath.Join(p.State, "pieces"), p.Paths[0])
 	defer procs.end(splitPieces()...)
 	for _, x := range parts {
 		if err := procs.add(x.name, x.config); err != nil {

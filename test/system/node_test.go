@@ -54,6 +54,7 @@ func TestNodeIsStoppedUnderLoad(t *testing.T) {
 		return true, ""
 	})
 
+	starting := time.Now()
 	u.must("start", "node-1")
 	started := time.Now()
 	eventually(t, 5*time.Second, "node-1 is back in the SLB", func() (bool, string) { return healthy("node-1") == 2, "" })
@@ -83,7 +84,7 @@ func TestNodeIsStoppedUnderLoad(t *testing.T) {
 		if o.Node != "node-1" {
 			continue
 		}
-		if o.Start.After(end) && o.Start.Before(started) {
+		if o.Start.After(end) && o.Start.Before(starting) && o.End.Before(starting) {
 			during++
 		}
 		if o.Start.After(started) {

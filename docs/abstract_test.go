@@ -91,7 +91,7 @@ var chosen = map[string][]replacement{
 		{regexp.MustCompile(`(127\.1\.\d+\.\d+:\d+): [^],]+`), "$1: DOWN"}, // by its probe or a refused connection, whichever came first
 	},
 	"endpoint": {{regexp.MustCompile(`(next is|took) [^\s,]+`), "$1 POD"}},
-	"pod":      {{regexp.MustCompile(`\S+ on node-\d(, reached from node-\d over the pod network)?; port \d+ is process \d+|\S+ is no pod that runs here`), "POD"}},
+	"pod":      {{regexp.MustCompile(`\S+ on node-\d(, reached from node-\d over the pod network)?; (port \d+ is process \d+|no process of it runs now)|\S+ is no pod that runs here`), "POD"}},
 }
 
 var (

@@ -239,7 +239,7 @@ func (x *session) copy(to, from *net.TCPConn) (moved int64, end bool, err error)
 			return int64(w), false, err
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return int64(n), true, nil
 	}
 	return int64(n), false, err

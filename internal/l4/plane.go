@@ -21,7 +21,7 @@ type Plane struct {
 	ctx context.Context // ends when connections are no longer to be made
 	end context.CancelFunc
 
-	buffers sync.Pool // of *[spliceFrom]byte
+	buffers sync.Pool // of *[bufferSize]byte
 
 	mu       sync.Mutex
 	closed   bool
@@ -36,7 +36,7 @@ var _ snapshot.Plane = (*Plane)(nil)
 func New(cfg Config) *Plane {
 	cfg.setDefaults()
 	p := &Plane{cfg: cfg, services: map[model.ListenerID]*service{}}
-	p.buffers.New = func() any { return new([spliceFrom]byte) }
+	p.buffers.New = func() any { return new([bufferSize]byte) }
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
 }

@@ -3,10 +3,8 @@ package l4
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -123,20 +121,16 @@ func (x *session) carry() {
 	}
 	client, up := x.client.TCP(), x.up.TCP
 	x.moved.Store(int64(time.Since(x.began)))
-	var answer sync.WaitGroup
-	answer.Go(func() {
-		var err error
-		x.received, err = x.move(client, up)
-		x.half(client, up, err, CodeUpstreamReset, CodeClientReset)
-	})
-	err := x.first(up)
+	back, err := newStream(x, client, up)
 	if err == nil {
-		var n int64
-		n, err = x.move(up, client)
-		x.sent += n
+		var there *stream
+		if there, err = newStream(x, up, client); err == nil {
+			x.both(there, back)
+		}
 	}
-	x.half(up, client, err, CodeClientReset, CodeUpstreamReset)
-	answer.Wait()
+	if err != nil {
+		x.stop(CodeUpstreamReset)
+	}
 
 	result := upstream.Succeeded
 	switch x.reason() {
@@ -147,6 +141,21 @@ func (x *session) carry() {
 	}
 	x.endpoint.Count(x.sent, x.received)
 	x.endpoint.Done(result)
+}
+
+// both copies in both directions. One of them has a goroutine of its own.
+func (x *session) both(there, back *stream) {
+	client, up := there.from, there.to
+	var answer sync.WaitGroup
+	answer.Go(func() { x.half(client, up, back.move(), CodeUpstreamReset, CodeClientReset) })
+	err := x.first(up)
+	if err == nil {
+		err = there.move()
+	}
+	x.half(up, client, err, CodeClientReset, CodeUpstreamReset)
+	answer.Wait()
+	x.sent += there.total
+	x.received = back.total
 }
 
 // first sends what came with the client's PROXY header.
@@ -161,88 +170,6 @@ func (x *session) first(up *net.TCPConn) error {
 	n, err := up.Write(b)
 	x.sent += int64(n)
 	return err
-}
-
-// errIdle ends a connection on which nothing moves.
-var errIdle = errors.New("l4: the connection is idle")
-
-// move copies from one side to the other until the end of what that side sends. Twice in IdleTimeout a read deadline ends
-// the copying, and when bytes last moved is looked at. Nothing is lost by that: whatever was read has been written when the
-// next read waits.
-func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
-	raw, err := from.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	idle := x.service.plane.cfg.IdleTimeout
-	window := idle / 2
-	for {
-		start := time.Now()
-		if err := from.SetReadDeadline(start.Add(window)); err != nil {
-			return total, err
-		}
-		// A side that takes nothing for so long that this passes is idle too.
-		stuck := start.Add(idle + window)
-		if err := to.SetWriteDeadline(stuck); err != nil {
-			return total, err
-		}
-		n, err := x.pass(to, from, raw)
-		total += n
-		now := time.Now()
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return total, err
-		}
-		if !now.Before(stuck) || now.Sub(x.began)-time.Duration(x.moved.Load()) >= idle {
-			return total, errIdle
-		}
-	}
-}
-
-// pass copies until the end or a deadline. While nobody sends it holds nothing: neither a buffer nor the pipe by which the
-// kernel moves bytes from socket to socket, which costs two descriptors. Whoever opens connections and is silent could
-// otherwise use up those of the process three times as fast.
-func (x *session) pass(to, from *net.TCPConn, raw syscall.RawConn) (total int64, err error) {
-	for {
-		n, err := waiting(raw)
-		if err != nil {
-			return total, err
-		}
-		var moved int64
-		end := false
-		if n >= spliceFrom {
-			moved, err = to.ReadFrom(&io.LimitedReader{R: from, N: int64(n)})
-		} else {
-			moved, end, err = x.copy(to, from)
-		}
-		total += moved
-		if moved > 0 {
-			x.moved.Store(int64(time.Since(x.began)))
-		}
-		if end || err != nil {
-			return total, err
-		}
-	}
-}
-
-// spliceFrom is from how many bytes on the kernel moves them: below, a copy is cheaper.
-const spliceFrom = 64 << 10
-
-// copy moves what one read gives. end = there is nothing more to come.
-func (x *session) copy(to, from *net.TCPConn) (moved int64, end bool, err error) {
-	pool := &x.service.plane.buffers
-	b := pool.Get().(*[spliceFrom]byte)
-	defer pool.Put(b)
-	n, err := from.Read(b[:])
-	if n > 0 {
-		w, err := to.Write(b[:n])
-		if err != nil {
-			return int64(w), false, err
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return int64(n), true, nil
-	}
-	return int64(n), false, err
 }
 
 // half ends one direction: by closing the other side's half where it came to its end, else by ending the session.

@@ -14,33 +14,46 @@ const maxInterim = 16
 // errUnasked says that an upstream switched protocols, and nobody had asked.
 var errUnasked = errors.New("httpproxy: unasked upgrade")
 
+// errStale says that a kept connection was of no use: it was closed, or something waited on it that nobody had asked for.
+var errStale = errors.New("httpproxy: stale connection")
+
 // sendRequest writes the head, and the body as far as it is known, and returns how many bytes were taken.
 func (w *work) sendRequest(up *upstream.Conn) (int, error) {
+	if up.Requests > 0 && up.Stale() {
+		return 0, errStale
+	}
+	w.printRequest()
+	c := w.c
+	c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+	n, err := w.writeRequest(up)
+	if c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// printRequest puts the head, and a short body, into w.out.
+func (w *work) printRequest() {
 	r := &w.x.Request
 	how := http1.Persist
 	if r.Upgrade != "" {
 		how = http1.Upgrading
 	}
 	w.out = http1.AppendRequest(w.out[:0], r, how)
-	c := w.c
-	var n int
-	var err error
 	if len(w.wire) <= joinBelow {
 		w.out = append(w.out, w.wire...)
-		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		n, err = up.TCP.Write(w.out)
-	} else {
-		w.vector[0], w.vector[1] = w.out, w.wire
-		w.buffers = net.Buffers(w.vector[:2])
-		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		var n64 int64
-		n64, err = w.buffers.WriteTo(up.TCP)
-		n = int(n64)
 	}
-	if c.watch.leave() {
-		return n, errLate
+}
+
+// writeRequest writes w.out, and a body that is not in it.
+func (w *work) writeRequest(up *upstream.Conn) (int, error) {
+	if len(w.wire) <= joinBelow {
+		return up.TCP.Write(w.out)
 	}
-	return n, err
+	w.vector[0], w.vector[1] = w.out, w.wire
+	w.buffers = net.Buffers(w.vector[:2])
+	n, err := w.buffers.WriteTo(up.TCP)
+	return int(n), err
 }
 
 // awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.
@@ -49,8 +62,8 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		w.answer = w.c.plane.blocks.takeLarge()
 	}
 	x := &w.x
-	from, to := 0, 0
-	w.answerBytes = 0
+	from, to := 0, w.early
+	w.answerBytes, w.early = to, 0
 	limits := http1.Limits{}
 	x.Response.Reset()
 	for interim := 0; ; {

@@ -39,8 +39,10 @@ type conn struct {
 	once     atomic.Bool                // at least one request was served
 	upgraded atomic.Pointer[boundRoute] // while it is a tunnel
 
-	buf []byte // begins with the head of the request that is read or served
+	buf []byte // begins with the head of the request that is read or served; nil while a direct connection is idle
 	n   int    // bytes in buf
+
+	direct direct
 }
 
 // past is a deadline that interrupts at once.
@@ -55,8 +57,11 @@ func (c *conn) serve() {
 		}
 		c.buf = c.plane.blocks.takeSmall()
 	}
-	for c.awaitRequest() {
-		w := c.plane.takeWork(c)
+	for {
+		w := c.next()
+		if w == nil {
+			return
+		}
 		again := w.serve()
 		c.plane.giveWork(w)
 		if !again {
@@ -64,6 +69,22 @@ func (c *conn) serve() {
 		}
 		c.once.Store(true)
 	}
+}
+
+// next returns the next request that is to be served here, its head parsed or refused; nil = there is none.
+func (c *conn) next() *work {
+	if c.direct.on {
+		w, again := c.turns()
+		if !again {
+			return w
+		}
+	}
+	if !c.awaitRequest() {
+		return nil
+	}
+	w := c.plane.takeWork(c)
+	w.readHead()
+	return w
 }
 
 func (c *conn) close() {
@@ -96,8 +117,8 @@ func (c *conn) awaitRequest() bool {
 	}
 	// When the port drains, this waits all the same: the last answer may have left just before, and promised more. Who asks
 	// again is told that the connection ends; who does not is ended by the drain.
-	if len(c.buf) > smallBlock {
-		c.plane.blocks.give(c.buf)
+	c.rest()
+	if c.buf == nil {
 		c.buf = c.plane.blocks.takeSmall()
 	}
 	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
@@ -114,6 +135,14 @@ func (c *conn) awaitRequest() bool {
 	}
 	c.n = n
 	return n > 0 && !c.cut.Load()
+}
+
+// rest gives back a large buffer that nothing is in.
+func (c *conn) rest() {
+	if len(c.buf) > smallBlock {
+		c.plane.blocks.give(c.buf)
+		c.buf = nil
+	}
 }
 
 // rearm takes back the deadlines of an interruption that came too late.
@@ -210,7 +239,7 @@ func (c *conn) kick(p phase) {
 // linger lets the client read an answer it did not wait for: closing at once, with bytes unread, would reset the
 // connection and take the answer with it.
 func (c *conn) linger() {
-	if t := c.tcp; t == nil || c.secure || t.CloseWrite() != nil {
+	if t := c.tcp; t == nil || c.secure || c.direct.inside || t.CloseWrite() != nil {
 		return
 	}
 	deadline := c.plane.in(time.Second)

@@ -75,7 +75,7 @@ func (w *work) reframe() {
 
 // relay sends the head, which is in w.out, and the body. It returns why the answer could not be completed.
 func (w *work) relay(up *upstream.Conn) model.Code {
-	w.begin()
+	w.beginAnswer()
 	data := w.rest
 	for {
 		for len(data) > 0 && !w.response.Done() {

@@ -18,6 +18,7 @@ type outcome uint8
 const (
 	settled  outcome = iota // the request has its answer, or cannot have one any more
 	unsent                  // nothing reached the endpoint: another may be tried
+	spoilt                  // a kept connection was known to be of no use: the same endpoint, on another one
 	lostRace                // a kept connection died before a byte of the answer: the same endpoint, on a new connection
 )
 
@@ -94,16 +95,11 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	w.setHost(e)
 	idempotent := isIdempotent(w.x.Request.Method)
 	for kept := e.Get(); kept != nil; kept = e.Get() {
-		// A connection that is known to be dead is not tried. Nor is one on which something waits: that was sent before
-		// anybody asked (a second answer, or the 408 of a server that is tired of waiting), and would be taken for the answer
-		// to this request, which may be another client's.
-		if kept.Stale() {
-			kept.Close()
-			continue
-		}
 		switch w.exchange(e, kept, whole, idempotent) {
 		case settled:
 			return ""
+		case spoilt:
+			continue
 		case unsent, lostRace:
 		}
 		break
@@ -173,7 +169,12 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		return settled
 	}
 	kept := up.Requests > 0
-	n, err := w.sendRequest(up)
+	n, err := w.ask(up, whole)
+	if err == errStale {
+		c.up.Store(nil)
+		up.Close()
+		return spoilt
+	}
 	if err == nil && !whole {
 		if !w.goOn() {
 			c.up.Store(nil)

@@ -62,6 +62,7 @@ func (p *port) serve(lc *listener.Conn) {
 		c.nc = lc.TCP()
 		c.buf = p.plane.blocks.takeSmall()
 		c.n = copy(c.buf, lc.Buffered()) // at most what was read with a PROXY header, which is less
+		c.begin()
 	}
 	p.mu.Lock()
 	c.index = len(p.conns)

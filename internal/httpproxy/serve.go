@@ -12,23 +12,41 @@ import (
 	"paifang/internal/snapshot"
 )
 
-// serve reads one request and answers it. It returns whether the connection can be used for another.
-func (w *work) serve() bool {
+// begin makes the exchange ready for a request of its connection.
+func (w *work) begin() {
 	c, x := w.c, &w.x
 	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
 	x.Request.Reset()
 	x.Response.Reset()
-	n, err := c.readHead(&x.Request)
+}
+
+// readHead reads the head of a request, from the buffer and the connection.
+func (w *work) readHead() {
+	w.begin()
+	n, err := w.c.readHead(&w.x.Request)
+	w.headed(n, err)
+}
+
+// headed notes how reading the head ended; n is its length.
+func (w *work) headed(n int, err error) {
+	c, x := w.c, &w.x
 	x.Started = time.Now()
 	w.host, w.path = x.Request.Host, x.Request.Path
-	if err != nil {
-		return w.refuseHead(err)
+	if w.headErr = err; err != nil {
+		return
 	}
 	w.pending = c.buf[n:c.n]
 	w.keep = x.Request.KeepAlive
 	w.request.Reset(x.Request.Body, x.Request.ContentLength, &x.Request.Fields)
 	w.whole = w.request.Done()
+}
 
+// serve answers the request whose head was read. It returns whether the connection can be used for another.
+func (w *work) serve() bool {
+	c := w.c
+	if w.headErr != nil {
+		return w.refuseHead(w.headErr)
+	}
 	w.identify()
 	w.dispatch()
 	w.record()
@@ -173,7 +191,7 @@ func (w *work) sendOwn() {
 		w.out = append(w.out, x.Body...)
 		w.sent = int64(len(x.Body))
 	}
-	w.begin()
+	w.beginAnswer()
 	if err := c.write(w.out); err != nil {
 		w.clientFailed(err)
 	}
@@ -210,8 +228,8 @@ func (w *work) connection() http1.Connection {
 	return http1.Persist
 }
 
-// begin notes that the answer begins.
-func (w *work) begin() {
+// beginAnswer notes that the answer begins.
+func (w *work) beginAnswer() {
 	w.began = true
 	w.status = w.x.Response.Status
 	if w.first.IsZero() {

@@ -51,6 +51,7 @@ func (p *Plane) sweep() {
 				if peek {
 					c.endRetired(now)
 					c.endLeft()
+					c.endEnded()
 				}
 			})
 		}

@@ -24,7 +24,7 @@ func (w *work) upgrade(e *upstream.Endpoint, up *upstream.Conn) {
 	w.route.chain.Response(x)
 	w.out = http1.AppendResponse(w.out[:0], &x.Response, http1.Upgrading)
 	w.out = append(w.out, w.rest...)
-	w.begin()
+	w.beginAnswer()
 	if err := c.write(w.out); err != nil {
 		w.clientFailed(err)
 		return

@@ -23,6 +23,7 @@ type work struct {
 	out      []byte // heads, and what leaves together with them
 	framed   []byte // room for a request body framed for the upstream
 	buffers  net.Buffers
+	asking   asking
 	vector   [3][]byte
 	rec      telemetry.Access
 	tried    [maxTries]*upstream.Endpoint
@@ -41,8 +42,10 @@ type job struct {
 	wire    []byte // request body, framed for the upstream, as far as it is known before it is sent
 	rest    []byte // of the answer: what was read after its head, later after its body
 
+	early       int // bytes of the answer that asking read
 	answerBytes int // of the answer that were read before its head was complete
 
+	headErr    error  // why the head is none
 	host, path string // as asked: filters change what is sent on, and the log is about what was decided on
 
 	size     int64 // request body bytes from the client

@@ -1,0 +1,90 @@
+//go:build unix
+
+package httpproxy
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"paifang/internal/upstream"
+)
+
+// asking is a request and the wait for the first bytes of its answer, inside one call of RawConn.Read: the poller keeps
+// the event of an answer that comes before somebody waits for it, so the read that finds nothing is saved. In its place,
+// on a connection that was kept, one read makes sure that nothing is there yet: the end of the connection, or an answer
+// that nobody asked for and that would be taken for the one to this request.
+type asking struct {
+	turn  func(fd uintptr) bool // made once, so that asking does not allocate
+	up    *upstream.Conn
+	sent  bool
+	taken int // bytes of the request that the connection took
+	err   error
+}
+
+// ask sends a request. If all of it is known it waits for the first bytes of the answer too, w.early of them in w.answer. It returns how
+// many bytes of the request were taken. The error is errStale if the connection was of no use.
+func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
+	w.early = 0
+	if !whole {
+		return w.sendRequest(up)
+	}
+	a := &w.asking
+	if a.turn == nil {
+		a.turn = w.askTurn
+	}
+	a.up, a.sent, a.taken, a.err = up, false, 0, nil
+	w.printRequest()
+	if w.answer == nil {
+		w.answer = w.c.plane.blocks.takeLarge()
+	}
+	err := up.Raw.Read(a.turn)
+	if w.c.watch.leave() {
+		err = errLate
+	}
+	a.up = nil
+	if err == nil {
+		err = a.err
+	}
+	return a.taken, err
+}
+
+// askTurn is called first to send, then whenever something may have come. It returns false to wait.
+func (w *work) askTurn(fd uintptr) bool {
+	a, c := &w.asking, w.c
+	if !a.sent {
+		if a.up.Requests > 0 && !w.receive(int(fd)) {
+			a.err = errStale
+			return true
+		}
+		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		a.taken, a.err = w.writeRequest(a.up)
+		if c.watch.leave() {
+			a.err = errLate
+		}
+		a.sent = true
+		c.watch.enter(awaiting, c.plane.in(w.answerTime()))
+		return a.err != nil
+	}
+	return !w.receive(int(fd))
+}
+
+// receive reads what has come of the answer. It returns whether nothing has.
+func (w *work) receive(fd int) (nothing bool) {
+	for {
+		n, err := unix.Read(fd, w.answer)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return true
+		case err != nil:
+			w.asking.err = err
+		case n == 0:
+			w.asking.err = io.EOF
+		default:
+			w.early = n
+		}
+		return false
+	}
+}

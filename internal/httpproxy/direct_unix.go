@@ -1,0 +1,171 @@
+//go:build unix
+
+package httpproxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"paifang/internal/http1"
+)
+
+// direct is how a connection in clear text waits for requests and serves those without a body: inside one call of
+// RawConn.Read, which lasts as long as the connection.
+//
+// net.Conn tries to read before it waits, which is a system call in vain for each request, and it needs a buffer to wait
+// with. Inside the call the poller keeps an event that comes while a request is served, so that nothing has to be tried;
+// from call to call it would forget it. What has to read more of the client (a body, a tunnel, TLS) cannot do so in
+// there, where the connection's read side is held, and is served after the call.
+//
+// An end that comes together with a request causes no event of its own: the sweeper looks once at a connection that
+// became idle.
+type direct struct {
+	on     bool
+	raw    syscall.RawConn
+	turn   func(fd uintptr) bool
+	work   *work // to be served outside, or waiting for the rest of its head
+	headBy int64 // when a head that is being read is late
+	inside bool  // a request is served inside the call: nothing can be read of the client
+	looked atomic.Bool
+}
+
+// begin makes the connection direct, where it can be.
+func (c *conn) begin() {
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	d := &c.direct
+	d.on, d.raw, d.turn = true, raw, c.turn
+}
+
+// turns serves requests until one needs more than its head: that is returned, its head parsed or refused. again asks the
+// caller to read by itself, after an interruption that came too late; without it, nil is the end of the connection.
+func (c *conn) turns() (_ *work, again bool) {
+	d := &c.direct
+	err := d.raw.Read(d.turn)
+	w := d.work
+	d.work = nil
+	if err == nil {
+		return w, false
+	}
+	c.watch.leave()
+	late := errors.Is(err, os.ErrDeadlineExceeded) && !c.cut.Load()
+	if late {
+		c.rearm() // once whoever interrupts is done
+	}
+	if w != nil { // its head did not come in time, or its server ends
+		if w.headed(0, err); late {
+			w.headErr = errLate
+		}
+		return w, false
+	}
+	if !late {
+		return nil, false
+	}
+	// A request that came at the last moment is served.
+	unread, _ := peek(c.tcp)
+	return nil, unread
+}
+
+// turn is called first, and whenever something may have come. It returns false to wait.
+func (c *conn) turn(fd uintptr) bool {
+	d := &c.direct
+	if c.watch.leave() { // interrupted: what has come is not looked at before the deadline is gone
+		return false
+	}
+	for {
+		if c.n == 0 || d.work != nil {
+			if more, wait := c.receive(int(fd)); !more {
+				return !wait
+			}
+		}
+		w, first := d.work, d.work == nil
+		if first {
+			w = c.plane.takeWork(c)
+		}
+		d.work = nil
+		w.begin()
+		n, err := w.x.Request.Parse(c.buf[:c.n], &c.plane.cfg.Limits)
+		if err == http1.ErrNeedMore {
+			if c.n < len(c.buf) || c.growHead() {
+				if first {
+					d.headBy = c.plane.in(c.plane.cfg.Timeouts.RequestHead)
+				}
+				d.work = w
+				continue
+			}
+			err = http1.HeadTooLarge
+		}
+		w.headed(n, err)
+		if err != nil || !w.whole || w.x.Request.Upgrade != "" {
+			d.work = w
+			return true
+		}
+		d.inside = true
+		again := w.serve()
+		d.inside = false
+		c.plane.giveWork(w)
+		if !again {
+			return true
+		}
+		c.once.Store(true)
+		d.looked.Store(false)
+	}
+}
+
+// receive reads what has come of a head. Where nothing has, it begins to wait.
+func (c *conn) receive(fd int) (more, wait bool) {
+	d := &c.direct
+	if c.buf == nil {
+		c.buf = c.plane.blocks.takeSmall()
+	}
+	for {
+		n, err := unix.Read(fd, c.buf[c.n:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN && d.work != nil:
+			c.watch.enter(readingHead, d.headBy)
+			return false, true
+		case err == unix.EAGAIN:
+			c.plane.blocks.give(c.buf)
+			c.buf = nil
+			c.watch.enter(idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
+			return false, true
+		case n <= 0:
+			if d.work != nil {
+				d.work.headed(0, orEOF(err))
+			}
+			return false, false
+		}
+		c.n += n
+		return true, false
+	}
+}
+
+func orEOF(err error) error {
+	if err == nil {
+		return io.EOF
+	}
+	return err
+}
+
+// endEnded ends an idle connection whose client has closed, if it has done so before the connection became idle: such
+// an end causes no event. The sweeper calls it.
+func (c *conn) endEnded() {
+	d := &c.direct
+	if !d.on || c.watch.phase() != idling || d.looked.Swap(true) || !hasLeft(c.tcp) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch.interrupt(idling) {
+		c.kick(idling)
+	}
+}

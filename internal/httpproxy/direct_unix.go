@@ -30,6 +30,7 @@ type direct struct {
 	turn   func(fd uintptr) bool
 	work   *work // to be served outside, or waiting for the rest of its head
 	headBy int64 // when a head that is being read is late
+	full   bool  // the last read filled its buffer: more may have come than it took
 	inside bool  // a request is served inside the call: nothing can be read of the client
 	looked atomic.Bool
 }
@@ -116,7 +117,18 @@ func (c *conn) turn(fd uintptr) bool {
 		}
 		c.once.Store(true)
 		d.looked.Store(false)
+		if c.n == 0 && !d.full { // whatever comes from now on, or came meanwhile, is an event
+			c.idle()
+			return false
+		}
 	}
+}
+
+// idle begins the wait for a request, without a buffer.
+func (c *conn) idle() {
+	c.plane.blocks.give(c.buf)
+	c.buf = nil
+	c.watch.enter(idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
 }
 
 // receive reads what has come of a head. Where nothing has, it begins to wait.
@@ -134,9 +146,7 @@ func (c *conn) receive(fd int) (more, wait bool) {
 			c.watch.enter(readingHead, d.headBy)
 			return false, true
 		case err == unix.EAGAIN:
-			c.plane.blocks.give(c.buf)
-			c.buf = nil
-			c.watch.enter(idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
+			c.idle()
 			return false, true
 		case n <= 0:
 			if d.work != nil {
@@ -144,6 +154,7 @@ func (c *conn) receive(fd int) (more, wait bool) {
 			}
 			return false, false
 		}
+		d.full = n == len(c.buf)-c.n
 		c.n += n
 		return true, false
 	}

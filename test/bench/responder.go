@@ -153,11 +153,18 @@ func (r *responder) answer(fd int, head []byte) bool {
 		text = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", size, bytes.Repeat([]byte("x"), size))
 		r.answers[size] = text
 	}
+	closing := bytes.Contains(head, []byte("\r\nConnection: close"))
 	if c := r.conns[fd]; len(c.rest) > 0 {
 		c.rest = append(bytes.Clone(c.rest), text...)
 		return true
 	}
-	return r.write(fd, text)
+	if !r.write(fd, text) {
+		return false
+	}
+	if closing { // a short answer, which has left
+		r.drop(fd)
+	}
+	return !closing
 }
 
 func (r *responder) write(fd int, text []byte) bool {

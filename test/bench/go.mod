@@ -1,0 +1,3 @@
+module paifang/test/bench
+
+go 1.26.0

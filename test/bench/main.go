@@ -1,0 +1,116 @@
+// Command bench measures the product beside nginx, HAProxy and Caddy, on this machine and in one run, and prints ratios.
+//
+// The proxy under test has one worker on one core; the load and the upstream have the other. Contenders take turns in
+// every round, so that a machine that slows down slows all of them, and what is compared is the median of the ratios of
+// the rounds. CPU per request is user and system time of the proxy's own processes, over the requests that were answered
+// as they should be: a run with an error or a wrong status is no result.
+//
+// Every contender writes an access log to a file, keeps connections to the upstream, and has its timeouts armed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == responderCommand {
+		if err := respond(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	var o options
+	list := flag.Bool("list", false, "name the rows and end")
+	rows := flag.String("rows", "", "rows to measure, separated by commas; all if empty")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often every contender is measured")
+	flag.DurationVar(&o.length, "seconds", 3*time.Second, "length of one measurement")
+	flag.StringVar(&o.binary, "paifang", "", "the binary to measure; built if empty")
+	flag.StringVar(&o.out, "out", "", "file to write the table to, as Markdown")
+	flag.BoolVar(&o.verbose, "v", false, "print every measurement")
+	flag.Parse()
+	if *list {
+		for _, r := range allRows() {
+			fmt.Printf("%-14s %s\n", r.name, r.what)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o, *rows); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	rounds  int
+	length  time.Duration
+	binary  string
+	out     string
+	verbose bool
+}
+
+func run(ctx context.Context, o options, names string) error {
+	chosen, err := choose(names)
+	if err != nil {
+		return err
+	}
+	if err := findPrograms(); err != nil {
+		return err
+	}
+	b, err := newBench(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var done []result
+	for _, r := range chosen {
+		began := time.Now()
+		fmt.Fprintf(os.Stderr, "%-14s %s\n", r.name, r.what)
+		got, err := r.measure(ctx, b)
+		if err != nil {
+			return fmt.Errorf("row %s: %w", r.name, err)
+		}
+		for i := range got {
+			got[i].row = r.name
+		}
+		done = append(done, got...)
+		fmt.Fprintf(os.Stderr, "%-14s took %.0f s\n", "", time.Since(began).Seconds())
+	}
+	text := table(machine(b.binary), done)
+	fmt.Print(text)
+	if o.out == "" {
+		return nil
+	}
+	return replaceTable(o.out, text)
+}
+
+// choose returns the rows with these names, all for none.
+func choose(names string) ([]row, error) {
+	all := allRows()
+	if names == "" {
+		return all, nil
+	}
+	var out []row
+	for name := range strings.SplitSeq(names, ",") {
+		found := false
+		for _, r := range all {
+			if r.name == name {
+				out, found = append(out, r), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no row %q; -list names them", name)
+		}
+	}
+	return out, nil
+}

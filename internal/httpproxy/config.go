@@ -23,9 +23,14 @@ type Config struct {
 	Listeners *listener.Set // its limits bound the connections
 	Filters   filter.Catalog
 	Recorder  Recorder     // of requests; nil = none
+	Fields    bool         // records have the fields User-Agent and Referer
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
 	Limits    http1.Limits // of request heads
+	// Series bounds the time series that metrics by route may have, and those by upstream: a route takes 25 with one
+	// listener and one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
+	// Default 10,000.
+	Series int
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
@@ -54,6 +59,7 @@ func (c *Config) setDefaults() {
 	if c.Recorder == nil {
 		c.Recorder = noRecorder{}
 	}
+	setDefault(&c.Series, 10_000)
 	t := &c.Timeouts
 	setDefault(&t.Handshake, 10*time.Second)
 	setDefault(&t.RequestHead, 10*time.Second)

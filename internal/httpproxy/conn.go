@@ -77,7 +77,12 @@ func (c *conn) close() {
 
 func (c *conn) handshake() bool {
 	t := tls.Server(c.nc, c.port.tls)
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil || t.Handshake() != nil {
+	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+		return false
+	}
+	err := t.Handshake()
+	c.port.counts.handshook(t.ConnectionState(), err)
+	if err != nil {
 		return false
 	}
 	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {

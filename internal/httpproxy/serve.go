@@ -20,7 +20,7 @@ func (w *work) serve() bool {
 	x.Response.Reset()
 	n, err := c.readHead(&x.Request)
 	x.Started = time.Now()
-	w.host, w.path = x.Request.Host, x.Request.Path
+	w.note()
 	if err != nil {
 		return w.refuseHead(err)
 	}
@@ -29,9 +29,11 @@ func (w *work) serve() bool {
 	w.request.Reset(x.Request.Body, x.Request.ContentLength, &x.Request.Fields)
 	w.whole = w.request.Done()
 
+	c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
 	w.record()
+	c.port.counts.leave(w.shard)
 	if w.route != nil {
 		w.route.release()
 	}
@@ -161,6 +163,7 @@ func (w *work) sendOwn() {
 	if w.began {
 		return // too late: the answer has begun
 	}
+	w.ours = true
 	if x.Code != "" {
 		x.Response.Fields.Set(fieldReason, string(x.Code))
 	}

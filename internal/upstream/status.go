@@ -34,6 +34,7 @@ type EndpointStatus struct {
 	Received  int64      `json:"received"` // bytes
 	IdleConns int        `json:"idleConns"`
 	OpenConns int        `json:"openConns"` // idle and in use
+	Answers   Answers    `json:"answers"`   // of this upstream alone
 }
 
 // ListStatus is how a list of addresses stands.
@@ -72,7 +73,7 @@ func (h *Handle) status() UpstreamStatus {
 		out.Endpoints = append(out.Endpoints, EndpointStatus{
 			Endpoint: e.Endpoint, Up: l.reason == "", Turn: slices.Contains(turn, e), Down: l.reason, Probe: l.probeError,
 			UpSince: l.since, InFlight: l.inFlight.Load(), Requests: l.requests.Load(), Failures: l.failures.Load(),
-			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open,
+			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open, Answers: e.Answers(),
 		})
 	}
 	return out

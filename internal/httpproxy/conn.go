@@ -170,6 +170,15 @@ func (c *conn) check(now int64) {
 	}
 }
 
+// hurry interrupts a connection that waits for a request and may do so until then at most. The sweeper calls it.
+func (c *conn) hurry(until int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch.due(idling, until) {
+		c.kick(idling)
+	}
+}
+
 // endIdle interrupts a connection that waits for a request; first says whether also for its first.
 func (c *conn) endIdle(first bool) {
 	if !first && !c.once.Load() {

@@ -66,6 +66,11 @@ func (w *work) refuseHead(err error) bool {
 // dispatch finds the route and does what it says.
 func (w *work) dispatch() {
 	x := &w.x
+	if w.c.plane.cfg.Pressure.RefusesRequests() {
+		w.keep = false
+		w.own(503, CodeOverloaded)
+		return
+	}
 	if w.loops() {
 		w.own(508, model.CodeLoop)
 		return
@@ -201,7 +206,7 @@ func (w *work) settle() {
 
 // connection says what the answer says about the connection.
 func (w *work) connection() http1.Connection {
-	if w.keep && w.c.port.draining.Load() {
+	if w.keep && (w.c.port.draining.Load() || !w.c.plane.cfg.Pressure.KeepsAlive()) {
 		w.keep = false
 	}
 	switch {

@@ -214,3 +214,21 @@ func (p *Plane) Counts() Counts { return p.counters.read() }
 
 // ListenerCounts returns what came in by each listener, by ID; those that drain are among them.
 func (p *Plane) ListenerCounts() []ListenerCount { return p.counters.readListeners() }
+
+// Folded is how many routes and upstreams there is no room for under their own names.
+func (p *Plane) Folded() (routes, upstreams int) {
+	s := &p.counters
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.routes {
+		if !r.named {
+			routes++
+		}
+	}
+	for _, u := range s.upstreams {
+		if !u.named {
+			upstreams++
+		}
+	}
+	return routes, upstreams
+}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -48,10 +49,13 @@ func (e *Endpoint) Answers() Answers {
 	return out
 }
 
-// answersOf are the counters of an endpoint that takes another's place, which goes on with them; nil = nobody's.
-func answersOf(before *Endpoint) *counter.Sharded[answers] {
-	if before != nil {
-		return before.answers
+// answersOf are the counters of an address of the upstream: those it has, in whichever handle, or new ones. The table's
+// lock is held.
+func (h *Handle) answersOf(addr netip.AddrPort) *counter.Sharded[answers] {
+	for _, of := range h.table.histories[h.up.ID].handles {
+		if e := of.uses[addr]; e != nil {
+			return e.answers
+		}
 	}
 	return counter.New[answers](counter.Shards())
 }

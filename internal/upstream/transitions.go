@@ -17,7 +17,7 @@ type Transition struct {
 
 // history is what is remembered of an upstream while anybody uses it. The table's lock guards it.
 type history struct {
-	handles     int
+	handles     []*Handle
 	transitions map[turn]uint64
 }
 
@@ -28,21 +28,20 @@ type turn struct {
 }
 
 // remember counts a handle of an upstream in. The lock is held.
-func (t *Table) remember(id model.UpstreamID) {
-	h := t.histories[id]
-	if h == nil {
-		h = &history{transitions: map[turn]uint64{}}
-		t.histories[id] = h
+func (t *Table) remember(h *Handle) {
+	of := t.histories[h.up.ID]
+	if of == nil {
+		of = &history{transitions: map[turn]uint64{}}
+		t.histories[h.up.ID] = of
 	}
-	h.handles++
+	of.handles = append(of.handles, h)
 }
 
 // forget is the opposite. The lock is held.
-func (t *Table) forget(id model.UpstreamID) {
-	if h := t.histories[id]; h != nil {
-		if h.handles--; h.handles == 0 {
-			delete(t.histories, id)
-		}
+func (t *Table) forget(h *Handle) {
+	of := t.histories[h.up.ID]
+	if of.handles = slices.DeleteFunc(of.handles, func(o *Handle) bool { return o == h }); len(of.handles) == 0 {
+		delete(t.histories, h.up.ID)
 	}
 }
 

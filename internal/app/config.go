@@ -43,7 +43,7 @@ type Log struct {
 
 // Metrics says what /metrics shows.
 type Metrics struct {
-	Series int `json:"series,omitempty" doc:"time series that metrics by route may have, and as many by upstream; routes and upstreams beyond are counted together as other; default 10000, enough for 400 routes; docs/metrics.md"`
+	Series int `json:"series,omitempty" doc:"time series that metrics by route may have, and as many by upstream; routes and upstreams beyond are counted together as other; default 10000, enough for 322 routes; docs/metrics.md"`
 }
 
 // Limits say how much of the machine the process takes.

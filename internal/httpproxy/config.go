@@ -43,8 +43,8 @@ type Config struct {
 	Timeouts  Timeouts
 	Limits    http1.Limits // of request heads
 	Pressure  Pressure     // default: none, ever
-	// Series bounds the time series that metrics by route may have, and those by upstream: a route takes 25 with one
-	// listener and one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
+	// Series bounds the time series that metrics by route may have, and those by upstream: a route takes 31, which
+	// is enough for two listeners with one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
 	// Default 10,000.
 	Series int
 

@@ -16,9 +16,13 @@ const otherName = "other"
 // divided by them.
 const (
 	seriesOfRequests = 6
-	seriesOfRoute    = counter.Buckets + 2 + 2 // the histogram of latency; bytes in and out
-	seriesOfUpstream = counter.Buckets + 2 + 7 // the histogram of first bytes; connections and endpoints
+	seriesOfRoute    = counter.Buckets + 2 + 2 + free*seriesOfRequests // the histogram of latency; bytes in and out
+	seriesOfUpstream = counter.Buckets + 2 + 7                         // the histogram of first bytes; connections and endpoints
 )
+
+// free is how many series of requests a route with a name has room for in any case: by a listener in clear text and by one
+// with TLS.
+const free = 2
 
 // maxCodes bounds the codes that are told apart; routes may bring their own.
 const maxCodes = 500
@@ -132,14 +136,15 @@ func (r *routeCounters) release() {
 	}
 	delete(s.routes, r.id)
 	var sum Totals
-	for _, x := range *r.series.Load() {
+	for i, x := range *r.series.Load() {
 		t := x.read()
 		sum.add(&t)
 		x.listener.past.add(&t)
-		if x.named {
-			s.room[ofRoutes] += seriesOfRequests
-		} else {
+		switch {
+		case !x.named:
 			s.goneRequests(x.listener, &t)
+		case i >= free:
+			s.room[ofRoutes] += seriesOfRequests
 		}
 		if x.upstream != nil {
 			x.upstream.past.add(&t)
@@ -238,7 +243,8 @@ func (r *routeCounters) open(l *listenerCounters, to model.UpstreamID) *series {
 	if r != &s.none {
 		l.refs++
 	}
-	x.named = r == &s.none || r.named && s.take(ofRoutes, seriesOfRequests, string(r.id))
+	have := len(*r.series.Load())
+	x.named = r == &s.none || r.named && (have < free || s.take(ofRoutes, seriesOfRequests, string(r.id)))
 	shards := s.shards
 	if !x.named {
 		shards = 1 // these are many

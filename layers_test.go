@@ -19,13 +19,13 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "telemetry", "nacoswire", "shard", "watch", "examples"},
+		0: {"model", "http1", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload"},
 		1: {"snapshot", "listener", "certs", "upstream", "document"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
-		5: {"adminapi", "example"},
+		5: {"adminapi", "example", "meter"},
 		6: {"console", "cli"},
 		7: {"app"},
 		8: {"up"},
@@ -46,7 +46,7 @@ func bans() []ban {
 	return []ban{
 		{who: sources, whom: append(planes, "podrun"), why: "a source never knows which planes exist: it tells the hub, and planes bind the snapshot"},
 		{who: append(planes, "podrun"), whom: sources, why: "a plane never knows where a rule came from: it binds the snapshot"},
-		{who: []string{"..."}, whom: []string{"hub"}, except: []string{"explain/...", "adminapi/...", "app/...", "up/...", "cli/...", "cmd/paifang"},
+		{who: []string{"..."}, whom: []string{"hub"}, except: []string{"explain/...", "adminapi/...", "meter", "app/...", "up/...", "cli/...", "cmd/paifang"},
 			why: "the hub owns the control state: sources and planes meet it through the contracts of source and snapshot"},
 		{who: []string{"..."}, whom: []string{"app"}, except: []string{"up/...", "cmd/paifang"},
 			why: "app is the only wiring: nothing below it asks which road or role it runs on"},

@@ -5,5 +5,5 @@
 // Client from the API of another one, Merged from several Readers. Server offers a Reader at /api/v1, beside /healthz,
 // /readyz and /metrics. The rows are the JSON: their field names are a contract with scripts.
 //
-// Nothing here shows a secret, and nothing but stop, start and a sent explain has an effect.
+// Nothing here shows a secret, and nothing but stop, start, a sent explain and the reopening of the access log has an effect.
 package adminapi

@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,19 +33,6 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text(w, status, "not ready\n- "+strings.Join(why, "\n- ")+"\n")
-}
-
-func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Meter == nil {
-		notFound(w, r)
-		return
-	}
-	var body bytes.Buffer
-	if err := writeMetrics(&body, s.cfg.Meter.Metrics()); err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	answer(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", body.Bytes())
 }
 
 func (s *Server) config(w http.ResponseWriter, r *http.Request) {
@@ -185,5 +171,23 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.cfg.Log.Info("a piece was told", "piece", piece, "verb", string(verb), "signal", string(signal))
+	answer(w, http.StatusOK, "application/json", []byte("{}"))
+}
+
+// reopen opens the access log again, for a rotation that has renamed its file.
+func (s *Server) reopen(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Reopen == nil {
+		notFound(w, r)
+		return
+	}
+	if !empty(w, r) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
+	defer cancel()
+	if err := s.cfg.Reopen(ctx); err != nil {
+		fail(w, http.StatusConflict, err.Error())
+		return
+	}
 	answer(w, http.StatusOK, "application/json", []byte("{}"))
 }

@@ -33,10 +33,11 @@ type Config struct {
 	Actions   Actions
 	Traces    explain.Traces
 	Meter     Meter
-	Printed   func() ([]byte, error) // the configuration as YAML, without secrets
-	Console   http.Handler           // everything outside /api, /metrics, /healthz and /readyz
-	Hosts     []string               // names and addresses under which the server may be asked, besides loopback
-	Log       *slog.Logger           // default: none
+	Reopen    func(context.Context) error // opens the access log again
+	Printed   func() ([]byte, error)      // the configuration as YAML, without secrets
+	Console   http.Handler                // everything outside /api, /metrics, /healthz and /readyz
+	Hosts     []string                    // names and addresses under which the server may be asked, besides loopback
+	Log       *slog.Logger                // default: none
 }
 
 // Bounds of a request to the server.
@@ -118,6 +119,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/api/v1/explain", s.explain())
 	mux.Handle("/api/v1/trace", only(http.MethodGet, s.trace))
 	mux.Handle("/api/v1/pieces/{piece}/{verb}", only(http.MethodPost, s.act))
+	mux.Handle("/api/v1/access-log/reopen", only(http.MethodPost, s.reopen))
 	mux.Handle("/api/v1/{kind}", only(http.MethodGet, s.list))
 	mux.HandleFunc("/api/", notFound)
 	if s.cfg.Console != nil {

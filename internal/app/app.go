@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"paifang/internal/l4"
 	"paifang/internal/listener"
 	"paifang/internal/model"
+	"paifang/internal/overload"
 	"paifang/internal/podrun"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
@@ -64,7 +66,7 @@ type App struct {
 
 	access  *telemetry.AccessLog
 	ring    *explain.Ring
-	traffic *traffic
+	memory  *overload.Watch
 	sockets *listener.Set
 	table   *upstream.Table
 	static  *static
@@ -85,7 +87,7 @@ type App struct {
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
 // API's.
 func New(cfg Config, o Options) (*App, error) {
-	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), traffic: newTraffic(), loops: newLoops()}
+	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), loops: newLoops()}
 	a.log = newLog(o.Log, cfg.Log)
 	if err := a.build(); err != nil {
 		a.close()
@@ -96,16 +98,21 @@ func New(cfg Config, o Options) (*App, error) {
 
 func (a *App) build() error {
 	var err error
-	if a.access, err = openAccessLog(a.cfg.Log.Access); err != nil {
+	if a.access, err = openAccessLog(a.cfg.Log); err != nil {
 		return err
 	}
-	a.sockets = listener.NewSet(listener.Config{Log: a.log})
+	if a.memory, err = a.newWatch(); err != nil {
+		return err
+	}
+	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
+		Overloaded: a.memory.RefusesConnections})
 	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
-		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
+		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
+		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series,
 		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
 	})
 	if err != nil {
@@ -149,7 +156,7 @@ func (a *App) buildAdmin() error {
 	a.local = &adminapi.Local{
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
 		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a, Carrier: a,
-		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops}, Traces: a.ring,
+		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, selfFinder{a}}, Traces: a.ring,
 	}
 	if a.pods != nil {
 		a.local.Pods = podRows{a.pods}
@@ -186,6 +193,9 @@ func (a *App) Run(outer context.Context) error {
 		defer r.watch("registry", a.reg.failed()).stop()
 	}
 	admin := r.run("admin API", a.serveAdmin)
+	watch := r.run("memory", func(ctx context.Context) error { a.memory.Run(ctx); return nil })
+	defer watch.stop()
+	defer r.run("rotation", a.reopenOnSignal).stop()
 	control := r.run("hub", a.hub.Run)
 	var pods *running
 	if a.pods != nil {
@@ -372,14 +382,19 @@ func (a *App) DropEvents() {
 	}
 }
 
-// Troubles are the errors and warnings that hold now, a line each.
-func (a *App) Troubles() []string {
-	all := a.store.Load().Diagnostics()
+// diagnostics are everything that is wrong now, in rules and in the process.
+func (a *App) diagnostics() []model.Diagnostic {
+	all := slices.Clone(a.store.Load().Diagnostics())
 	for _, f := range a.local.Finders {
 		all = append(all, f.Diagnostics()...)
 	}
+	return all
+}
+
+// Troubles are the errors and warnings that hold now, a line each.
+func (a *App) Troubles() []string {
 	var out []string
-	for _, d := range all {
+	for _, d := range a.diagnostics() {
 		if d.Severity > model.Info {
 			out = append(out, d.String())
 		}

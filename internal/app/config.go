@@ -20,6 +20,8 @@ type Config struct {
 	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
 	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
+	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
+	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 
@@ -33,7 +35,22 @@ type Admin struct {
 type Log struct {
 	Level  string `json:"level,omitempty" doc:"debug, info, warn or error; default info"`
 	Format string `json:"format,omitempty" doc:"text or json; default text"`
-	Access string `json:"access,omitempty" doc:"access log: a file, or stdout; none: no access log"`
+	Access string `json:"access,omitempty" doc:"access log: a file, or stdout; off or none: no access log; docs/access-log.md"`
+	// AccessFormat is how its lines are written.
+	AccessFormat string   `json:"accessFormat,omitempty" doc:"json, or combined: as nginx and Apache write it; default json"`
+	Redact       []string `json:"redact,omitempty" doc:"names of query parameters whose values are not logged, besides those that are obvious, such as accessToken and password"`
+}
+
+// Metrics says what /metrics shows.
+type Metrics struct {
+	Series int `json:"series,omitempty" doc:"time series that metrics by route may have, and as many by upstream; routes and upstreams beyond are counted together as other; default 10000, enough for 322 routes; docs/metrics.md"`
+}
+
+// Limits say how much of the machine the process takes.
+type Limits struct {
+	Memory                string `json:"memory,omitempty" doc:"bytes at which the process defends itself, such as 2GiB or 512MiB; off: it does not; default the limit of its control group (container), else 2GiB"`
+	Connections           int    `json:"connections,omitempty" doc:"open connections of clients in total; default 50000, and at most two fifths of the file descriptors"`
+	ConnectionsPerAddress int    `json:"connectionsPerAddress,omitempty" doc:"open connections of clients of each address of a listener; default a fifth of connections"`
 }
 
 // Sources says where rules and addresses come from.

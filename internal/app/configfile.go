@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"paifang/internal/document"
+	"paifang/internal/overload"
+	"paifang/internal/telemetry"
 )
 
 // ReadConfig reads a configuration file. An unknown key, a wrong type or a value that cannot work is an error that
@@ -105,6 +107,10 @@ func (c *Config) check() []fault {
 	default:
 		say("log.format", "%q is none of text, json", c.Log.Format)
 	}
+	if _, err := telemetry.ParseFormat(c.Log.AccessFormat); err != nil {
+		say("log.accessFormat", "%q is none of json, combined", c.Log.AccessFormat)
+	}
+	c.checkLimits(say)
 	if d := c.DNS; d != nil {
 		need("dns.address", d.Address)
 		if len(d.Zones) == 0 {
@@ -176,6 +182,23 @@ func (c *Config) check() []fault {
 		say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
 	}
 	return out
+}
+
+// checkLimits finds limits that nothing could run in.
+func (c *Config) checkLimits(say func(field, format string, args ...any)) {
+	if m := c.Limits.Memory; m != "" {
+		if _, err := overload.ParseLimit(m); err != nil {
+			say("limits.memory", "%v", err)
+		}
+	}
+	for _, n := range []struct {
+		field string
+		n     int
+	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress}} {
+		if n.n < 0 {
+			say(n.field, "%d is less than nothing", n.n)
+		}
+	}
 }
 
 const defaultService = "paifang-gateway"

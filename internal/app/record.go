@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -15,19 +16,39 @@ import (
 )
 
 // openAccessLog opens where requests are logged; nil for nowhere.
-func openAccessLog(to string) (*telemetry.AccessLog, error) {
-	switch to {
-	case "":
+func openAccessLog(c Log) (*telemetry.AccessLog, error) {
+	format, err := telemetry.ParseFormat(c.AccessFormat)
+	if err != nil {
+		return nil, fmt.Errorf("app: access log: %w", err)
+	}
+	o := telemetry.Options{Format: format, Redact: c.Redact}
+	switch c.Access {
+	case "", "off":
 		return nil, nil
 	case "stdout":
-		return telemetry.NewAccessLog(keepOpen{os.Stdout}), nil
+		return telemetry.NewAccessLog(keepOpen{os.Stdout}, o), nil
 	default:
-		l, err := telemetry.OpenAccessLog(to)
+		l, err := telemetry.OpenAccessLog(c.Access, o)
 		if err != nil {
 			return nil, fmt.Errorf("app: access log: %w", err)
 		}
 		return l, nil
 	}
+}
+
+// ReopenAccessLog opens the file of the access log again, for a rotation that has renamed it. Without an access log it
+// does nothing. ctx bounds the wait for the disk.
+func (a *App) ReopenAccessLog(ctx context.Context) error {
+	if a.access == nil {
+		return nil
+	}
+	err := a.access.Reopen(ctx)
+	if err != nil {
+		a.log.Error("the access log could not be opened again, the old file stays in use", "err", err)
+		return err
+	}
+	a.log.Info("the access log was opened again")
+	return nil
 }
 
 // keepOpen is standard output, which is not ours to close.
@@ -36,11 +57,10 @@ type keepOpen struct{ *os.File }
 // Close does nothing.
 func (keepOpen) Close() error { return nil }
 
-// requests records HTTP requests: in the access log, for explain, and in the counts of listeners and endpoints.
+// requests records HTTP requests: in the access log, and for explain.
 type requests struct {
-	log     *telemetry.AccessLog
-	ring    *explain.Ring
-	traffic *traffic
+	log  *telemetry.AccessLog
+	ring *explain.Ring
 }
 
 // Record implements httpproxy.Recorder. It does not allocate.
@@ -48,7 +68,6 @@ func (r requests) Record(a *telemetry.Access) {
 	if r.log != nil {
 		r.log.Record(a)
 	}
-	r.traffic.seen(a)
 	r.ring.AddExchange(explain.Exchange{
 		Client: a.Peer, Listener: model.ListenerID(a.Listener), Node: a.Node, Route: model.RouteID(a.Route), Upstream: model.UpstreamID(a.Upstream),
 		Endpoint: a.Endpoint, Tries: a.Tries, Status: a.Status, Code: model.Code(a.Reason),

@@ -88,6 +88,13 @@ func (b *binding) answer(packet []byte, most int, udp bool) (out []byte) {
 	return respond(snap, packet, most, udp)
 }
 
+// counted is answer, and counts.
+func (b *binding) counted(packet []byte, most int, udp bool) []byte {
+	out := b.answer(packet, most, udp)
+	b.s.counts.count(out, udp)
+	return out
+}
+
 // pause waits after a fault of the system, longer each time, and tells whether to go on.
 func (b *binding) pause(err error, failures *int) bool {
 	b.mu.Lock()

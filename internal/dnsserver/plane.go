@@ -59,6 +59,7 @@ type Options struct {
 type Server struct {
 	o       Options
 	current atomic.Pointer[snapshot.Snapshot]
+	counts  counts
 
 	mu     sync.Mutex // guards what follows; Prepare and Commit write it, the others read
 	bound  map[key]*binding

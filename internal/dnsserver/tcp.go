@@ -101,7 +101,7 @@ func (b *binding) converse(c net.Conn) {
 		if _, err := io.ReadFull(c, message[:n]); err != nil {
 			return
 		}
-		out := b.answer(message[:n], dns.MaxMsgSize-1, false)
+		out := b.counted(message[:n], dns.MaxMsgSize-1, false)
 		if out == nil {
 			return
 		}

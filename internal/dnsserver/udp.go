@@ -86,7 +86,7 @@ func (b *binding) readPackets(r *replies) {
 		if !ok || client.Port == 0 {
 			continue
 		}
-		out := b.answer(buf[:n], limit(client.AddrPort().Addr().Unmap(), n), true)
+		out := b.counted(buf[:n], limit(client.AddrPort().Addr().Unmap(), n), true)
 		if out == nil {
 			continue
 		}

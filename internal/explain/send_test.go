@@ -249,10 +249,14 @@ func TestSendOverTLSToAListenerDirectly(t *testing.T) {
 func TestRingKeepsTheNewest(t *testing.T) {
 	r := explain.NewRing(2)
 	client := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }
-	for i := range uint16(3) {
+	for i := range uint16(1000) {
 		r.AddExchange(explain.Exchange{Client: client(i), Status: 1})
 		r.AddPassage(explain.Passage{Client: client(i)})
 	}
+	if _, ok := r.Exchange(client(999)); !ok {
+		t.Error("the newest is missing")
+	}
+	r.AddPassage(explain.Passage{Client: client(2)})
 	r.AddExchange(explain.Exchange{Client: client(2), Status: 2})
 	if _, ok := r.Exchange(client(0)); ok {
 		t.Error("the oldest is still there")

@@ -44,35 +44,46 @@ type Traces interface {
 	Passage(client netip.AddrPort) (Passage, bool)
 }
 
-// Ring remembers the newest requests and connections of this process, so many of each. It is safe for concurrent use
-// and never allocates after New.
+// Ring remembers the newest requests and connections of this process, so many of each. It is in parts by the port of the
+// client, so that connections seldom wait for each other. It is safe for concurrent use and never allocates after New.
 type Ring struct {
-	exchanges ring[Exchange]
-	passages  ring[Passage]
+	exchanges [ringParts]ring[Exchange]
+	passages  [ringParts]ring[Passage]
 }
 
-// NewRing returns a ring of n requests and n connections; below 1 means 256.
+const ringParts = 32
+
+// partOf leaves the lowest bit out: some systems give clients ports of one parity.
+func partOf(client netip.AddrPort) int { return int(client.Port() >> 1 % ringParts) }
+
+// NewRing returns a ring of n requests and n connections, rounded up; below 1 means 1,024.
 func NewRing(n int) *Ring {
 	if n < 1 {
-		n = 256
+		n = 1024
 	}
-	return &Ring{exchanges: ring[Exchange]{all: make([]Exchange, n)}, passages: ring[Passage]{all: make([]Passage, n)}}
+	each := (n + ringParts - 1) / ringParts
+	r := &Ring{}
+	for i := range ringParts {
+		r.exchanges[i].all = make([]Exchange, each)
+		r.passages[i].all = make([]Passage, each)
+	}
+	return r
 }
 
 // AddExchange records a request.
-func (r *Ring) AddExchange(e Exchange) { r.exchanges.add(e) }
+func (r *Ring) AddExchange(e Exchange) { r.exchanges[partOf(e.Client)].add(&e) }
 
 // AddPassage records a connection.
-func (r *Ring) AddPassage(p Passage) { r.passages.add(p) }
+func (r *Ring) AddPassage(p Passage) { r.passages[partOf(p.Client)].add(&p) }
 
 // Exchange returns the newest request of a client.
 func (r *Ring) Exchange(client netip.AddrPort) (Exchange, bool) {
-	return r.exchanges.find(func(e *Exchange) bool { return e.Client == client })
+	return r.exchanges[partOf(client)].find(func(e *Exchange) bool { return e.Client == client })
 }
 
 // Passage returns the newest connection of a client.
 func (r *Ring) Passage(client netip.AddrPort) (Passage, bool) {
-	return r.passages.find(func(p *Passage) bool { return p.Client == client })
+	return r.passages[partOf(client)].find(func(p *Passage) bool { return p.Client == client })
 }
 
 var _ Traces = (*Ring)(nil)
@@ -81,12 +92,15 @@ type ring[T any] struct {
 	mu   sync.Mutex
 	all  []T
 	next int
+	_    [64]byte // the next part is on another cache line
 }
 
-func (r *ring[T]) add(v T) {
+func (r *ring[T]) add(v *T) {
 	r.mu.Lock()
-	r.all[r.next] = v
-	r.next = (r.next + 1) % len(r.all)
+	r.all[r.next] = *v
+	if r.next++; r.next == len(r.all) {
+		r.next = 0
+	}
 	r.mu.Unlock()
 }
 

@@ -31,6 +31,7 @@ type boundRoute struct {
 type boundTarget struct {
 	handle *upstream.Handle
 	until  int // shares of this target and those before it
+	counts *upstreamCounters
 }
 
 // acquire takes a reference for a request. It fails for a route that has been retired for good.
@@ -53,7 +54,9 @@ func (b *boundRoute) release() {
 	_ = b.chain.Close() // filters report what they cannot do when they do it
 	for _, t := range b.targets {
 		t.handle.Release()
+		b.counters.set.giveUpstream(t.counts)
 	}
+	b.counters.release()
 }
 
 // choose returns the upstream of a request: by chance, in proportion to the shares. nil if there is none.
@@ -94,7 +97,6 @@ type binder struct {
 
 	mu     sync.Mutex
 	routes map[*snapshot.Route]*boundRoute
-	ids    map[model.RouteID]int // bound routes with this ID: an old and a new one overlap
 }
 
 // bind makes a bound table; drop must follow.
@@ -107,7 +109,6 @@ func (b *binder) bind(t *snapshot.HostTable) *boundTable {
 		if br == nil {
 			br = b.route(r)
 			b.routes[r] = br
-			b.ids[r.ID]++
 		}
 		br.tables++
 		out.routes[i] = br
@@ -117,7 +118,7 @@ func (b *binder) bind(t *snapshot.HostTable) *boundTable {
 
 // route binds one route. What cannot be bound is served as 503: compile has checked what can be checked before.
 func (b *binder) route(r *snapshot.Route) *boundRoute {
-	out := &boundRoute{route: r, refuse: r.Reject, counters: b.plane.counters.of(r.ID)}
+	out := &boundRoute{route: r, refuse: r.Reject, counters: b.plane.counters.acquire(r.ID)}
 	out.users.Store(1)
 	if r.Reject != "" {
 		return out
@@ -143,7 +144,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 			continue
 		}
 		out.shares += max(t.Weight, 1)
-		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares})
+		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares, b.plane.counters.upstream(r.Upstreams[i].ID)})
 	}
 	if len(out.targets) == 0 {
 		out.refuse = CodeNoTarget
@@ -163,10 +164,6 @@ func (b *binder) drop(t *boundTable) {
 			continue
 		}
 		delete(b.routes, br.route)
-		if b.ids[br.route.ID]--; b.ids[br.route.ID] == 0 {
-			delete(b.ids, br.route.ID)
-			b.plane.counters.forget(br.route.ID)
-		}
 		gone = append(gone, br)
 	}
 	b.mu.Unlock()

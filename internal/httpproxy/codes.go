@@ -11,6 +11,7 @@ const (
 	CodeRequestTimeout   model.Code = "request-timeout"   // 408: the request did not arrive in time
 	CodeClientLeft       model.Code = "client-left"       // 499 in the log: the client closed before it had its answer
 	CodeClientSlow       model.Code = "client-slow"       // the client did not take its answer in time
+	CodeOverloaded       model.Code = "overloaded"        // 503: the process has no memory for another request
 	CodeNoTarget         model.Code = "no-target"         // 503: the route names no upstream that may be used
 	CodeUpstreamReset    model.Code = "upstream-reset"    // 502: the endpoint closed before the answer, or within it
 	CodeUpstreamTimeout  model.Code = "upstream-timeout"  // 504: the endpoint did not answer, or go on, in time

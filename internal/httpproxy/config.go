@@ -17,15 +17,36 @@ type Recorder interface{ Record(*telemetry.Access) }
 
 var _ Recorder = (*telemetry.AccessLog)(nil)
 
+// Pressure tells what a process that is short of memory must do without; overload.Watch is one. It is asked by every
+// request and must not block.
+type Pressure interface {
+	Idle(normal time.Duration) time.Duration // how long a connection may be idle now
+	KeepsAlive() bool                        // connections are used for another request
+	RefusesRequests() bool                   // new requests are answered with 503
+}
+
+// calm is a process that has room.
+type calm struct{}
+
+func (calm) Idle(normal time.Duration) time.Duration { return normal }
+func (calm) KeepsAlive() bool                        { return true }
+func (calm) RefusesRequests() bool                   { return false }
+
 // Config is what a Plane works with. Every zero field but Upstreams and Listeners has a default.
 type Config struct {
 	Upstreams *upstream.Table
 	Listeners *listener.Set // its limits bound the connections
 	Filters   filter.Catalog
 	Recorder  Recorder     // of requests; nil = none
+	Fields    bool         // records have the fields User-Agent and Referer
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
 	Limits    http1.Limits // of request heads
+	Pressure  Pressure     // default: none, ever
+	// Series bounds the time series that metrics by route may have, and those by upstream: a route takes 31, which
+	// is enough for two listeners with one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
+	// Default 10,000.
+	Series int
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
@@ -54,6 +75,10 @@ func (c *Config) setDefaults() {
 	if c.Recorder == nil {
 		c.Recorder = noRecorder{}
 	}
+	if c.Pressure == nil {
+		c.Pressure = calm{}
+	}
+	setDefault(&c.Series, 10_000)
 	t := &c.Timeouts
 	setDefault(&t.Handshake, 10*time.Second)
 	setDefault(&t.RequestHead, 10*time.Second)

@@ -98,7 +98,12 @@ func (c *conn) close() {
 
 func (c *conn) handshake() bool {
 	t := tls.Server(c.nc, c.port.tls)
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil || t.Handshake() != nil {
+	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+		return false
+	}
+	err := t.Handshake()
+	c.port.counts.handshook(t.ConnectionState(), err)
+	if err != nil {
 		return false
 	}
 	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {
@@ -191,6 +196,15 @@ func (c *conn) check(now int64) {
 	}
 	if p, late := c.upload.late(now); late {
 		c.kick(p)
+	}
+}
+
+// hurry interrupts a connection that waits for a request and may do so until then at most. The sweeper calls it.
+func (c *conn) hurry(until int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch.due(idling, until) {
+		c.kick(idling)
 	}
 }
 

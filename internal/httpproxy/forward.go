@@ -12,6 +12,9 @@ import (
 // defaultTries is how many further endpoints are tried where a route does not say.
 const defaultTries = 2
 
+// codeKeptLost counts requests that a kept connection failed, and that are sent again on a new one.
+const codeKeptLost model.Code = "kept-connection-lost"
+
 // outcome is what became of one try.
 type outcome uint8
 
@@ -44,6 +47,9 @@ func (w *work) forward() {
 		if err != nil {
 			w.cannotPick(err, last)
 			return
+		}
+		if last != "" {
+			w.retried(last)
 		}
 		w.tried[w.tries] = e
 		w.tries++
@@ -95,15 +101,19 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	w.setHost(e)
 	idempotent := isIdempotent(w.x.Request.Method)
 	for kept := e.Get(); kept != nil; kept = e.Get() {
+		w.kept++
 		switch w.exchange(e, kept, whole, idempotent) {
 		case settled:
 			return ""
 		case spoilt:
+			w.kept--
 			continue
 		case unsent, lostRace:
+			w.retried(codeKeptLost)
 		}
 		break
 	}
+	w.dialled++
 	began := time.Now()
 	fresh, err := e.Dial(w.c.plane.ctx, w.dialOptions())
 	w.connect += time.Since(began)

@@ -58,8 +58,9 @@ func New(cfg Config) (*Plane, error) {
 		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
 		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{},
 	}
-	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, ids: map[model.RouteID]int{}}
-	p.works.New = func() any { return &work{} }
+	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
+	p.counters.begin(cfg.Series)
+	p.works.New = func() any { return &work{shard: p.counters.shard()} }
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tick = cfg.Timeouts.tick()
 	p.tell(p.began)
@@ -78,6 +79,7 @@ type change struct {
 	stores   map[model.Class]*certs.Store
 	servers  map[model.ListenerID]*server
 	opened   []opening // handles of this generation
+	fresh    []*port   // that this generation is the first with
 	gone     []*port   // not in it any more
 	spare    []*listener.Handle
 	bound    []*boundTable
@@ -199,7 +201,8 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 			continue
 		}
 		if p == nil {
-			p = &port{plane: c.plane, at: at}
+			p = &port{plane: c.plane, at: at, counts: c.plane.counters.listener(l.ID)}
+			c.fresh = append(c.fresh, p)
 			if l.Protocol == model.HTTPS {
 				p.tls = c.stores[class].Config([]string{"http/1.1"})
 			}
@@ -261,6 +264,7 @@ func (c *change) Retire(ctx context.Context) {
 			p.mu.Lock()
 			delete(p.draining, old)
 			p.mu.Unlock()
+			p.counters.giveListener(old.counts)
 		})
 	}
 	for _, h := range c.spare {
@@ -276,6 +280,9 @@ func (c *change) Retire(ctx context.Context) {
 func (c *change) Abort() {
 	for _, o := range c.opened {
 		o.handle.Release(context.Background()) // never served, or not the last user: it returns at once
+	}
+	for _, p := range c.fresh {
+		c.plane.counters.giveListener(p.counts)
 	}
 	for _, t := range c.bound {
 		c.plane.binder.drop(t)

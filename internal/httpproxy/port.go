@@ -42,6 +42,7 @@ type port struct {
 	site     atomic.Pointer[site]
 	draining atomic.Bool
 	cuts     atomic.Uint64 // connections that a drain had to cut
+	counts   *listenerCounters
 
 	mu     sync.Mutex
 	handle *listener.Handle // changes with the listener's settings

@@ -31,7 +31,7 @@ func (w *work) readHead() {
 func (w *work) headed(n int, err error) {
 	c, x := w.c, &w.x
 	x.Started = time.Now()
-	w.host, w.path = x.Request.Host, x.Request.Path
+	w.note()
 	if w.headErr = err; err != nil {
 		return
 	}
@@ -47,9 +47,11 @@ func (w *work) serve() bool {
 	if w.headErr != nil {
 		return w.refuseHead(w.headErr)
 	}
+	c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
 	w.record()
+	c.port.counts.leave(w.shard)
 	if w.route != nil {
 		w.route.release()
 	}
@@ -82,6 +84,11 @@ func (w *work) refuseHead(err error) bool {
 // dispatch finds the route and does what it says.
 func (w *work) dispatch() {
 	x := &w.x
+	if w.c.plane.cfg.Pressure.RefusesRequests() {
+		w.keep = false
+		w.own(503, CodeOverloaded)
+		return
+	}
 	if w.loops() {
 		w.own(508, model.CodeLoop)
 		return
@@ -179,6 +186,7 @@ func (w *work) sendOwn() {
 	if w.began {
 		return // too late: the answer has begun
 	}
+	w.ours = true
 	if x.Code != "" {
 		x.Response.Fields.Set(fieldReason, string(x.Code))
 	}
@@ -216,7 +224,7 @@ func (w *work) settle() {
 
 // connection says what the answer says about the connection.
 func (w *work) connection() http1.Connection {
-	if w.keep && w.c.port.draining.Load() {
+	if w.keep && (w.c.port.draining.Load() || !w.c.plane.cfg.Pressure.KeepsAlive()) {
 		w.keep = false
 	}
 	switch {

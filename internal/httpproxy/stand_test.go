@@ -48,7 +48,7 @@ type stand struct {
 // Record keeps a record with its strings, which are only lent.
 func (s *stand) Record(a *telemetry.Access) {
 	r := *a
-	for _, p := range []*string{&r.Listener, &r.Node, &r.Method, &r.Host, &r.Path, &r.Reason, &r.Route, &r.Upstream, &r.Pod, &r.RequestID} {
+	for _, p := range []*string{&r.Listener, &r.Node, &r.Method, &r.Host, &r.Path, &r.Reason, &r.Route, &r.Upstream, &r.Pod, &r.RequestID, &r.Target, &r.UserAgent, &r.Referer} {
 		*p = strings.Clone(*p)
 	}
 	s.mu.Lock()

@@ -77,9 +77,6 @@ func (p *Plane) Failures() []certs.Failure {
 	return slices.Clone(p.failures)
 }
 
-// Routes returns the counters of all routes by ID, and last, without an ID, those of requests that no route took.
-func (p *Plane) Routes() []RouteCount { return p.counters.list() }
-
 // Bound is the number of routes that are bound, those of older generations that are still in use excepted.
 func (p *Plane) Bound() int {
 	p.binder.mu.Lock()

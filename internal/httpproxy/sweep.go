@@ -44,10 +44,15 @@ func (p *Plane) sweep() {
 		if peek {
 			peeked = now
 		}
+		idle := p.cfg.Timeouts.Idle
+		early := idle - p.cfg.Pressure.Idle(idle) // by which idle connections are ended before their time
 		ports = p.ports(ports[:0])
 		for _, port := range ports {
 			port.each(func(c *conn) {
 				c.check(ms)
+				if early > 0 {
+					c.hurry(ms + early.Milliseconds())
+				}
 				if peek {
 					c.endRetired(now)
 					c.endLeft()

@@ -152,7 +152,7 @@ func TestSwapsLeaveNothingBehind(t *testing.T) {
 	close(stop)
 	<-done
 	eventually(t, func() bool { return s.plane.Bound() == 2 && s.plane.shared.Len() == 0 })
-	if n := len(s.plane.counters.m); n != 2 {
+	if n := len(s.plane.counters.routes); n != 2 {
 		t.Errorf("counters of %d routes", n)
 	}
 	if n := rec.connections(); n > 2 {

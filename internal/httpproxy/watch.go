@@ -59,6 +59,12 @@ func (w *watch) interrupt(p phase) bool {
 	return s != overtime && phase(s&0xff) == p && w.state.CompareAndSwap(s, overtime)
 }
 
+// due marks the watch if it is in this phase, and its deadline is not after another one.
+func (w *watch) due(p phase, deadline int64) bool {
+	s := w.state.Load()
+	return s != overtime && phase(s&0xff) == p && int64(s>>8) <= deadline && w.state.CompareAndSwap(s, overtime)
+}
+
 // extend gives a wait that is still in this phase another deadline.
 func (w *watch) extend(p phase, deadline int64) {
 	for {

@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"cmp"
 	"net"
 	"time"
 
@@ -27,6 +28,7 @@ type work struct {
 	vector   [3][]byte
 	rec      telemetry.Access
 	tried    [maxTries]*upstream.Endpoint
+	shard    uint32 // of what is counted
 	job
 }
 
@@ -45,8 +47,8 @@ type job struct {
 	early       int // bytes of the answer that asking read
 	answerBytes int // of the answer that were read before its head was complete
 
-	headErr    error  // why the head is none
-	host, path string // as asked: filters change what is sent on, and the log is about what was decided on
+	headErr error // why the head is none
+	asked         // filters change what is sent on, and the log is about what was decided on
 
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
@@ -54,10 +56,13 @@ type job struct {
 	whole    bool  // the request body is used up, and what follows is the next request
 	keep     bool  // the connection is used again
 	trailers bool  // the client takes trailers
+	ours     bool  // the answer is of our own
 	stream   *uploadState
 
 	tries   int
-	status  int // sent; 0 = nothing was
+	status  int   // sent; 0 = nothing was
+	kept    uint8 // connections of endpoints that were used again
+	dialled uint8 // connections to endpoints that were made
 	connect time.Duration
 	first   time.Time
 	handle  *upstream.Handle
@@ -117,34 +122,77 @@ func (w *work) LookupQuery(name string) (string, bool) {
 	return http1.Parameter(w.x.Request.RawQuery, name, &w.x.Request.Mem)
 }
 
-// record writes the access log line and counts.
+// asked is what the log says of a request as it came.
+type asked struct{ host, path, target, userAgent, referer string }
+
+// note keeps what the log says of the request as it came.
+func (w *work) note() {
+	r := &w.x.Request
+	w.asked = asked{host: r.Host, path: r.Path, target: r.Target}
+	if w.c.plane.cfg.Fields {
+		w.userAgent, w.referer = r.Fields.Get("User-Agent"), r.Fields.Get("Referer")
+	}
+}
+
+// record counts the request and hands its record on.
 func (w *work) record() {
 	x := &w.x
-	now := time.Now()
-	took := now.Sub(x.Started)
-	counters := &w.c.plane.counters.no
+	took := time.Since(x.Started)
 	r := &w.rec
 	*r = telemetry.Access{
 		Time: x.Started, Listener: string(w.site.listener.ID), Node: w.site.listener.Node, Peer: w.c.peer, Client: x.Client,
-		Method: x.Request.Method, Host: w.host, Path: w.path, Status: w.status, Reason: string(x.Code),
+		Method: x.Request.Method, Host: w.host, Path: w.path, Target: w.target, Protocol: w.protocol(), Status: w.status, Reason: string(x.Code),
 		Endpoint: x.Endpoint, Pod: w.pod, Tries: w.tries, In: w.size, Out: w.sent, Connect: w.connect,
-		Total: took, RequestID: x.ID, Version: w.site.version,
+		Total: took, RequestID: x.ID, UserAgent: w.userAgent, Referer: w.referer, Version: w.site.version, Shard: w.shard,
 	}
-	if r.Path == "" {
-		r.Path = x.Request.Target
-	}
+	n := counted{status: w.status, failed: x.Code != "", latency: took, in: w.size, out: w.sent, kept: w.kept, dialled: w.dialled}
 	if !w.first.IsZero() {
 		r.FirstByte = w.first.Sub(x.Started)
+		if !w.ours {
+			n.firstByte = r.FirstByte
+		}
 	}
+	set := &w.c.plane.counters
+	route := &set.none
 	if w.route != nil {
+		route = w.route.counters
 		r.Route = string(w.route.route.ID)
-		counters = w.route.counters
 	}
 	if w.handle != nil {
 		r.Upstream = string(w.handle.ID())
 	}
-	counters.count(w.status, x.Code != "", took)
+	route.of(w.c.port.counts, model.UpstreamID(r.Upstream)).counts.At(w.shard).count(&n)
+	switch {
+	case w.ours:
+		set.own.Add(w.shard, cmp.Or(x.Code, codeOfRoute))
+	case x.Code != "":
+		set.broken.Add(w.shard, x.Code)
+	}
+	if w.tries > 0 {
+		w.tried[w.tries-1].Answered(w.shard, w.status, cmp.Or(r.FirstByte, took))
+	}
 	w.c.plane.cfg.Recorder.Record(r)
+}
+
+// codeOfRoute counts the answers that a route gives itself, and which need no reason: redirects, fixed answers.
+const codeOfRoute model.Code = "route"
+
+// protocol is the version of HTTP that the client spoke, "" where its request was not understood.
+func (w *work) protocol() string {
+	switch {
+	case w.path == "":
+		return ""
+	case w.x.Request.Minor == 0:
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
+}
+
+// retried counts a further try, and why there is one.
+func (w *work) retried(cause model.Code) {
+	if u := w.route.counters.of(w.c.port.counts, w.handle.ID()).upstream; u != nil {
+		u.retries.Add(w.shard, cause)
+	}
 }
 
 // fail notes why a request failed once its answer has begun, or cannot be given.

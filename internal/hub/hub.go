@@ -95,9 +95,10 @@ type Hub struct {
 	offered  []model.EndpointsID
 	busy     bool // the worker has something to do
 
-	status atomic.Pointer[[]SourceStatus]
-	ready  atomic.Bool
-	stop   atomic.Bool
+	status   atomic.Pointer[[]SourceStatus]
+	progress atomic.Pointer[Work] // written by the compile worker
+	ready    atomic.Bool
+	stop     atomic.Bool
 }
 
 type event struct {
@@ -147,6 +148,7 @@ func New(cfg Config) *Hub {
 		cfg: cfg, events: make(chan event), work: make(chan compile.Input, 1), done: make(chan published, 1),
 		reports: make(chan *snapshot.Snapshot, 1), saves: make(chan saveJob), lists: map[model.EndpointsID]int{}, changed: true,
 	}
+	h.progress.Store(&Work{})
 	now := time.Now()
 	for _, p := range cfg.Parts {
 		h.parts = append(h.parts, &part{Part: p, groups: map[string]groupState{}, since: now})

@@ -279,6 +279,22 @@ func TestRefusingPlaneIsAskedAgain(t *testing.T) {
 	eventually(t, "ready", h.Ready)
 }
 
+func TestWorkIsTold(t *testing.T) {
+	a, r := newScripted("a"), newRecorder()
+	h := start(t, Config{Parts: []Part{{Source: a, Required: true}}, Endpoints: r, Publisher: r})
+	if w := h.Work(); w != (Work{}) {
+		t.Errorf("before the first generation: %+v", w)
+	}
+	a.say <- source.Update{Groups: []source.Group{rule("x", "/x")}, Full: true}
+	eventually(t, "a generation is told", func() bool { return h.Work().Generations == 1 })
+	one := h.Work()
+	a.say <- source.Update{Groups: []source.Group{rule("y", "/y")}}
+	eventually(t, "another one is told", func() bool { return h.Work().Generations == 2 })
+	if w := h.Work(); w.Compile != one.Compile+w.Compiled || w.Publish != one.Publish+w.Published || w.Compiled <= 0 || w.Last.Before(one.Last) {
+		t.Errorf("first %+v, then %+v", one, w)
+	}
+}
+
 func TestReport(t *testing.T) {
 	a, r := &reporting{scripted: *newScripted("a"), got: make(chan source.Report, 10)}, newRecorder()
 	start(t, Config{Parts: []Part{{Source: a, Required: true}}, Endpoints: r, Publisher: r})

@@ -92,8 +92,11 @@ func (h *Hub) compileLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case in := <-h.work:
+			began := time.Now()
 			next := compile.Compile(prev, in, h.cfg.Check)
+			compiled := time.Now()
 			refused, wait = h.cfg.Publisher.Publish(ctx, next), retryPlanes
+			h.worked(compiled.Sub(began), time.Since(compiled))
 			if h.cfg.Published != nil {
 				h.cfg.Published(prev, next)
 			}
@@ -111,6 +114,26 @@ func (h *Hub) compileLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// Work is what the compile worker has done.
+type Work struct {
+	Generations      uint64        // compiled and published
+	Compile, Publish time.Duration // all of them together
+	Compiled         time.Duration // how long compiling the last one took
+	Published        time.Duration // how long the planes took to prepare and commit it
+	Last             time.Time     // when that was done
+}
+
+// Work returns what the compile worker has done.
+func (h *Hub) Work() Work { return *h.progress.Load() }
+
+func (h *Hub) worked(compile, publish time.Duration) {
+	w := h.Work()
+	w.Generations++
+	w.Compile, w.Publish = w.Compile+compile, w.Publish+publish
+	w.Compiled, w.Published, w.Last = compile, publish, time.Now()
+	h.progress.Store(&w)
 }
 
 // report leaves the newest snapshot for the report worker; one that was not fetched is replaced.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,7 +186,34 @@ func TestLimit(t *testing.T) {
 	if got, _ := ask(t, h, ""); got != "" {
 		t.Errorf("the third connection is answered %q", got)
 	}
-	if st := h.Status(); st.Refused != 1 {
+	if st := h.Status(); st.Refused != 1 || st.Causes[OverSocket] != 1 {
+		t.Errorf("status %+v", st)
+	}
+	if all := s.Sockets(); len(all) != 1 || all[0] != h.Status() || all[0].Listener != "a" || all[0].Accepted != 3 {
+		t.Errorf("sockets %+v", all)
+	}
+	if one, all := s.Limits(); one != 2 || all < 2 {
+		t.Errorf("limits %d and %d", one, all)
+	}
+}
+
+func TestOverload(t *testing.T) {
+	var full atomic.Bool
+	s := newSet(t, Config{MaxTotal: 1000, Overloaded: full.Load})
+	h := acquire(t, s, model.Listener{ID: "a"})
+	h.Serve(say)
+	if got, err := ask(t, h, "", "hello"); got != "127.0.0.1 hello" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	full.Store(true)
+	if got, err := ask(t, h, "", "hello"); got != "" || err == nil {
+		t.Errorf("a process without room answers %q, %v", got, err)
+	}
+	full.Store(false)
+	if got, err := ask(t, h, "", "hello"); got != "127.0.0.1 hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if st := h.Status(); st.Causes != [Causes]int64{Overloaded: 1} {
 		t.Errorf("status %+v", st)
 	}
 }

@@ -1,12 +1,14 @@
 package listener
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +29,9 @@ type Config struct {
 	// DrainDelay is how long a socket behind a balancer goes on accepting after its probe began to fail: above the
 	// time in which the balancer sees that. Default 1 s.
 	DrainDelay time.Duration
+	// Overloaded tells whether new connections are refused because the process has no room for them. It is asked for each
+	// connection and must not block. May be nil.
+	Overloaded func() bool
 }
 
 // Handler serves one connection in a goroutine of its own and closes it.
@@ -223,14 +228,59 @@ type Status struct {
 	Draining bool             `json:"draining"`
 	Open     int64            `json:"open"`     // connections now
 	Accepted int64            `json:"accepted"` // connections ever
-	Refused  int64            `json:"refused"`  // closed at once: over a limit, or without the PROXY header they needed
+	Refused  int64            `json:"refused"`  // closed at once, whatever the cause
+	Causes   [Causes]int64    `json:"causes"`   // of refusals, by Cause
+}
+
+// Cause is why a connection was refused.
+type Cause int
+
+// The causes.
+const (
+	OverSocket Cause = iota // Config.MaxPerSocket
+	OverTotal               // Config.MaxTotal
+	NoHeader                // it had no PROXY header and needed one
+	Overloaded              // Config.Overloaded
+	Causes                  // how many there are
+)
+
+// String is the cause in kebab case, for logs and metrics.
+func (c Cause) String() string {
+	return [...]string{"listener-limit", "total-limit", "no-proxy-header", "overload"}[c]
 }
 
 // Status returns how the socket stands.
 func (h *Handle) Status() Status {
-	s := h.socket
-	return Status{
-		Listener: h.listener.ID, Address: h.Addr(), Draining: s.draining.Load() || s.set.unready.Load(),
-		Open: s.open.Load(), Accepted: s.accepted.Load(), Refused: s.refused.Load(),
-	}
+	return h.socket.status(h.listener.ID)
 }
+
+func (s *socket) status(id model.ListenerID) Status {
+	out := Status{
+		Listener: id, Address: s.tcp.Addr().(*net.TCPAddr).AddrPort(), Draining: s.draining.Load() || s.set.unready.Load(),
+		Open: s.open.Load(), Accepted: s.accepted.Load(),
+	}
+	for c := range s.refused {
+		out.Causes[c] = s.refused[c].Load()
+		out.Refused += out.Causes[c]
+	}
+	return out
+}
+
+// Sockets returns how every socket stands that is served, by listener and address.
+func (s *Set) Sockets() []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Status
+	for _, sock := range s.sockets {
+		if now := sock.serving.Load(); now != nil {
+			out = append(out, sock.status(now.listener.ID))
+		}
+	}
+	slices.SortFunc(out, func(a, b Status) int {
+		return cmp.Or(cmp.Compare(a.Listener, b.Listener), a.Address.Compare(b.Address))
+	})
+	return out
+}
+
+// Limits are the greatest numbers of open connections: of one socket, and of all together.
+func (s *Set) Limits() (socket, total int) { return s.cfg.MaxPerSocket, s.cfg.MaxTotal }

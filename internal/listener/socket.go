@@ -28,7 +28,7 @@ type socket struct {
 	draining atomic.Bool
 	open     atomic.Int64
 	accepted atomic.Int64
-	refused  atomic.Int64
+	refused  [Causes]atomic.Int64
 }
 
 type serving struct {
@@ -81,8 +81,8 @@ func (s *socket) accept() {
 		pause = acceptPauseFirst
 		s.accepted.Add(1)
 		open, total := s.open.Add(1), s.set.total.Add(1)
-		if open > int64(s.set.cfg.MaxPerSocket) || total > int64(s.set.cfg.MaxTotal) {
-			s.refuse(tcp)
+		if c := s.tooMany(open, total); c != Causes {
+			s.refuse(tcp, c)
 			s.gone()
 			continue
 		}
@@ -93,6 +93,20 @@ func (s *socket) accept() {
 	}
 }
 
+// tooMany tells why there is no room for another connection, or Causes where there is.
+func (s *socket) tooMany(open, total int64) Cause {
+	cfg := &s.set.cfg
+	switch {
+	case open > int64(cfg.MaxPerSocket):
+		return OverSocket
+	case total > int64(cfg.MaxTotal):
+		return OverTotal
+	case cfg.Overloaded != nil && cfg.Overloaded():
+		return Overloaded
+	}
+	return Causes
+}
+
 // gone takes back what accept counted.
 func (s *socket) gone() {
 	s.open.Add(-1)
@@ -100,8 +114,8 @@ func (s *socket) gone() {
 }
 
 // refuse ends a connection with a reset: nothing that it sent was read by anybody.
-func (s *socket) refuse(tcp *net.TCPConn) {
-	s.refused.Add(1)
+func (s *socket) refuse(tcp *net.TCPConn, why Cause) {
+	s.refused[why].Add(1)
 	_ = tcp.SetLinger(0)
 	_ = tcp.Close()
 }
@@ -109,8 +123,8 @@ func (s *socket) refuse(tcp *net.TCPConn) {
 func (s *socket) serve(tcp *net.TCPConn) {
 	now := s.serving.Load()
 	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		s.refuse(tcp)
+	if !ok { // a connection that was reset before it was looked at
+		_ = tcp.Close()
 		return
 	}
 	peer := unmapped(remote.AddrPort())
@@ -118,7 +132,7 @@ func (s *socket) serve(tcp *net.TCPConn) {
 	if contains(now.listener.Trust.ProxyFrom, peer.Addr()) {
 		if err := c.readHeader(s.set.cfg.HeaderTimeout); err != nil {
 			s.set.cfg.Log.Debug("a connection without the PROXY header it needs", "peer", peer, "listener", now.listener.ID, "err", err)
-			s.refuse(tcp)
+			s.refuse(tcp, NoHeader)
 			return
 		}
 		http := now.listener.Protocol == model.HTTP || now.listener.Protocol == model.HTTPS

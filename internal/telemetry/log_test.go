@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,141 +20,250 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func record(path string) *Access {
-	return &Access{Time: time.Unix(1767225600, 123456789), Listener: "node-1/http", Node: "node-1", Client: netip.MustParseAddr("127.0.0.99"),
-		Method: "GET", Host: "shop.test", Path: path, Status: 502, Reason: "upstream-reset", Route: "ingress/shop/web", Upstream: "u",
+	return &Access{Time: time.Unix(1767225600, 123456789), Listener: "node-1/http", Node: "node-1", Peer: netip.MustParseAddrPort("127.0.0.98:4711"),
+		Client: netip.MustParseAddr("127.0.0.99"), Method: "GET", Host: "shop.test", Path: path, Target: path + "?x=1&accessToken=s3cret",
+		Protocol: "HTTP/1.1", Status: 502, Reason: "upstream-reset", Route: "ingress/shop/web", Upstream: "u",
 		Endpoint: netip.MustParseAddrPort("127.1.1.2:8080"), Pod: "order-a", Tries: 2, In: 3, Out: 4, Connect: 1500 * time.Microsecond,
-		FirstByte: 2 * time.Millisecond, Total: 12345678 * time.Nanosecond, RequestID: "abc", Version: 7}
+		FirstByte: 2 * time.Millisecond, Total: 12345678 * time.Nanosecond, RequestID: "abc", UserAgent: `curl "x"`,
+		Referer: "http://u:p@a.test/?token=t", Version: 7}
 }
 
-func TestAccessLine(t *testing.T) {
-	want := `{"time":"2026-01-01T00:00:00.123Z","listener":"node-1/http","node":"node-1","client":"127.0.0.99","method":"GET","host":"shop.test",` +
-		`"path":"/a","status":502,"reason":"upstream-reset","route":"ingress/shop/web","upstream":"u","endpoint":"127.1.1.2:8080","pod":"order-a",` +
-		`"tries":2,"in":3,"out":4,"connectMs":1.500,"firstByteMs":2.000,"totalMs":12.345,"requestId":"abc","version":7}` + "\n"
-	if got := string(record("/a").Append(nil)); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got := string((&Access{Time: time.Unix(0, 0)}).Append(nil)); got != `{"time":"1970-01-01T00:00:00.000Z","status":0}`+"\n" {
-		t.Errorf("empty: %s", got)
-	}
+// line is a record as a log of this format has it.
+func line(f Format, a *Access) string {
+	l := lines{format: f, secret: newSecrets(nil)}
+	return string(l.append(nil, a))
 }
 
-func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", "a\"b\\c", "\r\n{\"x\":1}", "\x00\x7f\x1b", "\xff\xc3", "牌坊", "\u2028\u0085", "\U0001f600"} {
-		f.Add(s)
+func open(t *testing.T, path string) *AccessLog {
+	t.Helper()
+	l, err := OpenAccessLog(path, Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		out := AppendString(nil, s)
-		var back string
-		if err := json.Unmarshal(out, &back); err != nil || back != strings.ToValidUTF8(back, "") {
-			t.Fatalf("%q gives %q: %v", s, out, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func dropped(l *AccessLog) uint64 {
+	n, _ := l.Dropped()
+	return n
+}
+
+// eventually polls a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not within 10 s: " + what)
 		}
-		if strings.ToValidUTF8(s, "") == s && back != s {
-			t.Fatalf("%q reads as %q", s, back)
-		}
-		for _, r := range string(out) {
-			if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
-				t.Fatalf("%q gives %q", s, out)
-			}
-		}
-	})
+	}
 }
 
 func TestConcurrentRecords(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.log")
-	l, err := OpenAccessLog(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := open(t, path)
 	var wg sync.WaitGroup
-	for range 8 {
+	for w := range 8 {
 		wg.Go(func() {
+			r := record("/\n")
+			r.Shard = uint32(w)
 			for range 1000 {
-				l.Record(record("/\n"))
+				l.Record(r)
 			}
 		})
 	}
 	wg.Wait()
-	if err := l.Close(); err != nil || l.Dropped() != 0 {
-		t.Fatal(err, l.Dropped())
+	if err := l.Close(); err != nil || dropped(l) != 0 || l.Written() != 8000 {
+		t.Fatal(err, dropped(l), l.Written())
 	}
-	data, _ := os.ReadFile(path)
-	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
-	if len(lines) != 8000 {
-		t.Fatalf("%d lines", len(lines))
+	all := strings.Split(strings.TrimSuffix(contents(t, path), "\n"), "\n")
+	if len(all) != 8000 {
+		t.Fatalf("%d lines", len(all))
 	}
-	for _, line := range lines {
-		if !json.Valid(line) {
-			t.Fatalf("%s", line)
+	for _, one := range all {
+		if !json.Valid([]byte(one)) {
+			t.Fatalf("%s", one)
 		}
 	}
 	l.Record(record("/late"))
-	if l.Dropped() != 1 || l.Close() != nil {
+	if dropped(l) != 1 || l.Close() != nil || l.Flush(t.Context()) == nil {
 		t.Error("a closed log takes records")
 	}
 }
 
 func TestReopen(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "access.log")
-	l, err := OpenAccessLog(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	path := filepath.Join(t.TempDir(), "access.log")
+	l := open(t, path)
 	l.Record(record("/one"))
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Skip(err) // Windows keeps open files
 	}
-	if err := l.Reopen(); err != nil {
+	if err := l.Reopen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	l.Record(record("/two"))
-	l.Flush()
-	one, _ := os.ReadFile(path + ".1")
-	two, _ := os.ReadFile(path)
-	if !strings.Contains(string(one), "/one") || !strings.Contains(string(two), "/two") || bytes.Count(two, []byte("\n")) != 1 {
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one, two := contents(t, path+".1"), contents(t, path)
+	if !strings.Contains(one, "/one") || !strings.Contains(two, "/two") || strings.Count(two, "\n") != 1 || l.Opened() != 2 {
 		t.Errorf("%s\n%s", one, two)
 	}
 }
 
-// stuck is a stream that takes nothing until it is let go.
-type stuck struct{ free chan struct{} }
+// Nobody told the process: the file was renamed, then it was removed.
+func TestReopensWhatWentAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	l := open(t, path)
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Skip(err)
+	}
+	eventually(t, "the renamed file is opened anew", func() bool { return l.Opened() == 2 })
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the removed file is made anew", func() bool { return l.Opened() == 3 })
+	l.Record(record("/three"))
+	if err := l.Flush(t.Context()); err != nil || !strings.Contains(contents(t, path), "/three") {
+		t.Error(err, contents(t, path))
+	}
+}
 
-func (s stuck) Write(p []byte) (int, error) { <-s.free; return 0, errors.New("disk full") }
-func (s stuck) Close() error                { return nil }
+func TestReopenFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "access.log")
+	l := open(t, path)
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Skip(err)
+	}
+	if err := l.Reopen(t.Context()); err == nil || l.Err() == nil {
+		t.Fatal("a file that cannot be opened is no failure")
+	}
+	l.Record(record("/still"))
+	if err := l.Flush(t.Context()); err != nil || !strings.Contains(contents(t, filepath.Join(dir+".away", "access.log")), "/still") {
+		t.Error("the old file is not in use any more", err)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Reopen(t.Context()); err != nil || l.Err() != nil {
+		t.Error(err, l.Err())
+	}
+}
+
+// disk takes nothing until it is let go, then so many bytes, then it is full until it is let go again.
+type disk struct {
+	free  chan struct{}
+	room  atomic.Int64
+	taken bytes.Buffer
+}
+
+var errFull = errors.New("disk full")
+
+func (d *disk) Write(p []byte) (int, error) {
+	<-d.free
+	n := min(int64(len(p)), d.room.Load())
+	d.room.Add(-n)
+	d.taken.Write(p[:n])
+	if n < int64(len(p)) {
+		return int(n), errFull
+	}
+	return int(n), nil
+}
+
+func (d *disk) Close() error { return nil }
 
 func TestSlowDiskDropsAndNeverBlocks(t *testing.T) {
-	s := stuck{make(chan struct{})}
-	l := NewAccessLog(s)
-	for i := 0; l.Dropped() == 0; i++ {
-		if i > 100_000 {
+	d := &disk{free: make(chan struct{})}
+	l := NewAccessLog(d, Options{})
+	recorded := 0
+	for ; dropped(l) == 0; recorded++ {
+		if recorded > 100_000 {
 			t.Fatal("nothing is dropped")
 		}
-		l.Record(record("/x"))
+		r := record("/x")
+		r.Shard = uint32(recorded)
+		l.Record(r)
 	}
-	if len(l.pending) > pendingMax+4096 {
-		t.Errorf("%d bytes wait", len(l.pending))
+	waiting := 0
+	for i := range l.shards {
+		waiting += len(l.shards[i].pending)
 	}
-	close(s.free)
-	if err := l.Close(); err == nil || !strings.Contains(err.Error(), "disk full") {
+	if waiting > pendingMax+len(l.shards)*4096 {
+		t.Errorf("%d bytes wait", waiting)
+	}
+	if _, at := l.Dropped(); at.IsZero() {
+		t.Error("it is not known when a line was dropped")
+	}
+	within, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := l.Reopen(within); err == nil {
+		t.Error("a disk that takes nothing lets the file be opened again")
+	}
+	close(d.free)
+	if err := l.Close(); !errors.Is(err, errFull) {
 		t.Errorf("the failure is not told: %v", err)
+	}
+	if l.Written() != 0 || dropped(l) != uint64(recorded) {
+		t.Errorf("of %d lines %d are written and %d are dropped", recorded, l.Written(), dropped(l))
+	}
+}
+
+// A disk that fills up in the middle of a line: the next line begins a line.
+func TestTornLine(t *testing.T) {
+	d := &disk{free: make(chan struct{})}
+	close(d.free)
+	l := NewAccessLog(d, Options{})
+	d.room.Store(100)
+	l.Record(record("/torn"))
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l.Err() == nil || dropped(l) != 1 {
+		t.Fatal("the full disk is not told", l.Err(), dropped(l))
+	}
+	d.room.Store(1 << 20)
+	l.Record(record("/whole"))
+	if err := l.Close(); err != nil || l.Written() != 1 {
+		t.Fatal(err, l.Written())
+	}
+	all := strings.Split(d.taken.String(), "\n")
+	if len(all) != 3 || !json.Valid([]byte(all[1])) || !strings.Contains(all[1], "/whole") {
+		t.Errorf("%q", all)
 	}
 }
 
 func TestRecordDoesNotAllocate(t *testing.T) {
-	l := NewAccessLog(discard{})
-	defer l.Close()
-	r := record("/a")
-	for range 5000 { // both buffers grow
-		l.Record(r)
-	}
-	l.Flush()
-	for range 5000 {
-		l.Record(r)
-	}
-	l.Flush()
-	if n := testing.AllocsPerRun(1000, func() { l.Record(r) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, f := range []Format{JSON, Combined} {
+		l := NewAccessLog(discard{}, Options{Format: f})
+		r := record("/a")
+		r.Target = "/a?" + strings.Repeat("aVeryLongNameOfAParameterThatIsNoSecret=1&", 20) + "password=x"
+		for range 2 { // every buffer grows
+			for range 200 {
+				l.Record(r)
+			}
+			if err := l.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := testing.AllocsPerRun(100, func() { l.Record(r) }); n != 0 {
+			t.Errorf("format %v: %v allocations", f, n)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -162,11 +273,20 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) Close() error                { return nil }
 
 func BenchmarkRecord(b *testing.B) {
-	l := NewAccessLog(discard{})
-	defer l.Close()
-	r := record("/order/42")
-	b.ReportAllocs()
-	for b.Loop() {
-		l.Record(r)
+	for name, f := range map[string]Format{"json": JSON, "combined": Combined} {
+		b.Run(name, func(b *testing.B) {
+			l := NewAccessLog(discard{}, Options{Format: f})
+			defer l.Close()
+			var next atomic.Uint32
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				r := record("/order/42")
+				r.Shard = next.Add(1)
+				for pb.Next() {
+					l.Record(r)
+				}
+			})
+			b.ReportMetric(float64(dropped(l))/float64(b.N), "dropped/op")
+		})
 	}
 }

@@ -6,8 +6,12 @@ import "unicode/utf8"
 // replaced, and so are the line separators that some readers of logs break lines at: nothing a client sends can look
 // like another record.
 func AppendString(dst []byte, s string) []byte {
+	return append(appendJSON(append(dst, '"'), s), '"')
+}
+
+// appendJSON is AppendString without the quotes.
+func appendJSON(dst []byte, s string) []byte {
 	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -37,5 +41,5 @@ func AppendString(dst []byte, s string) []byte {
 		}
 		i += n
 	}
-	return append(append(dst, s[from:]...), '"')
+	return append(dst, s[from:]...)
 }

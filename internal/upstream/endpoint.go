@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/counter"
 	"paifang/internal/model"
 )
 
@@ -22,7 +23,8 @@ type EndpointKey struct {
 // other list that has the address. It is immutable and may be kept; two tries of one address are compared with Same.
 type Endpoint struct {
 	model.Endpoint
-	live *live
+	live    *live
+	answers *counter.Sharded[answers]
 }
 
 // Result is how a request to an endpoint ended.
@@ -133,6 +135,7 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 	}
 	l.reason, l.since = reason, time.Now()
 	l.down.Store(down)
+	t.turned(l, down, reason)
 	if l.stopRetry != nil {
 		l.stopRetry()
 		l.stopRetry = nil

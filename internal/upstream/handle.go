@@ -51,6 +51,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 			h.lists = append(h.lists, l)
 		}
 		t.handles[key] = h
+		t.remember(h)
 		h.rebuild()
 	}
 	h.refs++
@@ -79,6 +80,7 @@ func (h *Handle) Release() {
 		return
 	}
 	delete(t.handles, h.key)
+	t.forget(h)
 	for _, l := range h.lists {
 		delete(l.users, h)
 		t.tidy(l)
@@ -193,7 +195,7 @@ func (h *Handle) rebuild() {
 		key := EndpointKey{Addr: m.Addr, Secure: m.Secure, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
 		e := h.uses[m.Addr]
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
-			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h)}
+			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), answers: h.answersOf(m.Addr)}
 		}
 		uses[m.Addr] = e
 		members = append(members, e)

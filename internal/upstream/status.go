@@ -16,6 +16,8 @@ type UpstreamStatus struct {
 	Lists     []model.EndpointsID `json:"lists"`
 	Known     bool                `json:"known"` // false: no source has delivered its lists yet
 	Endpoints []EndpointStatus    `json:"endpoints"`
+
+	serial uint64
 }
 
 // EndpointStatus is how an endpoint of an upstream stands. Counters are those of the address, over all lists and
@@ -34,6 +36,7 @@ type EndpointStatus struct {
 	Received  int64      `json:"received"` // bytes
 	IdleConns int        `json:"idleConns"`
 	OpenConns int        `json:"openConns"` // idle and in use
+	Answers   Answers    `json:"answers"`   // of this upstream alone
 }
 
 // ListStatus is how a list of addresses stands.
@@ -64,7 +67,7 @@ func (h *Handle) Snapshot() UpstreamStatus {
 
 func (h *Handle) status() UpstreamStatus {
 	p := h.picker.Load()
-	out := UpstreamStatus{ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Endpoints: make([]EndpointStatus, 0, len(p.members))}
+	out := UpstreamStatus{serial: h.serial, ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Endpoints: make([]EndpointStatus, 0, len(p.members))}
 	turn := p.serving()
 	for _, e := range p.members {
 		l := e.live
@@ -72,7 +75,7 @@ func (h *Handle) status() UpstreamStatus {
 		out.Endpoints = append(out.Endpoints, EndpointStatus{
 			Endpoint: e.Endpoint, Up: l.reason == "", Turn: slices.Contains(turn, e), Down: l.reason, Probe: l.probeError,
 			UpSince: l.since, InFlight: l.inFlight.Load(), Requests: l.requests.Load(), Failures: l.failures.Load(),
-			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open,
+			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open, Answers: e.Answers(),
 		})
 	}
 	return out
@@ -88,7 +91,8 @@ func (p *picker) serving() []*Endpoint {
 	return nil
 }
 
-// Upstreams returns how every upstream in use stands, by ID.
+// Upstreams returns how every upstream in use stands, by ID. While an upstream changes there are several of one ID: the newest
+// comes first.
 func (t *Table) Upstreams() []UpstreamStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,7 +100,9 @@ func (t *Table) Upstreams() []UpstreamStatus {
 	for _, h := range t.handles {
 		out = append(out, h.status())
 	}
-	slices.SortFunc(out, func(a, b UpstreamStatus) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	slices.SortFunc(out, func(a, b UpstreamStatus) int {
+		return cmp.Or(strings.Compare(string(a.ID), string(b.ID)), cmp.Compare(b.serial, a.serial))
+	})
 	return out
 }
 

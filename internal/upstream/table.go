@@ -58,6 +58,8 @@ type Table struct {
 	handles map[string]*Handle
 	lives   map[EndpointKey]*live
 	byAddr  map[netip.AddrPort][]*live
+
+	histories map[model.UpstreamID]*history
 }
 
 // contributor is a group of a source.
@@ -94,7 +96,7 @@ func NewTable(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
-		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{},
+		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)

@@ -1,0 +1,87 @@
+package meter
+
+import (
+	"maps"
+	"slices"
+
+	"paifang/internal/counter"
+	"paifang/internal/exposition"
+)
+
+var (
+	requestsTotal = exposition.Family{Name: "paifang_requests_total", Type: exposition.Counter, Labels: []string{"listener", "route", "upstream", "code"},
+		Help: "Requests that have ended. code is the class of the status, 2xx, or none where nothing was sent; route is empty where none took the request, upstream where it came to none."}
+	requestDuration = exposition.Family{Name: "paifang_request_duration_seconds", Type: exposition.Histogram, Labels: []string{"route"},
+		Help: "From the head of the request to the last byte of the answer."}
+	requestBytes = exposition.Family{Name: "paifang_request_bytes_total", Type: exposition.Counter, Labels: []string{"route"},
+		Help: "Bytes of request bodies."}
+	responseBytes = exposition.Family{Name: "paifang_response_bytes_total", Type: exposition.Counter, Labels: []string{"route"},
+		Help: "Bytes of the bodies of answers, as clients were sent them."}
+	ownAnswers = exposition.Family{Name: "paifang_own_answers_total", Type: exposition.Counter, Labels: []string{"code"},
+		Help: "Answers that no upstream gave, by their reason, which is in the header X-Paifang-Reason and in the access log too; route: the route says so itself, a redirect for one."}
+	brokenRequests = exposition.Family{Name: "paifang_broken_requests_total", Type: exposition.Counter, Labels: []string{"code"},
+		Help: "Requests that failed once their answer had begun, or whose client went away, by reason."}
+	foldedNames = exposition.Family{Name: "paifang_metrics_folded", Type: exposition.Gauge, Labels: []string{"kind"},
+		Help: "Routes and upstreams that metrics.series leaves no room for: they are counted together under the name other."}
+)
+
+func requestFamilies() []*exposition.Family {
+	return []*exposition.Family{&requestsTotal, &requestDuration, &requestBytes, &responseBytes, &ownAnswers, &brokenRequests, &foldedNames}
+}
+
+// classes are the values of the label code, by the first digit of the status.
+var classes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+func (p *page) requests() {
+	n := &p.counts
+	p.Begin(&requestsTotal)
+	for _, r := range n.Requests {
+		for class, count := range r.Class {
+			if count > 0 {
+				p.Count(count, string(r.Listener), string(r.Route), string(r.Upstream), classes[class])
+			}
+		}
+	}
+	bounds := bounds()
+	p.Begin(&requestDuration)
+	for i, id := range n.RouteIDs {
+		durations(p, bounds, &n.Routes[i].Latency, string(id))
+	}
+	p.Begin(&requestBytes)
+	for i, id := range n.RouteIDs {
+		p.Count(n.Routes[i].In, string(id))
+	}
+	p.Begin(&responseBytes)
+	for i, id := range n.RouteIDs {
+		p.Count(n.Routes[i].Out, string(id))
+	}
+	p.Begin(&ownAnswers)
+	byKey(p, n.Own)
+	p.Begin(&brokenRequests)
+	byKey(p, n.Broken)
+	p.Begin(&foldedNames)
+	p.Count(uint64(n.FoldedRoutes), "route")
+	p.Count(uint64(n.FoldedUpstreams), "upstream")
+}
+
+// bounds are those of the histograms in seconds.
+func bounds() []float64 {
+	var out []float64
+	for i := range counter.Buckets {
+		if b, ok := counter.Bound(i); ok {
+			out = append(out, b.Seconds())
+		}
+	}
+	return out
+}
+
+func durations(p *page, bounds []float64, d *counter.Durations, labels ...string) {
+	p.Buckets(bounds, d.Counts[:], d.Sum.Seconds(), labels...)
+}
+
+// byKey adds a series for each key, in order, behind the given labels.
+func byKey[K ~string](p *page, counts map[K]uint64, labels ...string) {
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		p.Count(counts[k], append(slices.Clone(labels), string(k))...)
+	}
+}

@@ -17,9 +17,8 @@ type pattern struct {
 	segs   []string // without the rest element
 	rest   bool     // ends in ** or {*name}
 	strict bool
-	loose  bool   // a segment holds wildcards inside text, or ** stands in the middle: no place in a tree
 	deep   bool   // ** stands in the middle
-	head   string // the segments as a path, for the tree
+	head   string // the segments as a path
 	vars   []variable
 }
 
@@ -48,7 +47,7 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		case last && seg == "" && i > 0:
 			p.strict = true // the pattern itself ends in a slash
 		case seg == "**":
-			p.loose, p.deep = true, true
+			p.deep = true
 		case strings.HasPrefix(seg, "{"):
 			name, ok := strings.CutSuffix(seg[1:], "}")
 			if !ok || name == "" || strings.ContainsAny(name, "{}*:") {
@@ -60,8 +59,6 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 			p.vars = append(p.vars, variable{name, i, false})
 		case strings.ContainsAny(seg, "{}"):
 			return nil, fmt.Errorf("segment %q: a variable must be the whole segment", seg)
-		case seg != "*" && strings.ContainsAny(seg, "*?"):
-			p.loose = true
 		}
 		if last && seg == "" && i == 0 {
 			break // "/"
@@ -75,37 +72,61 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 	return p, nil
 }
 
-// matches tells whether a normalised path fits.
-func (p *pattern) matches(path string) bool {
-	return matchSegments(p.segs, strings.TrimPrefix(path, "/"), path == "/" || path == "", p)
-}
+// isVariable tells of a segment that takes one of any text.
+func isVariable(seg string) bool { return seg == "*" || strings.HasPrefix(seg, "{") }
 
-func matchSegments(segs []string, path string, ended bool, p *pattern) bool {
-	if len(segs) == 0 {
-		return ended || p.rest || path == "" && !p.strict
+// isWild tells of a segment that is more than text.
+func isWild(seg string) bool { return isVariable(seg) || strings.ContainsAny(seg, "*?") }
+
+// matches tells whether a normalised path fits. It goes back no further than to the last ** that it passed, so its
+// cost is bounded by the product of both lengths, whatever a client sends.
+func (p *pattern) matches(path string) bool {
+	if path == "" || path[0] != '/' { // that of OPTIONS *
+		return len(p.segs) == 0 && p.rest
 	}
-	if segs[0] == "**" {
-		if matchSegments(segs[1:], path, ended, p) {
-			return true
+	at := 0 // the slash before the next segment, or the end
+	if path == "/" {
+		at = 1
+	}
+	i, star, mark := 0, -1, 0
+	for {
+		switch {
+		case i == len(p.segs):
+			if at >= len(path) || p.rest || at == len(path)-1 && !p.strict {
+				return true
+			}
+		case p.segs[i] == "**":
+			star, mark = i, at
+			i++
+			continue
+		case at < len(path):
+			end := segmentEnd(path, at)
+			if segmentMatches(p.segs[i], path[at+1:end]) {
+				i, at = i+1, end
+				continue
+			}
 		}
-		if ended {
+		if star < 0 || mark >= len(path) {
 			return false
 		}
-		_, rest, more := strings.Cut(path, "/")
-		return matchSegments(segs, rest, !more, p)
+		mark = segmentEnd(path, mark)
+		i, at = star+1, mark
 	}
-	if ended {
-		return false
+}
+
+// segmentEnd returns where the segment after the slash at a place ends.
+func segmentEnd(path string, at int) int {
+	if i := strings.IndexByte(path[at+1:], '/'); i >= 0 {
+		return at + 1 + i
 	}
-	seg, rest, more := strings.Cut(path, "/")
-	return segmentMatches(segs[0], seg) && matchSegments(segs[1:], rest, !more, p)
+	return len(path)
 }
 
 func segmentMatches(want, seg string) bool {
 	switch {
-	case want == "*" || strings.HasPrefix(want, "{"):
+	case isVariable(want):
 		return seg != ""
-	case strings.ContainsAny(want, "*?"):
+	case isWild(want):
 		return glob(want, seg)
 	default:
 		return want == seg
@@ -137,13 +158,8 @@ func glob(want, s string) bool {
 	return i == len(want)
 }
 
-// Captures fills dst with the variables of the route's pattern in a path that it matched and returns how many. The
-// values are parts of path.
-func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
-	if r.pattern == nil {
-		return 0
-	}
-	for n, v := range r.pattern.vars {
+func (p *pattern) captures(path string, dst *[MaxCaptures]Capture) int {
+	for n, v := range p.vars {
 		at := 0 // the slash before the segment
 		for range v.seg {
 			next := strings.IndexByte(path[at+1:], '/')
@@ -165,5 +181,5 @@ func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
 		}
 		dst[n] = Capture{v.name, value}
 	}
-	return len(r.pattern.vars)
+	return len(p.vars)
 }

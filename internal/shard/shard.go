@@ -32,6 +32,18 @@ func (m *Map[V]) Get(key string) (v V, ok bool) {
 	return m.index.Get(Hash(key), key)
 }
 
+// At returns where the value for a key stands, or nil. It is for values that are worth no copy, and must not be written
+// to.
+func (m *Map[V]) At(key string) *V {
+	if m.index.count == 0 {
+		return nil
+	}
+	if c := m.index.root.find(0, Hash(key), key); c != nil {
+		return &c.value
+	}
+	return nil
+}
+
 // All yields every entry, in no order.
 func (m Map[V]) All() iter.Seq2[string, V] { return m.index.All() }
 

@@ -91,17 +91,21 @@ func beats(a, b *Route) bool {
 func (f *finder) node(n *node, at int) {
 	b := n.branch
 	if b == nil {
-		f.list(n.bucket)
+		for _, r := range n.few {
+			if r == nil || f.try(r) {
+				return
+			}
+		}
 		return
 	}
 	if at < len(f.path) && f.path[at] == '/' && len(f.path) > 1 {
 		end := segmentEnd(f.path, at)
 		seg := f.path[at+1 : end]
-		if kid, ok := b.kids.Get(seg); ok {
+		if kid := b.kids.At(seg); kid != nil {
 			f.node(kid, end)
 		}
-		if b.any != nil && seg != "" {
-			f.node(b.any, end)
+		if b.other != nil && seg != "" {
+			f.node(b.other, end)
 		}
 	}
 	f.pile(&b.here)

@@ -19,6 +19,7 @@ type pattern struct {
 	strict bool
 	deep   bool   // ** stands in the middle
 	head   string // the segments as a path
+	last   string // what every path ends with, but for a slash after it; empty where that cannot be said
 	vars   []variable
 }
 
@@ -69,6 +70,9 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		return nil, fmt.Errorf("%d variables: at most %d", len(p.vars), MaxCaptures)
 	}
 	p.head = "/" + strings.Join(p.segs, "/")
+	if n := len(p.segs); n > 0 && !p.rest && !isWild(p.segs[n-1]) {
+		p.last = "/" + p.segs[n-1]
+	}
 	return p, nil
 }
 
@@ -83,6 +87,9 @@ func isWild(seg string) bool { return isVariable(seg) || strings.ContainsAny(seg
 func (p *pattern) matches(path string) bool {
 	if path == "" || path[0] != '/' { // that of OPTIONS *
 		return len(p.segs) == 0 && p.rest
+	}
+	if !p.endsIn(path) {
+		return false
 	}
 	at := 0 // the slash before the next segment, or the end
 	if path == "/" {
@@ -114,6 +121,14 @@ func (p *pattern) matches(path string) bool {
 	}
 }
 
+// endsIn tells whether a path ends as it must. It costs little and spares most paths a walk through all their segments.
+func (p *pattern) endsIn(path string) bool {
+	if !p.strict {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return strings.HasSuffix(path, p.last)
+}
+
 // segmentEnd returns where the segment after the slash at a place ends.
 func segmentEnd(path string, at int) int {
 	if i := strings.IndexByte(path[at+1:], '/'); i >= 0 {
@@ -133,8 +148,18 @@ func segmentMatches(want, seg string) bool {
 	}
 }
 
-// glob matches ? (one byte) and * (any bytes) without backtracking further than the last star.
+// glob matches ? (one byte) and * (any bytes) without backtracking further than the last star. What follows the last
+// star in the pattern is compared first: most texts that do not match are told by their end.
 func glob(want, s string) bool {
+	end := want[strings.LastIndexByte(want, '*')+1:]
+	if len(s) < len(end) {
+		return false
+	}
+	for i, tail := 0, s[len(s)-len(end):]; i < len(end); i++ {
+		if end[i] != '?' && end[i] != tail[i] {
+			return false
+		}
+	}
 	star, mark := -1, 0
 	i, j := 0, 0
 	for j < len(s) {

@@ -16,8 +16,8 @@ type pile struct {
 }
 
 const (
-	mostInPile    = 12
-	leastInSorted = 6 // as leastInBranch
+	mostInPile    = 4
+	leastInSorted = 2 // as leastInBranch
 )
 
 type sorted struct {

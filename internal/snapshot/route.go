@@ -180,7 +180,7 @@ func (r *Route) Fits(path string) bool {
 	case anyPath:
 		return true
 	case exactPath:
-		return path == r.Match.Path.Value
+		return path == r.head
 	case prefixPath:
 		n := len(r.head)
 		return n == 0 || len(path) >= n && path[:n] == r.head && (len(path) == n || path[n] == '/')

@@ -6,38 +6,55 @@ import (
 	"paifang/internal/shard"
 )
 
-// A node holds the routes of a host whose paths begin with some segments. While they are few it is a bucket, in which
-// they are tried one after the other; beyond mostInBucket it branches by the next segment. A tree only finds
-// candidates, so what a route takes is decided in one place, Route.takes. Nodes never change: an edit copies the nodes
-// on the way to its route.
+// A node holds the routes of a host whose paths begin with some segments. While they are few they are tried one after
+// the other; beyond mostInNode it branches by the next segment. A tree only finds candidates, so what a route takes is
+// decided in one place, Route.takes. Nodes never change: an edit copies the nodes on the way to its route.
+//
+// Routes and nodes stand in their nodes and not behind slices: among 100,000 routes each step to another place in memory
+// costs more than all that is done there.
 type node struct {
-	bucket []*Route // in the total order
-	branch *branch  // in its stead
+	few    [mostInNode]*Route // in the total order, with nil behind the last
+	branch *branch            // in their stead
 }
 
 const (
-	mostInBucket  = 4
-	leastInBranch = 2 // a branch with no more routes than these becomes a bucket again
+	mostInNode    = 4
+	leastInBranch = 2 // a branch with no more routes than these becomes a node without one again
 )
 
 type branch struct {
-	here  pile             // routes that lead no further down: they end here, or go on with what no tree holds
-	kids  shard.Map[*node] // by the next segment
-	any   *node            // routes that take any next segment
-	count int              // of all routes
+	here  pile            // routes that lead no further down: they end here, or go on with what no tree holds
+	kids  shard.Map[node] // by the next segment
+	other *node           // routes that take any next segment
+	count int             // of all routes
 }
 
-func (n node) size() int {
+func (n *node) size() int {
 	if n.branch != nil {
 		return n.branch.count
 	}
-	return len(n.bucket)
+	return len(n.routes())
+}
+
+// routes are the few of a node.
+func (n *node) routes() []*Route {
+	i := 0
+	for i < len(n.few) && n.few[i] != nil {
+		i++
+	}
+	return n.few[:i]
+}
+
+// fewOf makes a node of no more than mostInNode routes in their total order.
+func fewOf(routes []*Route) (n node) {
+	copy(n.few[:], routes)
+	return n
 }
 
 // nodeOf makes a node of routes in their total order, whose heads are followed up to off.
 func nodeOf(routes []*Route, off func(*Route) int) node {
-	if len(routes) <= mostInBucket {
-		return node{bucket: routes}
+	if len(routes) <= mostInNode {
+		return fewOf(routes)
 	}
 	b := &branch{count: len(routes)}
 	var here, variable []*Route
@@ -60,12 +77,11 @@ func nodeOf(routes []*Route, off func(*Route) int) node {
 	b.here = pileOf(here)
 	if len(variable) > 0 {
 		n := nodeOf(variable, below)
-		b.any = &n
+		b.other = &n
 	}
 	e := b.kids.Edit()
 	for seg, rs := range literal {
-		n := nodeOf(rs, below)
-		e.Set(seg, &n)
+		e.Set(seg, nodeOf(rs, below))
 	}
 	b.kids = e.Map()
 	return node{branch: b}
@@ -74,11 +90,11 @@ func nodeOf(routes []*Route, off func(*Route) int) node {
 // add returns the node with a route in it.
 func (n node) add(r *Route, off int) node {
 	if n.branch == nil {
-		bucket := inserted(n.bucket, r)
-		if len(bucket) <= mostInBucket {
-			return node{bucket: bucket}
+		routes := inserted(n.routes(), r)
+		if len(routes) <= mostInNode {
+			return fewOf(routes)
 		}
-		return nodeOf(bucket, depth(r, off))
+		return nodeOf(routes, depth(r, off))
 	}
 	b := *n.branch
 	b.count++
@@ -87,22 +103,19 @@ func (n node) add(r *Route, off int) node {
 	case stepEnds:
 		b.here = b.here.add(r)
 	case stepVariable:
-		b.any = b.any.with(r, next)
+		var other node
+		if b.other != nil {
+			other = *b.other
+		}
+		other = other.add(r, next)
+		b.other = &other
 	default:
 		kid, _ := b.kids.Get(seg)
 		e := b.kids.Edit()
-		e.Set(seg, kid.with(r, next))
+		e.Set(seg, kid.add(r, next))
 		b.kids = e.Map()
 	}
 	return node{branch: &b}
-}
-
-func (n *node) with(r *Route, off int) *node {
-	if n == nil {
-		n = &node{}
-	}
-	out := n.add(r, off)
-	return &out
 }
 
 // depth returns where each route's head goes on at the depth of a node, given that of one of them: all have the same
@@ -124,7 +137,7 @@ func depth(r *Route, off int) func(*Route) int {
 // remove returns the node without a route that is in it.
 func (n node) remove(r *Route, off int) node {
 	if n.branch == nil {
-		return node{bucket: without(n.bucket, r)}
+		return fewOf(without(n.routes(), r))
 	}
 	b := *n.branch
 	b.count--
@@ -136,18 +149,21 @@ func (n node) remove(r *Route, off int) node {
 			}
 		})
 		slices.SortFunc(rest, compare)
-		return node{bucket: rest}
+		return fewOf(rest)
 	}
 	seg, next, kind := r.step(off)
 	switch kind {
 	case stepEnds:
 		b.here = b.here.remove(r)
 	case stepVariable:
-		b.any = b.any.less(r, next)
+		other := b.other.remove(r, next)
+		if b.other = &other; other.size() == 0 {
+			b.other = nil
+		}
 	default:
 		kid, _ := b.kids.Get(seg)
 		e := b.kids.Edit()
-		if kid = kid.less(r, next); kid == nil {
+		if kid = kid.remove(r, next); kid.size() == 0 {
 			e.Delete(seg)
 		} else {
 			e.Set(seg, kid)
@@ -157,26 +173,17 @@ func (n node) remove(r *Route, off int) node {
 	return node{branch: &b}
 }
 
-// less returns the node without a route, or nil where it was the last one.
-func (n *node) less(r *Route, off int) *node {
-	out := n.remove(r, off)
-	if out.size() == 0 {
-		return nil
-	}
-	return &out
-}
-
 // all calls f for every route, in no order.
 func (n *node) all(f func(*Route)) {
 	if n.branch == nil {
-		for _, r := range n.bucket {
+		for _, r := range n.routes() {
 			f(r)
 		}
 		return
 	}
 	n.branch.here.all(f)
-	if n.branch.any != nil {
-		n.branch.any.all(f)
+	if n.branch.other != nil {
+		n.branch.other.all(f)
 	}
 	for _, kid := range n.branch.kids.All() {
 		kid.all(f)
@@ -194,16 +201,16 @@ func (n *node) beside(r *Route, yield func(*Route) bool) {
 			n.branch.here.beside(r, yield)
 			return
 		case stepVariable:
-			n = n.branch.any
+			n = n.branch.other
 		default:
-			n, _ = n.branch.kids.Get(seg)
+			n = n.branch.kids.At(seg)
 		}
 		off = next
 	}
 	if n == nil {
 		return
 	}
-	for _, x := range n.bucket {
+	for _, x := range n.routes() {
 		if !yield(x) {
 			return
 		}

@@ -39,7 +39,7 @@ type roadFinder struct {
 func (f *roadFinder) findWays() {
 	for _, class := range f.snap.Classes() {
 		for _, t := range f.snap.Tables(class) {
-			for _, r := range t.Routes {
+			for _, r := range t.Routes() {
 				for _, u := range r.Upstreams {
 					for _, id := range u.Endpoints {
 						w := way{f.wayIn(class, t.Host, r), f.ruleKeptIn(r.Origin)}

@@ -17,12 +17,12 @@ func (g *gatherer) routes() []Route {
 	for _, class := range g.snap.Classes() {
 		boundOn := g.boundOn(class)
 		for _, t := range g.snap.Tables(class) {
-			for _, r := range t.Routes {
+			for _, r := range t.Routes() {
 				row := g.route(class, t, r)
 				row.BoundOn = boundOn
 				out = append(out, row)
 			}
-			for _, l := range t.Lost {
+			for _, l := range t.Lost() {
 				row := g.route(class, t, l.Route)
 				row.BoundOn, row.LostTo = nil, string(l.To.ID)
 				out = append(out, row)

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,14 +60,15 @@ func printable(r rune) rune {
 
 // published tells what a generation changed: routes that came and went, and what is newly wrong.
 func (e *events) published(old, now *snapshot.Snapshot) {
-	before, after := routeLines(old, now), routeLines(now, old)
+	before, after := changedRoutes(old, now)
 	e.sayMissing("route  + %s", after, before)
 	e.sayMissing("route  - %s", before, after)
+	said, says := now.DiagnosticsSince(old)
 	known := map[string]bool{}
-	for _, d := range old.Diagnostics() {
+	for _, d := range said {
 		known[d.String()] = true
 	}
-	for _, d := range now.Diagnostics() {
+	for _, d := range says {
 		if d.Severity > model.Info && !known[d.String()] {
 			e.say("%s", d)
 		}
@@ -85,23 +88,39 @@ func (e *events) sayMissing(format string, lines, others []string) {
 	}
 }
 
-// routeLines has a line for every route of the tables that s does not share with other.
-func routeLines(s, other *snapshot.Snapshot) []string {
-	var out []string
-	for _, class := range s.Classes() {
-		elsewhere := other.Site(class)
-		for _, t := range s.Tables(class) {
-			if o, ok := elsewhere.Get(t.Host); ok && o == t {
-				continue
-			}
-			for _, r := range t.Routes {
-				line := fmt.Sprintf("%s %s", snapshot.HostText(t.Host), r)
-				if at := r.Origin.At(); at != "" {
-					line = strings.TrimSuffix(line, fmt.Sprintf(" (%s)", r.ID)) + " (" + at + ")"
-				}
-				out = append(out, line)
-			}
+// placed is a route at one of its hosts.
+type placed struct {
+	class model.Class
+	host  model.Host
+	route *snapshot.Route
+}
+
+// changedRoutes has a line for every route that only one of two snapshots has, in the order of lists.
+func changedRoutes(old, now *snapshot.Snapshot) (before, after []string) {
+	var gone, come []placed
+	classes := append(old.Classes(), now.Classes()...)
+	slices.Sort(classes)
+	for _, class := range slices.Compact(classes) {
+		for t := range now.Site(class).Changes(old.Site(class)) {
+			t.New.Differences(t.Old,
+				func(r *snapshot.Route) { gone = append(gone, placed{class, t.Host, r}) },
+				func(r *snapshot.Route) { come = append(come, placed{class, t.Host, r}) })
 		}
+	}
+	return placedLines(gone), placedLines(come)
+}
+
+func placedLines(routes []placed) []string {
+	slices.SortFunc(routes, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), a.host.Compare(b.host), model.CompareRoutes(&a.route.Route, &b.route.Route))
+	})
+	var out []string
+	for _, p := range routes {
+		line := fmt.Sprintf("%s %s", snapshot.HostText(p.host), p.route)
+		if at := p.route.Origin.At(); at != "" {
+			line = strings.TrimSuffix(line, fmt.Sprintf(" (%s)", p.route.ID)) + " (" + at + ")"
+		}
+		out = append(out, line)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"paifang/internal/compile"
@@ -60,10 +61,6 @@ func Offline(_ context.Context, cfg Config) (Compiled, error) {
 			}
 		}
 	}
-	in := compile.Input{Groups: e.Map()}
-	for id := range lists {
-		in.Lists = append(in.Lists, id)
-	}
-	slices.SortFunc(in.Lists, model.EndpointsID.Compare)
+	in := compile.Input{Groups: e.Map(), Lists: compile.Lists(slices.Collect(maps.Keys(lists))...)}
 	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).Check)}, nil
 }

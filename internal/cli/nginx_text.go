@@ -131,6 +131,11 @@ func locationOf(p model.PathMatch) (key, line string) {
 		} else {
 			note = "  # whole segments: not " + shown(text) + "x"
 		}
+	case model.PathRegex:
+		modifier, text = "~ ", "^"+p.Value
+		if p.IgnoreCase {
+			modifier = "~* "
+		}
 	case model.PathPattern:
 		modifier, text, note = "~ ", patternRegexp(p), "  # "+shown(p.Value)
 	}

@@ -88,7 +88,7 @@ func input(groups map[string]*model.Objects, lists []model.EndpointsID) Input {
 	for k, v := range groups {
 		e.Set(k, v)
 	}
-	return Input{Groups: e.Map(), Lists: lists}
+	return Input{Groups: e.Map(), Lists: Lists(lists...)}
 }
 
 func edited(in Input, groups map[string]*model.Objects, lists []model.EndpointsID) Input {
@@ -103,7 +103,7 @@ func edited(in Input, groups map[string]*model.Objects, lists []model.EndpointsI
 			e.Set(k, v)
 		}
 	}
-	return Input{Groups: e.Map(), Lists: lists}
+	return Input{Groups: e.Map(), Lists: Lists(lists...)}
 }
 
 // TestIncrementalEqualsFull drives a world through changes: what is compiled step by step must be what is compiled
@@ -159,10 +159,10 @@ func accountedFor(t *rapid.T, groups map[string]*model.Objects, snap *snapshot.S
 	placed := map[model.RouteID]bool{}
 	for _, class := range snap.Classes() {
 		for _, table := range snap.Tables(class) {
-			for _, r := range table.Routes {
+			for _, r := range table.Routes() {
 				placed[r.ID] = true
 			}
-			for _, l := range table.Lost {
+			for _, l := range table.Lost() {
 				placed[l.Route.ID] = true
 			}
 		}
@@ -200,7 +200,7 @@ func TestSharing(t *testing.T) {
 		if same := a == b; same != (i%2 == 0) {
 			t.Errorf("%s: the table is shared: %v; its upstream changed: %v", host, same, i%2 == 1)
 		}
-		if r := b.Routes[0]; r.Upstreams[0].Endpoints[0].Name != map[bool]string{true: "n", false: "other"}[i%2 == 0] {
+		if r := b.Routes()[0]; r.Upstreams[0].Endpoints[0].Name != map[bool]string{true: "n", false: "other"}[i%2 == 0] {
 			t.Errorf("%s leads to %v", host, r.Upstreams[0])
 		}
 	}

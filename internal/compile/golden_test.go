@@ -109,10 +109,10 @@ func read(t *testing.T, dir string) compile.Input {
 			e.Set(name+"/"+g.Key, &g.Objects)
 		}
 	}
-	return compile.Input{Groups: e.Map(), Lists: []model.EndpointsID{
-		{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/order"},
-		{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/paifang-gateway"},
-	}}
+	return compile.Input{Groups: e.Map(), Lists: compile.Lists(
+		model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/order"},
+		model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/paifang-gateway"},
+	)}
 }
 
 type probeRequest struct{ r *http.Request }
@@ -154,7 +154,7 @@ func probe(t *testing.T, snap *snapshot.Snapshot, text string) string {
 		found, ok := snapshot.Find(snap.Site(model.Class(f[0])), rule, u.Hostname(), probeRequest{&http.Request{Method: f[1], URL: u}})
 		answer := "404"
 		if ok {
-			answer = string(found.In.Routes[found.Index].ID)
+			answer = string(found.Route.ID)
 		}
 		fmt.Fprintf(&out, "%s -> %s\n", ask, answer)
 	}

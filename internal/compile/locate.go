@@ -8,41 +8,71 @@ import (
 	"strings"
 
 	"paifang/internal/model"
-	"paifang/internal/shard"
 )
 
-// locate expands the locators over the lists that sources offer: a group for each service of each locator.
-func (c *compiler) locate(lists []model.EndpointsID) {
-	old := c.old.Kept.Located
-	next := shard.Map[*model.Objects]{}.Edit()
+// locate expands the locators over the lists that sources offer: a group for each service of each locator. Where the
+// locators are the same, only lists that came or went are looked at.
+func (c *compiler) locate(all bool) {
+	e := c.old.Kept.Located.Edit()
+	set := func(name string, now *model.Objects) {
+		was, _ := c.old.Kept.Located.Get(name)
+		c.change(name, was, now)
+		if now == nil {
+			e.Delete(name)
+		} else {
+			e.Set(name, now)
+		}
+	}
+	if !all {
+		for ch := range c.next.Kept.Lists.Changes(c.old.Kept.Lists) {
+			if ch.HadOld == ch.HasNew {
+				continue
+			}
+			for i := range c.next.Kept.Locators {
+				l := &c.next.Kept.Locators[i]
+				if ch.HasNew {
+					if name, service, ok := named(l, ch.New); ok {
+						set(name, located(l, ch.New, service))
+					}
+				} else if name, _, ok := named(l, ch.Old); ok {
+					set(name, nil)
+				}
+			}
+		}
+		c.next.Kept.Located = e.Map()
+		return
+	}
+	wanted := map[string]bool{}
 	for i := range c.next.Kept.Locators {
 		l := &c.next.Kept.Locators[i]
 		unchanged := slices.ContainsFunc(c.old.Kept.Locators, func(was model.Locator) bool { return reflect.DeepEqual(was, *l) })
-		for _, list := range lists {
-			service, ok := strings.CutPrefix(list.Name, l.Prefix)
-			if list.Keeper != l.Keeper || !ok || service == "" || strings.Contains(service, "/") || slices.Contains(l.Except, service) {
+		for _, list := range c.next.Kept.Lists.All() {
+			name, service, ok := named(l, list)
+			if !ok {
 				continue
 			}
-			name := "locator/" + l.ID + "/" + service
-			if was, ok := old.Get(name); ok && unchanged {
-				next.Set(name, was)
-				continue
+			wanted[name] = true
+			if _, had := c.old.Kept.Located.Get(name); !had || !unchanged {
+				set(name, located(l, list, service))
 			}
-			next.Set(name, located(l, list, service))
 		}
 	}
-	located := next.Map()
-	for name, was := range old.All() {
-		if _, ok := located.Get(name); !ok {
-			c.change(name, was, nil)
+	for name := range c.old.Kept.Located.All() {
+		if !wanted[name] {
+			set(name, nil)
 		}
 	}
-	for name, now := range located.All() {
-		if was, _ := old.Get(name); was != now {
-			c.change(name, was, now)
-		}
+	c.next.Kept.Located = e.Map()
+}
+
+// named returns the service that a list is the addresses of, as a locator sees it, and the key of its group. It is not ok
+// where the locator makes no route for it.
+func named(l *model.Locator, list model.EndpointsID) (key, service string, ok bool) {
+	service, ok = strings.CutPrefix(list.Name, l.Prefix)
+	if !ok || list.Keeper != l.Keeper || service == "" || strings.Contains(service, "/") || slices.Contains(l.Except, service) {
+		return "", "", false
 	}
-	c.next.Kept.Located = located
+	return "locator/" + l.ID + "/" + service, service, true
 }
 
 // located is what one locator makes of one service: /NAME/** goes there with the first segment taken off.

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,6 +24,7 @@ func (c *compiler) names(all bool) {
 		touched[p.host] = true
 	}
 	if all {
+		c.given()
 		for n := range c.old.Names.All() {
 			touched[n.Host] = true
 		}
@@ -31,15 +33,8 @@ func (c *compiler) names(all bool) {
 				touched[h] = true
 			}
 		}
-		for _, l := range c.next.Declared {
-			for _, n := range l.Names {
-				touched[n] = true
-			}
-		}
-		for _, z := range c.next.Zones {
-			for _, r := range z.Records {
-				touched[model.Host(r.Name)] = true
-			}
+		for h := range c.next.Kept.Named {
+			touched[h] = true
 		}
 	}
 	c.unserved()
@@ -56,13 +51,29 @@ func (c *compiler) names(all bool) {
 	c.next.Names = e.Names()
 }
 
-// claimant is somebody who says where a name leads.
-type claimant struct {
-	rank   int // 0 a record of the zone, 1 a host of a route, 2 a listener's own name
-	origin model.Origin
-	class  model.Class
-	addrs  []netip.Addr
-	ttl    time.Duration
+// How claims of a name are ranked, the first first.
+const (
+	ofRecord   = iota // a record of a zone
+	ofRoute           // a host of a route
+	ofListener        // a listener's own name
+)
+
+// given makes anew the index of what zones and listeners say of names.
+func (c *compiler) given() {
+	named := map[model.Host][]snapshot.Claim{}
+	for _, z := range c.next.Zones {
+		for _, r := range z.Records {
+			h := model.Host(r.Name)
+			named[h] = append(named[h], snapshot.Claim{Rank: ofRecord, Origin: r.Origin, Addrs: r.Addrs, TTL: r.TTL})
+		}
+	}
+	for _, l := range c.next.Declared {
+		addrs := sorted(l.Addresses())
+		for _, h := range l.Names {
+			named[h] = append(named[h], snapshot.Claim{Rank: ofListener, Origin: l.Origin, Class: l.EffectiveClass(), Addrs: addrs})
+		}
+	}
+	c.next.Kept.Named = named
 }
 
 func (c *compiler) name(h model.Host) (*snapshot.Name, []model.Diagnostic) {
@@ -70,60 +81,46 @@ func (c *compiler) name(h model.Host) (*snapshot.Name, []model.Diagnostic) {
 	if len(claims) == 0 || len(c.next.Zones) == 0 {
 		return nil, nil
 	}
-	slices.SortStableFunc(claims, func(a, b claimant) int {
-		if a.rank != b.rank {
-			return a.rank - b.rank
-		}
-		return a.origin.Before(b.origin)
+	slices.SortStableFunc(claims, func(a, b snapshot.Claim) int {
+		return cmp.Or(a.Rank-b.Rank, a.Origin.Before(b.Origin), cmp.Compare(a.Class, b.Class))
 	})
 	zone, ok := snapshot.ZoneOf(c.next.Zones, zoneName(h))
 	if !ok {
-		return nil, []model.Diagnostic{{Origin: claims[0].origin, Severity: model.Info, Code: model.CodeHostOutsideZones,
+		return nil, []model.Diagnostic{{Origin: claims[0].Origin, Severity: model.Info, Code: model.CodeHostOutsideZones,
 			Message: fmt.Sprintf("host %s lies outside the zones that our DNS answers for: enter it at your DNS host, or add its zone", h)}}
 	}
 	win := claims[0]
 	var ds []model.Diagnostic
 	for _, x := range claims[1:] {
-		if !slices.Equal(x.addrs, win.addrs) {
-			ds = append(ds, model.Diagnostic{Origin: x.origin, Severity: model.Warning, Code: model.CodeRecordTaken,
-				Message: fmt.Sprintf("the name %s leads to %v for %s, so it does not lead to %v", h, win.addrs, win.origin, x.addrs)})
+		if !slices.Equal(x.Addrs, win.Addrs) {
+			ds = append(ds, model.Diagnostic{Origin: x.Origin, Severity: model.Warning, Code: model.CodeRecordTaken,
+				Message: fmt.Sprintf("the name %s leads to %v for %s, so it does not lead to %v", h, win.Addrs, win.Origin, x.Addrs)})
 		}
 	}
-	ttl := win.ttl
+	ttl := win.TTL
 	if ttl == 0 {
 		ttl = zone.TTL
 	}
 	if ttl == 0 {
 		ttl = defaultTTL
 	}
-	return &snapshot.Name{Host: h, Addrs: win.addrs, Origin: win.origin, TTL: int(ttl / time.Second), Class: win.class}, ds
+	return &snapshot.Name{Host: h, Addrs: win.Addrs, Origin: win.Origin, TTL: int(ttl / time.Second), Class: win.Class}, ds
 }
 
-func (c *compiler) claimants(h model.Host) []claimant {
-	var out []claimant
-	for _, z := range c.next.Zones {
-		for _, r := range z.Records {
-			if model.Host(r.Name) == h {
-				out = append(out, claimant{0, r.Origin, "", r.Addrs, r.TTL})
-			}
-		}
-	}
+func (c *compiler) claimants(h model.Host) []snapshot.Claim {
+	out := slices.Clone(c.next.Kept.Named[h])
 	for class, site := range c.next.Sites {
 		t, ok := site.Get(h)
 		if !ok {
 			continue
 		}
 		if addrs := c.advertised(class); len(addrs) > 0 {
-			origin := t.Routes[0].Origin
-			if line := t.Routes[0].HostLine; line > 0 {
-				origin.Line = line
+			first := t.First()
+			origin := first.Origin
+			if first.HostLine > 0 {
+				origin.Line = first.HostLine
 			}
-			out = append(out, claimant{1, origin, class, addrs, 0})
-		}
-	}
-	for _, l := range c.next.Declared {
-		if slices.Contains(l.Names, h) {
-			out = append(out, claimant{2, l.Origin, l.EffectiveClass(), sorted(l.Addresses()), 0})
+			out = append(out, snapshot.Claim{Rank: ofRoute, Origin: origin, Class: class, Addrs: addrs})
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -36,8 +37,49 @@ func claimed[T any](c *compiler, kind string, all []T, id func(*T) string, origi
 
 func noPriority[T any](*T) int { return 0 }
 
-// rareObjects makes anew the short lists: listeners, L4 routes, certificates, zones, workloads.
-func (c *compiler) rareObjects() {
+// kinds is a set of the kinds of objects that are few and change seldom.
+type kinds uint8
+
+const (
+	listeners kinds = 1 << iota
+	l4Routes
+	certificates
+	zones
+	workloads
+	locators
+)
+
+// kindsOf tells which rare kinds a group has objects of.
+func kindsOf(o *model.Objects) kinds { return changedKinds(&model.Objects{}, o) }
+
+// changedKinds tells of which rare kinds two versions of a group, which may be nil, have different objects.
+func changedKinds(a, b *model.Objects) (out kinds) {
+	if a == nil {
+		a = &model.Objects{}
+	}
+	if b == nil {
+		b = &model.Objects{}
+	}
+	note(&out, listeners, a.Listeners, b.Listeners)
+	note(&out, l4Routes, a.L4Routes, b.L4Routes)
+	note(&out, certificates, a.Certificates, b.Certificates)
+	note(&out, zones, a.Zones, b.Zones)
+	note(&out, workloads, a.Workloads, b.Workloads)
+	note(&out, locators, a.Locators, b.Locators)
+	return out
+}
+
+func note[T any](out *kinds, k kinds, a, b []T) {
+	if len(a)+len(b) > 0 && !reflect.DeepEqual(a, b) {
+		*out |= k
+	}
+}
+
+// rareObjects makes anew the short lists of the kinds that changed.
+func (c *compiler) rareObjects(changed kinds) {
+	if changed == 0 {
+		return
+	}
 	var o model.Objects
 	for _, g := range c.next.Kept.Rare.All() {
 		o.Listeners = append(o.Listeners, g.Listeners...)
@@ -47,25 +89,37 @@ func (c *compiler) rareObjects() {
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
 	}
-	c.next.Declared = c.addresses(claimed(c, "listener", o.Listeners,
-		func(l *model.Listener) string { return string(l.ID) },
-		func(l *model.Listener) model.Origin { return l.Origin }, noPriority, func(l *model.Listener) error { return l.Validate() }))
-	c.next.Listeners = slices.DeleteFunc(slices.Clone(c.next.Declared), func(l model.Listener) bool { return l.Stopped })
-	c.next.L4Routes = claimed(c, "l4route", o.L4Routes,
-		func(r *model.L4Route) string { return string(r.ID) },
-		func(r *model.L4Route) model.Origin { return r.Origin }, func(r *model.L4Route) int { return r.Priority }, func(r *model.L4Route) error { return r.Validate() })
-	c.next.Certificates = claimed(c, "certificate", o.Certificates,
-		func(x *model.Certificate) string { return string(x.ID) },
-		func(x *model.Certificate) model.Origin { return x.Origin }, noPriority, func(x *model.Certificate) error { return x.Validate() })
-	c.next.Zones = claimed(c, "zone", o.Zones,
-		func(z *model.Zone) string { return z.Name },
-		func(z *model.Zone) model.Origin { return z.Origin }, noPriority, func(z *model.Zone) error { return z.Validate() })
-	c.next.Workloads = claimed(c, "workload", o.Workloads,
-		func(w *model.Workload) string { return string(w.ID) },
-		func(w *model.Workload) model.Origin { return w.Origin }, noPriority, func(w *model.Workload) error { return w.Validate() })
-	c.next.Kept.Locators = claimed(c, "locator", o.Locators,
-		func(l *model.Locator) string { return l.ID },
-		func(l *model.Locator) model.Origin { return l.Origin }, noPriority, func(l *model.Locator) error { return l.Validate() })
+	if changed&listeners != 0 {
+		c.next.Declared = c.addresses(claimed(c, "listener", o.Listeners,
+			func(l *model.Listener) string { return string(l.ID) },
+			func(l *model.Listener) model.Origin { return l.Origin }, noPriority, func(l *model.Listener) error { return l.Validate() }))
+		c.next.Listeners = slices.DeleteFunc(slices.Clone(c.next.Declared), func(l model.Listener) bool { return l.Stopped })
+	}
+	if changed&l4Routes != 0 {
+		c.next.L4Routes = claimed(c, "l4route", o.L4Routes,
+			func(r *model.L4Route) string { return string(r.ID) },
+			func(r *model.L4Route) model.Origin { return r.Origin }, func(r *model.L4Route) int { return r.Priority }, func(r *model.L4Route) error { return r.Validate() })
+	}
+	if changed&certificates != 0 {
+		c.next.Certificates = claimed(c, "certificate", o.Certificates,
+			func(x *model.Certificate) string { return string(x.ID) },
+			func(x *model.Certificate) model.Origin { return x.Origin }, noPriority, func(x *model.Certificate) error { return x.Validate() })
+	}
+	if changed&zones != 0 {
+		c.next.Zones = claimed(c, "zone", o.Zones,
+			func(z *model.Zone) string { return z.Name },
+			func(z *model.Zone) model.Origin { return z.Origin }, noPriority, func(z *model.Zone) error { return z.Validate() })
+	}
+	if changed&workloads != 0 {
+		c.next.Workloads = claimed(c, "workload", o.Workloads,
+			func(w *model.Workload) string { return string(w.ID) },
+			func(w *model.Workload) model.Origin { return w.Origin }, noPriority, func(w *model.Workload) error { return w.Validate() })
+	}
+	if changed&locators != 0 {
+		c.next.Kept.Locators = claimed(c, "locator", o.Locators,
+			func(l *model.Locator) string { return l.ID },
+			func(l *model.Locator) model.Origin { return l.Origin }, noPriority, func(l *model.Locator) error { return l.Validate() })
+	}
 }
 
 // addresses takes out listeners on an address that another one, first by ID, already has.

@@ -370,7 +370,7 @@ func (x *walker) secretTrouble(l model.Listener) (model.Diagnostic, bool) {
 		if t.Host == "" || !t.Host.Matches(x.a.target) {
 			continue
 		}
-		for _, r := range t.Routes {
+		for _, r := range t.Routes() {
 			objects[r.Origin.Object()] = true
 		}
 	}

@@ -37,9 +37,9 @@ func (x *walker) noRoute() bool {
 	}
 	var close, there []string
 	for _, t := range named {
-		for _, r := range t.Routes {
+		for _, r := range t.Routes() {
 			name := fmt.Sprintf("%s%s", Condition(r), in(x.w.at(r.Origin)))
-			if x.pathFits(t.Host, r) {
+			if r.Fits(x.a.LookupPath()) { // were the path all that it asks for
 				close = append(close, name)
 			}
 			there = append(there, name)
@@ -58,17 +58,6 @@ func (x *walker) noRoute() bool {
 	return x.endStatus("route", text+x.servedElsewhere(), "", 404, codeNoRoute)
 }
 
-// pathFits tells whether a route would take the request were its path all that it asks for.
-func (x *walker) pathFits(host model.Host, r *snapshot.Route) bool {
-	bare := r.Route
-	bare.Match = model.Match{Path: r.Match.Path}
-	alone, err := snapshot.NewRoute(bare)
-	if err != nil {
-		return false
-	}
-	return len(snapshot.NewHostTable(host, []*snapshot.Route{alone}).Candidates(x.a)) > 0
-}
-
 // servedElsewhere names listeners of other classes that would serve the request.
 func (x *walker) servedElsewhere() string {
 	var out []string
@@ -80,7 +69,7 @@ func (x *walker) servedElsewhere() string {
 		}
 		if f, ok := snapshot.Find(x.w.Snapshot.Site(class), l.HostRule, x.a.http.Host, x.a); ok && len(l.Addresses()) > 0 {
 			seen[class] = true
-			r := f.In.Routes[f.Index]
+			r := f.Route
 			out = append(out, fmt.Sprintf("%s (class %s, route %s)", l.Addresses()[0], class, routeName(r)))
 		}
 	}

@@ -23,7 +23,7 @@ func (x *walker) match() bool {
 	if !ok {
 		return x.noRoute()
 	}
-	x.route = foundRoute{found.In.Routes[found.Index], found.In}
+	x.route = foundRoute{found.Route, found.Table}
 	r := x.route.route
 	x.r.Route = r.ID
 	for _, f := range r.Filters {
@@ -282,7 +282,7 @@ func (x *walker) lost() string {
 			}
 			names = append(names, x.lostText(win, r, t))
 		}
-		for _, l := range t.Lost {
+		for _, l := range t.Lost() {
 			if l.To == win {
 				names = append(names, x.lostName(l.Route)+" (the same match, "+x.laterBecause(win, l.Route)+")")
 			}

@@ -8,6 +8,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/model"
+	"paifang/internal/shard"
 	"paifang/internal/snapshot"
 	"paifang/internal/upstream"
 )
@@ -76,22 +77,19 @@ func (b *boundRoute) choose() *upstream.Handle {
 	return nil
 }
 
-// boundTable is a host's table with its routes bound, in the same order.
-type boundTable struct {
-	table  *snapshot.HostTable
-	routes []*boundRoute
-}
-
-// Table makes boundTable searchable by snapshot.Find.
-func (t *boundTable) Table() *snapshot.HostTable { return t.table }
-
-// boundSite is what the listeners of a class serve, and from which site it was bound.
+// boundSite is what the listeners of a class serve, with what its routes are bound to. It is immutable.
 type boundSite struct {
-	source *snapshot.Site
-	hosts  snapshot.Hosts[*boundTable]
+	site   *snapshot.Site
+	routes shard.Index[*snapshot.Route, served]
 }
 
-// binder turns tables into bound tables. A route is bound once, however many hosts and classes it serves.
+// served is a bound route and how many hosts of the site have it.
+type served struct {
+	bound *boundRoute
+	hosts int
+}
+
+// binder binds the routes of tables. A route is bound once, however many hosts and classes it serves.
 type binder struct {
 	plane *Plane
 
@@ -99,21 +97,17 @@ type binder struct {
 	routes map[*snapshot.Route]*boundRoute
 }
 
-// bind makes a bound table; drop must follow.
-func (b *binder) bind(t *snapshot.HostTable) *boundTable {
+// bind binds a route for a host of a class; drop must follow.
+func (b *binder) bind(r *snapshot.Route) *boundRoute {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := &boundTable{table: t, routes: make([]*boundRoute, len(t.Routes))}
-	for i, r := range t.Routes {
-		br := b.routes[r]
-		if br == nil {
-			br = b.route(r)
-			b.routes[r] = br
-		}
-		br.tables++
-		out.routes[i] = br
+	br := b.routes[r]
+	if br == nil {
+		br = b.route(r)
+		b.routes[r] = br
 	}
-	return out
+	br.tables++
+	return br
 }
 
 // route binds one route. What cannot be bound is served as 503: compile has checked what can be checked before.
@@ -152,22 +146,16 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	return out
 }
 
-// drop gives a bound table back.
-func (b *binder) drop(t *boundTable) {
-	if t == nil {
-		return
-	}
+// drop gives a route back.
+func (b *binder) drop(br *boundRoute) {
 	b.mu.Lock()
-	var gone []*boundRoute
-	for _, br := range t.routes {
-		if br.tables--; br.tables > 0 {
-			continue
-		}
+	br.tables--
+	last := br.tables == 0
+	if last {
 		delete(b.routes, br.route)
-		gone = append(gone, br)
 	}
 	b.mu.Unlock()
-	for _, br := range gone {
+	if last {
 		br.retired.Store(time.Now().UnixNano())
 		br.release()
 	}

@@ -82,10 +82,10 @@ type change struct {
 	fresh    []*port   // that this generation is the first with
 	gone     []*port   // not in it any more
 	spare    []*listener.Handle
-	bound    []*boundTable
-	dropped  []*boundTable
-	orphaned []*boundTable // of classes that went: ports that drain still serve them
-	commits  []func()      // of certificate stores
+	bound    []*boundRoute
+	dropped  []*boundRoute
+	orphaned []served // of classes that went: ports that drain still serve them
+	commits  []func() // of certificate stores
 	failures []certs.Failure
 }
 
@@ -127,8 +127,8 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	}
 	for class, old := range p.sites {
 		if c.sites[class] == nil {
-			for _, t := range old.hosts.All() {
-				c.orphaned = append(c.orphaned, t)
+			for _, s := range old.routes.All() {
+				c.orphaned = append(c.orphaned, s)
 			}
 		}
 	}
@@ -145,20 +145,31 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 // bindSite binds what changed of a class.
 func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 	if old == nil {
-		old = &boundSite{source: &snapshot.Site{}}
+		old = &boundSite{site: &snapshot.Site{}}
 	}
-	if old.source == next {
+	if old.site == next {
 		return old
 	}
-	hosts := snapshot.Rebind(*old.source, *next, old.hosts, func(prev *boundTable, t *snapshot.HostTable) *boundTable {
-		b := c.plane.binder.bind(t)
+	routes := old.routes.Edit()
+	come := func(r *snapshot.Route) {
+		b := c.plane.binder.bind(r)
 		c.bound = append(c.bound, b)
-		if prev != nil {
-			c.dropped = append(c.dropped, prev)
+		was, _ := routes.Get(r.Hash(), r)
+		routes.Set(r.Hash(), r, served{b, was.hosts + 1})
+	}
+	gone := func(r *snapshot.Route) {
+		was, _ := routes.Get(r.Hash(), r)
+		c.dropped = append(c.dropped, was.bound)
+		if was.hosts--; was.hosts == 0 {
+			routes.Delete(r.Hash(), r)
+		} else {
+			routes.Set(r.Hash(), r, was)
 		}
-		return b
-	}, func(b *boundTable) { c.dropped = append(c.dropped, b) })
-	return &boundSite{source: next, hosts: hosts}
+	}
+	for t := range next.Changes(old.site) {
+		t.New.Differences(t.Old, gone, come)
+	}
+	return &boundSite{site: next, routes: routes.Index()}
 }
 
 // bindCertificates prepares the certificates of a class.
@@ -223,7 +234,7 @@ func (c *change) Commit() {
 	}
 	for _, s := range c.servers {
 		st := &site{
-			listener: s.listener, hosts: c.sites[s.listener.EffectiveClass()].hosts, version: c.next.Version(),
+			listener: s.listener, bound: c.sites[s.listener.EffectiveClass()], version: c.next.Version(),
 			via: viaName(p.instance, s.listener.ID),
 		}
 		for _, port := range s.ports {
@@ -245,7 +256,7 @@ func (c *change) Commit() {
 	for port := range p.draining { // requests that come yet are served by what is current
 		was := port.site.Load()
 		if bound := c.sites[was.listener.EffectiveClass()]; bound != nil {
-			port.site.Store(&site{was.listener, bound.hosts, c.next.Version(), was.via})
+			port.site.Store(&site{was.listener, bound, c.next.Version(), was.via})
 		}
 	}
 }
@@ -254,8 +265,8 @@ func (c *change) Commit() {
 // with their last request.
 func (c *change) Retire(ctx context.Context) {
 	p := c.plane
-	for _, t := range c.dropped {
-		p.binder.drop(t)
+	for _, b := range c.dropped {
+		p.binder.drop(b)
 	}
 	var drains sync.WaitGroup
 	for _, old := range c.gone {
@@ -271,8 +282,10 @@ func (c *change) Retire(ctx context.Context) {
 		h.Release(ctx) // its socket has another user
 	}
 	drains.Wait()
-	for _, t := range c.orphaned {
-		p.binder.drop(t)
+	for _, s := range c.orphaned {
+		for range s.hosts {
+			p.binder.drop(s.bound)
+		}
 	}
 }
 
@@ -284,8 +297,8 @@ func (c *change) Abort() {
 	for _, p := range c.fresh {
 		c.plane.counters.giveListener(p.counts)
 	}
-	for _, t := range c.bound {
-		c.plane.binder.drop(t)
+	for _, b := range c.bound {
+		c.plane.binder.drop(b)
 	}
 }
 

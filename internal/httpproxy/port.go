@@ -13,13 +13,12 @@ import (
 
 	"paifang/internal/listener"
 	"paifang/internal/model"
-	"paifang/internal/snapshot"
 )
 
 // site is what a port serves, as of one generation. It is immutable; a request loads it once.
 type site struct {
 	listener model.Listener
-	hosts    snapshot.Hosts[*boundTable]
+	bound    *boundSite
 	version  uint64
 	via      string // the listener in X-Paifang-Via
 }

@@ -134,12 +134,12 @@ func (w *work) dispatch() {
 // find returns the route of the request with a reference taken, or why there is none.
 func (w *work) find() (*boundRoute, model.Code) {
 	for {
-		found, ok := snapshot.Find(&w.site.hosts, w.site.listener.HostRule, w.x.Request.Host, snapshot.Request(w))
+		found, ok := snapshot.Find(w.site.bound.site, w.site.listener.HostRule, w.x.Request.Host, snapshot.Request(w))
 		if !ok {
 			return nil, CodeNoHost
 		}
-		if b := found.In.routes[found.Index]; b.acquire() {
-			return b, ""
+		if s, ok := w.site.bound.routes.Get(found.Route.Hash(), found.Route); ok && s.bound.acquire() {
+			return s.bound, ""
 		}
 		// The route was retired since the site was loaded: there is a newer site, unless the port is at its end.
 		next := w.c.port.site.Load()
@@ -154,7 +154,7 @@ func (w *work) find() (*boundRoute, model.Code) {
 // hostKnown tells whether any route is for the host of the request.
 func (w *work) hostKnown() bool {
 	host := w.x.Request.Host
-	if _, ok := w.site.hosts.Get(model.Host(host)); ok && host != "" {
+	if _, ok := w.site.bound.site.Get(model.Host(host)); ok && host != "" {
 		return true
 	}
 	for i, rest := 0, host; ; i++ {
@@ -163,14 +163,14 @@ func (w *work) hostKnown() bool {
 			break
 		}
 		rest = after
-		if _, ok := w.site.hosts.Get(model.Host("**." + rest)); ok {
+		if _, ok := w.site.bound.site.Get(model.Host("**." + rest)); ok {
 			return true
 		}
-		if _, ok := w.site.hosts.Get(model.Host("*." + rest)); ok && i == 0 {
+		if _, ok := w.site.bound.site.Get(model.Host("*." + rest)); ok && i == 0 {
 			return true
 		}
 	}
-	_, ok := w.site.hosts.Get("")
+	_, ok := w.site.bound.site.Get("")
 	return ok
 }
 

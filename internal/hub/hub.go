@@ -80,20 +80,20 @@ type SourceStatus struct {
 
 // Hub is the owner. Make one with New and let it Run.
 type Hub struct {
-	cfg      Config
-	events   chan event
-	work     chan compile.Input // to the compile worker, one at a time
-	done     chan published     // from the compile worker
-	reports  chan *snapshot.Snapshot
-	saves    chan saveJob // to the save worker; one it has no time for is offered again a second later
-	parts    []*part
-	groups   shard.Map[*model.Objects]
-	edit     *shard.Editor[*model.Objects] // of groups, since they were handed over last; nil: unchanged
-	lists    map[model.EndpointsID]int
-	changed  bool // rules differ from what the worker was given last
-	listsNew bool
-	offered  []model.EndpointsID
-	busy     bool // the worker has something to do
+	cfg     Config
+	events  chan event
+	work    chan compile.Input // to the compile worker, one at a time
+	done    chan published     // from the compile worker
+	reports chan *snapshot.Snapshot
+	saves   chan saveJob // to the save worker; one it has no time for is offered again a second later
+	parts   []*part
+	groups  shard.Map[*model.Objects]
+	edit    *shard.Editor[*model.Objects]    // of groups, since they were handed over last; nil: unchanged
+	lists   map[model.EndpointsID]int        // how often each is offered
+	offered shard.Map[model.EndpointsID]     // these, by their text
+	offers  *shard.Editor[model.EndpointsID] // of offered, as edit is of groups
+	changed bool                             // rules differ from what the worker was given last
+	busy    bool                             // the worker has something to do
 
 	status   atomic.Pointer[[]SourceStatus]
 	progress atomic.Pointer[Work] // written by the compile worker
@@ -223,13 +223,8 @@ func (h *Hub) hand() {
 	if h.busy || !h.changed || !h.complete() {
 		return
 	}
-	if h.listsNew {
-		h.offered = make([]model.EndpointsID, 0, len(h.lists))
-		for id := range h.lists {
-			h.offered = append(h.offered, id)
-		}
-		slices.SortFunc(h.offered, model.EndpointsID.Compare)
-		h.listsNew = false
+	if h.offers != nil {
+		h.offered, h.offers = h.offers.Map(), nil
 	}
 	if h.edit != nil {
 		h.groups, h.edit = h.edit.Map(), nil
@@ -361,15 +356,23 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 func (h *Hub) offer(old, now []model.EndpointsID) {
 	for _, id := range now {
 		if h.lists[id]++; h.lists[id] == 1 && !slices.Contains(old, id) {
-			h.listsNew, h.changed = true, true
+			h.offering().Set(id.String(), id)
 		}
 	}
 	for _, id := range old {
 		if h.lists[id]--; h.lists[id] == 0 {
 			delete(h.lists, id)
-			h.listsNew, h.changed = true, true
+			h.offering().Delete(id.String())
 		}
 	}
+}
+
+func (h *Hub) offering() *shard.Editor[model.EndpointsID] {
+	if h.offers == nil {
+		h.offers = h.offered.Edit()
+	}
+	h.changed = true
+	return h.offers
 }
 
 // know marks the keepers all of whose sources are synced, or no longer waited for.

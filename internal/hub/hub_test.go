@@ -127,7 +127,7 @@ func (r *recorder) routes() []string {
 	var out []string
 	for _, class := range r.snap.Classes() {
 		for _, table := range r.snap.Tables(class) {
-			for _, x := range table.Routes {
+			for _, x := range table.Routes() {
 				out = append(out, string(x.ID))
 			}
 		}
@@ -303,8 +303,16 @@ func TestReport(t *testing.T) {
 	g.Objects.Upstreams = []model.Upstream{{ID: "u", Endpoints: []model.EndpointsID{{Keeper: "registry", Name: "n"}}}}
 	a.say <- source.Update{Groups: []source.Group{g}, Full: true}
 	got := <-a.got
-	if len(got.Diagnostics) != 1 || got.Diagnostics[0].Code != model.CodeInvalid || len(got.InUse) != 1 || got.Version != 1 {
-		t.Errorf("report %+v", got)
+	var own []model.Diagnostic
+	for _, ds := range got.Diagnostics.All() {
+		for _, d := range ds {
+			if d.Origin.Source == "a" {
+				own = append(own, d)
+			}
+		}
+	}
+	if len(own) != 1 || own[0].Code != model.CodeInvalid || got.InUse.Len() != 1 || got.Version != 1 {
+		t.Errorf("report of version %d: %v, %d lists", got.Version, own, got.InUse.Len())
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"paifang/internal/compile"
-	"paifang/internal/model"
 	"paifang/internal/snapshot"
 	"paifang/internal/source"
 )
@@ -162,13 +161,12 @@ func (h *Hub) reportLoop(ctx context.Context) {
 			return
 		case s = <-h.reports:
 		}
-		diagnostics, inUse := s.Diagnostics(), s.InUse()
+		report := source.Report{Version: s.Version(), Diagnostics: s.Contents().Diagnostics, InUse: s.Contents().InUse}
 		for _, p := range h.cfg.Parts {
 			r, ok := p.Source.(source.Reporter)
 			if !ok {
 				continue
 			}
-			report := source.Report{Version: s.Version(), Diagnostics: ofSource(diagnostics, p.Source.Name()), InUse: inUse}
 			within, cancel := context.WithTimeout(ctx, reportTimeout)
 			if err := r.Report(within, report); err != nil && ctx.Err() == nil {
 				h.cfg.Log.Warn("a source could not take the report of a commit", "source", p.Source.Name(), "err", err)
@@ -176,16 +174,6 @@ func (h *Hub) reportLoop(ctx context.Context) {
 			cancel()
 		}
 	}
-}
-
-func ofSource(all []model.Diagnostic, name string) []model.Diagnostic {
-	var out []model.Diagnostic
-	for _, d := range all {
-		if d.Origin.Source == name {
-			out = append(out, d)
-		}
-	}
-	return out
 }
 
 // saveJob is the addresses of a source to be saved.

@@ -57,6 +57,7 @@ const (
 	PathExact   PathKind = "Exact"   // the whole path
 	PathPrefix  PathKind = "Prefix"  // whole segments: /order matches /order and /order/42, not /orders
 	PathPattern PathKind = "Pattern" // segments with {name}, *, and a last {*rest} or **
+	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it
 )
 
 // PathMatch is a path condition.
@@ -65,14 +66,20 @@ type PathMatch struct {
 	Value string   `json:"value,omitempty"`
 	// Strict makes a pattern tell /a from /a/. Exact always does, Prefix never.
 	Strict bool `json:"strict,omitempty"`
+	// IgnoreCase makes a Regex match in any case.
+	IgnoreCase bool `json:"ignoreCase,omitempty"`
 }
 
-// String returns "/order Prefix", or "any path".
+// String returns "/order Prefix", "/v[0-9]+ Regex in any case", or "any path".
 func (p PathMatch) String() string {
-	if p.Kind == PathAny {
+	switch {
+	case p.Kind == PathAny:
 		return "any path"
+	case p.IgnoreCase:
+		return p.Value + " " + string(p.Kind) + " in any case"
+	default:
+		return p.Value + " " + string(p.Kind)
 	}
-	return p.Value + " " + string(p.Kind)
 }
 
 // FieldMatch is a condition on a header or query parameter: it is there, and, unless Present, has the value.
@@ -228,12 +235,14 @@ func boolFirst(a, b bool) int {
 	}
 }
 
-// compareSpecificity puts the match that fixes more first: Exact, then Prefix and Pattern by length, then any
+// compareSpecificity puts the match that fixes more first: Exact, then Prefix, Pattern and Regex by length, then any
 // path; with equal paths the one with a method condition, then more headers, then more query parameters.
 func compareSpecificity(a, b Match) int {
+	ac, al := a.Path.Specificity()
+	bc, bl := b.Path.Specificity()
 	return cmp.Or(
-		cmp.Compare(pathClass(a.Path), pathClass(b.Path)),
-		cmp.Compare(pathLength(b.Path), pathLength(a.Path)),
+		cmp.Compare(ac, bc),
+		cmp.Compare(bl, al),
 		strings.Compare(a.Path.Value, b.Path.Value),
 		boolFirst(len(a.Methods) == 0, len(b.Methods) == 0),
 		cmp.Compare(len(b.Headers), len(a.Headers)),
@@ -241,31 +250,28 @@ func compareSpecificity(a, b Match) int {
 	)
 }
 
-func pathClass(p PathMatch) int {
+// Specificity is how much a path fixes, as CompareRoutes has it: the lower class comes first, and within it the
+// greater length. The length is in bytes: a prefix counts without its trailing slash, a pattern without what it leaves
+// open, a regular expression as it is written, as ingress-nginx orders them.
+func (p PathMatch) Specificity() (class, length int) {
+	v := strings.TrimSuffix(p.Value, "/")
 	switch p.Kind {
 	case PathExact:
-		return 0
+		return 0, len(v)
 	case PathAny:
-		return 2
-	default:
-		return 1
-	}
-}
-
-// pathLength is what a path fixes, in bytes: a prefix counts without its trailing slash, a pattern without what
-// it leaves open.
-func pathLength(p PathMatch) int {
-	v := strings.TrimSuffix(p.Value, "/")
-	if p.Kind != PathPattern {
-		return len(v)
-	}
-	n := 0
-	for seg := range strings.SplitSeq(v, "/") {
-		if !strings.ContainsAny(seg, "{*") {
-			n += len(seg) + 1
+		return 2, 0
+	case PathRegex:
+		return 1, len(p.Value)
+	case PathPattern:
+		for seg := range strings.SplitSeq(v, "/") {
+			if !strings.ContainsAny(seg, "{*") {
+				length += len(seg) + 1
+			}
 		}
+		return 1, length
+	default:
+		return 1, len(v)
 	}
-	return n
 }
 
 // SameMatch tells whether two matches accept exactly the same requests, so that the later one can never be reached.
@@ -280,7 +286,7 @@ func samePath(a, b PathMatch) bool {
 	if a.Kind == PathPrefix {
 		return strings.TrimSuffix(a.Value, "/") == strings.TrimSuffix(b.Value, "/")
 	}
-	return a.Value == b.Value && a.Strict == b.Strict
+	return a.Value == b.Value && a.Strict == b.Strict && a.IgnoreCase == b.IgnoreCase
 }
 
 func equal[T comparable](a, b []T) bool {
@@ -321,12 +327,15 @@ func (m Match) Validate() error {
 		if m.Path.Value != "" {
 			return fieldError("match.path.value", "is set without a kind")
 		}
-	case PathExact, PathPrefix, PathPattern:
+	case PathExact, PathPrefix, PathPattern, PathRegex:
 		if !strings.HasPrefix(m.Path.Value, "/") {
 			return fieldError("match.path.value", fmt.Sprintf("%q does not begin with /", m.Path.Value))
 		}
 	default:
-		return fieldError("match.path.kind", fmt.Sprintf("%q is none of Exact, Prefix, Pattern", m.Path.Kind))
+		return fieldError("match.path.kind", fmt.Sprintf("%q is none of Exact, Prefix, Pattern, Regex", m.Path.Kind))
+	}
+	if m.Path.IgnoreCase && m.Path.Kind != PathRegex {
+		return fieldError("match.path.ignoreCase", "is set, and only a Regex can ignore case")
 	}
 	for i, f := range m.Headers {
 		if f.Name == "" {

@@ -1,5 +1,6 @@
-// Package shard is a persistent map with string keys: a new version shares all shards that did not change, so
-// that a change costs what changed and not what exists. Lookups are one hash, one array access and a short scan.
+// Package shard is persistent maps: a new version shares with the one before it all that did not change, so that a
+// change costs what changed and not what exists, in time and in memory, and two versions are compared at that cost as
+// well. Lookups are one hash and a walk of a few steps, and allocate nothing.
 package shard
 
 import (
@@ -9,71 +10,55 @@ import (
 	"strings"
 )
 
-// perShard is the number of entries a shard holds on average before the map grows.
-const perShard = 8
-
 // seed is fixed for the process: two versions of a map must agree on where a key belongs.
 var seed = maphash.MakeSeed()
 
-type entry[V any] struct {
-	key   string
-	value V
-}
+// Hash is the hash of a text as Map takes it, for keys of an Index. It differs from process to process, so that nobody
+// outside can choose texts that fall together.
+func Hash(key string) uint64 { return maphash.String(seed, key) }
 
-// Map is one version. The zero value is empty and ready to use; copies are cheap and share everything.
-type Map[V any] struct {
-	shards []*[]entry[V] // length a power of two
-	count  int
-}
+// Map is one version of a map with string keys. The zero value is empty and ready to use; copies are cheap and share
+// everything.
+type Map[V any] struct{ index Index[string, V] }
 
 // Len is the number of keys.
-func (m Map[V]) Len() int { return m.count }
+func (m Map[V]) Len() int { return m.index.count }
 
 // Get returns the value for a key and whether it is there. It does not allocate.
-func (m Map[V]) Get(key string) (v V, ok bool) {
-	if m.count == 0 {
+func (m *Map[V]) Get(key string) (v V, ok bool) {
+	if m.index.count == 0 {
 		return v, false
 	}
-	s := m.shards[index(key, len(m.shards))]
-	if s == nil {
-		return v, false
-	}
-	for i := range *s {
-		if (*s)[i].key == key {
-			return (*s)[i].value, true
-		}
-	}
-	return v, false
+	return m.index.Get(Hash(key), key)
 }
 
-func index(key string, shards int) int {
-	return int(maphash.String(seed, key) & uint64(shards-1))
+// At returns where the value for a key stands, or nil. It is for values that are worth no copy, and must not be written
+// to.
+func (m *Map[V]) At(key string) *V {
+	if m.index.count == 0 {
+		return nil
+	}
+	if c := m.index.root.find(0, Hash(key), key); c != nil {
+		return &c.value
+	}
+	return nil
 }
 
 // All yields every entry, in no order.
-func (m Map[V]) All() iter.Seq2[string, V] {
-	return func(yield func(string, V) bool) {
-		for _, s := range m.shards {
-			if s == nil {
-				continue
-			}
-			for _, e := range *s {
-				if !yield(e.key, e.value) {
-					return
-				}
-			}
-		}
-	}
-}
+func (m Map[V]) All() iter.Seq2[string, V] { return m.index.All() }
 
 // Sorted yields every entry in the order of its key. It sorts all keys: for dumps, not for requests.
 func (m Map[V]) Sorted() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		all := make([]entry[V], 0, m.count)
-		for k, v := range m.All() {
-			all = append(all, entry[V]{k, v})
+		type entry struct {
+			key   string
+			value V
 		}
-		slices.SortFunc(all, func(a, b entry[V]) int { return strings.Compare(a.key, b.key) })
+		all := make([]entry, 0, m.Len())
+		for k, v := range m.All() {
+			all = append(all, entry{k, v})
+		}
+		slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) })
 		for _, e := range all {
 			if !yield(e.key, e.value) {
 				return
@@ -82,166 +67,26 @@ func (m Map[V]) Sorted() iter.Seq2[string, V] {
 	}
 }
 
-// Change is one key whose value may differ between two versions.
-type Change[V any] struct {
-	Key      string
-	Old, New V
-	HadOld   bool
-	HasNew   bool
-}
+// Changes yields what may differ from an older version, as Index.Changes does.
+func (m Map[V]) Changes(old Map[V]) iter.Seq[Change[string, V]] { return m.index.Changes(old.index) }
 
-// Changes yields what may differ from an older version: the entries of the shards that are not shared. An entry of
-// such a shard that did not change is yielded too, with both values; compare them where it matters. After a growth
-// everything is yielded.
-func (m Map[V]) Changes(old Map[V]) iter.Seq[Change[V]] {
-	return func(yield func(Change[V]) bool) {
-		if len(m.shards) != len(old.shards) {
-			m.changesAll(old, yield)
-			return
-		}
-		for i := range m.shards {
-			if m.shards[i] == old.shards[i] {
-				continue
-			}
-			if !changesOf(m.shards[i], old.shards[i], yield) {
-				return
-			}
-		}
-	}
-}
+// Same tells whether two versions are one and the same: nothing was written between them. False says nothing.
+func (m Map[V]) Same(o Map[V]) bool { return m.index.root == o.index.root }
 
-func (m Map[V]) changesAll(old Map[V], yield func(Change[V]) bool) {
-	for k, v := range m.All() {
-		o, had := old.Get(k)
-		if !yield(Change[V]{k, o, v, had, true}) {
-			return
-		}
-	}
-	for k, o := range old.All() {
-		if _, ok := m.Get(k); !ok {
-			var none V
-			if !yield(Change[V]{k, o, none, true, false}) {
-				return
-			}
-		}
-	}
-}
-
-func changesOf[V any](now, old *[]entry[V], yield func(Change[V]) bool) bool {
-	var ns, os []entry[V]
-	if now != nil {
-		ns = *now
-	}
-	if old != nil {
-		os = *old
-	}
-	find := func(es []entry[V], key string) (V, bool) {
-		for _, e := range es {
-			if e.key == key {
-				return e.value, true
-			}
-		}
-		var none V
-		return none, false
-	}
-	for _, e := range ns {
-		o, had := find(os, e.key)
-		if !yield(Change[V]{e.key, o, e.value, had, true}) {
-			return false
-		}
-	}
-	for _, e := range os {
-		if _, ok := find(ns, e.key); !ok {
-			var none V
-			if !yield(Change[V]{e.key, e.value, none, true, false}) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// Editor makes the next version. It copies each shard it touches once.
-type Editor[V any] struct {
-	shards []*[]entry[V]
-	own    map[int]bool // shards copied by this editor; nil = all
-	fresh  bool         // the array itself is a copy
-	count  int
-}
+// Editor makes the next version of a Map.
+type Editor[V any] struct{ index IndexEditor[string, V] }
 
 // Edit begins a next version of m. m itself never changes.
-func (m Map[V]) Edit() *Editor[V] {
-	return &Editor[V]{shards: m.shards, own: map[int]bool{}, count: m.count}
-}
+func (m Map[V]) Edit() *Editor[V] { return &Editor[V]{IndexEditor[string, V]{x: m.index}} }
 
 // Get returns the value for a key as edited so far.
-func (e *Editor[V]) Get(key string) (V, bool) {
-	return Map[V]{shards: e.shards, count: e.count}.Get(key)
-}
+func (e *Editor[V]) Get(key string) (V, bool) { return e.index.Get(Hash(key), key) }
 
 // Set puts a value under a key.
-func (e *Editor[V]) Set(key string, value V) {
-	s := e.open(key)
-	for i := range *s {
-		if (*s)[i].key == key {
-			(*s)[i].value = value
-			return
-		}
-	}
-	*s = append(*s, entry[V]{key, value})
-	e.count++
-	if e.count > perShard*len(e.shards) {
-		e.grow()
-	}
-}
+func (e *Editor[V]) Set(key string, value V) { e.index.Set(Hash(key), key, value) }
 
 // Delete takes a key out; a key that is not there is no error.
-func (e *Editor[V]) Delete(key string) {
-	if _, ok := e.Get(key); !ok {
-		return
-	}
-	s := e.open(key)
-	*s = slices.DeleteFunc(*s, func(x entry[V]) bool { return x.key == key })
-	e.count--
-}
+func (e *Editor[V]) Delete(key string) { e.index.Delete(Hash(key), key) }
 
-// Map returns the version as edited. The editor must not be used afterwards.
-func (e *Editor[V]) Map() Map[V] {
-	return Map[V]{shards: e.shards, count: e.count}
-}
-
-// open returns the shard of a key as this editor's own copy.
-func (e *Editor[V]) open(key string) *[]entry[V] {
-	if !e.fresh {
-		if len(e.shards) == 0 {
-			e.shards = make([]*[]entry[V], 1)
-		} else {
-			e.shards = slices.Clone(e.shards)
-		}
-		e.fresh = true
-	}
-	i := index(key, len(e.shards))
-	if e.shards[i] == nil {
-		e.shards[i] = &[]entry[V]{}
-	} else if e.own != nil && !e.own[i] {
-		c := slices.Clone(*e.shards[i])
-		e.shards[i] = &c
-	}
-	if e.own != nil {
-		e.own[i] = true
-	}
-	return e.shards[i]
-}
-
-// grow gives the map four times as many shards.
-func (e *Editor[V]) grow() {
-	next := make([]*[]entry[V], 4*len(e.shards))
-	for k, v := range (Map[V]{shards: e.shards, count: e.count}).All() {
-		i := index(k, len(next))
-		if next[i] == nil {
-			next[i] = &[]entry[V]{}
-		}
-		*next[i] = append(*next[i], entry[V]{k, v})
-	}
-	e.shards, e.own = next, nil
-}
+// Map returns the version as edited so far. Later edits do not change it.
+func (e *Editor[V]) Map() Map[V] { return Map[V]{e.index.Index()} }

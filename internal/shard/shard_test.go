@@ -3,6 +3,7 @@ package shard
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -61,6 +62,67 @@ func checkChanges(t *rapid.T, m, old Map[int]) {
 	}
 }
 
+// TestIndexWithPoorHashes is the same for keys that fall together.
+func TestIndexWithPoorHashes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		mask := rapid.SampledFrom([]uint64{0, 1, 0x0f, 0xf0, 1 << 63, 0xffff}).Draw(t, "mask")
+		hash := func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 & mask }
+		var x Index[int, int]
+		want := map[int]int{}
+		for range rapid.IntRange(1, 8).Draw(t, "versions") {
+			old, before := x, maps.Clone(want)
+			e := x.Edit()
+			for range rapid.IntRange(0, 40).Draw(t, "edits") {
+				k := rapid.IntRange(0, 60).Draw(t, "key")
+				if rapid.Bool().Draw(t, "delete") {
+					e.Delete(hash(k), k)
+					delete(want, k)
+				} else {
+					v := rapid.IntRange(0, 3).Draw(t, "value")
+					e.Set(hash(k), k, v)
+					want[k] = v
+				}
+			}
+			x = e.Index()
+			if !maps.Equal(maps.Collect(x.All()), want) || x.Len() != len(want) || !maps.Equal(maps.Collect(old.All()), before) {
+				t.Fatalf("it is %v, want %v; the version before is %v, want %v", maps.Collect(x.All()), want, maps.Collect(old.All()), before)
+			}
+			for k := range 61 {
+				v, ok := x.Get(hash(k), k)
+				if w, had := want[k]; ok != had || v != w {
+					t.Fatalf("%d is %v %v, want %v %v", k, v, ok, w, had)
+				}
+			}
+			for c := range x.Changes(old) {
+				if c.HasNew {
+					before[c.Key] = c.New
+				} else {
+					delete(before, c.Key)
+				}
+			}
+			if !maps.Equal(before, want) {
+				t.Fatalf("the changes applied to the old version give %v, want %v", before, want)
+			}
+		}
+	})
+}
+
+func TestVersionsOfOneEditor(t *testing.T) {
+	e := Map[int]{}.Edit()
+	for i := range 100 {
+		e.Set(fmt.Sprint(i), i)
+	}
+	m := e.Map()
+	e.Set("7", 0)
+	e.Delete("8")
+	if v, _ := m.Get("7"); v != 7 || m.Len() != 100 {
+		t.Errorf("a later edit changed a version: 7 is %d, of %d keys", v, m.Len())
+	}
+	if now := e.Map(); now.Len() != 99 || now.Same(m) || !m.Same(m.Edit().Map()) {
+		t.Errorf("%d keys", now.Len())
+	}
+}
+
 func TestChangeCostsWhatChanged(t *testing.T) {
 	build := func(n int) Map[int] {
 		e := Map[int]{}.Edit()
@@ -69,26 +131,54 @@ func TestChangeCostsWhatChanged(t *testing.T) {
 		}
 		return e.Map()
 	}
-	allocs := func(m Map[int]) float64 {
-		return testing.AllocsPerRun(50, func() {
+	var keys []string
+	for i := range 100 {
+		keys = append(keys, fmt.Sprint(i))
+	}
+	const runs = 1000
+	cost := func(m Map[int]) (count, size uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range runs {
 			e := m.Edit()
-			e.Set("7", 8)
+			e.Set(keys[i%100], i)
 			e.Map()
-		})
+		}
+		runtime.ReadMemStats(&after)
+		return (after.Mallocs - before.Mallocs) / runs, (after.TotalAlloc - before.TotalAlloc) / runs
 	}
-	small, large := allocs(build(100)), allocs(build(100_000))
-	if large > 3*small {
-		t.Errorf("one change of 100,000 keys takes %v allocations, of 100 keys %v", large, small)
+	few, many := build(100), build(100_000)
+	count, size := cost(few)
+	countMany, sizeMany := cost(many)
+	t.Logf("one change of 100 keys: %d allocations, %d B; of 100,000: %d, %d B", count, size, countMany, sizeMany)
+	if countMany > 3*count || sizeMany > 3*size {
+		t.Error("that is more than three times as much")
 	}
-	m := build(100_000)
-	e := m.Edit()
+	e := many.Edit()
 	e.Set("7", 8)
+	e.Set("new", 1)
+	e.Delete("8")
 	seen := 0
-	for range e.Map().Changes(m) {
+	for range e.Map().Changes(many) {
 		seen++
 	}
-	if seen > 100 {
-		t.Errorf("one change of 100,000 keys yields %d entries", seen)
+	if seen < 3 || seen > 30 {
+		t.Errorf("three changes of 100,000 keys yield %d entries", seen)
+	}
+}
+
+func TestGetDoesNotAllocate(t *testing.T) {
+	e := Map[int]{}.Edit()
+	for i := range 1000 {
+		e.Set(fmt.Sprint(i), i)
+	}
+	m := e.Map()
+	if n := testing.AllocsPerRun(100, func() {
+		if v, ok := m.Get("77"); !ok || v != 77 {
+			t.Error("77 is not there")
+		}
+	}); n > 0 {
+		t.Errorf("a lookup takes %v allocations", n)
 	}
 }
 

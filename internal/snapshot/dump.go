@@ -20,10 +20,10 @@ func (s *Snapshot) Dump(w io.Writer) {
 	for _, class := range s.Classes() {
 		for _, t := range s.Tables(class) {
 			fmt.Fprintf(w, "host %s %s\n", class, HostText(t.Host))
-			for _, r := range t.Routes {
+			for _, r := range t.Routes() {
 				fmt.Fprintf(w, "  %s\n", r)
 			}
-			for _, l := range t.Lost {
+			for _, l := range t.Lost() {
 				fmt.Fprintf(w, "  lost %s to %s\n", l.Route.ID, l.To.ID)
 			}
 		}

@@ -1,14 +1,13 @@
 package snapshot
 
 import (
-	"strings"
+	"iter"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
 )
 
-// Hosts maps host patterns to values. It is persistent: an edit copies what changes. The snapshot keeps tables in
-// one, a plane its bound tables in another, and both are searched by the same code (Find).
+// Hosts maps host patterns to values. It is persistent: an edit copies what changes.
 type Hosts[V any] struct {
 	exact, one, more shard.Map[V] // by the fixed part of the pattern
 	any              V
@@ -103,100 +102,29 @@ func (e *HostsEditor[V]) Hosts() Hosts[V] {
 	return Hosts[V]{e.exact.Map(), e.one.Map(), e.more.Map(), e.any, e.hasAny}
 }
 
-// Rebind carries a plane's bound form from one version of the tables to the next at the cost of what changed: bind
-// is called for each table that is new or different, with the bound form of its predecessor (the zero value where
-// there is none); drop for each that went.
-func Rebind[T comparable, B any](old, next Hosts[T], bound Hosts[B], bind func(prev B, t T) B, drop func(B)) Hosts[B] {
-	e := bound.Edit()
-	parts := []struct {
-		old, next shard.Map[T]
-		bound     *shard.Editor[B]
-	}{{old.exact, next.exact, e.exact}, {old.one, next.one, e.one}, {old.more, next.more, e.more}}
-	for _, p := range parts {
-		for c := range p.next.Changes(p.old) {
-			prev, _ := p.bound.Get(c.Key)
-			switch {
-			case !c.HasNew:
-				p.bound.Delete(c.Key)
-				drop(prev)
-			case !c.HadOld || c.Old != c.New:
-				p.bound.Set(c.Key, bind(prev, c.New))
+// HostChange is one pattern whose value may differ between two versions.
+type HostChange[V any] struct {
+	Host     model.Host
+	Old, New V // the zero value where the version has none
+}
+
+// Changes yields what may differ from an older version, at the cost of what does. A value that did not change may be
+// yielded too: compare them where it matters.
+func (h *Hosts[V]) Changes(old *Hosts[V]) iter.Seq[HostChange[V]] {
+	return func(yield func(HostChange[V]) bool) {
+		parts := [...]struct {
+			prefix   string
+			old, now shard.Map[V]
+		}{{"", old.exact, h.exact}, {"*.", old.one, h.one}, {"**.", old.more, h.more}}
+		for _, p := range parts {
+			for c := range p.now.Changes(p.old) {
+				if !yield(HostChange[V]{model.Host(p.prefix + c.Key), c.Old, c.New}) {
+					return
+				}
 			}
 		}
-	}
-	switch {
-	case old.hasAny && !next.hasAny:
-		drop(e.any)
-		var none B
-		e.any, e.hasAny = none, false
-	case next.hasAny && (!old.hasAny || old.any != next.any):
-		e.any, e.hasAny = bind(e.any, next.any), true
-	}
-	return e.Hosts()
-}
-
-// Tabled is what Find searches: the snapshot's tables, and what planes make of them.
-type Tabled interface{ Table() *HostTable }
-
-// Found is the result of Find.
-type Found[T Tabled] struct {
-	In    T   // the table, or the plane's bound form of it
-	Index int // of the route in Table().Routes
-}
-
-// Find returns the route that takes a request. It does not allocate. host is in lower case without port.
-func Find[T Tabled](h *Hosts[T], rule model.HostRule, host string, q Request) (Found[T], bool) {
-	var best Found[T]
-	found, owned := false, false
-	try := func(t T, onlyDefaults bool) {
-		i, ok := t.Table().match(q, onlyDefaults)
-		if !ok {
-			return
-		}
-		if !found || beats(t.Table().Routes[i], best.In.Table().Routes[best.Index]) {
-			best, found = Found[T]{t, i}, true
+		if old.hasAny || h.hasAny {
+			yield(HostChange[V]{"", old.any, h.any})
 		}
 	}
-	if t, ok := h.exact.Get(host); ok {
-		try(t, false)
-		owned = true
-	}
-	first := true
-	for rest := host; ; {
-		if owned && rule == model.HostOwns {
-			break
-		}
-		dot := strings.IndexByte(rest, '.')
-		if dot < 0 {
-			break
-		}
-		rest = rest[dot+1:]
-		if first {
-			if t, ok := h.one.Get(rest); ok {
-				try(t, false)
-				owned = true
-			}
-			first = false
-		}
-		if owned && rule == model.HostOwns {
-			break
-		}
-		if t, ok := h.more.Get(rest); ok {
-			try(t, false)
-			owned = true
-		}
-	}
-	if h.hasAny && (rule == model.HostFalls || !found) {
-		try(h.any, owned && rule == model.HostOwns)
-	}
-	return best, found
-}
-
-// beats tells whether the route of a less specific host comes before that of a more specific one: only by being
-// no default, or by a rank of its own.
-func beats(a, b *Route) bool {
-	if a.Default != b.Default {
-		return b.Default
-	}
-	return a.Rank.Compare(b.Rank) < 0
 }

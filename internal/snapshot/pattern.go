@@ -17,9 +17,9 @@ type pattern struct {
 	segs   []string // without the rest element
 	rest   bool     // ends in ** or {*name}
 	strict bool
-	loose  bool   // a segment holds wildcards inside text, or ** stands in the middle: no place in a tree
 	deep   bool   // ** stands in the middle
-	head   string // the segments as a path, for the tree
+	head   string // the segments as a path
+	last   string // what every path ends with, but for a slash after it; empty where that cannot be said
 	vars   []variable
 }
 
@@ -48,7 +48,7 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		case last && seg == "" && i > 0:
 			p.strict = true // the pattern itself ends in a slash
 		case seg == "**":
-			p.loose, p.deep = true, true
+			p.deep = true
 		case strings.HasPrefix(seg, "{"):
 			name, ok := strings.CutSuffix(seg[1:], "}")
 			if !ok || name == "" || strings.ContainsAny(name, "{}*:") {
@@ -60,8 +60,6 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 			p.vars = append(p.vars, variable{name, i, false})
 		case strings.ContainsAny(seg, "{}"):
 			return nil, fmt.Errorf("segment %q: a variable must be the whole segment", seg)
-		case seg != "*" && strings.ContainsAny(seg, "*?"):
-			p.loose = true
 		}
 		if last && seg == "" && i == 0 {
 			break // "/"
@@ -72,48 +70,96 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		return nil, fmt.Errorf("%d variables: at most %d", len(p.vars), MaxCaptures)
 	}
 	p.head = "/" + strings.Join(p.segs, "/")
+	if n := len(p.segs); n > 0 && !p.rest && !isWild(p.segs[n-1]) {
+		p.last = "/" + p.segs[n-1]
+	}
 	return p, nil
 }
 
-// matches tells whether a normalised path fits.
-func (p *pattern) matches(path string) bool {
-	return matchSegments(p.segs, strings.TrimPrefix(path, "/"), path == "/" || path == "", p)
-}
+// isVariable tells of a segment that takes one of any text.
+func isVariable(seg string) bool { return seg == "*" || strings.HasPrefix(seg, "{") }
 
-func matchSegments(segs []string, path string, ended bool, p *pattern) bool {
-	if len(segs) == 0 {
-		return ended || p.rest || path == "" && !p.strict
+// isWild tells of a segment that is more than text.
+func isWild(seg string) bool { return isVariable(seg) || strings.ContainsAny(seg, "*?") }
+
+// matches tells whether a normalised path fits. It goes back no further than to the last ** that it passed, so its
+// cost is bounded by the product of both lengths, whatever a client sends.
+func (p *pattern) matches(path string) bool {
+	if path == "" || path[0] != '/' { // that of OPTIONS *
+		return len(p.segs) == 0 && p.rest
 	}
-	if segs[0] == "**" {
-		if matchSegments(segs[1:], path, ended, p) {
-			return true
-		}
-		if ended {
-			return false
-		}
-		_, rest, more := strings.Cut(path, "/")
-		return matchSegments(segs, rest, !more, p)
-	}
-	if ended {
+	if !p.endsIn(path) {
 		return false
 	}
-	seg, rest, more := strings.Cut(path, "/")
-	return segmentMatches(segs[0], seg) && matchSegments(segs[1:], rest, !more, p)
+	at := 0 // the slash before the next segment, or the end
+	if path == "/" {
+		at = 1
+	}
+	i, star, mark := 0, -1, 0
+	for {
+		switch {
+		case i == len(p.segs):
+			if at >= len(path) || p.rest || at == len(path)-1 && !p.strict {
+				return true
+			}
+		case p.segs[i] == "**":
+			star, mark = i, at
+			i++
+			continue
+		case at < len(path):
+			end := segmentEnd(path, at)
+			if segmentMatches(p.segs[i], path[at+1:end]) {
+				i, at = i+1, end
+				continue
+			}
+		}
+		if star < 0 || mark >= len(path) {
+			return false
+		}
+		mark = segmentEnd(path, mark)
+		i, at = star+1, mark
+	}
+}
+
+// endsIn tells whether a path ends as it must. It costs little and spares most paths a walk through all their segments.
+func (p *pattern) endsIn(path string) bool {
+	if !p.strict {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return strings.HasSuffix(path, p.last)
+}
+
+// segmentEnd returns where the segment after the slash at a place ends.
+func segmentEnd(path string, at int) int {
+	if i := strings.IndexByte(path[at+1:], '/'); i >= 0 {
+		return at + 1 + i
+	}
+	return len(path)
 }
 
 func segmentMatches(want, seg string) bool {
 	switch {
-	case want == "*" || strings.HasPrefix(want, "{"):
+	case isVariable(want):
 		return seg != ""
-	case strings.ContainsAny(want, "*?"):
+	case isWild(want):
 		return glob(want, seg)
 	default:
 		return want == seg
 	}
 }
 
-// glob matches ? (one byte) and * (any bytes) without backtracking further than the last star.
+// glob matches ? (one byte) and * (any bytes) without backtracking further than the last star. What follows the last
+// star in the pattern is compared first: most texts that do not match are told by their end.
 func glob(want, s string) bool {
+	end := want[strings.LastIndexByte(want, '*')+1:]
+	if len(s) < len(end) {
+		return false
+	}
+	for i, tail := 0, s[len(s)-len(end):]; i < len(end); i++ {
+		if end[i] != '?' && end[i] != tail[i] {
+			return false
+		}
+	}
 	star, mark := -1, 0
 	i, j := 0, 0
 	for j < len(s) {
@@ -137,13 +183,8 @@ func glob(want, s string) bool {
 	return i == len(want)
 }
 
-// Captures fills dst with the variables of the route's pattern in a path that it matched and returns how many. The
-// values are parts of path.
-func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
-	if r.pattern == nil {
-		return 0
-	}
-	for n, v := range r.pattern.vars {
+func (p *pattern) captures(path string, dst *[MaxCaptures]Capture) int {
+	for n, v := range p.vars {
 		at := 0 // the slash before the segment
 		for range v.seg {
 			next := strings.IndexByte(path[at+1:], '/')
@@ -165,5 +206,5 @@ func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
 		}
 		dst[n] = Capture{v.name, value}
 	}
-	return len(r.pattern.vars)
+	return len(p.vars)
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
@@ -30,26 +31,31 @@ type Contents struct {
 	Names        Names
 	Workloads    []model.Workload // sorted by ID
 	Diagnostics  shard.Map[[]model.Diagnostic]
-	InUse        shard.Map[Use]
+	InUse        shard.Map[model.EndpointsID] // lists of addresses that upstreams use, by their text
 	Kept         Kept
-}
-
-// Use counts the upstreams that use a list of addresses.
-type Use struct {
-	List  model.EndpointsID
-	Count int
 }
 
 // Kept is what compile carries from one generation to the next, so that the cost of one is that of what changed.
 type Kept struct {
-	Groups   shard.Map[*model.Objects]    // the input as it was
-	Locators []model.Locator              // in force
-	Located  shard.Map[*model.Objects]    // what locators were expanded to
-	Routes   shard.Map[[]*Route]          // by group
-	Rare     shard.Map[*model.Objects]    // groups with listeners, zones, certificates, L4 routes, workloads or locators
-	Claims   shard.Map[[]*model.Upstream] // by upstream ID: everyone who defines it, the first in the total order serves
-	Users    shard.Map[[]string]          // by upstream ID: groups whose routes name it
-	Lists    []model.EndpointsID          // offered by sources
+	Groups   shard.Map[*model.Objects]      // the input as it was
+	Locators []model.Locator                // in force
+	Located  shard.Map[*model.Objects]      // what locators were expanded to
+	Routes   shard.Map[[]*Route]            // by group
+	Rare     shard.Map[*model.Objects]      // groups with listeners, zones, certificates, L4 routes, workloads or locators
+	Claims   shard.Map[[]*model.Upstream]   // by upstream ID: everyone who defines it, the first in the total order serves
+	Users    shard.Map[shard.Map[struct{}]] // by upstream ID: groups whose routes name it
+	Uses     shard.Map[int]                 // by list of addresses: how many upstreams use it
+	Lists    shard.Map[model.EndpointsID]   // offered by sources
+	Named    map[model.Host][]Claim         // what zones and listeners say of names; never changed
+}
+
+// Claim is what somebody says of where a name leads.
+type Claim struct {
+	Rank   int // of those with different ranks the lower one counts
+	Origin model.Origin
+	Class  model.Class // of listeners; empty for a record of a zone
+	Addrs  []netip.Addr
+	TTL    time.Duration
 }
 
 // Snapshot is one generation.
@@ -179,11 +185,23 @@ func (s *Snapshot) Diagnostics() []model.Diagnostic {
 	return out
 }
 
+// DiagnosticsSince returns the entries in which two snapshots differ, as they were in the older one and as they are now,
+// both in the total order, at the cost of what differs. What stands in both did not change.
+func (s *Snapshot) DiagnosticsSince(old *Snapshot) (before, now []model.Diagnostic) {
+	for c := range s.c.Diagnostics.Changes(old.c.Diagnostics) {
+		before = append(before, c.Old...)
+		now = append(now, c.New...)
+	}
+	slices.SortFunc(before, model.CompareDiagnostics)
+	slices.SortFunc(now, model.CompareDiagnostics)
+	return before, now
+}
+
 // InUse returns the lists of addresses that upstreams use, sorted.
 func (s *Snapshot) InUse() []model.EndpointsID {
 	var out []model.EndpointsID
-	for _, u := range s.c.InUse.All() {
-		out = append(out, u.List)
+	for _, id := range s.c.InUse.All() {
+		out = append(out, id)
 	}
 	slices.SortFunc(out, model.EndpointsID.Compare)
 	return out

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/shard"
 )
 
 // Group is the unit of replacement. A group replaces the previous group with the same key whole; a group without
@@ -38,11 +39,13 @@ type Source interface {
 	Run(ctx context.Context, out chan<- Update) error
 }
 
-// Report is what became of a source's objects after a commit.
+// Report is what became of the objects of all sources after a commit. Its maps share with those of the report before
+// all that did not change: Changes yields the rest, so that a source which tells its origin what is new, or subscribes to
+// what came into use, does so at the cost of that.
 type Report struct {
-	Version     uint64             // of the snapshot
-	Diagnostics []model.Diagnostic // of this source's objects
-	InUse       []model.EndpointsID
+	Version     uint64                        // of the snapshot
+	Diagnostics shard.Map[[]model.Diagnostic] // by what they are about; a source picks those whose Origin names it
+	InUse       shard.Map[model.EndpointsID]  // the lists of addresses that upstreams use, by their text
 }
 
 // Reporter is implemented by sources that tell their origin what became of its objects, or that pay per

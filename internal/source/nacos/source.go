@@ -14,6 +14,7 @@ import (
 	"paifang/internal/model"
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
+	"paifang/internal/shard"
 	"paifang/internal/source"
 )
 
@@ -49,10 +50,11 @@ func GRPCAddress(http string) (string, error) {
 type Source struct {
 	cfg Config
 
-	mu    sync.Mutex
-	next  int // server to try
-	inUse map[registry.Key]bool
-	used  chan struct{} // inUse has changed
+	mu       sync.Mutex
+	next     int // server to try
+	inUse    map[registry.Key]bool
+	reported shard.Map[model.EndpointsID] // what inUse was made from
+	used     chan struct{}                // inUse has changed
 }
 
 var (
@@ -79,18 +81,32 @@ func (s *Source) Name() string { return s.cfg.Name }
 
 // Report notes which lists routes use; the services of this source among them are subscribed to.
 func (s *Source) Report(_ context.Context, r source.Report) error {
-	inUse := map[registry.Key]bool{}
-	for _, list := range r.InUse {
+	s.mu.Lock()
+	changed := false
+	for c := range r.InUse.Changes(s.reported) {
+		list := c.New
+		if !c.HasNew {
+			list = c.Old
+		}
 		if list.Keeper != s.cfg.Keeper {
 			continue
 		}
-		if key, err := registry.ParseKey(list.Name); err == nil && key.Namespace == s.cfg.Namespace && key.Validate() == nil {
-			inUse[key] = true
+		key, err := registry.ParseKey(list.Name)
+		if err != nil || key.Namespace != s.cfg.Namespace || key.Validate() != nil || s.inUse[key] == c.HasNew {
+			continue
+		}
+		changed = true
+		if c.HasNew {
+			s.inUse[key] = true
+		} else {
+			delete(s.inUse, key)
 		}
 	}
-	s.mu.Lock()
-	s.inUse = inUse
+	s.reported = r.InUse
 	s.mu.Unlock()
+	if !changed {
+		return nil
+	}
 	select {
 	case s.used <- struct{}{}:
 	default:

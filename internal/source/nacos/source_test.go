@@ -15,6 +15,7 @@ import (
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
 	"paifang/internal/registry/nacosapi"
+	"paifang/internal/shard"
 	"paifang/internal/source"
 )
 
@@ -197,6 +198,15 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// used is the lists that a report says are in use.
+func used(ids ...model.EndpointsID) shard.Map[model.EndpointsID] {
+	e := shard.Map[model.EndpointsID]{}.Edit()
+	for _, id := range ids {
+		e.Set(id.String(), id)
+	}
+	return e.Map()
+}
+
 // What routes use is subscribed to in any group, also before it is there.
 func TestSourceInUse(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{KeepEmpty: 50 * time.Millisecond})
@@ -205,22 +215,24 @@ func TestSourceInUse(t *testing.T) {
 	if u := next(t, out); !u.Full || len(u.Groups) != 0 {
 		t.Fatal(text(u))
 	}
-	used := registry.Key{Namespace: "public", Group: "pay", Service: "card"}
-	report := func(lists ...model.EndpointsID) { must(t, src.Report(t.Context(), source.Report{InUse: lists})) }
-	report(model.EndpointsID{Keeper: model.KeeperRegistry, Name: used.String()},
+	card := registry.Key{Namespace: "public", Group: "pay", Service: "card"}
+	report := func(lists ...model.EndpointsID) {
+		must(t, src.Report(t.Context(), source.Report{InUse: used(lists...)}))
+	}
+	report(model.EndpointsID{Keeper: model.KeeperRegistry, Name: card.String()},
 		model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/order:http"},
 		model.EndpointsID{Keeper: model.KeeperRegistry, Name: "dev/pay/card"}, model.EndpointsID{Keeper: model.KeeperRegistry, Name: "broken"})
 	if u := next(t, out); text(u) != "public/pay/card:; " || u.Doubt != 30*time.Second {
 		t.Fatal(text(u))
 	}
-	must(t, srv.registry().Register(used, instance("10.0.0.1:80")))
+	must(t, srv.registry().Register(card, instance("10.0.0.1:80")))
 	began := time.Now()
 	if u := next(t, out); text(u) != "public/pay/card: 10.0.0.1:80 ready; " || u.Doubt != 0 || time.Since(began) > 100*time.Millisecond {
 		t.Fatal(text(u), time.Since(began))
 	}
 	// Not used any more: it goes when it is empty.
 	report()
-	_, err := srv.registry().Deregister(used, netip.MustParseAddrPort("10.0.0.1:80"))
+	_, err := srv.registry().Deregister(card, netip.MustParseAddrPort("10.0.0.1:80"))
 	must(t, err)
 	u := next(t, out)
 	if text(u) == "public/pay/card:; " { // or both at once
@@ -276,7 +288,7 @@ func TestSourceStaysConnected(t *testing.T) {
 	src := New(Config{Servers: []string{"127.0.0.1:1", srv.grpc}, Poll: time.Hour}) // the first server is dead
 	out, ended := run(t, t.Context(), src)
 	next(t, out)
-	must(t, src.Report(t.Context(), source.Report{InUse: []model.EndpointsID{{Keeper: model.KeeperRegistry, Name: order.String()}}}))
+	must(t, src.Report(t.Context(), source.Report{InUse: used(model.EndpointsID{Keeper: model.KeeperRegistry, Name: order.String()})}))
 	next(t, out)
 	select {
 	case err := <-ended:

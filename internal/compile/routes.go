@@ -1,0 +1,192 @@
+package compile
+
+import (
+	"fmt"
+	"reflect"
+
+	"paifang/internal/model"
+	"paifang/internal/shard"
+	"paifang/internal/snapshot"
+)
+
+// routes compiles the routes of changed groups, and anew those that use an upstream that changed.
+func (c *compiler) routes() {
+	again := map[string]bool{}
+	for id := range c.touched {
+		users, _ := c.users.Get(string(id))
+		for k := range users.All() {
+			if _, changed := c.groups[k]; !changed {
+				again[k] = true
+			}
+		}
+	}
+	for key, now := range c.groups {
+		c.groupRoutes(key, now)
+	}
+	for key := range again {
+		now, ok := c.next.Kept.Groups.Get(key)
+		if !ok {
+			now, _ = c.next.Kept.Located.Get(key)
+		}
+		c.groupRoutes(key, now)
+	}
+}
+
+// groupRoutes compiles the routes of one group. A route that comes out as it was, and whose upstreams are as they were,
+// stays the same pointer.
+func (c *compiler) groupRoutes(key string, now *model.Objects) {
+	old, _ := c.old.Kept.Routes.Get(key)
+	before := make(map[model.RouteID]*snapshot.Route, len(old))
+	for _, r := range old {
+		before[r.ID] = r
+	}
+	var all []*snapshot.Route
+	var ds []model.Diagnostic
+	seen := map[model.RouteID]bool{}
+	stays := make(map[*snapshot.Route]bool, len(old))
+	if now != nil {
+		ds = append(ds, now.Diagnostics...)
+		for i := range now.Routes {
+			r, problems := c.routeAfter(before[now.Routes[i].ID], &now.Routes[i])
+			ds = append(ds, problems...)
+			if r == nil {
+				continue
+			}
+			if seen[r.ID] {
+				ds = append(ds, model.Diagnostic{Origin: r.Origin, Severity: model.Error, Code: model.CodeDuplicateID,
+					Message: fmt.Sprintf("route %s is defined twice: give one of them another name", r.ID)})
+				continue
+			}
+			seen[r.ID] = true
+			stays[r] = true
+			all = append(all, r)
+		}
+	}
+	c.say("group "+key, ds)
+	c.moveUses(key, old, all)
+	if len(all) == 0 {
+		c.routed.Delete(key)
+	} else {
+		c.routed.Set(key, all)
+	}
+	for _, r := range old {
+		if !stays[r] {
+			for p := range places(r) {
+				c.removed[p] = append(c.removed[p], r)
+			}
+		}
+	}
+	for _, r := range all {
+		if before[r.ID] != r {
+			for p := range places(r) {
+				c.added[p] = append(c.added[p], r)
+			}
+		}
+	}
+}
+
+// routeAfter compiles a route, or takes the one that stood in its place before, which may be nil, where nothing about it
+// has changed.
+func (c *compiler) routeAfter(was *snapshot.Route, m *model.Route) (*snapshot.Route, []model.Diagnostic) {
+	if was != nil {
+		for _, id := range was.Targets {
+			if c.touched[id] {
+				was = nil
+				break
+			}
+		}
+	}
+	if was != nil && was.Reject == "" && was.Match.Path == m.Match.Path && was.Origin == m.Origin && reflect.DeepEqual(&was.Route, m) {
+		return was, nil
+	}
+	r, ds := c.route(*m)
+	if r != nil && was != nil && r.Reject != "" && r.Reject == was.Reject && reflect.DeepEqual(&was.Route, &r.Route) && reflect.DeepEqual(was.Targets, r.Targets) {
+		return was, ds
+	}
+	return r, ds
+}
+
+// places yields every host of every class that a route claims, each once.
+func places(r *snapshot.Route) map[place]bool {
+	out := map[place]bool{}
+	for _, class := range r.Attach {
+		for _, h := range r.EffectiveHosts() {
+			out[place{class, h}] = true
+		}
+	}
+	return out
+}
+
+// moveUses notes which upstreams the routes of a group name.
+func (c *compiler) moveUses(key string, old, now []*snapshot.Route) {
+	named := func(routes []*snapshot.Route) map[model.UpstreamID]bool {
+		out := map[model.UpstreamID]bool{}
+		for _, r := range routes {
+			for _, id := range r.Targets {
+				out[id] = true
+			}
+		}
+		return out
+	}
+	before, after := named(old), named(now)
+	edit := func(id model.UpstreamID, change func(*shard.Editor[struct{}])) {
+		users, _ := c.users.Get(string(id))
+		e := users.Edit()
+		change(e)
+		if users = e.Map(); users.Len() == 0 {
+			c.users.Delete(string(id))
+		} else {
+			c.users.Set(string(id), users)
+		}
+	}
+	for id := range before {
+		if !after[id] {
+			edit(id, func(e *shard.Editor[struct{}]) { e.Delete(key) })
+		}
+	}
+	for id := range after {
+		if !before[id] {
+			edit(id, func(e *shard.Editor[struct{}]) { e.Set(key, struct{}{}) })
+		}
+	}
+}
+
+// route compiles one route. A route that cannot be placed is nil; one that can but is wrong answers 503.
+func (c *compiler) route(m model.Route) (*snapshot.Route, []model.Diagnostic) {
+	if err := m.Validate(); err != nil {
+		return nil, []model.Diagnostic{invalid(m.Origin, err)}
+	}
+	r, err := snapshot.NewRoute(m)
+	if err != nil {
+		return nil, []model.Diagnostic{{Origin: m.Origin, Field: "match.path", Severity: model.Error, Code: model.CodeInvalid, Message: err.Error()}}
+	}
+	var ds []model.Diagnostic
+	reject := func(field string, code model.Code, message string) {
+		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: model.Error, Code: code, Message: message})
+		r.Reject = code
+		r.Action = model.Respond{Status: 503, Code: code}
+	}
+	for i, f := range m.Filters {
+		if code, err := c.check(f); err != nil {
+			reject(fmt.Sprintf("filters[%d]", i), code, err.Error())
+		}
+	}
+	fwd, ok := m.Action.(model.Forward)
+	if !ok {
+		return r, ds
+	}
+	for i, t := range fwd.Targets {
+		r.Targets = append(r.Targets, t.Upstream)
+		u, ok := c.served.Get(string(t.Upstream))
+		if !ok {
+			reject(fmt.Sprintf("forward.targets[%d]", i), model.CodeUpstreamMissing,
+				fmt.Sprintf("there is no upstream %s: define it, or name another", t.Upstream))
+			continue
+		}
+		r.Upstreams = append(r.Upstreams, u)
+	}
+	if r.Reject != "" {
+		r.Upstreams = nil
+	}
+	return r, ds
+}

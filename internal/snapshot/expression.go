@@ -1,0 +1,122 @@
+package snapshot
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+)
+
+// maxExpression bounds the text of a regular expression in bytes: what it costs per byte of a path grows with it.
+const maxExpression = 1000
+
+// expression is a regular expression that paths begin with a match of. It is RE2 as Go has it: the time that a match takes
+// is proportional to the path, whatever a client sends. What RE2 does not have, look-around and back-references, is
+// refused.
+type expression struct {
+	re    *regexp.Regexp
+	names []string // of the groups; "1" for the first one that has no name
+	head  string   // whole segments that every match begins with
+	plain string   // text that every match begins with; in lower case where any case matches
+	fold  bool     // any case matches
+}
+
+// parseExpression puts "^" before the text and nothing around it, as ingress-nginx does.
+func parseExpression(text string, ignoreCase bool) (*expression, error) {
+	if len(text) > maxExpression {
+		return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(text), maxExpression)
+	}
+	flags := ""
+	if ignoreCase {
+		flags = "(?i)"
+	}
+	re, err := regexp.Compile(flags + "^" + text)
+	if err != nil {
+		return nil, fmt.Errorf("regular expression %q: %w", text, err)
+	}
+	if re.NumSubexp() > MaxCaptures {
+		return nil, fmt.Errorf("%d groups: at most %d", re.NumSubexp(), MaxCaptures)
+	}
+	x := &expression{re: re, fold: ignoreCase}
+	for i, name := range re.SubexpNames()[1:] {
+		if name == "" {
+			name = strconv.Itoa(i + 1)
+		}
+		x.names = append(x.names, name)
+	}
+	x.plain, x.fold = literalStart(re.String())
+	if !x.fold {
+		x.head = x.plain[:max(strings.LastIndexByte(x.plain, '/'), 0)]
+	}
+	return x, nil
+}
+
+// literalStart returns the text that every match of an anchored expression begins with, and whether its case does not
+// count; the text is in lower case then, and ends before the first rune that is not ASCII, for the sake of the few that
+// have another length in the other case.
+func literalStart(text string) (plain string, fold bool) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return "", false
+	}
+	tree = tree.Simplify()
+	if tree.Op != syntax.OpConcat || len(tree.Sub) < 2 || tree.Sub[0].Op != syntax.OpBeginText || tree.Sub[1].Op != syntax.OpLiteral {
+		return "", false
+	}
+	lit := tree.Sub[1]
+	if lit.Flags&syntax.FoldCase == 0 {
+		return string(lit.Rune), false
+	}
+	for _, r := range lit.Rune {
+		// K and S have further forms in Unicode.
+		if r >= 0x80 || strings.ContainsRune("kKsS", r) {
+			break
+		}
+		plain += strings.ToLower(string(r))
+	}
+	return plain, true
+}
+
+// matches tells whether a normalised path begins with a match. It does not allocate.
+func (x *expression) matches(path string) bool {
+	return x.begins(path) && x.re.MatchString(path)
+}
+
+// begins is what can be told without the expression itself, which costs a hundred times as much.
+func (x *expression) begins(path string) bool {
+	if len(path) < len(x.plain) {
+		return false
+	}
+	if !x.fold {
+		return path[:len(x.plain)] == x.plain
+	}
+	for i := range len(x.plain) {
+		c := path[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != x.plain[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// captures gives the groups of the match. A group that has no part in it is empty. It allocates where there are groups.
+func (x *expression) captures(path string, dst *[MaxCaptures]Capture) int {
+	if len(x.names) == 0 {
+		return 0
+	}
+	at := x.re.FindStringSubmatchIndex(path)
+	if at == nil {
+		return 0
+	}
+	for i, name := range x.names {
+		dst[i] = Capture{Name: name}
+		if from := at[2*i+2]; from >= 0 {
+			dst[i].Value = path[from:at[2*i+3]]
+		}
+	}
+	return len(x.names)
+}

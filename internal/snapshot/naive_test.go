@@ -1,0 +1,154 @@
+package snapshot
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"paifang/internal/model"
+)
+
+// What follows is the lookup as one would write it without a thought for its cost: every route of every host, in the
+// order of model.CompareRoutes. Paths are compared by regular expressions made of them.
+
+// asked is a request of tests.
+type asked struct {
+	method, path   string
+	headers, query map[string]string
+}
+
+func (r asked) LookupMethod() string { return r.method }
+func (r asked) LookupPath() string   { return r.path }
+func (r asked) LookupHeader(name string) (string, bool) {
+	v, ok := r.headers[name]
+	return v, ok
+}
+func (r asked) LookupQuery(name string) (string, bool) {
+	v, ok := r.query[name]
+	return v, ok
+}
+
+// naivePath tells whether a path is one that a match means.
+func naivePath(p model.PathMatch, path string) bool {
+	switch p.Kind {
+	case model.PathAny:
+		return true
+	case model.PathExact:
+		return path == p.Value
+	case model.PathPrefix:
+		v := strings.TrimSuffix(p.Value, "/")
+		return v == "" || path == v || strings.HasPrefix(path, v+"/")
+	case model.PathRegex:
+		flags := ""
+		if p.IgnoreCase {
+			flags = "(?i)"
+		}
+		return regexp.MustCompile(flags + "^" + p.Value).MatchString(path)
+	}
+	if path == "/" {
+		path = "" // no segments
+	}
+	return naivePattern(p).MatchString(runes(path))
+}
+
+func naivePattern(p model.PathMatch) *regexp.Regexp {
+	all := strings.Split(strings.TrimPrefix(p.Value, "/"), "/")
+	if p.Value == "/" {
+		all = nil
+	}
+	out, end := "", "/?"
+	if p.Strict || len(all) == 0 {
+		end = ""
+	}
+	for i, seg := range all {
+		last := i == len(all)-1
+		switch {
+		case last && (seg == "**" || strings.HasPrefix(seg, "{*")):
+			out, end = out+"(/.*)?", ""
+		case seg == "**":
+			out += "(/[^/]*)*"
+		case seg == "*" || strings.HasPrefix(seg, "{"):
+			out += "/[^/]+"
+		default:
+			if last && seg == "" {
+				end = ""
+			}
+			seg = regexp.QuoteMeta(runes(seg))
+			out += "/" + strings.NewReplacer(`\*`, "[^/]*", `\?`, "[^/]").Replace(seg)
+		}
+	}
+	return regexp.MustCompile("(?s)^" + out + end + "$")
+}
+
+// runes has a rune for each byte, so that a ? means a byte.
+func runes(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		b.WriteRune(rune(text[i]))
+	}
+	return b.String()
+}
+
+func naiveTakes(r *model.Route, q asked) bool {
+	m := r.Match
+	if !naivePath(m.Path, q.path) || len(m.Methods) > 0 && !slices.Contains(m.Methods, q.method) {
+		return false
+	}
+	field := func(of map[string]string) func(model.FieldMatch) bool {
+		return func(f model.FieldMatch) bool {
+			v, ok := of[f.Name]
+			return !ok || !f.Present && v != f.Value
+		}
+	}
+	return !slices.ContainsFunc(m.Headers, field(q.headers)) && !slices.ContainsFunc(m.Query, field(q.query))
+}
+
+// naiveTable returns the first of the routes of one host that takes a request.
+func naiveTable(routes []*Route, q asked, onlyDefaults bool) *Route {
+	routes = slices.Clone(routes)
+	slices.SortStableFunc(routes, func(a, b *Route) int { return model.CompareRoutes(&a.Route, &b.Route) })
+	for _, r := range routes {
+		if (r.Default || !onlyDefaults) && naiveTakes(&r.Route, q) {
+			return r
+		}
+	}
+	return nil
+}
+
+// naiveFind goes through the hosts, the most specific first.
+func naiveFind(hosts map[model.Host][]*Route, rule model.HostRule, name string, q asked) *Route {
+	var order []model.Host
+	for h := range hosts {
+		if h.Matches(name) {
+			order = append(order, h)
+		}
+	}
+	slices.SortFunc(order, model.Host.Compare)
+	var best *Route
+	owned := false
+	for _, h := range order {
+		onlyDefaults := false
+		if owned && rule == model.HostOwns {
+			if h != "" || best != nil {
+				continue
+			}
+			onlyDefaults = true
+		}
+		owned = true
+		r := naiveTable(hosts[h], q, onlyDefaults)
+		if r == nil {
+			continue
+		}
+		switch {
+		case best == nil:
+			best = r
+		case best.Default != r.Default:
+			if best.Default {
+				best = r
+			}
+		case r.Rank.Compare(best.Rank) < 0:
+			best = r
+		}
+	}
+	return best
+}

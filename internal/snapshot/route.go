@@ -1,0 +1,210 @@
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"paifang/internal/model"
+	"paifang/internal/shard"
+)
+
+// Request is what a lookup sees of a request.
+type Request interface {
+	LookupMethod() string
+	LookupPath() string // normalised
+	LookupHeader(name string) (string, bool)
+	LookupQuery(name string) (string, bool)
+}
+
+// Route is a compiled route. Its pointer stays the same from one snapshot to the next as long as the route, its
+// filters and its upstreams are the same, so planes keep what they bound to it. What NewRoute was given does not change
+// afterwards, but for the action of a route that is rejected.
+type Route struct {
+	// What most lookups read of a route stands together, in the first two lines of the cache.
+	head    string // the part of the path that a tree of segments holds
+	kind    pathKind
+	bare    bool // no condition besides the path
+	late    bool // Default
+	pattern *pattern
+	regex   *expression
+	rank    model.Rank
+	class   int // of the path's specificity
+	length  int
+	hash    uint64
+
+	model.Route
+	Upstreams []*model.Upstream  // of the Forward's targets, in their order
+	Targets   []model.UpstreamID // that the source named, whatever became of the route
+	Reject    model.Code         // why it answers 503 in place of what it says; empty = it is fine
+}
+
+// pathKind is model.PathKind as a number.
+type pathKind uint8
+
+const (
+	anyPath pathKind = iota
+	exactPath
+	prefixPath
+	patternPath
+	regexPath
+)
+
+// NewRoute compiles the path of a route. A pattern or regular expression that is none is an error.
+func NewRoute(r model.Route) (*Route, error) {
+	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
+	m := &r.Match
+	out.bare = len(m.Methods)+len(m.Headers)+len(m.Query) == 0
+	out.class, out.length = m.Path.Specificity()
+	switch m.Path.Kind {
+	case model.PathExact:
+		out.kind, out.head = exactPath, m.Path.Value
+	case model.PathPrefix:
+		out.kind, out.head = prefixPath, strings.TrimSuffix(m.Path.Value, "/")
+	case model.PathPattern:
+		p, err := parsePattern(m.Path.Value, m.Path.Strict)
+		if err != nil {
+			return nil, err
+		}
+		out.kind, out.pattern, out.head = patternPath, p, p.head
+	case model.PathRegex:
+		x, err := parseExpression(m.Path.Value, m.Path.IgnoreCase)
+		if err != nil {
+			return nil, err
+		}
+		out.kind, out.regex, out.head = regexPath, x, x.head
+	}
+	return out, nil
+}
+
+// Forward returns the route's forward action, unless it has another or was rejected.
+func (r *Route) Forward() (model.Forward, bool) {
+	f, ok := r.Action.(model.Forward)
+	return f, ok
+}
+
+// Hash is the hash of the route's ID, for maps whose keys are routes.
+func (r *Route) Hash() uint64 { return r.hash }
+
+// Captures fills dst with the variables of the route's path in one that it matched and returns how many. The values
+// are parts of path.
+func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
+	switch r.kind {
+	case patternPath:
+		return r.pattern.captures(path, dst)
+	case regexPath:
+		return r.regex.captures(path, dst)
+	default:
+		return 0
+	}
+}
+
+// before tells whether a route comes before another one in the total order.
+func (r *Route) before(o *Route) bool { return compare(r, o) < 0 }
+
+// compare is model.CompareRoutes, with its first steps taken from what was worked out once. Routes that are equal in
+// all that it looks at differ in conditions only; their order has to be some fixed one.
+func compare(a, b *Route) int {
+	if a == b {
+		return 0
+	}
+	if a.late != b.late {
+		if b.late {
+			return -1
+		}
+		return 1
+	}
+	if c := a.rank.Compare(b.rank); c != 0 {
+		return c
+	}
+	if a.class != b.class {
+		return a.class - b.class
+	}
+	if a.length != b.length {
+		return b.length - a.length
+	}
+	if c := model.CompareRoutes(&a.Route, &b.Route); c != 0 {
+		return c
+	}
+	return compareConditions(&a.Match, &b.Match)
+}
+
+func compareConditions(a, b *model.Match) int {
+	fields := func(x, y model.FieldMatch) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Value, y.Value))
+	}
+	return cmp.Or(slices.Compare(a.Methods, b.Methods), slices.CompareFunc(a.Headers, b.Headers, fields),
+		slices.CompareFunc(a.Query, b.Query, fields))
+}
+
+// step takes the segment of the head that begins at off and returns where the next one begins. It ends where the tree
+// cannot hold the route any further.
+func (r *Route) step(off int) (seg string, next int, kind stepKind) {
+	if off >= len(r.head) || len(r.head) == 1 { // "/" alone has no segment
+		return "", off, stepEnds
+	}
+	next = len(r.head)
+	if i := strings.IndexByte(r.head[off+1:], '/'); i >= 0 {
+		next = off + 1 + i
+	}
+	seg = r.head[off+1 : next]
+	switch {
+	case r.kind != patternPath:
+		return seg, next, stepLiteral
+	case isVariable(seg):
+		return seg, next, stepVariable
+	case isWild(seg):
+		return seg, next, stepEnds
+	default:
+		return seg, next, stepLiteral
+	}
+}
+
+// stepKind says where a segment leads in a tree.
+type stepKind uint8
+
+const (
+	stepEnds     stepKind = iota // nowhere: the route stands here
+	stepLiteral                  // to what begins with this text
+	stepVariable                 // to what takes any segment
+)
+
+// takes tells whether a route takes a request.
+func (r *Route) takes(path string, q Request) bool {
+	return r.Fits(path) && (r.bare || holds(&r.Match, q))
+}
+
+// Fits tells whether a path is one that the route means. It is the definition: an index only finds candidates for it.
+func (r *Route) Fits(path string) bool {
+	switch r.kind {
+	case anyPath:
+		return true
+	case exactPath:
+		return path == r.head
+	case prefixPath:
+		n := len(r.head)
+		return n == 0 || len(path) >= n && path[:n] == r.head && (len(path) == n || path[n] == '/')
+	case patternPath:
+		return r.pattern.matches(path)
+	default:
+		return r.regex.matches(path)
+	}
+}
+
+// holds tells whether the conditions besides the path hold.
+func holds(m *model.Match, q Request) bool {
+	if len(m.Methods) > 0 && !slices.Contains(m.Methods, q.LookupMethod()) {
+		return false
+	}
+	for i := range m.Headers {
+		if v, ok := q.LookupHeader(m.Headers[i].Name); !ok || !m.Headers[i].Present && v != m.Headers[i].Value {
+			return false
+		}
+	}
+	for i := range m.Query {
+		if v, ok := q.LookupQuery(m.Query[i].Name); !ok || !m.Query[i].Present && v != m.Query[i].Value {
+			return false
+		}
+	}
+	return true
+}

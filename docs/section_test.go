@@ -145,22 +145,27 @@ func (sh *shell) up(s *step) (end func(), ok bool) {
 			return end, false
 		}
 	}
-	ok = sh.upSays(s, out.String())
+	ok = sh.upSays(s, out)
 	return end, ok || *update
 }
 
 // upRuns is the last line that up prints before it waits for changes.
 const upRuns = "Ctrl-C ends it."
 
-// upSays compares what up has printed so far with what the page shows of it. A page that shows nothing says nothing.
-func (sh *shell) upSays(s *step, printed string) bool {
+// upSays compares what up prints with what the page shows of it. Some of it may come while the first changes are told.
+func (sh *shell) upSays(s *step, out *output) bool {
 	if len(s.want) == 0 {
 		return true
 	}
-	before, _, _ := strings.Cut(printed, upRuns)
-	lines := sh.at.page(splitLines(strings.ReplaceAll(before, sh.dir, pageDir)))
-	if matches(abstract(s.want), abstract(lines)) {
-		return true
+	var lines []string
+	for deadline := time.Now().Add(within); ; time.Sleep(interval) {
+		lines = sh.at.page(splitLines(strings.ReplaceAll(out.String(), sh.dir, pageDir)))
+		if matches(abstract(s.want), abstract(lines)) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			break
+		}
 	}
 	if *update {
 		s.got, s.changed = lines, true

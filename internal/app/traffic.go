@@ -16,7 +16,7 @@ import (
 )
 
 // traffic counts requests by listener and by endpoint of an upstream. Routes are counted by the HTTP plane, connections by
-// the L4 plane.
+// the L4 plane, questions by the DNS plane.
 type traffic struct {
 	mu sync.RWMutex
 	m  map[carrier]*tally
@@ -121,15 +121,25 @@ func (c *tally) row(part adminapi.Part, name, upstream string) adminapi.Traffic 
 
 func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Traffic implements adminapi.Carrier: listeners, then routes, then endpoints.
+// Traffic implements adminapi.Carrier: names, then listeners, then routes, then endpoints.
 func (a *App) Traffic() []adminapi.Traffic {
 	counted := a.traffic.read()
-	out := a.listenerTraffic(counted)
+	out := a.nameTraffic()
+	out = append(out, a.listenerTraffic(counted)...)
 	for _, r := range a.http.Routes() {
 		out = append(out, adminapi.Traffic{Part: adminapi.OfRoute, Name: string(r.Route), Unit: adminapi.Requests, Count: r.Requests,
 			Errors: r.Class[0] + r.Class[5], Refused: r.Class[4], Latency: inMillis(r.Latency)})
 	}
 	return append(out, a.endpointTraffic(counted)...)
+}
+
+func (a *App) nameTraffic() []adminapi.Traffic {
+	var out []adminapi.Traffic
+	for _, c := range a.dns.Counts() {
+		out = append(out, adminapi.Traffic{Part: adminapi.OfName, Name: string(c.Name), Unit: adminapi.Questions, Count: c.Questions, Errors: c.Failed,
+			Refused: c.Denied, Latency: inMillis(c.Took)})
+	}
+	return out
 }
 
 func (a *App) listenerTraffic(counted map[carrier]*tally) []adminapi.Traffic {
@@ -145,7 +155,7 @@ func (a *App) listenerTraffic(counted map[carrier]*tally) []adminapi.Traffic {
 		out = append(out, row)
 	}
 	for _, l := range a.l4.Status() {
-		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Open: l.Open})
+		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Latency: inMillis(l.Connecting), Open: l.Open})
 	}
 	return out
 }

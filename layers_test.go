@@ -246,7 +246,7 @@ func moduleFiles(t *testing.T) []string {
 			return err
 		}
 		if !d.IsDir() {
-			if d.Type().IsRegular() && name != ".git" { // a file in a worktree
+			if d.Type().IsRegular() {
 				out = append(out, filepath.ToSlash(name))
 			}
 			return nil

@@ -154,6 +154,12 @@ func (a *App) listenerTraffic(counted map[carrier]*tally) []adminapi.Traffic {
 		row.Open = l.Open
 		out = append(out, row)
 	}
+	for k, c := range counted { // one that is stopped keeps what it has counted
+		if k.listener != "" && !slices.ContainsFunc(out, func(t adminapi.Traffic) bool { return t.Name == k.listener }) {
+			out = append(out, c.row(adminapi.OfListener, k.listener, ""))
+		}
+	}
+	slices.SortFunc(out, func(a, b adminapi.Traffic) int { return cmp.Compare(a.Name, b.Name) })
 	for _, l := range a.l4.Status() {
 		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Latency: inMillis(l.Connecting), Open: l.Open})
 	}

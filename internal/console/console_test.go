@@ -374,7 +374,7 @@ func TestAwayIsSeenAtItsHop(t *testing.T) {
 	}
 	d := parse(t, ask(t, New(Config{Reader: fixed{view: v}}), "/", "Accept", browser).Body.String())
 	mention(t, d.text, "nacos-order-service 2/2 ready · as last heard, connection refused round robin", "order-service:80 2/2 ready round robin",
-		"3 Ingress listeners on the nodes node-1 unhealthy")
+		"3 Ingress listeners on the nodes node-1 unhealthy", "requests 60 errors 1 average 1.50 ms")
 }
 
 // Processes that count the same thing are added up.

@@ -229,6 +229,12 @@ func (v *roadView) doors() ([]item, counts) {
 	}
 	for _, n := range v.away {
 		out = append(out, item{Name: n.Name, Note: n.Addr.String(), State: nodeState(n)})
+		for _, t := range v.view.Traffic { // what it has carried before
+			k := key(t.Part, t.Upstream, t.Name)
+			if t.Part == adminapi.OfListener && strings.HasPrefix(t.Name, n.Name+"/") && !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
 	}
 	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.Name, b.Name) }) // one that is away stays in its place
 	return out, v.sums.of(adminapi.Requests, keys...)

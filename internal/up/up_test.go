@@ -343,6 +343,9 @@ func (s *stand) pieces(t *testing.T) {
 		if p.name == "gateway" && len(s.instances("paifang-gateway")) != 0 {
 			t.Error("the gateway is registered while it is stopped")
 		}
+		if p.name == "gateway" && !slices.ContainsFunc(s.read(adminapi.Traffics).Traffic, func(c adminapi.Traffic) bool { return c.Name == "gateway/http" && c.Count > 0 }) {
+			t.Error("what the gateway has counted is forgotten while it is stopped")
+		}
 		if err := s.admin.Act(t.Context(), p.name, adminapi.Start, ""); err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func load(t *testing.T, name, target string, flags ...string) (dom string) {
 	shot := filepath.Join(t.ArtifactDir(), "console-"+name+".png")
 	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--user-data-dir=" + profile, "--enable-logging=stderr",
-		"--virtual-time-budget=4500", "--dump-dom", "--screenshot=" + shot}, flags...)
+		"--virtual-time-budget=12000", "--dump-dom", "--screenshot=" + shot}, flags...)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, chromium(t), append(args, target)...)
@@ -190,7 +190,12 @@ const explained = "/?url=http://shop.test/order/42&url2=http://gateway.test/orde
 // Counts, states and diagnostics change under the reader, who has loaded the page before any of it.
 func TestBrowserKeepsPageLive(t *testing.T) {
 	t.Parallel()
-	dom := load(t, "light", serve(t, false)+explained, "--window-size=1360,1900")
+	var dom string
+	for range 3 { // where the machine is busy, the browser's seconds may pass with too few looks
+		if dom = load(t, "light", serve(t, false)+explained, "--window-size=1360,1900"); gatewayRequests(t, dom) >= 3*perLook {
+			break
+		}
+	}
 	d := parse(t, strings.TrimSpace(dom))
 	if n := gatewayRequests(t, dom); n < 3*perLook {
 		t.Errorf("the gateway shows %d requests after seconds of traffic", n)

@@ -176,7 +176,7 @@ func TestPageTellsBothRoads(t *testing.T) {
 	}
 	d := parse(t, w.Body.String())
 	mention(t, d.text, "Road 1 domain, SLB, ingress, service, pod", "1 Domain DNS answers with these addresses shop.test A 127.0.0.10 12 questions 12 errors 0 average 0.50 ms",
-		"2 SLB forwards connections to a node slb bound 127.0.0.10:8080 9 connections 9 errors 2 to connect 0.25 ms", "node-1 healthy 127.0.0.11:8080 HTTP 40",
+		"2 SLB forwards connections to a node slb bound 127.0.0.10:8080 9 connections 9 errors 2 connect 0.25 ms", "node-1 healthy 127.0.0.11:8080 HTTP 40",
 		"requests 60 errors 1 average 1.50 ms", "shop.test/order → order-service:80 57", "order-service:80 2/2 ready", "order-a ready 127.1.1.2:8080 30",
 		"Road 2 gateway, registry, pod", "gateway bound 127.0.0.20:8080 HTTP", "order-a ready 127.1.1.2:8080 5", "Nothing is wrong.")
 	for _, id := range []string{"road-1-slb", "road-2-service", "diagnostics", "applications", "routes", "endpoints", "nodes", "pods", "services", "records", "listeners", "sources"} {
@@ -357,6 +357,13 @@ func TestNodeAway(t *testing.T) {
 	v.Listeners = slices.DeleteFunc(v.Listeners, func(l adminapi.Listener) bool { return strings.HasPrefix(l.ID, "node-") })
 	for i := range v.Nodes {
 		v.Nodes[i].Health, v.Nodes[i].Why = "unhealthy", "dial tcp 127.0.0.10:0->127.0.0.11:8080: connect: connection refused"
+	}
+	long := view(t, local())
+	long.Nodes[0].Health, long.Nodes[0].Why = "unhealthy", strings.Repeat("because ", 20)
+	for line := range strings.Lines(strings.Split(ask(t, New(Config{Reader: fixed{view: long}}), "/").Body.String(), "\nDIAGNOSTICS")[0]) {
+		if len([]rune(line)) > 160 {
+			t.Errorf("a reason tears the columns of a road apart: %s", line)
+		}
 	}
 	d := parse(t, ask(t, New(Config{Reader: fixed{view: v}}), "/", "Accept", browser).Body.String())
 	mention(t, d.text, "2 SLB forwards connections to a node slb bound 127.0.0.10:8080", "node-1 unhealthy · connect: connection refused 127.0.0.11:8080")

@@ -330,6 +330,7 @@ func (v *roadView) pods() ([]item, counts) {
 		}
 		out = append(out, item{Name: podName(v.view.Pods, s.Endpoint), Note: s.Addr.String(), State: stands, Count: v.sums.of(adminapi.Requests, s.keys...)})
 	}
+	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.Name, b.Name) })
 	return out, v.sums.of(adminapi.Requests, keys...)
 }
 

@@ -58,7 +58,7 @@ type counts struct {
 // Spent is what the average is of: all that a connection takes of a hop is to be connected on.
 func (c counts) Spent() string {
 	if c.Unit == string(adminapi.Connections) {
-		return "to connect"
+		return "connect"
 	}
 	return "average"
 }

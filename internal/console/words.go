@@ -49,7 +49,7 @@ func words() map[string]string {
 		"questions":                          "查询",
 		"errors":                             "错误",
 		"average":                            "平均",
-		"to connect":                         "建立连接",
+		"connect":                            "建立连接",
 
 		"Applications":      "应用",
 		"Diagnostics":       "诊断",

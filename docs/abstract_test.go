@@ -11,10 +11,9 @@ import (
 // The pages have the addresses of an `up` without --port-offset.
 
 var (
-	defaultPorts = []int{8080, 8443, 8053, 8848, 9848, 8088, 8099}
-	address      = regexp.MustCompile(`\b127\.0\.0\.\d+:\d+`)
-	dnsPort      = regexp.MustCompile(`-p \d+`)
-	number       = regexp.MustCompile(`\d+`)
+	address = regexp.MustCompile(`\b127\.0\.0\.\d+:\d+`)
+	dnsPort = regexp.MustCompile(`-p \d+`)
+	number  = regexp.MustCompile(`\d+`)
 )
 
 // place is where an `up` with a port offset has its addresses.

@@ -1,8 +1,10 @@
 // Package docs_test runs what the pages of this directory say can be typed, in their order, and compares what comes out.
 //
-// A block whose fence says "console up" holds one line, "$ paifang up …": it begins a section with an `up` and a directory
-// of its own. Blocks that say "console run" hold commands, each after "$ " and before the output it has. Sections run side
-// by side, the commands of a section one after the other, as their readers type them.
+// A block whose fence says "sh setup" is what readers begin with: it is run at the root of the repository, and what it builds
+// is what the page's other commands use. One that says "console up" holds "$ paifang up …" and what that prints, as far as it
+// is shown: it begins a section with an `up` and a directory of its own. Blocks that say "console run" hold commands, each
+// after "$ " and before the output it has. Sections run side by side, the commands of a section one after the other, as their
+// readers type them.
 //
 // `go test ./docs -update` writes what came out into the pages, in both languages. Look at the difference afterwards: it
 // is what readers will be told.
@@ -23,10 +25,14 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the pages")
 
-// pages are those whose commands are run; each has a translation.
-var pages = []string{"two-roads", "drills"}
+// pages are those whose commands are run; each has a translation. What waits longest is begun first, since no more tests
+// run side by side than there are processors.
+var pages = []string{"drills", "two-roads"}
 
-const upFence, runFence = "console up", "console run"
+const setupFence, upFence, runFence = "sh setup", "console up", "console run"
+
+// pageDir is the directory that pages have their readers make.
+const pageDir = "/tmp/try"
 
 // step is a command and the lines below it.
 type step struct {
@@ -61,8 +67,8 @@ func readLines(t *testing.T, page string) []string {
 	return strings.Split(string(text), "\n")
 }
 
-// consoleBlocks finds the blocks that this test runs.
-func consoleBlocks(lines []string) []block {
+// shellBlocks finds the blocks with something to type.
+func shellBlocks(lines []string) []block {
 	var out []block
 	open := -1
 	for i, l := range lines {
@@ -73,12 +79,34 @@ func consoleBlocks(lines []string) []block {
 			open = i
 			continue
 		}
-		if info := strings.TrimSpace(lines[open][3:]); strings.HasPrefix(info, "console") {
+		if info := strings.TrimSpace(lines[open][3:]); strings.HasPrefix(info, "console") || strings.HasPrefix(info, "sh") {
 			out = append(out, block{info, open + 1, i})
 		}
 		open = -1
 	}
 	return out
+}
+
+// consoleBlocks finds those that show what is printed.
+func consoleBlocks(lines []string) []block {
+	return slices.DeleteFunc(shellBlocks(lines), func(b block) bool { return !strings.HasPrefix(b.info, "console") })
+}
+
+// readSetup is what a page has its readers begin with.
+func readSetup(t *testing.T, page string) string {
+	t.Helper()
+	lines := readLines(t, page)
+	var out []string
+	for _, b := range shellBlocks(lines) {
+		switch b.info {
+		case setupFence:
+			out = append(out, lines[b.from:b.to]...)
+		case upFence, runFence:
+		default:
+			t.Errorf("%s:%d: nobody runs a block %q: want %s, %s or %s", page, b.from, b.info, setupFence, upFence, runFence)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 func readSections(t *testing.T, page string) []*section {
@@ -88,7 +116,7 @@ func readSections(t *testing.T, page string) []*section {
 	for _, b := range consoleBlocks(lines) {
 		steps := readSteps(t, page, lines, b)
 		switch {
-		case b.info == upFence && len(steps) == 1 && strings.HasPrefix(steps[0].command, "paifang up "):
+		case b.info == upFence && len(steps) == 1 && strings.HasPrefix(steps[0].command+" ", "paifang up "):
 			out = append(out, &section{up: steps[0]})
 		case b.info == runFence && len(out) > 0:
 			last := out[len(out)-1]
@@ -126,21 +154,33 @@ func TestPages(t *testing.T) {
 	} else if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	bin := buildBinary(t)
 	all := map[string][]*section{}
 	t.Run("run", func(t *testing.T) {
-		free := &places{bin: bin}
+		free := newPlaces()
+		built := map[string]string{} // by what is typed for it: pages begin alike
 		for _, name := range pages {
 			sections := readSections(t, name+".md")
 			if len(sections) == 0 {
 				t.Errorf("%s.md: no block is tagged %q", name, upFence)
 			}
 			all[name] = sections
-			for i, s := range sections {
-				at := free.next(t)
+			commands := readSetup(t, name+".md")
+			if built[commands] == "" {
+				built[commands] = setUp(t, name+".md", commands)
+			}
+			bin := built[commands]
+			for i, s := range slices.Backward(sections) {
 				t.Run(fmt.Sprintf("%s %d", name, i+1), func(t *testing.T) {
 					t.Parallel()
-					runSection(t, s, bin, at)
+					for _, p := range runSection(t, s, bin, free.next) {
+						t.Error(p)
+					}
+				})
+			}
+			if name == pages[1] && !*update { // it takes the places where addresses are as long as on the pages
+				t.Run("address taken", func(t *testing.T) {
+					t.Parallel()
+					takenAddresses(t, bin, free)
 				})
 			}
 		}
@@ -156,7 +196,7 @@ func TestPages(t *testing.T) {
 func TestTranslationsShowTheSame(t *testing.T) {
 	for _, name := range pages {
 		english, chinese := readLines(t, name+".md"), readLines(t, name+".zh-CN.md")
-		a, b := consoleBlocks(english), consoleBlocks(chinese)
+		a, b := shellBlocks(english), shellBlocks(chinese)
 		if len(a) != len(b) {
 			t.Errorf("%s: %d blocks are run, %d in the translation", name, len(a), len(b))
 			continue
@@ -170,17 +210,24 @@ func TestTranslationsShowTheSame(t *testing.T) {
 	}
 }
 
-// buildBinary builds the product as a reader does, unless PAIFANG_BINARY names one.
-func buildBinary(t *testing.T) string {
+// setUp does what a page has its readers begin with, in another directory, and returns the binary they have then.
+func setUp(t *testing.T, page, commands string) string {
 	t.Helper()
-	if bin := os.Getenv("PAIFANG_BINARY"); bin != "" {
-		return bin
+	if !strings.Contains(commands, pageDir) {
+		t.Fatalf("%s: no block that is tagged %q makes %s", page, setupFence, pageDir)
 	}
-	bin := filepath.Join(t.TempDir(), "paifang")
-	build := exec.Command("go", "build", "-o", bin, "./cmd/paifang")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	dir := filepath.Join(t.TempDir(), "try")
+	c := exec.Command("sh", "-e", "-c", strings.ReplaceAll(commands, pageDir, dir)+"\ncommand -v paifang")
+	c.Dir = ".."
+	out, err := c.CombinedOutput()
+	bin := filepath.Join(dir, "paifang")
+	if err != nil || strings.TrimSpace(string(out)) != bin {
+		t.Fatalf("%s: after %q `paifang` is %q (%v), want %s", page, commands, out, err, bin)
+	}
+	for _, want := range []string{"examples/two-roads/1-pods.yaml", "roads"} {
+		if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
+			t.Errorf("%s: after %q: %v", page, commands, err)
+		}
 	}
 	return bin
 }
@@ -190,7 +237,7 @@ func writeOutputs(t *testing.T, name string, sections []*section) {
 	t.Helper()
 	outputs := map[int]*step{} // by line of the command
 	for _, s := range sections {
-		for _, x := range s.steps {
+		for _, x := range append([]*step{s.up}, s.steps...) {
 			if x.changed {
 				outputs[x.line] = x
 			}

@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,65 +23,6 @@ const (
 	stable   = 4 * time.Second
 	interval = 50 * time.Millisecond
 )
-
-// places hands out port offsets, each once.
-type places struct {
-	bin  string
-	used []int
-}
-
-var podRange = regexp.MustCompile(`range: (127\.\d+\.\d+\.)0/24`)
-
-// next is a place where nothing runs. With -update the offset is a small one: addresses are then as long as those that the
-// page shows, and tables stay in their columns.
-func (p *places) next(t *testing.T) place {
-	t.Helper()
-	for i := range 200 {
-		offset := 1000 + rand.IntN(20000)
-		if *update {
-			offset = 1 + i%8
-		}
-		if slices.Contains(p.used, offset) {
-			continue
-		}
-		config, err := exec.Command(p.bin, "up", "--print-config", "--port-offset", strconv.Itoa(offset)).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, config)
-		}
-		ranges := podRange.FindAllStringSubmatch(string(config), -1)
-		if len(ranges) != 2 {
-			t.Fatalf("--print-config has %d ranges of pod addresses, want 2:\n%s", len(ranges), config)
-		}
-		at := place{offset, [2]string{ranges[0][1], ranges[1][1]}}
-		if at.free() {
-			p.used = append(p.used, offset)
-			return at
-		}
-	}
-	t.Fatal("no free port offset found")
-	return place{}
-}
-
-func (p place) free() bool {
-	var at []string
-	for _, a := range []string{
-		"127.0.0.10:8080", "127.0.0.10:8443", "127.0.0.11:8080", "127.0.0.11:8443", "127.0.0.12:8080", "127.0.0.12:8443",
-		"127.0.0.20:8080", "127.0.0.1:8053", "127.0.0.1:8848", "127.0.0.1:9848", "127.0.0.1:8088",
-	} {
-		at = append(at, toOffset(a, p.offset))
-	}
-	for _, node := range p.pods {
-		at = append(at, node+"2:8080", node+"3:8080")
-	}
-	for _, a := range at {
-		l, err := net.Listen("tcp", a)
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
-	}
-	return true
-}
 
 // output collects what a process prints.
 type output struct {
@@ -104,20 +42,39 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// shell is where the commands of a section are typed.
+// shell is where the commands of a section are typed, at one place.
 type shell struct {
 	t   *testing.T
+	bin string
 	dir string // with examples/, as the pages have their readers begin
 	env []string
 	at  place
 
-	skipped int // commands whose program is not installed
+	problems []string // with the page
+	taken    bool     // somebody else has an address that a piece needs
+	skipped  int      // commands whose program is not installed
 }
 
-func runSection(t *testing.T, s *section, bin string, at place) {
+// runSection types the commands of a section and returns what is wrong with them. A place that is free when it is chosen
+// need not be when its pieces bind it: a section that finds an address taken is typed once more, from its first line, at
+// another place.
+func runSection(t *testing.T, s *section, bin string, next func(*testing.T, string) place) []string {
 	t.Helper()
+	sh := &shell{t: t, bin: bin, at: next(t, bin)}
+	sh.typeAll(s)
+	if sh.taken {
+		t.Logf("at offset %d an address was taken, once more elsewhere:\n%s", sh.at.offset, strings.Join(sh.problems, "\n"))
+		sh = &shell{t: t, bin: bin, at: next(t, bin)}
+		sh.typeAll(s)
+	}
+	return sh.problems
+}
+
+// typeAll starts the section's `up` in a directory of its own, types all commands, and ends it.
+func (sh *shell) typeAll(s *section) {
+	t := sh.t
 	root := t.TempDir()
-	sh := &shell{t: t, dir: filepath.Join(root, "try"), at: at}
+	sh.dir = filepath.Join(root, "try")
 	if err := os.CopyFS(filepath.Join(sh.dir, "examples"), os.DirFS(filepath.Join("..", "examples"))); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +83,7 @@ func runSection(t *testing.T, s *section, bin string, at place) {
 	}
 	// `paifang up` is started where nothing else runs; all other commands find it by PAIFANG_ADMIN.
 	program := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = up ] || exec '%s' \"$@\"\nshift\nexec '%s' up --port-offset %d --state '%s' \"$@\"\n",
-		bin, bin, at.offset, filepath.Join(root, "state"))
+		sh.bin, sh.bin, sh.at.offset, filepath.Join(root, "state"))
 	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -134,48 +91,88 @@ func runSection(t *testing.T, s *section, bin string, at place) {
 		t.Fatal(err)
 	}
 	sh.env = append(os.Environ(), "PATH="+filepath.Join(root, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"PAIFANG_ADMIN="+toOffset("127.0.0.1:8088", at.offset), "LC_ALL=C", "no_proxy=*", "NO_PROXY=*")
-	sh.up(s.up)
+		"PAIFANG_ADMIN="+toOffset("127.0.0.1:8088", sh.at.offset), "LC_ALL=C", "no_proxy=*", "NO_PROXY=*")
+	end, ok := sh.up(s.up)
+	defer end()
 	for _, x := range s.steps {
-		if !sh.run(x) && !*update {
+		if !ok || !sh.run(x) && !*update {
 			return // what follows builds on it
 		}
 	}
 }
 
-// up starts a section's `up` and has it ended with the test.
-func (sh *shell) up(s *step) {
-	t := sh.t
+// fail notes what is wrong with a command. said is what the product said: of an address that somebody else has, it is not
+// the page that is wrong.
+func (sh *shell) fail(s *step, said, format string, args ...any) {
+	sh.problems = append(sh.problems, s.at()+": "+s.command+": "+fmt.Sprintf(format, args...))
+	for _, words := range []string{"these addresses cannot be used", "address already in use"} {
+		if strings.Contains(said, words) && !strings.Contains(strings.Join(s.want, "\n"), words) {
+			sh.taken = true
+		}
+	}
+}
+
+// up starts a section's `up` and waits until it runs, which ok tells. end ends it.
+func (sh *shell) up(s *step) (end func(), ok bool) {
 	out := &output{}
 	c := exec.Command("sh", "-c", "exec "+sh.at.command(s.command))
 	c.Dir, c.Env, c.Stdout, c.Stderr = sh.dir, sh.env, out, out
 	c.WaitDelay = 5 * time.Second
 	if err := c.Start(); err != nil {
-		t.Fatal(err)
+		sh.t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.Wait() }()
-	t.Cleanup(func() {
+	end = func() {
 		_ = c.Process.Signal(os.Interrupt)
 		select {
 		case err := <-done:
-			if err != nil {
-				t.Errorf("%s: %s: %v", s.at(), s.command, err)
+			if err != nil && ok {
+				sh.fail(s, out.String(), "%v", err)
 			}
 		case <-time.After(15 * time.Second):
-			t.Errorf("%s: %s did not end", s.at(), s.command)
+			sh.fail(s, "", "did not end")
 			_ = c.Process.Kill()
 			<-done
 		}
-		if t.Failed() {
-			t.Logf("%s: %s printed:\n%s", s.at(), s.command, out)
-		}
-	})
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(out.String(), "Ctrl-C ends it"); time.Sleep(interval) {
-		if len(done) > 0 || time.Now().After(deadline) {
-			t.Fatalf("%s: %s does not run:\n%s", s.at(), s.command, out)
+		if len(sh.problems) > 0 {
+			sh.t.Logf("%s: %s printed:\n%s", s.at(), s.command, out)
 		}
 	}
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(out.String(), upRuns); time.Sleep(interval) {
+		if len(done) > 0 || time.Now().After(deadline) {
+			sh.fail(s, out.String(), "does not run:\n%s", out)
+			return end, false
+		}
+	}
+	ok = sh.upSays(s, out)
+	return end, ok || *update
+}
+
+// upRuns is the last line that up prints before it waits for changes.
+const upRuns = "Ctrl-C ends it."
+
+// upSays compares what up prints with what the page shows of it. Some of it may come while the first changes are told.
+func (sh *shell) upSays(s *step, out *output) bool {
+	if len(s.want) == 0 {
+		return true
+	}
+	var lines []string
+	for deadline := time.Now().Add(within); ; time.Sleep(interval) {
+		lines = sh.at.page(splitLines(strings.ReplaceAll(out.String(), sh.dir, pageDir)))
+		if matches(abstract(s.want), abstract(lines)) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	if *update {
+		s.got, s.changed = lines, true
+		return true
+	}
+	sh.fail(s, "", "\n--- the page says\n%s\n--- it prints\n%s", strings.Join(s.want, "\n"), strings.Join(lines, "\n"))
+	return false
 }
 
 // run types a command and compares what comes out. It returns whether the section can go on.
@@ -211,7 +208,8 @@ func (sh *shell) run(s *step) bool {
 		t.Logf("%s: the rest of the section is skipped: it builds on what could not be typed", s.at())
 		return false
 	case !ok:
-		t.Errorf("%s: %s\n--- the page says\n%s\n--- it prints\n%s", s.at(), s.command, strings.Join(s.want, "\n"), strings.Join(sh.at.page(printed), "\n"))
+		there := strings.Join(sh.at.page(printed), "\n")
+		sh.fail(s, there, "\n--- the page says\n%s\n--- it prints\n%s", strings.Join(s.want, "\n"), there)
 		return false
 	}
 	return true
@@ -226,13 +224,17 @@ func (sh *shell) output(s *step) []string {
 	c.WaitDelay = time.Second
 	text, err := c.CombinedOutput()
 	if _, exit := errors.AsType[*exec.ExitError](err); err != nil && !exit {
-		sh.t.Errorf("%s: %s: %v", s.at(), s.command, err)
+		sh.fail(s, "", "%v", err)
 	}
-	if len(text) == 0 {
+	return splitLines(string(text))
+}
+
+func splitLines(text string) []string {
+	if text == "" {
 		return nil
 	}
 	var lines []string
-	for _, l := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+	for _, l := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		lines = append(lines, strings.TrimRight(l, " \r"))
 	}
 	return lines
@@ -265,4 +267,27 @@ func looks(command string) bool {
 		return slices.Contains([]string{"get", "explain", "check"}, words[1])
 	}
 	return false
+}
+
+// takenAddresses: a section that finds an address taken is typed once more at another place, and not twice.
+func takenAddresses(t *testing.T, bin string, free *places) {
+	s := &section{up: &step{page: "none", line: 1, command: "paifang up roads"},
+		steps: []*step{{page: "none", line: 2, command: "paifang get pods", want: []string{"there are no pods"}}}}
+	for _, c := range []struct{ taken, tries, problems int }{{1, 2, 0}, {2, 2, 1}} {
+		tries := 0
+		problems := runSection(t, s, bin, func(t *testing.T, bin string) place {
+			at := free.next(t, bin)
+			if tries++; tries <= c.taken { // in the moment between the choice and `up`
+				l, err := net.Listen("tcp", toOffset("127.0.0.1:9848", at.offset))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = l.Close() })
+			}
+			return at
+		})
+		if tries != c.tries || len(problems) != c.problems {
+			t.Errorf("%d places taken: %d tries, want %d; problems: %q", c.taken, tries, c.tries, problems)
+		}
+	}
 }

@@ -12,14 +12,24 @@ import (
 
 func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Traffic implements adminapi.Carrier: listeners, then routes, then endpoints. The counters are those behind /metrics.
+// Traffic implements adminapi.Carrier: published names, then listeners, routes and endpoints. The counters are those behind
+// /metrics.
 func (a *App) Traffic() []adminapi.Traffic {
-	out := a.listenerTraffic()
+	out := append(a.nameTraffic(), a.listenerTraffic()...)
 	for _, r := range a.http.Routes() {
 		out = append(out, adminapi.Traffic{Part: adminapi.OfRoute, Name: string(r.Route), Unit: adminapi.Requests, Count: r.Requests,
 			Errors: r.Class[0] + r.Class[5], Refused: r.Class[4], Latency: inMillis(r.Latency)})
 	}
 	return append(out, a.endpointTraffic()...)
+}
+
+func (a *App) nameTraffic() []adminapi.Traffic {
+	var out []adminapi.Traffic
+	for _, c := range a.dns.NameCounts() {
+		out = append(out, adminapi.Traffic{Part: adminapi.OfName, Name: string(c.Name), Unit: adminapi.Questions, Count: c.Questions, Errors: c.Failed,
+			Refused: c.Denied, Latency: inMillis(c.Took)})
+	}
+	return out
 }
 
 func (a *App) listenerTraffic() []adminapi.Traffic {
@@ -34,14 +44,23 @@ func (a *App) listenerTraffic() []adminapi.Traffic {
 			out[i].Open += l.Open
 			continue
 		}
-		n := counted[l.ID]
-		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: id, Unit: adminapi.Requests, Count: n.Requests(),
-			Errors: n.Class[0] + n.Class[5], Refused: n.Class[4], Latency: inMillis(n.Latency.Sum), Open: l.Open})
+		out = append(out, listenerRow(counted[l.ID], id, l.Open))
 	}
+	for id, n := range counted { // one that is stopped keeps what it has counted
+		if !slices.ContainsFunc(out, func(t adminapi.Traffic) bool { return t.Name == string(id) }) {
+			out = append(out, listenerRow(n, string(id), 0))
+		}
+	}
+	slices.SortFunc(out, func(a, b adminapi.Traffic) int { return cmp.Compare(a.Name, b.Name) })
 	for _, l := range a.l4.Status() {
-		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Open: l.Open})
+		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Latency: inMillis(l.Connecting), Open: l.Open})
 	}
 	return out
+}
+
+func listenerRow(n httpproxy.ListenerCount, name string, open int) adminapi.Traffic {
+	return adminapi.Traffic{Part: adminapi.OfListener, Name: name, Unit: adminapi.Requests, Count: n.Requests(),
+		Errors: n.Class[0] + n.Class[5], Refused: n.Class[4], Latency: inMillis(n.Latency.Sum), Open: open}
 }
 
 // endpointTraffic is that of requests, and of connections where the L4 plane uses an upstream.

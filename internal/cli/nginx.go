@@ -120,7 +120,7 @@ func (n *nginx) server(s *site) {
 			}
 		}
 	}
-	block = append(block, indent(serverName(s.host, names))...)
+	block = append(block, indent(serverName(s.host, names, slices.Concat(s.routes, s.lost)))...)
 	if falls && s.host != "*" {
 		block = append(block, indent(comment("what no location takes is tried again with the routes of host *"))...)
 	}
@@ -173,24 +173,40 @@ func certificateOf(l adminapi.Listener, host model.Host) string {
 	return "no certificate of its own"
 }
 
-// serverName says a host as nginx does. nginx's own *.shop.test means any number of labels.
-func serverName(host string, names []string) string {
-	shape, fixed := modelHost(host).Split()
-	switch shape {
+// serverName says a host as nginx does, and which objects are for it. nginx's own *.shop.test means any number of labels.
+func serverName(host string, names []string, routes []adminapi.Route) string {
+	var line string
+	var notes, objects []string
+	switch shape, fixed := modelHost(host).Split(); shape {
 	case model.HostAny:
-		line := "server_name _;  # any host"
+		line, notes = "server_name _;", append(notes, "any host")
 		if len(names) > 0 {
-			line += "; its own name is " + shown(strings.Join(names, ", "))
+			notes = append(notes, "its own name is "+strings.Join(names, ", "))
 		}
-		return line
 	case model.HostOneMore:
-		return directive("server_name", fixedText(`~^[^.]+\.`+quoteMeta(fixed)+`$`)) + "  # one label more"
+		line, notes = directive("server_name", fixedText(`~^[^.]+\.`+quoteMeta(fixed)+`$`)), append(notes, "one label more")
 	case model.HostAnyMore:
-		return directive("server_name", fixedText("*."+fixed))
+		line = directive("server_name", fixedText("*."+fixed))
 	default:
-		return directive("server_name", fixedText(host))
+		line = directive("server_name", fixedText(host))
 	}
+	for _, r := range routes {
+		objects = once(objects, r.Origin.Object())
+	}
+	if more := len(objects) - mostObjects; more > 0 {
+		objects = append(objects[:mostObjects], fmt.Sprintf("%d more", more))
+	}
+	if len(objects) > 0 {
+		notes = append(notes, strings.Join(objects, ", "))
+	}
+	if len(notes) > 0 {
+		line += "  # " + shown(strings.Join(notes, "; "))
+	}
+	return line
 }
+
+// mostObjects is how many objects a server_name names; each stands at its locations.
+const mostObjects = 3
 
 // place is a location: nginx has each only once, while several routes may share a path.
 type place struct {

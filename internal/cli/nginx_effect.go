@@ -183,10 +183,7 @@ func (n *nginx) upstream(id model.UpstreamID, seenBy []string) (name, why string
 		if !takesTurn(e) {
 			line = "# " + line
 		}
-		if note := endpointNote(e); note != "" {
-			line += "  # " + shown(note)
-		}
-		block = append(block, indent(line)...)
+		block = append(block, indent(line+"  # "+shown(endpointNote(e, row.Lists)))...)
 	}
 	block = append(block, "}")
 	if why != "" { // nginx has no upstream without servers
@@ -238,11 +235,14 @@ func (n *nginx) newName(id string, row adminapi.Upstream) string {
 	return name
 }
 
-// endpointNote says who it is and, unless it is simply ready, how it stands.
-func endpointNote(e explain.Endpoint) string {
+// endpointNote says who it is and, unless it is simply ready, how it stands. Whom nobody has named comes from a list.
+func endpointNote(e explain.Endpoint, lists []string) string {
 	note := e.Name
+	if note == "" {
+		note = strings.ReplaceAll("of "+strings.Join(lists, " or of "), "of "+string(model.KeeperRegistry)+":", "instance of ")
+	}
 	if e.Node != "" {
-		note = strings.TrimSpace(note + " on " + e.Node)
+		note += " on " + e.Node
 	}
 	var state []string
 	if e.State != model.Ready {
@@ -257,7 +257,10 @@ func endpointNote(e explain.Endpoint) string {
 	if len(state) == 0 && e.Share == 0 {
 		state = append(state, "takes no turn")
 	}
-	return strings.Trim(note+": "+strings.Join(state, ", "), ": ")
+	if len(state) == 0 {
+		return note
+	}
+	return note + ": " + strings.Join(state, ", ")
 }
 
 func gcd(a, b int) int {

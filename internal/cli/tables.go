@@ -287,14 +287,17 @@ func listsTable(all []explain.List, now time.Time) *table {
 func trafficTable(all []adminapi.Traffic) *table {
 	t := &table{head: []string{"PART", "NAME", "THROUGH", "COUNT", "OF", "ERRORS", "REFUSED", "AVERAGE", "OPEN", "SEEN BY"}}
 	for _, r := range all {
-		errors, average := c(fmt.Sprint(r.Errors)), ""
+		errors, average, nameless := c(fmt.Sprint(r.Errors)), "", "(no route)"
+		if r.Part == adminapi.OfName {
+			nameless = "(not published)"
+		}
 		if r.Errors > 0 {
 			errors.tone = bad
 		}
 		if r.Latency > 0 {
 			average = fmt.Sprintf("%.2f ms", r.Average())
 		}
-		t.add(c(string(r.Part)), c(cmp.Or(r.Name, "(no route)")), c(r.Upstream), c(fmt.Sprint(r.Count)), c(string(r.Unit)), errors, c(fmt.Sprint(r.Refused)),
+		t.add(c(string(r.Part)), c(cmp.Or(r.Name, nameless)), c(r.Upstream), c(fmt.Sprint(r.Count)), c(string(r.Unit)), errors, c(fmt.Sprint(r.Refused)),
 			c(average), c(fmt.Sprint(r.Open)), c(r.SeenBy))
 	}
 	return t

@@ -20,6 +20,7 @@ import (
 	"paifang/internal/adminapi"
 	"paifang/internal/explain"
 	"paifang/internal/explain/explaintest"
+	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
@@ -49,7 +50,8 @@ func traffic() carried {
 		return adminapi.Traffic{Part: part, Name: name, Upstream: upstream, Unit: adminapi.Requests, Count: count, Errors: errors, Refused: refused, Latency: latency}
 	}
 	return carried{
-		{Part: adminapi.OfListener, Name: "slb/http", Unit: adminapi.Connections, Count: 9, Errors: 2},
+		{Part: adminapi.OfName, Name: "shop.test", Unit: adminapi.Questions, Count: 12, Latency: 6},
+		{Part: adminapi.OfListener, Name: "slb/http", Unit: adminapi.Connections, Count: 9, Errors: 2, Latency: 2.25},
 		request(adminapi.OfListener, "node-1/http", "", 40, 1, 3, 80), request(adminapi.OfListener, "node-2/http", "", 20, 0, 0, 10),
 		request(adminapi.OfRoute, "ingress/shop/shop/0/0", "", 57, 1, 0, 85.5), request(adminapi.OfRoute, "", "", 3, 0, 3, 1),
 		request(adminapi.OfEndpoint, "127.1.1.2:8080", string(explaintest.OrderService), 30, 1, 0, 60), request(adminapi.OfEndpoint, "127.1.2.2:8080", string(explaintest.OrderService), 26, 0, 0, 20),
@@ -173,7 +175,8 @@ func TestPageTellsBothRoads(t *testing.T) {
 		t.Fatalf("answer is %d %v", w.Code, w.Header())
 	}
 	d := parse(t, w.Body.String())
-	mention(t, d.text, "Road 1 domain, SLB, ingress, service, pod", "2 SLB forwards connections to a node 127.0.0.10:8080 bound", "node-1 healthy 127.0.0.11:8080 HTTP 40",
+	mention(t, d.text, "Road 1 domain, SLB, ingress, service, pod", "1 Domain DNS answers with these addresses shop.test A 127.0.0.10 12 questions 12 errors 0 average 0.50 ms",
+		"2 SLB forwards connections to a node slb bound 127.0.0.10:8080 9 connections 9 errors 2 connect 0.25 ms", "node-1 healthy 127.0.0.11:8080 HTTP 40",
 		"requests 60 errors 1 average 1.50 ms", "shop.test/order → order-service:80 57", "order-service:80 2/2 ready", "order-a ready 127.1.1.2:8080 30",
 		"Road 2 gateway, registry, pod", "gateway bound 127.0.0.20:8080 HTTP", "order-a ready 127.1.1.2:8080 5", "Nothing is wrong.")
 	for _, id := range []string{"road-1-slb", "road-2-service", "diagnostics", "applications", "routes", "endpoints", "nodes", "pods", "services", "records", "listeners", "sources"} {
@@ -305,7 +308,7 @@ func TestWordsAreThoseInUse(t *testing.T) {
 		}
 	}
 	var source strings.Builder
-	for _, file := range []string{"road.go", "state.go", "table.go", "page.go", "../adminapi/gather.go", "../adminapi/roads.go", "../adminapi/traffic.go", "../model/upstream.go", "../model/diagnostic.go"} {
+	for _, file := range []string{"road.go", "state.go", "table.go", "traffic.go", "page.go", "../adminapi/gather.go", "../adminapi/roads.go", "../adminapi/traffic.go", "../model/upstream.go", "../model/diagnostic.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -355,8 +358,30 @@ func TestNodeAway(t *testing.T) {
 	for i := range v.Nodes {
 		v.Nodes[i].Health, v.Nodes[i].Why = "unhealthy", "dial tcp 127.0.0.10:0->127.0.0.11:8080: connect: connection refused"
 	}
+	long := view(t, local())
+	long.Nodes[0].Health, long.Nodes[0].Why = "unhealthy", strings.Repeat("because ", 20)
+	for line := range strings.Lines(strings.Split(ask(t, New(Config{Reader: fixed{view: long}}), "/").Body.String(), "\nDIAGNOSTICS")[0]) {
+		if len([]rune(line)) > 160 {
+			t.Errorf("a reason tears the columns of a road apart: %s", line)
+		}
+	}
 	d := parse(t, ask(t, New(Config{Reader: fixed{view: v}}), "/", "Accept", browser).Body.String())
-	mention(t, d.text, "2 SLB forwards connections to a node 127.0.0.10:8080 bound", "node-1 unhealthy · connect: connection refused 127.0.0.11:8080")
+	mention(t, d.text, "2 SLB forwards connections to a node slb bound 127.0.0.10:8080", "node-1 unhealthy · connect: connection refused 127.0.0.11:8080")
+}
+
+// A registry that does not answer is seen where its addresses are; so is a node that is away, in its place.
+func TestAwayIsSeenAtItsHop(t *testing.T) {
+	v := view(t, local())
+	v.Sources = append(v.Sources, hub.SourceStatus{Name: "registry", Failed: true, Error: "connection refused", Keepers: []string{"registry"}})
+	v.Listeners = slices.DeleteFunc(v.Listeners, func(l adminapi.Listener) bool { return strings.HasPrefix(l.ID, "node-1/") })
+	for i := range v.Nodes {
+		if v.Nodes[i].Name == "node-1" {
+			v.Nodes[i].Health = "unhealthy"
+		}
+	}
+	d := parse(t, ask(t, New(Config{Reader: fixed{view: v}}), "/", "Accept", browser).Body.String())
+	mention(t, d.text, "nacos-order-service 2/2 ready · as last heard, connection refused round robin", "order-service:80 2/2 ready round robin",
+		"3 Ingress listeners on the nodes node-1 unhealthy", "requests 60 errors 1 average 1.50 ms")
 }
 
 // Processes that count the same thing are added up.

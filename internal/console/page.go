@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/explain"
 	"paifang/internal/model"
 )
 
@@ -145,6 +146,38 @@ func (p *page) HTMLLang() string {
 // Started tells whether there is anything to compare: a URL in a box.
 func (p *page) Started() bool {
 	return slices.ContainsFunc(p.Asked, func(a asked) bool { return a.Done || a.Error != "" })
+}
+
+// Compared tells whether two URLs are explained, which then stand side by side.
+func (p *page) Compared() bool { return len(p.Asked) == 2 && p.Asked[0].Done && p.Asked[1].Done }
+
+// Pairs are the hops of two URLs by station.
+func (p *page) Pairs() []explain.Pair { return explain.Compare(p.Asked[0].Result, p.Asked[1].Result) }
+
+// told is a hop of an explanation with what translates its label; nil: there is none at that station.
+type told struct {
+	Hop *explain.Hop
+	T   func(string) string
+}
+
+// Hop is a hop in the language of the page.
+func (p *page) Hop(h any) told {
+	switch h := h.(type) {
+	case explain.Hop:
+		return told{&h, p.T}
+	case *explain.Hop:
+		return told{h, p.T}
+	default:
+		return told{T: p.T}
+	}
+}
+
+// Six tells whether a road has a load balancer. The hops of both roads then stand in six columns, the same ones below each
+// other, and a road without it has a longer way there.
+func (p *page) Six() bool {
+	return slices.ContainsFunc(p.Roads, func(r road) bool {
+		return slices.ContainsFunc(r.Hops, func(h hop) bool { return h.Stage == "slb" })
+	})
 }
 
 // Generation is the newest published.

@@ -23,6 +23,7 @@ type road struct {
 type hop struct {
 	N     int
 	ID    string // of the element
+	Stage string // the same on both roads: domain, slb, entry, rules, service, pods
 	Name  string
 	Means string
 	Items []item
@@ -64,7 +65,8 @@ func newRoad(n int, view adminapi.View, s sums) road {
 		out.Way, entry, kept, keptBy = "gateway, registry, pod", "Gateway", "Registry", "addresses kept by the registry"
 		means = "the listener road 2 enters at"
 	}
-	out.add("domain", "Domain", "DNS answers with these addresses", v.names(), counts{})
+	names, count := v.names()
+	out.add("domain", "Domain", "DNS answers with these addresses", names, count)
 	if balancers, count := v.balancers(); len(balancers) > 0 {
 		out.add("slb", "SLB", "forwards connections to a node", balancers, count)
 	}
@@ -84,7 +86,7 @@ func newRoad(n int, view adminapi.View, s sums) road {
 func (r road) Title() string { return fmt.Sprintf("Road %d", r.N) }
 
 func (r *road) add(id, name, means string, items []item, count counts) {
-	h := hop{N: len(r.Hops) + 1, ID: fmt.Sprintf("road-%d-%s", r.N, id), Name: name, Means: means, Items: items, Count: count}
+	h := hop{N: len(r.Hops) + 1, ID: fmt.Sprintf("road-%d-%s", r.N, id), Stage: id, Name: name, Means: means, Items: items, Count: count}
 	if len(items) > maxItems {
 		h.Items, h.More = items[:maxItems], len(items)-maxItems
 	}
@@ -169,14 +171,20 @@ func (v *roadView) tells(u adminapi.Upstream) int {
 	}
 }
 
-func (v *roadView) names() []item {
+func (v *roadView) names() ([]item, counts) {
 	var out []item
+	var keys []string
 	for _, r := range v.view.Records {
-		if slices.Contains(v.classes, r.Class) {
-			out = append(out, item{Name: r.Name, Note: r.Type + " " + joined(r.Addrs)})
+		if !slices.Contains(v.classes, r.Class) {
+			continue
 		}
+		k := key(adminapi.OfName, "", r.Name)
+		if !slices.Contains(keys, k) { // a name has a record per type
+			keys = append(keys, k)
+		}
+		out = append(out, item{Name: r.Name, Note: r.Type + " " + joined(r.Addrs), Count: v.sums.of(adminapi.Questions, k)})
 	}
-	return out
+	return out, v.sums.of(adminapi.Questions, keys...)
 }
 
 func (v *roadView) balancers() ([]item, counts) {
@@ -200,7 +208,7 @@ func (v *roadView) balancers() ([]item, counts) {
 		}
 		k := key(adminapi.OfListener, "", l.ID)
 		keys = append(keys, k)
-		out = append(out, item{Name: strings.Join(l.Bind, ", "), Note: l.Node, State: listenerState(l), Count: v.sums.of(adminapi.Connections, k)})
+		out = append(out, item{Name: cmp.Or(l.Node, l.ID), Note: strings.Join(l.Bind, ", "), State: listenerState(l), Count: v.sums.of(adminapi.Connections, k)})
 	}
 	return out, v.sums.of(adminapi.Connections, keys...)
 }
@@ -221,7 +229,14 @@ func (v *roadView) doors() ([]item, counts) {
 	}
 	for _, n := range v.away {
 		out = append(out, item{Name: n.Name, Note: n.Addr.String(), State: nodeState(n)})
+		for _, t := range v.view.Traffic { // what it has carried before
+			k := key(t.Part, t.Upstream, t.Name)
+			if t.Part == adminapi.OfListener && strings.HasPrefix(t.Name, n.Name+"/") && !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
 	}
+	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.Name, b.Name) }) // one that is away stays in its place
 	return out, v.sums.of(adminapi.Requests, keys...)
 }
 
@@ -264,9 +279,28 @@ func (v *roadView) services() ([]item, counts) {
 				ready++
 			}
 		}
-		out = append(out, item{Name: u.Name, Note: u.Balance, State: ratio(ready, len(u.State.Endpoints), u.State.Known), Count: v.sums.of(adminapi.Requests, k)})
+		stands := ratio(ready, len(u.State.Endpoints), u.State.Known)
+		if why, away := v.lastHeard(u); away {
+			stands.Why = why
+			if stands.Tone == good {
+				stands.Tone = warn
+			}
+		}
+		out = append(out, item{Name: u.Name, Note: u.Balance, State: stands, Count: v.sums.of(adminapi.Requests, k)})
 	}
 	return out, v.sums.of(adminapi.Requests, keys...)
+}
+
+// lastHeard tells whether a source of an upstream's addresses does not answer: what is served is what it said last.
+func (v *roadView) lastHeard(u adminapi.Upstream) (why string, away bool) {
+	for _, s := range v.view.Sources {
+		for _, k := range s.Keepers {
+			if s.Failed && slices.ContainsFunc(u.Lists, func(list string) bool { return strings.HasPrefix(list, k+":") }) {
+				return "as last heard, " + s.Error, true
+			}
+		}
+	}
+	return "", false
 }
 
 // pods are the endpoints, each address once.
@@ -296,6 +330,7 @@ func (v *roadView) pods() ([]item, counts) {
 		}
 		out = append(out, item{Name: podName(v.view.Pods, s.Endpoint), Note: s.Addr.String(), State: stands, Count: v.sums.of(adminapi.Requests, s.keys...)})
 	}
+	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.Name, b.Name) })
 	return out, v.sums.of(adminapi.Requests, keys...)
 }
 

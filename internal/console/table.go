@@ -23,20 +23,20 @@ type table struct {
 	Total int
 }
 
-// column is a heading. Numbers stand to the right.
+// column is a heading. Numbers stand to the right; only what is long is folded.
 type column struct {
-	Name   string
-	Number bool
+	Name  string
+	Class string // num, long or neither
 }
 
 // cell is one of: a text, a state, a number of the live counts.
 type cell struct {
-	Text   string
-	Word   bool // the text is a label, and translated
-	State  state
-	Count  counts
-	Show   string // which number of Count: count, errors, refused, average
-	Number bool
+	Text  string
+	Word  bool // the text is a label, and translated
+	State state
+	Count counts
+	Show  string // which number of Count: count, errors, refused, average
+	Class string // of its column
 }
 
 // maxRows is how many rows a table shows.
@@ -45,8 +45,13 @@ const maxRows = 200
 func newTable(kind adminapi.Kind, id, title string, heads ...string) *table {
 	t := &table{ID: id, Title: title, Kind: string(kind), Empty: "There are none."}
 	for _, h := range heads {
-		name, number := strings.CutPrefix(h, "#")
-		t.Head = append(t.Head, column{name, number})
+		c := column{Name: h}
+		if name, is := strings.CutPrefix(h, "#"); is {
+			c = column{name, "num"}
+		} else if name, is := strings.CutPrefix(h, "~"); is {
+			c = column{name, "long"}
+		}
+		t.Head = append(t.Head, c)
 	}
 	return t
 }
@@ -58,7 +63,7 @@ func (t *table) add(cells ...cell) {
 		return
 	}
 	for i := range cells {
-		cells[i].Number = t.Head[i].Number
+		cells[i].Class = t.Head[i].Class
 	}
 	t.Rows = append(t.Rows, cells)
 }
@@ -76,7 +81,7 @@ func live(c counts) []cell {
 
 func tables(v adminapi.View, s sums, now time.Time) []table {
 	all := []*table{diagnosticsTable(v), applicationsTable(v), routesTable(v, s), endpointsTable(v, s), nodesTable(v, s, now), podsTable(v, now), servicesTable(v),
-		recordsTable(v), listenersTable(v, s), sourcesTable(v, now)}
+		recordsTable(v, s), listenersTable(v, s), sourcesTable(v, now)}
 	out := make([]table, 0, len(all))
 	for _, t := range all {
 		out = append(out, *t)
@@ -85,7 +90,7 @@ func tables(v adminapi.View, s sums, now time.Time) []table {
 }
 
 func diagnosticsTable(v adminapi.View) *table {
-	t := newTable(adminapi.Diagnostics, "diagnostics", "Diagnostics", "Severity", "Where", "Object", "Message", "Code")
+	t := newTable(adminapi.Diagnostics, "diagnostics", "Diagnostics", "Severity", "Where", "~Object", "~Message", "Code")
 	t.Empty = "Nothing is wrong."
 	worst := slices.Clone(v.Diagnostics)
 	slices.SortStableFunc(worst, func(a, b model.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
@@ -96,7 +101,7 @@ func diagnosticsTable(v adminapi.View) *table {
 }
 
 func applicationsTable(v adminapi.View) *table {
-	t := newTable(adminapi.Roads, "applications", "Applications", "Application", "Road", "Ready", "Way in", "Rule kept in", "Addresses from")
+	t := newTable(adminapi.Roads, "applications", "Applications", "Application", "Road", "Ready", "~Way in", "~Rule kept in", "Addresses from")
 	for _, r := range v.Roads {
 		t.add(text(r.Application), word(r.Road), stands(ratio(r.Ready, r.Total, r.Known)), list(r.WayIn), list(r.RuleKeptIn), list(r.AddressesFrom))
 	}
@@ -184,10 +189,11 @@ func servicesTable(v adminapi.View) *table {
 	return t
 }
 
-func recordsTable(v adminapi.View) *table {
-	t := newTable(adminapi.Records, "records", "DNS records", "Name", "Type", "Address", "#TTL", "Source")
+func recordsTable(v adminapi.View, s sums) *table {
+	t := newTable(adminapi.Records, "records", "DNS records", "Name", "Type", "Address", "#TTL", "#Questions", "Source")
 	for _, r := range v.Records {
-		t.add(text(r.Name), text(r.Type), text(joined(r.Addrs)), text(fmt.Sprintf("%d s", r.TTL)), text(cmp.Or(place(v, r.Source), r.Origin.Source)))
+		asked := s.of(adminapi.Questions, key(adminapi.OfName, "", r.Name))
+		t.add(text(r.Name), text(r.Type), text(joined(r.Addrs)), text(fmt.Sprintf("%d s", r.TTL)), cell{Count: asked, Show: "count"}, text(cmp.Or(place(v, r.Source), r.Origin.Source)))
 	}
 	return t
 }

@@ -47,12 +47,19 @@ func (p *page) writeText(w io.Writer) error {
 	return err
 }
 
+// longestWhy keeps the columns of a road together.
+const longestWhy = 40
+
 func (r *road) writeText(b *strings.Builder) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, h := range r.Hops {
 		fmt.Fprintf(w, "%2d\t%s\t%s\t\t%s\n", h.N, strings.ToLower(h.Name), "", h.Count.String())
 		for _, i := range h.Items {
-			fmt.Fprintf(w, "\t\t%s\t%s\t%s\n", oneCell(i.Name+"  "+i.Note), oneCell(i.State.String()), i.Count.String())
+			short := i.State // the tables below tell it all
+			if why := []rune(short.Why); len(why) > longestWhy {
+				short.Why = string(why[:longestWhy]) + "…"
+			}
+			fmt.Fprintf(w, "\t\t%s\t%s\t%s\n", oneCell(i.Name+"  "+i.Note), oneCell(short.String()), i.Count.String())
 		}
 		if h.More > 0 {
 			fmt.Fprintf(w, "\t\t%d more\t\t\n", h.More)

@@ -15,7 +15,7 @@ type sum struct {
 	open                   int
 }
 
-// sums are by key: "listener||ID", "route||ID", "endpoint|UPSTREAM|ADDRESS", and "upstream||ID" for all endpoints of one. The script
+// sums are by key: "name||NAME", "listener||ID", "route||ID", "endpoint|UPSTREAM|ADDRESS", and "upstream||ID" for all endpoints of one. The script
 // adds up under the same keys.
 type sums map[string]sum
 
@@ -47,12 +47,20 @@ func (s sums) add(key string, t adminapi.Traffic) {
 // counts is what went through some parts together, as it is shown, and the keys by which the script finds it.
 type counts struct {
 	Of      string // a JSON array of keys; empty: nothing is counted here
-	Unit    string // requests, connections
+	Unit    string // requests, connections, questions
 	Count   string
 	Errors  string
 	Refused string
 	Average string // with its unit
 	Bad     bool   // there were errors
+}
+
+// Spent is what the average is of: all that a connection takes of a hop is to be connected on.
+func (c counts) Spent() string {
+	if c.Unit == string(adminapi.Connections) {
+		return "connect"
+	}
+	return "average"
 }
 
 func (s sums) of(unit adminapi.Unit, keys ...string) counts {

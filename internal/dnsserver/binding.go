@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"paifang/internal/model"
 )
 
 // binding is one address with its UDP and its TCP socket and the goroutines that read them.
@@ -75,6 +77,8 @@ func (b *binding) wait() { b.running.Wait() }
 
 // answer never lets a fault in the handling of one packet end the server.
 func (b *binding) answer(packet []byte, most int, udp bool) (out []byte) {
+	began := time.Now()
+	var name model.Host
 	defer func() {
 		if p := recover(); p != nil {
 			b.s.o.Log.Error("dns: question could not be handled", "panic", fmt.Sprint(p), "bytes", len(packet))
@@ -83,9 +87,12 @@ func (b *binding) answer(packet []byte, most int, udp bool) (out []byte) {
 				out = refusal(packet, 2) // SERVFAIL
 			}
 		}
+		if out != nil {
+			b.s.names.add(name, int(out[3]&0x0f), time.Since(began))
+		}
 	}()
-	snap := b.s.current.Load()
-	return respond(snap, packet, most, udp)
+	out, name = respond(b.s.current.Load(), packet, most, udp)
+	return out
 }
 
 // counted is answer, and counts.

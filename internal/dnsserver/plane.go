@@ -60,6 +60,7 @@ type Server struct {
 	o       Options
 	current atomic.Pointer[snapshot.Snapshot]
 	counts  counts
+	names   nameCounts
 
 	mu     sync.Mutex // guards what follows; Prepare and Commit write it, the others read
 	bound  map[key]*binding
@@ -86,7 +87,7 @@ func New(o Options) *Server {
 	o.Conns = cmp.Or(o.Conns, 512)
 	o.ConnsOfClient = cmp.Or(o.ConnsOfClient, 16)
 	o.Idle = cmp.Or(o.Idle, 10*time.Second)
-	s := &Server{o: o, bound: map[key]*binding{}}
+	s := &Server{o: o, names: nameCounts{m: map[model.Host]*nameTally{}}, bound: map[key]*binding{}}
 	s.current.Store(snapshot.Empty())
 	return s
 }

@@ -28,19 +28,19 @@ func limit(from netip.Addr, size int) int {
 }
 
 // respond returns the answer to a packet, at most most bytes long, or nil where none is due: what is too short to be a
-// message, and what is an answer itself.
-func respond(snap *snapshot.Snapshot, packet []byte, most int, udp bool) []byte {
+// message, and what is an answer itself. about is the published name that was found.
+func respond(snap *snapshot.Snapshot, packet []byte, most int, udp bool) (out []byte, about model.Host) {
 	if len(packet) < headerSize || packet[2]&0x80 != 0 {
-		return nil
+		return nil, ""
 	}
 	var q dns.Msg
 	switch {
 	case packet[2]>>3&0x0f != dns.OpcodeQuery:
-		return refusal(packet, dns.RcodeNotImplemented)
+		return refusal(packet, dns.RcodeNotImplemented), ""
 	case binary.BigEndian.Uint16(packet[4:]) != 1:
-		return refusal(packet, dns.RcodeFormatError) // RFC 9619: exactly one question
+		return refusal(packet, dns.RcodeFormatError), "" // RFC 9619: exactly one question
 	case q.Unpack(packet) != nil || len(q.Question) != 1:
-		return refusal(packet, dns.RcodeFormatError)
+		return refusal(packet, dns.RcodeFormatError), ""
 	}
 	size := most
 	if udp {
@@ -67,11 +67,11 @@ func respond(snap *snapshot.Snapshot, packet []byte, most int, udp bool) []byte 
 			m.Rcode = dns.RcodeBadVers
 			break
 		}
-		fill(snap, m)
+		about = fill(snap, m)
 	default:
-		fill(snap, m)
+		about = fill(snap, m)
 	}
-	return pack(m, packet, size)
+	return pack(m, packet, size), about
 }
 
 // optOf returns the OPT record of a question; ok is false when there are several or one with a name (RFC 6891 section 6.1.1).
@@ -122,21 +122,21 @@ func refusal(packet []byte, rcode int) []byte {
 	return out
 }
 
-// fill answers the one question of a reply.
-func fill(snap *snapshot.Snapshot, m *dns.Msg) {
+// fill answers the one question of a reply, and returns the published name that it is about.
+func fill(snap *snapshot.Snapshot, m *dns.Msg) model.Host {
 	q := m.Question[0]
 	switch {
 	case q.Qtype == dns.TypeOPT:
 		m.Rcode = dns.RcodeFormatError
-		return
+		return ""
 	case q.Qclass != dns.ClassINET:
 		m.Rcode = dns.RcodeRefused
-		return
+		return ""
 	}
 	a := Lookup(snap, q.Name, Type(q.Qtype))
 	if a.Outcome == Declined {
 		m.Rcode = dns.RcodeRefused
-		return
+		return ""
 	}
 	m.Authoritative = true
 	switch a.Outcome {
@@ -145,7 +145,7 @@ func fill(snap *snapshot.Snapshot, m *dns.Msg) {
 		fallthrough
 	case NoData:
 		m.Ns = []dns.RR{soa(snap, a.Zone, a.Zone.Name+".")}
-		return
+		return a.Host
 	}
 	switch Type(q.Qtype) {
 	case SOA:
@@ -161,6 +161,7 @@ func fill(snap *snapshot.Snapshot, m *dns.Msg) {
 	default:
 		m.Answer = addresses(q.Name, a) // in the letters of the question, as DNS 0x20 wants them
 	}
+	return a.Host
 }
 
 func addresses(name string, a Answer) []dns.RR {

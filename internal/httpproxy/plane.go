@@ -37,6 +37,8 @@ type Plane struct {
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
 	sites  map[model.Class]*boundSite
 	stores map[model.Class]*certs.Store
+	// stopped keeps what listeners have counted that are stopped and may be started again.
+	stopped []*listenerCounters
 
 	mu       sync.Mutex // over what is read from outside
 	servers  map[model.ListenerID]*server
@@ -80,7 +82,9 @@ type change struct {
 	servers  map[model.ListenerID]*server
 	opened   []opening // handles of this generation
 	fresh    []*port   // that this generation is the first with
-	gone     []*port   // not in it any more
+	stopped  []*listenerCounters
+	before   []*listenerCounters // of listeners that were stopped in the generation before
+	gone     []*port             // not in it any more
 	spare    []*listener.Handle
 	bound    []*boundRoute
 	dropped  []*boundRoute
@@ -120,6 +124,11 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 			}
 		}
 		c.servers[l.ID] = c.bindServer(ctx, l, class)
+	}
+	for l := range next.Stopped() {
+		if !l.Elsewhere && (l.Protocol == model.HTTP || l.Protocol == model.HTTPS) {
+			c.stopped = append(c.stopped, p.counters.listener(l.ID))
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		c.Abort()
@@ -247,6 +256,7 @@ func (c *change) Commit() {
 		}
 	}
 	p.sites, p.stores = c.sites, c.stores
+	c.before, p.stopped = p.stopped, c.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.servers, p.version, p.failures = c.servers, c.next.Version(), c.failures
@@ -278,6 +288,9 @@ func (c *change) Retire(ctx context.Context) {
 			p.counters.giveListener(old.counts)
 		})
 	}
+	for _, l := range c.before {
+		p.counters.giveListener(l)
+	}
 	for _, h := range c.spare {
 		h.Release(ctx) // its socket has another user
 	}
@@ -296,6 +309,9 @@ func (c *change) Abort() {
 	}
 	for _, p := range c.fresh {
 		c.plane.counters.giveListener(p.counts)
+	}
+	for _, l := range c.stopped {
+		c.plane.counters.giveListener(l)
 	}
 	for _, b := range c.bound {
 		c.plane.binder.drop(b)

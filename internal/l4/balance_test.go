@@ -227,7 +227,7 @@ func TestNoEndpointToReach(t *testing.T) {
 			t.Errorf("%s: recorded %+v", c.name, r)
 		}
 	}
-	if s := b.status(); s.Failed != 3 || s.Total != 3 {
+	if s := b.status(); s.Failed != 3 || s.Total != 3 || s.Connecting <= 0 {
 		t.Errorf("status %+v", s)
 	}
 }

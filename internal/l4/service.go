@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"paifang/internal/listener"
 	"paifang/internal/model"
@@ -22,6 +23,7 @@ type service struct {
 
 	total, failed, cut atomic.Uint64
 	sent, received     atomic.Int64
+	connecting         atomic.Int64 // nanoseconds
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -34,13 +36,15 @@ type ListenerStatus struct {
 	Listener model.ListenerID `json:"listener"`
 	Route    model.RouteID    `json:"route"`
 	Upstream model.UpstreamID `json:"upstream"`
-	Addrs    []netip.AddrPort `json:"addrs"`    // as bound
-	Open     int              `json:"open"`     // connections now
-	Total    uint64           `json:"total"`    // connections ever
-	Failed   uint64           `json:"failed"`   // for which no endpoint could be reached
-	Cut      uint64           `json:"cut"`      // closed because they did not end while draining
-	Sent     int64            `json:"sent"`     // bytes to endpoints, of connections that have ended
-	Received int64            `json:"received"` // bytes from endpoints, of connections that have ended
+	Addrs    []netip.AddrPort `json:"addrs"` // as bound
+	Open     int              `json:"open"`  // connections now
+	Total    uint64           `json:"total"` // connections ever
+	// Connecting is how long it took, of all connections together, until one to an endpoint stood or none could be had.
+	Connecting time.Duration `json:"connecting"`
+	Failed     uint64        `json:"failed"`   // for which no endpoint could be reached
+	Cut        uint64        `json:"cut"`      // closed because they did not end while draining
+	Sent       int64         `json:"sent"`     // bytes to endpoints, of connections that have ended
+	Received   int64         `json:"received"` // bytes from endpoints, of connections that have ended
 }
 
 func newService(p *Plane, l model.Listener, route model.RouteID, h *upstream.Handle) *service {
@@ -53,7 +57,7 @@ func newService(p *Plane, l model.Listener, route model.RouteID, h *upstream.Han
 func (s *service) status() ListenerStatus {
 	out := ListenerStatus{
 		Listener: s.listener.ID, Route: s.route, Upstream: s.upstream.ID(), Total: s.total.Load(), Failed: s.failed.Load(),
-		Cut: s.cut.Load(), Sent: s.sent.Load(), Received: s.received.Load(),
+		Connecting: time.Duration(s.connecting.Load()), Cut: s.cut.Load(), Sent: s.sent.Load(), Received: s.received.Load(),
 	}
 	for _, h := range s.sockets {
 		if h != nil {
@@ -142,7 +146,9 @@ func (s *service) serve(c *listener.Conn) {
 func (s *service) run(x *session) {
 	defer s.leave(x)
 	s.total.Add(1)
-	if x.connect() {
+	reached := x.connect()
+	s.connecting.Add(int64(x.connecting))
+	if reached {
 		x.carry()
 	} else {
 		s.failed.Add(1)

@@ -76,6 +76,17 @@ func (s *Snapshot) Contents() Contents { return s.c }
 // Listeners yields the listeners by ID.
 func (s *Snapshot) Listeners() iter.Seq[model.Listener] { return slices.Values(s.c.Listeners) }
 
+// Stopped yields the listeners that were stopped by hand, by ID: they are not served, and may come back.
+func (s *Snapshot) Stopped() iter.Seq[model.Listener] {
+	return func(yield func(model.Listener) bool) {
+		for _, l := range s.c.Declared {
+			if l.Stopped && !yield(l) {
+				return
+			}
+		}
+	}
+}
+
 // Listener returns a listener by its ID.
 func (s *Snapshot) Listener(id model.ListenerID) (model.Listener, bool) {
 	i, ok := slices.BinarySearchFunc(s.c.Listeners, id, func(l model.Listener, id model.ListenerID) int {

@@ -76,7 +76,9 @@ func (p *Plan) Commands() []Command {
 			Command{self() + " get" + admin + " routes", "hosts and paths, and where they lead"},
 			Command{self() + " get" + admin + " diagnostics", "what is wrong"})
 	}
-	return append(out, Command{self() + " get" + admin + " roads", "which application is on which road"})
+	out = append(out, Command{self() + " get" + admin + " roads", "which application is on which road"})
+	curl(fmt.Sprintf("http://%s/", p.Addr["admin"]), "both roads with what goes through them; in a browser: live")
+	return out
 }
 
 // watching is what is read, by its whole path, and a hint where there is nothing in it yet.

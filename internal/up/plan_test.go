@@ -223,6 +223,7 @@ func TestCommands(t *testing.T) {
 		"curl -H 'Host: gateway.test' http://127.0.0.20:8080/order/42\n",
 		" explain http://shop.test/order/42\n",
 		"curl '127.0.0.1:8848/nacos/v1/ns/instance/list?serviceName=nacos-order-service'\n",
+		"curl http://127.0.0.1:8088/\n",
 	} {
 		if got := lines(p); !strings.Contains(got, want) {
 			t.Errorf("no %sin\n%s", want, got)

@@ -43,7 +43,11 @@ func (p *Plan) CheckPorts(ctx context.Context) error {
 	var b strings.Builder
 	b.WriteString("these addresses cannot be used:\n")
 	for _, t := range all {
-		fmt.Fprintf(&b, "  %-15s %-21s %s", t.Piece, t.at, t.reason())
+		at := t.at.String()
+		if t.UDP {
+			at += "/" + t.network
+		}
+		fmt.Fprintf(&b, "  %-15s %-21s %s", t.Piece, at, t.reason())
 		if t.holder = holder(t.network, t.at); t.holder != "" {
 			fmt.Fprintf(&b, " by %s", t.holder)
 		}

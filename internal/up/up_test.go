@@ -39,6 +39,7 @@ func TestTwoRoads(t *testing.T) {
 			s := startUp(t, Options{Addresses: addresses})
 			t.Run("names", s.names)
 			t.Run("roads", s.roads)
+			t.Run("traffic", s.traffic)
 			t.Run("registry", s.registered)
 			t.Run("explain", s.explained)
 			t.Run("elsewhere", s.elsewhere)
@@ -93,6 +94,30 @@ func (s *stand) roads(t *testing.T) {
 		}
 		if len(pods) != 2 {
 			t.Errorf("%s: four requests reached %v, want both pods", road.host, pods)
+		}
+	}
+}
+
+// traffic: every hop of both roads has counted what the parts of the test before sent, and how long it took.
+func (s *stand) traffic(t *testing.T) {
+	s = s.in(t)
+	at := func(pod string) string {
+		p, _ := s.pod(pod)
+		return p.Reached[0].String()
+	}
+	hops := map[string][]string{ // by unit
+		string(adminapi.Questions):   {"name shop.test", "name gateway.test"},
+		string(adminapi.Connections): {"listener slb/http"},
+		string(adminapi.Requests): {"listener node-1/http", "listener node-2/http", "listener gateway/http", "route ingress/", "route springgw/",
+			"endpoint " + at("order-a"), "endpoint " + at("order-b")},
+	}
+	for unit, names := range hops {
+		for _, name := range names {
+			s.until(name+" has counted", func() bool {
+				return slices.ContainsFunc(s.read(adminapi.Traffics).Traffic, func(c adminapi.Traffic) bool {
+					return string(c.Unit) == unit && strings.HasPrefix(string(c.Part)+" "+c.Name, name) && c.Count > 0 && c.Errors == 0 && c.Latency > 0
+				})
+			})
 		}
 	}
 }
@@ -317,6 +342,9 @@ func (s *stand) pieces(t *testing.T) {
 		s.until(p.name+" answers no more", func() bool { return !p.answers() })
 		if p.name == "gateway" && len(s.instances("paifang-gateway")) != 0 {
 			t.Error("the gateway is registered while it is stopped")
+		}
+		if p.name == "gateway" && !slices.ContainsFunc(s.read(adminapi.Traffics).Traffic, func(c adminapi.Traffic) bool { return c.Name == "gateway/http" && c.Count > 0 }) {
+			t.Error("what the gateway has counted is forgotten while it is stopped")
 		}
 		if err := s.admin.Act(t.Context(), p.name, adminapi.Start, ""); err != nil {
 			t.Fatal(err)

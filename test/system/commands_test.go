@@ -48,6 +48,7 @@ func promises(u *up) []struct{ command, output string } {
 		{` explain .*http://gateway\.test`, `(?s)takes road 2: gateway, registry, pod\n 1 client .*\n 2 dns .*\n 3 connect .*\n 4 route .*\n 5 registry .*\n 6 endpoint .*\n 7 pod .*\n 8 answer +200 `},
 		{`^curl .*serviceName=nacos-order-service`, `(?s)("healthy":true.*){2}`},
 		{` get .*roads`, `order-service +both .*2/2`},
+		{`^curl .*http://` + regexp.QuoteMeta(u.at("127.0.0.1:8088")) + `/$`, `(?s)ROAD 1: .*order-service:80 .*2/2 ready.*ROAD 2: .*nacos-order-service .*2/2 ready`},
 	}
 }
 

@@ -82,11 +82,11 @@ func New(more ...model.Objects) *State {
 			SLBNodes: {Known: true, Next: addr("127.0.0.11:8080"), Endpoints: []explain.Endpoint{
 				endpoint("127.0.0.11:8080", "", ""), endpoint("127.0.0.12:8080", "", "")}},
 			OrderService: {Known: true, Next: addr("127.1.2.2:8080"), Endpoints: pods()},
-			LBOrder:      {Known: true, Next: addr("127.1.1.2:8080"), Endpoints: pods()},
+			LBOrder:      {Known: true, Next: addr("127.1.1.2:8080"), Endpoints: registered()},
 		},
 		ByList: map[model.EndpointsID]explain.List{
 			Service:  {ID: Service, Known: true, Heard: Now, Endpoints: instances()},
-			Registry: {ID: Registry, Known: true, Revision: 7, Heard: Now.Add(-3200 * time.Millisecond), Endpoints: instances()},
+			Registry: {ID: Registry, Known: true, Revision: 7, Heard: Now.Add(-3200 * time.Millisecond), Endpoints: []model.Endpoint{{Addr: addr("127.1.1.2:8080")}, {Addr: addr("127.1.2.2:8080")}}},
 			Nodes: {ID: Nodes, Known: true, Endpoints: []model.Endpoint{
 				{Addr: addr("127.0.0.11:8080"), Node: "node-1"}, {Addr: addr("127.0.0.12:8080"), Node: "node-2"}}},
 		},
@@ -203,6 +203,11 @@ func endpoint(at, name, node string) explain.Endpoint {
 
 func pods() []explain.Endpoint {
 	return []explain.Endpoint{endpoint("127.1.1.2:8080", "order-a", "node-1"), endpoint("127.1.2.2:8080", "order-b", "node-2")}
+}
+
+// registered are the same pods as a registry knows them: by address alone.
+func registered() []explain.Endpoint {
+	return []explain.Endpoint{endpoint("127.1.1.2:8080", "", ""), endpoint("127.1.2.2:8080", "", "")}
 }
 
 func instances() []model.Endpoint {

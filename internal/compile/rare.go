@@ -36,13 +36,14 @@ func claimed[T any](c *compiler, kind string, all []T, id func(*T) string, origi
 
 func noPriority[T any](*T) int { return 0 }
 
-// rareObjects makes anew the short lists: listeners, L4 routes, certificates, zones, workloads.
+// rareObjects makes anew the short lists: listeners, L4 routes, certificates, TLS policies, zones, workloads.
 func (c *compiler) rareObjects() {
 	var o model.Objects
 	for _, g := range c.next.Kept.Rare.All() {
 		o.Listeners = append(o.Listeners, g.Listeners...)
 		o.L4Routes = append(o.L4Routes, g.L4Routes...)
 		o.Certificates = append(o.Certificates, g.Certificates...)
+		o.TLSPolicies = append(o.TLSPolicies, g.TLSPolicies...)
 		o.Zones = append(o.Zones, g.Zones...)
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
@@ -57,6 +58,7 @@ func (c *compiler) rareObjects() {
 	c.next.Certificates = claimed(c, "certificate", o.Certificates,
 		func(x *model.Certificate) string { return string(x.ID) },
 		func(x *model.Certificate) model.Origin { return x.Origin }, noPriority, func(x *model.Certificate) error { return x.Validate() })
+	c.next.TLSPolicies = c.policies(o.TLSPolicies)
 	c.next.Zones = claimed(c, "zone", o.Zones,
 		func(z *model.Zone) string { return z.Name },
 		func(z *model.Zone) model.Origin { return z.Origin }, noPriority, func(z *model.Zone) error { return z.Validate() })

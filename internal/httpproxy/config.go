@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/listener"
@@ -26,6 +27,8 @@ type Config struct {
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
 	Limits    http1.Limits // of request heads
+	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
+	Tickets *certs.Tickets
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
@@ -53,6 +56,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Recorder == nil {
 		c.Recorder = noRecorder{}
+	}
+	if c.Tickets == nil {
+		c.Tickets = certs.NewTickets(certs.TicketConfig{})
 	}
 	t := &c.Timeouts
 	setDefault(&t.Handshake, 10*time.Second)

@@ -1,7 +1,6 @@
 package httpproxy
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/upstream"
 )
@@ -24,6 +24,7 @@ type conn struct {
 	nc       net.Conn
 	tcp      *net.TCPConn // nc itself, or below TLS
 	secure   bool
+	session  *certs.Session // what the TLS handshake came to; nil in clear text
 	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
 	local    netip.AddrPort
 	peerText string // the client's address alone
@@ -76,8 +77,11 @@ func (c *conn) close() {
 }
 
 func (c *conn) handshake() bool {
-	t := tls.Server(c.nc, c.port.tls)
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil || t.Handshake() != nil {
+	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+		return false
+	}
+	t, session, err := c.port.site.Load().tls.Handshake(c.nc)
+	if err != nil {
 		return false
 	}
 	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {
@@ -85,7 +89,7 @@ func (c *conn) handshake() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nc = t
+	c.nc, c.session = t, session
 	return true
 }
 

@@ -101,7 +101,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		plane: p, next: next, sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
 		servers: map[model.ListenerID]*server{},
 	}
-	secure := map[model.Class]bool{}
+	bound := map[model.Class]bool{}
 	for l := range next.Listeners() {
 		if l.Elsewhere || l.Protocol != model.HTTP && l.Protocol != model.HTTPS {
 			continue
@@ -110,9 +110,9 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		if c.sites[class] == nil {
 			c.sites[class] = c.bindSite(p.sites[class], next.Site(class))
 		}
-		if l.Protocol == model.HTTPS && !secure[class] {
-			secure[class] = true
-			if err := c.bindCertificates(class); err != nil {
+		if !bound[class] {
+			bound[class] = true
+			if err := c.bindTLS(class); err != nil {
 				c.Abort()
 				return nil, err
 			}
@@ -159,26 +159,6 @@ func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 	return &boundSite{source: next, hosts: hosts}
 }
 
-// bindCertificates prepares the certificates of a class.
-func (c *change) bindCertificates(class model.Class) error {
-	store := c.plane.stores[class]
-	if store == nil {
-		var err error
-		if store, err = certs.New(); err != nil {
-			return fmt.Errorf("httpproxy: make certificate store of %s: %w", class, err)
-		}
-	}
-	var list []model.Certificate
-	for cert := range c.next.Certificates(class) {
-		list = append(list, cert)
-	}
-	commit, failures := store.Prepare(list)
-	c.stores[class] = store
-	c.commits = append(c.commits, commit)
-	c.failures = append(c.failures, failures...)
-	return nil
-}
-
 // bindServer takes over the ports that stay and opens those that are new.
 func (c *change) bindServer(ctx context.Context, l model.Listener, class model.Class) *server {
 	s := &server{listener: l}
@@ -199,10 +179,7 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 			continue
 		}
 		if p == nil {
-			p = &port{plane: c.plane, at: at}
-			if l.Protocol == model.HTTPS {
-				p.tls = c.stores[class].Config([]string{"http/1.1"})
-			}
+			p = &port{plane: c.plane, at: at, secure: l.Protocol == model.HTTPS}
 		}
 		c.opened = append(c.opened, opening{p, h})
 		s.ports = append(s.ports, p)
@@ -219,9 +196,10 @@ func (c *change) Commit() {
 		commit()
 	}
 	for _, s := range c.servers {
+		class := s.listener.EffectiveClass()
 		st := &site{
-			listener: s.listener, hosts: c.sites[s.listener.EffectiveClass()].hosts, version: c.next.Version(),
-			via: viaName(p.instance, s.listener.ID),
+			listener: s.listener, hosts: c.sites[class].hosts, version: c.next.Version(),
+			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener),
 		}
 		for _, port := range s.ports {
 			port.site.Store(st)
@@ -242,7 +220,9 @@ func (c *change) Commit() {
 	for port := range p.draining { // requests that come yet are served by what is current
 		was := port.site.Load()
 		if bound := c.sites[was.listener.EffectiveClass()]; bound != nil {
-			port.site.Store(&site{was.listener, bound.hosts, c.next.Version(), was.via})
+			next := *was
+			next.hosts, next.version = bound.hosts, c.next.Version()
+			port.site.Store(&next)
 		}
 	}
 }

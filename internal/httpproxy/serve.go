@@ -15,6 +15,7 @@ import (
 // serve reads one request and answers it. It returns whether the connection can be used for another.
 func (w *work) serve() bool {
 	c, x := w.c, &w.x
+	x.TLS = c.session
 	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
 	x.Request.Reset()
 	x.Response.Reset()
@@ -64,6 +65,9 @@ func (w *work) refuseHead(err error) bool {
 // dispatch finds the route and does what it says.
 func (w *work) dispatch() {
 	x := &w.x
+	if w.misdirected() {
+		return
+	}
 	if w.loops() {
 		w.own(508, model.CodeLoop)
 		return
@@ -99,7 +103,9 @@ func (w *work) dispatch() {
 	case model.Respond:
 		x.Respond(a.Status, a.Code, a.Body)
 	default:
-		w.forward()
+		if !w.needsTLS() {
+			w.forward()
+		}
 		return
 	}
 	b.chain.Response(x)

@@ -28,13 +28,13 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	if len(w.wire) <= joinBelow {
 		w.out = append(w.out, w.wire...)
 		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		n, err = up.TCP.Write(w.out)
+		n, err = up.Stream.Write(w.out)
 	} else {
 		w.vector[0], w.vector[1] = w.out, w.wire
 		w.buffers = net.Buffers(w.vector[:2])
 		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
 		var n64 int64
-		n64, err = w.buffers.WriteTo(up.TCP)
+		n64, err = w.buffers.WriteTo(up.Stream)
 		n = int(n64)
 	}
 	if c.watch.leave() {
@@ -109,7 +109,7 @@ func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	} else {
 		c.watch.enter(awaiting, deadline)
 	}
-	n, err := up.TCP.Read(into)
+	n, err := up.Stream.Read(into)
 	if c.watch.leave() {
 		return n, errLate
 	}

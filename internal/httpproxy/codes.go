@@ -16,7 +16,6 @@ const (
 	CodeUpstreamReset    model.Code = "upstream-reset"    // 502: the endpoint closed before the answer, or within it
 	CodeUpstreamTimeout  model.Code = "upstream-timeout"  // 504: the endpoint did not answer, or go on, in time
 	CodeUpstreamProtocol model.Code = "upstream-protocol" // 502: the endpoint's answer breaks HTTP
-	CodeUpstreamTLS      model.Code = "upstream-tls"      // 502: the endpoint wants TLS, which is not spoken to upstreams yet
 	CodeShutdown         model.Code = "shutdown"          // the listener closed before the request was done
 	CodeRetired          model.Code = "retired"           // an upgraded connection whose route went was ended
 	CodeBadRequestBody   model.Code = "bad-request-body"  // 400: the body broke its framing while it was sent on

@@ -42,6 +42,7 @@ type Timeouts struct {
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
+	UpstreamTLS   time.Duration // the handshake with an endpoint, after it; default 5 s
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
 	ResponseBody  time.Duration // between two parts of an answer; default 60 s
 	Write         time.Duration // until a client, or an upstream, takes the next part; default 60 s
@@ -66,6 +67,7 @@ func (c *Config) setDefaults() {
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
 	setDefault(&t.Connect, time.Second)
+	setDefault(&t.UpstreamTLS, 5*time.Second)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.ResponseBody, time.Minute)
 	setDefault(&t.Write, time.Minute)

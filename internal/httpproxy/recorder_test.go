@@ -31,9 +31,15 @@ func newRecorder(t testing.TB, f answerFunc) *recorder {
 		t.Fatal(err)
 	}
 	rec := &recorder{Listener: ln, open: map[net.Conn]bool{}}
+	rec.serve(f)
+	t.Cleanup(rec.stop)
+	return rec
+}
+
+func (rec *recorder) serve(f answerFunc) {
 	rec.wg.Go(func() {
 		for {
-			c, err := ln.Accept()
+			c, err := rec.Accept()
 			if err != nil {
 				return
 			}
@@ -54,8 +60,6 @@ func newRecorder(t testing.TB, f answerFunc) *recorder {
 			})
 		}
 	})
-	t.Cleanup(rec.stop)
-	return rec
 }
 
 func (r *recorder) stop() {

@@ -18,9 +18,13 @@ func (c *compiler) policies(all []model.TLSPolicy) []model.TLSPolicy {
 	var ds []model.Diagnostic
 	for _, p := range all {
 		err := p.Validate()
+		p.Hosts = slices.DeleteFunc(slices.Clone(p.Hosts), func(h model.Host) bool { return h.Validate() != nil })
+		placed := len(p.Hosts) > 0 && len(p.Attach) > 0
 		if err != nil {
 			d := invalid(p.Origin, err)
-			d.Message += "; requests for its hosts are refused"
+			if placed {
+				d.Message += "; requests for its hosts are refused"
+			}
 			ds = append(ds, d)
 			p.Reject = cmp.Or(p.Reject, d.Code)
 		}
@@ -29,8 +33,7 @@ func (c *compiler) policies(all []model.TLSPolicy) []model.TLSPolicy {
 				Message: fmt.Sprintf("TLS policy %s is already defined by %s: give one of them another name; requests for hosts that only this one names are refused", p.ID, out[n-1].Origin)})
 			p.Reject = cmp.Or(p.Reject, model.CodeDuplicateID)
 		}
-		p.Hosts = slices.DeleteFunc(slices.Clone(p.Hosts), func(h model.Host) bool { return h.Validate() != nil })
-		if len(p.Hosts) > 0 && len(p.Attach) > 0 {
+		if placed {
 			out = append(out, p)
 		}
 	}

@@ -76,6 +76,7 @@ type App struct {
 	gateway *registration
 	store   *snapshot.Store
 	hub     *hub.Hub
+	keys    *ticketFile
 	loops   *loops
 	local   *adminapi.Local
 	admin   net.Listener
@@ -99,14 +100,22 @@ func (a *App) build() error {
 	if a.access, err = openAccessLog(a.cfg.Log.Access); err != nil {
 		return err
 	}
+	if a.keys, err = newTicketFile(a.cfg.TLS, a.log); err != nil {
+		return err
+	}
+	roots, err := a.cfg.TLS.roots()
+	if err != nil {
+		return err
+	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log})
-	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
+	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed, Roots: roots})
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
-		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
+		Tickets:  a.keys.tickets,
+		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), Handshake: a.cfg.TLS.Handshake.or(0), UpstreamTLS: a.cfg.TLS.UpstreamHandshake.or(0)},
 	})
 	if err != nil {
 		return err
@@ -149,7 +158,7 @@ func (a *App) buildAdmin() error {
 	a.local = &adminapi.Local{
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
 		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a, Carrier: a,
-		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops}, Traces: a.ring,
+		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, a.keys}, Traces: a.ring,
 	}
 	if a.pods != nil {
 		a.local.Pods = podRows{a.pods}
@@ -193,6 +202,7 @@ func (a *App) Run(outer context.Context) error {
 	}
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
+	keys := r.run("ticket keys", a.keys.run)
 
 	<-ctx.Done()
 	var failed error
@@ -200,6 +210,7 @@ func (a *App) Run(outer context.Context) error {
 		failed = context.Cause(ctx)
 	}
 	bind.stop()
+	keys.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }

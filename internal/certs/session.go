@@ -83,6 +83,17 @@ func (h *handshake) session(cs tls.ConnectionState) *Session {
 	return s
 }
 
+// Dry returns the session that a handshake for a server name would come to, of a client that shows a good certificate where it
+// is asked for one: for those who explain.
+func (s *Store) Dry(name string) *Session {
+	x := s.index.Load()
+	name = normal(name)
+	return &Session{Name: name, store: s, cert: s.certificate(x, name), rules: x.of(name)}
+}
+
+// Asks is what the handshake asked of the client.
+func (s *Session) Asks() model.ClientAuth { return s.rules.auth }
+
 // Refuses returns why a request for a host, in its normal form, is not served on this connection; "" if it is. The host is
 // held to the rules that are in force now, so a connection from before a change of them is of no use after it:
 // CodeMisdirected where the host asks other things of TLS than the connection went through, or where it has a certificate

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -205,4 +206,11 @@ func (t *Tickets) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionSta
 		return nil, stamp{}
 	}
 	return ss, s
+}
+
+// Holds tells whether tickets that were made with a key can be read: for tests of those who bring keys.
+func (t *Tickets) Holds(key [32]byte) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.ContainsFunc(t.keys, func(k ticketKey) bool { return k.bytes == key })
 }

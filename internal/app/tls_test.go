@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"paifang/internal/certs/certstest"
+	"paifang/internal/document"
 )
 
 // free is an address that nobody has at the moment.
@@ -175,6 +176,29 @@ func TestTicketKeysAreFollowed(t *testing.T) {
 	until(t, "the removal", func() bool { return len(f.Diagnostics()) == 1 })
 	if !holds(3) {
 		t.Error("a key went with its file")
+	}
+}
+
+// TestPageOfTLS: the documents on the page are documents.
+func TestPageOfTLS(t *testing.T) {
+	text, err := os.ReadFile("../../docs/tls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	if len(blocks) != 2 {
+		t.Errorf("%d documents", len(blocks))
+	}
+	for _, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		docs, problems := document.Split("tls.md", []byte(b))
+		if len(docs) != 1 || len(problems) != 0 {
+			t.Fatal(problems)
+		}
+		o, problems := document.Parse(docs[0], "test")
+		if len(problems) != 0 || len(o.TLSPolicies)+len(o.Upstreams) != 1 {
+			t.Errorf("%v in\n%s", problems, b)
+		}
 	}
 }
 

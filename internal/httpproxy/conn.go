@@ -37,6 +37,7 @@ type conn struct {
 	up       atomic.Pointer[upstream.Conn]
 	left     atomic.Bool                // the client has closed
 	cut      atomic.Bool                // the drain of its server is over
+	deaf     bool                       // the last write failed; the goroutine's own
 	once     atomic.Bool                // at least one request was served
 	upgraded atomic.Pointer[boundRoute] // while it is a tunnel
 
@@ -69,7 +70,11 @@ func (c *conn) serve() {
 
 func (c *conn) close() {
 	c.port.forget(c)
-	_ = c.nc.Close()
+	if c.deaf || c.cut.Load() {
+		_ = c.tcp.Close() // TLS would wait for seconds to tell its end to somebody who takes nothing
+	} else {
+		_ = c.nc.Close()
+	}
 	if c.buf != nil {
 		c.plane.blocks.give(c.buf)
 		c.buf = nil
@@ -82,6 +87,7 @@ func (c *conn) handshake() bool {
 	}
 	t, session, err := c.port.site.Load().tls.Handshake(c.nc)
 	if err != nil {
+		c.plane.cfg.Log.Debug("a TLS handshake failed", "client", c.peer, "err", err)
 		return false
 	}
 	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {
@@ -141,6 +147,7 @@ func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
 func (c *conn) write(b []byte) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
 	_, err := c.nc.Write(b)
+	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate
 	}
@@ -151,6 +158,7 @@ func (c *conn) write(b []byte) error {
 func (c *conn) writeBuffers(b *net.Buffers) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
 	_, err := b.WriteTo(c.nc)
+	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate
 	}

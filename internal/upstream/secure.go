@@ -132,7 +132,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, errDry
 	}
 	n, err := w.TCPConn.Read(p)
-	w.ended = err == io.EOF
+	w.ended = errors.Is(err, io.EOF)
 	return n, err
 }
 

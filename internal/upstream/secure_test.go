@@ -429,7 +429,7 @@ func TestStaleTLS(t *testing.T) {
 		c.Stream.SetDeadline(time.Time{})
 		return c
 	}
-	if c := ask(func(*tls.Conn) {}); c.Stale() || c.Stale() {
+	if c := ask(func(*tls.Conn) {}); c.Stale() {
 		t.Error("a good one is stale")
 	} else if _, err := io.WriteString(c.Stream, "x"); err != nil {
 		t.Errorf("after looking, it is of no use: %v", err)

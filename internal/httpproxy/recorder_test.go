@@ -56,7 +56,7 @@ func (r *recorder) serve(f answerFunc) {
 					r.mu.Unlock()
 				}()
 				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-				f(c, bufio.NewReader(io.TeeReader(c, recorderWriter{rec, i})))
+				f(c, bufio.NewReader(io.TeeReader(c, recorderWriter{r, i})))
 			})
 		}
 	})

@@ -88,7 +88,7 @@ func (e *Endpoint) secure(ctx context.Context, c *Conn, o DialOptions) (*Conn, e
 	name := l.serverName(o.Name, e.Name)
 	t, w, err := l.handshake(within, c.TCP, name, o.Protocols)
 	if err != nil {
-		code := l.secureFailed(ctx, within, err)
+		code := l.secureFailed(ctx, within, o.Name, err)
 		c.Close()
 		return nil, &Error{Code: code, msg: "TLS with " + l.key.Addr.String() + " as " + name, err: err}
 	}

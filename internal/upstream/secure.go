@@ -202,23 +202,35 @@ func (l *live) handshake(ctx context.Context, tcp *net.TCPConn, name string, pro
 }
 
 // secureFailed says whose failure a handshake was, and notes one that every further handshake would meet with too. What the
-// certificate is to blame for is a matter of the server name that was asked for, or of these settings, and says nothing about
-// the address: others may be served there.
-func (l *live) secureFailed(ctx, within context.Context, err error) model.Code {
-	var record tls.RecordHeaderError
-	var network *net.OpError
+// certificate is to blame for is a matter of these settings, or of the server name that was asked for, and says nothing about
+// the address: others may be served there. literal is a name that this route alone asks for.
+func (l *live) secureFailed(ctx, within context.Context, literal string, err error) model.Code {
+	code := CodeTLS
 	switch {
 	case ctx.Err() != nil:
 		return CodeConnectCancelled
 	case within.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		l.note(true, CodeTLSTimeout)
-		return CodeTLSTimeout
-	case errors.As(err, &record): // no TLS is spoken there
-		l.note(true, CodeTLS)
-	case errors.As(err, &network) && network.Op != "remote error" && network.Op != "local error": // the connection broke
-		l.note(true, CodeTLS)
+		code = CodeTLSTimeout
+	case !broke(err):
+		return code
 	}
-	return CodeTLS
+	if l.poolName(literal) == "" {
+		l.note(true, code)
+	}
+	return code
+}
+
+// broke tells a handshake that ended because no TLS is spoken, or the connection went, from one that ended in words of TLS.
+func broke(err error) bool {
+	var record tls.RecordHeaderError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return true
+	case errors.As(err, &network):
+		return network.Op != "remote error" && network.Op != "local error"
+	}
+	return false
 }
 
 // IsAlert tells whether a connection ended since the endpoint refused it in words of TLS: with version 1.3 a client's certificate is

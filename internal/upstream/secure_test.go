@@ -352,6 +352,11 @@ func TestTLSFailuresAreTheirsAlone(t *testing.T) {
 		if code(err) != c.want || e.Up() || !plain.Up() {
 			t.Errorf("%s: %v, up %t, plain up %t", c.how, err, e.Up(), plain.Up())
 		}
+		if c2, err := plain.Dial(t.Context(), DialOptions{}); err == nil {
+			c2.Close()
+		} else {
+			t.Errorf("%s: in clear text: %v", c.how, err)
+		}
 		if st := h.Snapshot().Endpoints[0]; st.Down != c.want || st.OpenConns != 0 {
 			t.Errorf("%s: %+v", c.how, st)
 		}
@@ -361,9 +366,16 @@ func TestTLSFailuresAreTheirsAlone(t *testing.T) {
 		eventually(t, "it is back once it speaks TLS", e.Up)
 	}
 	mu.Lock()
-	how = "silent"
+	how = "closes"
 	mu.Unlock()
 	_, _, e := secureOne(t, Config{}, model.Endpoint{Addr: addr, Secure: true}, model.UpstreamTLS{CA: ca.PEM()})
+	if _, err := e.Dial(t.Context(), DialOptions{Name: "pay.test"}); code(err) != CodeTLS || !e.Up() {
+		t.Errorf("a name of one route alone: %v, up %t", err, e.Up())
+	}
+	mu.Lock()
+	how = "silent"
+	mu.Unlock()
+	_, _, e = secureOne(t, Config{}, model.Endpoint{Addr: addr, Secure: true}, model.UpstreamTLS{CA: ca.PEM()})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := e.Dial(ctx, DialOptions{}); code(err) != CodeConnectCancelled || !e.Up() {

@@ -153,7 +153,8 @@ func (g *gatherer) upstreams() []Upstream {
 	var out []Upstream
 	for u := range g.snap.Upstreams() {
 		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: "round robin", Source: g.at(u.Origin), Origin: u.Origin,
-			State: g.state(u.ID, ""), L4: l4[u.ID]}
+			State: g.state(u.ID, ""), L4: l4[u.ID],
+			TLS: UpstreamTLS{Mode: u.TLS.Mode, Name: u.TLS.Name, SkipVerify: u.TLS.SkipVerify, OwnCA: u.TLS.CA != "", Client: u.TLS.Chain != ""}}
 		for _, id := range u.Endpoints {
 			row.Lists = append(row.Lists, id.String())
 		}
@@ -247,10 +248,24 @@ func (g *gatherer) listeners() []Listener {
 				row.Certificates = append(row.Certificates, Certificate{ID: string(c.ID), Hosts: c.Hosts, Secret: c.Secret, Source: g.at(c.Origin), Origin: c.Origin})
 			}
 		}
+		row.TLS = g.listenerTLS(l)
 		if g.local.Listeners != nil {
 			row.ListenerState, _ = g.local.Listeners.ListenerState(l.ID)
 		}
 		out = append(out, row)
+	}
+	return out
+}
+
+// listenerTLS is what a listener asks of handshakes, nil in clear text.
+func (g *gatherer) listenerTLS(l model.Listener) *ListenerTLS {
+	if l.Protocol != model.HTTPS {
+		return nil
+	}
+	out := &ListenerTLS{MinVersion: cmp.Or(l.TLS.MinVersion, model.TLS12), MaxVersion: cmp.Or(l.TLS.MaxVersion, model.TLS13), Ciphers: l.TLS.Ciphers}
+	for p := range g.snap.TLSPolicies(l.EffectiveClass()) {
+		out.Policies = append(out.Policies, TLSPolicy{ID: string(p.ID), Hosts: p.Hosts, ClientAuth: p.ClientAuth, CASecret: p.CASecret, Reject: p.Reject,
+			Source: g.at(p.Origin), Origin: p.Origin})
 	}
 	return out
 }

@@ -98,6 +98,16 @@ type Upstream struct {
 	State   explain.Upstream `json:"state"`
 	SeenBy  string           `json:"seenBy,omitempty"` // the process whose picker this is, where there are several
 	L4      bool             `json:"l4,omitempty"`     // connections are forwarded to it, not requests
+	TLS     UpstreamTLS      `json:"tls,omitzero"`
+}
+
+// UpstreamTLS is how TLS to endpoints is spoken, without keys and certificates.
+type UpstreamTLS struct {
+	Mode       model.UpstreamTLSMode `json:"mode,omitempty"`
+	Name       string                `json:"name,omitempty"`       // that is sent and verified; empty: the route's or the endpoint's
+	SkipVerify bool                  `json:"skipVerify,omitempty"` // any certificate will do
+	OwnCA      bool                  `json:"ownCA,omitempty"`      // verified against CAs of its own
+	Client     bool                  `json:"client,omitempty"`     // a certificate is shown
 }
 
 // Endpoint is one address of one list.
@@ -136,7 +146,27 @@ type Listener struct {
 	Names        []string       `json:"names,omitempty"`    // of the listener itself, in DNS
 	HostRule     model.HostRule `json:"hostRule,omitempty"` // what becomes of a request that its most specific host does not take
 	Certificates []Certificate  `json:"certificates,omitempty"`
+	TLS          *ListenerTLS   `json:"tls,omitempty"` // nil in clear text
 	Source       string         `json:"source,omitempty"`
+}
+
+// ListenerTLS is what a listener asks of handshakes.
+type ListenerTLS struct {
+	MinVersion model.TLSVersion `json:"minVersion"`
+	MaxVersion model.TLSVersion `json:"maxVersion"`
+	Ciphers    []string         `json:"ciphers,omitempty"` // of TLS 1.2; empty = all that are offered
+	Policies   []TLSPolicy      `json:"policies,omitempty"`
+}
+
+// TLSPolicy is what some hosts of a listener ask beyond that.
+type TLSPolicy struct {
+	ID         string           `json:"id"`
+	Hosts      []model.Host     `json:"hosts"`
+	ClientAuth model.ClientAuth `json:"clientAuth,omitempty"`
+	CASecret   string           `json:"caSecret,omitempty"` // that the CAs of clients are read from
+	Reject     model.Code       `json:"reject,omitempty"`   // why requests for these hosts are refused
+	Source     string           `json:"source,omitempty"`   // file:line
+	Origin     model.Origin     `json:"origin"`
 }
 
 // Certificate is one that a listener shows for some hosts. There is no key in it.

@@ -78,6 +78,7 @@ type App struct {
 	gateway *registration
 	store   *snapshot.Store
 	hub     *hub.Hub
+	keys    *ticketFile
 	loops   *loops
 	local   *adminapi.Local
 	admin   net.Listener
@@ -104,16 +105,23 @@ func (a *App) build() error {
 	if a.memory, err = a.newWatch(); err != nil {
 		return err
 	}
+	if a.keys, err = newTicketFile(a.cfg.TLS, a.log); err != nil {
+		return err
+	}
+	roots, err := a.cfg.TLS.roots()
+	if err != nil {
+		return err
+	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
 		Overloaded: a.memory.RefusesConnections})
-	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
+	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed, Roots: roots})
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
-		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series,
-		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
+		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets,
+		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), Handshake: a.cfg.TLS.Handshake.or(0), UpstreamTLS: a.cfg.TLS.UpstreamHandshake.or(0)},
 	})
 	if err != nil {
 		return err
@@ -156,7 +164,7 @@ func (a *App) buildAdmin() error {
 	a.local = &adminapi.Local{
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
 		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a, Carrier: a,
-		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, selfFinder{a}}, Traces: a.ring,
+		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, selfFinder{a}, a.keys}, Traces: a.ring,
 	}
 	if a.pods != nil {
 		a.local.Pods = podRows{a.pods}
@@ -203,6 +211,7 @@ func (a *App) Run(outer context.Context) error {
 	}
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
+	keys := r.run("ticket keys", a.keys.run)
 
 	<-ctx.Done()
 	var failed error
@@ -210,6 +219,7 @@ func (a *App) Run(outer context.Context) error {
 		failed = context.Cause(ctx)
 	}
 	bind.stop()
+	keys.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }

@@ -14,6 +14,7 @@ type Config struct {
 	Admin    Admin     `json:"admin,omitzero" doc:"the API of the command line and the console"`
 	Log      Log       `json:"log,omitzero" doc:"what the process says, and where"`
 	Sources  Sources   `json:"sources,omitzero" doc:"where rules and addresses come from"`
+	TLS      TLS       `json:"tls,omitzero" doc:"what all TLS of the process has in common; docs/tls.md tells more"`
 	DNS      *DNS      `json:"dns,omitempty" doc:"role: authoritative DNS for the hosts that are served"`
 	SLB      *SLB      `json:"slb,omitempty" doc:"role: the L4 load balancer in front of the ingress nodes"`
 	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
@@ -58,6 +59,22 @@ type Sources struct {
 	Manifests []string `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
 	Routes    []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
 	Nacos     []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+}
+
+// TLS is what all TLS of a process has in common.
+type TLS struct {
+	TicketKeys        string   `json:"ticketKeys,omitempty" doc:"file with the keys of session tickets, 32 bytes in base64 or hexadecimal on each line, the first encrypts; read again when it changes; for processes that share their clients; none: the process makes its own"`
+	TicketRotation    Duration `json:"ticketRotation,omitempty" doc:"how long a key of the process's own encrypts, before the next one does and this one only decrypts for as long again; default 12h"`
+	Handshake         Duration `json:"handshake,omitempty" doc:"how long the handshake of a client may take; default 10s"`
+	UpstreamHandshake Duration `json:"upstreamHandshake,omitempty" doc:"how long the handshake with an endpoint may take; default 5s"`
+	UpstreamCA        string   `json:"upstreamCA,omitempty" doc:"file with the CAs in PEM that endpoints are verified against, where their upstream names none; read at start; none: the roots of the system"`
+}
+
+// Bounds are those of the TLS handshakes of listeners.
+type Bounds struct {
+	MinVersion string   `json:"minVersion,omitempty" doc:"1.2 or 1.3; default 1.2"`
+	MaxVersion string   `json:"maxVersion,omitempty" doc:"1.2 or 1.3; default 1.3"`
+	Ciphers    []string `json:"ciphers,omitempty" doc:"suites of TLS 1.2 by their names in the IANA registry or in OpenSSL; default all with forward secrecy and authenticated encryption; others cannot be named"`
 }
 
 // Nacos is an external registry.
@@ -108,6 +125,7 @@ type Ingress struct {
 	Advertise []netip.Addr   `json:"advertise,omitempty" doc:"where DNS leads the hosts: the SLB's address; default the nodes' own"`
 	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
 	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	TLS       Bounds         `json:"tls,omitzero" doc:"of the nodes' HTTPS listeners"`
 }
 
 // Node is one ingress node: its own listeners on its own address.
@@ -126,6 +144,7 @@ type Gateway struct {
 	Host      string         `json:"host,omitempty" doc:"the gateway's own name in DNS, such as gateway.test"`
 	Service   string         `json:"service,omitempty" doc:"the name it registers under; default paifang-gateway; - = it does not register"`
 	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	TLS       Bounds         `json:"tls,omitzero" doc:"of the gateway's HTTPS listener"`
 }
 
 // Registry is the role registry.

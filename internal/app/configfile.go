@@ -136,6 +136,7 @@ func (c *Config) check() []fault {
 		if len(g.Nodes) == 0 {
 			say("ingress.nodes", "is empty: name at least one node")
 		}
+		checkBounds("ingress.", g.TLS, say)
 		for i, n := range g.Nodes {
 			at := fmt.Sprintf("ingress.nodes[%d]", i)
 			need(at+".http", n.HTTP)
@@ -146,6 +147,7 @@ func (c *Config) check() []fault {
 	}
 	if g := c.Gateway; g != nil {
 		need("gateway.http", g.HTTP)
+		checkBounds("gateway.", g.TLS, say)
 		if g.registers() && c.Registry == nil && len(c.Sources.Nacos) == 0 {
 			say("gateway.service", "there is no registry to register in: add registry or sources.nacos, or set service: \"-\"")
 		}

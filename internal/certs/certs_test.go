@@ -110,13 +110,21 @@ func TestTwoForOneHost(t *testing.T) {
 	}
 }
 
-// serve accepts connections with the store's configuration until the test ends.
+// serve accepts connections with the store's certificates until the test ends.
 func serve(t *testing.T, s *Store) string {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", s.Config([]string{"http/1.1"}))
+	addr, _ := terminate(t, s.Terminator(model.ListenerTLS{}, NewTickets(TicketConfig{}), []string{"http/1.1"}))
+	return addr
+}
+
+// terminate accepts connections until the test ends. What each handshake came to is in the channel; nil: it failed.
+func terminate(t *testing.T, term *Terminator) (string, <-chan *Session) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	sessions := make(chan *Session, 100)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -127,14 +135,17 @@ func serve(t *testing.T, s *Store) string {
 			wg.Go(func() {
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-				if c.(*tls.Conn).Handshake() == nil {
-					fmt.Fprint(c, "ok")
+				tc, session, err := term.Handshake(c)
+				sessions <- session
+				if err == nil {
+					fmt.Fprint(tc, "ok")
+					_ = tc.Close()
 				}
 			})
 		}
 	})
 	t.Cleanup(func() { ln.Close(); wg.Wait() })
-	return ln.Addr().String()
+	return ln.Addr().String(), sessions
 }
 
 func shake(addr string, c *tls.Config) (tls.ConnectionState, error) {
@@ -173,7 +184,7 @@ func TestHandshake(t *testing.T) {
 	if n := name(&tls.Config{}); n != "Paifang default certificate" {
 		t.Errorf("no name got %q", n)
 	}
-	commit, _ := s.Prepare([]model.Certificate{pair(t, "renewed", "shop.test")})
+	commit, _ := s.Prepare([]model.Certificate{pair(t, "renewed", "shop.test")}, nil)
 	if n := name(&tls.Config{ServerName: "shop.test"}); n != "shop" {
 		t.Errorf("before the commit shop.test got %q", n)
 	}
@@ -200,10 +211,11 @@ func TestUnchangedIsNotParsedAgain(t *testing.T) {
 	s := store(t)
 	c := pair(t, "a", "a.test")
 	s.Set([]model.Certificate{c})
-	before, _ := s.lookup("a.test")
+	pairOf := func(name string) *tls.Certificate { return s.certificate(s.index.Load(), name).pair }
+	before := pairOf("a.test")
 	c.Hosts = append(c.Hosts, "b.test")
 	s.Set([]model.Certificate{c})
-	if after, _ := s.lookup("b.test"); after != before {
+	if pairOf("b.test") != before {
 		t.Error("the key pair was parsed again")
 	}
 	if l := s.List(); len(l) != 1 || l[0].ID != "a" || len(l[0].Hosts) != 2 {

@@ -1,12 +1,16 @@
-// Package certs chooses the certificate of a TLS connection by the server name that the client sends (SNI, RFC 6066
-// section 3).
+// Package certs is TLS towards clients: which certificate a connection gets by the server name that the client sends (SNI,
+// RFC 6066 section 3), what is asked of the client, which sessions may be resumed, and whether a request may be served on
+// the connection it came by.
 //
-// A Store is an immutable index behind one pointer, so a new set of certificates takes effect for the next handshake and
-// disturbs none. A name without a certificate gets the default one, which is made at start, signed by itself and never
-// leaves memory: a client sees a certificate it does not trust in place of a connection that breaks without a reason.
+// A Store is an immutable index behind one pointer, so a new set of certificates and rules takes effect for the next
+// handshake and the next request and disturbs no connection. A name without a certificate gets the default one, which is
+// made at start, signed by itself and never leaves memory: a client sees a certificate it does not trust in place of a
+// connection that breaks without a reason. A Terminator makes the handshakes of one listener, Tickets holds the keys of
+// sessions for all of them.
 package certs
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -19,19 +23,18 @@ import (
 	"paifang/internal/model"
 )
 
-// Store chooses certificates. The zero value is not usable: call New.
+// Store holds the certificates and TLS policies of one class. The zero value is not usable: call New.
 type Store struct {
 	index    atomic.Pointer[index]
-	fallback *tls.Certificate
+	fallback *parsed
 }
 
 // index is never changed once it is published.
 type index struct {
-	exact map[string]*parsed
-	one   map[string]*parsed // "*.shop.test" under "shop.test"
-	more  map[string]*parsed // "**.shop.test" under "shop.test"
-	any   *parsed
-	all   []*parsed // by ID
+	hosts    names[*parsed]
+	rules    names[*rules]
+	all      []*parsed // by ID
+	policies int
 }
 
 // parsed is a certificate ready to serve, with what tells whether it may be kept for the next set.
@@ -39,9 +42,10 @@ type parsed struct {
 	source model.Certificate
 	pair   *tls.Certificate
 	leaf   *x509.Certificate
+	digest [sha256.Size]byte // of the whole chain
 }
 
-// Failure is a certificate that cannot be served. Its hosts get the default certificate.
+// Failure is a certificate that cannot be served; its hosts get the default certificate.
 type Failure struct {
 	ID     model.CertificateID
 	Origin model.Origin
@@ -59,31 +63,40 @@ type Info struct {
 
 // New returns a store that serves its default certificate for every name.
 func New() (*Store, error) {
-	fallback, err := selfSigned(time.Now())
+	pair, err := selfSigned(time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("certs: make default certificate: %w", err)
 	}
-	s := &Store{fallback: fallback}
-	s.index.Store(&index{})
+	s := &Store{fallback: newParsed(model.Certificate{}, pair)}
+	s.index.Store(&index{hosts: newNames[*parsed](), rules: newNames[*rules]()})
 	return s, nil
 }
 
-// Set replaces all certificates at once. One that is unchanged is not parsed again. Where two claim one host, the one
-// whose origin comes first is served. The failures, sorted by ID, have no effect on the others.
+func newParsed(source model.Certificate, pair *tls.Certificate) *parsed {
+	h := sha256.New()
+	for _, der := range pair.Certificate {
+		sum := sha256.Sum256(der)
+		h.Write(sum[:])
+	}
+	return &parsed{source, pair, pair.Leaf, [sha256.Size]byte(h.Sum(nil))}
+}
+
+// Set replaces all certificates, and takes away all policies, at once. One that is unchanged is not parsed again. Where
+// two claim one host, the one whose origin comes first is served. The failures, sorted by ID, have no effect on the others.
 func (s *Store) Set(certificates []model.Certificate) []Failure {
-	next, failures := s.prepare(certificates)
+	next, failures := s.prepare(certificates, nil)
 	s.index.Store(next)
 	return failures
 }
 
-// Prepare parses as Set does, but publishes only when commit is called, which cannot fail. It is how a plane keeps
-// its switch-over in two steps.
-func (s *Store) Prepare(certificates []model.Certificate) (commit func(), failures []Failure) {
-	next, failures := s.prepare(certificates)
+// Prepare parses certificates as Set does, and policies with them, but publishes only when commit is called, which cannot
+// fail. It is how a plane keeps its switch-over in two steps. A policy that cannot be carried out refuses its hosts.
+func (s *Store) Prepare(certificates []model.Certificate, policies []model.TLSPolicy) (commit func(), failures []Failure) {
+	next, failures := s.prepare(certificates, policies)
 	return func() { s.index.Store(next) }, failures
 }
 
-func (s *Store) prepare(certificates []model.Certificate) (*index, []Failure) {
+func (s *Store) prepare(certificates []model.Certificate, policies []model.TLSPolicy) (*index, []Failure) {
 	before := map[model.CertificateID]*parsed{}
 	for _, p := range s.index.Load().all {
 		before[p.source.ID] = p
@@ -95,12 +108,12 @@ func (s *Store) prepare(certificates []model.Certificate) (*index, []Failure) {
 		}
 		return strings.Compare(string(a.ID), string(b.ID))
 	})
-	next := &index{exact: map[string]*parsed{}, one: map[string]*parsed{}, more: map[string]*parsed{}}
+	next := &index{hosts: newNames[*parsed](), rules: newNames[*rules](), policies: len(policies)}
 	var failures []Failure
 	for _, c := range sorted {
 		p := before[c.ID]
 		if p != nil && p.source.Chain == c.Chain && p.source.Key == c.Key {
-			p = &parsed{c, p.pair, p.leaf}
+			p = &parsed{c, p.pair, p.leaf, p.digest}
 		} else {
 			var err error
 			if p, err = parse(c); err != nil {
@@ -108,34 +121,22 @@ func (s *Store) prepare(certificates []model.Certificate) (*index, []Failure) {
 				continue
 			}
 		}
-		next.add(p)
+		for _, h := range c.Hosts {
+			next.hosts.add(h, p)
+		}
+		next.all = append(next.all, p)
 	}
 	slices.SortFunc(next.all, func(a, b *parsed) int { return strings.Compare(string(a.source.ID), string(b.source.ID)) })
 	slices.SortFunc(failures, func(a, b Failure) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	inOrder := slices.Clone(policies)
+	slices.SortStableFunc(inOrder, func(a, b model.TLSPolicy) int { return model.CompareTLSPolicies(&a, &b) })
+	for _, p := range inOrder {
+		r := newRules(p)
+		for _, h := range p.Hosts {
+			next.rules.add(h, r)
+		}
+	}
 	return next, failures
-}
-
-func (x *index) add(p *parsed) {
-	put := func(m map[string]*parsed, name string) {
-		if m[name] == nil {
-			m[name] = p
-		}
-	}
-	for _, h := range p.source.Hosts {
-		switch shape, fixed := h.Split(); shape {
-		case model.HostExact:
-			put(x.exact, fixed)
-		case model.HostOneMore:
-			put(x.one, fixed)
-		case model.HostAnyMore:
-			put(x.more, fixed)
-		default:
-			if x.any == nil {
-				x.any = p
-			}
-		}
-	}
-	x.all = append(x.all, p)
 }
 
 // parse makes a certificate ready to serve. A key that does not fit its certificate is an error; one that has
@@ -151,14 +152,12 @@ func parse(c model.Certificate) (*parsed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certs: parse: %w", err)
 	}
-	leaf := pair.Leaf
-	if leaf == nil {
-		if leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+	if pair.Leaf == nil {
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
 			return nil, fmt.Errorf("certs: parse: %w", err)
 		}
-		pair.Leaf = leaf
 	}
-	return &parsed{c, &pair, leaf}, nil
+	return newParsed(c, &pair), nil
 }
 
 // Check tells whether a certificate could be served, for dry runs. The error never holds key material.
@@ -167,47 +166,18 @@ func Check(c model.Certificate) error {
 	return err
 }
 
-// GetCertificate returns the certificate for the server name of a ClientHello: an exact host first, then "*.", which
-// stands for one label, then the longest "**.". It never fails: the default certificate serves the rest, and clients
-// that send no name or one that is no name.
-func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	pair, _ := s.lookup(hello.ServerName)
-	return pair, nil
-}
-
 // For returns the ID of the certificate that a server name gets; ok is false where it is the default.
 func (s *Store) For(name string) (id model.CertificateID, ok bool) {
-	_, id = s.lookup(name)
+	id = s.certificate(s.index.Load(), normal(name)).source.ID
 	return id, id != ""
 }
 
-func (s *Store) lookup(name string) (*tls.Certificate, model.CertificateID) {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
-	x := s.index.Load()
-	if p := x.find(name); p != nil {
-		return p.pair, p.source.ID
-	}
-	return s.fallback, ""
-}
-
-func (x *index) find(name string) *parsed {
-	if name == "" {
-		return x.any
-	}
-	if p := x.exact[name]; p != nil {
+// certificate returns the certificate for a name in its normal form.
+func (s *Store) certificate(x *index, name string) *parsed {
+	if p, ok := x.hosts.find(name); ok {
 		return p
 	}
-	label, rest, _ := strings.Cut(name, ".")
-	if p := x.one[rest]; p != nil && label != "" {
-		return p
-	}
-	for rest != "" {
-		if p := x.more[rest]; p != nil && label != "" {
-			return p
-		}
-		_, rest, _ = strings.Cut(rest, ".")
-	}
-	return x.any
+	return s.fallback
 }
 
 // List describes the certificates that are served, by ID.
@@ -221,4 +191,4 @@ func (s *Store) List() []Info {
 }
 
 // Default returns the default certificate in DER, for those who show or check it.
-func (s *Store) Default() []byte { return s.fallback.Certificate[0] }
+func (s *Store) Default() []byte { return s.fallback.pair.Certificate[0] }

@@ -156,7 +156,7 @@ func (n *nginx) listen(l adminapi.Listener, host string) []string {
 			line, note = "# "+line, note+": not bound"
 		}
 		if l.Protocol == string(model.HTTPS) {
-			line, note = "# "+strings.TrimPrefix(line, "# ")+" ssl", note+"; "+certificateOf(l, modelHost(host))
+			line, note = "# "+strings.TrimPrefix(line, "# ")+" ssl", note+"; "+certificateOf(l, modelHost(host))+clientAuth(l, modelHost(host))
 		}
 		out = append(out, line+";  # "+shown(note))
 	}

@@ -87,13 +87,21 @@ func (n *nginx) forward(r adminapi.Route, a model.Forward) (out []string, goesOn
 	}
 	if len(a.Targets) == 1 {
 		name, why := n.upstream(a.Targets[0].Upstream, r.BoundOn)
+		row, _ := n.row(a.Targets[0].Upstream, r.BoundOn)
+		scheme, secure := secured(row.TLS)
+		out = append(out, secure...)
 		switch why {
 		case "":
-			return append(out, "proxy_pass http://"+name+";"), true
+			return append(out, "proxy_pass "+scheme+name+";"), true
 		case unknown:
-			return append(out, "# proxy_pass http://"+name+";  # "+n.unknownText()), true
+			return append(out, "# proxy_pass "+scheme+name+";  # "+n.unknownText()), true
 		default:
-			return append(out, "return 503;  # "+why, "# proxy_pass http://"+name+";"), false
+			return append(out, "return 503;  # "+why, "# proxy_pass "+scheme+name+";"), false
+		}
+	}
+	for _, t := range a.Targets {
+		if row, _ := n.row(t.Upstream, r.BoundOn); row.TLS.Mode == model.TLSAlways {
+			out = append(out, comment("%s is spoken to over TLS", row.ID))
 		}
 	}
 	return append(out, "proxy_pass http://"+n.split(r, a)+";"), true

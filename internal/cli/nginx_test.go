@@ -82,6 +82,7 @@ func everything() *explaintest.State {
 				filter("request-headers", `{"set":[{"name":"X-Set","value":"a b"},{"name":"X-Id","value":"{id}"}],"add":[{"name":"X-Add","value":"1"}],"remove":["X-Gone"]}`),
 				filter("response-headers", `{"set":[{"name":"X-Set","value":"a;b"}],"add":[{"name":"X-Add","value":"1"}],"remove":["Server"]}`)),
 			route("web.test", path(model.PathPrefix, "/other-kind"), only(explaintest.OrderService), filter("rate-limit", `{"perSecond":5}`)),
+			route("web.test", path(model.PathPrefix, "/secure"), only("https/static/api.example.test:443")),
 			route("web.test", path(model.PathPrefix, "/old"), model.Redirect{Status: 301, Location: "https://web.test/new?a=b;c"}),
 			route("web.test", path(model.PathPrefix, "/teapot"), model.Respond{Status: 418, Code: "teapot", Body: "short and stout"}),
 			route("web.test", path(model.PathPrefix, "/missing"), only("kubernetes/shop/missing:80")),
@@ -97,6 +98,10 @@ func everything() *explaintest.State {
 		objects.Upstreams = append(objects.Upstreams, model.Upstream{ID: model.UpstreamID("kubernetes/shop/" + name + ":80"),
 			Origin: model.Origin{Kind: "Service", Namespace: "shop", Name: name}, Endpoints: []model.EndpointsID{{Keeper: model.KeeperKubernetes, Name: "shop/" + name + ":80"}}})
 	}
+	objects.Upstreams = append(objects.Upstreams, model.Upstream{ID: "https/static/api.example.test:443", Origin: nginxOrigin(50), Endpoints: []model.EndpointsID{{Keeper: model.KeeperStatic, Name: "api.example.test:443"}},
+		TLS: model.UpstreamTLS{Mode: model.TLSAlways, Name: "api.example.test"}})
+	objects.TLSPolicies = []model.TLSPolicy{{ID: "clients", Origin: nginxOrigin(60), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"web.test"}, ClientAuth: model.ClientUnverified},
+		{ID: "broken", Origin: nginxOrigin(61), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"*.one.test"}, ClientAuth: model.ClientRequired}}
 	s := explaintest.New(objects)
 	at := func(last int, weight int, share float64, state model.EndpointState, why string) explain.Endpoint {
 		return explain.Endpoint{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, 9, byte(last)}), 80), Weight: weight, Share: share, State: state,

@@ -198,7 +198,7 @@ func servicesTable(all []adminapi.Service) *table {
 }
 
 func listenersTable(all []adminapi.Listener) *table {
-	t := &table{head: []string{"LISTENER", "ADDRESS", "PROTOCOL", "NODE", "CLASS", "STATE", "OPEN", "SOURCE"}}
+	t := &table{head: []string{"LISTENER", "ADDRESS", "PROTOCOL", "TLS", "NODE", "CLASS", "STATE", "OPEN", "SOURCE"}}
 	for _, l := range all {
 		state := toned("bound", good)
 		switch {
@@ -209,9 +209,36 @@ func listenersTable(all []adminapi.Listener) *table {
 		case !l.Bound:
 			state = toned("not bound", warn)
 		}
-		t.add(c(l.ID), c(strings.Join(l.Bind, ", ")), c(l.Protocol), c(l.Node), c(l.Class), state, c(fmt.Sprint(l.Open)), c(l.Source))
+		t.add(c(l.ID), c(strings.Join(l.Bind, ", ")), c(l.Protocol), tlsCell(l.TLS), c(l.Node), c(l.Class), state, c(fmt.Sprint(l.Open)), c(l.Source))
 	}
 	return t
+}
+
+// tlsCell says what a listener asks of handshakes: versions, and the hosts that ask for more.
+func tlsCell(t *adminapi.ListenerTLS) cell {
+	if t == nil {
+		return c("")
+	}
+	text := string(t.MinVersion)
+	if t.MaxVersion != t.MinVersion {
+		text += " to " + string(t.MaxVersion)
+	}
+	asked, refused := 0, 0
+	for _, p := range t.Policies {
+		switch {
+		case p.Reject != "":
+			refused += len(p.Hosts)
+		case p.ClientAuth != model.ClientNone:
+			asked += len(p.Hosts)
+		}
+	}
+	if asked > 0 {
+		text += ", client certificates at " + plural(asked, "host")
+	}
+	if refused > 0 {
+		return toned(text+", "+plural(refused, "host")+" refused", bad)
+	}
+	return c(text)
 }
 
 func severityTone(s model.Severity) tone {

@@ -89,7 +89,7 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 	}
 	upstream := model.UpstreamID(fmt.Sprintf("%s/%s", list.Keeper, list.Name))
 	return &model.Objects{
-		Upstreams: []model.Upstream{{ID: upstream, Origin: origin, Priority: l.Priority, Endpoints: []model.EndpointsID{list}}},
+		Upstreams: []model.Upstream{{ID: upstream, Origin: origin, Priority: l.Priority, Endpoints: []model.EndpointsID{list}, TLS: l.TLS}},
 		Routes: []model.Route{{
 			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
 			Match:   model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/" + segment}},

@@ -44,6 +44,7 @@ const (
 	listeners kinds = 1 << iota
 	l4Routes
 	certificates
+	policies
 	zones
 	workloads
 	locators
@@ -63,6 +64,7 @@ func changedKinds(a, b *model.Objects) (out kinds) {
 	note(&out, listeners, a.Listeners, b.Listeners)
 	note(&out, l4Routes, a.L4Routes, b.L4Routes)
 	note(&out, certificates, a.Certificates, b.Certificates)
+	note(&out, policies, a.TLSPolicies, b.TLSPolicies)
 	note(&out, zones, a.Zones, b.Zones)
 	note(&out, workloads, a.Workloads, b.Workloads)
 	note(&out, locators, a.Locators, b.Locators)
@@ -85,6 +87,7 @@ func (c *compiler) rareObjects(changed kinds) {
 		o.Listeners = append(o.Listeners, g.Listeners...)
 		o.L4Routes = append(o.L4Routes, g.L4Routes...)
 		o.Certificates = append(o.Certificates, g.Certificates...)
+		o.TLSPolicies = append(o.TLSPolicies, g.TLSPolicies...)
 		o.Zones = append(o.Zones, g.Zones...)
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
@@ -104,6 +107,9 @@ func (c *compiler) rareObjects(changed kinds) {
 		c.next.Certificates = claimed(c, "certificate", o.Certificates,
 			func(x *model.Certificate) string { return string(x.ID) },
 			func(x *model.Certificate) model.Origin { return x.Origin }, noPriority, func(x *model.Certificate) error { return x.Validate() })
+	}
+	if changed&policies != 0 {
+		c.next.TLSPolicies = c.policies(o.TLSPolicies)
 	}
 	if changed&zones != 0 {
 		c.next.Zones = claimed(c, "zone", o.Zones,

@@ -19,6 +19,7 @@ const (
 	KindUpstream    = "Upstream"
 	KindEndpoints   = "Endpoints"
 	KindCertificate = "Certificate"
+	KindTLSPolicy   = "TLSPolicy"
 	KindLocator     = "Locator"
 	KindZone        = "Zone"
 	KindWorkload    = "Workload"
@@ -50,14 +51,16 @@ type routeSpec struct {
 	Respond  *model.Respond  `json:"respond,omitempty"`
 }
 
-// specTypes hides what has its place in metadata, and a certificate's chain, which is read from its Secret.
+// specTypes hides what has its place in metadata, and certificates that are read from their Secret together with a key.
 func specTypes() typeCache {
 	c := typeCache{}
 	c.hide(reflect.TypeFor[model.Listener](), "id")
 	c.hide(reflect.TypeFor[routeSpec](), "id")
 	c.hide(reflect.TypeFor[model.L4Route](), "id")
 	c.hide(reflect.TypeFor[model.Upstream](), "id")
+	c.hide(reflect.TypeFor[model.UpstreamTLS](), "chain")
 	c.hide(reflect.TypeFor[model.Certificate](), "id", "chain")
+	c.hide(reflect.TypeFor[model.TLSPolicy](), "id")
 	c.hide(reflect.TypeFor[model.Locator](), "id")
 	c.hide(reflect.TypeFor[model.Zone](), "name")
 	c.hide(reflect.TypeFor[model.Workload](), "id")
@@ -65,7 +68,8 @@ func specTypes() typeCache {
 }
 
 // Print writes objects as our own documents. Origins are left out and secrets never shown: a certificate names its
-// Secret, and one without a Secret prints [redacted], which Parse refuses. Diagnostics are no objects and are left out.
+// Secret, and one without a Secret prints [redacted], which Parse refuses. What was read from a Secret is left out where
+// the Secret is named. Diagnostics are no objects and are left out.
 // It fails only on a filter configuration that is not JSON.
 func Print(o model.Objects) ([]byte, error) { return printAll(o, false) }
 
@@ -83,6 +87,12 @@ func printAll(o model.Objects, origins bool) ([]byte, error) {
 		}
 		add(p, KindCertificate, string(v.ID), v.Origin, v)
 	}
+	for _, v := range o.TLSPolicies {
+		if v.CASecret != "" {
+			v.ClientCAs = ""
+		}
+		add(p, KindTLSPolicy, string(v.ID), v.Origin, v)
+	}
 	for _, v := range o.Routes {
 		add(p, KindRoute, string(v.ID), v.Origin, splitAction(v))
 	}
@@ -90,6 +100,12 @@ func printAll(o model.Objects, origins bool) ([]byte, error) {
 		add(p, KindL4Route, string(v.ID), v.Origin, v)
 	}
 	for _, v := range o.Upstreams {
+		if v.TLS.CASecret != "" {
+			v.TLS.CA = ""
+		}
+		if v.TLS.ClientSecret != "" {
+			v.TLS.Key = model.Secret{}
+		}
 		add(p, KindUpstream, string(v.ID), v.Origin, v)
 	}
 	for _, v := range o.Endpoints {

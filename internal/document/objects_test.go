@@ -108,6 +108,7 @@ func drawObjects(t *rapid.T) model.Objects {
 			ID: model.ListenerID(name.Draw(t, "id")), Class: model.Class(word.Draw(t, "c")), Bind: full(t, addrPort, "b", 2),
 			Advertise: full(t, addr, "ad", 2), Names: texts[model.Host](t, "names"), Protocol: model.HTTP,
 			Trust: model.Trust{ProxyFrom: full(t, prefix, "pf", 2)}, Node: word.Draw(t, "node"),
+			TLS: model.ListenerTLS{MinVersion: model.TLSVersion(word.Draw(t, "min")), Ciphers: texts[string](t, "ciphers")},
 		})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "routes") {
@@ -119,9 +120,12 @@ func drawObjects(t *rapid.T) model.Objects {
 			ID: model.UpstreamID(name.Draw(t, "id")), Endpoints: full(t, list, "e", 2), Select: tags(t, "sel"),
 			Health: model.HealthCheck{Kind: model.HealthHTTP, Path: word.Draw(t, "p"), Interval: span.Draw(t, "i"), Rise: small.Draw(t, "r")},
 			Dial:   model.Dial{From: addr.Draw(t, "f"), Proxy: model.ProxyV2},
+			TLS:    model.UpstreamTLS{Mode: model.TLSAlways, Name: word.Draw(t, "tn"), CA: word.Draw(t, "ca"), SkipVerify: rapid.Bool().Draw(t, "skip")},
 		})
 		o.Endpoints = append(o.Endpoints, model.EndpointSet{List: model.EndpointsID{Keeper: "k", Name: name.Draw(t, "n")}, Revision: rapid.Uint64().Draw(t, "r"), Endpoints: full(t, endpoint, "eps", 3)})
 		o.Certificates = append(o.Certificates, model.Certificate{ID: model.CertificateID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"), Secret: "ns/name"})
+		o.TLSPolicies = append(o.TLSPolicies, model.TLSPolicy{ID: model.TLSPolicyID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"),
+			ClientAuth: model.ClientAuth(word.Draw(t, "ca")), ClientCAs: word.Draw(t, "cas"), Depth: small.Draw(t, "d"), AnswerFailures: rapid.Bool().Draw(t, "af"), MaxVersion: model.TLS12})
 		o.Locators = append(o.Locators, model.Locator{ID: name.Draw(t, "id"), Keeper: word.Draw(t, "k"), Prefix: word.Draw(t, "p"), LowerCase: rapid.Bool().Draw(t, "l"), Except: texts[string](t, "x")})
 		o.Zones = append(o.Zones, model.Zone{Name: name.Draw(t, "n"), TTL: span.Draw(t, "t"), Server: word.Draw(t, "s"), Address: full(t, addr, "a", 2), Records: full(t, record, "rec", 2)})
 		o.Workloads = append(o.Workloads, model.Workload{
@@ -146,6 +150,7 @@ func parseAll(text []byte) (model.Objects, error) {
 		all.Upstreams = append(all.Upstreams, o.Upstreams...)
 		all.Endpoints = append(all.Endpoints, o.Endpoints...)
 		all.Certificates = append(all.Certificates, o.Certificates...)
+		all.TLSPolicies = append(all.TLSPolicies, o.TLSPolicies...)
 		all.Locators = append(all.Locators, o.Locators...)
 		all.Zones = append(all.Zones, o.Zones...)
 		all.Workloads = append(all.Workloads, o.Workloads...)
@@ -274,6 +279,63 @@ spec:
 	}
 }
 
+// TestSecretsAreNamedAndNotPrinted: what came from a Secret is not written down.
+func TestSecretsAreNamedAndNotPrinted(t *testing.T) {
+	got, err := Print(model.Objects{
+		TLSPolicies: []model.TLSPolicy{{ID: "p", Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, ClientAuth: model.ClientRequired, CASecret: "shop/ca", ClientCAs: "PEM"}},
+		Upstreams: []model.Upstream{
+			{ID: "u", TLS: model.UpstreamTLS{Mode: model.TLSAlways, CASecret: "shop/ca", CA: "PEM", ClientSecret: "shop/me", Chain: "PEM", Key: model.NewSecret("very secret")}},
+			{ID: "v", TLS: model.UpstreamTLS{Chain: "PEM", Key: model.NewSecret("very secret")}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `apiVersion: paifang.dev/v1
+kind: TLSPolicy
+metadata:
+  name: p
+spec:
+  attach: [ingress]
+  hosts: [shop.test]
+  clientAuth: required
+  caSecret: shop/ca
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata:
+  name: u
+spec:
+  tls:
+    mode: always
+    caSecret: shop/ca
+    clientSecret: shop/me
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata:
+  name: v
+spec:
+  tls:
+    key: '[redacted]'
+`
+	if string(got) != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestPolicyThatCannotBeReadRefuses: a typing error must not open a host.
+func TestPolicyThatCannotBeReadRefuses(t *testing.T) {
+	docs, _ := Split("f", []byte("apiVersion: paifang.dev/v1\nkind: TLSPolicy\nmetadata: {name: p}\nspec:\n  attach: [ingress]\n  hosts: [shop.test]\n  clientAuht: required\n"))
+	o, problems := Parse(docs[0], "test")
+	if len(problems) != 1 || len(o.TLSPolicies) != 1 {
+		t.Fatalf("%v %v", problems, o)
+	}
+	if p := o.TLSPolicies[0]; p.Reject != model.CodeUnreadable || p.ID != "p" || len(p.Hosts) != 1 || p.ClientAuth != "" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestParseProblems(t *testing.T) {
 	const head = "apiVersion: paifang.dev/v1\n"
 	for in, want := range map[string]string{
@@ -286,6 +348,9 @@ func TestParseProblems(t *testing.T) {
 		head + "kind: Listener\nmetadata: {name: x}\nspec:\n  bind: [nowhere]":              `f:5: spec.bind[0]: not an ip:port`,
 		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: tls":               `f:5: spec.secret: name the TLS Secret as namespace/name`,
 		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: a/b\n  key: k":     `f:6: spec.key: a secret is not written here: name a Secret instead`,
+		head + "kind: TLSPolicy\nmetadata: {name: x}\nspec:\n  caSecret: ca":                `f:5: spec.caSecret: name the Secret as namespace/name`,
+		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {chain: x}":              `f:5: spec.tls.chain: unknown field`,
+		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {key: x}":                `f:5: spec.tls.key: a secret is not written here: name a Secret instead`,
 		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints: [{weight: 5000}]": `f:5: spec.endpoints[0].weight: want a number from 0 to 1000, of which 1 is the default`,
 		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints:\n  - state: gone": `f:6: spec.endpoints[0].state: endpoint state "gone": want ready, draining, last-resort, unhealthy or disabled`,
 	} {

@@ -11,14 +11,26 @@ func IsOurs(d Document) bool { return d.Text("apiVersion") == APIVersion }
 
 // Parse reads one of our own documents. The object's origin names the source, the kind, the document's metadata and
 // its place. Values that fit their type but make no sense are left to Validate and to compile. With a Problem, the
-// objects are empty.
+// objects are empty, but for a TLS policy: it comes as one that refuses the hosts that could be read, since without it
+// they would be open.
 func Parse(d Document, source string) (model.Objects, []Problem) {
 	p := parser{doc: d, source: source}
 	o := p.parse()
 	if len(p.problems) > 0 {
-		return model.Objects{}, p.problems
+		return refusing(o), p.problems
 	}
 	return o, nil
+}
+
+// refusing is what remains of objects that could not be read whole.
+func refusing(o model.Objects) model.Objects {
+	var out model.Objects
+	for _, t := range o.TLSPolicies {
+		if len(t.Hosts) > 0 && len(t.Attach) > 0 {
+			out.TLSPolicies = append(out.TLSPolicies, model.TLSPolicy{ID: t.ID, Origin: t.Origin, Attach: t.Attach, Hosts: t.Hosts, Reject: model.CodeUnreadable})
+		}
+	}
+	return out
 }
 
 type parser struct {
@@ -45,6 +57,8 @@ func (p *parser) parse() (o model.Objects) {
 	case KindUpstream:
 		v, origin := spec[model.Upstream](p)
 		v.ID, v.Origin = model.UpstreamID(origin.Name), origin
+		p.secretName("spec.tls.caSecret", v.TLS.CASecret)
+		p.secretName("spec.tls.clientSecret", v.TLS.ClientSecret)
 		o.Upstreams = []model.Upstream{v}
 	case KindEndpoints:
 		v, origin := spec[model.EndpointSet](p)
@@ -55,6 +69,11 @@ func (p *parser) parse() (o model.Objects) {
 		v.ID, v.Origin = model.CertificateID(origin.Name), origin
 		p.secret(v)
 		o.Certificates = []model.Certificate{v}
+	case KindTLSPolicy:
+		v, origin := spec[model.TLSPolicy](p)
+		v.ID, v.Origin = model.TLSPolicyID(origin.Name), origin
+		p.secretName("spec.caSecret", v.CASecret)
+		o.TLSPolicies = []model.TLSPolicy{v}
 	case KindLocator:
 		v, origin := spec[model.Locator](p)
 		v.ID, v.Origin = origin.Name, origin
@@ -82,7 +101,7 @@ func (p *parser) parse() (o model.Objects) {
 }
 
 var ourKinds = []string{
-	KindListener, KindRoute, KindL4Route, KindUpstream, KindEndpoints, KindCertificate, KindLocator, KindZone, KindWorkload,
+	KindListener, KindRoute, KindL4Route, KindUpstream, KindEndpoints, KindCertificate, KindTLSPolicy, KindLocator, KindZone, KindWorkload,
 }
 
 // spec decodes the document strictly and says where it came from.
@@ -120,10 +139,21 @@ func (p *parser) action(s routeSpec) model.Action {
 }
 
 func (p *parser) secret(c model.Certificate) {
-	ns, name, ok := strings.Cut(c.Secret, "/")
-	if !ok || ns == "" || name == "" || strings.Contains(name, "/") {
+	if !isSecretName(c.Secret) {
 		p.problems = append(p.problems, p.doc.Problem("spec.secret", "name the TLS Secret as namespace/name"))
 	}
+}
+
+// secretName checks a Secret that may be named.
+func (p *parser) secretName(field, text string) {
+	if text != "" && !isSecretName(text) {
+		p.problems = append(p.problems, p.doc.Problem(field, "name the Secret as namespace/name"))
+	}
+}
+
+func isSecretName(text string) bool {
+	ns, name, ok := strings.Cut(text, "/")
+	return ok && ns != "" && name != "" && !strings.Contains(name, "/")
 }
 
 // records gives each record the line it stands on.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/model"
 )
@@ -327,57 +326,4 @@ func (x *walker) listenText(l model.Listener) string {
 		return fmt.Sprintf("listener %s on %s takes it", listenerName(l, true), nodeOf(l))
 	}
 	return fmt.Sprintf("%s, listener %s", netip.AddrPortFrom(x.addr, x.port), listenerName(l, false)) + x.done.connectText()
-}
-
-// certificate says which certificate a listener shows for the name in the handshake, found by the store that serves.
-func (x *walker) certificate(l model.Listener) string {
-	if _, isAddress := x.a.address(); isAddress {
-		return "the default certificate (a client sends no server name for an address)"
-	}
-	var fitting []model.Certificate
-	origin := map[model.CertificateID]model.Origin{}
-	for c := range x.w.Snapshot.Certificates(l.EffectiveClass()) {
-		for _, h := range c.Hosts {
-			if h.Matches(x.a.target) {
-				fitting = append(fitting, c)
-				origin[c.ID] = c.Origin
-				break
-			}
-		}
-	}
-	store, err := certs.New()
-	if err != nil {
-		return "a certificate that cannot be told: " + err.Error()
-	}
-	failures := store.Set(fitting)
-	if id, ok := store.For(x.a.target); ok {
-		return fmt.Sprintf("certificate %s%s", id, in(x.w.at(origin[id])))
-	}
-	why := "none is given for " + x.a.target
-	if d, ok := x.secretTrouble(l); ok {
-		why = fmt.Sprintf("%s: %s%s", d.Code, d.Message, in(x.w.at(d.Origin)))
-	}
-	if len(failures) > 0 {
-		why = fmt.Sprintf("%s cannot be served: %v", failures[0].ID, failures[0].Err)
-	}
-	return fmt.Sprintf("the default certificate (%s)", why)
-}
-
-// secretTrouble is what was said about the TLS secret of an object whose routes serve the host.
-func (x *walker) secretTrouble(l model.Listener) (model.Diagnostic, bool) {
-	objects := map[string]bool{}
-	for _, t := range x.w.Snapshot.Tables(l.EffectiveClass()) {
-		if t.Host == "" || !t.Host.Matches(x.a.target) {
-			continue
-		}
-		for _, r := range t.Routes() {
-			objects[r.Origin.Object()] = true
-		}
-	}
-	for _, d := range x.w.Snapshot.Diagnostics() {
-		if (d.Code == model.CodeSecretMissing || d.Code == model.CodeSecretInvalid) && objects[d.Origin.Object()] {
-			return d, true
-		}
-	}
-	return model.Diagnostic{}, false
 }

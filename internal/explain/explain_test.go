@@ -199,10 +199,24 @@ func cases() []ending {
 			{Origin: model.Origin{Source: "manifest", Kind: "Ingress", Namespace: "shop", Name: "shop", File: "/example/3-ingress.yaml", Line: 5},
 				Severity: model.Error, Code: model.CodeSecretMissing, Message: "there is no Secret shop/shop-tls"}}},
 			lines: []string{"the default certificate (secret-missing: there is no Secret shop/shop-tls (3-ingress.yaml:5))"}},
+		{name: "TLS that asks for a certificate", url: "https://127.0.0.11/order", more: model.Objects{TLSPolicies: []model.TLSPolicy{clients("")}}, lines: []string{
+			"connect   127.0.0.11:8443, listener node-1/https, the default certificate (a client sends no server name for an address), a certificate of the client is required"}},
+		{name: "other TLS rules", url: "https://127.0.0.11/order", with: []string{"Host: shop.test"}, more: model.Objects{TLSPolicies: []model.TLSPolicy{clients("shop.test")}}, lines: []string{
+			"route     host shop.test has other TLS rules, or another certificate, than the connection, which was made for no server name", "answer    421 misdirected"}},
+		{name: "client certificates in clear text", url: "http://127.0.0.11/order", with: []string{"Host: shop.test"}, more: model.Objects{TLSPolicies: []model.TLSPolicy{clients("shop.test")}}, lines: []string{
+			"route     host shop.test wants certificates of clients, which there are none of in clear text", "answer    403 tls-required"}},
+		{name: "a TLS policy that is wrong", url: "http://127.0.0.11/order", with: []string{"Host: shop.test"}, more: model.Objects{TLSPolicies: []model.TLSPolicy{{ID: "p", Origin: at("7-tls.yaml", 3),
+			Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, ClientAuth: "on"}}}, lines: []string{
+			"route     the TLS policy of host shop.test cannot be carried out: its requests are refused (7-tls.yaml:3)", "answer    503 invalid"}},
 		{name: "clear text on a TLS port", url: "http://127.0.0.11:8443/", lines: []string{"connect   127.0.0.11:8443, listener node-1/https: clear text on a TLS port"}},
 		{name: "a request that is refused", url: "http://shop.test/a%00b", lines: []string{"route     the request is refused as it is written: http1: ", "answer    400"}},
 		{name: "a dot segment", url: "http://shop.test/x/../order/42", lines: []string{"route     host shop.test, /order Prefix"}},
 	}
+}
+
+// clients is a policy that asks for certificates, signed by nobody that a client of these tests has one of.
+func clients(host model.Host) model.TLSPolicy {
+	return model.TLSPolicy{ID: "clients", Attach: []model.Class{"ingress"}, Hosts: []model.Host{host}, ClientAuth: model.ClientRequired, ClientCAs: clientsCA}
 }
 
 func TestEveryEndIsExplained(t *testing.T) {
@@ -309,3 +323,15 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+const clientsCA = `-----BEGIN CERTIFICATE-----
+MIIBYDCCAQegAwIBAgIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDEwxTaG9wIGNs
+aWVudHMwIBcNNzAwMTAxMDAwMDAwWhgPMjEwMDAxMDEwMDAwMDBaMBcxFTATBgNV
+BAMTDFNob3AgY2xpZW50czBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNIVwGpv
+4Nj9vjGRk1xW0Iwdp1W0+WvhVwxZmUyxRf5sutydFJdAGqHmnRssBM4Ml86K+fJb
+NWCipPpBQ6V6nIijQjBAMA4GA1UdDwEB/wQEAwICBDAPBgNVHRMBAf8EBTADAQH/
+MB0GA1UdDgQWBBR8BL3+CzOGhunTlZOoubjM9dIBrTAKBggqhkjOPQQDAgNHADBE
+AiABxGVWEh4GEksSVCzdRmjLb6o8inr24Uf3i9ib3wNc8wIgeyE58gd06dnKKRqu
+27o+06VK5g0sx+SLJbLS+oVyIGw=
+-----END CERTIFICATE-----
+`

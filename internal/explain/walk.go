@@ -39,7 +39,7 @@ func walk(w *World, a *asked, done *happened) Result {
 	x := &walker{w: w, a: a, done: done}
 	x.r = Result{Method: a.http.Method, URL: a.url, Sent: done != nil}
 	x.hop("client", a.line(), "")
-	for _, step := range []func() bool{x.name, x.enter, x.slb, x.listen, x.match, x.balance} {
+	for _, step := range []func() bool{x.name, x.enter, x.slb, x.listen, x.admitted, x.match, x.admittedClear, x.balance} {
 		if !step() {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -18,6 +19,7 @@ type Exchange struct {
 	Route    *snapshot.Route // that took the request
 	Listener *model.Listener // it came in by
 	Secure   bool            // over TLS
+	TLS      *certs.Session  // what the handshake came to, the client's certificate included; nil in clear text
 	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
 	Client   netip.Addr      // Peer, or the client that a trusted proxy in front names
 	ID       string          // X-Request-ID
@@ -36,7 +38,7 @@ type Exchange struct {
 func (x *Exchange) Reset() {
 	x.Request.Reset()
 	x.Response.Reset()
-	x.Route, x.Secure, x.ID = nil, false, ""
+	x.Route, x.Secure, x.TLS, x.ID = nil, false, nil, ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body = "", ""
 	clear(x.captures[:x.captured])

@@ -48,11 +48,11 @@ func (w *work) printRequest() {
 // writeRequest writes w.out, and a body that is not in it.
 func (w *work) writeRequest(up *upstream.Conn) (int, error) {
 	if len(w.wire) <= joinBelow {
-		return up.TCP.Write(w.out)
+		return up.Stream.Write(w.out)
 	}
 	w.vector[0], w.vector[1] = w.out, w.wire
 	w.buffers = net.Buffers(w.vector[:2])
-	n, err := w.buffers.WriteTo(up.TCP)
+	n, err := w.buffers.WriteTo(up.Stream)
 	return int(n), err
 }
 
@@ -122,7 +122,7 @@ func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	} else {
 		c.watch.enter(awaiting, deadline)
 	}
-	n, err := up.TCP.Read(into)
+	n, err := up.Stream.Read(into)
 	if c.watch.leave() {
 		return n, errLate
 	}

@@ -4,6 +4,7 @@ package httpproxy
 
 import (
 	"io"
+	"net"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,7 @@ type asking struct {
 // many bytes of the request were taken. The error is errStale if the connection was of no use.
 func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
 	w.early = 0
-	if !whole {
+	if !whole || up.Stream != net.Conn(up.TCP) {
 		return w.sendRequest(up)
 	}
 	a := &w.asking

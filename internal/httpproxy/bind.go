@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"paifang/internal/filter"
+	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/shard"
 	"paifang/internal/snapshot"
@@ -19,6 +20,7 @@ type boundRoute struct {
 	route    *snapshot.Route
 	chain    *filter.Chain
 	forward  model.Forward
+	name     string // the host that forward sends as its own, in its normal form
 	targets  []boundTarget
 	shares   int // of all targets
 	refuse   model.Code
@@ -129,6 +131,12 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		return out
 	}
 	out.forward = forward
+	if forward.Host == model.HostLiteral {
+		var r http1.Request
+		if r.SetAuthority(forward.HostName) == nil {
+			out.name = r.Host
+		}
+	}
 	equal := true
 	for _, t := range forward.Targets {
 		equal = equal && t.Weight == 0

@@ -4,7 +4,8 @@ import "paifang/internal/model"
 
 // Codes of answers of our own, and of failures after the answer had begun. They are in the response header
 // X-Paifang-Reason, in the access log and in the counters. Faults of the client's message have the codes of http1.Fault,
-// endpoints that cannot be chosen or reached those of package upstream, rejected routes those of their diagnostics.
+// endpoints that cannot be chosen or reached those of package upstream, requests that their connection may not make those
+// of package certs, rejected routes and TLS policies those of their diagnostics.
 const (
 	CodeNoHost           model.Code = "no-host"           // 404: no route at all is for this host
 	CodeNoRoute          model.Code = "no-route"          // 404: the host has routes, none takes the request
@@ -16,7 +17,6 @@ const (
 	CodeUpstreamReset    model.Code = "upstream-reset"    // 502: the endpoint closed before the answer, or within it
 	CodeUpstreamTimeout  model.Code = "upstream-timeout"  // 504: the endpoint did not answer, or go on, in time
 	CodeUpstreamProtocol model.Code = "upstream-protocol" // 502: the endpoint's answer breaks HTTP
-	CodeUpstreamTLS      model.Code = "upstream-tls"      // 502: the endpoint wants TLS, which is not spoken to upstreams yet
 	CodeShutdown         model.Code = "shutdown"          // the listener closed before the request was done
 	CodeRetired          model.Code = "retired"           // an upgraded connection whose route went was ended
 	CodeBadRequestBody   model.Code = "bad-request-body"  // 400: the body broke its framing while it was sent on
@@ -28,6 +28,8 @@ func sentence(status int) string {
 	switch status {
 	case 400:
 		return "This request is not valid HTTP.\n"
+	case 403:
+		return "This is not served here to everybody.\n"
 	case 404:
 		return "Nothing is served here.\n"
 	case 408:
@@ -36,6 +38,8 @@ func sentence(status int) string {
 		return "The address of this request is too long.\n"
 	case 417:
 		return "The expectation of this request cannot be met.\n"
+	case 421:
+		return "This connection is not for the host of the request.\n"
 	case 431:
 		return "The header of this request is too large.\n"
 	case 501:

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/listener"
@@ -47,6 +48,8 @@ type Config struct {
 	// is enough for two listeners with one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
 	// Default 10,000.
 	Series int
+	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
+	Tickets *certs.Tickets
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
@@ -60,6 +63,7 @@ type Timeouts struct {
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
+	UpstreamTLS   time.Duration // the handshake with an endpoint, after it; default 5 s
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
 	ResponseBody  time.Duration // between two parts of an answer; default 60 s
 	Write         time.Duration // until a client, or an upstream, takes the next part; default 60 s
@@ -79,12 +83,16 @@ func (c *Config) setDefaults() {
 		c.Pressure = calm{}
 	}
 	setDefault(&c.Series, 10_000)
+	if c.Tickets == nil {
+		c.Tickets = certs.NewTickets(certs.TicketConfig{})
+	}
 	t := &c.Timeouts
 	setDefault(&t.Handshake, 10*time.Second)
 	setDefault(&t.RequestHead, 10*time.Second)
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
 	setDefault(&t.Connect, time.Second)
+	setDefault(&t.UpstreamTLS, 5*time.Second)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.ResponseBody, time.Minute)
 	setDefault(&t.Write, time.Minute)

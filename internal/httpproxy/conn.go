@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/upstream"
 )
@@ -24,6 +25,7 @@ type conn struct {
 	nc       net.Conn
 	tcp      *net.TCPConn // nc itself, or below TLS
 	secure   bool
+	session  *certs.Session // what the TLS handshake came to; nil in clear text
 	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
 	local    netip.AddrPort
 	peerText string // the client's address alone
@@ -36,6 +38,7 @@ type conn struct {
 	up       atomic.Pointer[upstream.Conn]
 	left     atomic.Bool                // the client has closed
 	cut      atomic.Bool                // the drain of its server is over
+	deaf     bool                       // the last write failed; the goroutine's own
 	once     atomic.Bool                // at least one request was served
 	upgraded atomic.Pointer[boundRoute] // while it is a tunnel
 
@@ -89,7 +92,11 @@ func (c *conn) next() *work {
 
 func (c *conn) close() {
 	c.port.forget(c)
-	_ = c.nc.Close()
+	if c.deaf || c.cut.Load() {
+		_ = c.tcp.Close() // TLS would wait for seconds to tell its end to somebody who takes nothing
+	} else {
+		_ = c.nc.Close()
+	}
 	if c.buf != nil {
 		c.plane.blocks.give(c.buf)
 		c.buf = nil
@@ -97,21 +104,22 @@ func (c *conn) close() {
 }
 
 func (c *conn) handshake() bool {
-	t := tls.Server(c.nc, c.port.tls)
 	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
 		return false
 	}
-	err := t.Handshake()
-	c.port.counts.handshook(t.ConnectionState(), err)
+	t, session, err := c.port.site.Load().tls.Handshake(c.nc)
 	if err != nil {
+		c.port.counts.handshook(tls.ConnectionState{}, err)
+		c.plane.cfg.Log.Debug("a TLS handshake failed", "client", c.peer, "err", err)
 		return false
 	}
+	c.port.counts.handshook(t.ConnectionState(), nil)
 	if c.nc.SetDeadline(time.Time{}) != nil || c.cut.Load() {
 		return false // the deadline that cut it may just have been taken away
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nc = t
+	c.nc, c.session = t, session
 	return true
 }
 
@@ -171,6 +179,7 @@ func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
 func (c *conn) write(b []byte) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
 	_, err := c.nc.Write(b)
+	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate
 	}
@@ -181,6 +190,7 @@ func (c *conn) write(b []byte) error {
 func (c *conn) writeBuffers(b *net.Buffers) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
 	_, err := b.WriteTo(c.nc)
+	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate
 	}

@@ -127,7 +127,7 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 		into = into[:min(int64(len(into)), w.response.Sure())]
 	}
 	c.watch.enter(relaying, c.plane.in(w.idleTime()))
-	n, err := up.TCP.Read(into)
+	n, err := up.Stream.Read(into)
 	late := c.watch.leave()
 	switch {
 	case n > 0 && !late:
@@ -138,7 +138,7 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 		return nil, CodeClientLeft
 	case late:
 		return nil, CodeUpstreamTimeout
-	case err == io.EOF && w.response.Close() == nil:
+	case err == io.EOF && !up.Truncated() && w.response.Close() == nil:
 		return into[:0], ""
 	}
 	if s := w.stream; s != nil && s.finished.Load() {
@@ -208,7 +208,7 @@ func (w *work) flush() error {
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	c := w.c
-	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || w.response.Sure() < spliceAbove {
+	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
 	for !w.response.Done() {

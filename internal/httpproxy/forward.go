@@ -83,7 +83,7 @@ func (w *work) cannotPick(err error, last model.Code) {
 // statusOf is the status for an endpoint that could not be reached.
 func statusOf(code model.Code) int {
 	switch code {
-	case upstream.CodeConnectTimeout:
+	case upstream.CodeConnectTimeout, upstream.CodeTLSTimeout:
 		return 504
 	case upstream.CodeConnectLocal:
 		return 503
@@ -94,13 +94,10 @@ func statusOf(code model.Code) int {
 // try sends the request to one endpoint, on a kept connection or a new one. It returns "" when the request is settled,
 // or why another endpoint may be tried.
 func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
-	if e.Secure {
-		e.Done(upstream.Abandoned)
-		return CodeUpstreamTLS
-	}
 	w.setHost(e)
+	o := w.dialOptions()
 	idempotent := isIdempotent(w.x.Request.Method)
-	for kept := e.Get(); kept != nil; kept = e.Get() {
+	for kept := e.GetFor(o.Name); kept != nil; kept = e.GetFor(o.Name) {
 		w.kept++
 		switch w.exchange(e, kept, whole, idempotent) {
 		case settled:
@@ -115,7 +112,7 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	}
 	w.dialled++
 	began := time.Now()
-	fresh, err := e.Dial(w.c.plane.ctx, w.dialOptions())
+	fresh, err := e.Dial(w.c.plane.ctx, o)
 	w.connect += time.Since(began)
 	if err != nil {
 		code := upstream.CodeConnectFailed
@@ -141,7 +138,7 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if t <= 0 {
 		t = w.c.plane.cfg.Timeouts.Connect
 	}
-	return upstream.DialOptions{Timeout: t, Client: w.c.peer, Server: w.c.local}
+	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: w.route.name}
 }
 
 // setHost makes the Host field what the route says for this endpoint.
@@ -246,6 +243,9 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 	case errors.Is(err, errUnasked):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpgradeRefused)
+	case upstream.IsAlert(err):
+		e.Done(upstream.Failed)
+		w.own(502, upstream.CodeTLS)
 	default:
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamReset)

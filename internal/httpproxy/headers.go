@@ -121,7 +121,21 @@ func isClaim(name string) bool {
 	case 9:
 		return http1.EqualFold(name, "x-real-ip") || http1.EqualFold(name, "forwarded")
 	}
-	return len(name) > 12 && http1.EqualFold(name[:12], "x-forwarded-") || http1.EqualFold(name, "x-request-id")
+	return len(name) > 12 && http1.EqualFold(name[:12], "x-forwarded-") || http1.EqualFold(name, "x-request-id") || isCertificateClaim(name)
+}
+
+// isCertificateClaim tells the fields in which proxies say which certificate a client has shown: those of ingress-nginx, of
+// HAProxy's and Apache's usage, and of RFC 9440. A client that sends one itself would be believed by what is behind.
+func isCertificateClaim(name string) bool {
+	if http1.EqualFold(name, "client-cert") {
+		return true
+	}
+	for _, prefix := range [...]string{"ssl-client-", "x-ssl-client-", "x-client-cert", "client-cert-"} {
+		if len(name) >= len(prefix) && http1.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // loops tells whether this listener has sent the request on before, and otherwise adds it to the chain.

@@ -107,7 +107,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		plane: p, next: next, sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
 		servers: map[model.ListenerID]*server{},
 	}
-	secure := map[model.Class]bool{}
+	bound := map[model.Class]bool{}
 	for l := range next.Listeners() {
 		if l.Elsewhere || l.Protocol != model.HTTP && l.Protocol != model.HTTPS {
 			continue
@@ -116,9 +116,9 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		if c.sites[class] == nil {
 			c.sites[class] = c.bindSite(p.sites[class], next.Site(class))
 		}
-		if l.Protocol == model.HTTPS && !secure[class] {
-			secure[class] = true
-			if err := c.bindCertificates(class); err != nil {
+		if !bound[class] {
+			bound[class] = true
+			if err := c.bindTLS(class); err != nil {
 				c.Abort()
 				return nil, err
 			}
@@ -181,26 +181,6 @@ func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 	return &boundSite{site: next, routes: routes.Index()}
 }
 
-// bindCertificates prepares the certificates of a class.
-func (c *change) bindCertificates(class model.Class) error {
-	store := c.plane.stores[class]
-	if store == nil {
-		var err error
-		if store, err = certs.New(); err != nil {
-			return fmt.Errorf("httpproxy: make certificate store of %s: %w", class, err)
-		}
-	}
-	var list []model.Certificate
-	for cert := range c.next.Certificates(class) {
-		list = append(list, cert)
-	}
-	commit, failures := store.Prepare(list)
-	c.stores[class] = store
-	c.commits = append(c.commits, commit)
-	c.failures = append(c.failures, failures...)
-	return nil
-}
-
 // bindServer takes over the ports that stay and opens those that are new.
 func (c *change) bindServer(ctx context.Context, l model.Listener, class model.Class) *server {
 	s := &server{listener: l}
@@ -221,11 +201,8 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 			continue
 		}
 		if p == nil {
-			p = &port{plane: c.plane, at: at, counts: c.plane.counters.listener(l.ID)}
+			p = &port{plane: c.plane, at: at, secure: l.Protocol == model.HTTPS, counts: c.plane.counters.listener(l.ID)}
 			c.fresh = append(c.fresh, p)
-			if l.Protocol == model.HTTPS {
-				p.tls = c.stores[class].Config([]string{"http/1.1"})
-			}
 		}
 		c.opened = append(c.opened, opening{p, h})
 		s.ports = append(s.ports, p)
@@ -242,9 +219,10 @@ func (c *change) Commit() {
 		commit()
 	}
 	for _, s := range c.servers {
+		class := s.listener.EffectiveClass()
 		st := &site{
-			listener: s.listener, bound: c.sites[s.listener.EffectiveClass()], version: c.next.Version(),
-			via: viaName(p.instance, s.listener.ID),
+			listener: s.listener, bound: c.sites[class], version: c.next.Version(),
+			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener),
 		}
 		for _, port := range s.ports {
 			port.site.Store(st)
@@ -266,7 +244,9 @@ func (c *change) Commit() {
 	for port := range p.draining { // requests that come yet are served by what is current
 		was := port.site.Load()
 		if bound := c.sites[was.listener.EffectiveClass()]; bound != nil {
-			port.site.Store(&site{was.listener, bound, c.next.Version(), was.via})
+			next := *was
+			next.bound, next.version = bound, c.next.Version()
+			port.site.Store(&next)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package httpproxy
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/netip"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/certs"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 )
@@ -20,7 +20,9 @@ type site struct {
 	listener model.Listener
 	bound    *boundSite
 	version  uint64
-	via      string // the listener in X-Paifang-Via
+	via      string            // the listener in X-Paifang-Via
+	certs    *certs.Store      // and TLS policies; nil: none, as no listener of the class has TLS
+	tls      *certs.Terminator // nil in clear text
 }
 
 // trusts tells whether what this address says about others is believed.
@@ -37,7 +39,7 @@ func (s *site) trusts(a netip.Addr) bool {
 type port struct {
 	plane    *Plane
 	at       netip.AddrPort // as configured: the port may be 0
-	tls      *tls.Config    // nil in clear text
+	secure   bool           // over TLS
 	site     atomic.Pointer[site]
 	draining atomic.Bool
 	cuts     atomic.Uint64 // connections that a drain had to cut
@@ -55,7 +57,7 @@ var _ listener.Handler = (*port)(nil).serve
 func (p *port) serve(lc *listener.Conn) {
 	local := localAddr(lc)
 	c := &conn{
-		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(), secure: p.tls != nil, peer: lc.Client, local: local,
+		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(), secure: p.secure, peer: lc.Client, local: local,
 		peerText: lc.Client.Addr().String(), portText: strconv.Itoa(int(local.Port())),
 	}
 	if !c.secure {

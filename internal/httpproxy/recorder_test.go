@@ -31,31 +31,35 @@ func newRecorder(t testing.TB, f answerFunc) *recorder {
 		t.Fatal(err)
 	}
 	rec := &recorder{Listener: ln, open: map[net.Conn]bool{}}
-	rec.wg.Go(func() {
+	rec.serve(f)
+	t.Cleanup(rec.stop)
+	return rec
+}
+
+func (r *recorder) serve(f answerFunc) {
+	r.wg.Go(func() {
 		for {
-			c, err := ln.Accept()
+			c, err := r.Accept()
 			if err != nil {
 				return
 			}
-			rec.mu.Lock()
-			i := len(rec.bytes)
-			rec.bytes = append(rec.bytes, "")
-			rec.open[c] = true
-			rec.mu.Unlock()
-			rec.wg.Go(func() {
+			r.mu.Lock()
+			i := len(r.bytes)
+			r.bytes = append(r.bytes, "")
+			r.open[c] = true
+			r.mu.Unlock()
+			r.wg.Go(func() {
 				defer func() {
 					c.Close()
-					rec.mu.Lock()
-					delete(rec.open, c)
-					rec.mu.Unlock()
+					r.mu.Lock()
+					delete(r.open, c)
+					r.mu.Unlock()
 				}()
 				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-				f(c, bufio.NewReader(io.TeeReader(c, recorderWriter{rec, i})))
+				f(c, bufio.NewReader(io.TeeReader(c, recorderWriter{r, i})))
 			})
 		}
 	})
-	t.Cleanup(rec.stop)
-	return rec
 }
 
 func (r *recorder) stop() {

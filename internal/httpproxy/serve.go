@@ -15,6 +15,7 @@ import (
 // begin makes the exchange ready for a request of its connection.
 func (w *work) begin() {
 	c, x := w.c, &w.x
+	x.TLS = c.session
 	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
 	x.Request.Reset()
 	x.Response.Reset()
@@ -89,6 +90,9 @@ func (w *work) dispatch() {
 		w.own(503, CodeOverloaded)
 		return
 	}
+	if w.misdirected() {
+		return
+	}
 	if w.loops() {
 		w.own(508, model.CodeLoop)
 		return
@@ -124,7 +128,9 @@ func (w *work) dispatch() {
 	case model.Respond:
 		x.Respond(a.Status, a.Code, a.Body)
 	default:
-		w.forward()
+		if !w.needsTLS() {
+			w.forward()
+		}
 		return
 	}
 	b.chain.Response(x)

@@ -39,6 +39,7 @@ type stand struct {
 	listeners []model.Listener
 	routes    []*snapshot.Route
 	certs     []model.Certificate
+	policies  []model.TLSPolicy
 
 	mu      sync.Mutex
 	records []telemetry.Access
@@ -147,7 +148,7 @@ func (s *stand) publish() {
 		sites[class] = &site
 	}
 	up := (&shard.Map[*model.Upstream]{}).Edit().Map()
-	next := snapshot.New(snapshot.Contents{Version: s.version, Listeners: slices.Clone(s.listeners), Sites: sites, Upstreams: up, Certificates: s.certs})
+	next := snapshot.New(snapshot.Contents{Version: s.version, Listeners: slices.Clone(s.listeners), Sites: sites, Upstreams: up, Certificates: s.certs, TLSPolicies: s.policies})
 	if refused := s.store.Publish(context.Background(), next); len(refused) > 0 {
 		s.t.Fatalf("refused: %v", s.store.Planes())
 	}

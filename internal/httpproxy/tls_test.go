@@ -43,9 +43,16 @@ func certificate(t testing.TB, id string, hosts ...model.Host) model.Certificate
 }
 
 // secure makes a TLS client connection to the listener "tls".
-func (s *stand) secure(name string) *client {
+func (s *stand) secure(name string, shown ...tls.Certificate) *client {
 	s.t.Helper()
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.addr("tls"), &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	return s.secureBy("tls", &tls.Config{ServerName: name, NextProtos: []string{"h2", "http/1.1"}, Certificates: shown})
+}
+
+// secureBy makes a TLS client connection to a listener.
+func (s *stand) secureBy(id model.ListenerID, config *tls.Config) *client {
+	s.t.Helper()
+	config.InsecureSkipVerify = true
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.addr(id), config)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 			continue
 		}
 		c.upload.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		_, err = up.TCP.Write(part)
+		_, err = up.Stream.Write(part)
 		if c.upload.leave() {
 			err, s.late = errLate, true
 		}

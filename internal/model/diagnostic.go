@@ -63,6 +63,7 @@ const (
 	CodePortMissing       Code = "port-missing"        // a rule that names a port its service does not have
 	CodeSecretMissing     Code = "secret-missing"      // a TLS secret that does not exist
 	CodeSecretInvalid     Code = "secret-invalid"      // a TLS secret without key, or whose key does not fit
+	CodeTLSHostTaken      Code = "tls-host-taken"      // a host whose TLS rules another policy gives already
 	CodeHostOutsideZones  Code = "host-outside-zones"  // a host that our DNS does not answer for
 	CodeRecordTaken       Code = "record-taken"        // a name published by two roads with different addresses
 	CodeListenerFailed    Code = "listener-failed"     // an address that could not be bound

@@ -49,6 +49,7 @@ type Listener struct {
 	Protocol  Protocol         `json:"protocol"`
 	HostRule  HostRule         `json:"hostRule,omitempty"`
 	Trust     Trust            `json:"trust,omitzero"`
+	TLS       ListenerTLS      `json:"tls,omitzero"`   // of HTTPS
 	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
 	// process binds it.
@@ -104,6 +105,9 @@ func (l Listener) Validate() error {
 	case HTTP, HTTPS, TLS, TCP, UDP, DNS:
 	default:
 		return fieldError("protocol", fmt.Sprintf("%q is none of HTTP, HTTPS, TLS, TCP, UDP, DNS", l.Protocol))
+	}
+	if err := l.TLS.Validate(); err != nil {
+		return err
 	}
 	for i, n := range l.Names {
 		if err := n.Validate(); err != nil {

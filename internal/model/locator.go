@@ -14,6 +14,7 @@ type Locator struct {
 	Rank      Rank     `json:"rank,omitzero"`
 	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
 	Filters []FilterSpec `json:"filters,omitempty"`
+	TLS     UpstreamTLS  `json:"tls,omitzero"` // of the upstreams
 }
 
 // Validate reports the first field that its type does not allow.
@@ -26,5 +27,5 @@ func (l Locator) Validate() error {
 	case l.Keeper == "":
 		return fieldError("keeper", "is empty")
 	}
-	return nil
+	return l.TLS.Validate()
 }

@@ -8,6 +8,7 @@ type Objects struct {
 	Upstreams    []Upstream
 	Endpoints    []EndpointSet // addresses: they never pass through compile
 	Certificates []Certificate
+	TLSPolicies  []TLSPolicy
 	Locators     []Locator
 	Zones        []Zone
 	Workloads    []Workload
@@ -21,6 +22,6 @@ func (o *Objects) Empty() bool {
 
 // HasRules tells whether there is anything in it that compile reads.
 func (o *Objects) HasRules() bool {
-	return len(o.Listeners)+len(o.Routes)+len(o.L4Routes)+len(o.Upstreams)+len(o.Certificates)+len(o.Locators)+
+	return len(o.Listeners)+len(o.Routes)+len(o.L4Routes)+len(o.Upstreams)+len(o.Certificates)+len(o.TLSPolicies)+len(o.Locators)+
 		len(o.Zones)+len(o.Workloads)+len(o.Diagnostics) > 0
 }

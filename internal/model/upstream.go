@@ -59,6 +59,7 @@ type Upstream struct {
 	Balance   Balance       `json:"balance,omitempty"`
 	Health    HealthCheck   `json:"health,omitzero"`
 	Dial      Dial          `json:"dial,omitzero"`
+	TLS       UpstreamTLS   `json:"tls,omitzero"`
 }
 
 // Balance names the way an endpoint is chosen.
@@ -124,7 +125,7 @@ func (u Upstream) Validate() error {
 	default:
 		return fieldError("health.kind", fmt.Sprintf("%q is none of TCP, HTTP", u.Health.Kind))
 	}
-	return nil
+	return u.TLS.Validate()
 }
 
 // EndpointSet is one contribution to one list. A list is the union of its contributions by address; where two name

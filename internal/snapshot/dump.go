@@ -36,10 +36,26 @@ func (s *Snapshot) Dump(w io.Writer) {
 		for _, e := range u.Endpoints {
 			fmt.Fprintf(w, " %s", e)
 		}
+		if u.TLS.Mode != model.TLSAsListed {
+			fmt.Fprintf(w, " TLS %s", u.TLS.Mode)
+		}
+		if u.TLS.Name != "" {
+			fmt.Fprintf(w, " as %s", u.TLS.Name)
+		}
 		fmt.Fprintln(w)
 	}
 	for _, c := range s.c.Certificates {
 		fmt.Fprintf(w, "certificate %s %v\n", c.ID, c.Hosts)
+	}
+	for _, p := range s.c.TLSPolicies {
+		fmt.Fprintf(w, "tls %s %v", p.ID, p.Hosts)
+		if p.ClientAuth != model.ClientNone {
+			fmt.Fprintf(w, " client certificate %s", p.ClientAuth)
+		}
+		if p.Reject != "" {
+			fmt.Fprintf(w, " rejected %s", p.Reject)
+		}
+		fmt.Fprintln(w)
 	}
 	for _, z := range s.c.Zones {
 		fmt.Fprintf(w, "zone %s\n", z.Name)

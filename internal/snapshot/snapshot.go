@@ -27,6 +27,7 @@ type Contents struct {
 	L4Routes     []model.L4Route // in their total order
 	Upstreams    shard.Map[*model.Upstream]
 	Certificates []model.Certificate // sorted by ID
+	TLSPolicies  []model.TLSPolicy   // sorted by ID, those that refuse their hosts included
 	Zones        []model.Zone        // sorted by name
 	Names        Names
 	Workloads    []model.Workload // sorted by ID
@@ -158,6 +159,17 @@ func (s *Snapshot) Certificates(class model.Class) iter.Seq[model.Certificate] {
 	return func(yield func(model.Certificate) bool) {
 		for _, c := range s.c.Certificates {
 			if slices.Contains(c.Attach, class) && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// TLSPolicies yields the TLS policies of a class, sorted by ID.
+func (s *Snapshot) TLSPolicies(class model.Class) iter.Seq[model.TLSPolicy] {
+	return func(yield func(model.TLSPolicy) bool) {
+		for _, p := range s.c.TLSPolicies {
+			if slices.Contains(p.Attach, class) && !yield(p) {
 				return
 			}
 		}

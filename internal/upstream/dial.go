@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,14 @@ type DialOptions struct {
 	// Client and Server are what a PROXY header says: the client's address, and the address that it connected to.
 	// Both are needed where the upstream sends one.
 	Client, Server netip.AddrPort
+	// Handshake bounds the TLS handshake, which follows. Default 5 s.
+	Handshake time.Duration
+	// Name is the host that the route sends as its own: the server name where the upstream's settings have none.
+	Name string
+	// Protocols are offered by ALPN, the preferred first. Default: http/1.1.
+	Protocols []string
+	// Raw leaves TLS to those whose bytes are passed on.
+	Raw bool
 }
 
 // dialTimeout is the default of DialOptions.Timeout.
@@ -30,10 +39,16 @@ const dialTimeout = time.Second
 // PROXY protocol header where the upstream says so. A failure that is the endpoint's own takes it out at once, for
 // everybody. When ctx ends first, that is the caller's doing, and says nothing about the endpoint.
 //
-// Errors are *Error with CodeConnectRefused, CodeConnectTimeout, CodeConnectFailed (the endpoint's own),
-// CodeConnectLocal or CodeConnectCancelled.
+// Where TLS is spoken to the endpoint, the connection is secured. A certificate that is not good takes nobody out.
+//
+// Errors are *Error with CodeConnectRefused, CodeConnectTimeout, CodeConnectFailed (the endpoint's own), CodeTLS,
+// CodeTLSTimeout, CodeConnectLocal or CodeConnectCancelled.
 func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
+	over := l.key.Secure && !o.Raw
+	if over && l.security.err != nil {
+		return nil, &Error{Code: CodeTLS, msg: "TLS with " + l.key.Addr.String(), err: l.security.err}
+	}
 	setDefault(&o.Timeout, dialTimeout)
 	within, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -44,6 +59,9 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	if err == nil {
 		var c *Conn
 		if c, err = newConn(l, tcp); err == nil {
+			if over {
+				return e.secure(ctx, c, o)
+			}
 			return c, nil
 		}
 	}
@@ -55,6 +73,27 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 		l.connectFailed(code)
 	}
 	return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
+}
+
+// secure makes a connection one of TLS, or closes it.
+func (e *Endpoint) secure(ctx context.Context, c *Conn, o DialOptions) (*Conn, error) {
+	l := e.live
+	o.Name = strings.Clone(o.Name) // it may be a view, and is kept
+	setDefault(&o.Handshake, handshakeTimeout)
+	if o.Protocols == nil {
+		o.Protocols = []string{"http/1.1"}
+	}
+	within, cancel := context.WithTimeout(ctx, o.Handshake)
+	defer cancel()
+	name := l.serverName(o.Name, e.Name)
+	t, w, err := l.handshake(within, c.TCP, name, o.Protocols)
+	if err != nil {
+		code := l.secureFailed(ctx, within, o.Name, err)
+		c.Close()
+		return nil, &Error{Code: code, msg: "TLS with " + l.key.Addr.String() + " as " + name, err: err}
+	}
+	c.Stream, c.tls, c.wire, c.name = t, t, w, l.poolName(o.Name)
+	return c, nil
 }
 
 // connect makes a TCP connection and nothing else.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,8 @@ import (
 // connection to it is. Lists and upstreams with equal keys share observation, counters and connections.
 type EndpointKey struct {
 	Addr   netip.AddrPort
-	Secure bool
+	Secure bool     // TLS is spoken
+	TLS    [32]byte // tells its settings apart
 	Health model.HealthCheck
 	Dial   model.Dial
 }
@@ -68,7 +70,9 @@ type live struct {
 	sent     atomic.Int64
 	received atomic.Int64
 	pool     pool
-	ctx      context.Context // ends with the live endpoint
+	security *security              // that of every upstream with this key
+	sessions tls.ClientSessionCache // nil where no TLS is spoken
+	ctx      context.Context        // ends with the live endpoint
 	cancel   context.CancelFunc
 
 	// Guarded by the table's lock.
@@ -81,10 +85,13 @@ type live struct {
 }
 
 // newLive begins an endpoint, up until something is observed against it. The table's lock is held.
-func newLive(t *Table, key EndpointKey) *live {
-	l := &live{table: t, key: key, users: map[*Handle]struct{}{}, since: time.Now()}
+func newLive(t *Table, key EndpointKey, s *security) *live {
+	l := &live{table: t, key: key, security: s, users: map[*Handle]struct{}{}, since: time.Now()}
 	l.pool.limit = t.cfg.IdlePerEndpoint
 	l.pool.closed = t.closed
+	if key.Secure {
+		l.sessions = tls.NewLRUClientSessionCache(sessionsPerEndpoint)
+	}
 	l.ctx, l.cancel = context.WithCancel(t.ctx)
 	if key.Health.Kind != model.HealthNone && !t.closed {
 		t.owned.Go(func() { l.watch() })
@@ -145,7 +152,8 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 		if l.key.Health.Kind == model.HealthNone {
 			ctx, cancel := context.WithCancel(l.ctx)
 			l.stopRetry = cancel
-			t.owned.Go(func() { l.retry(ctx) })
+			overTLS := reason == CodeTLS || reason == CodeTLSTimeout
+			t.owned.Go(func() { l.retry(ctx, overTLS) })
 		}
 	}
 	for h := range l.users {

@@ -4,16 +4,18 @@ import "paifang/internal/model"
 
 // Codes of the errors of this package: reason in access log, header and metrics.
 const (
-	CodeEndpointsUnknown model.Code = "endpoints-unknown" // no source has delivered the list yet
-	CodeNoEndpoints      model.Code = "no-endpoints"      // the list is empty
-	CodeAllUnhealthy     model.Code = "all-unhealthy"     // the list has endpoints, and none may be chosen
-	CodeAllTried         model.Code = "all-tried"         // every endpoint that may be chosen was tried already
-	CodeConnectRefused   model.Code = "connect-refused"   // the endpoint refused the connection
-	CodeConnectTimeout   model.Code = "connect-timeout"   // the endpoint did not answer the connection in time
-	CodeConnectFailed    model.Code = "connect-failed"    // the endpoint cannot be reached for another reason
-	CodeConnectLocal     model.Code = "connect-local"     // this machine could not try: ports, files or memory used up
-	CodeConnectCancelled model.Code = "connect-cancelled" // the caller gave up
-	CodeProbeFailed      model.Code = "probe-failed"      // an active probe got no connection or a bad answer
+	CodeEndpointsUnknown model.Code = "endpoints-unknown"    // no source has delivered the list yet
+	CodeNoEndpoints      model.Code = "no-endpoints"         // the list is empty
+	CodeAllUnhealthy     model.Code = "all-unhealthy"        // the list has endpoints, and none may be chosen
+	CodeAllTried         model.Code = "all-tried"            // every endpoint that may be chosen was tried already
+	CodeConnectRefused   model.Code = "connect-refused"      // the endpoint refused the connection
+	CodeConnectTimeout   model.Code = "connect-timeout"      // the endpoint did not answer the connection in time
+	CodeConnectFailed    model.Code = "connect-failed"       // the endpoint cannot be reached for another reason
+	CodeConnectLocal     model.Code = "connect-local"        // this machine could not try: ports, files or memory used up
+	CodeConnectCancelled model.Code = "connect-cancelled"    // the caller gave up
+	CodeTLS              model.Code = "upstream-tls"         // the endpoint's certificate is not good, it refused ours, or it speaks no TLS; or the settings cannot be used
+	CodeTLSTimeout       model.Code = "upstream-tls-timeout" // the TLS handshake was not done in time
+	CodeProbeFailed      model.Code = "probe-failed"         // an active probe got no connection or a bad answer
 )
 
 // Error is an error of this package with its code.

@@ -23,6 +23,8 @@ type Handle struct {
 	again  atomic.Uint64 // of further tries, which must not disturb the order of the first ones
 	ready  chan struct{} // closed when the endpoints are known
 
+	security *security
+
 	refs  int // guarded by the table's lock
 	lists []*list
 	known bool
@@ -36,7 +38,7 @@ type Hint struct {
 }
 
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
-// upstream means (lists, tags, balance, health check, dialling) makes another handle; its origin does not.
+// upstream means (lists, tags, balance, health check, dialling, TLS) makes another handle; its origin does not.
 func (t *Table) Acquire(up *model.Upstream) *Handle {
 	key := handleKey(up)
 	t.mu.Lock()
@@ -45,6 +47,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 	if h == nil {
 		t.serial++
 		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
+		h.security = newSecurity(&up.TLS, t.cfg.Roots)
 		for _, id := range up.Endpoints {
 			l := t.list(id)
 			l.users[h] = struct{}{}
@@ -61,6 +64,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 func handleKey(up *model.Upstream) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %q %+v %+v", up.ID, up.Balance, withDefaults(up.Health), up.Dial)
+	fmt.Fprintf(&b, " %q %x", up.TLS.Mode, securityDigest(&up.TLS))
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
 	}
@@ -192,7 +196,10 @@ func (h *Handle) rebuild() {
 		if !m.Tags.Contains(h.up.Select) {
 			continue
 		}
-		key := EndpointKey{Addr: m.Addr, Secure: m.Secure, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
+		key := EndpointKey{Addr: m.Addr, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
+		if key.Secure = h.security.on(m.Secure); key.Secure {
+			key.TLS = h.security.digest
+		}
 		e := h.uses[m.Addr]
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
 			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), answers: h.answersOf(m.Addr)}

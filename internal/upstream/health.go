@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (l *live) watch() {
 	for {
 		was := l.down.Load()
 		ctx, cancel := context.WithTimeout(l.ctx, h.Timeout)
-		err := l.probe(ctx, h)
+		err := l.probe(ctx, h, l.key.Secure)
 		cancel()
 		if l.ctx.Err() != nil {
 			return
@@ -76,9 +77,9 @@ func (l *live) noteProbe(err error) {
 	}
 }
 
-// retry brings an endpoint without an active health check back once it takes connections again. No request pays for
-// the attempt. It ends with ctx: when the endpoint ends, or comes back because its source said something new.
-func (l *live) retry(ctx context.Context) {
+// retry brings an endpoint without an active health check back once it takes connections again, or makes TLS handshakes
+// where that had failed. No request pays for the attempt. It ends with ctx: when the endpoint ends, or comes back because its source said something new.
+func (l *live) retry(ctx context.Context, overTLS bool) {
 	wait := l.table.cfg.RetryFirst
 	for {
 		timer := time.NewTimer(wait)
@@ -89,7 +90,7 @@ func (l *live) retry(ctx context.Context) {
 		case <-timer.C:
 		}
 		within, cancel := context.WithTimeout(ctx, retryTimeout)
-		err := l.probe(within, model.HealthCheck{Kind: model.HealthTCP})
+		err := l.probe(within, model.HealthCheck{Kind: model.HealthTCP}, overTLS)
 		cancel()
 		if ctx.Err() != nil {
 			return
@@ -106,36 +107,24 @@ func (l *live) retry(ctx context.Context) {
 // errStatus is an answer to a probe that is not 2xx or 3xx.
 var errStatus = errors.New("upstream: the probe was answered with a status that is not 2xx or 3xx")
 
-// probe makes one probe. Its connection begins with a LOCAL PROXY header where the upstream's connections have one.
-func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
-	tcp, err := l.connect(ctx)
+// probe makes one probe.
+func (l *live) probe(ctx context.Context, h model.HealthCheck, overTLS bool) error {
+	c, err := l.probeConn(ctx, overTLS)
 	if err != nil {
 		return err
 	}
-	defer tcp.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := tcp.SetDeadline(deadline); err != nil {
-			return err
-		}
-	}
-	stop := context.AfterFunc(ctx, func() { tcp.Close() })
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	var out []byte
-	if l.key.Dial.Proxy == model.ProxyV2 {
-		if out, err = localHeader(); err != nil {
-			return err
-		}
-	}
 	if h.Kind != model.HealthHTTP {
-		_, err := tcp.Write(out)
-		return err
+		return nil
 	}
-	out = fmt.Appendf(out, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: paifang-probe\r\nConnection: close\r\n\r\n", h.Path, l.key.Addr)
-	if _, err := tcp.Write(out); err != nil {
+	out := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: paifang-probe\r\nConnection: close\r\n\r\n", h.Path, l.key.Addr)
+	if _, err := c.Write(out); err != nil {
 		return err
 	}
 	// "HTTP/1.1 200 OK": RFC 9112, section 4. What follows is of no interest.
-	line, err := bufio.NewReaderSize(tcp, 512).ReadSlice('\n')
+	line, err := bufio.NewReaderSize(c, 512).ReadSlice('\n')
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("upstream: a probe of %s has no answer within %v", l.key.Addr, h.Timeout)
@@ -148,4 +137,31 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
 		return fmt.Errorf("%w: %q", errStatus, strings.TrimRight(string(line), "\r\n"))
 	}
 	return nil
+}
+
+// probeConn connects for a probe. The connection begins with a LOCAL PROXY header where the upstream's connections have one,
+// and ends with the time of ctx.
+func (l *live) probeConn(ctx context.Context, overTLS bool) (net.Conn, error) {
+	tcp, err := l.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		err = tcp.SetDeadline(deadline)
+	}
+	if err == nil && l.key.Dial.Proxy == model.ProxyV2 {
+		var header []byte
+		if header, err = localHeader(); err == nil {
+			_, err = tcp.Write(header)
+		}
+	}
+	var c net.Conn = tcp
+	if err == nil && overTLS {
+		c, err = l.secureProbe(ctx, tcp)
+	}
+	if err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	return c, nil
 }

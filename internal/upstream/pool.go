@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"net"
 	"slices"
 	"sync"
@@ -10,8 +11,10 @@ import (
 
 // Conn is a connection to an endpoint. It has one user at a time.
 type Conn struct {
-	TCP *net.TCPConn
-	Raw syscall.RawConn // of TCP, made once
+	// Stream is what is read and written: TCP itself, or TLS over it. Deadlines may be set on either.
+	Stream net.Conn
+	TCP    *net.TCPConn
+	Raw    syscall.RawConn // of TCP, made once
 	// Buffer is the engine's own read buffer and travels with the connection. It must hold no unread bytes when the
 	// connection is put back.
 	Buffer []byte
@@ -19,6 +22,10 @@ type Conn struct {
 	// keep-alive race. The engine counts it.
 	Requests int
 
+	tls   *tls.Conn // Stream; nil where that is TCP
+	wire  *wire     // below tls
+	one   [1]byte   // room for what nobody asked for
+	name  string    // that it is kept under; see poolName
 	live  *live
 	since time.Time // when it became idle
 	turn  uint64    // how often it became idle
@@ -32,7 +39,7 @@ func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{TCP: tcp, Raw: raw, live: l}
+	c := &Conn{Stream: tcp, TCP: tcp, Raw: raw, live: l}
 	c.peek = func(fd uintptr) { c.stale = c.probe.stale(fd) }
 	l.pool.opened(1)
 	return c, nil
@@ -44,10 +51,11 @@ func (c *Conn) Stale() bool {
 	if err := c.Raw.Control(c.peek); err != nil {
 		return true
 	}
-	return c.stale
+	return c.stale || c.tls != nil && c.holds()
 }
 
-// Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once.
+// Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once. It does
+// not wait: who is in the middle of something is not told the end in words of TLS.
 func (c *Conn) Close() {
 	c.live.pool.opened(-1)
 	c.TCP.Close()
@@ -55,13 +63,17 @@ func (c *Conn) Close() {
 
 // Get returns the idle connection that was used last, or nil if there is none. It does not look whether it still
 // stands: see Stale.
-func (e *Endpoint) Get() *Conn { return e.live.pool.get() }
+func (e *Endpoint) Get() *Conn { return e.live.pool.get("") }
+
+// GetFor is Get for a route that sends a literal Host: over TLS, connections that were made for another server name are left
+// alone.
+func (e *Endpoint) GetFor(name string) *Conn { return e.live.pool.get(e.live.poolName(name)) }
 
 // Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
 // gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
 	if c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
-		c.Close()
+		c.closeIdle()
 	}
 }
 
@@ -87,17 +99,19 @@ func (p *pool) counts() (idle, open int) {
 	return len(p.idle), p.open
 }
 
-func (p *pool) get() *Conn {
+func (p *pool) get(name string) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := len(p.idle) - 1
-	if last < 0 {
-		return nil
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if c := p.idle[i]; c.name == name {
+			copy(p.idle[i:], p.idle[i+1:])
+			last := len(p.idle) - 1
+			p.idle[last] = nil
+			p.idle = p.idle[:last]
+			return c
+		}
 	}
-	c := p.idle[last]
-	p.idle[last] = nil
-	p.idle = p.idle[:last]
-	return c
+	return nil
 }
 
 func (p *pool) put(c *Conn) bool {
@@ -178,6 +192,6 @@ func staleNow(c *Conn) bool {
 
 func closeAll(conns []*Conn) {
 	for _, c := range conns {
-		c.Close()
+		c.closeIdle()
 	}
 }

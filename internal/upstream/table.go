@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -30,6 +31,8 @@ type Config struct {
 	// RetryFirst and RetryMax are the first and the longest pause before an endpoint that is down, and has no active
 	// health check, is probed again. Default 1 s, doubling to 30 s.
 	RetryFirst, RetryMax time.Duration
+	// Roots are trusted where TLS settings of an upstream name no CA. Default: the system's.
+	Roots *x509.CertPool
 }
 
 // Observation says that an endpoint went down or came back by own observation.
@@ -282,7 +285,7 @@ func (t *Table) sweep(now time.Time) {
 func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
 	l := t.lives[key]
 	if l == nil {
-		l = newLive(t, key)
+		l = newLive(t, key, h.security)
 		t.lives[key] = l
 		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
 	}

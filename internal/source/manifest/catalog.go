@@ -52,6 +52,7 @@ func (c *catalog) apply(path string, r reading) {
 		f = &file{}
 		c.files[path] = f
 	}
+	r.items = slices.DeleteFunc(r.items, func(it item) bool { return it.refusing && f.hasGood(it.id) })
 	now := map[identity]bool{}
 	for _, it := range r.items {
 		now[it.id] = true
@@ -67,6 +68,12 @@ func (c *catalog) apply(path string, r reading) {
 	f.reading, f.held, f.failed = r, held, false
 	c.dirty[path] = true
 	c.claim(path, touched)
+}
+
+// hasGood tells whether an object was read whole before.
+func (f *file) hasGood(id identity) bool {
+	good := func(it item) bool { return it.id == id && !it.refusing }
+	return slices.ContainsFunc(f.items, good) || slices.ContainsFunc(f.held, good)
 }
 
 // has tells whether anything is known to be in a file.

@@ -22,6 +22,8 @@ type item struct {
 	origin model.Origin     // for diagnostics
 	object translate.Object // where id.key is set
 	own    model.Objects    // where id.own is set
+	// refusing marks what is left of a document that could not be read: it counts only where nothing better is known.
+	refusing bool
 }
 
 // fault is a document that could not be read.
@@ -95,9 +97,14 @@ func (r *reader) ours(d document.Document) {
 		for _, p := range problems {
 			r.fault(id, origin, p)
 		}
-		return
+		if !o.HasRules() {
+			return
+		}
+		if id.own == "" {
+			id.own = d.Text("kind") + "/" + origin.At()
+		}
 	}
-	r.out.items = append(r.out.items, item{id: id, origin: origin, own: o})
+	r.out.items = append(r.out.items, item{id: id, origin: origin, own: o, refusing: len(problems) > 0})
 }
 
 func (r *reader) kubernetes(d document.Document) {

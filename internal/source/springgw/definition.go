@@ -16,6 +16,7 @@ type gatewayConfig struct {
 	defaults []part // default-filters
 	locator  *property
 	timeouts model.Timeouts // httpclient
+	insecure bool           // httpclient.ssl: certificates of upstreams are not verified
 	faults   []fault        // that belong to no route
 }
 
@@ -136,6 +137,9 @@ func (c *gatewayConfig) readClient(client *property, prefix string) {
 			into = (*timeout)(&c.timeouts.Connect)
 		case "responsetimeout":
 			into = (*timeout)(&c.timeouts.Response)
+		case "ssl":
+			c.readSSL(k, prefix+".httpclient.ssl")
+			continue
 		default:
 			c.unsupported(k, prefix+".httpclient")
 			continue
@@ -145,6 +149,25 @@ func (c *gatewayConfig) readClient(client *property, prefix string) {
 		}
 	}
 }
+
+// readSSL reads what is said of TLS to upstreams. Certificates are verified unless this is switched off.
+func (c *gatewayConfig) readSSL(ssl *property, prefix string) {
+	for _, k := range ssl.kids {
+		if relaxed(k.name) != "useinsecuretrustmanager" {
+			c.faults = append(c.faults, fault{k.line, prefix + "." + k.name, model.CodeUnsupported, model.Warning,
+				fmt.Sprintf("%s is not supported and has no effect: CAs for upstreams are given by tls.upstreamCA in the configuration file", k.name)})
+			continue
+		}
+		if k.isTrue() {
+			c.insecure = true
+			c.faults = append(c.faults, fault{k.line, prefix + "." + k.name, CodeUnverified, model.Warning,
+				"certificates of upstreams are not verified: whoever is in between can read and change everything"})
+		}
+	}
+}
+
+// CodeUnverified is the code of TLS that verifies nobody.
+const CodeUnverified model.Code = "tls-unverified"
 
 var definitionFields = []string{"id", "uri", "predicates", "filters", "order", "metadata", "enabled"}
 

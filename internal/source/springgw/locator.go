@@ -57,7 +57,8 @@ func (t *translator) locator(f *routeFile) {
 			"the default filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
 	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix,
-		LowerCase: l.get("lower-case-service-id").isTrue(), Rank: model.Rank{Position: afterAll}, Filters: does.filters}
+		LowerCase: l.get("lower-case-service-id").isTrue(), Rank: model.Rank{Position: afterAll}, Filters: does.filters,
+		TLS: model.UpstreamTLS{SkipVerify: t.insecure}}
 	if t.c.Self != "" {
 		out.Except = []string{t.c.Self}
 	}

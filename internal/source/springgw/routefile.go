@@ -71,6 +71,7 @@ func (c *gatewayConfig) append(d *gatewayConfig) {
 	if d.locator != nil {
 		c.locator = d.locator
 	}
+	c.insecure = c.insecure || d.insecure
 	if d.timeouts.Connect != 0 {
 		c.timeouts.Connect = d.timeouts.Connect
 	}
@@ -96,6 +97,7 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 	if c.locator == nil {
 		c.locator = old.locator
 	}
+	c.insecure = c.insecure || old.insecure
 	if c.timeouts == (model.Timeouts{}) {
 		c.timeouts = old.timeouts
 	}

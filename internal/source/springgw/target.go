@@ -15,6 +15,7 @@ type target struct {
 	service string
 	host    string // name or address; in lower case
 	port    uint16
+	secure  bool // over TLS, whatever the registry says of an instance
 }
 
 // readTarget reads a uri. As in Spring only scheme, host and port count: the path is that of the request.
@@ -27,10 +28,17 @@ func readTarget(uri string) (target, error) {
 	}
 	scheme, rest, ok := strings.Cut(uri, ":")
 	scheme = strings.ToLower(scheme)
+	secure := scheme == "https" || scheme == "wss"
 	if scheme == "lb" && !strings.HasPrefix(rest, "//") { // lb:ws://service
 		var inner string
-		if inner, rest, ok = strings.Cut(rest, ":"); ok && !strings.EqualFold(inner, "ws") && !strings.EqualFold(inner, "http") {
-			return target{}, fmt.Errorf("%q: scheme lb:%s is not supported", uri, inner)
+		if inner, rest, ok = strings.Cut(rest, ":"); ok {
+			switch strings.ToLower(inner) {
+			case "http", "ws":
+			case "https", "wss":
+				secure = true
+			default:
+				return target{}, fmt.Errorf("%q: scheme lb:%s is not supported", uri, inner)
+			}
 		}
 	}
 	authority, found := strings.CutPrefix(rest, "//")
@@ -46,16 +54,17 @@ func readTarget(uri string) (target, error) {
 	switch scheme {
 	case "lb":
 		name, _, _ := strings.Cut(authority, ":")
-		return target{service: name}, nil
-	case "http", "ws":
-		return readHost(uri, authority)
+		return target{service: name, secure: secure}, nil
+	case "http", "ws", "https", "wss":
+		return readHost(uri, authority, secure)
 	default:
-		return target{}, fmt.Errorf("%q: scheme %s is not supported: want lb or http", uri, scheme)
+		return target{}, fmt.Errorf("%q: scheme %s is not supported: want lb, http or https", uri, scheme)
 	}
 }
 
-func readHost(uri, authority string) (target, error) {
-	t := target{port: 80}
+func readHost(uri, authority string, secure bool) (target, error) {
+	t := target{secure: secure}
+	t.port = t.defaultPort()
 	var host, port string
 	if inner, ok := strings.CutPrefix(authority, "["); ok {
 		host, port, _ = strings.Cut(inner, "]")
@@ -88,6 +97,21 @@ func (t target) place() string {
 	return fmt.Sprintf("%s:%d", t.host, t.port)
 }
 
+func (t target) defaultPort() uint16 {
+	if t.secure {
+		return 443
+	}
+	return 80
+}
+
+// authority is the Host field of requests to a host, as HTTP clients send it: without the port that the scheme implies.
+func (t target) authority() string {
+	if t.port == t.defaultPort() {
+		return strings.TrimSuffix(t.place(), fmt.Sprintf(":%d", t.port))
+	}
+	return t.place()
+}
+
 // addr returns the address where the host is one. localhost is 127.0.0.1 without asking (RFC 6761 section 6.3).
 func (t target) addr() (netip.Addr, bool) {
 	if t.host == "localhost" || strings.HasSuffix(t.host, ".localhost") {
@@ -103,5 +127,10 @@ func (t target) upstream(c *Config, origin model.Origin) model.Upstream {
 	if t.service != "" {
 		list = model.EndpointsID{Keeper: c.Keeper, Name: c.Prefix + t.service}
 	}
-	return model.Upstream{ID: model.UpstreamID(list.Keeper + "/" + list.Name), Origin: origin, Priority: c.Priority, Endpoints: []model.EndpointsID{list}}
+	up := model.Upstream{ID: model.UpstreamID(list.Keeper + "/" + list.Name), Origin: origin, Priority: c.Priority, Endpoints: []model.EndpointsID{list}}
+	if t.secure {
+		up.ID = "https/" + up.ID
+		up.TLS = model.UpstreamTLS{Mode: model.TLSAlways, Name: t.host} // verified against the roots of the process
+	}
+	return up
 }

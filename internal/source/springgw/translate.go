@@ -33,6 +33,7 @@ type translator struct {
 	defaults []placed
 	refusals int // default filters that cannot be served
 	timeouts model.Timeouts
+	insecure bool // certificates of upstreams are not verified
 }
 
 // placed is a default filter with the file it stands in.
@@ -50,6 +51,7 @@ func translate(c Config, files []*routeFile, resolved map[string]known) result {
 		}
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
+		t.insecure = t.insecure || f.config.insecure
 	}
 	t.checkDefaults()
 	for i, f := range files {
@@ -209,10 +211,14 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, origi
 		return model.Respond{Status: 508, Code: model.CodeLoop}, nil
 	}
 	up := to.upstream(t.c, origin)
+	up.TLS.SkipVerify = t.insecure
 	if to.service != "" {
 		g.Upstreams = append(g.Upstreams, up)
 	} else {
 		t.static(to, up)
+	}
+	if to.service == "" && does.host == model.HostEndpoint {
+		does.host, does.hostName = model.HostLiteral, to.authority() // the host of the uri, not the address that it has today
 	}
 	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName}, nil
 }
@@ -220,6 +226,9 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, origi
 // static adds the upstream of a host once, with the addresses that are known.
 func (t *translator) static(to target, up model.Upstream) {
 	key := "static/" + to.place()
+	if to.secure {
+		key = "static/https/" + to.place()
+	}
 	if t.groups[key] != nil {
 		return
 	}

@@ -298,7 +298,7 @@ func TestRejected(t *testing.T) {
 		"predicate no form":     {"{id: a, uri: 'lb://s', predicates: [Path]}", false, "predicates[0]", "Name=arguments"},
 		"no predicate":          {"{id: a, uri: 'lb://s'}", false, "predicates", "at least one"},
 		"no uri":                {"{id: a, predicates: ['Path=/a']}", true, "uri", "is missing"},
-		"scheme":                {"{id: a, uri: 'https://x.test', predicates: ['Path=/a']}", true, "uri", "scheme https is not supported"},
+		"scheme":                {"{id: a, uri: 'ftp://x.test', predicates: ['Path=/a']}", true, "uri", "scheme ftp is not supported"},
 		"forward":               {"{id: a, uri: 'forward:/x', predicates: ['Path=/a']}", true, "uri", "not supported"},
 		"placeholder":           {"{id: a, uri: 'http://${HOST:x}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
 		"user":                  {"{id: a, uri: 'http://u:p@x.test', predicates: ['Path=/a']}", true, "uri", "plain host"},
@@ -423,5 +423,60 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 	}
 	if len(o.Diagnostics) != 4 || len(o.Routes) != 1 || o.Routes[0].Timeouts != (model.Timeouts{Connect: time.Second, Response: off}) {
 		t.Errorf("%v %+v", o.Diagnostics, o.Routes)
+	}
+}
+
+func TestSecureTargets(t *testing.T) {
+	const list = "      - {id: %s, uri: '%s', predicates: ['Path=/%s']%s}\n"
+	text := routes(fmt.Sprintf(list, "a", "https://API.Example.test", "a", "") + fmt.Sprintf(list, "b", "wss://api.example.test:8443/x", "b", "") + fmt.Sprintf(list, "c", "http://api.example.test:443", "c", "") +
+		fmt.Sprintf(list, "d", "https://[::1]", "d", "") + fmt.Sprintf(list, "e", "lb:https://order", "e", "") + fmt.Sprintf(list, "f", "lb://order", "f", "") +
+		fmt.Sprintf(list, "g", "https://api.example.test", "g", ", filters: [PreserveHostHeader]"))
+	o := load(t, Config{}, text)
+	if len(o.Diagnostics) != 0 {
+		t.Fatal(o.Diagnostics)
+	}
+	type tls struct {
+		mode model.UpstreamTLSMode
+		name string
+		list string
+	}
+	got := map[model.UpstreamID]tls{}
+	for _, u := range o.Upstreams {
+		got[u.ID] = tls{u.TLS.Mode, u.TLS.Name, u.Endpoints[0].String()}
+		if u.TLS.SkipVerify || u.Validate() != nil {
+			t.Errorf("%+v: %v", u, u.Validate())
+		}
+	}
+	want := map[model.UpstreamID]tls{
+		"https/static/api.example.test:443":         {model.TLSAlways, "api.example.test", "static:api.example.test:443"},
+		"https/static/api.example.test:8443":        {model.TLSAlways, "api.example.test", "static:api.example.test:8443"},
+		"static/api.example.test:443":               {"", "", "static:api.example.test:443"},
+		"https/static/[::1]:443":                    {model.TLSAlways, "::1", "static:[::1]:443"},
+		"https/registry/public/DEFAULT_GROUP/order": {model.TLSAlways, "", "registry:public/DEFAULT_GROUP/order"},
+		"registry/public/DEFAULT_GROUP/order":       {"", "", "registry:public/DEFAULT_GROUP/order"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	hosts := map[string]string{}
+	for _, r := range o.Routes {
+		f := r.Action.(model.Forward)
+		hosts[string(r.ID)] = string(f.Host) + " " + f.HostName
+	}
+	for id, want := range map[string]string{"a": "literal api.example.test", "b": "literal api.example.test:8443", "c": "literal api.example.test:443", "d": "literal [::1]", "e": "endpoint ", "g": " "} {
+		if hosts["springgw/"+id] != want {
+			t.Errorf("%s: host %q, want %q", id, hosts["springgw/"+id], want)
+		}
+	}
+
+	// Verification is switched off for all at once, the locator's services too, and that is said.
+	o = load(t, Config{}, text, "spring.cloud.gateway:\n  httpclient.ssl: {use-insecure-trust-manager: true, trusted-x509-certificates: [ca.pem]}\n  discovery.locator.enabled: true\n")
+	for _, u := range o.Upstreams {
+		if !u.TLS.SkipVerify {
+			t.Errorf("%+v", u)
+		}
+	}
+	if !o.Locators[0].TLS.SkipVerify || len(o.Diagnostics) != 2 || o.Diagnostics[0].Code != CodeUnverified && o.Diagnostics[1].Code != CodeUnverified || !strings.Contains(fmt.Sprint(o.Diagnostics), "tls.upstreamCA") {
+		t.Errorf("%+v", o.Diagnostics)
 	}
 }

@@ -117,31 +117,8 @@ func secretValue(s *corev1.Secret, name string) string {
 	return string(s.Data[name])
 }
 
-// own passes one of our own documents on. A certificate that names a Secret gets its chain and key from it.
-func (b *builder) own(group string) {
-	o, ok := b.store.own[group]
-	b.gone = !ok
-	b.out = o
-	b.out.Certificates, b.out.Diagnostics = nil, slices.Clone(o.Diagnostics)
-	for _, c := range o.Certificates {
-		diagnose := func(code model.Code, why string) {
-			b.out.Diagnostics = append(b.out.Diagnostics, model.Diagnostic{
-				Origin: c.Origin, Field: "spec.secret", Severity: model.Error, Code: code,
-				Message: why + ": the default certificate is served for " + hostList(c.Hosts),
-			})
-		}
-		ns, name, _ := strings.Cut(c.Secret, "/")
-		s := b.get(Key{KindSecret, ns, name})
-		if s == nil {
-			diagnose(model.CodeSecretMissing, "secret "+c.Secret+" does not exist")
-			continue
-		}
-		chain, key, _, why := keyPair(s.Value.(*corev1.Secret))
-		if why != "" {
-			diagnose(model.CodeSecretInvalid, "secret "+c.Secret+" "+why)
-			continue
-		}
-		c.Chain, c.Key = chain, model.NewSecret(key)
-		b.out.Certificates = append(b.out.Certificates, c)
-	}
+// secretKey is the key of a Secret named "namespace/name".
+func secretKey(text string) Key {
+	ns, name, _ := strings.Cut(text, "/")
+	return Key{KindSecret, ns, name}
 }

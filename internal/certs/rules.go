@@ -1,0 +1,131 @@
+package certs
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"paifang/internal/model"
+)
+
+// rules is a TLS policy ready to be carried out.
+type rules struct {
+	// digest is of everything that decides, so that hosts with equal rules share connections and none with others does.
+	// The zero digest is that of hosts that ask nothing.
+	digest [sha256.Size]byte
+	auth   model.ClientAuth
+	answer bool // failures are answered, and the handshake goes on
+	cas    *x509.CertPool
+	depth  int // intermediate certificates
+	least  uint16
+	most   uint16
+	reject model.Code // why nothing is served under them
+}
+
+// newRules never fails: a policy that cannot be carried out becomes rules that refuse.
+func newRules(p model.TLSPolicy) *rules {
+	r := &rules{auth: p.ClientAuth, answer: p.AnswerFailures, depth: p.MaxIntermediates(), least: p.MinVersion.Number(), most: p.MaxVersion.Number(), reject: p.Reject}
+	if r.reject == "" && p.Validate() != nil {
+		r.reject = model.CodeInvalid
+	}
+	if r.reject != "" {
+		r = &rules{reject: r.reject}
+	}
+	if r.auth != model.ClientNone && p.ClientCAs != "" {
+		cas, err := model.ParseCertificates(p.ClientCAs)
+		if err != nil { // checked above
+			return &rules{reject: model.CodeInvalid, digest: sha256.Sum256([]byte(model.CodeInvalid))}
+		}
+		r.cas = x509.NewCertPool()
+		for _, c := range cas {
+			r.cas.AddCert(c)
+		}
+	}
+	if (*r == rules{depth: r.depth}) {
+		return r
+	}
+	r.digest = sha256.Sum256(fmt.Appendf(nil, "%q %t %q %d %d %d %q", r.auth, r.answer, p.ClientCAs, r.depth, r.least, r.most, r.reject))
+	return r
+}
+
+// of returns the rules for a name in its normal form.
+func (x *index) of(name string) *rules {
+	if r, ok := x.rules.find(name); ok {
+		return r
+	}
+	return &noRules
+}
+
+// noRules are those of hosts without a policy. Nobody changes them.
+var noRules rules
+
+// verifies tells whether the handshake itself ends where a certificate is not good.
+func (r *rules) verifies() bool {
+	return !r.answer && (r.auth == model.ClientOptional || r.auth == model.ClientRequired)
+}
+
+// apply sets what a handshake asks of the client.
+func (r *rules) apply(c *tls.Config) {
+	if r.least > c.MinVersion {
+		c.MinVersion = r.least
+	}
+	if r.most != 0 && (c.MaxVersion == 0 || r.most < c.MaxVersion) {
+		c.MaxVersion = r.most
+	}
+	if r.auth == model.ClientNone {
+		return
+	}
+	c.ClientCAs = r.cas // their names are sent, so that clients choose well
+	switch {
+	case !r.verifies():
+		c.ClientAuth = tls.RequestClientCert
+	case r.auth == model.ClientRequired:
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	default:
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	if r.verifies() {
+		c.VerifyConnection = func(cs tls.ConnectionState) error {
+			if len(cs.PeerCertificates) == 0 {
+				return nil
+			}
+			return r.shallow(cs.VerifiedChains)
+		}
+	}
+}
+
+var errDepth = errors.New("certs: verify client: the chain has more intermediate certificates than the policy allows")
+
+// shallow tells whether one of the chains that were found is short enough.
+func (r *rules) shallow(chains [][]*x509.Certificate) error {
+	for _, chain := range chains {
+		if len(chain)-2 <= r.depth {
+			return nil
+		}
+	}
+	return errDepth
+}
+
+var errNoCertificate = errors.New("certs: verify client: no certificate was shown")
+
+// verify checks what a client has shown, where the handshake did not.
+func (r *rules) verify(shown []*x509.Certificate, now time.Time) error {
+	if len(shown) == 0 {
+		return errNoCertificate
+	}
+	if r.cas == nil {
+		return errors.New("certs: verify client: there is no CA to verify against")
+	}
+	others := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		others.AddCert(c)
+	}
+	chains, err := shown[0].Verify(x509.VerifyOptions{Roots: r.cas, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return fmt.Errorf("certs: verify client: %w", err)
+	}
+	return r.shallow(chains)
+}

@@ -186,7 +186,7 @@ type podRows struct{ runner *podrun.Runner }
 func (p podRows) Pods() []explain.Pod {
 	var out []explain.Pod
 	for _, s := range p.runner.Pods() {
-		row := explain.Pod{Workload: s.Workload, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Addr: s.IP, PID: s.PID,
+		row := explain.Pod{Workload: s.Workload, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Addr: s.IP, PID: s.PID, Attached: s.Attached,
 			Phase: string(s.Phase), Ready: s.Ready, Restarts: s.Restarts, Reason: s.Message, Origin: s.Origin, Since: s.Started}
 		for _, port := range s.Ports {
 			row.Reached = append(row.Reached, port.Addr)

@@ -82,9 +82,10 @@ type Pod struct {
 	Name      string           `json:"name"`
 	Node      string           `json:"node"`
 	Addr      netip.Addr       `json:"addr,omitzero"`
-	Reached   []netip.AddrPort `json:"reached,omitempty"` // where its ports are reached: on a shared address they tell pods apart
-	PID       int              `json:"pid,omitempty"`     // of its process; 0 = none now
-	Phase     string           `json:"phase"`             // Waiting, Running, BackOff, Stopped, Frozen, Terminating, …
+	Reached   []netip.AddrPort `json:"reached,omitempty"`  // where its ports are reached: on a shared address they tell pods apart
+	PID       int              `json:"pid,omitempty"`      // of its process; 0 = none now, or attached
+	Attached  bool             `json:"attached,omitempty"` // its process was started by somebody else
+	Phase     string           `json:"phase"`              // Waiting, Running, BackOff, Stopped, Frozen, Terminating, …
 	Ready     bool             `json:"ready"`
 	Restarts  int              `json:"restarts"`
 	Reason    string           `json:"reason,omitempty"` // it is not ready, or waits

@@ -85,6 +85,9 @@ type App struct {
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
 // API's.
 func New(cfg Config, o Options) (*App, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("app: configuration: %w", err)
+	}
 	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), traffic: newTraffic(), loops: newLoops()}
 	a.log = newLog(o.Log, cfg.Log)
 	if err := a.build(); err != nil {

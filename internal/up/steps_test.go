@@ -265,8 +265,10 @@ func TestStepsThatAreMissing(t *testing.T) {
 		t.Errorf("told too early:\n%s", b.String())
 	}
 	s.due = time.Now()
-	if !s.tell(t.Context(), &b) || !s.tell(t.Context(), &b) {
-		t.Error("not told")
+	for range 2 { // the second time it says nothing more
+		if !s.tell(t.Context(), &b) {
+			t.Error("not told")
+		}
 	}
 	for _, want := range []string{" 1.3 ingress     shop.test/order -> order-service:80, 1 server, bound on node-1 (3-ingress.yaml:12)\n", " 1.6 A record    nothing yet\n",
 		" 2.4 gateway     nothing yet\n", "     route rule  nothing yet\n"} {

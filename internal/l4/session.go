@@ -174,6 +174,7 @@ func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	bytes := newWaiter(raw)
 	idle := x.service.plane.cfg.IdleTimeout
 	window := idle / 2
 	for {
@@ -186,7 +187,7 @@ func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
 		if err := to.SetWriteDeadline(stuck); err != nil {
 			return total, err
 		}
-		n, err := x.pass(to, from, raw)
+		n, err := x.pass(to, from, bytes)
 		total += n
 		now := time.Now()
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -201,9 +202,9 @@ func (x *session) move(to, from *net.TCPConn) (total int64, err error) {
 // pass copies until the end or a deadline. While nobody sends it holds nothing: neither a buffer nor the pipe by which the
 // kernel moves bytes from socket to socket, which costs two descriptors. Whoever opens connections and is silent could
 // otherwise use up those of the process three times as fast.
-func (x *session) pass(to, from *net.TCPConn, raw syscall.RawConn) (total int64, err error) {
+func (x *session) pass(to, from *net.TCPConn, bytes *waiter) (total int64, err error) {
 	for {
-		n, err := waiting(raw)
+		n, err := bytes.wait()
 		if err != nil {
 			return total, err
 		}
@@ -239,7 +240,7 @@ func (x *session) copy(to, from *net.TCPConn) (moved int64, end bool, err error)
 			return int64(w), false, err
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return int64(n), true, nil
 	}
 	return int64(n), false, err

@@ -4,5 +4,9 @@ package l4
 
 import "syscall"
 
-// waiting cannot tell on this system: the next read waits.
-func waiting(syscall.RawConn) (int, error) { return 0, nil }
+// waiter cannot tell on this system whether bytes wait: the next read waits.
+type waiter struct{}
+
+func newWaiter(syscall.RawConn) *waiter { return &waiter{} }
+
+func (*waiter) wait() (int, error) { return 0, nil }

@@ -26,7 +26,7 @@ type Config struct {
 // Admin is the address of the admin API.
 type Admin struct {
 	Address netip.AddrPort `json:"address,omitzero" doc:"address:port; default 127.0.0.1:8088; must be a loopback address"`
-	Public  netip.AddrPort `json:"public,omitzero" doc:"address:port for /healthz and /readyz alone, for probes from elsewhere, such as 0.0.0.0:8089; none: they are at address only"`
+	Public  netip.AddrPort `json:"public,omitzero" doc:"address:port for /healthz, /readyz and /metrics alone, for probes from elsewhere, such as 0.0.0.0:8089; none: they are at address only"`
 }
 
 // Log says how the process logs.

@@ -12,14 +12,15 @@ import (
 	"paifang/internal/model"
 )
 
-// Reader reads what the admin API lists: this process, together with its peers where it has some.
+// Reader reads what the admin API lists: this process, together with its peers where it has some. Roads are for this one to
+// tell, which reads all rules and hears of all addresses: to a node an application that the registry lists too is on one road.
 func (a *App) Reader() adminapi.Reader {
 	if len(a.opt.Peers) == 0 {
 		return a.local
 	}
 	var all adminapi.Merged
 	for _, p := range a.opt.Peers {
-		all = append(all, adminapi.Named{Name: p.Name, Reader: p.Client})
+		all = append(all, adminapi.Named{Name: p.Name, Reader: adminapi.Without(p.Client, adminapi.Roads)})
 	}
 	return append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
 }

@@ -358,9 +358,6 @@ func (a *App) podChanged(p podrun.PodStatus) {
 	a.events.say("%s", text)
 }
 
-// Say adds a line to what changed.
-func (a *App) Say(format string, args ...any) { a.events.say(format, args...) }
-
 // Events is what changed, a line each.
 func (a *App) Events() <-chan Event { return a.events.out }
 

@@ -2,8 +2,13 @@ package adminapi
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"testing"
+
+	"paifang/internal/explain"
+	"paifang/internal/explain/explaintest"
+	"paifang/internal/model"
 )
 
 // asked is a process that says of every kind what it is asked for.
@@ -29,5 +34,23 @@ func TestRoadsOfAPartAreLeftOut(t *testing.T) {
 		if err != nil || len(v.Roads) != 1 || v.Roads[0].Road != "both" || len(v.Nodes) != 2*(len(kinds)-1) {
 			t.Errorf("%v: %v, view is %+v", kinds, err, v)
 		}
+	}
+}
+
+// A service that lost its last instance, and that nobody asks for, is but a name in the registry.
+func TestNameAloneIsNoApplication(t *testing.T) {
+	lists := []explain.List{
+		{ID: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/left"}, Known: true},
+		{ID: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/stayed"}, Known: true,
+			Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort("10.0.0.1:80")}}},
+	}
+	var found []string
+	for _, r := range roads(explaintest.New().Snapshot, lists, func(o model.Origin) string { return o.At() }) {
+		if r.Road == "none" {
+			found = append(found, r.Application)
+		}
+	}
+	if !slices.Equal(found, []string{"stayed"}) {
+		t.Errorf("applications on no road: %v, want the one with an instance", found)
 	}
 }

@@ -56,6 +56,14 @@ func (a *App) WaitReady(ctx context.Context) error {
 	return poll(ctx, a.hub.Ready)
 }
 
+// tellReady says once in the log that the process is ready.
+func (a *App) tellReady(ctx context.Context) error {
+	if a.WaitReady(ctx) == nil {
+		a.log.Info("ready", "process", a.opt.Name, "after", time.Since(a.started).Round(time.Millisecond))
+	}
+	return nil
+}
+
 // WaitSettled returns when the process is ready, its pods are, and every list that a route uses has somebody in it;
 // or with ctx's error.
 func (a *App) WaitSettled(ctx context.Context) error {

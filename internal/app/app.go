@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,8 +197,11 @@ func (a *App) Run(outer context.Context) error {
 	}
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
+	a.log.Info("started", "process", a.opt.Name, "admin", a.admin.Addr(), "pieces", strings.Join(a.Pieces(), ","))
+	defer r.run("readiness", a.tellReady).stop()
 
 	<-ctx.Done()
+	a.log.Info("ending", "process", a.opt.Name)
 	var failed error
 	if outer.Err() == nil { // a part failed; otherwise somebody asked for the end
 		failed = context.Cause(ctx)

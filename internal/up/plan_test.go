@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"paifang/internal/adminapi"
 	"paifang/internal/app"
 )
 
@@ -352,5 +353,18 @@ func TestStartedAgainAsItWas(t *testing.T) {
 		if got := again(c.exe, c.wd); got != c.want {
 			t.Errorf("%s, in %s: %s, want %s", c.exe, c.wd, got, c.want)
 		}
+	}
+}
+
+// Whoever is told that one is running has to find its process and its directory, with --split too, where others answer first.
+func TestTheUpAmongItsPieces(t *testing.T) {
+	up := adminapi.Info{Name: "up", PID: 7, State: filepath.Join("s", "data")}
+	for _, all := range [][]adminapi.Info{{up}, {{Name: "dns", PID: 3, State: filepath.Join("s", "data", "dns")}, up}} {
+		if i := theUp(all); i.PID != 7 || i.State != "s" {
+			t.Errorf("of %+v: %+v", all, i)
+		}
+	}
+	if i := theUp([]adminapi.Info{{Name: "serve", PID: 9, State: "d"}}); i.PID != 9 || i.State != "d" {
+		t.Errorf("a process that is no up: %+v", i)
 	}
 }

@@ -35,7 +35,7 @@ func upCommand() *cobra.Command {
 	f.BoolVar(&o.Fresh, "fresh", false, "empty the state directory first")
 	f.StringVar(&o.Addresses, "addresses", "auto", "auto, many (an address per piece, 127.0.0.10 and so on) or single (ports of 127.0.0.1)")
 	f.IntVar(&o.PortOffset, "port-offset", 0, "added to every port")
-	f.StringVar(&o.GatewayHost, "gateway-host", "gateway.test", "the gateway's own name in DNS")
+	f.StringVar(&o.GatewayHost, "gateway-host", "", "the gateway's own name in DNS (default gateway.test, or gateway. and what --zone says)")
 	f.StringVar(&o.Zone, "zone", "test", "zone that the DNS answers for")
 	f.StringArrayVar(&run, "run", nil, "IMAGE=COMMAND: what to run for an image; repeat it")
 	f.StringArrayVar(&attach, "attach", nil, "DEPLOYMENT=IP:PORT: take a process that already runs as its one pod; repeat it")
@@ -200,17 +200,54 @@ func pathError(err error) error {
 	return err
 }
 
+// offlineConfig is what paths are compiled with: the configuration that is among them, which takes the others in as
+// sources of its own, or that of `paifang up`.
 func offlineConfig(paths []string) (app.Config, error) {
-	if len(paths) == 1 {
-		if cfg, ok, err := app.ReadIfConfig(paths[0]); ok || err != nil {
-			return cfg, err
+	var cfg app.Config
+	var file string
+	var others []string
+	for _, path := range paths {
+		c, ok, err := app.ReadIfConfig(path)
+		switch {
+		case err != nil:
+			return app.Config{}, err
+		case !ok:
+			others = append(others, path)
+		case file != "":
+			return app.Config{}, fmt.Errorf("%s and %s are configurations of two processes: give one at a time", file, path)
+		default:
+			cfg, file = c, path
 		}
 	}
-	p, err := up.NewPlan(up.Options{})
-	if err != nil {
-		return app.Config{}, err
+	if file == "" {
+		p, err := up.NewPlan(up.Options{})
+		if err != nil {
+			return app.Config{}, err
+		}
+		cfg = p.Config
+		cfg.Sources.Manifests, cfg.Sources.Routes = nil, nil
 	}
-	cfg := p.Config
-	cfg.Sources.Manifests, cfg.Sources.Routes = paths, paths
+	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, others)
+	cfg.Sources.Routes = withPaths(cfg.Sources.Routes, others)
 	return cfg, nil
+}
+
+// withPaths adds paths to those that are read already, each once.
+func withPaths(paths, more []string) []string {
+	seen := map[string]bool{}
+	whole := func(path string) string {
+		if abs, err := filepath.Abs(path); err == nil {
+			return abs
+		}
+		return path
+	}
+	for _, path := range paths {
+		seen[whole(path)] = true
+	}
+	for _, path := range more {
+		if !seen[whole(path)] {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }

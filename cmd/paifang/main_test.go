@@ -136,6 +136,45 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A configuration is recognized by its keys, those with a slip of the pen among them, and takes the paths beside it in.
+func TestCheckOfConfigurations(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	slip := file("slip.yaml", "regstry:\n  http: 127.0.0.1:1\n")
+	dns := file("dns.yaml", "dns:\n  address: 127.0.0.1:5353\n  zones: [corp]\n")
+	node := file("node.yaml", "ingress:\n  nodes:\n  - {name: edge, http: '127.0.0.1:80'}\n")
+	rules := file("rules.yaml", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\nspec:\n  rules:\n  - host: a.test\n    http:\n"+
+		"      paths: [{path: /, pathType: Prefix, backend: {service: {name: nobody, port: {number: 80}}}}]\n")
+	values := file("values.yaml", "replicaCount: 1\nimage: x\ningress: {enabled: true}\n")
+	for _, c := range []struct {
+		args []string
+		want string
+		code int
+	}{
+		{[]string{slip}, `slip.yaml:1: regstry: unknown field: did you mean "registry"?`, 1},
+		{[]string{rules, slip}, `did you mean "registry"?`, 1},
+		{[]string{dns, node}, "are configurations of two processes", 1},
+		{[]string{node, rules}, "rules.yaml:9: error: service-missing", 1},
+		{[]string{dns, rules}, "no listener of that class is configured", 1},
+		{[]string{values}, "values.yaml:1: info: ignored", 0},
+	} {
+		out, errOut, code := paifang(t, append([]string{"check"}, c.args...)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) {
+			t.Errorf("check %v: exit code %d and\n%s%swant %d and %q", c.args, code, out, errOut, c.code, c.want)
+		}
+	}
+	if out, errOut, code := paifang(t, "get", "routes", "-f", node, "-f", rules, "-f", rules); code != 0 || strings.Count(out, "a.test") != 1 || !strings.Contains(out, "edge") {
+		t.Errorf("get routes of a configuration and rules: exit code %d, %s and\n%s", code, errOut, out)
+	}
+}
+
 // What is explained from files is what the example does, without anything that runs.
 func TestFilesAreExplained(t *testing.T) {
 	example, err := filepath.Abs("../../examples/two-roads")

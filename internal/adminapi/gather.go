@@ -3,7 +3,6 @@ package adminapi
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -62,11 +61,7 @@ func (g *gatherer) read(k Kind) {
 
 // at is where an object stands, relative to the directory that is watched.
 func (g *gatherer) at(o model.Origin) string {
-	if g.local.Dir != "" && o.File != "" {
-		if rel, err := filepath.Rel(g.local.Dir, o.File); err == nil && filepath.IsLocal(rel) {
-			o.File = filepath.ToSlash(rel)
-		}
-	}
+	o.File = explain.Shown(g.local.Dir, o.File)
 	return o.At()
 }
 

@@ -25,6 +25,24 @@ type Named struct {
 	Reader Reader
 }
 
+// Without reads everything from r but some kinds: what a process that sees a part of the whole would say of it is wrong,
+// and not merely incomplete. Of those the view is empty.
+func Without(r Reader, kinds ...Kind) Reader { return without{r, kinds} }
+
+type without struct {
+	reader Reader
+	kinds  []Kind
+}
+
+// Read implements Reader.
+func (w without) Read(ctx context.Context, kinds ...Kind) (View, error) {
+	kept := slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return slices.Contains(w.kinds, k) })
+	if len(kept) == 0 {
+		return View{}, nil
+	}
+	return w.reader.Read(ctx, kept...)
+}
+
 // Merged reads several processes as one: their rows together, sorted, each once. Where two processes have a row under
 // one key, the first one's counts. A process that does not answer within two seconds is a *PartialError.
 type Merged []Named

@@ -92,7 +92,7 @@ func (f *roadFinder) ruleKeptIn(o model.Origin) string {
 }
 
 // findLists collects the lists of applications: what routes lead to and what keepers of a road offer, but not what
-// stands behind the SLB and not our own listeners, which register themselves.
+// stands behind the SLB, not our own listeners, which register themselves, and not what is but a name in a registry.
 func (f *roadFinder) findLists(lists []explain.List) {
 	own := map[netip.AddrPort]bool{}
 	for l := range f.snap.Listeners() {
@@ -103,7 +103,8 @@ func (f *roadFinder) findLists(lists []explain.List) {
 	seen := map[model.EndpointsID]bool{}
 	for _, l := range lists {
 		notOwn := slices.ContainsFunc(l.Endpoints, func(e model.Endpoint) bool { return !own[e.Addr] })
-		if f.ways[l.ID] == nil && (l.ID.Road() == 0 || len(l.Endpoints) > 0 && !notOwn) {
+		bare := len(l.Endpoints) == 0 && l.ID.Road() == 2
+		if f.ways[l.ID] == nil && (l.ID.Road() == 0 || bare || len(l.Endpoints) > 0 && !notOwn) {
 			continue
 		}
 		f.ids, f.state[l.ID], seen[l.ID] = append(f.ids, l.ID), l, true

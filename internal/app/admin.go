@@ -12,14 +12,15 @@ import (
 	"paifang/internal/model"
 )
 
-// Reader reads what the admin API lists: this process, together with its peers where it has some.
+// Reader reads what the admin API lists: this process, together with its peers where it has some. Roads are for this one to
+// tell, which reads all rules and hears of all addresses: to a node an application that the registry lists too is on one road.
 func (a *App) Reader() adminapi.Reader {
 	if len(a.opt.Peers) == 0 {
 		return a.local
 	}
 	var all adminapi.Merged
 	for _, p := range a.opt.Peers {
-		all = append(all, adminapi.Named{Name: p.Name, Reader: p.Client})
+		all = append(all, adminapi.Named{Name: p.Name, Reader: adminapi.Without(p.Client, adminapi.Roads)})
 	}
 	return append(all, adminapi.Named{Name: a.opt.Name, Reader: a.local})
 }
@@ -54,6 +55,14 @@ func (a *App) serveAdmin(ctx context.Context) error {
 // WaitReady returns when the process is ready, or with ctx's error.
 func (a *App) WaitReady(ctx context.Context) error {
 	return poll(ctx, a.hub.Ready)
+}
+
+// tellReady says once in the log that the process is ready.
+func (a *App) tellReady(ctx context.Context) error {
+	if a.WaitReady(ctx) == nil {
+		a.log.Info("ready", "process", a.opt.Name, "after", time.Since(a.started).Round(time.Millisecond))
+	}
+	return nil
 }
 
 // WaitSettled returns when the process is ready, its pods are, and every list that a route uses has somebody in it;

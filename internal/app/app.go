@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,6 +89,9 @@ type App struct {
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
 // API's.
 func New(cfg Config, o Options) (*App, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("app: configuration: %w", err)
+	}
 	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), loops: newLoops()}
 	a.log = newLog(o.Log, cfg.Log)
 	if err := a.build(); err != nil {
@@ -212,8 +216,11 @@ func (a *App) Run(outer context.Context) error {
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
 	keys := r.run("ticket keys", a.keys.run)
+	a.log.Info("started", "process", a.opt.Name, "admin", a.admin.Addr(), "pieces", strings.Join(a.Pieces(), ","))
+	defer r.run("readiness", a.tellReady).stop()
 
 	<-ctx.Done()
+	a.log.Info("ending", "process", a.opt.Name)
 	var failed error
 	if outer.Err() == nil { // a part failed; otherwise somebody asked for the end
 		failed = context.Cause(ctx)
@@ -374,9 +381,6 @@ func (a *App) podChanged(p podrun.PodStatus) {
 	}
 	a.events.say("%s", text)
 }
-
-// Say adds a line to what changed.
-func (a *App) Say(format string, args ...any) { a.events.say(format, args...) }
 
 // Events is what changed, a line each.
 func (a *App) Events() <-chan Event { return a.events.out }

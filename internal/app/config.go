@@ -29,7 +29,7 @@ type Config struct {
 // Admin is the address of the admin API.
 type Admin struct {
 	Address netip.AddrPort `json:"address,omitzero" doc:"address:port; default 127.0.0.1:8088; must be a loopback address"`
-	Public  netip.AddrPort `json:"public,omitzero" doc:"address:port for /healthz, /readyz and /metrics alone, for probes from elsewhere, such as :8089; none: they are at address only"`
+	Public  netip.AddrPort `json:"public,omitzero" doc:"address:port for /healthz, /readyz and /metrics alone, for probes from elsewhere, such as 0.0.0.0:8089; none: they are at address only"`
 }
 
 // Log says how the process logs.
@@ -91,6 +91,7 @@ type Nacos struct {
 type DNS struct {
 	Elsewhere bool           `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
 	Address   netip.AddrPort `json:"address" doc:"address:port, UDP and TCP"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"the address that the zones name for this server; default that of address"`
 	Zones     []string       `json:"zones" doc:"zones to answer for, such as test"`
 	TTL       Duration       `json:"ttl,omitempty" doc:"of the records made from hosts; default 5s"`
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"flag"
+	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -41,6 +43,18 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"public admin", "admin:\n  address: 0.0.0.0:8088\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: admin.address"},
 		{"no role", "data: /tmp\n", "no role is switched on"},
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
+		{"negative time", "drain: -4s\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:1: drain: is negative"},
+		{"no name of a zone", "dns:\n  address: 127.0.0.1:53\n  zones:\n  - test\n  - a b\n", `f.yaml:5: dns.zones[1]: "a b" is not a name`},
+		{"no name of the gateway", "dns:\n  address: 127.0.0.1:53\n  zones: [test]\nregistry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2'}\ngateway:\n  http: 127.0.0.1:80\n  host: '*.test'\n", `f.yaml:7: gateway.host: "*.test" is not a name`},
+		{"no ports", "slb: {}\n", "f.yaml:1: slb.listeners: is empty"},
+		{"negative count", "slb:\n  fall: -1\n  listeners: [{name: a, address: '127.0.0.1:1', nodes: [{name: node, address: '127.0.0.2:1'}]}]\n", "f.yaml:2: slb.fall: is negative"},
+		{"two of one name", "ingress:\n  nodes:\n  - {name: a, http: '127.0.0.1:1'}\n  - {name: a, http: '127.0.0.1:2'}\n", `f.yaml:4: ingress.nodes[1].name: "a" is the name of another one already`},
+		{"two at one address", "registry:\n  http: 127.0.0.1:8848\n  grpc: 127.0.0.1:8848\n", "f.yaml:3: registry.grpc: 127.0.0.1:8848 is taken by registry.http"},
+		{"two at one port of all", "registry:\n  http: 127.0.0.1:8848\n  grpc: 0.0.0.0:8848\n", "f.yaml:3: registry.grpc: 0.0.0.0:8848 is taken by registry.http, 127.0.0.1:8848"},
+		{"the port of the admin API", "dns:\n  address: 127.0.0.1:8088\n  zones: [test]\n", "f.yaml:2: dns.address: 127.0.0.1:8088 is taken by admin.address"},
+		{"no address to tell", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2'}\ngateway:\n  http: 0.0.0.0:80\n", "f.yaml:2: gateway.advertise: is missing"},
+		{"no address of nodes to tell", "dns: {address: '127.0.0.1:1', zones: [test]}\ningress:\n  nodes: [{name: a, http: '0.0.0.0:80'}]\n", "f.yaml:2: ingress.advertise: is missing"},
+		{"pods without addresses", "pods:\n  nodes:\n  - name: node-1\n", "f.yaml:3: pods.nodes[0].range: is missing"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
 		{"not YAML", "a: [\n", "f.yaml:"},
 	} {
@@ -87,5 +101,32 @@ registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 	second, err := again.Print()
 	if err != nil || string(first) != string(second) {
 		t.Errorf("printed %s\nread and printed %s (%v)", first, second, err)
+	}
+}
+
+// What is not read from a file must keep the rules as well: the admin API lets whoever reaches it stop pieces.
+func TestWrongConfigurationDoesNotRun(t *testing.T) {
+	c := Config{Admin: Admin{Address: netip.MustParseAddrPort("0.0.0.0:0")}, DNS: &DNS{Address: netip.MustParseAddrPort("127.0.0.1:0"), Zones: []string{"test"}}}
+	if a, err := New(c, Options{}); err == nil || !strings.Contains(err.Error(), "admin.address: 0.0.0.0:0 is not a loopback address") {
+		if a != nil {
+			a.close()
+		}
+		t.Errorf("error %v, want one that names admin.address", err)
+	}
+}
+
+func TestNameServerHasAnAddressOfOneMachine(t *testing.T) {
+	for _, c := range []struct{ address, advertise, want string }{
+		{"127.0.0.1:53", "", "[127.0.0.1]"},
+		{"0.0.0.0:53", "192.0.2.1", "[192.0.2.1]"},
+		{"0.0.0.0:53", "", "[]"},
+	} {
+		d := DNS{Address: netip.MustParseAddrPort(c.address), Zones: []string{"test"}}
+		if c.advertise != "" {
+			d.Advertise = netip.MustParseAddr(c.advertise)
+		}
+		if got := fmt.Sprint(dnsPiece(&d).lasting.Zones[0].Address); got != c.want {
+			t.Errorf("at %s, advertised %q: the zone's server is at %s, want %s", c.address, c.advertise, got, c.want)
+		}
 	}
 }

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"paifang/internal/document"
-	"paifang/internal/overload"
-	"paifang/internal/telemetry"
 )
 
 // ReadConfig reads a configuration file. An unknown key, a wrong type or a value that cannot work is an error that
@@ -34,7 +33,7 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	if len(problems) == 0 {
 		problems = document.Decode(docs[0], &c)
 		if len(problems) == 0 {
-			for _, x := range c.check() {
+			for _, x := range c.faults() {
 				problems = append(problems, document.Problem{File: file, Line: docs[0].Line(x.field), Field: x.field, Message: x.problem})
 			}
 		}
@@ -49,11 +48,11 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// ReadIfConfig reads a file if it is a configuration: one YAML document that is no Kubernetes object and no Spring
-// configuration, and has one of the keys that begin a role.
+// ReadIfConfig reads a file if it is a configuration: one YAML document that is no Kubernetes object and has no Spring
+// routes, and of which every second key at least is one of ours, or one of ours with a slip of the pen.
 func ReadIfConfig(file string) (c Config, is bool, err error) {
 	info, err := os.Stat(file)
-	if err != nil || info.IsDir() {
+	if err != nil || !info.Mode().IsRegular() {
 		return c, false, nil // the sources say what is wrong with a path
 	}
 	text, err := os.ReadFile(file)
@@ -61,17 +60,29 @@ func ReadIfConfig(file string) (c Config, is bool, err error) {
 		return c, false, fmt.Errorf("app: read configuration: %w", err)
 	}
 	docs, problems := document.Split(file, text)
-	if len(problems) > 0 || len(docs) != 1 {
-		return c, false, nil
-	}
-	for _, key := range []string{"dns", "slb", "ingress", "gateway", "registry", "pods", "sources"} {
-		is = is || docs[0].Node(key) != nil
-	}
-	if !is || docs[0].Node("apiVersion") != nil {
+	if len(problems) > 0 || len(docs) != 1 || !meantAsConfig(docs[0].Root) {
 		return c, false, nil
 	}
 	c, err = ParseConfig(file, text)
 	return c, true, err
+}
+
+func meantAsConfig(root *document.Node) bool {
+	if root.Kind != document.Map || root.Get("apiVersion") != nil || root.Get("spring") != nil {
+		return false
+	}
+	var known []string
+	for f := range reflect.TypeFor[Config]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known = append(known, name)
+	}
+	ours := 0
+	for _, e := range root.Keys {
+		if document.Nearest(e.Key, known) != "" {
+			ours++
+		}
+	}
+	return ours > 0 && 2*ours >= len(root.Keys)
 }
 
 // Print writes the configuration as the YAML that ReadConfig reads.
@@ -81,126 +92,6 @@ func (c Config) Print() ([]byte, error) {
 		return nil, fmt.Errorf("app: print configuration: %w", err)
 	}
 	return text, nil
-}
-
-type fault struct{ field, problem string }
-
-// check finds what the types allow but cannot work.
-func (c *Config) check() []fault {
-	var out []fault
-	say := func(field, format string, args ...any) { out = append(out, fault{field, fmt.Sprintf(format, args...)}) }
-	need := func(field string, a netip.AddrPort) {
-		if !a.IsValid() {
-			say(field, "is missing: give address:port")
-		}
-	}
-	if a := c.Admin.Address; a.IsValid() && !a.Addr().IsLoopback() {
-		say("admin.address", "%s is not a loopback address: the admin API is for this machine only", a)
-	}
-	switch c.Log.Level {
-	case "", "debug", "info", "warn", "error":
-	default:
-		say("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
-	}
-	switch c.Log.Format {
-	case "", "text", "json":
-	default:
-		say("log.format", "%q is none of text, json", c.Log.Format)
-	}
-	if _, err := telemetry.ParseFormat(c.Log.AccessFormat); err != nil {
-		say("log.accessFormat", "%q is none of json, combined", c.Log.AccessFormat)
-	}
-	c.checkLimits(say)
-	if d := c.DNS; d != nil {
-		need("dns.address", d.Address)
-		if len(d.Zones) == 0 {
-			say("dns.zones", "is empty: name at least one zone to answer for")
-		}
-	}
-	if s := c.SLB; s != nil {
-		for i, l := range s.Listeners {
-			at := fmt.Sprintf("slb.listeners[%d]", i)
-			need(at+".address", l.Address)
-			if l.Name == "" {
-				say(at+".name", "is missing")
-			}
-			if len(l.Nodes) == 0 {
-				say(at+".nodes", "is empty: name the nodes behind the SLB")
-			}
-			for j, n := range l.Nodes {
-				need(fmt.Sprintf("%s.nodes[%d].address", at, j), n.Address)
-			}
-		}
-	}
-	if g := c.Ingress; g != nil {
-		if len(g.Nodes) == 0 {
-			say("ingress.nodes", "is empty: name at least one node")
-		}
-		checkBounds("ingress.", g.TLS, say)
-		for i, n := range g.Nodes {
-			at := fmt.Sprintf("ingress.nodes[%d]", i)
-			need(at+".http", n.HTTP)
-			if n.Name == "" {
-				say(at+".name", "is missing")
-			}
-		}
-	}
-	if g := c.Gateway; g != nil {
-		need("gateway.http", g.HTTP)
-		checkBounds("gateway.", g.TLS, say)
-		if g.registers() && c.Registry == nil && len(c.Sources.Nacos) == 0 {
-			say("gateway.service", "there is no registry to register in: add registry or sources.nacos, or set service: \"-\"")
-		}
-	}
-	if r := c.Registry; r != nil {
-		need("registry.http", r.HTTP)
-		need("registry.grpc", r.GRPC)
-	}
-	names := map[string]bool{}
-	if c.Registry != nil {
-		names[""] = true
-	}
-	for i, n := range c.Sources.Nacos {
-		at := fmt.Sprintf("sources.nacos[%d]", i)
-		if n.Address == "" {
-			say(at+".address", "is missing: give host:port")
-		}
-		if names[n.Name] {
-			say(at+".name", "another registry already has this name: give each its own")
-		}
-		names[n.Name] = true
-	}
-	if p := c.Pods; p != nil && len(p.Nodes) == 0 && !p.Single {
-		say("pods.nodes", "is empty: name the machines that pods are said to run on")
-	}
-	if c.Pods != nil {
-		for name, at := range c.Pods.Attach {
-			if _, err := netip.ParseAddrPort(at); err != nil {
-				say("pods.attach."+name, "%q is not IP:port", at)
-			}
-		}
-	}
-	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
-		say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
-	}
-	return out
-}
-
-// checkLimits finds limits that nothing could run in.
-func (c *Config) checkLimits(say func(field, format string, args ...any)) {
-	if m := c.Limits.Memory; m != "" {
-		if _, err := overload.ParseLimit(m); err != nil {
-			say("limits.memory", "%v", err)
-		}
-	}
-	for _, n := range []struct {
-		field string
-		n     int
-	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress}} {
-		if n.n < 0 {
-			say(n.field, "%d is less than nothing", n.n)
-		}
-	}
 }
 
 const defaultService = "paifang-gateway"

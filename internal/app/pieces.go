@@ -50,7 +50,11 @@ func (a *App) Act(ctx context.Context, name string, verb adminapi.Verb, signal a
 	}
 	switch {
 	case a.opt.Processes != nil && slices.ContainsFunc(a.opt.Processes.Pieces(), known):
-		return a.opt.Processes.Act(ctx, name, verb, signal)
+		if err := a.opt.Processes.Act(ctx, name, verb, signal); err != nil {
+			return err
+		}
+		a.acted(name, verb, signal)
+		return nil
 	case name == "registry" && a.reg != nil:
 		return a.actRegistry(ctx, verb)
 	case isPiece:
@@ -63,6 +67,28 @@ func (a *App) Act(ctx context.Context, name string, verb adminapi.Verb, signal a
 	default:
 		return fmt.Errorf("there is no piece %q", name)
 	}
+}
+
+// acted notes what was done to a piece that is a process of its own: its listeners count as stopped here too, so that a request
+// is explained as it would go.
+func (a *App) acted(name string, verb adminapi.Verb, signal adminapi.Signal) {
+	switch {
+	case verb == adminapi.Start:
+		a.static.set(name, false)
+		a.events.say("%s started", name)
+	case signal == adminapi.STOP:
+		a.events.say("%s frozen", name)
+	default:
+		a.static.set(name, true)
+		a.events.say("%s stopped", name)
+	}
+}
+
+// PieceEnded is told of a piece that was a process of its own and ended without being asked; what else there is to say is
+// added to what changed.
+func (a *App) PieceEnded(name, more string) {
+	a.static.set(name, true)
+	a.events.say("%s ended: %s", name, more)
 }
 
 func (a *App) actRegistry(ctx context.Context, verb adminapi.Verb) error {
@@ -186,7 +212,7 @@ type podRows struct{ runner *podrun.Runner }
 func (p podRows) Pods() []explain.Pod {
 	var out []explain.Pod
 	for _, s := range p.runner.Pods() {
-		row := explain.Pod{Workload: s.Workload, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Addr: s.IP, PID: s.PID,
+		row := explain.Pod{Workload: s.Workload, Namespace: s.Namespace, Name: s.Name, Node: s.Node, Addr: s.IP, PID: s.PID, Attached: s.Attached,
 			Phase: string(s.Phase), Ready: s.Ready, Restarts: s.Restarts, Reason: s.Message, Origin: s.Origin, Since: s.Started}
 		for _, port := range s.Ports {
 			row.Reached = append(row.Reached, port.Addr)

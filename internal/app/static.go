@@ -128,10 +128,21 @@ func dnsPiece(d *DNS) piece {
 	for _, z := range d.Zones {
 		p.lasting.Zones = append(p.lasting.Zones, model.Zone{
 			Name: z, Origin: origin("zone", z), TTL: d.TTL.or(5 * time.Second),
-			Server: "ns." + z, Address: []netip.Addr{d.Address.Addr()}, Mail: "hostmaster." + z,
+			Server: "ns." + z, Address: d.advertise(), Mail: "hostmaster." + z,
 		})
 	}
 	return p
+}
+
+// advertise is the address of the name server, none where it listens on all and none is given.
+func (d *DNS) advertise() []netip.Addr {
+	switch {
+	case d.Advertise.IsValid():
+		return []netip.Addr{d.Advertise}
+	case d.Address.Addr().IsUnspecified():
+		return nil
+	}
+	return []netip.Addr{d.Address.Addr()}
 }
 
 func slbPiece(s *SLB) piece {

@@ -106,8 +106,11 @@ func podsTable(all []explain.Pod, now time.Time) *table {
 		case p.Addr.IsValid():
 			addr = p.Addr.String()
 		}
-		if p.PID > 0 {
+		switch {
+		case p.PID > 0:
 			pid = fmt.Sprint(p.PID)
+		case p.Attached:
+			pid = "attached"
 		}
 		t.add(c(p.Name), c(dash(p.Node)), c(addr), ready, c(p.Phase), c(pid), c(fmt.Sprint(p.Restarts)), c(since(p.Since, now)), c(p.Reason))
 	}

@@ -238,9 +238,11 @@ func (x *walker) pod(e Endpoint) {
 	switch {
 	case ok && p.PID > 0:
 		text += fmt.Sprintf("; port %d is process %d", e.Addr.Port(), p.PID)
+	case ok && p.Attached:
+		text += fmt.Sprintf("; port %d is an attached process, which somebody else started", e.Addr.Port())
 	case ok:
 		text += "; no process of it runs now"
 	}
 	h := x.hop("pod", text, x.w.at(p.Origin))
-	h.Problem = ok && p.PID == 0
+	h.Problem = ok && p.PID == 0 && !p.Attached
 }

@@ -120,6 +120,11 @@ func cases() []ending {
 			"client    GET http://127.0.0.12:8080/order/1, Host: shop.test", "dns       127.0.0.12 is an address: no name is asked for",
 			"connect   127.0.0.12:8080, listener node-2", "route     host shop.test, /order Prefix", "pod       order-b on node-2; port 8080 is process 41233"},
 			title: "http://127.0.0.12:8080/order/1 takes road 1: ingress, service, pod"},
+		{name: "an attached process", url: "http://shop.test/order/1", edit: func(s *explaintest.State) {
+			for i := range s.Running {
+				s.Running[i].PID, s.Running[i].Attached = 0, true
+			}
+		}, lines: []string{"pod       order-b on node-2, reached from node-1 over the pod network; port 8080 is an attached process, which somebody else started"}},
 		{name: "a host of the other road", url: "http://127.0.0.20:8080/x", with: []string{"Host: shop.test"}, lines: []string{
 			"route     host * has no route for GET /x; there are Path=/order/** (4-routes.yaml:6); it is served at 127.0.0.10 (class ingress, route shop)",
 			"answer    404 no-route"}},

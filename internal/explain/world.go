@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"paifang/internal/model"
@@ -82,9 +81,10 @@ type Pod struct {
 	Name      string           `json:"name"`
 	Node      string           `json:"node"`
 	Addr      netip.Addr       `json:"addr,omitzero"`
-	Reached   []netip.AddrPort `json:"reached,omitempty"` // where its ports are reached: on a shared address they tell pods apart
-	PID       int              `json:"pid,omitempty"`     // of its process; 0 = none now
-	Phase     string           `json:"phase"`             // Waiting, Running, BackOff, Stopped, Frozen, Terminating, …
+	Reached   []netip.AddrPort `json:"reached,omitempty"`  // where its ports are reached: on a shared address they tell pods apart
+	PID       int              `json:"pid,omitempty"`      // of its process; 0 = none now, or attached
+	Attached  bool             `json:"attached,omitempty"` // its process was started by somebody else
+	Phase     string           `json:"phase"`              // Waiting, Running, BackOff, Stopped, Frozen, Terminating, …
 	Ready     bool             `json:"ready"`
 	Restarts  int              `json:"restarts"`
 	Reason    string           `json:"reason,omitempty"` // it is not ready, or waits
@@ -127,10 +127,22 @@ func (w *World) list(id model.EndpointsID) (List, bool) {
 
 // at is where an object stands, relative to the directory of the world.
 func (w *World) at(o model.Origin) string {
-	if w.Dir != "" && o.File != "" {
-		if rel, err := filepath.Rel(w.Dir, o.File); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			o.File = filepath.ToSlash(rel)
-		}
-	}
+	o.File = Shown(w.Dir, o.File)
 	return o.At()
+}
+
+// Shown is how a file is named to a person who watches a directory, or that file alone: relative to it where it lies
+// below, whole where it does not.
+func Shown(dir, file string) string {
+	if dir == "" || file == "" {
+		return file
+	}
+	rel, err := filepath.Rel(dir, file)
+	switch {
+	case err != nil || !filepath.IsLocal(rel):
+		return file
+	case rel == ".":
+		return filepath.Base(file)
+	}
+	return filepath.ToSlash(rel)
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"io"
 	"net"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +44,37 @@ func TestBytesArriveAndHalvesClose(t *testing.T) {
 	}
 	if s := b.status(); s.Sent != r.In || s.Open != 0 {
 		t.Errorf("status %+v", s)
+	}
+}
+
+// What goes to and fro in small pieces, as requests do, must not allocate: the node and the client here do not either.
+func TestCarryingAllocatesNothing(t *testing.T) {
+	n := newNode(t, "node-1", "127.0.0.1:0")
+	b := newBalancer(t, Config{}, nil)
+	b.endpoints(n.addr)
+	c := dial(t, b.addr(), "")
+	greeted(t, c, "node-1")
+	request, answer := make([]byte, 200), make([]byte, 200)
+	turns := func(n int) {
+		for range n {
+			if _, err := c.Write(request); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	turns(100)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it would empty the pool of buffers
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	turns(5000)
+	runtime.ReadMemStats(&after)
+	each := float64(after.Mallocs-before.Mallocs) / 5000
+	t.Logf("%.4f allocations per turn", each)
+	if limit := 0.05; each > limit && !raceEnabled { // pools forget at random under the race detector
+		t.Errorf("%.4f allocations per turn, want %v at most", each, limit)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,8 @@ import (
 // nothing, and tells of an end that came together with the last bytes, for which no further event will come.
 type relaySide struct {
 	told    [unix.SizeofCmsghdr + 8]byte
+	message unix.Msghdr
+	vector  unix.Iovec
 	chatty  bool // the system tells
 	written int
 	failed  error
@@ -101,9 +104,19 @@ func (s *stream) receive(fd int) (n int, more bool, err error) {
 		n, err = unix.Read(fd, s.buffer[:])
 		return n, true, err
 	}
-	n, told, _, _, err := unix.Recvmsg(fd, s.buffer[:], s.side.told[:], 0)
-	if told < unix.SizeofCmsghdr+4 {
-		return n, true, err
+	// unix.Recvmsg does the same, and allocates a socket address for each message.
+	m, v := &s.side.message, &s.side.vector
+	v.Base = &s.buffer[0]
+	v.SetLen(len(s.buffer))
+	*m = unix.Msghdr{Iov: v, Control: &s.side.told[0]}
+	m.SetIovlen(1)
+	m.SetControllen(len(s.side.told))
+	got, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(m)), 0)
+	if errno != 0 {
+		return 0, true, errno
 	}
-	return n, binary.NativeEndian.Uint32(s.side.told[unix.SizeofCmsghdr:]) != 0, err
+	if m.Controllen < unix.SizeofCmsghdr+4 {
+		return int(got), true, nil
+	}
+	return int(got), binary.NativeEndian.Uint32(s.side.told[unix.SizeofCmsghdr:]) != 0, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,29 @@ func TestAttach(t *testing.T) {
 	defer func() { _ = server.Close() }()
 	go func() { _ = server.ListenAndServe() }()
 	b.until("it is back", func() bool { return b.in("shop/order", model.Ready) == "order-a" })
+}
+
+// A slip of the pen in a flag must not look as if there were no such flag.
+func TestFlagsForNothingAreTold(t *testing.T) {
+	at := netip.MustParseAddrPort("127.0.0.1:9")
+	b := start(t, Config{Attach: map[string]netip.AddrPort{"ordr": at, "shop/order": at}, Run: map[string]string{"team/ordr": "./x", "other": "./x"}})
+	if ds := b.r.Diagnostics(); len(ds) > 0 {
+		t.Errorf("before anything is read: %v", ds)
+	}
+	w := deployment(1)
+	w.Container.Image = "other:v1"
+	b.commit(w)
+	var said []string
+	for _, d := range b.r.Diagnostics() {
+		if d.Code == model.CodeIgnored {
+			said = append(said, fmt.Sprint(d.Severity, " ", d.Origin.Kind, " ", d.Origin.Name, ": ", d.Message))
+		}
+	}
+	want := []string{"warning attach ordr: no Deployment or Pod has this name, so the process is not used; there are order",
+		"warning run team/ordr: no container has this image, so the command is not used; there are other:v1"}
+	if !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
 }
 
 func TestStopAndStart(t *testing.T) {

@@ -1,10 +1,13 @@
 package podrun
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 
 	"paifang/internal/model"
@@ -17,10 +20,11 @@ type addresses struct {
 	last  map[string]netip.Addr   // by node
 	taken map[netip.Addr]struct{} // addresses of pods
 	ports map[uint16]struct{}     // free ports that were given out
+	bind  func(netip.Addr, uint16) error
 }
 
 func newAddresses() *addresses {
-	return &addresses{last: map[string]netip.Addr{}, taken: map[netip.Addr]struct{}{}, ports: map[uint16]struct{}{}}
+	return &addresses{last: map[string]netip.Addr{}, taken: map[netip.Addr]struct{}{}, ports: map[uint16]struct{}{}, bind: bindable}
 }
 
 // fault is an error with its code.
@@ -54,16 +58,20 @@ func (a *addresses) take(n Node, ports []uint16) (netip.Addr, error) {
 			at = first // past the end, or the broadcast address
 		}
 		if _, used := a.taken[at]; !used {
-			err := bindable(at, 0)
+			err := a.bind(at, 0)
 			if err != nil {
 				return netip.Addr{}, faultf(model.CodeAddressTaken,
 					"the address %s of node %s cannot be used on this machine (%v): add it (on macOS: sudo ifconfig lo0 alias %s) or put all pods on 127.0.0.1 (--addresses single)",
 					at, n.Name, err, at)
 			}
-			if why = allBindable(at, ports); why == nil {
+			var port uint16
+			if port, why = a.allBindable(at, ports); why == nil {
 				a.taken[at] = struct{}{}
 				a.last[n.Name] = at
 				return at, nil
+			}
+			if errors.Is(why, fs.ErrPermission) {
+				return netip.Addr{}, privileged(port)
 			}
 		}
 		at = at.Next()
@@ -74,6 +82,16 @@ func (a *addresses) take(n Node, ports []uint16) (netip.Addr, error) {
 			network, n.Name, why)
 	}
 	return netip.Addr{}, faultf(model.CodeWorkloadFailed, "all addresses of %s on node %s are in use by pods", network, n.Name)
+}
+
+// privileged is the fault of a port that only root may bind, as most systems have those below 1024.
+func privileged(port uint16) *fault {
+	hint := ""
+	if runtime.GOOS == "linux" {
+		hint = fmt.Sprintf(", or allow it to every user: sudo sysctl net.ipv4.ip_unprivileged_port_start=%d", port)
+	}
+	return faultf(model.CodeAddressTaken, "containerPort %d is one that this user may not bind on this machine: have the program take one from "+
+		"1024 on and say so in the manifest%s", port, hint)
 }
 
 func (a *addresses) giveBack(ip netip.Addr) {
@@ -127,13 +145,14 @@ func free(p uint16) error {
 	return l.Close()
 }
 
-func allBindable(ip netip.Addr, ports []uint16) error {
+// allBindable tells whether ports of an address can be bound now, and if not which one cannot.
+func (a *addresses) allBindable(ip netip.Addr, ports []uint16) (uint16, error) {
 	for _, p := range ports {
-		if err := bindable(ip, p); err != nil {
-			return err
+		if err := a.bind(ip, p); err != nil {
+			return p, err
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // bindable tells whether a TCP port of an address can be bound now; port 0 asks for the address alone.

@@ -2,11 +2,13 @@ package podrun
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -248,6 +250,28 @@ func TestAddressesAreReusedLast(t *testing.T) {
 	}
 	if ip, err := a.take(n, nil); err == nil {
 		t.Errorf("%s from a range that is used up", ip)
+	}
+}
+
+// A port below 1024 is refused to most users on every address: none of them has to be asked after the first, and what
+// is said must not accuse another program.
+func TestPortThatOnlyRootMayBind(t *testing.T) {
+	a := newAddresses()
+	asked := 0
+	a.bind = func(_ netip.Addr, port uint16) error {
+		asked++
+		if port == 80 {
+			return &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+		}
+		return nil
+	}
+	n := Node{Name: "n", Range: netip.MustParsePrefix("127.9.9.0/24")}
+	ip, err := a.take(n, []uint16{8080, 80})
+	if err == nil || !strings.Contains(err.Error(), "containerPort 80 is one that this user may not bind") || asked > 3 {
+		t.Errorf("took %s (%v) after %d questions", ip, err, asked)
+	}
+	if ip, err := a.take(n, []uint16{8080}); err != nil || ip.String() != "127.9.9.2" {
+		t.Errorf("took %s (%v)", ip, err)
 	}
 }
 

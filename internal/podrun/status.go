@@ -94,6 +94,7 @@ func (r *Runner) Diagnostics() []model.Diagnostic {
 		_, ds := p.look()
 		out = append(out, ds...)
 	}
+	out = append(out, r.unmet()...)
 	slices.SortFunc(out, model.CompareDiagnostics)
 	return slices.CompactFunc(out, func(a, b model.Diagnostic) bool { return model.CompareDiagnostics(a, b) == 0 })
 }

@@ -15,26 +15,32 @@ const Doubt = DefaultDelete
 // Source feeds the Hub from a registry in this process: a group for each service, with one endpoint set.
 type Source struct {
 	name, keeper string
-	provider     Provider
+	provider     Starter
 }
 
 var _ source.Source = (*Source)(nil)
 
 // NewSource returns a source with a name of its own and the keeper that its lists carry (model.KeeperRegistry, or
 // "registry/NAME" for a further one).
-func NewSource(name, keeper string, p Provider) *Source {
+func NewSource(name, keeper string, p Starter) *Source {
 	return &Source{name, keeper, p}
 }
 
 // Name is the name given to NewSource.
 func (s *Source) Name() string { return s.name }
 
-// Run sends all services, then every change. It fails while the registry is stopped and when it is closed; the first
-// list of the next Run is in doubt, because a registry that was started again has lost its memory.
+// Run sends all services, then every change, and fails when the registry is stopped. The next Run says nothing until one
+// is started, so that what is registered there counts at once; its first list is in doubt, because a registry that was
+// started again has lost its memory.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
+	select {
+	case <-s.provider.Started():
+	case <-ctx.Done():
+		return nil
+	}
 	r, ok := s.provider.Current()
 	if !ok {
-		return errors.New("registry: not running")
+		return errStopped
 	}
 	w := r.WatchAll()
 	defer w.Close()
@@ -71,7 +77,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	}
 }
 
-var errStopped = errors.New("registry: stopped")
+var errStopped = errors.New("registry: not running")
 
 // Group renders a view for the Hub. A service that is not known becomes an empty group, which deletes it; one without
 // instances becomes an empty list.

@@ -147,8 +147,19 @@ func TestSource(t *testing.T) {
 	var h Handle
 	src := NewSource("registry", model.KeeperRegistry, &h)
 	out := make(chan source.Update)
-	if err := src.Run(t.Context(), out); err == nil || err.Error() != "registry: not running" {
-		t.Fatalf("stopped: %v", err)
+	waiting, cancel := context.WithCancel(t.Context())
+	silent := make(chan error, 1)
+	go func() { silent <- src.Run(waiting, out) }()
+	cancel()
+	select {
+	case u := <-out:
+		t.Fatalf("a registry that is stopped says %+v", u)
+	case err := <-silent:
+		if err != nil {
+			t.Fatalf("stopped: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Run did not end with its context")
 	}
 	must(t, h.Start(Options{}))
 	if h.Start(Options{}) == nil {
@@ -191,10 +202,10 @@ func TestSource(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Fatal("Run goes on without a registry")
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- src.Run(ctx, out) }() // it waits, and hears of the start at once
 	must(t, h.Start(Options{}))
 	defer h.Stop()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { ended <- src.Run(ctx, out) }()
 	if u := receive(t, out); !u.Full || u.Doubt == 0 || len(u.Groups) != 0 {
 		t.Fatalf("started again: %+v", u)
 	}

@@ -20,7 +20,7 @@ func (p *Plan) alreadyRunning(ctx context.Context) error {
 	at := p.Addr["admin"].String()
 	view, err := adminapi.NewClient(at).Read(ctx, adminapi.Infos)
 	if err == nil && len(view.Info) > 0 { // else somebody else has the port, which is checked next
-		i := view.Info[0]
+		i := theUp(view.Info)
 		return fmt.Errorf("up: one is running already: process %d, admin API %s, reading %s, state in %s.\n"+
 			"End it there with Ctrl-C, or give this one ports of its own: --port-offset 100", i.PID, at, i.Dir, i.State)
 	}
@@ -39,6 +39,18 @@ func (p *Plan) alreadyRunning(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// theUp is the process that a person started, of those that answer together, with its whole state directory. A process that
+// is no up is the only one.
+func theUp(all []adminapi.Info) adminapi.Info {
+	for _, i := range all {
+		if i.Name == "up" {
+			i.State = filepath.Dir(i.State) // what it told is the part for data
+			return i
+		}
+	}
+	return all[0]
 }
 
 // mark is what a state directory says of the up that used it last. Its file also tells that the directory is one of ours,

@@ -7,25 +7,49 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 )
 
-// self is how a person starts this program again: the binary's path, or go run.
+// self is how a person starts this program again: go run, or the binary's path.
 func self() string {
 	exe, err := os.Executable()
 	if err != nil {
 		return "paifang"
 	}
-	if strings.Contains(filepath.ToSlash(exe), "/go-build") {
+	wd, _ := os.Getwd()
+	return again(exe, wd)
+}
+
+// again is what to type in a directory to have a program run that was started as exe.
+func again(exe, wd string) string {
+	if byGoRun(filepath.ToSlash(exe)) {
 		return "go run ./cmd/paifang"
 	}
-	if wd, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(wd, exe); err == nil && !strings.HasPrefix(rel, "..") {
-			return "." + string(filepath.Separator) + rel
-		}
+	if rel, err := filepath.Rel(wd, exe); wd != "" && err == nil && filepath.IsLocal(rel) {
+		exe = "." + string(filepath.Separator) + rel
 	}
-	return exe
+	return quoted(exe)
+}
+
+// byGoRun tells a program that go run has built: in its temporary directory, or, from the second time on, in the build
+// cache, which may be anywhere.
+func byGoRun(exe string) bool {
+	return regexp.MustCompile(`/go-build\d+/b\d+/exe/[^/]+$|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`).MatchString(exe)
+}
+
+// quoted is a path as a shell takes it for one word.
+func quoted(path string) string {
+	plain := func(r rune) bool {
+		return r == '/' || r == '.' || r == '-' || r == '_' || r == '+' || r == ':' || r == '\\' || unicode.IsLetter(r) || unicode.IsDigit(r)
+	}
+	if !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // Command is one line to paste into a second terminal, and what it shows.
@@ -37,7 +61,7 @@ func (p *Plan) Commands() []Command {
 	have := func(name string) bool { _, err := exec.LookPath(name); return err == nil }
 	dns := p.Addr["dns"]
 	dig := func(host string, to netip.AddrPort, what string) {
-		if have("dig") {
+		if have("dig") && p.ours(host) {
 			out = append(out, Command{fmt.Sprintf("dig @%s -p %d +short %s", dns.Addr(), dns.Port(), host), fmt.Sprintf("%s, %s", to.Addr(), what)})
 		}
 	}
@@ -53,7 +77,7 @@ func (p *Plan) Commands() []Command {
 		}
 	}
 	slb, gateway := p.Addr["slb"], p.Addr["gateway"]
-	shop, order := "shop."+p.Zone, "/order/42"
+	shop, order := exampleHost, "/order/42"
 	admin := ""
 	if p.Addr["admin"].String() != "127.0.0.1:8088" {
 		admin = " --admin " + p.Addr["admin"].String()
@@ -66,9 +90,13 @@ func (p *Plan) Commands() []Command {
 	dig(p.GatewayHost, gateway, "the gateway")
 	if example {
 		curl(fmt.Sprintf("-H 'Host: %s' http://%s%s", p.GatewayHost, gateway, order), "road 2")
+		url := "http://" + p.GatewayHost + order
+		if !p.ours(p.GatewayHost) {
+			url = fmt.Sprintf("-H 'Host: %s' http://%s%s", p.GatewayHost, gateway, order)
+		}
 		out = append(out,
 			Command{fmt.Sprintf("%s explain%s http://%s%s", self(), admin, shop, order), "every hop, numbered"},
-			Command{fmt.Sprintf("%s explain%s --send http://%s%s", self(), admin, p.GatewayHost, order), "the same of a request that is made"})
+			Command{fmt.Sprintf("%s explain%s --send %s", self(), admin, url), "the same of a request that is made"})
 		curl(fmt.Sprintf("'%s/nacos/v1/ns/instance/list?serviceName=nacos-order-service'", p.Addr["registry"]), "what the registry knows")
 	} else {
 		curl(fmt.Sprintf("'%s/nacos/v1/ns/service/list?pageNo=1&pageSize=10'", p.Addr["registry"]), "what the registry knows")
@@ -81,14 +109,16 @@ func (p *Plan) Commands() []Command {
 	return out
 }
 
-// watching is what is read, by its whole path, and a hint where there is nothing in it yet.
+// ours tells whether a host lies in a zone that our DNS answers for: of others it knows nothing.
+func (p *Plan) ours(host string) bool {
+	return slices.ContainsFunc(p.zones(), func(zone string) bool { return host == zone || strings.HasSuffix(host, "."+zone) })
+}
+
+// watching is what is read, and a hint where there is nothing in it yet.
 func (p *Plan) watching() string {
 	out := make([]string, len(p.Paths))
 	for i, path := range p.Paths {
 		out[i] = path
-		if whole, err := filepath.Abs(path); err == nil {
-			out[i] = whole
-		}
 		if files, err := os.ReadDir(path); err == nil && len(files) == 0 {
 			out[i] += " (empty: manifests and routes that are saved there are read at once)"
 		}

@@ -18,11 +18,16 @@ func (p *Plan) Prepare() error {
 			return err
 		}
 	}
+	if err := p.place(); err != nil {
+		return err
+	}
+	return p.writeMark()
+}
+
+// place makes the state directory and, where the built-in example is what runs, its files.
+func (p *Plan) place() error {
 	if err := os.MkdirAll(p.State, 0o700); err != nil {
 		return fmt.Errorf("up: make the state directory: %w", err)
-	}
-	if err := p.writeMark(); err != nil {
-		return err
 	}
 	if p.Dir != "" {
 		return nil

@@ -23,7 +23,7 @@ type Options struct {
 	Fresh       bool              // empty the state first
 	Addresses   string            // auto, many (127.0.0.10 and so on) or single (ports of 127.0.0.1)
 	PortOffset  int               // added to every port
-	GatewayHost string            // the gateway's name in DNS
+	GatewayHost string            // the gateway's name in DNS; empty = gateway. and the zone
 	Zone        string            // that DNS answers for
 	At          map[string]string // piece: address:port given by its flag
 	Programs    map[string]string // image: command line
@@ -99,11 +99,11 @@ func NewPlan(o Options) (*Plan, error) {
 	default:
 		return nil, fmt.Errorf("up: --addresses %q: want auto, many or single", o.Addresses)
 	}
-	if p.GatewayHost == "" {
-		p.GatewayHost = "gateway.test"
-	}
 	if p.Zone == "" {
-		p.Zone = "test"
+		p.Zone = exampleZone
+	}
+	if p.GatewayHost == "" {
+		p.GatewayHost = "gateway." + p.Zone
 	}
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, o.LogLevel) {
 		return nil, fmt.Errorf("up: --log-level %q: want debug, info, warn or error", o.LogLevel)
@@ -120,18 +120,51 @@ func NewPlan(o Options) (*Plan, error) {
 		}
 		p.Addr[a.Piece] = addr
 	}
+	if err := p.apart(); err != nil {
+		return nil, err
+	}
 	if err := p.directories(); err != nil {
 		return nil, err
 	}
 	p.Config = p.config()
+	if err := p.Config.Check(); err != nil {
+		return nil, fmt.Errorf("up: %w", err)
+	}
 	return p, nil
+}
+
+// apart is an error for flags that give two pieces one address, which no look at free ports would find.
+func (p *Plan) apart() error {
+	all := p.listened()
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if app.Collide(p.where(a), p.where(b)) {
+				return fmt.Errorf("up: %s and %s are both at %s: give --%s or --%s another IP:port", b.Says, a.Says, p.where(a), b.Piece, a.Piece)
+			}
+		}
+	}
+	return nil
+}
+
+// where an address of listened is.
+func (p *Plan) where(a address) netip.AddrPort {
+	if a.of != "" {
+		return p.adminOf(a.of)
+	}
+	return p.Addr[a.Piece]
 }
 
 func (p *Plan) address(a address) (netip.AddrPort, error) {
 	if text, ok := p.At[a.Piece]; ok {
 		addr, err := netip.ParseAddrPort(text)
-		if err != nil {
+		if err != nil || addr.Port() == 0 {
 			return addr, fmt.Errorf("up: --%s %q: want IP:port, such as %s", a.Piece, text, a.Many)
+		}
+		if addr.Addr().IsUnspecified() { // DNS, registry and the other pieces have to be told where it is
+			return addr, fmt.Errorf("up: --%s %s: give one address of this machine, such as %s, not all of them", a.Piece, text, a.Many)
+		}
+		if a.Piece == "admin" && !addr.Addr().IsLoopback() {
+			return addr, fmt.Errorf("up: --admin %s: give a loopback address, such as %s: who reaches the admin API may stop pieces", text, a.Many)
 		}
 		return addr, nil
 	}
@@ -168,6 +201,10 @@ func (p *Plan) directories() error {
 			p.State += fmt.Sprintf("%+d", p.PortOffset)
 		}
 	}
+	var err error
+	if p.State, err = filepath.Abs(p.State); err != nil {
+		return fmt.Errorf("up: --state: %w", err)
+	}
 	if p.Dir == "" {
 		p.Paths = []string{filepath.Join(p.State, "example")}
 		return nil
@@ -179,7 +216,11 @@ func (p *Plan) directories() error {
 	if !info.IsDir() && !isYAML(p.Dir) {
 		return fmt.Errorf("up: %s is neither a directory nor a YAML file", p.Dir)
 	}
-	p.Paths = []string{p.Dir}
+	dir, err := filepath.Abs(p.Dir)
+	if err != nil {
+		return fmt.Errorf("up: %s: %w", p.Dir, err)
+	}
+	p.Paths = []string{dir}
 	return nil
 }
 
@@ -210,6 +251,20 @@ func (p *Plan) podRange(node byte) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(1 + n%second), byte(n/second*2) + node, 0}), 24)
 }
 
+// The zone of the built-in example, and the host in its rules.
+const (
+	exampleZone = "test"
+	exampleHost = "shop.test"
+)
+
+// zones are what DNS answers for. The example's host lies where it lies, whatever --zone says.
+func (p *Plan) zones() []string {
+	if p.Dir == "" && p.Zone != exampleZone {
+		return []string{p.Zone, exampleZone}
+	}
+	return []string{p.Zone}
+}
+
 // config is the same configuration that `paifang serve` reads from a file.
 func (p *Plan) config() app.Config {
 	slb, at := p.Addr["slb"].Addr(), p.Addr
@@ -231,7 +286,7 @@ func (p *Plan) config() app.Config {
 		Log:     app.Log{Level: p.LogLevel, Access: filepath.Join(p.State, "access.log")},
 		Sources: app.Sources{Manifests: p.Paths, Routes: p.Paths},
 		Drain:   app.Duration(4 * time.Second), // with the pods' it stays below the ten seconds that Ctrl-C may take
-		DNS:     &app.DNS{Address: at["dns"], Zones: []string{p.Zone}},
+		DNS:     &app.DNS{Address: at["dns"], Zones: p.zones()},
 		SLB: &app.SLB{Listeners: []app.SLBListener{
 			{Name: "http", Address: at["slb"], Nodes: behind(false)},
 			{Name: "https", Address: at["slb-tls"], Nodes: behind(true)},

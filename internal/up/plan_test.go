@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"paifang/internal/adminapi"
 	"paifang/internal/app"
 )
 
@@ -87,6 +88,13 @@ func TestWrongOptions(t *testing.T) {
 		{Options{At: map[string]string{"slb": "localhost:80"}}, `--slb "localhost:80": want IP:port, such as 127.0.0.10:8080`},
 		{Options{Attach: map[string]string{"order": "9000"}}, "--attach order=9000: want DEPLOYMENT=IP:PORT"},
 		{Options{LogLevel: "loud"}, `--log-level "loud": want debug`},
+		{Options{At: map[string]string{"dns": "127.0.0.1:0"}}, `--dns "127.0.0.1:0": want IP:port`},
+		{Options{At: map[string]string{"admin": "192.0.2.1:8088"}}, "--admin 192.0.2.1:8088: give a loopback address"},
+		{Options{At: map[string]string{"slb": "0.0.0.0:80"}}, "--slb 0.0.0.0:80: give one address of this machine"},
+		{Options{At: map[string]string{"gateway": "127.0.0.10:80", "slb": "127.0.0.10:80"}}, "SLB, HTTP and gateway are both at 127.0.0.10:80: give --slb or --gateway another IP:port"},
+		{Options{Split: true, At: map[string]string{"gateway": "127.0.0.1:8104"}}, "gateway and admin API of slb are both at 127.0.0.1:8104"},
+		{Options{Zone: "a b"}, `dns.zones[0]: "a b" is not a name`},
+		{Options{GatewayHost: "gateway..test"}, `gateway.host: "gateway..test" is not a name`},
 		{Options{Dir: "missing-dir"}, "missing-dir: no such file or directory: give a directory"},
 		{Options{Dir: text}, "is neither a directory nor a YAML file"},
 	} {
@@ -251,7 +259,14 @@ func TestCommands(t *testing.T) {
 }
 
 func TestPrintedConfigurationIsOne(t *testing.T) {
-	p := plan(t, Options{PrintConfig: true, Programs: map[string]string{"shop": "./shop"}, Attach: map[string]string{"order": "127.0.0.1:9000"}})
+	p := plan(t, Options{PrintConfig: true, Fresh: true, Programs: map[string]string{"shop": "./shop"}, Attach: map[string]string{"order": "127.0.0.1:9000"}})
+	if err := os.MkdirAll(p.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(p.State, ".paifang-up")
+	if err := os.WriteFile(kept, []byte("process 1\nadmin 127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
 	if err := p.Run(context.Background(), &out); err != nil {
 		t.Fatal(err)
@@ -263,7 +278,94 @@ func TestPrintedConfigurationIsOne(t *testing.T) {
 	if again, err := c.Print(); err != nil || !slices.Equal(again, out.Bytes()) {
 		t.Errorf("printed\n%sread and printed\n%s(%v)", out.String(), again, err)
 	}
-	if _, err := os.Stat(p.State); err == nil {
-		t.Error("--print-config has made the state directory")
+	// serve must be able to run it, and a process that uses the state must not lose it.
+	for _, name := range append(slices.Clone(c.Sources.Manifests), filepath.Dir(c.Log.Access), filepath.Join(c.Sources.Routes[0], "4-routes.yaml")) {
+		if _, err := os.Stat(name); err != nil {
+			t.Errorf("the printed configuration names what is not there: %v", err)
+		}
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "process 1\nadmin 127.0.0.1:1\n" {
+		t.Errorf("--print-config has taken the state directory: %q %v", text, err)
+	}
+}
+
+// A configuration is read in another directory than it was printed in.
+func TestPlanHasWholePaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("rules", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, Options{State: "state", Dir: "rules"})
+	for _, path := range []string{p.Config.Sources.Manifests[0], p.Config.Data, p.Config.Log.Access, p.Config.Pods.Logs} {
+		if !filepath.IsAbs(path) {
+			t.Errorf("%s is relative", path)
+		}
+	}
+}
+
+func TestZoneOfOnesOwn(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	if err := os.WriteFile(filepath.Join(bin, "dig"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o     Options
+		zones string
+		lines []string // that are printed
+		not   string   // that is not
+	}{
+		{Options{Zone: "corp.example"}, "[corp.example test]", []string{"+short shop.test", "+short gateway.corp.example", "--send http://gateway.corp.example/order/42"}, "gateway.test"},
+		{Options{Zone: "corp.example", Dir: bin}, "[corp.example]", []string{"+short gateway.corp.example"}, "shop."},
+		{Options{GatewayHost: "api.example"}, "[test]", []string{"+short shop.test", "--send -H 'Host: api.example' http://127.0.0.20:8080/order/42"}, "+short api.example"},
+	} {
+		p := plan(t, c.o)
+		text := fmt.Sprint(p.Commands())
+		if got := fmt.Sprint(p.Config.DNS.Zones); got != c.zones {
+			t.Errorf("--zone %q: DNS answers for %s, want %s", c.o.Zone, got, c.zones)
+		}
+		for _, line := range c.lines {
+			if !strings.Contains(text, line) {
+				t.Errorf("--zone %q --gateway-host %q: no %q in %s", c.o.Zone, c.o.GatewayHost, line, text)
+			}
+		}
+		if strings.Contains(text, c.not) {
+			t.Errorf("--zone %q --gateway-host %q: %q in %s", c.o.Zone, c.o.GatewayHost, c.not, text)
+		}
+	}
+}
+
+func TestStartedAgainAsItWas(t *testing.T) {
+	const id = "0e30f7043227a7726af6298725237d6eb810d443e4494b3f7dfd4a5a0a811c8f"
+	for _, c := range []struct{ exe, wd, want string }{
+		{"/tmp/go-build2697893596/b001/exe/paifang", "/src", "go run ./cmd/paifang"},
+		{"/root/.cache/go-build/0e/" + id + "-d/paifang", "/src", "go run ./cmd/paifang"},
+		{"/cache/0e/" + id + "-d/paifang", "/src", "go run ./cmd/paifang"},
+		{"/home/ann/go-build-tools/paifang", "/src", "/home/ann/go-build-tools/paifang"},
+		{"/src/paifang", "/src", "./paifang"},
+		{"/src/bin/paifang", "/src", "./bin/paifang"},
+		{"/opt/my tools/paifang", "/src", "'/opt/my tools/paifang'"},
+		{"/src/it's/paifang", "/src", `'./it'\''s/paifang'`},
+		{"/opt/paifang", "", "/opt/paifang"},
+	} {
+		if runtime.GOOS == "windows" {
+			t.Skip("paths of another system")
+		}
+		if got := again(c.exe, c.wd); got != c.want {
+			t.Errorf("%s, in %s: %s, want %s", c.exe, c.wd, got, c.want)
+		}
+	}
+}
+
+// Whoever is told that one is running has to find its process and its directory, with --split too, where others answer first.
+func TestTheUpAmongItsPieces(t *testing.T) {
+	up := adminapi.Info{Name: "up", PID: 7, State: filepath.Join("s", "data")}
+	for _, all := range [][]adminapi.Info{{up}, {{Name: "dns", PID: 3, State: filepath.Join("s", "data", "dns")}, up}} {
+		if i := theUp(all); i.PID != 7 || i.State != "s" {
+			t.Errorf("of %+v: %+v", all, i)
+		}
+	}
+	if i := theUp([]adminapi.Info{{Name: "serve", PID: 9, State: "d"}}); i.PID != 9 || i.State != "d" {
+		t.Errorf("a process that is no up: %+v", i)
 	}
 }

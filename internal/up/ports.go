@@ -24,10 +24,7 @@ type taken struct {
 func (p *Plan) CheckPorts(ctx context.Context) error {
 	var all []taken
 	for _, a := range p.listened() {
-		at := p.Addr[a.Piece]
-		if a.of != "" {
-			at = p.adminOf(a.of)
-		}
+		at := p.where(a)
 		if err := tryTCP(ctx, at); err != nil {
 			all = append(all, taken{address: a, at: at, network: "tcp", err: err})
 		}
@@ -62,7 +59,7 @@ func (p *Plan) listened() []address {
 	out := addresses()
 	if p.Split {
 		for _, name := range splitPieces() {
-			out = append(out, address{Piece: "admin", of: name})
+			out = append(out, address{Piece: "admin", Says: "admin API of " + name, of: name})
 		}
 	}
 	return out

@@ -19,12 +19,7 @@ const settle = 2500 * time.Millisecond
 // end. What people read goes to out.
 func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 	if p.PrintConfig {
-		text, err := p.Config.Print()
-		if err != nil {
-			return err
-		}
-		_, err = out.Write(text)
-		return err
+		return p.printConfig(out)
 	}
 	if err := p.alreadyRunning(ctx); err != nil {
 		return err
@@ -47,6 +42,20 @@ func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 		return p.runSplit(ctx, out, o)
 	}
 	return p.runApp(ctx, out, o, func(*app.App) {})
+}
+
+// printConfig prints the configuration that would run, for `paifang serve`: by whole paths, and with what it names in its
+// place, which is the state directory and the built-in example. A state that somebody uses stays theirs.
+func (p *Plan) printConfig(out io.Writer) error {
+	if err := p.place(); err != nil {
+		return err
+	}
+	text, err := p.Config.Print()
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
 }
 
 // runApp runs everything in this process.

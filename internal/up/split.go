@@ -111,7 +111,9 @@ func (p *Plan) runSplit(ctx context.Context, out io.Writer, o app.Options) error
 	o.Settled = func(ctx context.Context) bool { return allReady(ctx, o.Peers) }
 	o.Ending = func() { procs.end("slb", "node-1", "node-2", "gateway", "dns") } // pods deregister at the registry after that
 	return p.runApp(ctx, out, o, func(a *app.App) {
-		procs.tell(func(name, how string) { a.Say("%s ended: %s; `%s start %s` brings it back", name, how, self(), name) })
+		procs.tell(func(name, how string) {
+			a.PieceEnded(name, fmt.Sprintf("%s; `%s start %s` brings it back", how, self(), name))
+		})
 	})
 }
 

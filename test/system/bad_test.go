@@ -84,9 +84,14 @@ func TestTakenPorts(t *testing.T) {
 }
 
 func TestSecondUp(t *testing.T) {
-	u := start(t)
+	t.Run("one process", func(t *testing.T) { secondUp(t) })
+	t.Run("split", func(t *testing.T) { secondUp(t, "--split") })
+}
+
+func secondUp(t *testing.T, args ...string) {
+	u := start(t, args...)
 	text := refused(t, "--state", filepath.Join(t.TempDir(), "other"), "--port-offset", strconv.Itoa(u.offset))
-	mention(t, text, "running already", fmt.Sprintf("process %d", u.cmd.Process.Pid), u.admin(), u.state)
+	mention(t, text, "running already", fmt.Sprintf("process %d,", u.cmd.Process.Pid), u.admin(), "state in "+u.state+".\n")
 	// One with the same state and other ports must not take the files away from under the first.
 	text = refused(t, "--fresh", "--state", u.state, "--port-offset", strconv.Itoa(freeOffset(t)))
 	mention(t, text, "state directory "+u.state, fmt.Sprintf("process %d", u.cmd.Process.Pid))

@@ -101,6 +101,7 @@ func TestPrintedCommands(t *testing.T) {
 		args        []string
 	}{
 		{"many", nil, nil},
+		{"split", nil, []string{"--split"}},
 		{"single, behind a proxy variable", []string{"http_proxy=http://127.0.0.1:9"}, []string{"--addresses", "single"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

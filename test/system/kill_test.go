@@ -3,20 +3,19 @@ package system
 import (
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// died returns when a killed process is gone. Its sockets close at some moment between the signal and this: until then the
-// system takes in what is sent to it.
+// died returns when a killed process is gone with all its threads. Its sockets close with the last of them, some
+// milliseconds after the first one has ended and the process is called a zombie: until then the system takes in what is
+// sent to it, and that is lost with it.
 func died(t testing.TB, pid int) time.Time {
 	t.Helper()
 	eventually(t, 2*time.Second, "the process dies", func() (bool, string) {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		_, state, _ := strings.Cut(string(stat), ") ")
-		return err != nil || strings.HasPrefix(state, "Z"), string(stat)
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		return err != nil || !alive(pid) && len(threads) <= 1, fmt.Sprintf("%d threads", len(threads))
 	})
 	return time.Now()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -173,7 +174,44 @@ func TestSplitRegistryDies(t *testing.T) {
 	u.t = t
 }
 
-// TestSplitSignals: all processes end together, in order, whoever of them gets the signal first.
+// TestSplitPiecesAreMissed: up says and explains that a piece is gone, whoever ended its process.
+func TestSplitPiecesAreMissed(t *testing.T) {
+	u := start(t, "--split")
+	u.waitReady(2, "nacos-order-service")
+	const url, served = "http://gateway.test/order/42", "listener gateway"
+	says := func(what string, explained bool) {
+		t.Helper()
+		eventually(t, 10*time.Second, "up says "+what, func() (bool, string) { return strings.Contains(u.out.String(), " "+what), u.out.head() })
+		eventually(t, 10*time.Second, "explain agrees", func() (bool, string) {
+			text := u.say("explain", url)
+			return strings.Contains(text, served) == explained, text
+		})
+	}
+	says("", true)
+	for _, c := range []struct {
+		end  func()
+		what string
+	}{
+		{func() { u.must("stop", "gateway") }, "gateway stopped"},
+		{func() { _ = syscall.Kill(u.pieces()["gateway"], syscall.SIGKILL) }, "gateway ended: signal: killed"},
+	} {
+		c.end()
+		says(c.what, false)
+		if c.what == "gateway stopped" { // and took itself out of the registry
+			if roads := u.say("get", "roads"); strings.Contains(roads, "paifang-gateway") || !strings.Contains(roads, "1 application: ") {
+				t.Errorf("roads without the gateway:\n%s", roads)
+			}
+		}
+		u.must("start", "gateway")
+		says("gateway started", true)
+		eventually(t, 10*time.Second, "the gateway answers", func() (bool, string) {
+			status, body, err := call("GET", "http://"+u.gateway()+"/order/42", "Host", "gateway.test")
+			return err == nil && status == 200, fmt.Sprint(status, body, err)
+		})
+	}
+}
+
+// TestSplitEnds: all processes end together, in order, whoever of them gets the signal first.
 func TestSplitEnds(t *testing.T) {
 	dir, _ := countingDir(t, 2, 3*time.Millisecond)
 	processes := func(u *up) (all []podRow) {

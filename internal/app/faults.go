@@ -1,0 +1,299 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"paifang/internal/model"
+	"paifang/internal/overload"
+	"paifang/internal/telemetry"
+)
+
+// fault is a value that its type allows and that cannot work.
+type fault struct{ field, problem string }
+
+// Check reports every value that its type allows and that cannot work, all in one error. What ReadConfig returns has
+// passed it.
+func (c *Config) Check() error {
+	var errs []error
+	for _, x := range c.faults() {
+		errs = append(errs, fmt.Errorf("%s: %s", orDefault(x.field, "configuration"), x.problem))
+	}
+	return errors.Join(errs...)
+}
+
+// faults goes through the sections and collects what is wrong in them.
+type faults []fault
+
+func (f *faults) say(field, format string, args ...any) {
+	*f = append(*f, fault{field, fmt.Sprintf(format, args...)})
+}
+
+func (f *faults) need(field string, a netip.AddrPort) {
+	if !a.IsValid() {
+		f.say(field, "is missing: give address:port")
+	}
+}
+
+func (f *faults) natural(field string, d Duration) {
+	if d < 0 {
+		f.say(field, "is negative")
+	}
+}
+
+// name wants a name of the DNS, without wildcards.
+func (f *faults) name(field, name string) {
+	shape, _ := model.Host(name).Split()
+	if err := model.Host(name).Validate(); err != nil || shape != model.HostExact {
+		f.say(field, "%q is not a name: lower case letters, digits and -, with dots in between", name)
+	}
+}
+
+// unique wants a name that no other element of its list has.
+func (f *faults) unique(field, name string, seen map[string]bool) {
+	switch {
+	case name == "":
+		f.say(field, "is missing")
+	case seen[name]:
+		f.say(field, "%q is the name of another one already", name)
+	}
+	seen[name] = true
+}
+
+func (c *Config) faults() []fault {
+	var f faults
+	if a := c.Admin.Address; a.IsValid() && !a.Addr().IsLoopback() {
+		f.say("admin.address", "%s is not a loopback address: the admin API is for this machine only", a)
+	}
+	switch c.Log.Level {
+	case "", "debug", "info", "warn", "error":
+	default:
+		f.say("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	switch c.Log.Format {
+	case "", "text", "json":
+	default:
+		f.say("log.format", "%q is none of text, json", c.Log.Format)
+	}
+	if _, err := telemetry.ParseFormat(c.Log.AccessFormat); err != nil {
+		f.say("log.accessFormat", "%q is none of json, combined", c.Log.AccessFormat)
+	}
+	f.limits(c)
+	f.natural("drain", c.Drain)
+	c.dnsFaults(&f)
+	c.slbFaults(&f)
+	c.ingressFaults(&f)
+	c.gatewayFaults(&f)
+	if r := c.Registry; r != nil {
+		f.need("registry.http", r.HTTP)
+		f.need("registry.grpc", r.GRPC)
+	}
+	c.nacosFaults(&f)
+	c.podsFaults(&f)
+	c.twice(&f)
+	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
+		f.say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
+	}
+	return f
+}
+
+func (c *Config) dnsFaults(f *faults) {
+	d := c.DNS
+	if d == nil {
+		return
+	}
+	f.need("dns.address", d.Address)
+	f.natural("dns.ttl", d.TTL)
+	if len(d.Zones) == 0 {
+		f.say("dns.zones", "is empty: name at least one zone to answer for")
+	}
+	for i, z := range d.Zones {
+		f.name(fmt.Sprintf("dns.zones[%d]", i), z)
+	}
+}
+
+func (c *Config) slbFaults(f *faults) {
+	s := c.SLB
+	if s == nil {
+		return
+	}
+	f.natural("slb.interval", s.Interval)
+	f.natural("slb.timeout", s.Timeout)
+	if s.Rise < 0 {
+		f.say("slb.rise", "is negative")
+	}
+	if s.Fall < 0 {
+		f.say("slb.fall", "is negative")
+	}
+	if len(s.Listeners) == 0 {
+		f.say("slb.listeners", "is empty: name at least one port to accept connections on")
+	}
+	seen := map[string]bool{}
+	for i, l := range s.Listeners {
+		at := fmt.Sprintf("slb.listeners[%d]", i)
+		f.need(at+".address", l.Address)
+		f.unique(at+".name", l.Name, seen)
+		if len(l.Nodes) == 0 {
+			f.say(at+".nodes", "is empty: name the nodes behind the SLB")
+		}
+		for j, n := range l.Nodes {
+			f.need(fmt.Sprintf("%s.nodes[%d].address", at, j), n.Address)
+		}
+	}
+}
+
+func (c *Config) ingressFaults(f *faults) {
+	g := c.Ingress
+	if g == nil {
+		return
+	}
+	if len(g.Nodes) == 0 {
+		f.say("ingress.nodes", "is empty: name at least one node")
+	}
+	checkBounds("ingress.", g.TLS, f.say)
+	seen := map[string]bool{}
+	for i, n := range g.Nodes {
+		at := fmt.Sprintf("ingress.nodes[%d]", i)
+		f.need(at+".http", n.HTTP)
+		f.unique(at+".name", n.Name, seen)
+		if c.DNS != nil && n.HTTP.Addr().IsUnspecified() && len(g.Advertise) == 0 {
+			f.say("ingress.advertise", "is missing: %s listens on all addresses, and DNS has to lead to one", n.Name)
+		}
+	}
+}
+
+func (c *Config) gatewayFaults(f *faults) {
+	g := c.Gateway
+	if g == nil {
+		return
+	}
+	f.need("gateway.http", g.HTTP)
+	checkBounds("gateway.", g.TLS, f.say)
+	if g.Host != "" {
+		f.name("gateway.host", g.Host)
+	}
+	if g.registers() && c.Registry == nil && len(c.Sources.Nacos) == 0 {
+		f.say("gateway.service", "there is no registry to register in: add registry or sources.nacos, or set service: \"-\"")
+	}
+	told := g.registers() || c.DNS != nil
+	if told && g.HTTP.IsValid() && g.advertise().IsUnspecified() {
+		f.say("gateway.advertise", "is missing: the gateway listens on all addresses, and DNS and registry have to be told one")
+	}
+}
+
+func (c *Config) nacosFaults(f *faults) {
+	names := map[string]bool{}
+	if c.Registry != nil {
+		names[""] = true
+	}
+	for i, n := range c.Sources.Nacos {
+		at := fmt.Sprintf("sources.nacos[%d]", i)
+		if n.Address == "" {
+			f.say(at+".address", "is missing: give host:port")
+		}
+		if names[n.Name] {
+			f.say(at+".name", "another registry already has this name: give each its own")
+		}
+		names[n.Name] = true
+	}
+}
+
+func (c *Config) podsFaults(f *faults) {
+	p := c.Pods
+	if p == nil {
+		return
+	}
+	f.natural("pods.within", p.Within)
+	if len(p.Nodes) == 0 && !p.Single {
+		f.say("pods.nodes", "is empty: name the machines that pods are said to run on")
+	}
+	seen := map[string]bool{}
+	for i, n := range p.Nodes {
+		at := fmt.Sprintf("pods.nodes[%d]", i)
+		f.unique(at+".name", n.Name, seen)
+		if !n.Range.IsValid() && !p.Single {
+			f.say(at+".range", "is missing: give addresses for its pods, such as 127.1.1.0/24")
+		}
+		if !n.Addr.IsValid() {
+			f.say(at+".addr", "is missing: give the address of this node")
+		}
+	}
+	for name, at := range p.Attach {
+		if _, err := netip.ParseAddrPort(at); err != nil {
+			f.say("pods.attach."+name, "%q is not IP:port", at)
+		}
+	}
+}
+
+// place is an address that this process listens on.
+type place struct {
+	field string
+	at    netip.AddrPort
+}
+
+// places are all of them, those of roles elsewhere apart.
+func (c *Config) places() []place {
+	out := []place{{"admin.address", c.adminAddress()}, {"admin.public", c.Admin.Public}}
+	add := func(field string, at netip.AddrPort) { out = append(out, place{field, at}) }
+	if d := c.DNS; d != nil && !d.Elsewhere {
+		add("dns.address", d.Address)
+	}
+	if s := c.SLB; s != nil && !s.Elsewhere {
+		for i, l := range s.Listeners {
+			add(fmt.Sprintf("slb.listeners[%d].address", i), l.Address)
+		}
+	}
+	if g := c.Ingress; g != nil && !g.Elsewhere {
+		for i, n := range g.Nodes {
+			add(fmt.Sprintf("ingress.nodes[%d].http", i), n.HTTP)
+			add(fmt.Sprintf("ingress.nodes[%d].https", i), n.HTTPS)
+		}
+	}
+	if g := c.Gateway; g != nil && !g.Elsewhere {
+		add("gateway.http", g.HTTP)
+		add("gateway.https", g.HTTPS)
+	}
+	if r := c.Registry; r != nil {
+		add("registry.http", r.HTTP)
+		add("registry.grpc", r.GRPC)
+	}
+	return out
+}
+
+// twice finds addresses that two parts of this process would listen on.
+func (c *Config) twice(f *faults) {
+	all := c.places()
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if Collide(a.at, b.at) {
+				f.say(a.field, "%s is taken by %s, %s: give one of them another port", a.at, b.field, b.at)
+				break
+			}
+		}
+	}
+}
+
+// Collide tells whether two sockets cannot listen on these addresses at the same time: they have one port, and one address
+// or that of all.
+func Collide(a, b netip.AddrPort) bool {
+	return a.IsValid() && b.IsValid() && a.Port() != 0 && a.Port() == b.Port() &&
+		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
+}
+
+// limits finds limits that nothing could run in.
+func (f *faults) limits(c *Config) {
+	if m := c.Limits.Memory; m != "" {
+		if _, err := overload.ParseLimit(m); err != nil {
+			f.say("limits.memory", "%v", err)
+		}
+	}
+	for _, n := range []struct {
+		field string
+		n     int
+	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress}} {
+		if n.n < 0 {
+			f.say(n.field, "%d is less than nothing", n.n)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/explain"
 	"paifang/internal/exposition/expositiontest"
 	"paifang/internal/model"
 	"paifang/internal/overload"
@@ -180,6 +181,24 @@ func TestOneSetOfCounters(t *testing.T) {
 	}
 	if p.Sum("paifang_access_log_up") != 1 || g.metrics().Sum("paifang_access_log_lines_total") != 5 || p.Sum("paifang_source_up", `source="springgw"`) != 1 {
 		t.Error("the access log or the source is not in the metrics")
+	}
+}
+
+func TestRecordingDoesNotAllocate(t *testing.T) {
+	log := telemetry.NewAccessLog(full{}, telemetry.Options{})
+	defer log.Close()
+	r := requests{log, explain.NewRing(0)}
+	record := &telemetry.Access{Time: time.Now(), Method: "GET", Target: "/order/42?accessToken=x", Path: "/order/42", Status: 200}
+	for range 2 {
+		for range 1000 {
+			r.Record(record)
+		}
+		if err := log.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(500, func() { r.Record(record) }); n != 0 {
+		t.Errorf("a request costs %v allocations", n)
 	}
 }
 

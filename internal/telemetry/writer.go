@@ -59,13 +59,21 @@ func (w *writer) flush() {
 	var text []byte
 	count, full := 0, 0 // lines, and batches that have some
 	for i := range w.batches {
-		b, s := &w.batches[i], &w.log.shards[i]
-		b.empty()
-		s.mu.Lock()
-		*b, s.pending = s.pending, *b
-		s.mu.Unlock()
-		if n := len(b.marks); n > 0 {
-			text, count, full = b.text, count+n, full+1
+		w.batches[i].empty()
+	}
+	shards := w.log.shards
+	for i := range shards { // all at once, for a moment: what one has written is not behind what another writes later
+		shards[i].mu.Lock()
+	}
+	for i := range shards {
+		w.batches[i], shards[i].pending = shards[i].pending, w.batches[i]
+	}
+	for i := range shards {
+		shards[i].mu.Unlock()
+	}
+	for i := range w.batches {
+		if b := &w.batches[i]; len(b.marks) > 0 {
+			text, count, full = b.text, count+len(b.marks), full+1
 		}
 	}
 	if full > 1 {

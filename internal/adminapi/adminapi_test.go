@@ -382,6 +382,49 @@ func TestProbesAndMetrics(t *testing.T) {
 	}
 }
 
+func TestReopen(t *testing.T) {
+	var failure error
+	times := 0
+	h := New(Config{Reopen: func(ctx context.Context) error {
+		if _, bounded := ctx.Deadline(); !bounded {
+			t.Error("the wait for the disk has no end")
+		}
+		times++
+		return failure
+	}}).Handler()
+	ask := func(method, body string, set ...string) (int, string) {
+		r := httptest.NewRequest(method, "/api/v1/access-log/reopen", strings.NewReader(body))
+		r.Host = "127.0.0.1:8088"
+		for i := 0; i < len(set); i += 2 {
+			r.Header.Set(set[i], set[i+1])
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	if code, body := ask("POST", ""); code != 200 || body != "{}" || times != 1 {
+		t.Errorf("%d %s, reopened %d times", code, body, times)
+	}
+	failure = errors.New("no such directory")
+	if code, body := ask("POST", ""); code != 409 || !strings.Contains(body, "no such directory") {
+		t.Errorf("%d %s", code, body)
+	}
+	times = 0
+	for _, c := range []struct {
+		method, body string
+		set          []string
+		want         int
+	}{{"GET", "", nil, 405}, {"POST", "x", nil, 400}, {"POST", "", []string{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, 403}} {
+		if code, _ := ask(c.method, c.body, c.set...); code != c.want || times != 0 {
+			t.Errorf("%+v: %d, reopened %d times", c, code, times)
+		}
+	}
+	h = New(Config{}).Handler()
+	if code, _ := ask("POST", ""); code != 404 {
+		t.Errorf("without a log: %d", code)
+	}
+}
+
 type broken struct{}
 
 func (broken) Read(context.Context, ...Kind) (View, error) { return View{}, errors.New("gone") }

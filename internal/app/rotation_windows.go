@@ -2,8 +2,10 @@ package app
 
 import "context"
 
-// reopenOnSignal waits: there is no such signal on this system.
-func (a *App) reopenOnSignal(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+// rotation waits: there is no such signal on this system.
+func (a *App) rotation() func(context.Context) error {
+	return func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	}
 }

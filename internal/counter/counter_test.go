@@ -1,11 +1,11 @@
 package counter
 
 import (
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 func TestNothingIsLost(t *testing.T) {
@@ -77,7 +77,7 @@ func TestShards(t *testing.T) {
 	if n := Shards(); n < 2 || n > maxShards || n&(n-1) != 0 {
 		t.Errorf("%d shards", n)
 	}
-	if n := unsafe.Sizeof(Count{}); n != 64 {
+	if n := reflect.TypeFor[Count]().Size(); n != 64 {
 		t.Errorf("a count has %d bytes: two share a cache line", n)
 	}
 	s := New[Count](4)

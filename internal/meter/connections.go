@@ -18,7 +18,7 @@ var (
 	connectionLimit = exposition.Family{Name: "paifang_connection_limit", Type: exposition.Gauge, Labels: []string{"of"},
 		Help: "Open connections that there may be: of each address of a listener, and in total."}
 	accepted = exposition.Family{Name: "paifang_connections_accepted_total", Type: exposition.Counter, Labels: []string{"listener", "address"},
-		Help: "Connections that the system handed over, those that were refused among them."}
+		Help: "Connections that the system handed over, those that were refused and probes of balancers among them."}
 	refused = exposition.Family{Name: "paifang_connections_refused_total", Type: exposition.Counter, Labels: []string{"listener", "address", "cause"},
 		Help: "Connections that were reset at once: over listener-limit or total-limit, with no-proxy-header where one is needed, or for overload."}
 	handshakes = exposition.Family{Name: "paifang_tls_handshakes_total", Type: exposition.Counter, Labels: []string{"listener", "resumed"},

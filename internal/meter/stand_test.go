@@ -149,6 +149,9 @@ func (s *stand) publish(o model.Objects) {
 			s.t.Fatal(d)
 		}
 	}
+	if len(s.at) > 0 {
+		return // nothing moves
+	}
 	for _, l := range s.parts.HTTP.Listeners() {
 		s.at[l.ID] = l.Bound[0].String()
 	}

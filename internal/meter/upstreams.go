@@ -25,7 +25,7 @@ var (
 	endpoints = exposition.Family{Name: "paifang_upstream_endpoints", Type: exposition.Gauge, Labels: []string{"upstream"},
 		Help: "Addresses that sources list."}
 	endpointsServing = exposition.Family{Name: "paifang_upstream_endpoints_serving", Type: exposition.Gauge, Labels: []string{"upstream"},
-		Help: "Addresses that are sent requests nop."}
+		Help: "Addresses that are sent requests now."}
 	endpointsDown = exposition.Family{Name: "paifang_upstream_endpoints_down", Type: exposition.Gauge, Labels: []string{"upstream"},
 		Help: "Addresses that a probe or a request of this process found to be down."}
 	transitions = exposition.Family{Name: "paifang_upstream_endpoint_transitions_total", Type: exposition.Counter, Labels: []string{"upstream", "to", "reason"},

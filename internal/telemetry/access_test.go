@@ -2,7 +2,9 @@ package telemetry
 
 import (
 	"encoding/json"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +95,40 @@ func TestLongTextsAreCut(t *testing.T) {
 		got := line(f, &Access{Host: long, Target: long, UserAgent: long, Referer: long})
 		if len(got) > 4*6*maxText+500 || f == JSON && !json.Valid([]byte(got)) {
 			t.Errorf("format %v: %d bytes", f, len(got))
+		}
+	}
+}
+
+// TestDocumentationIsCurrent compares the fields that the page lists with those of a line, in their order.
+func TestDocumentationIsCurrent(t *testing.T) {
+	text, err := os.ReadFile("../../docs/access-log.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told, written []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		told = append(told, m[1])
+	}
+	d := json.NewDecoder(strings.NewReader(line(JSON, record("/a"))))
+	for name := true; ; {
+		tok, err := d.Token()
+		if err != nil {
+			break
+		}
+		if tok == json.Delim('{') || tok == json.Delim('}') {
+			continue
+		}
+		if name {
+			written = append(written, tok.(string))
+		}
+		name = !name
+	}
+	if len(written) < 25 || !slices.Equal(told, written) {
+		t.Errorf("docs/access-log.md lists %v, a line has %v", told, written)
+	}
+	for _, name := range []string{"pwd", "sig", "samlresponse", "accesskey", "sessid"} {
+		if !strings.Contains(string(text), name) || !newSecrets(nil).isSecret(name) {
+			t.Errorf("%s is not hidden, or not in docs/access-log.md", name)
 		}
 	}
 }

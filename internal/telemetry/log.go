@@ -34,7 +34,7 @@ type Options struct {
 // what has collected, ten times a second or sooner, and what the disk cannot take is dropped and counted. The file is
 // opened again when somebody has renamed or removed it. The zero value is not usable: call OpenAccessLog or NewAccessLog.
 //
-// Lines of different shards leave in batches: lines may be out of order by as much as they wait.
+// Lines leave in the order in which their requests ended, but for those that end within the same moment.
 type AccessLog struct {
 	path   string // "" = no file
 	shards []shard
@@ -57,10 +57,21 @@ type AccessLog struct {
 type shard struct {
 	mu      sync.Mutex
 	lines   lines
-	pending []byte
-	count   int
+	pending batch
 	closed  bool
 	_       [64]byte
+}
+
+// batch is lines one behind the other.
+type batch struct {
+	text  []byte
+	marks []mark
+}
+
+// mark is the end of a line in its batch, and when its request ended, in nanoseconds since 1970.
+type mark struct {
+	end int
+	at  int64
 }
 
 // request asks the goroutine for something.
@@ -96,7 +107,7 @@ func newAccessLog(out io.WriteCloser, path string, o Options) *AccessLog {
 	for i := range l.shards {
 		l.shards[i].lines = lines{format: o.Format, secret: secret}
 	}
-	l.own = writer{log: l, out: out}
+	l.own = writer{log: l, out: out, batches: make([]batch, n)}
 	go l.run()
 	return l
 }
@@ -104,16 +115,18 @@ func newAccessLog(out io.WriteCloser, path string, o Options) *AccessLog {
 // Record appends one record. It is safe for concurrent use, does not allocate, and does not wait for the disk.
 func (l *AccessLog) Record(a *Access) {
 	s := &l.shards[a.Shard&uint32(len(l.shards)-1)]
+	at := a.Time.Add(a.Total)
 	s.mu.Lock()
-	if s.closed || len(s.pending) >= pendingMax/len(l.shards) {
+	p := &s.pending
+	before := len(p.text)
+	if s.closed || before >= pendingMax/len(l.shards) {
 		s.mu.Unlock()
-		l.drop(1, a.Time.Add(a.Total))
+		l.drop(1, at)
 		return
 	}
-	before := len(s.pending)
-	s.pending = s.lines.append(s.pending, a)
-	s.count++
-	full := before < flushSize && len(s.pending) >= flushSize
+	p.text = s.lines.append(p.text, a)
+	p.marks = append(p.marks, mark{len(p.text), at.UnixNano()})
+	full := before < flushSize && len(p.text) >= flushSize
 	s.mu.Unlock()
 	if full {
 		select {

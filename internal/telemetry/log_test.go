@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -97,6 +98,29 @@ func TestConcurrentRecords(t *testing.T) {
 	l.Record(record("/late"))
 	if dropped(l) != 1 || l.Close() != nil || l.Flush(t.Context()) == nil {
 		t.Error("a closed log takes records")
+	}
+}
+
+// Records come by different shards; the lines are in the order in which the requests ended.
+func TestLinesAreInOrder(t *testing.T) {
+	d := &disk{free: make(chan struct{})}
+	d.room.Store(1 << 20)
+	close(d.free)
+	l := NewAccessLog(d, Options{})
+	begin := time.Now()
+	for i := range 500 {
+		r := record(fmt.Sprintf("/%04d", i))
+		r.Time, r.Total, r.Shard = begin.Add(-time.Duration(i)*time.Second), time.Duration(i)*(time.Second+time.Millisecond), uint32(i*7/3)
+		l.Record(r)
+	}
+	if err := l.Close(); err != nil || l.Written() != 500 {
+		t.Fatal(err, l.Written())
+	}
+	lines := strings.Split(strings.TrimSuffix(d.taken.String(), "\n"), "\n")
+	for i, one := range lines {
+		if want := fmt.Sprintf(`"path":"/%04d"`, i); !strings.Contains(one, want) {
+			t.Fatalf("line %d of %d is %s", i, len(lines), one)
+		}
 	}
 }
 
@@ -199,7 +223,7 @@ func TestSlowDiskDropsAndNeverBlocks(t *testing.T) {
 	}
 	waiting := 0
 	for i := range l.shards {
-		waiting += len(l.shards[i].pending)
+		waiting += len(l.shards[i].pending.text)
 	}
 	if waiting > pendingMax+len(l.shards)*4096 {
 		t.Errorf("%d bytes wait", waiting)

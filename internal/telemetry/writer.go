@@ -15,7 +15,9 @@ type writer struct {
 	out  io.WriteCloser
 	is   os.FileInfo // of out, where it is a file; nil: it is not known
 	torn bool        // the last write ended within a line
-	room []byte      // of the batch that was written last
+
+	batches []batch // of each shard, written last
+	merged  []byte  // all of them
 }
 
 // identify notes which file is open.
@@ -52,21 +54,69 @@ func (w *writer) reopen() error {
 	return w.log.note("reopen", old.Close())
 }
 
-// flush writes what waits in each shard.
+// flush writes what waits in the shards.
 func (w *writer) flush() {
-	for i := range w.log.shards {
-		s := &w.log.shards[i]
-		s.mu.Lock()
-		batch, count := s.pending, s.count
-		s.pending, s.count = w.room[:0], 0
-		s.mu.Unlock()
-		w.room = batch
-		if len(batch) > 0 {
-			w.write(batch, count)
+	var text []byte
+	count, full := 0, 0 // lines, and batches that have some
+	for i := range w.batches {
+		w.batches[i].empty()
+	}
+	shards := w.log.shards
+	for i := range shards { // all at once, for a moment: what one has written is not behind what another writes later
+		shards[i].mu.Lock()
+	}
+	for i := range shards {
+		w.batches[i], shards[i].pending = shards[i].pending, w.batches[i]
+	}
+	for i := range shards {
+		shards[i].mu.Unlock()
+	}
+	for i := range w.batches {
+		if b := &w.batches[i]; len(b.marks) > 0 {
+			text, count, full = b.text, count+len(b.marks), full+1
 		}
-		if cap(w.room) > roomKept {
-			w.room = nil
+	}
+	if full > 1 {
+		w.merge()
+		text = w.merged
+	}
+	if count > 0 {
+		w.write(text, count)
+	}
+}
+
+// empty makes room, and lets go of what grew too far.
+func (b *batch) empty() {
+	if cap(b.text) > roomKept {
+		*b = batch{}
+	}
+	b.text, b.marks = b.text[:0], b.marks[:0]
+}
+
+// merge puts the lines of all batches in the order in which their requests ended.
+func (w *writer) merge() {
+	if cap(w.merged) > roomKept {
+		w.merged = nil
+	}
+	w.merged = w.merged[:0]
+	var next [shardsMax]int // line of each batch
+	for {
+		first := -1
+		for i := range w.batches {
+			if m := w.batches[i].marks; next[i] < len(m) && (first < 0 || m[next[i]].at < w.batches[first].marks[next[first]].at) {
+				first = i
+			}
 		}
+		if first < 0 {
+			return
+		}
+		b, n := &w.batches[first], next[first]
+		begin := 0
+		if n > 0 {
+			begin = b.marks[n-1].end
+		}
+		w.merged = append(w.merged, b.text[begin:b.marks[n].end]...)
+		next[first]++
 	}
 }
 

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -145,24 +146,28 @@ func FuzzChunked(f *testing.F) {
 	})
 }
 
-// FuzzTarget: a normal path is its own normal form and has nothing left that a server could read in another way.
+// FuzzTarget: a normal path is its own normal form and has nothing left that a server could read in another way. A path
+// that differs from it in nothing but spelling decodes to the same bytes, segment by segment.
 func FuzzTarget(f *testing.F) {
 	for _, s := range []string{
 		"/", "/a/b", "/a/../b", "/%2e%2e/", "//a//", "/a%2fb", "/%5c", "/..;/a", "/%00", "/%zz", "/\\", "/a b", "/%C3%bc", "/.%2e", "/a/.;x", "/%25%32%65",
+		"/a%2f..%2f..%2fb", "/a//..//b", "/%2f%2fb", "/%2e%2f", "/{a}|%7e",
 	} {
-		f.Add(s, true)
-		f.Add(s, false)
+		for rules := range uint8(8) {
+			f.Add(s, rules)
+		}
 	}
-	f.Fuzz(func(t *testing.T, in string, keep bool) {
+	f.Fuzz(func(t *testing.T, in string, choice uint8) {
+		rules := pathRules{Slashes(choice & 1), EncodedSlashes(choice >> 1 & 3)}
 		var mem Arena
-		p, fault := normalise(in, &mem, keep)
+		p, done, fault := normalise(in, &mem, rules)
 		if fault != 0 {
 			return
 		}
-		if again, fault := normalise(p, &mem, keep); fault != 0 || again != p {
-			t.Fatalf("%q is %q is %q, %v", in, p, again, fault)
+		if again, more, fault := normalise(p, &mem, rules); fault != 0 || again != p || more&^keptSlash != 0 {
+			t.Fatalf("%q is %q is %q, %v %v", in, p, again, more, fault)
 		}
-		if p[0] != '/' || strings.Contains(p, "//") || strings.ContainsAny(p, "\\ ?#\"<>") {
+		if p[0] != '/' || strings.HasPrefix(p, "//") || rules.slashes == MergeSlashes && strings.Contains(p, "//") || strings.ContainsAny(p, "\\ ?#\"<>") {
 			t.Fatalf("%q is %q", in, p)
 		}
 		for seg := range strings.SplitSeq(p, "/") {
@@ -177,12 +182,33 @@ func FuzzTarget(f *testing.F) {
 				t.Fatalf("%q is %q", in, p)
 			}
 		}
-		if !keep && (strings.Contains(upper, "%2F") || strings.Contains(upper, "%5C")) {
-			t.Fatalf("%q is %q", in, p)
+		if slash := strings.Contains(upper, "%2F") || strings.Contains(upper, "%5C"); slash != (done&keptSlash != 0 && slash) || slash && rules.encoded != KeepEncodedSlash {
+			t.Fatalf("%q is %q, %b", in, p, done)
+		}
+		if done == 0 {
+			checkSpelling(t, in, p, rules.slashes == KeepSlashes)
 		}
 		// Received as a target it gives the same path.
-		if r, _, err := parseRequest(t, "GET "+p+" HTTP/1.1\r\nHost: s\r\n\r\n", &Limits{KeepEncodedSlash: keep}); err != TargetTooLong && (err != nil || r.Path != p) {
+		lim := Limits{Slashes: rules.slashes, EncodedSlashes: rules.encoded}
+		if r, _, err := parseRequest(t, "GET "+p+" HTTP/1.1\r\nHost: s\r\n\r\n", &lim); err != TargetTooLong && (err != nil || r.Path != p || r.Moved) {
 			t.Fatalf("%q: received as %q, %v", p, r.Path, err)
 		}
 	})
+}
+
+// checkSpelling fails unless two paths have the same segments for every server, whether it decodes before or after it
+// divides, and whether it merges slashes and takes dots or not.
+func checkSpelling(t *testing.T, a, b string, empties bool) {
+	t.Helper()
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	if len(as) != len(bs) {
+		t.Fatalf("%q and %q are spellings of one path", a, b)
+	}
+	for i := range as {
+		x, err := url.PathUnescape(as[i])
+		y, err2 := url.PathUnescape(bs[i])
+		if err != nil || err2 != nil || x != y || x == "." || x == ".." || x == "" && !empties && i > 0 && i < len(as)-1 || strings.ContainsAny(x, "/\\\x00") {
+			t.Fatalf("%q and %q are spellings of one path: segments %q and %q", a, b, x, y)
+		}
+	}
 }

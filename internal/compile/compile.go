@@ -149,7 +149,7 @@ func (c *compiler) change(key string, old, now *model.Objects) {
 }
 
 func hasRare(o *model.Objects) bool {
-	return len(o.Listeners)+len(o.Zones)+len(o.Certificates)+len(o.L4Routes)+len(o.Workloads)+len(o.Locators) > 0
+	return len(o.Listeners)+len(o.Zones)+len(o.Certificates)+len(o.L4Routes)+len(o.Workloads)+len(o.Locators)+len(o.Expectations) > 0
 }
 
 // claim adds or takes back one definition of an upstream.

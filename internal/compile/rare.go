@@ -46,11 +46,13 @@ func (c *compiler) rareObjects() {
 		o.Zones = append(o.Zones, g.Zones...)
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
+		o.Expectations = append(o.Expectations, g.Expectations...)
 	}
 	c.next.Declared = c.addresses(claimed(c, "listener", o.Listeners,
 		func(l *model.Listener) string { return string(l.ID) },
 		func(l *model.Listener) model.Origin { return l.Origin }, noPriority, func(l *model.Listener) error { return l.Validate() }))
 	c.next.Listeners = slices.DeleteFunc(slices.Clone(c.next.Declared), func(l model.Listener) bool { return l.Stopped })
+	c.expectations(o.Expectations)
 	c.next.L4Routes = claimed(c, "l4route", o.L4Routes,
 		func(r *model.L4Route) string { return string(r.ID) },
 		func(r *model.L4Route) model.Origin { return r.Origin }, func(r *model.L4Route) int { return r.Priority }, func(r *model.L4Route) error { return r.Validate() })

@@ -153,6 +153,19 @@ func NormalPath(path string) (string, error) {
 	return p, fault.err()
 }
 
+// IsPath tells whether s begins with one slash and has no byte that a path must not have as it is.
+func IsPath(s string) bool {
+	if s == "" || s[0] != '/' || len(s) > 1 && s[1] == '/' {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if octets[s[i]]&inPath == 0 && s[i] != '%' {
+			return false
+		}
+	}
+	return true
+}
+
 // changes are what normalising did beyond the spelling of escapes: where it did, servers behind may take the path as
 // received for another one.
 type changes uint8

@@ -6,20 +6,22 @@ import "paifang/internal/model"
 // X-Paifang-Reason, in the access log and in the counters. Faults of the client's message have the codes of http1.Fault,
 // endpoints that cannot be chosen or reached those of package upstream, rejected routes those of their diagnostics.
 const (
-	CodeNoHost           model.Code = "no-host"           // 404: no route at all is for this host
-	CodeNoRoute          model.Code = "no-route"          // 404: the host has routes, none takes the request
-	CodeRequestTimeout   model.Code = "request-timeout"   // 408: the request did not arrive in time
-	CodeClientLeft       model.Code = "client-left"       // 499 in the log: the client closed before it had its answer
-	CodeClientSlow       model.Code = "client-slow"       // the client did not take its answer in time
-	CodeNoTarget         model.Code = "no-target"         // 503: the route names no upstream that may be used
-	CodeUpstreamReset    model.Code = "upstream-reset"    // 502: the endpoint closed before the answer, or within it
-	CodeUpstreamTimeout  model.Code = "upstream-timeout"  // 504: the endpoint did not answer, or go on, in time
-	CodeUpstreamProtocol model.Code = "upstream-protocol" // 502: the endpoint's answer breaks HTTP
-	CodeUpstreamTLS      model.Code = "upstream-tls"      // 502: the endpoint wants TLS, which is not spoken to upstreams yet
-	CodeShutdown         model.Code = "shutdown"          // the listener closed before the request was done
-	CodeRetired          model.Code = "retired"           // an upgraded connection whose route went was ended
-	CodeBadRequestBody   model.Code = "bad-request-body"  // 400: the body broke its framing while it was sent on
-	CodeUpgradeRefused   model.Code = "upgrade-unasked"   // 502: the endpoint upgraded a connection nobody asked to
+	CodeNoHost           model.Code = "no-host"             // 404: no route at all is for this host
+	CodeNoRoute          model.Code = "no-route"            // 404: the host has routes, none takes the request
+	CodeEncodedSlash     model.Code = "encoded-slash-moved" // 307: the client is sent to the path with its encoded slashes decoded
+	CodeBadPath          model.Code = "bad-path"            // 500: a filter made a path that may not be sent on
+	CodeRequestTimeout   model.Code = "request-timeout"     // 408: the request did not arrive in time
+	CodeClientLeft       model.Code = "client-left"         // 499 in the log: the client closed before it had its answer
+	CodeClientSlow       model.Code = "client-slow"         // the client did not take its answer in time
+	CodeNoTarget         model.Code = "no-target"           // 503: the route names no upstream that may be used
+	CodeUpstreamReset    model.Code = "upstream-reset"      // 502: the endpoint closed before the answer, or within it
+	CodeUpstreamTimeout  model.Code = "upstream-timeout"    // 504: the endpoint did not answer, or go on, in time
+	CodeUpstreamProtocol model.Code = "upstream-protocol"   // 502: the endpoint's answer breaks HTTP
+	CodeUpstreamTLS      model.Code = "upstream-tls"        // 502: the endpoint wants TLS, which is not spoken to upstreams yet
+	CodeShutdown         model.Code = "shutdown"            // the listener closed before the request was done
+	CodeRetired          model.Code = "retired"             // an upgraded connection whose route went was ended
+	CodeBadRequestBody   model.Code = "bad-request-body"    // 400: the body broke its framing while it was sent on
+	CodeUpgradeRefused   model.Code = "upgrade-unasked"     // 502: the endpoint upgraded a connection nobody asked to
 )
 
 // sentence is what a client is told: nothing about the inside.

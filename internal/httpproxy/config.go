@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"paifang/internal/filter"
-	"paifang/internal/http1"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/telemetry"
@@ -25,7 +24,6 @@ type Config struct {
 	Recorder  Recorder     // of requests; nil = none
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
-	Limits    http1.Limits // of request heads
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)

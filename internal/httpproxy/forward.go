@@ -23,6 +23,9 @@ const (
 
 // forward sends the request to an endpoint of the route's upstream, to another if the first cannot be reached.
 func (w *work) forward() {
+	if w.route.forward.Target == model.TargetReceived {
+		w.x.Request.SendAsReceived()
+	}
 	w.handle = w.route.choose()
 	whole, ok := w.takeBody()
 	if !ok {

@@ -220,7 +220,7 @@ func (c *change) Commit() {
 	}
 	for _, s := range c.servers {
 		st := &site{
-			listener: s.listener, hosts: c.sites[s.listener.EffectiveClass()].hosts, version: c.next.Version(),
+			listener: s.listener, hosts: c.sites[s.listener.EffectiveClass()].hosts, limits: listener.Limits(s.listener.Parsing), version: c.next.Version(),
 			via: viaName(p.instance, s.listener.ID),
 		}
 		for _, port := range s.ports {
@@ -242,7 +242,7 @@ func (c *change) Commit() {
 	for port := range p.draining { // requests that come yet are served by what is current
 		was := port.site.Load()
 		if bound := c.sites[was.listener.EffectiveClass()]; bound != nil {
-			port.site.Store(&site{was.listener, bound.hosts, c.next.Version(), was.via})
+			port.site.Store(&site{was.listener, bound.hosts, was.limits, c.next.Version(), was.via})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/http1"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -20,6 +21,7 @@ import (
 type site struct {
 	listener model.Listener
 	hosts    snapshot.Hosts[*boundTable]
+	limits   http1.Limits
 	version  uint64
 	via      string // the listener in X-Paifang-Via
 }

@@ -18,7 +18,7 @@ func (w *work) serve() bool {
 	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
 	x.Request.Reset()
 	x.Response.Reset()
-	n, err := c.readHead(&x.Request)
+	n, err := c.readHead(&x.Request, &w.site.limits)
 	x.Started = time.Now()
 	w.host, w.path = x.Request.Host, x.Request.Path
 	if err != nil {
@@ -68,6 +68,10 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
+	if x.Request.Moved {
+		w.move()
+		return
+	}
 	b, code := w.find()
 	switch code {
 	case "":
@@ -92,6 +96,10 @@ func (w *work) dispatch() {
 		w.sendOwn()
 		return
 	}
+	if x.Request.Path != w.path && x.Request.SetPath(x.Request.Path) != nil {
+		w.own(500, CodeBadPath) // whatever a filter makes is normalised and checked like what a client sends
+		return
+	}
 	switch a := b.route.Action.(type) {
 	case model.Redirect:
 		x.Respond(a.Status, "", "")
@@ -103,6 +111,18 @@ func (w *work) dispatch() {
 		return
 	}
 	b.chain.Response(x)
+	w.sendOwn()
+}
+
+// move sends the client to the path with its slashes decoded, so that the request that is decided on says what it means.
+func (w *work) move() {
+	x := &w.x
+	location := x.Request.Path
+	if x.Request.HasQuery {
+		location = x.Request.Mem.Join(location, "?", x.Request.RawQuery)
+	}
+	x.Respond(307, CodeEncodedSlash, "")
+	x.Response.Fields.Set("Location", location)
 	w.sendOwn()
 }
 
@@ -163,6 +183,9 @@ func (w *work) sendOwn() {
 	}
 	if x.Code != "" {
 		x.Response.Fields.Set(fieldReason, string(x.Code))
+	}
+	if s := x.Response.Status; s == 201 || s >= 300 && s < 400 {
+		filter.KeepLocation(&x.Response)
 	}
 	if !x.Response.Fields.Has("Date") {
 		x.Response.Fields.Add("Date", c.plane.date())

@@ -47,7 +47,8 @@ type job struct {
 
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
-	began    bool  // a byte of the answer was given to the client
+	began    bool  // the answer has begun: no other can be given
+	wrote    bool  // bytes of it were given to the client
 	whole    bool  // the request body is used up, and what follows is the next request
 	keep     bool  // the connection is used again
 	trailers bool  // the client takes trailers

@@ -20,11 +20,10 @@ func (w *work) identify() {
 	if c.secure {
 		proto = "https"
 	}
-	chain, elements, prefix := c.peerText, "", ""
+	chain := c.peerText
 	host, port := x.Request.Authority, c.portText
 	if w.site.trusts(x.Peer) {
-		var named netip.Addr
-		elements, named = w.forwarded(proto)
+		elements, named := w.forwarded(proto)
 		switch {
 		case f.Has("X-Forwarded-For"):
 			chain, x.Client = w.forwardedFor()
@@ -46,9 +45,12 @@ func (w *work) identify() {
 		if p := f.Get("X-Forwarded-Port"); isPort(p) {
 			port = p
 		}
-		if p := f.Get("X-Forwarded-Prefix"); isPrefix(p) {
-			prefix = p
+		prefix := f.Get("X-Forwarded-Prefix")
+		if !isPrefix(prefix) {
+			prefix = ""
 		}
+		set(f, "X-Forwarded-Prefix", prefix)
+		set(f, "Forwarded", elements)
 		if w.site.limits.Underscores == http1.KeepUnderscores {
 			// The proxy in front knows the names with dashes. What its client wrote with underscores came past it.
 			f.DelFunc(func(name string) bool { return strings.IndexByte(name, '_') >= 0 && isClaim(name) })
@@ -73,8 +75,6 @@ func (w *work) identify() {
 		f.Del("X-Forwarded-Host")
 	}
 	f.Set("X-Forwarded-Port", port)
-	set(f, "X-Forwarded-Prefix", prefix)
-	set(f, "Forwarded", elements)
 	f.Set("X-Real-IP", clientText)
 	f.Set("X-Request-ID", x.ID)
 	set(f, fieldNode, w.site.listener.Node)

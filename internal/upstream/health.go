@@ -106,7 +106,8 @@ func (l *live) retry(ctx context.Context) {
 // errStatus is an answer to a probe that is not 2xx or 3xx.
 var errStatus = errors.New("upstream: the probe was answered with a status that is not 2xx or 3xx")
 
-// probe makes one probe. Its connection begins with a LOCAL PROXY header where the upstream's connections have one.
+// probe makes one probe. Its connection begins with a PROXY header that names no client where the upstream's connections
+// have one.
 func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
 	tcp, err := l.connect(ctx)
 	if err != nil {
@@ -121,8 +122,8 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
 	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	defer stop()
 	var out []byte
-	if l.key.Dial.Proxy == model.ProxyV2 {
-		if out, err = localHeader(); err != nil {
+	if mode := l.key.Dial.Proxy; mode != model.ProxyNone {
+		if out, err = localHeader(mode); err != nil {
 			return err
 		}
 	}

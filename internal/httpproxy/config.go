@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"log/slog"
+	"os"
 	"time"
 
 	"paifang/internal/filter"
@@ -24,9 +25,16 @@ type Config struct {
 	Recorder  Recorder     // of requests; nil = none
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
+	Spill     Spill
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+}
+
+// Spill says where request bodies go that a filter wants whole and that are longer than 64 KiB.
+type Spill struct {
+	Dir   string // of the files, which have no name as soon as they are open; default: the system's directory for such files
+	Total int64  // bytes of all files together; a body that would make them more is answered 503; default 1 GiB
 }
 
 // Timeouts bound every wait. They are kept by a sweeper: a wait may last a quarter longer than its timeout, at most
@@ -36,6 +44,7 @@ type Timeouts struct {
 	RequestHead   time.Duration // from the first byte of a request to the end of its head; default 10 s
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
+	Request       time.Duration // for all of a request body, and a millisecond more for each byte of it that has come; default 300 s, negative = no bound
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
 	ResponseBody  time.Duration // between two parts of an answer; default 60 s
@@ -53,10 +62,13 @@ func (c *Config) setDefaults() {
 		c.Recorder = noRecorder{}
 	}
 	t := &c.Timeouts
+	setDefault(&c.Spill.Dir, os.TempDir())
+	setDefault(&c.Spill.Total, 1<<30)
 	setDefault(&t.Handshake, 10*time.Second)
 	setDefault(&t.RequestHead, 10*time.Second)
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
+	setDefault(&t.Request, 300*time.Second)
 	setDefault(&t.Connect, time.Second)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.ResponseBody, time.Minute)
@@ -76,6 +88,9 @@ func setDefault[T comparable](field *T, value T) {
 // tick is how often the sweeper looks: often enough for the shortest timeout.
 func (t *Timeouts) tick() time.Duration {
 	shortest := min(t.Handshake, t.RequestHead, t.Idle, t.RequestBody, t.Response, t.ResponseBody, t.Write, t.Upgraded, t.RetiredStream)
+	if t.Request > 0 {
+		shortest = min(shortest, t.Request)
+	}
 	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
 }
 

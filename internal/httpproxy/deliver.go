@@ -26,7 +26,7 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		w.upgrade(e, up)
 		return
 	}
-	if w.stream != nil && !w.stream.finished.Load() {
+	if w.stream != nil && !w.stream.finished.Load() && w.spool.file == nil {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
 	reusable := x.Response.KeepAlive && !w.doubtful()

@@ -176,7 +176,11 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		return settled
 	}
 	kept := up.Requests > 0
+	w.stream = nil
 	n, err := w.sendRequest(up)
+	if err == nil && w.spool.file != nil {
+		w.startUpload(up)
+	}
 	if err == nil && !whole {
 		if !w.goOn() {
 			c.up.Store(nil)

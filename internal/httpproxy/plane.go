@@ -33,6 +33,7 @@ type Plane struct {
 	sweeper  sync.WaitGroup
 	clock    atomic.Int64 // milliseconds since began, as of the last sweep
 	dateText atomic.Pointer[string]
+	spilled  atomic.Int64 // bytes of request bodies in files
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
 	sites  map[model.Class]*boundSite
@@ -59,7 +60,11 @@ func New(cfg Config) (*Plane, error) {
 		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{},
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, ids: map[model.RouteID]int{}}
-	p.works.New = func() any { return &work{} }
+	p.works.New = func() any {
+		w := &work{}
+		w.x.Gatherer = w
+		return w
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tick = cfg.Timeouts.tick()
 	p.tell(p.began)

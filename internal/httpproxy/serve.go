@@ -92,6 +92,9 @@ func (w *work) dispatch() {
 		return
 	}
 	if b.chain.Request(x) == filter.Respond {
+		if w.status == 499 { // the client left while its body was read
+			return
+		}
 		b.chain.Response(x)
 		w.sendOwn()
 		return

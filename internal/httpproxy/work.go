@@ -45,6 +45,7 @@ type job struct {
 
 	host, path string // as asked: filters change what is sent on, and the log is about what was decided on
 
+	due      int64 // when the request body must be there, before what its bytes add, by the plane's clock
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
 	began    bool  // the answer has begun: no other can be given
@@ -53,6 +54,7 @@ type job struct {
 	keep     bool  // the connection is used again
 	trailers bool  // the client takes trailers
 	stream   *uploadState
+	spool    spool // the request body, where a filter has asked for all of it
 
 	tries   int
 	status  int // sent; 0 = nothing was
@@ -79,6 +81,7 @@ func (p *Plane) giveWork(w *work) {
 	if w.block != nil {
 		p.blocks.give(w.block)
 	}
+	w.spool.release(p)
 	clear(w.tried[:w.tries])
 	clear(w.vector[:])
 	w.rec = telemetry.Access{}

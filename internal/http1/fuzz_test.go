@@ -1,7 +1,10 @@
 package http1
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -54,7 +57,33 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q printed again is %q", out, second)
 		}
 		checkPrinted(t, out)
+		checkRequestElsewhere(t, r, out)
 	})
+}
+
+// checkRequestElsewhere fails unless another parser takes a printed request for the same: one that our upstreams may use.
+func checkRequestElsewhere(t *testing.T, r *Request, out string) {
+	t.Helper()
+	got, err := http.ReadRequest(bufio.NewReader(strings.NewReader(out)))
+	if err != nil && strings.Contains(err.Error(), "bad trailer key") {
+		return // it minds a Trailer field that names what never comes
+	}
+	if err != nil {
+		t.Fatalf("%q is refused elsewhere: %v", out, err)
+	}
+	target := r.WirePath()
+	if r.HasQuery {
+		target += "?" + r.RawQuery
+	}
+	length := r.ContentLength
+	if r.Body == NoBody {
+		length = 0
+	}
+	isChunked := len(got.TransferEncoding) == 1 && got.TransferEncoding[0] == "chunked"
+	if got.Method != r.Method || got.RequestURI != target || got.Host != r.Authority || isChunked != (r.Body == ChunkedBody) || got.ContentLength != length {
+		t.Fatalf("%q is %s %s of %s, %v %d elsewhere; here %s %s of %s, %v %d", out, got.Method, got.RequestURI, got.Host, got.TransferEncoding, got.ContentLength,
+			r.Method, target, r.Authority, r.Body, length)
+	}
 }
 
 func checkPrinted(t *testing.T, out string) {
@@ -105,7 +134,25 @@ func FuzzResponse(f *testing.F) {
 			t.Fatalf("%q printed as %q: %v %d, %v", in, out, again.Body, again.ContentLength, err)
 		}
 		checkPrinted(t, out)
+		checkResponseElsewhere(t, r, out, method)
 	})
+}
+
+// checkResponseElsewhere fails unless another parser takes a printed response for the same: one that clients may use.
+func checkResponseElsewhere(t *testing.T, r *Response, out, method string) {
+	t.Helper()
+	got, err := http.ReadResponse(bufio.NewReader(strings.NewReader(out)), &http.Request{Method: method})
+	if err != nil && strings.Contains(err.Error(), "bad trailer key") {
+		return
+	}
+	if err != nil {
+		t.Fatalf("%q is refused elsewhere: %v", out, err)
+	}
+	isChunked := len(got.TransferEncoding) == 1 && got.TransferEncoding[0] == "chunked"
+	if got.StatusCode != r.Status || r.Body == ChunkedBody != isChunked || r.Body == SizedBody && got.ContentLength != r.ContentLength ||
+		r.Body == UntilClose && (got.ContentLength != -1 || isChunked) {
+		t.Fatalf("%q is %d, %v %d elsewhere; here %d, %v %d", out, got.StatusCode, got.TransferEncoding, got.ContentLength, r.Status, r.Body, r.ContentLength)
+	}
 }
 
 // FuzzChunked: the pieces a body arrives in do not matter, and what was read, printed, reads as the same.
@@ -142,6 +189,20 @@ func FuzzChunked(f *testing.F) {
 		again, m, err := readBody(b, string(out), 5)
 		if again != data || m != len(out) || err != nil || b.Trailers().Len() != a.Trailers().Len() {
 			t.Fatalf("%q printed as %q: %q, %v", in, out, again, err)
+		}
+		// And elsewhere, as it was received too: who reads on finds the next request at the same place.
+		for _, text := range []string{string(out), string(in[:n])} {
+			head := "POST / HTTP/1.1\r\nHost: s\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"
+			left := bufio.NewReader(strings.NewReader(head + text + "next"))
+			req, err := http.ReadRequest(left)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(req.Body)
+			next, _ := io.ReadAll(left)
+			if err != nil && text == string(out) || err == nil && (string(body) != data || string(next) != "next") {
+				t.Fatalf("%q is %q and then %q elsewhere, %v; here %q", text, body, next, err, data)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"strings"
 
 	"paifang/internal/model"
@@ -30,9 +31,12 @@ func (r *Route) Forward() (model.Forward, bool) {
 	return f, ok
 }
 
-// NewRoute compiles the path of a route. A pattern that is none is an error.
+// NewRoute compiles the path of a route. A pattern that is none is an error, and so is a path that no request has.
 func NewRoute(r model.Route) (*Route, error) {
 	out := &Route{Route: r}
+	if strings.HasPrefix(r.Match.Path.Value, "//") {
+		return nil, fmt.Errorf("path %q begins with two slashes, and the paths of requests begin with one", r.Match.Path.Value)
+	}
 	if r.Match.Path.Kind == model.PathPattern {
 		p, err := parsePattern(r.Match.Path.Value, r.Match.Path.Strict)
 		if err != nil {

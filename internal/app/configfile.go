@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"paifang/internal/document"
+	"paifang/internal/model"
 )
 
 // ReadConfig reads a configuration file. An unknown key, a wrong type or a value that cannot work is an error that
@@ -105,6 +106,12 @@ func (c *Config) check() []fault {
 	default:
 		say("log.format", "%q is none of text, json", c.Log.Format)
 	}
+	c.HTTP.check(say)
+	hops := func(section string, n int, trusted []netip.Prefix) {
+		if n < 0 || n > model.MaxHops || n > 0 && len(trusted) == 0 {
+			say(section+".hops", "%d: want 0 to %d, and trusted beside it", n, model.MaxHops)
+		}
+	}
 	if d := c.DNS; d != nil {
 		need("dns.address", d.Address)
 		if len(d.Zones) == 0 {
@@ -127,6 +134,8 @@ func (c *Config) check() []fault {
 		}
 	}
 	if g := c.Ingress; g != nil {
+		g.Parsing.check("ingress.parsing", say)
+		hops("ingress", g.Hops, g.Trusted)
 		if len(g.Nodes) == 0 {
 			say("ingress.nodes", "is empty: name at least one node")
 		}
@@ -139,6 +148,8 @@ func (c *Config) check() []fault {
 		}
 	}
 	if g := c.Gateway; g != nil {
+		g.Parsing.check("gateway.parsing", say)
+		hops("gateway", g.Hops, g.Trusted)
 		need("gateway.http", g.HTTP)
 		if g.registers() && c.Registry == nil && len(c.Sources.Nacos) == 0 {
 			say("gateway.service", "there is no registry to register in: add registry or sources.nacos, or set service: \"-\"")

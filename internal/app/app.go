@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
@@ -107,14 +106,9 @@ func (a *App) build() error {
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
-	memory := a.cfg.HTTP.memory(os.ReadFile)
-	if memory > 0 && !ownMemoryLimit() {
-		debug.SetMemoryLimit(memory) // the collector hurries before anybody is refused
-	}
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
 		Timeouts: a.cfg.HTTP.timeouts(a.cfg.Drain), Spill: httpproxy.Spill{Dir: a.cfg.HTTP.SpillDir, Total: int64(a.cfg.HTTP.SpillTotal) << 20},
-		Memory: memory,
 	})
 	if err != nil {
 		return err

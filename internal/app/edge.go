@@ -14,7 +14,6 @@ type HTTP struct {
 	Timeouts    Timeouts `json:"timeouts,omitzero" doc:"how long is waited for what"`
 	Connections int      `json:"connections,omitempty" doc:"open client connections of all listeners together, of the SLB too; default 50000, or two fifths of the descriptors that the process may have"`
 	PerAddress  int      `json:"perAddress,omitempty" doc:"open client connections at one address:port; default a fifth of connections"`
-	Memory      int      `json:"memory,omitempty" doc:"MiB that the process may use; near it idle connections end, then new requests and then new connections are refused; default 2048, or nine tenths of what its container may have; negative: any amount"`
 	SpillDir    string   `json:"spillDir,omitempty" doc:"directory for request bodies above 64 KiB that a filter wants whole; default the system's for such files"`
 	SpillTotal  int      `json:"spillTotal,omitempty" doc:"MiB of such files at a time; a body that would make them more is answered 503; default 1024"`
 }

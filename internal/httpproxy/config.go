@@ -26,9 +26,6 @@ type Config struct {
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
 	Spill     Spill
-	Memory    int64 // bytes that the process may use: what is done when they run out is in overload.go; default 2 GiB, negative = any number
-
-	used func() int64 // bytes in use, in tests
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
@@ -65,7 +62,6 @@ func (c *Config) setDefaults() {
 		c.Recorder = noRecorder{}
 	}
 	t := &c.Timeouts
-	setDefault(&c.Memory, defaultMemory)
 	setDefault(&c.Spill.Dir, os.TempDir())
 	setDefault(&c.Spill.Total, 1<<30)
 	setDefault(&t.Handshake, 10*time.Second)

@@ -100,7 +100,7 @@ func (c *conn) awaitRequest() bool {
 		c.plane.blocks.give(c.buf)
 		c.buf = c.plane.blocks.takeSmall()
 	}
-	n, err := c.read(c.buf, idling, c.plane.in(c.plane.memory.keepIdle()))
+	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
 	if errors.Is(err, errLate) && !c.cut.Load() {
 		// A request that came at the last moment is served.
 		unread, _ := peek(c.tcp)

@@ -34,7 +34,6 @@ type Plane struct {
 	clock    atomic.Int64 // milliseconds since began, as of the last sweep
 	dateText atomic.Pointer[string]
 	spilled  atomic.Int64 // bytes of request bodies in files
-	memory   pressure
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
 	sites  map[model.Class]*boundSite
@@ -69,7 +68,6 @@ func New(cfg Config) (*Plane, error) {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tick = cfg.Timeouts.tick()
 	p.tell(p.began)
-	p.memory.begin(&cfg)
 	p.sweeper.Go(p.sweep)
 	return p, nil
 }

@@ -55,11 +55,6 @@ var _ listener.Handler = (*port)(nil).serve
 
 // serve serves a client connection until it is done.
 func (p *port) serve(lc *listener.Conn) {
-	if p.plane.memory.from(shutFrom) {
-		_ = lc.TCP().SetLinger(0)
-		_ = lc.Close()
-		return
-	}
 	local := localAddr(lc)
 	c := &conn{
 		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(), secure: p.tls != nil, peer: lc.Client, local: local,

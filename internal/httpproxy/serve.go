@@ -68,10 +68,6 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
-	if w.c.plane.memory.from(refuseFrom) {
-		w.own(503, CodeOverload)
-		return
-	}
 	if x.Request.Moved {
 		w.move()
 		return
@@ -228,7 +224,7 @@ func (w *work) settle() {
 
 // connection says what the answer says about the connection.
 func (w *work) connection() http1.Connection {
-	if w.keep && (w.c.port.draining.Load() || w.c.plane.memory.from(closeFrom)) {
+	if w.keep && w.c.port.draining.Load() {
 		w.keep = false
 	}
 	switch {

@@ -44,14 +44,10 @@ func (p *Plane) sweep() {
 		if peek {
 			peeked = now
 		}
-		endIdle := p.memory.look(now)
 		ports = p.ports(ports[:0])
 		for _, port := range ports {
 			port.each(func(c *conn) {
 				c.check(ms)
-				if endIdle {
-					c.endIdle(false)
-				}
 				if peek {
 					c.endRetired(now)
 					c.endLeft()

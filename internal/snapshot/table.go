@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"fmt"
 	"strings"
 
 	"paifang/internal/model"
@@ -31,12 +30,9 @@ func (r *Route) Forward() (model.Forward, bool) {
 	return f, ok
 }
 
-// NewRoute compiles the path of a route. A pattern that is none is an error, and so is a path that no request has.
+// NewRoute compiles the path of a route. A pattern that is none is an error.
 func NewRoute(r model.Route) (*Route, error) {
 	out := &Route{Route: r}
-	if strings.HasPrefix(r.Match.Path.Value, "//") {
-		return nil, fmt.Errorf("path %q begins with two slashes, and the paths of requests begin with one", r.Match.Path.Value)
-	}
 	if r.Match.Path.Kind == model.PathPattern {
 		p, err := parsePattern(r.Match.Path.Value, r.Match.Path.Strict)
 		if err != nil {

@@ -99,16 +99,15 @@ func (a *App) build() error {
 	if a.access, err = openAccessLog(a.cfg.Log.Access); err != nil {
 		return err
 	}
-	sockets := a.cfg.HTTP.listeners()
-	sockets.Log = a.log
-	a.sockets = listener.NewSet(sockets)
+	a.sockets = listener.NewSet(listener.Config{Log: a.log})
 	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
-		Timeouts: a.cfg.HTTP.timeouts(a.cfg.Drain), Spill: httpproxy.Spill{Dir: a.cfg.HTTP.SpillDir, Total: int64(a.cfg.HTTP.SpillTotal) << 20},
+		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), BodyArrival: time.Duration(a.cfg.Bodies.Arrival)},
+		Spill:    a.cfg.Bodies.spill(),
 	})
 	if err != nil {
 		return err

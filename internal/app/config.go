@@ -20,7 +20,7 @@ type Config struct {
 	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
 	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
-	HTTP     HTTP      `json:"http,omitzero" doc:"times and limits of all HTTP listeners"`
+	Bodies   Bodies    `json:"bodies,omitzero" doc:"what holds for the bodies of HTTP requests"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 

@@ -42,8 +42,7 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"parsing", "ingress:\n  nodes: [{name: n1, http: \"127.0.0.1:80\"}]\n  parsing:\n    underscores: keep\n", "f.yaml:4: ingress.parsing.underscores: \"keep\" is none of refuse, drop, allow"},
 		{"limits", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  parsing: {head: 100000}\n", "f.yaml:4: gateway.parsing.head: 100000: want 1024 to 65536 bytes"},
 		{"hops without trust", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  hops: 1\n", "f.yaml:4: gateway.hops: 1: want 0 to 16, and trusted beside it"},
-		{"negative wait", "http:\n  timeouts:\n    head: -1s\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:3: http.timeouts.head: -1s is negative"},
-		{"negative limit", "http:\n  connections: -1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: http.connections: -1 is negative"},
+		{"negative limit", "bodies:\n  total: -1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: bodies.total: -1 is negative"},
 		{"no role", "data: /tmp\n", "no role is switched on"},
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
@@ -75,7 +74,7 @@ ingress:
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
 gateway: {http: "127.0.0.20:80", host: gateway.test, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
-http: {timeouts: {head: 5s, request: -1s}, connections: 100, perAddress: 10, spillTotal: 5}
+bodies: {arrival: -1s, dir: /tmp, total: 5}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))

@@ -106,7 +106,9 @@ func (c *Config) check() []fault {
 	default:
 		say("log.format", "%q is none of text, json", c.Log.Format)
 	}
-	c.HTTP.check(say)
+	if c.Bodies.Total < 0 {
+		say("bodies.total", "%d is negative", c.Bodies.Total)
+	}
 	hops := func(section string, n int, trusted []netip.Prefix) {
 		if n < 0 || n > model.MaxHops || n > 0 && len(trusted) == 0 {
 			say(section+".hops", "%d: want 0 to %d, and trusted beside it", n, model.MaxHops)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -18,11 +17,7 @@ ingress:
   hops: 2
   parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}
 gateway: {http: "127.0.0.20:80", service: "-", proxyFrom: [10.0.0.1/32], parsing: {underscores: allow}}
-drain: 9s
-http:
-  connections: 100
-  perAddress: 10
-  timeouts: {proxyHeader: 1s, handshake: 2s, head: 3s, body: 4s, request: 5s, idle: 6s, write: 7s, connect: 8s, response: 10s, responseBody: 11s, upgraded: 12s, retired: 13s}
+bodies: {arrival: 5s, dir: /var/tmp, total: 7}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -42,16 +37,7 @@ http:
 	if seen != 3 {
 		t.Errorf("%d listeners", seen)
 	}
-	s := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	timeouts := httpproxy.Timeouts{Handshake: s(2), RequestHead: s(3), RequestBody: s(4), Request: s(5), Idle: s(6), Write: s(7), Connect: s(8), Drain: s(9), Response: s(10),
-		ResponseBody: s(11), Upgraded: s(12), RetiredStream: s(13)}
-	if got := c.HTTP.timeouts(c.Drain); got != timeouts {
-		t.Errorf("%+v", got)
-	}
-	if got := c.HTTP.listeners(); got.MaxTotal != 100 || got.MaxPerSocket != 10 || got.HeaderTimeout != s(1) {
-		t.Errorf("%+v", got)
-	}
-	if got := (&HTTP{}).timeouts(0); !reflect.DeepEqual(got, httpproxy.Timeouts{Drain: s(5)}) {
-		t.Errorf("without settings the engine's defaults do not hold: %+v", got)
+	if got := c.Bodies.spill(); got != (httpproxy.Spill{Dir: "/var/tmp", Total: 7 << 20}) || c.Bodies.Arrival.or(0) != 5*time.Second {
+		t.Errorf("%+v %+v", got, c.Bodies)
 	}
 }

@@ -464,7 +464,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestDrippedBodyIsCut(t *testing.T) {
-	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.Request = 200 * time.Millisecond })
+	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.BodyArrival = 200 * time.Millisecond })
 	c := s.dial().send(post("/", "", "Content-Length: 60000"))
 	began := time.Now()
 	for time.Since(began) < 10*time.Second {

@@ -186,12 +186,15 @@ func isPrefix(s string) bool {
 }
 
 // isClaim tells the fields in which a client could say who it is, where it comes from or what it asked for before
-// somebody rewrote that; and Proxy, which CGI programs take for a setting of their own. An underscore counts as a dash.
+// somebody rewrote that, or which certificate it has shown (as ingress-nginx, HAProxy and RFC 9440 say it); and Proxy, which
+// CGI programs take for a setting of their own. An underscore counts as a dash.
 func isClaim(name string) bool {
 	if len(name) < len("proxy") {
 		return false
 	}
 	switch name[0] {
+	case 'C', 'c':
+		return hasPrefix(name, "client-cert")
 	case 'F', 'f':
 		return http1.SameName(name, "forwarded")
 	case 'P', 'p':
@@ -203,6 +206,8 @@ func isClaim(name string) bool {
 			return false
 		}
 		switch name[2] {
+		case 'C', 'c':
+			return hasPrefix(name, "x-client-cert")
 		case 'F', 'f':
 			return hasPrefix(name, "x-forwarded-")
 		case 'O', 'o':
@@ -210,7 +215,7 @@ func isClaim(name string) bool {
 		case 'R', 'r':
 			return http1.SameName(name, "x-real-ip") || http1.SameName(name, "x-request-id") || http1.SameName(name, "x-rewrite-url")
 		case 'S', 's':
-			return http1.SameName(name, "x-scheme")
+			return http1.SameName(name, "x-scheme") || hasPrefix(name, "x-ssl-client-")
 		}
 	}
 	return false

@@ -21,7 +21,7 @@ func (w *work) takeBody() (whole, ok bool) {
 	if w.whole {
 		return true, true
 	}
-	w.due = w.c.plane.in(w.c.plane.cfg.Timeouts.Request)
+	w.due = w.c.plane.in(w.c.plane.cfg.Timeouts.BodyArrival)
 	r := &w.x.Request
 	if r.Body == http1.SizedBody {
 		return w.takeSized(r.ContentLength)
@@ -71,7 +71,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 func (w *work) partDue() int64 {
 	t := &w.c.plane.cfg.Timeouts
 	due := w.c.plane.in(t.RequestBody)
-	if t.Request > 0 {
+	if t.BodyArrival > 0 {
 		due = min(due, w.due+w.size)
 	}
 	return due

@@ -17,7 +17,8 @@ func claims() []string {
 		"X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.test", "X-Forwarded-Port: 666", "X-Forwarded-Prefix: /evil", "X-Forwarded-Server: evil",
 		"X-Forwarded-Scheme: https", "X-Forwarded-Ssl: on", "X-Forwarded-Client-Cert: evil", "X-Forwarded-Anything: evil", "Forwarded: for=6.6.6.6;host=evil.test;proto=https", "X-Real-IP: 6.6.6.6",
 		"X-Request-ID: forged", "X-Original-URL: /admin", "X-Original-Host: evil.test", "X-Original-Forwarded-For: 6.6.6.6", "X-Rewrite-URL: /admin", "X-Scheme: https",
-		"SSL-Client-Verify: SUCCESS", "SSL-Client-Subject-DN: CN=evil", "SSL-Client-Cert: evil", "Proxy: http://evil.test", "X-Paifang-Node: evil",
+		"SSL-Client-Verify: SUCCESS", "SSL-Client-Subject-DN: CN=evil", "SSL-Client-Cert: evil", "Client-Cert: :evil:", "Client-Cert-Chain: :evil:", "X-SSL-Client-CN: evil", "X-Client-Cert: evil",
+		"Proxy: http://evil.test", "X-Paifang-Node: evil",
 	}
 }
 

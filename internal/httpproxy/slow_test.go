@@ -170,3 +170,44 @@ func TestSlowProxyHeader(t *testing.T) {
 		t.Errorf("%q", rec.seen())
 	}
 }
+
+// TestBackPressure: nobody's bytes are taken for granted: when one side stops taking, the other is soon stopped too.
+func TestBackPressure(t *testing.T) {
+	const most = 24 << 20 // what the sockets of four ends may hold
+	pour := func(c net.Conn) (n int64) {
+		block := make([]byte, 256<<10)
+		for {
+			_ = c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+			m, err := c.Write(block)
+			if n += int64(m); err != nil || n > 200<<20 {
+				return n
+			}
+		}
+	}
+	release := make(chan struct{})
+	t.Run("upload", func(t *testing.T) {
+		s, _ := simple(t, func(c net.Conn, _ *bufio.Reader) { <-release }, nil)
+		c := s.dial().send(post("/", "", "Content-Length: 1000000000"))
+		if n := pour(c.Conn); n > most {
+			t.Errorf("%d bytes were taken that nobody read", n)
+		}
+		c.Close()
+	})
+	close(release)
+	for _, framing := range []string{"Content-Length: 1000000000\r\n", ""} {
+		t.Run("download "+framing, func(t *testing.T) {
+			poured := make(chan int64, 1)
+			s, _ := simple(t, func(c net.Conn, r *bufio.Reader) {
+				if _, err := readRequest(r); err == nil {
+					fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s\r\n", framing)
+					poured <- pour(c)
+				}
+			}, nil)
+			c := s.dial().send(get("/"))
+			if n := <-poured; n > most {
+				t.Errorf("%d bytes were taken that nobody read", n)
+			}
+			c.Close()
+		})
+	}
+}

@@ -174,7 +174,6 @@ func TestFiltersCannotLeaveTheForm(t *testing.T) {
 	}
 	s.publish()
 	c := s.dial()
-	n = 0
 	for _, r := range s.routes {
 		before := len(rec.requests())
 		want := paths[string(r.ID)]

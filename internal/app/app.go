@@ -124,8 +124,9 @@ func (a *App) build() error {
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
-		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets,
-		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), Handshake: a.cfg.TLS.Handshake.or(0), UpstreamTLS: a.cfg.TLS.UpstreamHandshake.or(0)},
+		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(),
+		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), Handshake: a.cfg.TLS.Handshake.or(0), UpstreamTLS: a.cfg.TLS.UpstreamHandshake.or(0),
+			BodyArrival: time.Duration(a.cfg.Bodies.Arrival)},
 	})
 	if err != nil {
 		return err

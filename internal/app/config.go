@@ -23,6 +23,7 @@ type Config struct {
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
 	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
+	Bodies   Bodies    `json:"bodies,omitzero" doc:"what holds for the bodies of HTTP requests"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 
@@ -125,7 +126,9 @@ type Ingress struct {
 	Nodes     []Node         `json:"nodes" doc:"one in production; two in up, so that a node can be stopped"`
 	Advertise []netip.Addr   `json:"advertise,omitempty" doc:"where DNS leads the hosts: the SLB's address; default the nodes' own"`
 	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
-	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* and Forwarded headers are believed"`
+	Hops      int            `json:"hops,omitempty" doc:"proxies in front, of which only the last one's address is in trusted: the client is the hops-th address of X-Forwarded-For from its end; default 0: the last one that is not in trusted"`
+	Parsing   Parsing        `json:"parsing,omitzero" doc:"what is made of requests that servers read in more than one way"`
 	TLS       Bounds         `json:"tls,omitzero" doc:"of the nodes' HTTPS listeners"`
 }
 
@@ -144,7 +147,10 @@ type Gateway struct {
 	Advertise netip.Addr     `json:"advertise,omitzero" doc:"the address that DNS and registry are told; default that of http"`
 	Host      string         `json:"host,omitempty" doc:"the gateway's own name in DNS, such as gateway.test"`
 	Service   string         `json:"service,omitempty" doc:"the name it registers under; default paifang-gateway; - = it does not register"`
-	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
+	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* and Forwarded headers are believed"`
+	Hops      int            `json:"hops,omitempty" doc:"proxies in front, of which only the last one's address is in trusted: the client is the hops-th address of X-Forwarded-For from its end; default 0: the last one that is not in trusted"`
+	Parsing   Parsing        `json:"parsing,omitzero" doc:"what is made of requests that servers read in more than one way"`
 	TLS       Bounds         `json:"tls,omitzero" doc:"of the gateway's HTTPS listener"`
 }
 

@@ -41,6 +41,10 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"no address", "registry:\n  http: 127.0.0.1:8848\n  grpc: nine\n", "f.yaml:3: registry.grpc"},
 		{"missing", "ingress:\n  nodes:\n  - name: node-1\n", "ingress.nodes[0].http: is missing"},
 		{"public admin", "admin:\n  address: 0.0.0.0:8088\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: admin.address"},
+		{"parsing", "ingress:\n  nodes: [{name: n1, http: \"127.0.0.1:80\"}]\n  parsing:\n    underscores: keep\n", "f.yaml:4: ingress.parsing.underscores: \"keep\" is none of refuse, drop, allow"},
+		{"limits", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  parsing: {head: 100000}\n", "f.yaml:4: gateway.parsing.head: 100000: want 1024 to 65536 bytes"},
+		{"hops without trust", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  hops: 1\n", "f.yaml:4: gateway.hops: 1: want 0 to 16, and trusted beside it"},
+		{"negative limit", "bodies:\n  total: -1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: bodies.total: -1 is negative"},
 		{"no role", "data: /tmp\n", "no role is switched on"},
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
 		{"negative time", "drain: -4s\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:1: drain: is negative"},
@@ -83,7 +87,8 @@ ingress:
   nodes: [{name: n1, http: "127.0.0.11:80"}]
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
-gateway: {http: "127.0.0.20:80", host: gateway.test}
+gateway: {http: "127.0.0.20:80", host: gateway.test, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
+bodies: {arrival: -1s, dir: /tmp, total: 5}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))

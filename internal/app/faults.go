@@ -42,6 +42,12 @@ func (f *faults) natural(field string, d Duration) {
 	}
 }
 
+func (f *faults) hops(section string, n int, trusted []netip.Prefix) {
+	if n < 0 || n > model.MaxHops || n > 0 && len(trusted) == 0 {
+		f.say(section+".hops", "%d: want 0 to %d, and trusted beside it", n, model.MaxHops)
+	}
+}
+
 // name wants a name of the DNS, without wildcards.
 func (f *faults) name(field, name string) {
 	shape, _ := model.Host(name).Split()
@@ -80,6 +86,9 @@ func (c *Config) faults() []fault {
 		f.say("log.accessFormat", "%q is none of json, combined", c.Log.AccessFormat)
 	}
 	f.limits(c)
+	if c.Bodies.Total < 0 {
+		f.say("bodies.total", "%d is negative", c.Bodies.Total)
+	}
 	f.natural("drain", c.Drain)
 	c.dnsFaults(&f)
 	c.slbFaults(&f)
@@ -152,6 +161,8 @@ func (c *Config) ingressFaults(f *faults) {
 		f.say("ingress.nodes", "is empty: name at least one node")
 	}
 	checkBounds("ingress.", g.TLS, f.say)
+	g.Parsing.check("ingress.parsing", f.say)
+	f.hops("ingress", g.Hops, g.Trusted)
 	seen := map[string]bool{}
 	for i, n := range g.Nodes {
 		at := fmt.Sprintf("ingress.nodes[%d]", i)
@@ -170,6 +181,8 @@ func (c *Config) gatewayFaults(f *faults) {
 	}
 	f.need("gateway.http", g.HTTP)
 	checkBounds("gateway.", g.TLS, f.say)
+	g.Parsing.check("gateway.parsing", f.say)
+	f.hops("gateway", g.Hops, g.Trusted)
 	if g.Host != "" {
 		f.name("gateway.host", g.Host)
 	}

@@ -48,6 +48,7 @@ const (
 	zones
 	workloads
 	locators
+	expectations
 )
 
 // kindsOf tells which rare kinds a group has objects of.
@@ -68,6 +69,7 @@ func changedKinds(a, b *model.Objects) (out kinds) {
 	note(&out, zones, a.Zones, b.Zones)
 	note(&out, workloads, a.Workloads, b.Workloads)
 	note(&out, locators, a.Locators, b.Locators)
+	note(&out, expectations, a.Expectations, b.Expectations)
 	return out
 }
 
@@ -91,12 +93,16 @@ func (c *compiler) rareObjects(changed kinds) {
 		o.Zones = append(o.Zones, g.Zones...)
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
+		o.Expectations = append(o.Expectations, g.Expectations...)
 	}
 	if changed&listeners != 0 {
 		c.next.Declared = c.addresses(claimed(c, "listener", o.Listeners,
 			func(l *model.Listener) string { return string(l.ID) },
 			func(l *model.Listener) model.Origin { return l.Origin }, noPriority, func(l *model.Listener) error { return l.Validate() }))
 		c.next.Listeners = slices.DeleteFunc(slices.Clone(c.next.Declared), func(l model.Listener) bool { return l.Stopped })
+	}
+	if changed&(listeners|expectations) != 0 {
+		c.expectations(o.Expectations)
 	}
 	if changed&l4Routes != 0 {
 		c.next.L4Routes = claimed(c, "l4route", o.L4Routes,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"paifang/internal/http1"
+	"paifang/internal/listener"
 	"paifang/internal/model"
 )
 
@@ -300,6 +301,10 @@ func (x *walker) listen() bool {
 		secure = ", " + x.certificate(l)
 	}
 	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)
+	x.a.parse(listener.Limits(l.Parsing))
+	if x.a.http.Moved {
+		return x.endStatus("route", fmt.Sprintf("%%2F in the path: the client is sent to %s", x.a.http.Path), "", 307, "")
+	}
 	if x.a.fault != nil {
 		status, code := 400, ""
 		if fault, ok := errors.AsType[http1.Fault](x.a.fault); ok {

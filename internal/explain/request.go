@@ -64,8 +64,15 @@ func (q Request) read() (*asked, error) {
 	if err := a.compose(method, rawTarget(text), u.Host, q.Headers); err != nil {
 		return nil, err
 	}
-	_, a.fault = a.http.Parse(a.head, nil)
+	// Until the listener is known, what any of them might take is no fault.
+	a.parse(http1.Limits{Underscores: http1.KeepUnderscores, Slashes: http1.KeepSlashes, EncodedSlashes: http1.KeepEncodedSlash})
 	return a, nil
+}
+
+// parse reads the head as a listener with these limits does.
+func (a *asked) parse(limits http1.Limits) {
+	a.http.Reset()
+	_, a.fault = a.http.Parse(a.head, &limits)
 }
 
 // rawTarget is path and query as they were written, so that the parser that serves sees what a client would send.

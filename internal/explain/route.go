@@ -131,6 +131,7 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		}
 		text += ", filters: " + strings.Join(fs, ", ")
 	}
+	text += x.spelling(action)
 	h := x.hop("route", text+in(source)+x.lost(), source)
 	if len(cs) > 1 {
 		h.Candidates = cs
@@ -139,6 +140,20 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		h.Text += fmt.Sprintf("; the request was served by route %s: the rules changed meanwhile", e.Route)
 		h.Problem = true
 	}
+}
+
+// spelling says which path counts, and which is sent, where the request's own is neither or another spelling of it.
+func (x *walker) spelling(action model.Forward) string {
+	q := &x.a.http
+	switch {
+	case q.RawPath == q.Path:
+		return ""
+	case action.Target == model.TargetReceived && !q.Differs:
+		return ", path " + q.Path + ", sent as it came unless a filter changes it"
+	case action.Target == model.TargetReceived:
+		return ", path " + q.Path + ", sent so: it differs from what came"
+	}
+	return ", path " + q.Path
 }
 
 // shares are those of a route's targets: all zero means equal (model.Target).

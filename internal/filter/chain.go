@@ -12,6 +12,7 @@ import (
 type Chain struct {
 	filters   []Filter
 	responses []ResponseFilter // same length: nil where a filter has no response phase
+	bodies    []int64          // same length: BodyLimit, 0 where a filter does not ask for the body
 	lease     *lease
 }
 
@@ -31,18 +32,28 @@ func (c Catalog) Bind(specs []model.FilterSpec, shared *Shared, clock Clock) (*C
 			return nil, errors.Join(fmt.Errorf("filter: bind %s: %w", spec.Kind, err), chain.Close())
 		}
 		r, _ := f.(ResponseFilter)
+		limit := int64(0)
+		if b, ok := f.(BodyFilter); ok {
+			limit = b.BodyLimit()
+		}
 		chain.filters = append(chain.filters, f)
 		chain.responses = append(chain.responses, r)
+		chain.bodies = append(chain.bodies, limit)
 	}
 	return chain, nil
 }
 
-// Request runs the request phases until one responds.
+// Request runs the request phases until one responds. The body is read for the first filter that asks for it, so that
+// those before it can refuse the request without.
 func (c *Chain) Request(x *Exchange) Verdict {
 	if c == nil {
 		return Continue
 	}
 	for i, f := range c.filters {
+		if limit := c.bodies[i]; limit > 0 && x.gather(limit) == Respond {
+			x.ran = i
+			return Respond
+		}
 		if f.Request(x) == Respond {
 			x.ran = i
 			return Respond

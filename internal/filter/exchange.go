@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"io"
 	"net/netip"
 	"time"
 
@@ -29,6 +30,13 @@ type Exchange struct {
 	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
 	Body     string         // of an answer of our own
 
+	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
+	// on as it is.
+	RequestBody RequestBody
+	// Gatherer reads it. It is the engine's, and stays when the exchange is reset.
+	Gatherer Gatherer
+
+	gathered bool
 	captures [snapshot.MaxCaptures]snapshot.Capture
 	captured int
 	ran      int // filters whose request phase ran
@@ -41,8 +49,47 @@ func (x *Exchange) Reset() {
 	x.Route, x.Secure, x.TLS, x.ID = nil, false, nil, ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body = "", ""
+	x.RequestBody, x.gathered = nil, false
 	clear(x.captures[:x.captured])
 	x.captured, x.ran = 0, 0
+}
+
+// RequestBody is a body that was read whole, into memory or a file.
+type RequestBody interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Gatherer reads a request body whole: it fills Exchange.RequestBody, or the response, and then returns Respond.
+type Gatherer interface {
+	Gather(limit int64) Verdict
+}
+
+// Codes of answers to bodies that a filter asked for.
+const (
+	CodeBodyTooLarge model.Code = "body-too-large" // 413: longer than a filter of the route takes
+	CodeNoGathering  model.Code = "no-gathering"   // 500: whoever runs the filters cannot read bodies whole
+)
+
+// gather has the body read, once.
+func (x *Exchange) gather(limit int64) Verdict {
+	switch {
+	case x.gathered:
+	case x.Gatherer == nil: // a filter that goes by the body must not be passed without
+		return x.Respond(500, CodeNoGathering, "")
+	case x.Gatherer.Gather(limit) == Respond:
+		return Respond
+	}
+	x.gathered = true
+	if x.RequestBody != nil && x.RequestBody.Size() > limit {
+		return x.TooLarge()
+	}
+	return Continue
+}
+
+// TooLarge is the answer to a body that is longer than a filter takes.
+func (x *Exchange) TooLarge() Verdict {
+	return x.Respond(413, CodeBodyTooLarge, "The body of this request is too large.\n")
 }
 
 // Bind sets the route and captures the variables of its path. It is for the engine, before the first filter.

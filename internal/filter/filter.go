@@ -24,6 +24,15 @@ type Filter interface {
 	Request(x *Exchange) Verdict
 }
 
+// BodyFilter wants the body of a request whole before its request phase runs: Exchange.RequestBody. It is recognised once,
+// when its route is bound. Bodies that no filter asks for stream past.
+type BodyFilter interface {
+	Filter
+	// BodyLimit is how many bytes of body the filter takes, above 0. A request with more is answered 413, whether it says
+	// its length or not.
+	BodyLimit() int64
+}
+
 // ResponseFilter also sees the response. It is recognised once, when its route is bound.
 type ResponseFilter interface {
 	Filter

@@ -201,3 +201,18 @@ func TestTemplate(t *testing.T) {
 		t.Error("captures survive a reset")
 	}
 }
+
+func TestKeepLocation(t *testing.T) {
+	for in, want := range map[string]string{
+		"/a": "/a", "/": "/", "https://a.test//b": "https://a.test//b", "//evil.test/a": "/evil.test/a", "///evil.test": "/evil.test", `/\evil.test`: "/evil.test",
+		`/\/evil.test`: "/evil.test", "//": "/", "/a//b": "/a//b", "a//b": "a//b",
+	} {
+		var x Exchange
+		x.Respond(302, "", "")
+		x.Response.Fields.Add("Location", in)
+		KeepLocation(&x.Response)
+		if got := x.Response.Fields.Get("Location"); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}

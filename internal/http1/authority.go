@@ -12,6 +12,13 @@ func (r *Request) SetAuthority(s string) error {
 	return fault.err()
 }
 
+// NormalAuthority returns the form of "host" or "host:port" that Request.Authority has, and whether s is either. What is
+// not in that form already takes room in mem.
+func NormalAuthority(s string, mem *Arena) (string, bool) {
+	a, fault := parseAuthority(s, mem)
+	return a.text, fault == 0
+}
+
 // authority is the normal form of the host that a message names.
 type authority struct{ host, port, text string }
 

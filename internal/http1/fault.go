@@ -24,6 +24,7 @@ const (
 	DotParameter                  // "..;x" as a segment: some servers read it as ".."
 	Fragment                      // # in a target
 	UserInfo                      // user:password@ in a target
+	TooManyParameters             // a query with more parameters than anybody sends
 	TargetTooLong                 // a request line longer than Limits.Line
 	BadVersion                    // no version, or not "HTTP/" digit "." digit
 	UnsupportedVersion            // a version other than 1.0 and 1.1
@@ -40,6 +41,7 @@ const (
 	TooManyFields                 // more than Limits.Fields
 	FieldTooLarge                 // a field line longer than Limits.Line
 	HeadTooLarge                  // a head, or trailers, above the limit
+	TooManyCookies                // more cookies than anybody sends
 	BadConnection                 // a Connection field that lists more options than anybody needs
 	NoHost                        // HTTP/1.1 without Host (RFC 9112, 3.2)
 	TwoHosts                      // more than one Host
@@ -55,7 +57,7 @@ const (
 	UnknownExpectation            // Expect other than 100-continue
 	BadWebSocket                  // a WebSocket handshake that is not GET or has no 16-byte key (RFC 6455, 4.2.1)
 	BadStatusLine                 // not "version SP 3 digits SP reason" (RFC 9112, 4)
-	BodyForbidden                 // framing in a 1xx or 204 response (RFC 9110, 8.6; RFC 9112, 6.1)
+	BodyForbidden                 // framing in a 1xx or 204 response (RFC 9110, 8.6; RFC 9112, 6.1), content in TRACE (RFC 9110, 9.3.8)
 	BadChunkSize                  // a chunk size that is not 1 to 16 hexadecimal digits (RFC 9112, 7.1)
 	BadChunkExtension             // a chunk extension that breaks its grammar
 	ChunkExtensionsTooLarge       // more extension bytes in one body than anybody needs
@@ -80,6 +82,7 @@ var faultTable = [...]struct {
 	DotParameter:            {"dot-parameter", 400},
 	Fragment:                {"fragment", 400},
 	UserInfo:                {"user-info", 400},
+	TooManyParameters:       {"too-many-parameters", 400},
 	TargetTooLong:           {"target-too-long", 414},
 	BadVersion:              {"bad-version", 400},
 	UnsupportedVersion:      {"unsupported-version", 505},
@@ -96,6 +99,7 @@ var faultTable = [...]struct {
 	TooManyFields:           {"too-many-fields", 431},
 	FieldTooLarge:           {"field-too-large", 431},
 	HeadTooLarge:            {"head-too-large", 431},
+	TooManyCookies:          {"too-many-cookies", 431},
 	BadConnection:           {"bad-connection", 400},
 	NoHost:                  {"no-host", 400},
 	TwoHosts:                {"two-hosts", 400},

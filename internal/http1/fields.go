@@ -75,7 +75,7 @@ func (f *Fields) Set(name, value string) bool {
 		return false
 	}
 	for i := range f.rows {
-		if sameName(f.rows[i].name, name) {
+		if SameName(f.rows[i].name, name) {
 			f.rows[i] = row{name, trim(value), roleOf(name)}
 			f.drop(name, i+1)
 			return true
@@ -95,7 +95,7 @@ func (f *Fields) Del(name string) bool {
 func (f *Fields) drop(name string, from int) {
 	kept := from
 	for i := from; i < len(f.rows); i++ {
-		if sameName(f.rows[i].name, name) {
+		if SameName(f.rows[i].name, name) {
 			continue
 		}
 		if kept != i {

@@ -1,7 +1,11 @@
 package http1
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -53,7 +57,33 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q printed again is %q", out, second)
 		}
 		checkPrinted(t, out)
+		checkRequestElsewhere(t, r, out)
 	})
+}
+
+// checkRequestElsewhere fails unless another parser takes a printed request for the same: one that our upstreams may use.
+func checkRequestElsewhere(t *testing.T, r *Request, out string) {
+	t.Helper()
+	got, err := http.ReadRequest(bufio.NewReader(strings.NewReader(out)))
+	if err != nil && strings.Contains(err.Error(), "bad trailer key") {
+		return // it minds a Trailer field that names what never comes
+	}
+	if err != nil {
+		t.Fatalf("%q is refused elsewhere: %v", out, err)
+	}
+	target := r.WirePath()
+	if r.HasQuery {
+		target += "?" + r.RawQuery
+	}
+	length := r.ContentLength
+	if r.Body == NoBody {
+		length = 0
+	}
+	isChunked := len(got.TransferEncoding) == 1 && got.TransferEncoding[0] == "chunked"
+	if got.Method != r.Method || got.RequestURI != target || got.Host != r.Authority || isChunked != (r.Body == ChunkedBody) || got.ContentLength != length {
+		t.Fatalf("%q is %s %s of %s, %v %d elsewhere; here %s %s of %s, %v %d", out, got.Method, got.RequestURI, got.Host, got.TransferEncoding, got.ContentLength,
+			r.Method, target, r.Authority, r.Body, length)
+	}
 }
 
 func checkPrinted(t *testing.T, out string) {
@@ -104,7 +134,25 @@ func FuzzResponse(f *testing.F) {
 			t.Fatalf("%q printed as %q: %v %d, %v", in, out, again.Body, again.ContentLength, err)
 		}
 		checkPrinted(t, out)
+		checkResponseElsewhere(t, r, out, method)
 	})
+}
+
+// checkResponseElsewhere fails unless another parser takes a printed response for the same: one that clients may use.
+func checkResponseElsewhere(t *testing.T, r *Response, out, method string) {
+	t.Helper()
+	got, err := http.ReadResponse(bufio.NewReader(strings.NewReader(out)), &http.Request{Method: method})
+	if err != nil && strings.Contains(err.Error(), "bad trailer key") {
+		return
+	}
+	if err != nil {
+		t.Fatalf("%q is refused elsewhere: %v", out, err)
+	}
+	isChunked := len(got.TransferEncoding) == 1 && got.TransferEncoding[0] == "chunked"
+	if got.StatusCode != r.Status || r.Body == ChunkedBody != isChunked || r.Body == SizedBody && got.ContentLength != r.ContentLength ||
+		r.Body == UntilClose && (got.ContentLength != -1 || isChunked) {
+		t.Fatalf("%q is %d, %v %d elsewhere; here %d, %v %d", out, got.StatusCode, got.TransferEncoding, got.ContentLength, r.Status, r.Body, r.ContentLength)
+	}
 }
 
 // FuzzChunked: the pieces a body arrives in do not matter, and what was read, printed, reads as the same.
@@ -142,27 +190,45 @@ func FuzzChunked(f *testing.F) {
 		if again != data || m != len(out) || err != nil || b.Trailers().Len() != a.Trailers().Len() {
 			t.Fatalf("%q printed as %q: %q, %v", in, out, again, err)
 		}
+		// And elsewhere, as it was received too: who reads on finds the next request at the same place.
+		for _, text := range []string{string(out), string(in[:n])} {
+			head := "POST / HTTP/1.1\r\nHost: s\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"
+			left := bufio.NewReader(strings.NewReader(head + text + "next"))
+			req, err := http.ReadRequest(left)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(req.Body)
+			next, _ := io.ReadAll(left)
+			if err != nil && text == string(out) || err == nil && (string(body) != data || string(next) != "next") {
+				t.Fatalf("%q is %q and then %q elsewhere, %v; here %q", text, body, next, err, data)
+			}
+		}
 	})
 }
 
-// FuzzTarget: a normal path is its own normal form and has nothing left that a server could read in another way.
+// FuzzTarget: a normal path is its own normal form and has nothing left that a server could read in another way. A path
+// that differs from it in nothing but spelling decodes to the same bytes, segment by segment.
 func FuzzTarget(f *testing.F) {
 	for _, s := range []string{
 		"/", "/a/b", "/a/../b", "/%2e%2e/", "//a//", "/a%2fb", "/%5c", "/..;/a", "/%00", "/%zz", "/\\", "/a b", "/%C3%bc", "/.%2e", "/a/.;x", "/%25%32%65",
+		"/a%2f..%2f..%2fb", "/a//..//b", "/%2f%2fb", "/%2e%2f", "/{a}|%7e",
 	} {
-		f.Add(s, true)
-		f.Add(s, false)
+		for rules := range uint8(8) {
+			f.Add(s, rules)
+		}
 	}
-	f.Fuzz(func(t *testing.T, in string, keep bool) {
+	f.Fuzz(func(t *testing.T, in string, choice uint8) {
+		rules := pathRules{Slashes(choice & 1), EncodedSlashes(choice >> 1 & 3)}
 		var mem Arena
-		p, fault := normalise(in, &mem, keep)
+		p, done, fault := normalise(in, &mem, rules)
 		if fault != 0 {
 			return
 		}
-		if again, fault := normalise(p, &mem, keep); fault != 0 || again != p {
-			t.Fatalf("%q is %q is %q, %v", in, p, again, fault)
+		if again, more, fault := normalise(p, &mem, rules); fault != 0 || again != p || more&^keptSlash != 0 {
+			t.Fatalf("%q is %q is %q, %v %v", in, p, again, more, fault)
 		}
-		if p[0] != '/' || strings.Contains(p, "//") || strings.ContainsAny(p, "\\ ?#\"<>") {
+		if p[0] != '/' || strings.HasPrefix(p, "//") || rules.slashes == MergeSlashes && strings.Contains(p, "//") || strings.ContainsAny(p, "\\ ?#\"<>") {
 			t.Fatalf("%q is %q", in, p)
 		}
 		for seg := range strings.SplitSeq(p, "/") {
@@ -177,12 +243,33 @@ func FuzzTarget(f *testing.F) {
 				t.Fatalf("%q is %q", in, p)
 			}
 		}
-		if !keep && (strings.Contains(upper, "%2F") || strings.Contains(upper, "%5C")) {
-			t.Fatalf("%q is %q", in, p)
+		if slash := strings.Contains(upper, "%2F") || strings.Contains(upper, "%5C"); slash != (done&keptSlash != 0 && slash) || slash && rules.encoded != KeepEncodedSlash {
+			t.Fatalf("%q is %q, %b", in, p, done)
+		}
+		if done == 0 {
+			checkSpelling(t, in, p, rules.slashes == KeepSlashes)
 		}
 		// Received as a target it gives the same path.
-		if r, _, err := parseRequest(t, "GET "+p+" HTTP/1.1\r\nHost: s\r\n\r\n", &Limits{KeepEncodedSlash: keep}); err != TargetTooLong && (err != nil || r.Path != p) {
+		lim := Limits{Slashes: rules.slashes, EncodedSlashes: rules.encoded}
+		if r, _, err := parseRequest(t, "GET "+p+" HTTP/1.1\r\nHost: s\r\n\r\n", &lim); err != TargetTooLong && (err != nil || r.Path != p || r.Moved) {
 			t.Fatalf("%q: received as %q, %v", p, r.Path, err)
 		}
 	})
+}
+
+// checkSpelling fails unless two paths have the same segments for every server, whether it decodes before or after it
+// divides, and whether it merges slashes and takes dots or not.
+func checkSpelling(t *testing.T, a, b string, empties bool) {
+	t.Helper()
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	if len(as) != len(bs) {
+		t.Fatalf("%q and %q are spellings of one path", a, b)
+	}
+	for i := range as {
+		x, err := url.PathUnescape(as[i])
+		y, err2 := url.PathUnescape(bs[i])
+		if err != nil || err2 != nil || x != y || x == "." || x == ".." || x == "" && !empties && i > 0 && i < len(as)-1 || strings.ContainsAny(x, "/\\\x00") {
+			t.Fatalf("%q and %q are spellings of one path: segments %q and %q", a, b, x, y)
+		}
+	}
 }

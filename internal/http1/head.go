@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"strings"
 	"unsafe"
 )
 
@@ -70,6 +71,7 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // facts are what the field lines of a head say about the message itself.
 type facts struct {
 	hosts, lengths, codings, upgrades int
+	keys, cookies                     int // Sec-WebSocket-Key fields; pairs in Cookie fields
 	host, length, coding, upgrade     string
 	key                               string // Sec-WebSocket-Key
 	options                           options
@@ -145,7 +147,12 @@ func (f *facts) note(r row) Fault {
 		f.upgrades++
 		f.upgrade = r.value
 	case webSocketKey:
+		f.keys++
 		f.key = r.value
+	case cookie:
+		if f.cookies += strings.Count(r.value, ";") + 1; f.cookies > maxCookies {
+			return TooManyCookies
+		}
 	case expect:
 		f.expect = true
 		f.strange = f.strange || !EqualFold(r.value, "100-continue")
@@ -196,14 +203,18 @@ func parseLength(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// protocol returns the first protocol of an Upgrade field that is not h2c: HTTP/2 in clear text is started by its
-// preface here, never by an upgrade that the server behind would take part in.
+// protocol returns the first protocol of an Upgrade field that is none of HTTP's own: HTTP/2 in clear text is started by
+// its preface here, never by an upgrade that the server behind would take part in.
 func protocol(list string) string {
 	for list != "" {
-		var name string
-		name, list = member(list)
-		if name != "" && !EqualFold(name, "h2c") {
-			return name
+		var one string
+		one, list = member(list)
+		name, version, versioned := strings.Cut(one, "/") // RFC 9110, 7.8
+		if !IsToken(name) || versioned && !IsToken(version) {
+			continue
+		}
+		if !EqualFold(name, "h2c") && !EqualFold(name, "h2") && !EqualFold(name, "h3") && !EqualFold(name, "http") {
+			return one
 		}
 	}
 	return ""

@@ -70,8 +70,8 @@ func EqualFold(a, b string) bool {
 	return true
 }
 
-// sameName is EqualFold that takes an underscore for a dash, as servers with CGI-like names do.
-func sameName(a, b string) bool {
+// SameName is EqualFold that takes an underscore for a dash, as servers with CGI-like names do.
+func SameName(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}

@@ -16,12 +16,12 @@ const (
 // LastChunk ends a chunked body that has no trailers.
 const LastChunk = "0\r\n\r\n"
 
-// AppendRequest appends the head as it is sent to an upstream: always HTTP/1.1, the normalised target, one Host, one
+// AppendRequest appends the head as it is sent to an upstream: always HTTP/1.1, WirePath, one Host, one
 // framing, and of Fields what is neither managed nor named by Connection. It allocates only if dst is too short.
 func AppendRequest(dst []byte, r *Request, c Connection) []byte {
 	dst = append(dst, r.Method...)
 	dst = append(dst, ' ')
-	dst = append(dst, r.Path...)
+	dst = append(dst, r.WirePath()...)
 	if r.HasQuery {
 		dst = append(dst, '?')
 		dst = append(dst, r.RawQuery...)

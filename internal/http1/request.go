@@ -26,10 +26,17 @@ type Request struct {
 
 	// Path is the one normal form that routes, filters and authorisation decide on and the upstream gets: escapes of
 	// unreserved bytes decoded, other escapes in upper case, dot segments removed, slashes merged (RFC 3986, 6.2.2).
-	// It begins with a slash, or is "*" (OPTIONS for the whole server).
+	// It begins with a slash, or is "*" (OPTIONS for the whole server). What is sent on is WirePath.
 	Path     string
+	RawPath  string // as sent: nothing may be decided by it
 	RawQuery string // as sent, without its question mark
 	HasQuery bool   // there was a question mark
+	// Differs says that RawPath is more than another spelling of Path: dot segments, "//", %2F or %5C were in it, of which
+	// a server behind might make something else.
+	Differs bool
+	// Moved says that Path is what the client is to be sent to, and that nothing else may be done with the request: see
+	// RedirectEncodedSlash.
+	Moved bool
 
 	// Host is the host alone: lower case, one trailing dot cut, no port, an IPv6 address in brackets. It is empty
 	// only for HTTP/1.0 without Host.
@@ -49,7 +56,10 @@ type Request struct {
 	// Mem makes strings that live as long as those of the request.
 	Mem Arena
 
-	scan headScan
+	scan       headScan
+	rules      pathRules
+	normal     string // Path as parsed
+	asReceived bool
 }
 
 // Reset makes the request ready for the next one and lets go of its buffer.
@@ -116,11 +126,14 @@ func (r *Request) parse(head []byte, lim *Limits) Fault {
 		return UnknownExpectation
 	}
 	hasBody := r.Body == ChunkedBody || r.ContentLength > 0
+	if hasBody && r.Method == "TRACE" {
+		return BodyForbidden
+	}
 	r.Expect100 = f.expect && hasBody
 	if f.upgrades == 1 && f.options.upgrade && !hasBody {
 		r.Upgrade = protocol(f.upgrade)
 	}
-	if EqualFold(r.Upgrade, "websocket") && (r.Method != "GET" || !isWebSocketKey(f.key)) {
+	if EqualFold(r.Upgrade, "websocket") && (r.Method != "GET" || f.keys != 1 || !isWebSocketKey(f.key)) {
 		return BadWebSocket
 	}
 	return 0

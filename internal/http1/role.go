@@ -9,6 +9,7 @@ const (
 	endToEnd role = iota
 	trailerNames
 	webSocketKey
+	cookie
 	// From here on a field belongs to one connection, or is printed from its own place in Request and Response.
 	hopByHop
 	hostName
@@ -31,7 +32,10 @@ func roleOf(name string) role {
 			return hostName
 		}
 	case 6:
-		if EqualFold(name, "expect") {
+		switch {
+		case EqualFold(name, "cookie"):
+			return cookie
+		case EqualFold(name, "expect"):
 			return expect
 		}
 	case 7:
@@ -171,7 +175,7 @@ func (f *Fields) dropTwins() {
 
 func (f *Fields) hasTwin(name string) bool {
 	for i := range f.rows {
-		if r := &f.rows[i]; strings.IndexByte(r.name, '_') < 0 && sameName(r.name, name) {
+		if r := &f.rows[i]; strings.IndexByte(r.name, '_') < 0 && SameName(r.name, name) {
 			return true
 		}
 	}

@@ -79,7 +79,7 @@ func (r *Request) absolute(t string, host authority, hasHost bool) (rest string,
 // split parts path and query, and normalises the path.
 func (r *Request) split(t string, lim *Limits) Fault {
 	if t == "*" {
-		r.Path = t
+		r.Path, r.RawPath, r.normal = t, t, t
 		return 0
 	}
 	plain := true // nothing to normalise
@@ -90,29 +90,48 @@ func (r *Request) split(t string, lim *Limits) Fault {
 			plain = false
 		}
 	}
-	r.Path = t[:i]
+	r.rules = lim.path()
+	r.Path, r.RawPath, r.normal = t[:i], t[:i], t[:i]
 	if i < len(t) {
 		r.HasQuery = true
 		r.RawQuery = t[i+1:]
+		if len(r.RawQuery) >= maxParameters && strings.Count(r.RawQuery, "&") >= maxParameters {
+			return TooManyParameters
+		}
 	}
 	if plain {
 		return 0
 	}
-	path, fault := normalise(r.Path, &r.Mem, lim.keepEncodedSlash())
+	path, done, fault := normalise(r.Path, &r.Mem, r.rules)
 	if fault == 0 {
-		r.Path = path
+		r.Path, r.normal = path, path
+		r.Differs = done != 0
+		r.Moved = done&decodedSlash != 0 && r.rules.encoded == RedirectEncodedSlash
 	}
 	return fault
 }
 
 // SetPath replaces the path by what a filter made. It is normalised and checked like a received one, and bytes that
-// no path may have, except controls, are percent-encoded: "?" and "#" become part of the path.
+// no path may have, except controls, are percent-encoded: "?" and "#" become part of the path. An encoded slash stays
+// one.
 func (r *Request) SetPath(path string) error {
-	p, fault := normalise(path, &r.Mem, true)
+	p, _, fault := normalise(path, &r.Mem, pathRules{r.rules.slashes, KeepEncodedSlash})
 	if fault == 0 {
 		r.Path = p
 	}
 	return fault.err()
+}
+
+// SendAsReceived makes WirePath the path as the client wrote it, where that cannot matter: unless Differs, or a filter
+// has changed Path.
+func (r *Request) SendAsReceived() { r.asReceived = true }
+
+// WirePath is the path that is sent on: Path, or, after SendAsReceived, the client's own spelling of the same.
+func (r *Request) WirePath() string {
+	if r.asReceived && !r.Differs && r.Path == r.normal {
+		return r.RawPath
+	}
+	return r.Path
 }
 
 // SetQuery replaces the query; raw is percent-encoded already. An empty one removes the question mark.
@@ -130,58 +149,98 @@ func (r *Request) SetQuery(raw string) error {
 // a client sends as "/a%20b/%c3%bc" are both "/a%20b/%C3%BC". It is a Fault if no request can have this path.
 func NormalPath(path string) (string, error) {
 	var mem Arena
-	p, fault := normalise(path, &mem, true)
+	p, _, fault := normalise(path, &mem, pathRules{encoded: KeepEncodedSlash})
 	return p, fault.err()
 }
 
-// normalise is RFC 3986, 6.2.2 without the parts that servers disagree about: those are refused.
-func normalise(path string, mem *Arena, keepEncodedSlash bool) (string, Fault) {
-	if path == "" || path[0] != '/' {
-		return "", BadTarget
+// IsPath tells whether s begins with one slash and has no byte that a path must not have as it is.
+func IsPath(s string) bool {
+	if s == "" || s[0] != '/' || len(s) > 1 && s[1] == '/' {
+		return false
 	}
-	p := pathBuilder{out: append(mem.take(3*len(path)), '/'), segment: 1}
+	for i := 0; i < len(s); i++ {
+		if octets[s[i]]&inPath == 0 && s[i] != '%' {
+			return false
+		}
+	}
+	return true
+}
+
+// changes are what normalising did beyond the spelling of escapes: where it did, servers behind may take the path as
+// received for another one.
+type changes uint8
+
+const (
+	mergedSlash  changes = 1 << iota // several slashes became one
+	tookDots                         // a dot segment took effect
+	decodedSlash                     // %2F became a slash
+	keptSlash                        // %2F or %5C is still there
+)
+
+// normalise is RFC 3986, 6.2.2 without the parts that servers disagree about: those are refused.
+func normalise(path string, mem *Arena, rules pathRules) (string, changes, Fault) {
+	if path == "" || path[0] != '/' {
+		return "", 0, BadTarget
+	}
+	p := pathBuilder{out: append(mem.take(3*len(path)), '/'), segment: 1, slashes: rules.slashes}
 	for i := 1; i < len(path); i++ {
 		switch c := path[i]; {
 		case c == '/':
 			if fault := p.end(false); fault != 0 {
-				return "", fault
+				return "", 0, fault
 			}
 		case octets[c]&inPath != 0:
 			p.out = append(p.out, c)
 		case c == '%':
 			if i+2 >= len(path) || octets[path[i+1]]&isHex == 0 || octets[path[i+2]]&isHex == 0 {
-				return "", BadEscape
+				return "", 0, BadEscape
 			}
 			v := hexValue[path[i+1]]<<4 | hexValue[path[i+2]]
 			i += 2
-			switch {
-			case v == 0:
-				return "", EncodedNUL
-			case (v == '/' || v == '\\') && !keepEncodedSlash:
-				return "", EncodedSlash
-			case octets[v]&unreserved != 0:
-				p.out = append(p.out, v)
-			default:
-				p.escape(v)
+			if fault := p.escaped(v, rules.encoded); fault != 0 {
+				return "", 0, fault
 			}
 		case c == '\\':
-			return "", Backslash
+			return "", 0, Backslash
 		case c < ' ' || c == 0x7f:
-			return "", BadTarget
+			return "", 0, BadTarget
 		default:
 			p.escape(c)
 		}
 	}
 	if fault := p.end(true); fault != 0 {
-		return "", fault
+		return "", 0, fault
 	}
-	return mem.give(p.out), 0
+	return mem.give(p.out), p.done, 0
 }
 
 // pathBuilder is a normal path that grows by segments. It begins with a slash and, between segments, ends with one.
 type pathBuilder struct {
 	out     []byte
 	segment int // where the segment begins that is not ended
+	slashes Slashes
+	done    changes
+}
+
+// escaped takes an escape of this byte.
+func (p *pathBuilder) escaped(v uint8, encoded EncodedSlashes) Fault {
+	switch {
+	case v == 0:
+		return EncodedNUL
+	case (v == '/' || v == '\\') && encoded == KeepEncodedSlash:
+		p.done |= keptSlash
+		p.escape(v)
+	case v == '/' && encoded != RefuseEncodedSlash:
+		p.done |= decodedSlash
+		return p.end(false)
+	case v == '/' || v == '\\':
+		return EncodedSlash
+	case octets[v]&unreserved != 0:
+		p.out = append(p.out, v)
+	default:
+		p.escape(v)
+	}
+	return 0
 }
 
 func (p *pathBuilder) escape(c byte) {
@@ -189,14 +248,25 @@ func (p *pathBuilder) escape(c byte) {
 	p.out = append(p.out, '%', digits[c>>4], digits[c&15])
 }
 
-// end closes a segment: empty ones are merged away, "." and ".." take effect, at the root ".." has none.
+// end closes a segment: "." and ".." take effect, at the root ".." has none. Empty segments are merged away, or kept;
+// at the start of the path they never are.
 func (p *pathBuilder) end(last bool) Fault {
 	seg := view(p.out[p.segment:])
 	switch {
 	case seg == "":
+		if last {
+			break
+		}
+		if p.slashes == KeepSlashes && p.segment > 1 {
+			p.out = append(p.out, '/')
+		} else {
+			p.done |= mergedSlash
+		}
 	case seg == ".":
+		p.done |= tookDots
 		p.out = p.out[:p.segment]
 	case seg == "..":
+		p.done |= tookDots
 		p.out = p.out[:p.segment]
 		if p.segment > 1 {
 			p.out = p.out[:strings.LastIndexByte(view(p.out[:p.segment-1]), '/')+1]

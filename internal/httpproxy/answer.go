@@ -102,7 +102,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		}
 		x.Response.Reset()
 	}
-	if x.Response.Status == 101 && (x.Request.Upgrade == "" || x.Response.Upgrade == "") {
+	if x.Response.Status == 101 && (x.Request.Upgrade == "" || !http1.EqualFold(x.Response.Upgrade, x.Request.Upgrade)) {
 		return errUnasked
 	}
 	w.rest = w.answer[from:to]

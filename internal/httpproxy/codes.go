@@ -7,20 +7,24 @@ import "paifang/internal/model"
 // endpoints that cannot be chosen or reached those of package upstream, requests that their connection may not make those
 // of package certs, rejected routes and TLS policies those of their diagnostics.
 const (
-	CodeNoHost           model.Code = "no-host"           // 404: no route at all is for this host
-	CodeNoRoute          model.Code = "no-route"          // 404: the host has routes, none takes the request
-	CodeRequestTimeout   model.Code = "request-timeout"   // 408: the request did not arrive in time
-	CodeClientLeft       model.Code = "client-left"       // 499 in the log: the client closed before it had its answer
-	CodeClientSlow       model.Code = "client-slow"       // the client did not take its answer in time
-	CodeOverloaded       model.Code = "overloaded"        // 503: the process has no memory for another request
-	CodeNoTarget         model.Code = "no-target"         // 503: the route names no upstream that may be used
-	CodeUpstreamReset    model.Code = "upstream-reset"    // 502: the endpoint closed before the answer, or within it
-	CodeUpstreamTimeout  model.Code = "upstream-timeout"  // 504: the endpoint did not answer, or go on, in time
-	CodeUpstreamProtocol model.Code = "upstream-protocol" // 502: the endpoint's answer breaks HTTP
-	CodeShutdown         model.Code = "shutdown"          // the listener closed before the request was done
-	CodeRetired          model.Code = "retired"           // an upgraded connection whose route went was ended
-	CodeBadRequestBody   model.Code = "bad-request-body"  // 400: the body broke its framing while it was sent on
-	CodeUpgradeRefused   model.Code = "upgrade-unasked"   // 502: the endpoint upgraded a connection nobody asked to
+	CodeNoHost           model.Code = "no-host"             // 404: no route at all is for this host
+	CodeNoRoute          model.Code = "no-route"            // 404: the host has routes, none takes the request
+	CodeEncodedSlash     model.Code = "encoded-slash-moved" // 307: the client is sent to the path with its encoded slashes decoded
+	CodeBadPath          model.Code = "bad-path"            // 500: a filter made a path that may not be sent on
+	CodeSpillFull        model.Code = "spill-full"          // 503: too many bodies are kept in files
+	CodeSpillFailed      model.Code = "spill-failed"        // 500: a body could not be kept in a file
+	CodeRequestTimeout   model.Code = "request-timeout"     // 408: the request did not arrive in time
+	CodeClientLeft       model.Code = "client-left"         // 499 in the log: the client closed before it had its answer
+	CodeClientSlow       model.Code = "client-slow"         // the client did not take its answer in time
+	CodeOverloaded       model.Code = "overloaded"          // 503: the process has no memory for another request
+	CodeNoTarget         model.Code = "no-target"           // 503: the route names no upstream that may be used
+	CodeUpstreamReset    model.Code = "upstream-reset"      // 502: the endpoint closed before the answer, or within it
+	CodeUpstreamTimeout  model.Code = "upstream-timeout"    // 504: the endpoint did not answer, or go on, in time
+	CodeUpstreamProtocol model.Code = "upstream-protocol"   // 502: the endpoint's answer breaks HTTP
+	CodeShutdown         model.Code = "shutdown"            // the listener closed before the request was done
+	CodeRetired          model.Code = "retired"             // an upgraded connection whose route went was ended
+	CodeBadRequestBody   model.Code = "bad-request-body"    // 400: the body broke its framing while it was sent on
+	CodeUpgradeRefused   model.Code = "upgrade-unasked"     // 502: the endpoint upgraded a connection nobody asked to
 )
 
 // sentence is what a client is told: nothing about the inside.

@@ -2,11 +2,11 @@ package httpproxy
 
 import (
 	"log/slog"
+	"os"
 	"time"
 
 	"paifang/internal/certs"
 	"paifang/internal/filter"
-	"paifang/internal/http1"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/telemetry"
@@ -42,17 +42,23 @@ type Config struct {
 	Fields    bool         // records have the fields User-Agent and Referer
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
-	Limits    http1.Limits // of request heads
-	Pressure  Pressure     // default: none, ever
+	Pressure  Pressure // default: none, ever
 	// Series bounds the time series that metrics by route may have, and those by upstream: a route takes 31, which
 	// is enough for two listeners with one upstream, an upstream 24. Those that come when it is used up are shown together as "other".
 	// Default 10,000.
 	Series int
 	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
 	Tickets *certs.Tickets
+	Spill   Spill
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+}
+
+// Spill says where request bodies go that a filter wants whole and that are longer than 64 KiB.
+type Spill struct {
+	Dir   string // of the files, which have no name as soon as they are open; default: the system's directory for such files
+	Total int64  // bytes of all files together; a body that would make them more is answered 503; default 1 GiB
 }
 
 // Timeouts bound every wait. They are kept by a sweeper: a wait may last a quarter longer than its timeout, at most
@@ -62,6 +68,7 @@ type Timeouts struct {
 	RequestHead   time.Duration // from the first byte of a request to the end of its head; default 10 s
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
+	BodyArrival   time.Duration // for all of a request body, and a millisecond more for each byte of it that has come; default 300 s, negative = no bound
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
 	UpstreamTLS   time.Duration // the handshake with an endpoint, after it; default 5 s
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
@@ -87,10 +94,13 @@ func (c *Config) setDefaults() {
 		c.Tickets = certs.NewTickets(certs.TicketConfig{})
 	}
 	t := &c.Timeouts
+	setDefault(&c.Spill.Dir, os.TempDir())
+	setDefault(&c.Spill.Total, 1<<30)
 	setDefault(&t.Handshake, 10*time.Second)
 	setDefault(&t.RequestHead, 10*time.Second)
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
+	setDefault(&t.BodyArrival, 300*time.Second)
 	setDefault(&t.Connect, time.Second)
 	setDefault(&t.UpstreamTLS, 5*time.Second)
 	setDefault(&t.Response, time.Minute)
@@ -111,6 +121,9 @@ func setDefault[T comparable](field *T, value T) {
 // tick is how often the sweeper looks: often enough for the shortest timeout.
 func (t *Timeouts) tick() time.Duration {
 	shortest := min(t.Handshake, t.RequestHead, t.Idle, t.RequestBody, t.Response, t.ResponseBody, t.Write, t.Upgraded, t.RetiredStream)
+	if t.BodyArrival > 0 {
+		shortest = min(shortest, t.BodyArrival)
+	}
 	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
 }
 

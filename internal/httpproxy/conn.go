@@ -299,10 +299,10 @@ func (c *conn) keep(rest []byte) {
 }
 
 // readHead parses a request head from the buffer, reading more as long as it must. It returns the length of the head.
-func (c *conn) readHead(r *http1.Request) (int, error) {
+func (c *conn) readHead(r *http1.Request, limits *http1.Limits) (int, error) {
 	deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead)
 	for {
-		n, err := r.Parse(c.buf[:c.n], &c.plane.cfg.Limits)
+		n, err := r.Parse(c.buf[:c.n], limits)
 		if err != http1.ErrNeedMore {
 			return n, err
 		}

@@ -26,18 +26,21 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		w.upgrade(e, up)
 		return
 	}
-	if w.stream != nil && !w.stream.finished.Load() {
+	if w.stream != nil && !w.stream.finished.Load() && w.spool.file == nil {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
-	reusable := x.Response.KeepAlive
+	reusable := x.Response.KeepAlive && !w.doubtful()
 	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
 	w.route.chain.Response(x)
 	w.reframe()
 	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
 	code := w.relay(up)
+	untold := code == CodeUpstreamProtocol && !w.wrote // the client has seen nothing of the broken answer
 	if code != "" {
-		w.fail(code)
 		reusable = false
+		if !untold {
+			w.fail(code)
+		}
 	}
 	if w.stream != nil && !w.stopUpload() {
 		reusable = false
@@ -55,6 +58,28 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	default:
 		e.Done(upstream.Succeeded)
 	}
+	if untold {
+		w.began, w.status, w.sent = false, 0, 0
+		w.own(502, code)
+	}
+}
+
+// doubtful tells whether an upstream may have understood another end of the request than was meant, although it answered:
+// some ignore an Upgrade they were asked for only in part, and some the body of a method that usually has none, and take
+// it for the next request. Their connection is not used again.
+func (w *work) doubtful() bool {
+	r := &w.x.Request
+	if r.Upgrade != "" {
+		return true
+	}
+	if r.Body == http1.NoBody || r.ContentLength == 0 {
+		return false
+	}
+	switch r.Method {
+	case "GET", "HEAD", "DELETE", "OPTIONS":
+		return true
+	}
+	return false
 }
 
 // reframe gives the answer the framing that its client can take.
@@ -187,6 +212,7 @@ func (w *work) pass(part []byte) error {
 			w.buffers = net.Buffers(w.vector[1:last])
 		}
 	}
+	w.wrote = true
 	err := w.c.writeBuffers(&w.buffers)
 	w.out = w.out[:0]
 	return err
@@ -199,6 +225,7 @@ func (w *work) flush() error {
 	if len(w.out) == 0 {
 		return nil
 	}
+	w.wrote = true
 	err := w.c.write(w.out)
 	w.out = w.out[:0]
 	return err

@@ -92,7 +92,7 @@ func (c *conn) turn(fd uintptr) bool {
 		}
 		d.work = nil
 		w.begin()
-		n, err := w.x.Request.Parse(c.buf[:c.n], &c.plane.cfg.Limits)
+		n, err := w.x.Request.Parse(c.buf[:c.n], &w.site.limits)
 		if err == http1.ErrNeedMore {
 			if c.n < len(c.buf) || c.growHead() {
 				if first {

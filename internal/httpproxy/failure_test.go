@@ -157,7 +157,7 @@ func TestUpstreamFailures(t *testing.T) {
 		"head too large":   {"HTTP/1.1 200 OK\r\n" + strings.Repeat("A: "+strings.Repeat("b", 1000)+"\r\n", 90), "502", "upstream-protocol"},
 		"cut in body":      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "", "upstream-reset"},
 		"cut in chunks":    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "", "upstream-reset"},
-		"bad chunk":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n", "", "upstream-protocol"},
+		"bad chunk":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n", "502", "upstream-protocol"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s, _ := simple(t, func(cn net.Conn, r *bufio.Reader) {
@@ -464,7 +464,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestDrippedBodyIsCut(t *testing.T) {
-	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.RequestBody = 40 * time.Millisecond })
+	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.BodyArrival = 200 * time.Millisecond })
 	c := s.dial().send(post("/", "", "Content-Length: 60000"))
 	began := time.Now()
 	for time.Since(began) < 10*time.Second {

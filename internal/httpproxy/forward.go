@@ -27,6 +27,9 @@ const (
 
 // forward sends the request to an endpoint of the route's upstream, to another if the first cannot be reached.
 func (w *work) forward() {
+	if w.route.forward.Target == model.TargetReceived {
+		w.x.Request.SendAsReceived()
+	}
 	w.handle = w.route.choose()
 	whole, ok := w.takeBody()
 	if !ok {
@@ -176,11 +179,15 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		return settled
 	}
 	kept := up.Requests > 0
-	n, err := w.ask(up, whole)
+	w.stream = nil
+	n, err := w.ask(up, whole && w.spool.file == nil)
 	if err == errStale {
 		c.up.Store(nil)
 		up.Close()
 		return spoilt
+	}
+	if err == nil && w.spool.file != nil {
+		w.startUpload(up)
 	}
 	if err == nil && !whole {
 		if !w.goOn() {

@@ -41,7 +41,7 @@ func TestTrustedForwarders(t *testing.T) {
 		in          []string
 		chain, real string
 	}{
-		{[]string{"X-Forwarded-For: 6.6.6.6, 9.9.9.9 ,10.0.0.1"}, "6.6.6.6, 9.9.9.9 ,10.0.0.1, 127.0.0.1", "9.9.9.9"},
+		{[]string{"X-Forwarded-For: 6.6.6.6, 9.9.9.9 ,10.0.0.1"}, "9.9.9.9 ,10.0.0.1, 127.0.0.1", "9.9.9.9"},
 		{[]string{"X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 10.0.0.1"}, "6.6.6.6, 10.0.0.1, 127.0.0.1", "6.6.6.6"},
 		{[]string{"X-Forwarded-For: [2001:db8::1]:80"}, "[2001:db8::1]:80, 127.0.0.1", "2001:db8::1"},
 		{[]string{"X-Forwarded-For: ::ffff:9.9.9.9"}, "::ffff:9.9.9.9, 127.0.0.1", "9.9.9.9"},

@@ -33,6 +33,7 @@ type Plane struct {
 	sweeper  sync.WaitGroup
 	clock    atomic.Int64 // milliseconds since began, as of the last sweep
 	dateText atomic.Pointer[string]
+	spilled  atomic.Int64 // bytes of request bodies in files
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
 	sites  map[model.Class]*boundSite
@@ -62,7 +63,11 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
 	p.counters.begin(cfg.Series)
-	p.works.New = func() any { return &work{shard: p.counters.shard()} }
+	p.works.New = func() any {
+		w := &work{shard: p.counters.shard()}
+		w.x.Gatherer = w
+		return w
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tick = cfg.Timeouts.tick()
 	p.tell(p.began)
@@ -221,7 +226,7 @@ func (c *change) Commit() {
 	for _, s := range c.servers {
 		class := s.listener.EffectiveClass()
 		st := &site{
-			listener: s.listener, bound: c.sites[class], version: c.next.Version(),
+			listener: s.listener, bound: c.sites[class], limits: listener.Limits(s.listener.Parsing), version: c.next.Version(),
 			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener),
 		}
 		for _, port := range s.ports {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"paifang/internal/certs"
+	"paifang/internal/http1"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 )
@@ -19,6 +20,7 @@ import (
 type site struct {
 	listener model.Listener
 	bound    *boundSite
+	limits   http1.Limits
 	version  uint64
 	via      string            // the listener in X-Paifang-Via
 	certs    *certs.Store      // and TLS policies; nil: none, as no listener of the class has TLS

@@ -11,9 +11,6 @@ import (
 // not held up by a slow client, and can be asked again on another endpoint.
 const gatherBelow = 64 << 10
 
-// gatherTimes is how many times Timeouts.RequestBody such a body may take in all: a client that drips is cut.
-const gatherTimes = 5
-
 // continueLine tells a client that waits with its body to send it (RFC 9110, 10.1.1). The expectation ends here: the
 // upstream never sees it.
 const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
@@ -24,6 +21,7 @@ func (w *work) takeBody() (whole, ok bool) {
 	if w.whole {
 		return true, true
 	}
+	w.due = w.c.plane.in(w.c.plane.cfg.Timeouts.BodyArrival)
 	r := &w.x.Request
 	if r.Body == http1.SizedBody {
 		return w.takeSized(r.ContentLength)
@@ -55,10 +53,8 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 	if !w.goOn() {
 		return false, false
 	}
-	timeout := w.c.plane.cfg.Timeouts.RequestBody
-	end := w.c.plane.in(gatherTimes * timeout)
 	for int64(n) < length {
-		got, err := w.c.read(block[n:length], readingBody, min(w.c.plane.in(timeout), end))
+		got, err := w.c.read(block[n:length], readingBody, w.partDue())
 		n += got
 		w.use(got)
 		if err != nil && int64(n) < length {
@@ -68,6 +64,17 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 	}
 	w.wire = block[:n]
 	return true, true
+}
+
+// partDue is when the next part of the body must be there: a while after the one before, and in time for the whole. A
+// client that drips is cut; one that sends a kilobyte a second is not, however long its body is.
+func (w *work) partDue() int64 {
+	t := &w.c.plane.cfg.Timeouts
+	due := w.c.plane.in(t.RequestBody)
+	if t.BodyArrival > 0 {
+		due = min(due, w.due+w.size)
+	}
+	return due
 }
 
 // use counts bytes of a sized body.

@@ -24,7 +24,7 @@ func (w *work) begin() {
 // readHead reads the head of a request, from the buffer and the connection.
 func (w *work) readHead() {
 	w.begin()
-	n, err := w.c.readHead(&w.x.Request)
+	n, err := w.c.readHead(&w.x.Request, &w.site.limits)
 	w.headed(n, err)
 }
 
@@ -97,6 +97,10 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
+	if x.Request.Moved {
+		w.move()
+		return
+	}
 	b, code := w.find()
 	switch code {
 	case "":
@@ -117,8 +121,15 @@ func (w *work) dispatch() {
 		return
 	}
 	if b.chain.Request(x) == filter.Respond {
+		if w.status == 499 { // the client left while its body was read
+			return
+		}
 		b.chain.Response(x)
 		w.sendOwn()
+		return
+	}
+	if x.Request.Path != w.path && x.Request.SetPath(x.Request.Path) != nil {
+		w.own(500, CodeBadPath) // whatever a filter makes is normalised and checked like what a client sends
 		return
 	}
 	switch a := b.route.Action.(type) {
@@ -134,6 +145,18 @@ func (w *work) dispatch() {
 		return
 	}
 	b.chain.Response(x)
+	w.sendOwn()
+}
+
+// move sends the client to the path with its slashes decoded, so that the request that is decided on says what it means.
+func (w *work) move() {
+	x := &w.x
+	location := x.Request.Path
+	if x.Request.HasQuery {
+		location = x.Request.Mem.Join(location, "?", x.Request.RawQuery)
+	}
+	x.Respond(307, CodeEncodedSlash, "")
+	x.Response.Fields.Set("Location", location)
 	w.sendOwn()
 }
 
@@ -195,6 +218,9 @@ func (w *work) sendOwn() {
 	w.ours = true
 	if x.Code != "" {
 		x.Response.Fields.Set(fieldReason, string(x.Code))
+	}
+	if s := x.Response.Status; s == 201 || s >= 300 && s < 400 {
+		filter.KeepLocation(&x.Response)
 	}
 	if !x.Response.Fields.Has("Date") {
 		x.Response.Fields.Add("Date", c.plane.date())

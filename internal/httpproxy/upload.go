@@ -31,7 +31,12 @@ func (w *work) startUpload(up *upstream.Conn) {
 // w.request are its own.
 func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
 	defer close(s.done)
-	err := w.copyBody(up, s)
+	var err error
+	if w.spool.file != nil {
+		err = w.copySpool(up, s)
+	} else {
+		err = w.copyBody(up, s)
+	}
 	s.finished.Store(true)
 	if err == nil {
 		s.whole = true
@@ -56,7 +61,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 	}
 	block := w.bodyBlock()
 	for !w.whole {
-		c.upload.enter(readingBody, c.plane.in(c.plane.cfg.Timeouts.RequestBody))
+		c.upload.enter(readingBody, w.partDue())
 		limit := int64(len(block))
 		if w.x.Request.Body == http1.SizedBody {
 			limit = min(limit, w.request.Sure())
@@ -117,7 +122,7 @@ func (w *work) stopUpload() bool {
 		}
 		c.rearm()
 	}
-	if !s.whole {
+	if !s.whole && w.spool.file == nil {
 		w.keep, w.whole = false, false
 	}
 	return s.whole

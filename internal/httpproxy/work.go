@@ -50,14 +50,17 @@ type job struct {
 	headErr error // why the head is none
 	asked         // filters change what is sent on, and the log is about what was decided on
 
+	due      int64 // when the request body must be there, before what its bytes add, by the plane's clock
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
-	began    bool  // a byte of the answer was given to the client
+	began    bool  // the answer has begun: no other can be given
+	wrote    bool  // bytes of it were given to the client
 	whole    bool  // the request body is used up, and what follows is the next request
 	keep     bool  // the connection is used again
 	trailers bool  // the client takes trailers
 	ours     bool  // the answer is of our own
 	stream   *uploadState
+	spool    spool // the request body, where a filter has asked for all of it
 
 	tries   int
 	status  int   // sent; 0 = nothing was
@@ -86,6 +89,7 @@ func (p *Plane) giveWork(w *work) {
 	if w.block != nil {
 		p.blocks.give(w.block)
 	}
+	w.spool.release(p)
 	clear(w.tried[:w.tries])
 	clear(w.vector[:])
 	w.rec = telemetry.Access{}

@@ -90,6 +90,19 @@ func TestClientAddress(t *testing.T) {
 		{"version 2 from the balancer", "127.0.0.10", []string{header(t, 2, false) + "hello"}, "127.0.0.99 hello"},
 		{"version 2 in pieces", "127.0.0.10", []string{header(t, 2, false)[:5], header(t, 2, false)[5:20], header(t, 2, false)[20:], "hello"}, "127.0.0.99 hello"},
 		{"version 1 from the balancer", "127.0.0.10", []string{"PROXY TCP4 127.0.0.99 127.0.0.10 4711 80\r\nhello"}, "127.0.0.99 hello"},
+		{"version 1 of IPv6", "127.0.0.10", []string{"PROXY TCP6 2001:db8::9 2001:db8::1 4711 80\r\nhello"}, "2001:db8::9 hello"},
+		{"version 1 of a mapped address", "127.0.0.10", []string{"PROXY TCP6 ::ffff:9.9.9.9 2001:db8::1 4711 80\r\nhello"}, "9.9.9.9 hello"},
+		{"version 1 of nobody known", "127.0.0.10", []string{"PROXY UNKNOWN\r\nhello"}, "127.0.0.10 hello"},
+		{"version 1 of nobody known, with addresses", "127.0.0.10", []string{"PROXY UNKNOWN 6.6.6.6 7.7.7.7 1 2\r\nhello"}, "127.0.0.10 hello"},
+		{"version 1 with a zone", "127.0.0.10", []string{"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\nhello"}, ""},
+		{"version 1 of another family", "127.0.0.10", []string{"PROXY TCP4 2001:db8::9 2001:db8::1 1 2\r\nhello"}, ""},
+		{"version 1 with bare LF", "127.0.0.10", []string{"PROXY TCP4 9.9.9.9 127.0.0.10 1 2\nhello"}, ""},
+		{"version 1 with two spaces", "127.0.0.10", []string{"PROXY TCP4  9.9.9.9 127.0.0.10 1 2\r\nhello"}, ""},
+		{"version 1 with one field too many", "127.0.0.10", []string{"PROXY TCP4 9.9.9.9 127.0.0.10 1 2 3\r\nhello"}, ""},
+		{"version 1 without end", "127.0.0.10", []string{"PROXY TCP4 " + strings.Repeat("9", 200)}, ""},
+		{"version 1 with a port too large", "127.0.0.10", []string{"PROXY TCP4 9.9.9.9 127.0.0.10 65536 80\r\nhello"}, ""},
+		{"version 2 longer than anybody's", "127.0.0.10", []string{"\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff" + strings.Repeat("x", 5000)}, ""},
+		{"version 3", "127.0.0.10", []string{"\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c\x09\x09\x09\x09\x7f\x00\x00\x0a\x00\x01\x00\x50hello"}, ""},
 		{"no header from the balancer", "127.0.0.10", []string{"GET / HTTP/1.1\r\n\r\n"}, ""},
 		{"silence from the balancer", "127.0.0.10", nil, ""},
 		{"a header that is cut off", "127.0.0.10", []string{header(t, 2, false)[:20]}, ""},
@@ -103,8 +116,8 @@ func TestClientAddress(t *testing.T) {
 			}
 		})
 	}
-	if st := h.Status(); st.Refused != 3 || st.Open != 0 && st.Open > 1 {
-		t.Errorf("status %+v, want 3 refused", st)
+	if st := h.Status(); st.Refused != 12 || st.Open != 0 && st.Open > 1 {
+		t.Errorf("status %+v, want 12 refused", st)
 	}
 }
 

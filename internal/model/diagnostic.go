@@ -80,6 +80,7 @@ const (
 	CodeAddressTaken      Code = "address-taken"       // an address in use by another process
 	CodeEndpointRefused   Code = "endpoint-refused"    // an instance address outside the allowed ranges
 	CodeListenerHostTaken Code = "listener-host-taken" // two listeners with one ID or one address
+	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 
 // Diagnostic is one thing that is wrong, or worth knowing, about one object.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -49,7 +50,8 @@ type Listener struct {
 	Protocol  Protocol         `json:"protocol"`
 	HostRule  HostRule         `json:"hostRule,omitempty"`
 	Trust     Trust            `json:"trust,omitzero"`
-	TLS       ListenerTLS      `json:"tls,omitzero"`   // of HTTPS
+	TLS       ListenerTLS      `json:"tls,omitzero"` // of HTTPS
+	Parsing   Parsing          `json:"parsing,omitzero"`
 	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
 	// process binds it.
@@ -63,10 +65,18 @@ type Trust struct {
 	// ProxyFrom are the addresses whose connections must begin with a PROXY protocol header (v1 or v2). From
 	// all others such a header is refused and their own address counts.
 	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty"`
-	// ForwardedFrom are the client addresses whose X-Forwarded-* headers are kept and appended to. Those of all
-	// others are replaced.
+	// ForwardedFrom are the client addresses whose X-Forwarded-* and Forwarded headers are believed. Those of all others
+	// are replaced. The client is the last address of the chain that is in none of these ranges; what stands before it in
+	// the chain is what that client says itself, and is cut off.
 	ForwardedFrom []netip.Prefix `json:"forwardedFrom,omitempty"`
+	// Hops is for proxies whose own addresses are not known: so many stand in front, the one that connects included, and
+	// the client is the Hops-th address of the chain from its end. Connections must come from ForwardedFrom all the same.
+	// 0 = by address.
+	Hops int `json:"hops,omitempty"`
 }
+
+// MaxHops bounds Trust.Hops.
+const MaxHops = 16
 
 // EffectiveClass is Class, or the ID where no class is given.
 func (l Listener) EffectiveClass() Class {
@@ -108,6 +118,16 @@ func (l Listener) Validate() error {
 	}
 	if err := l.TLS.Validate(); err != nil {
 		return err
+	}
+	if err := l.Parsing.Validate(); err != nil {
+		var f *FieldError
+		if errors.As(err, &f) {
+			return fieldError("parsing."+f.Field, f.Problem)
+		}
+		return err
+	}
+	if h := l.Trust.Hops; h < 0 || h > MaxHops || h > 0 && len(l.Trust.ForwardedFrom) == 0 {
+		return fieldError("trust.hops", fmt.Sprintf("%d: want 0 to %d, and forwardedFrom beside it", h, MaxHops))
 	}
 	for i, n := range l.Names {
 		if err := n.Validate(); err != nil {

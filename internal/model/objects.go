@@ -11,6 +11,7 @@ type Objects struct {
 	TLSPolicies  []TLSPolicy
 	Locators     []Locator
 	Zones        []Zone
+	Expectations []Expectation
 	Workloads    []Workload
 	Diagnostics  []Diagnostic // what the source itself found wrong
 }
@@ -23,5 +24,5 @@ func (o *Objects) Empty() bool {
 // HasRules tells whether there is anything in it that compile reads.
 func (o *Objects) HasRules() bool {
 	return len(o.Listeners)+len(o.Routes)+len(o.L4Routes)+len(o.Upstreams)+len(o.Certificates)+len(o.TLSPolicies)+len(o.Locators)+
-		len(o.Zones)+len(o.Workloads)+len(o.Diagnostics) > 0
+		len(o.Zones)+len(o.Expectations)+len(o.Workloads)+len(o.Diagnostics) > 0
 }

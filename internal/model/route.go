@@ -103,8 +103,9 @@ type Forward struct {
 	Targets []Target `json:"targets"` // chosen among by weight
 	Host    HostMode `json:"host,omitempty"`
 	// HostName is the Host sent when Host is HostLiteral.
-	HostName string `json:"hostName,omitempty"`
-	Retry    Retry  `json:"retry,omitzero"`
+	HostName string     `json:"hostName,omitempty"`
+	Target   TargetMode `json:"target,omitempty"`
+	Retry    Retry      `json:"retry,omitzero"`
 }
 
 // Target is an upstream with a share of the route's requests.
@@ -112,6 +113,17 @@ type Target struct {
 	Upstream UpstreamID `json:"upstream"`
 	Weight   int        `json:"weight,omitempty"` // share; all zero = equal shares
 }
+
+// TargetMode says how the path is spelled that an upstream sees.
+type TargetMode string
+
+// The target modes.
+const (
+	TargetNormal TargetMode = "" // the normalised form, which everything is decided by
+	// TargetReceived: as the client wrote it, where no filter has changed it and it is the same path for every server. Where
+	// it has dot segments, several slashes in a row or encoded slashes, the normalised form.
+	TargetReceived TargetMode = "received"
+)
 
 // HostMode says which Host header the upstream sees.
 type HostMode string
@@ -356,6 +368,9 @@ func validateAction(a Action) error {
 		if len(a.Targets) == 0 {
 			return fieldError("forward.targets", "is empty: name at least one upstream")
 		}
+		if a.Target != TargetNormal && a.Target != TargetReceived {
+			return fieldError("forward.target", fmt.Sprintf("%q is not known: leave it out, or say received", a.Target))
+		}
 		for i, t := range a.Targets {
 			if t.Upstream == "" {
 				return fieldError(fmt.Sprintf("forward.targets[%d].upstream", i), "is empty")
@@ -368,8 +383,11 @@ func validateAction(a Action) error {
 		if a.Status < 300 || a.Status > 399 {
 			return fieldError("redirect.status", fmt.Sprintf("%d is not a redirect", a.Status))
 		}
-		if a.Location == "" {
+		switch {
+		case a.Location == "":
 			return fieldError("redirect.location", "is empty")
+		case strings.HasPrefix(a.Location, "//") || strings.HasPrefix(a.Location, `/\`):
+			return fieldError("redirect.location", fmt.Sprintf("%q leads to another host: begin it with https:// or with one slash", a.Location))
 		}
 	case Respond:
 		if a.Status < 200 || a.Status > 599 {

@@ -99,9 +99,11 @@ type Dial struct {
 // ProxyMode is the PROXY protocol version that is sent.
 type ProxyMode string
 
-// The modes. With ProxyV2, probes send the LOCAL command (PROXY protocol specification, section 2.2).
+// The modes. Probes say that they carry no client: with ProxyV2 by the LOCAL command (PROXY protocol specification,
+// section 2.2), with ProxyV1 by UNKNOWN (section 2.1).
 const (
 	ProxyNone ProxyMode = ""
+	ProxyV1   ProxyMode = "v1"
 	ProxyV2   ProxyMode = "v2"
 )
 
@@ -114,6 +116,11 @@ func (u Upstream) Validate() error {
 		return fieldError("endpoints", "is empty: name at least one list of addresses")
 	case u.Balance != RoundRobin:
 		return fieldError("balance", fmt.Sprintf("%q is not supported: leave it out for round robin", u.Balance))
+	}
+	switch u.Dial.Proxy {
+	case ProxyNone, ProxyV1, ProxyV2:
+	default:
+		return fieldError("dial.proxy", fmt.Sprintf("%q is none of v1, v2", u.Dial.Proxy))
 	}
 	for i, e := range u.Endpoints {
 		if e.Keeper == "" || e.Name == "" {

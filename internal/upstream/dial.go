@@ -53,7 +53,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	within, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	tcp, err := l.connect(within)
-	if err == nil && l.key.Dial.Proxy == model.ProxyV2 {
+	if err == nil && l.key.Dial.Proxy != model.ProxyNone {
 		err = l.sendProxy(tcp, within, o)
 	}
 	if err == nil {
@@ -123,12 +123,12 @@ func meetsItself(tcp *net.TCPConn) bool {
 
 var errNoClient = errors.New("the upstream sends a PROXY header and the client's address is not given")
 
-// sendProxy writes a version 2 header with the PROXY command (PROXY protocol specification, section 2.2).
+// sendProxy writes a header that names the client (PROXY protocol specification, sections 2.1 and 2.2).
 func (l *live) sendProxy(tcp *net.TCPConn, ctx context.Context, o DialOptions) error {
 	if !o.Client.IsValid() || !o.Server.IsValid() {
 		return errNoClient
 	}
-	h := proxyproto.HeaderProxyFromAddrs(2, net.TCPAddrFromAddrPort(o.Client), net.TCPAddrFromAddrPort(o.Server))
+	h := proxyproto.HeaderProxyFromAddrs(proxyVersion(l.key.Dial.Proxy), net.TCPAddrFromAddrPort(o.Client), net.TCPAddrFromAddrPort(o.Server))
 	b, err := h.Format()
 	if err != nil {
 		return fmt.Errorf("format the PROXY header: %w", err)
@@ -144,10 +144,18 @@ func (l *live) sendProxy(tcp *net.TCPConn, ctx context.Context, o DialOptions) e
 	return tcp.SetWriteDeadline(time.Time{})
 }
 
-// localHeader is a version 2 header with the LOCAL command: a connection of the balancer's own.
-func localHeader() ([]byte, error) {
-	h := proxyproto.Header{Version: 2, Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
+// localHeader is a header that names no client, for a connection of the balancer's own: the LOCAL command of version 2,
+// UNKNOWN in version 1.
+func localHeader(mode model.ProxyMode) ([]byte, error) {
+	h := proxyproto.Header{Version: proxyVersion(mode), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
 	return h.Format()
+}
+
+func proxyVersion(mode model.ProxyMode) byte {
+	if mode == model.ProxyV1 {
+		return 1
+	}
+	return 2
 }
 
 // dialCode says whose failure it was.

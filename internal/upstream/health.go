@@ -107,7 +107,8 @@ func (l *live) retry(ctx context.Context, overTLS bool) {
 // errStatus is an answer to a probe that is not 2xx or 3xx.
 var errStatus = errors.New("upstream: the probe was answered with a status that is not 2xx or 3xx")
 
-// probe makes one probe.
+// probe makes one probe. Its connection begins with a PROXY header that names no client where the upstream's connections
+// have one.
 func (l *live) probe(ctx context.Context, h model.HealthCheck, overTLS bool) error {
 	c, err := l.probeConn(ctx, overTLS)
 	if err != nil {
@@ -149,9 +150,9 @@ func (l *live) probeConn(ctx context.Context, overTLS bool) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		err = tcp.SetDeadline(deadline)
 	}
-	if err == nil && l.key.Dial.Proxy == model.ProxyV2 {
+	if mode := l.key.Dial.Proxy; err == nil && mode != model.ProxyNone {
 		var header []byte
-		if header, err = localHeader(); err == nil {
+		if header, err = localHeader(mode); err == nil {
 			_, err = tcp.Write(header)
 		}
 	}

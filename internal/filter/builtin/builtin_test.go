@@ -138,12 +138,36 @@ func TestRefusedConfigurations(t *testing.T) {
 		{"request-headers", `{"set":[{"name":"a","value":"x\r\nHost: y"}]}`, "control byte"},
 		{"request-headers", `{"add":[{"name":"Content-Length","value":"1"}]}`, "managed"},
 		{"request-headers", `{"set":[{"name":"host","value":"x"}]}`, "managed"},
+		{"buffer-request", `{"limit":-1}`, "want 1 to"},
 		{"response-headers", `{"remove":["Transfer-Encoding"]}`, "managed"},
 		{"response-headers", `{"add":[{"name":"Connection","value":"close"}]}`, "managed"},
 	} {
 		code, err := Kinds().Check(model.FilterSpec{Kind: c.kind, Config: json.RawMessage(c.config)})
 		if code != model.CodeInvalidFilter || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s %s: %q, %v", c.kind, c.config, code, err)
+		}
+	}
+}
+
+// gatherer is an engine that notes how much it is asked for.
+type gatherer struct{ asked int64 }
+
+func (g *gatherer) Gather(limit int64) filter.Verdict { g.asked = limit; return filter.Continue }
+
+func TestBufferRequest(t *testing.T) {
+	if x, _, v := pass(t, "buffer-request", `{"limit":5}`, "", "/"); v != filter.Respond || x.Response.Status != 500 || x.Code != filter.CodeNoGathering {
+		t.Errorf("where no body can be read the request passes: %v %+v", v, x.Response)
+	}
+	for config, want := range map[string]int64{`{"limit":5}`: 5, `{}`: 1 << 20} {
+		chain, err := Kinds().Bind([]model.FilterSpec{{Kind: "buffer-request", Config: json.RawMessage(config)}}, filter.NewShared(), clock{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g gatherer
+		x := filter.Exchange{Gatherer: &g}
+		x.Reset()
+		if v := chain.Request(&x); v != filter.Continue || g.asked != want {
+			t.Errorf("%s: %v, asked for %d, want %d", config, v, g.asked, want)
 		}
 	}
 }
@@ -155,5 +179,17 @@ func TestNamesAreUnique(t *testing.T) {
 			t.Errorf("%s twice", k.Name())
 		}
 		seen[k.Name()] = true
+	}
+}
+
+// TestLocationOfParts: a Location made of a captured path stays on its host: what is captured of the rest begins with a slash.
+func TestLocationOfParts(t *testing.T) {
+	for _, c := range []struct{ kind, want string }{{"set", "/evil.test"}, {"add", "/evil.test"}} {
+		x, chain, _ := pass(t, "response-headers", `{"`+c.kind+`":[{"name":"location","value":"/{rest}"}]}`, "/go/{*rest}", "/go/evil.test")
+		x.Respond(302, "", "")
+		chain.Response(x)
+		if got := x.Response.Fields.Get("Location"); got != c.want {
+			t.Errorf("%s: sent to %q, want %q", c.kind, got, c.want)
+		}
 	}
 }

@@ -84,6 +84,7 @@ func responseHeadersKind() filter.Kind {
 type headers struct {
 	set, add []header
 	remove   []string
+	location bool // Location is among set or add
 }
 
 type header struct {
@@ -100,6 +101,7 @@ func newHeaders(c Headers) (*headers, error) {
 				return nil, err
 			}
 			*to = append(*to, header{f.Name, t})
+			h.location = h.location || http1.EqualFold(f.Name, "Location")
 		}
 	}
 	return h, nil
@@ -133,4 +135,7 @@ func (f responseHeaders) Request(*filter.Exchange) filter.Verdict { return filte
 // Response writes into the response only; captures are views of the request, which lives as long.
 func (f responseHeaders) Response(x *filter.Exchange) {
 	f.apply(x, &x.Response.Fields, &x.Response.Mem)
+	if f.location {
+		filter.KeepLocation(&x.Response)
+	}
 }

@@ -12,5 +12,6 @@ func Kinds() filter.Catalog {
 		setPathKind(),
 		requestHeadersKind(),
 		responseHeadersKind(),
+		bufferRequestKind(),
 	}
 }

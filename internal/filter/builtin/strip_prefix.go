@@ -25,7 +25,7 @@ func stripPrefixKind() filter.Kind {
 	return filter.Define("strip-prefix", func(c StripPrefix, _ filter.Env) (filter.Filter, error) { return c, nil })
 }
 
-// Request cuts at a slash of the normalised path, so that the rest is normal too.
+// Request cuts at a slash of the normalised path, so that the rest is normal too but for its first segment.
 func (c StripPrefix) Request(x *filter.Exchange) filter.Verdict {
 	path := x.Request.Path
 	if !strings.HasPrefix(path, "/") {
@@ -38,6 +38,9 @@ func (c StripPrefix) Request(x *filter.Exchange) filter.Verdict {
 			break
 		}
 		path = path[next+1:]
+	}
+	if strings.HasPrefix(path, "//") { // where slashes are kept, an empty segment may have become the first
+		return setPath(x, path)
 	}
 	x.Request.Path = path
 	return filter.Continue

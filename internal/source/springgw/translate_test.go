@@ -100,7 +100,7 @@ func TestRoute(t *testing.T) {
 		Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/order/**"}, Methods: []string{"GET", "POST"},
 			Headers: []model.FieldMatch{{Name: "X-Id", Present: true}}, Query: []model.FieldMatch{{Name: "color", Value: "red"}}},
 		Filters:  []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}},
-		Action:   model.Forward{Targets: []model.Target{{Upstream: "registry/public/DEFAULT_GROUP/nacos-order-service"}}, Host: model.HostEndpoint},
+		Action:   model.Forward{Targets: []model.Target{{Upstream: "registry/public/DEFAULT_GROUP/nacos-order-service"}}, Host: model.HostEndpoint, Target: model.TargetReceived},
 		Timeouts: model.Timeouts{Connect: 250 * time.Millisecond, Response: 1500 * time.Millisecond},
 	}
 	if len(o.Routes) != 1 || !reflect.DeepEqual(o.Routes[0], want) {

@@ -38,28 +38,28 @@ const (
 // class decides whether an Ingress is ours.
 func (b *builder) class(v *networkingv1.Ingress) verdict {
 	name, _ := className(v)
-	classes := b.find("classes")
-	if name == "" {
-		for _, c := range classes {
-			class := c.Value.(*networkingv1.IngressClass)
-			if class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
-				return b.controller(class)
-			}
-		}
-		if b.store.opt.TakeUnclassed {
-			return served
-		}
+	class := b.classOf(v)
+	switch {
+	case class != nil:
+		return b.controller(class)
+	case name == "" && !b.store.opt.TakeUnclassed:
 		return noClass
+	case name != "" && !slices.Contains(b.store.opt.Classes, name):
+		return unknownClass
 	}
-	for _, c := range classes {
-		if c.key.Name == name {
-			return b.controller(c.Value.(*networkingv1.IngressClass))
+	return served
+}
+
+// classOf is the class of an Ingress: the one that it names, or the default. nil if there is none.
+func (b *builder) classOf(v *networkingv1.Ingress) *networkingv1.IngressClass {
+	name, _ := className(v)
+	for _, c := range b.find("classes") {
+		class := c.Value.(*networkingv1.IngressClass)
+		if name == c.key.Name || name == "" && class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
+			return class
 		}
 	}
-	if slices.Contains(b.store.opt.Classes, name) {
-		return served
-	}
-	return unknownClass
+	return nil
 }
 
 func (b *builder) controller(c *networkingv1.IngressClass) verdict {

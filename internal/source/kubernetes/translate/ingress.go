@@ -61,7 +61,7 @@ func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngres
 	}
 	r := b.route(o, id, host, o.at(at))
 	r.Match.Path = match
-	r.Action = b.backend(o, at+".backend", p.Backend, true)
+	r.Action = b.spelled(o.Value.(*networkingv1.Ingress), b.backend(o, at+".backend", p.Backend, true))
 	b.out.Routes = append(b.out.Routes, r)
 }
 
@@ -74,7 +74,7 @@ func (b *builder) defaultBackend(o *stored, host string, backend *networkingv1.I
 	}
 	r := b.route(o, id, host, o.at("spec.defaultBackend"))
 	r.Default = true
-	r.Action = b.backend(o, "spec.defaultBackend", *backend, host == "")
+	r.Action = b.spelled(o.Value.(*networkingv1.Ingress), b.backend(o, "spec.defaultBackend", *backend, host == ""))
 	b.out.Routes = append(b.out.Routes, r)
 }
 

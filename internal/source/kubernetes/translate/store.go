@@ -106,6 +106,8 @@ func (s *Store) markOwnGroups(o *stored) {
 				s.mark("tls/"+k.Namespace+"/"+t.SecretName, func(b *builder) { b.tls(secret) })
 			}
 		}
+	case *networkingv1.IngressClass:
+		s.mark("class/"+k.Name, func(b *builder) { b.classNotes(k) })
 	case *corev1.Service:
 		s.mark("service/"+k.Namespace+"/"+k.Name, func(b *builder) { b.service(k) })
 		s.mark("endpoints/"+k.Namespace+"/"+k.Name, func(b *builder) { b.endpoints(k) })

@@ -1,0 +1,62 @@
+package httpproxy
+
+import "strings"
+
+// lineCases: the request line, and lines as such (RFC 9112, 2.2 and 3).
+func lineCases() []strictCase {
+	return []strictCase{
+		{name: "plain", send: line("GET / HTTP/1.1"), want: "open 200", seen: sent("GET /")},
+		{name: "bare LF throughout", send: "GET / HTTP/1.1\nHost: shop.test\n\n", want: "400 bare-lf"},
+		{name: "bare LF after the request line", send: "GET / HTTP/1.1\nHost: shop.test\r\n\r\n", want: "400 bare-lf"},
+		{name: "bare LF after a field", send: "GET / HTTP/1.1\r\nHost: shop.test\nA: b\r\n\r\n", want: "400 bare-lf"},
+		{name: "bare LF at the end of the head", send: "GET / HTTP/1.1\r\nHost: shop.test\r\n\n", want: "400 bare-lf"},
+		{name: "bare CR as line end", send: "GET / HTTP/1.1\rHost: shop.test\r\r", want: "400 bad-version"},
+		{name: "bare CR in the target", send: line("GET /a\rb HTTP/1.1"), want: "400 bare-cr"},
+		{name: "CR CR LF", send: "GET / HTTP/1.1\r\r\nHost: shop.test\r\n\r\n", want: "400 bad-version"},
+		{name: "one empty line before", send: "\r\n" + line("GET / HTTP/1.1"), want: "open 200", seen: sent("GET /")},
+		{name: "two empty lines before", send: "\r\n\r\n" + line("GET / HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "empty line of LF before", send: "\n" + line("GET / HTTP/1.1"), want: "400 bare-lf"},
+		{name: "space before the method", send: line(" GET / HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "two spaces before the target", send: line("GET  / HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "two spaces before the version", send: line("GET /  HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "space after the version", send: line("GET / HTTP/1.1 "), want: "400 bad-version"},
+		{name: "tab before the target", send: line("GET\t/ HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "tab before the version", send: line("GET /\tHTTP/1.1"), want: "400 bad-request-line"},
+		{name: "space in the target", send: line("GET /a b HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "second request in the line", send: line("GET /a HTTP/1.1 GET /b HTTP/1.1"), want: "400 bad-version"},
+		{name: "no target", send: line("GET HTTP/1.1"), want: "400 bad-version"},
+		{name: "nothing but a method", send: line("GET"), want: "400 bad-request-line"},
+		{name: "TLS hello", send: "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", want: "400 bad-method"},
+		{name: "PROXY header of nobody trusted", send: "PROXY TCP4 6.6.6.6 127.0.0.1 1 80\r\n" + line("GET / HTTP/1.1"), want: "400 bad-request-line"},
+		{name: "PROXY header version 2 of nobody trusted", send: "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x06\x06\x06\x06\x7f\x00\x00\x01\x00\x01\x00\x50" + line("GET / HTTP/1.1"), want: "400 bad-request-line"},
+
+		{name: "HTTP/1.2", send: line("GET / HTTP/1.2"), want: "505 unsupported-version"},
+		{name: "HTTP/1.9", send: line("GET / HTTP/1.9"), want: "505 unsupported-version"},
+		{name: "HTTP/1.10", send: line("GET / HTTP/1.10"), want: "400 bad-version"},
+		{name: "HTTP/2.0 as text", send: line("GET / HTTP/2.0"), want: "505 unsupported-version"},
+		{name: "HTTP/3.0", send: line("GET / HTTP/3.0"), want: "505 unsupported-version"},
+		{name: "HTTP/0.9 as text", send: line("GET / HTTP/0.9"), want: "505 unsupported-version"},
+		{name: "HTTP/01.1", send: line("GET / HTTP/01.1"), want: "400 bad-version"},
+		{name: "HTTP/1", send: line("GET / HTTP/1"), want: "400 bad-version"},
+		{name: "HTTP/1,1", send: line("GET / HTTP/1,1"), want: "400 bad-version"},
+		{name: "lower-case version", send: line("GET / http/1.1"), want: "400 bad-version"},
+		{name: "another protocol", send: line("GET / HTTPS/1.1"), want: "400 bad-version"},
+		{name: "no version", send: line("GET /"), want: "400 bad-version"},
+		{name: "HTTP/1.0 ends its connection", send: line("GET / HTTP/1.0"), want: "200", seen: sent("GET /")},
+		{name: "HTTP/1.0 that keeps its connection", send: "GET / HTTP/1.0\r\nHost: shop.test\r\nConnection: keep-alive\r\n\r\n", want: "open 200", seen: sent("GET /")},
+
+		{name: "method of bytes that no token has", send: line("G(T / HTTP/1.1"), want: "400 bad-method"},
+		{name: "method with a colon", send: line("GET: / HTTP/1.1"), want: "400 bad-method"},
+		{name: "method with a NUL", send: line("G\x00ET / HTTP/1.1"), want: "400 bad-method"},
+		{name: "method above 0x7F", send: line("G\xc3\x89T / HTTP/1.1"), want: "400 bad-method"},
+		{name: "endless method", send: line(strings.Repeat("A", 33) + " / HTTP/1.1"), want: "501 method-too-long"},
+		{name: "method nobody knows", send: line("FROB / HTTP/1.1"), want: "open 200", seen: sent("FROB /")},
+		{name: "lower-case method", send: line("get / HTTP/1.1"), want: "open 200", seen: sent("get /")},
+		{name: "CONNECT", send: line("CONNECT shop.test:443 HTTP/1.1"), want: "501 connect-refused"},
+		{name: "CONNECT to another host", send: line("CONNECT 169.254.169.254:80 HTTP/1.1"), want: "501 connect-refused"},
+		{name: "CONNECT with a path", send: line("CONNECT / HTTP/1.1"), want: "400 bad-target"},
+		{name: "CONNECT with an absolute target", send: line("CONNECT http://shop.test:80/ HTTP/1.1"), want: "400 bad-target"},
+		{name: "CONNECT without a port", send: line("CONNECT shop.test HTTP/1.1"), want: "400 bad-target"},
+		{name: "TRACE", send: line("TRACE / HTTP/1.1"), want: "open 200", seen: sent("TRACE /")},
+	}
+}

@@ -1,0 +1,59 @@
+package translate
+
+import (
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/model"
+)
+
+// AnnotationBehavior, on an IngressClass, says which way its Ingresses behave where ingress-nginx and the specification
+// differ: "spec" (the default) or "nginx".
+const AnnotationBehavior = "paifang.dev/behavior"
+
+// The values of AnnotationBehavior.
+const (
+	behaviorSpec  = "spec"
+	behaviorNginx = "nginx"
+)
+
+// likeNginx tells whether an Ingress behaves as under ingress-nginx.
+func (b *builder) likeNginx(v *networkingv1.Ingress) bool {
+	c := b.classOf(v)
+	return c != nil && c.Annotations[AnnotationBehavior] == behaviorNginx
+}
+
+// spelled gives a forward the spelling of the path that the class wants. nginx sends a path that it does not rewrite as
+// it came.
+func (b *builder) spelled(v *networkingv1.Ingress, a model.Action) model.Action {
+	if f, ok := a.(model.Forward); ok && b.likeNginx(v) {
+		f.Target = model.TargetReceived
+		return f
+	}
+	return a
+}
+
+// classNotes makes what concerns a class as a whole: how its rules expect requests to be read. nginx drops names with an
+// underscore, merges slashes and decodes encoded ones before it looks for a location.
+func (b *builder) classNotes(k Key) {
+	o := b.get(k)
+	if o == nil {
+		b.gone = true
+		return
+	}
+	v := o.Value.(*networkingv1.IngressClass)
+	if b.controller(v) != served {
+		return
+	}
+	b.annotations(o, "metadata.annotations", v.Annotations, []string{AnnotationBehavior})
+	field := "metadata.annotations[" + AnnotationBehavior + "]"
+	switch how, given := v.Annotations[AnnotationBehavior]; {
+	case !given || how == behaviorSpec:
+	case how == behaviorNginx:
+		b.out.Expectations = []model.Expectation{{
+			Class: b.store.opt.Attach, Origin: o.at(field), Who: "ingress-nginx", Severity: model.Warning,
+			Parsing: model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge, EncodedSlashes: model.EncodedSlashesDecode},
+		}}
+	default:
+		b.diagnose(o, field, model.Warning, model.CodeInvalid, "%q is neither spec nor nginx: it has no effect", how)
+	}
+}

@@ -114,11 +114,14 @@ func (p *Plan) ours(host string) bool {
 	return slices.ContainsFunc(p.zones(), func(zone string) bool { return host == zone || strings.HasSuffix(host, "."+zone) })
 }
 
-// watching is what is read, and a hint where there is nothing in it yet.
+// watching is what is read, by its whole path, and a hint where there is nothing in it yet.
 func (p *Plan) watching() string {
 	out := make([]string, len(p.Paths))
 	for i, path := range p.Paths {
 		out[i] = path
+		if whole, err := filepath.Abs(path); err == nil {
+			out[i] = whole
+		}
 		if files, err := os.ReadDir(path); err == nil && len(files) == 0 {
 			out[i] += " (empty: manifests and routes that are saved there are read at once)"
 		}

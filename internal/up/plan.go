@@ -216,11 +216,12 @@ func (p *Plan) directories() error {
 	if !info.IsDir() && !isYAML(p.Dir) {
 		return fmt.Errorf("up: %s is neither a directory nor a YAML file", p.Dir)
 	}
-	dir, err := filepath.Abs(p.Dir)
-	if err != nil {
-		return fmt.Errorf("up: %s: %w", p.Dir, err)
+	p.Paths = []string{p.Dir} // as it was given: so are its files shown
+	if p.PrintConfig {
+		if p.Paths[0], err = filepath.Abs(p.Dir); err != nil { // who reads the configuration may be elsewhere
+			return fmt.Errorf("up: %s: %w", p.Dir, err)
+		}
 	}
-	p.Paths = []string{dir}
 	return nil
 }
 

@@ -289,13 +289,16 @@ func TestPrintedConfigurationIsOne(t *testing.T) {
 	}
 }
 
-// A configuration is read in another directory than it was printed in.
-func TestPlanHasWholePaths(t *testing.T) {
+// A configuration is read in another directory than it was printed in. Who runs up sees files as they were named.
+func TestPrintedConfigurationHasWholePaths(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("rules", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p := plan(t, Options{State: "state", Dir: "rules"})
+	if p := plan(t, Options{State: "state", Dir: "rules"}); p.Paths[0] != "rules" {
+		t.Errorf("%s is watched, want rules", p.Paths[0])
+	}
+	p := plan(t, Options{State: "state", Dir: "rules", PrintConfig: true})
 	for _, path := range []string{p.Config.Sources.Manifests[0], p.Config.Data, p.Config.Log.Access, p.Config.Pods.Logs} {
 		if !filepath.IsAbs(path) {
 			t.Errorf("%s is relative", path)

@@ -44,8 +44,8 @@ func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 	return p.runApp(ctx, out, o, func(*app.App) {})
 }
 
-// printConfig prints the configuration that would run, for `paifang serve`: by whole paths, and with what it names in its
-// place, which is the state directory and the built-in example. A state that somebody uses stays theirs.
+// printConfig prints the configuration that would run, for `paifang serve`, with what it names in its place, which is the
+// state directory and the built-in example. A state that somebody uses stays theirs.
 func (p *Plan) printConfig(out io.Writer) error {
 	if err := p.place(); err != nil {
 		return err

@@ -31,10 +31,23 @@ const dialTimeout = time.Second
 // everybody. When ctx ends first, that is the caller's doing, and says nothing about the endpoint.
 //
 // Errors are *Error with CodeConnectRefused, CodeConnectTimeout, CodeConnectFailed (the endpoint's own),
-// CodeConnectLocal or CodeConnectCancelled.
+// CodeConnectLocal or CodeConnectCancelled, and ErrConnectionLimit.
 func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
 	setDefault(&o.Timeout, dialTimeout)
+	var g *gate
+	if e.handle.up.Limits.Connections > 0 {
+		g = e.handle.gate
+	}
+	if !e.handle.connect() {
+		return nil, ErrConnectionLimit
+	}
+	if !l.pool.enter(e.most) {
+		if g != nil {
+			g.conns.Add(-1)
+		}
+		return nil, ErrConnectionLimit
+	}
 	within, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	tcp, err := l.connect(within)
@@ -44,9 +57,11 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	if err == nil {
 		var c *Conn
 		if c, err = newConn(l, tcp); err == nil {
+			c.gate = g
 			return c, nil
 		}
 	}
+	l.pool.leave(g)
 	if tcp != nil {
 		tcp.Close()
 	}

@@ -30,6 +30,11 @@ type Config struct {
 	// RetryFirst and RetryMax are the first and the longest pause before an endpoint that is down, and has no active
 	// health check, is probed again. Default 1 s, doubling to 30 s.
 	RetryFirst, RetryMax time.Duration
+	// Zone is where this process runs, for upstreams that prefer their own zone. Default: not known.
+	Zone string
+	// AffinityKey goes into the numbers that stand for endpoints in cookies. All replicas need the same. Default: none; who
+	// guesses an address can then check the guess.
+	AffinityKey []byte
 }
 
 // Observation says that an endpoint went down or came back by own observation.
@@ -43,6 +48,7 @@ type Observation struct {
 // called from any goroutine.
 type Table struct {
 	cfg     Config
+	began   time.Time
 	ctx     context.Context // ends with Close; parent of every probe
 	cancel  context.CancelFunc
 	owned   sync.WaitGroup // every goroutine that the table started
@@ -58,6 +64,10 @@ type Table struct {
 	handles map[string]*Handle
 	lives   map[EndpointKey]*live
 	byAddr  map[netip.AddrPort][]*live
+	gates   map[model.UpstreamID]*gate
+	ejected map[*live]struct{}
+	rated   map[*Handle]*rating
+	warming map[*Handle]time.Time // when their pickers are made anew
 }
 
 // contributor is a group of a source.
@@ -92,9 +102,10 @@ func NewTable(cfg Config) *Table {
 	setDefault(&cfg.RetryFirst, time.Second)
 	setDefault(&cfg.RetryMax, 30*time.Second)
 	t := &Table{
-		cfg: cfg, wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
+		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
 		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{},
+		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)
@@ -148,7 +159,7 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 	for _, id := range touched {
 		l := t.list(id)
 		wasKnown := t.knows(l)
-		fresh = append(fresh, l.contribute(who, byList[id], doubt, now)...)
+		fresh = append(fresh, l.contribute(who, byList[id], doubt, now, t.known[id.Keeper])...)
 		if l.merge(now) || !wasKnown {
 			t.rebuild(l)
 		}
@@ -162,9 +173,10 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 	for _, addr := range fresh {
 		for _, l := range t.byAddr[addr] {
 			// A probed endpoint comes back by its probe, which knows better.
-			if l.key.Health.Kind == model.HealthNone {
+			if l.health.Kind == model.HealthNone {
 				t.observe(l, false, "")
 			}
+			t.readmit(l)
 		}
 	}
 	if doubt > 0 {
@@ -228,27 +240,27 @@ func (t *Table) poke() {
 // sweepEvery is the grain of the sweeper of idle connections.
 const sweepEvery = time.Second
 
-// keep is the goroutine that ends doubts in time and sweeps idle connections.
+// keep is the goroutine that ends doubts, ejections and slow starts in time and sweeps idle connections.
 func (t *Table) keep() {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	doubt := time.NewTimer(time.Hour)
-	defer doubt.Stop()
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
 	for {
 		select {
 		case <-t.ctx.Done():
 			return
 		case <-t.wake:
-		case <-doubt.C:
+		case <-due.C:
 		case now := <-sweep.C:
 			t.sweep(now)
 			continue
 		}
-		doubt.Reset(t.expire(time.Now()))
+		due.Reset(t.expire(time.Now()))
 	}
 }
 
-// expire drops the addresses whose doubt is over and returns how long it is until the next is.
+// expire does what is due and returns how long it is until something is next.
 func (t *Table) expire(now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -260,6 +272,30 @@ func (t *Table) expire(now time.Time) time.Duration {
 		}
 		t.tidy(l)
 		next = min(next, left)
+	}
+	return min(next, t.readmitDue(now), t.rate(now), t.warmUp(now))
+}
+
+// warm has the picker of a handle made anew while weights grow: sixteen times in a slow start, at most ten times a second.
+// The lock is held.
+func (t *Table) warm(h *Handle, now time.Time) {
+	if _, is := t.warming[h]; !is {
+		t.warming[h] = now.Add(max(h.up.SlowStart.Window/16, 100*time.Millisecond))
+		t.poke()
+	}
+}
+
+// warmUp makes the pickers anew whose time has come and returns how long it is until the next one's has. The lock is held.
+func (t *Table) warmUp(now time.Time) time.Duration {
+	for h, at := range t.warming {
+		if !at.After(now) {
+			delete(t.warming, h)
+			h.rebuild() // notes itself again if it must
+		}
+	}
+	next := time.Hour
+	for _, at := range t.warming {
+		next = min(next, max(0, at.Sub(now)))
 	}
 	return next
 }
@@ -280,7 +316,7 @@ func (t *Table) sweep(now time.Time) {
 func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
 	l := t.lives[key]
 	if l == nil {
-		l = newLive(t, key)
+		l = newLive(t, key, &h.up)
 		t.lives[key] = l
 		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
 	}

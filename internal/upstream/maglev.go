@@ -13,10 +13,7 @@ type maglev struct{ owners []uint32 }
 func newMaglev(endpoints []*Endpoint, weights []int) *maglev {
 	n := len(endpoints)
 	m := &maglev{owners: make([]uint32, maglevSize)}
-	const none = ^uint32(0)
-	for i := range m.owners {
-		m.owners[i] = none
-	}
+	taken := make([]uint64, maglevSize/64+1) // a bit for each entry: small enough to stay near while every endpoint looks for its next
 	at, skip := make([]uint64, n), make([]uint64, n)
 	for i, e := range endpoints {
 		id := identity(e)
@@ -25,19 +22,21 @@ func newMaglev(endpoints []*Endpoint, weights []int) *maglev {
 	// An endpoint takes an entry in each round for which its weight has added up to that of the heaviest.
 	heaviest := slices.Max(weights)
 	credit := make([]int, n)
-	for taken := 0; taken < maglevSize; {
+	for left := maglevSize; left > 0; {
 		for i := range n {
 			if credit[i] += weights[i]; credit[i] < heaviest {
 				continue
 			}
 			credit[i] -= heaviest
-			for m.owners[at[i]] != none {
-				if at[i] += skip[i]; at[i] >= maglevSize {
-					at[i] -= maglevSize
+			entry, step := at[i], skip[i]
+			for taken[entry/64]&(1<<(entry%64)) != 0 {
+				if entry += step; entry >= maglevSize {
+					entry -= maglevSize
 				}
 			}
-			m.owners[at[i]] = uint32(i)
-			if taken++; taken == maglevSize {
+			taken[entry/64] |= 1 << (entry % 64)
+			m.owners[entry], at[i] = uint32(i), entry
+			if left--; left == 0 {
 				break
 			}
 		}

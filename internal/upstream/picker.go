@@ -44,8 +44,7 @@ func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *pic
 			last = append(last, e)
 		}
 	}
-	panics := h.up.Balance.Panic
-	if len(ready) > 0 && len(ready)*100 < panics*(len(ready)+len(readyDown)) {
+	if len(ready)*100 < h.up.Balance.Panic*(len(ready)+len(readyDown)) {
 		all := allReady(members)
 		p.ready = newClass(p.kind, all, weightsOf(all), &old.ready)
 		p.ready.anyway = true

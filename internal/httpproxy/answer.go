@@ -27,12 +27,12 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	var err error
 	if len(w.wire) <= joinBelow {
 		w.out = append(w.out, w.wire...)
-		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
 		n, err = up.TCP.Write(w.out)
 	} else {
 		w.vector[0], w.vector[1] = w.out, w.wire
 		w.buffers = net.Buffers(w.vector[:2])
-		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
 		var n64 int64
 		n64, err = w.buffers.WriteTo(up.TCP)
 		n = int(n64)
@@ -100,14 +100,13 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 // pace bound the wait.
 func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	c := w.c
-	deadline := c.plane.in(w.answerTime())
 	if s := w.stream; s != nil && !s.finished.Load() {
-		c.watch.enter(awaiting, never)
+		c.watch.enter(awaiting, w.tryEnd)
 		if s.finished.Load() {
-			c.watch.extend(awaiting, deadline)
+			c.watch.extend(awaiting, w.by(w.answerTime()))
 		}
 	} else {
-		c.watch.enter(awaiting, deadline)
+		c.watch.enter(awaiting, w.by(w.answerTime()))
 	}
 	n, err := up.TCP.Read(into)
 	if c.watch.leave() {

@@ -39,6 +39,7 @@ type Timeouts struct {
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
+	Request       time.Duration // from the head of a request to the head of its answer, see work.expiry; default 300 s, negative = no bound
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
 	ResponseBody  time.Duration // between two parts of an answer; default 60 s
 	Write         time.Duration // until a client, or an upstream, takes the next part; default 60 s
@@ -60,6 +61,7 @@ func (c *Config) setDefaults() {
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
 	setDefault(&t.Connect, time.Second)
+	setDefault(&t.Request, 300*time.Second)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.ResponseBody, time.Minute)
 	setDefault(&t.Write, time.Minute)
@@ -78,6 +80,9 @@ func setDefault[T comparable](field *T, value T) {
 // tick is how often the sweeper looks: often enough for the shortest timeout.
 func (t *Timeouts) tick() time.Duration {
 	shortest := min(t.Handshake, t.RequestHead, t.Idle, t.RequestBody, t.Response, t.ResponseBody, t.Write, t.Upgraded, t.RetiredStream)
+	if t.Request > 0 {
+		shortest = min(shortest, t.Request)
+	}
 	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
 }
 

@@ -29,9 +29,10 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	if w.stream != nil && !w.stream.finished.Load() {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
-	reusable := x.Response.KeepAlive
+	reusable, status := x.Response.KeepAlive, x.Response.Status // as they came: filters may change the answer
 	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
 	w.route.chain.Response(x)
+	w.stick(e)
 	w.reframe()
 	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
 	code := w.relay(up)
@@ -53,7 +54,7 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	case CodeUpstreamReset, CodeUpstreamTimeout, CodeUpstreamProtocol:
 		e.Done(upstream.Failed)
 	default:
-		e.Done(upstream.Succeeded)
+		e.Done(upstream.ResultOf(status))
 	}
 }
 

@@ -27,7 +27,7 @@ type Plane struct {
 	binder   *binder
 	instance string
 	began    time.Time
-	tick     time.Duration   // between two sweeps
+	tick     atomic.Int64    // between two sweeps, in nanoseconds
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	sweeper  sync.WaitGroup
@@ -61,7 +61,7 @@ func New(cfg Config) (*Plane, error) {
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, ids: map[model.RouteID]int{}}
 	p.works.New = func() any { return &work{} }
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.tick = cfg.Timeouts.tick()
+	p.tick.Store(int64(cfg.Timeouts.tick()))
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
 	return p, nil

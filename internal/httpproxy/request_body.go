@@ -58,7 +58,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 	timeout := w.c.plane.cfg.Timeouts.RequestBody
 	end := w.c.plane.in(gatherTimes * timeout)
 	for int64(n) < length {
-		got, err := w.c.read(block[n:length], readingBody, min(w.c.plane.in(timeout), end))
+		got, err := w.c.read(block[n:length], readingBody, min(w.c.plane.in(timeout), end, w.expiry()))
 		n += got
 		w.use(got)
 		if err != nil && int64(n) < length {

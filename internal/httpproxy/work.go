@@ -53,6 +53,16 @@ type job struct {
 	trailers bool  // the client takes trailers
 	stream   *uploadState
 
+	hint    upstream.Hint      // what decides where the request goes
+	unbound bool               // hint.Key is a new one, which the client is not bound to yet
+	next    *upstream.Endpoint // picked for the next try
+	passed  int                // endpoints in tried
+	held    bool               // the request body is held whole, so that it can be sent again
+	counted bool               // as a request that is tried again
+	why     model.Code         // the try before was not the end
+	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
+	tryEnd  int64              // when this try is
+
 	tries   int
 	status  int // sent; 0 = nothing was
 	connect time.Duration
@@ -78,7 +88,7 @@ func (p *Plane) giveWork(w *work) {
 	if w.block != nil {
 		p.blocks.give(w.block)
 	}
-	clear(w.tried[:w.tries])
+	clear(w.tried[:max(w.passed, 1)])
 	clear(w.vector[:])
 	w.rec = telemetry.Access{}
 	w.out, w.framed = trimmed(w.out), trimmed(w.framed)

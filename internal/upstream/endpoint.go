@@ -44,8 +44,8 @@ const (
 	Broken                     // the connection broke, but that is not held against it: it had answered, or closed as it may
 )
 
-// Answered is the result for a status.
-func Answered(status int) Result {
+// ResultOf is the result of an answer with a status.
+func ResultOf(status int) Result {
 	switch {
 	case status < 500:
 		return Succeeded

@@ -25,6 +25,7 @@ type Handle struct {
 
 	observe  string         // of EndpointKey
 	affinity model.Affinity // with its defaults
+	tag      string         // in cookies
 	gate     *gate
 	limited  bool // requests pass the gate
 	plain    bool // an endpoint is chosen by turn, and by nothing else
@@ -58,7 +59,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 		t.serial++
 		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
 		h.observe = observing(up)
-		h.affinity = withCookie(up.Affinity, up.ID)
+		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
 		h.gate = t.gateOf(up.ID)
 		h.limited = up.Limits.Requests > 0 || up.Limits.Connections > 0 || up.Limits.EndpointConnections > 0
 		h.plain = up.Balance.Kind == model.RoundRobin && up.Affinity.Mode == model.NoAffinity && up.Limits.EndpointConnections == 0

@@ -87,6 +87,24 @@ func (h *Handle) Affinity() *model.Affinity { return &h.affinity }
 // to endpoints.
 func (e *Endpoint) Mark() string { return e.mark }
 
+// Is tells whether the number stands for the endpoint.
+func (e *Endpoint) Is(n uint64) bool { return e.mark != "" && e.number == n }
+
+// Aims tells whether anything but its turn decides where a request goes: otherwise Hint needs no key and no mark.
+func (h *Handle) Aims() bool {
+	return h.affinity.Mode != model.NoAffinity || len(h.up.Balance.Hash) > 0
+}
+
+// Tag tells upstreams apart in cookies that hold a key.
+func (h *Handle) Tag() string { return h.tag }
+
+// Leads tells whether a key leads to an endpoint as long as nothing is in the way.
+func (h *Handle) Leads(k Key, e *Endpoint) bool {
+	p := h.picker.Load()
+	found, err := p.pick(&query{key: k, keyed: true})
+	return err == nil && found.Same(e)
+}
+
 // Bound tells whether the number stands for an endpoint that is ready, so that a client is still bound to it even if it is
 // down just now.
 func (h *Handle) Bound(n uint64) bool {
@@ -94,15 +112,18 @@ func (h *Handle) Bound(n uint64) bool {
 	return e != nil && e.State == model.Ready
 }
 
+// tagOf is a short hash of an upstream's ID.
+func tagOf(id model.UpstreamID) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:4])
+}
+
 // withCookie fills in what an affinity leaves open. The cookie is named after the upstream.
 func withCookie(a model.Affinity, id model.UpstreamID) model.Affinity {
 	if a.Mode == model.NoAffinity {
 		return a
 	}
-	if a.Cookie == "" {
-		sum := sha256.Sum256([]byte(id))
-		a.Cookie = "paifang-" + hex.EncodeToString(sum[:4])
-	}
+	setDefault(&a.Cookie, "paifang-"+tagOf(id))
 	setDefault(&a.Path, "/")
 	setDefault(&a.SameSite, "Lax")
 	return a

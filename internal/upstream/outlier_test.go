@@ -215,7 +215,10 @@ func TestAnEjectedEndpointThatIsGoneIsDown(t *testing.T) {
 		}
 		return EndpointStatus{}
 	}
-	eventually(t, "it is down and not ejected", func() bool { s := find(); return s.Down == CodeConnectRefused && s.Ejected.IsZero() && s.Ejections == 1 })
+	eventually(t, "it is down and not ejected", func() bool {
+		s := find()
+		return s.Down == CodeConnectRefused && s.Ejected.IsZero() && s.Ejections == 1
+	})
 	serve(t, addr.String(), func(c *net.TCPConn) { c.Close() })
 	eventually(t, "it is back", func() bool { return find().Up })
 }

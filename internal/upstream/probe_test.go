@@ -135,18 +135,20 @@ func TestGRPCProbesOfWhatIsNoGRPC(t *testing.T) {
 		w.Header().Set("Grpc-Status", status)
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"plain HTTP":       func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) },
-		"404":              func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
-		"no message":       func(w http.ResponseWriter, _ *http.Request) { trailers(w, nil, "0") },
-		"half a message":   func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8}, "0") },
-		"compressed":       func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{1, 0, 0, 0, 2, 8, 1}, "0") },
-		"unknown status":   func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 0}, "0") },
-		"error status":     func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 1}, "14") },
-		"no gRPC status":   func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 1}, "") },
-		"too much":         func(w http.ResponseWriter, _ *http.Request) { trailers(w, make([]byte, 100_000), "0") },
-		"nothing":          func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"a reset":          func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"another encoding": func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 3, 0xff, 0xff, 0xff}, "0") },
+		"plain HTTP":     func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) },
+		"404":            func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
+		"no message":     func(w http.ResponseWriter, _ *http.Request) { trailers(w, nil, "0") },
+		"half a message": func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8}, "0") },
+		"compressed":     func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{1, 0, 0, 0, 2, 8, 1}, "0") },
+		"unknown status": func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 0}, "0") },
+		"error status":   func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 1}, "14") },
+		"no gRPC status": func(w http.ResponseWriter, _ *http.Request) { trailers(w, []byte{0, 0, 0, 0, 2, 8, 1}, "") },
+		"too much":       func(w http.ResponseWriter, _ *http.Request) { trailers(w, make([]byte, 100_000), "0") },
+		"nothing":        func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"a reset":        func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"another encoding": func(w http.ResponseWriter, _ *http.Request) {
+			trailers(w, []byte{0, 0, 0, 0, 3, 0xff, 0xff, 0xff}, "0")
+		},
 	} {
 		s := httptest.NewUnstartedServer(h2c.NewHandler(answer, &http2.Server{}))
 		s.Start()

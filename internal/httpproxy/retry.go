@@ -84,8 +84,10 @@ func (w *work) dial(e *upstream.Endpoint) (*upstream.Conn, error) {
 	ctx := w.c.plane.ctx
 	if end := min(w.tryEnd, w.expiry()); end < w.c.plane.in(o.Timeout) {
 		left := time.Duration(max(end-w.c.plane.clock.Load(), 0)) * time.Millisecond
-		within, cancel := context.WithTimeout(ctx, left)
+		// Not a deadline: the system's own timer could end the connect first, as if it were the endpoint that is late.
+		within, cancel := context.WithCancel(ctx)
 		defer cancel()
+		defer time.AfterFunc(left, cancel).Stop()
 		ctx = within
 	}
 	return e.Dial(ctx, o)
@@ -158,18 +160,16 @@ func (w *work) another() bool {
 	return true
 }
 
-// startOver picks among endpoints that were tried: if possible not the last one.
+// startOver begins another round through the endpoints: if possible not with the last one.
 func (w *work) startOver() (*upstream.Endpoint, error) {
-	last := w.tried[w.passed-1]
-	clear(w.tried[:w.passed])
-	w.tried[0], w.passed = last, 1
-	w.hint.Tried = w.tried[:1]
+	w.hint.Tried = w.tried[w.passed-1 : w.passed]
 	e, err := w.handle.Pick(w.hint)
 	if err == upstream.ErrAllTried {
-		w.passed = 0
 		w.hint.Tried = nil
 		e, err = w.handle.Pick(w.hint)
 	}
+	clear(w.tried[:w.passed])
+	w.hint.Tried, w.passed = nil, 0
 	return e, err
 }
 

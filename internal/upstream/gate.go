@@ -263,3 +263,10 @@ func (h *Handle) closeIdle() bool {
 	}
 	return false
 }
+
+// Waiting is how many requests wait to be let in.
+func (h *Handle) Waiting() int {
+	h.gate.mu.Lock()
+	defer h.gate.mu.Unlock()
+	return len(h.gate.waiting)
+}

@@ -160,18 +160,21 @@ func (h *Handle) Pick(hint Hint) (*Endpoint, error) {
 
 func (h *Handle) pick(hint Hint) (*Endpoint, error) {
 	for {
-		q := query{tried: hint.Tried, key: hint.Key, keyed: hint.Keyed}
-		if len(hint.Tried) == 0 {
-			q.turn = h.turn.Add(1) - 1
-		} else {
-			q.turn = h.again.Add(1) - 1
-		}
 		p := h.picker.Load()
+		q := query{tried: hint.Tried, key: hint.Key, keyed: hint.Keyed}
 		var e *Endpoint
 		if hint.Marked {
 			e = p.keeps(hint.Mark, &q)
 		}
 		if e == nil {
+			// Who is bound, or has a key, takes no turn from those who are not.
+			switch {
+			case q.keyed && p.kind.Hashes():
+			case len(hint.Tried) == 0:
+				q.turn = h.turn.Add(1) - 1
+			default:
+				q.turn = h.again.Add(1) - 1
+			}
 			var err error
 			if e, err = p.pick(&q); err != nil {
 				return nil, err

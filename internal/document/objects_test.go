@@ -70,7 +70,7 @@ func drawRoute(t *rapid.T) model.Route {
 		},
 		Rank: model.Rank{Order: small.Draw(t, "o"), Position: small.Draw(t, "p")}, Priority: small.Draw(t, "prio"),
 		Filters:  full(t, filter, "filters", 2),
-		Timeouts: model.Timeouts{Connect: span.Draw(t, "c"), Idle: span.Draw(t, "i")}, Default: rapid.Bool().Draw(t, "d"),
+		Timeouts: model.Timeouts{Connect: span.Draw(t, "c"), Idle: span.Draw(t, "i"), Request: span.Draw(t, "rq")}, Default: rapid.Bool().Draw(t, "d"),
 	}
 	for i := range r.Filters {
 		if len(r.Filters[i].Config) == 0 {
@@ -79,13 +79,48 @@ func drawRoute(t *rapid.T) model.Route {
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "action") {
 	case 0:
-		r.Action = model.Forward{Targets: full(t, target, "t", 3), Host: model.HostMode(word.Draw(t, "hm")), HostName: word.Draw(t, "hn"), Retry: model.Retry{Attempts: small.Draw(t, "a")}}
+		r.Action = model.Forward{Targets: full(t, target, "t", 3), Host: model.HostMode(word.Draw(t, "hm")), HostName: word.Draw(t, "hn"), Retry: drawRetry(t)}
 	case 1:
 		r.Action = model.Redirect{Status: small.Draw(t, "s"), Location: word.Draw(t, "l")}
 	case 2:
 		r.Action = model.Respond{Status: small.Draw(t, "s"), Code: model.Code(word.Draw(t, "co")), Body: word.Draw(t, "b")}
 	}
 	return r
+}
+
+var statuses = rapid.Custom(func(t *rapid.T) model.StatusRange {
+	from := rapid.IntRange(100, 599).Draw(t, "from")
+	return model.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")}
+})
+
+func drawRetry(t *rapid.T) model.Retry {
+	return model.Retry{
+		Attempts: small.Draw(t, "a"), On: texts[model.RetryOn](t, "on"), Statuses: full(t, statuses, "st", 3), NonIdempotent: rapid.Bool().Draw(t, "ni"),
+		PerTry: span.Draw(t, "pt"), Backoff: model.Backoff{Base: span.Draw(t, "bb"), Most: span.Draw(t, "bm")},
+		Budget: model.RetryBudget{Percent: small.Draw(t, "bp"), Least: small.Draw(t, "bl")},
+	}
+}
+
+// drawSettings gives an upstream every setting it can have. A word may be empty, and a number none.
+func drawSettings(t *rapid.T, u *model.Upstream) {
+	part := rapid.Custom(func(t *rapid.T) model.HashPart {
+		return model.HashPart{From: model.HashSource(word.Draw(t, "f")), Name: word.Draw(t, "n"), Text: word.Draw(t, "t")}
+	})
+	field := rapid.Custom(func(t *rapid.T) model.Tag { return model.Tag{Name: word.Draw(t, "n"), Value: word.Draw(t, "v")} })
+	flag := rapid.Bool()
+	u.Balance = model.Balance{Kind: model.BalanceKind(word.Draw(t, "bk")), Hash: full(t, part, "bh", 3), Decay: span.Draw(t, "bd"), Panic: small.Draw(t, "bp")}
+	u.Affinity = model.Affinity{Mode: model.AffinityMode(word.Draw(t, "am")), Cookie: word.Draw(t, "ac"), Path: word.Draw(t, "ap"), Domain: word.Draw(t, "ad"),
+		MaxAge: span.Draw(t, "aa"), SameSite: word.Draw(t, "as"), Secure: word.Draw(t, "ae"), Scripts: flag.Draw(t, "aj"), Move: flag.Draw(t, "av")}
+	u.Zones = model.ZonePreference{Prefer: flag.Draw(t, "zp"), Enough: small.Draw(t, "ze"), Least: small.Draw(t, "zl")}
+	u.SlowStart = model.SlowStart{Window: span.Draw(t, "sw"), Minimum: small.Draw(t, "sm"), Aggression: small.Draw(t, "sa")}
+	h := &u.Health
+	h.Host, h.Headers, h.Expect, h.Service, h.Jitter = word.Draw(t, "hh"), full(t, field, "hf", 2), full(t, statuses, "he", 2), word.Draw(t, "hs"), small.Draw(t, "hj")
+	h.Timeout, h.Fall = span.Draw(t, "ht"), small.Draw(t, "hl")
+	u.Ejection = model.Ejection{Off: flag.Draw(t, "eo"), Failures: small.Draw(t, "ef"), GatewayErrors: small.Draw(t, "eg"), ServerErrors: small.Draw(t, "es"),
+		SuccessRate: model.SuccessRate{On: flag.Draw(t, "ro"), Deviations: small.Draw(t, "rd"), Requests: small.Draw(t, "rr"), Endpoints: small.Draw(t, "re")},
+		Interval:    span.Draw(t, "ei"), Base: span.Draw(t, "eb"), Most: span.Draw(t, "em"), Percent: small.Draw(t, "ep")}
+	u.Limits = model.Limits{Connections: small.Draw(t, "lc"), EndpointConnections: small.Draw(t, "le"), Requests: small.Draw(t, "lr"), Pending: small.Draw(t, "lp"),
+		Wait: span.Draw(t, "lw"), Retries: small.Draw(t, "lt")}
 }
 
 func drawObjects(t *rapid.T) model.Objects {
@@ -120,6 +155,7 @@ func drawObjects(t *rapid.T) model.Objects {
 			Health: model.HealthCheck{Kind: model.HealthHTTP, Path: word.Draw(t, "p"), Interval: span.Draw(t, "i"), Rise: small.Draw(t, "r")},
 			Dial:   model.Dial{From: addr.Draw(t, "f"), Proxy: model.ProxyV2},
 		})
+		drawSettings(t, &o.Upstreams[len(o.Upstreams)-1])
 		o.Endpoints = append(o.Endpoints, model.EndpointSet{List: model.EndpointsID{Keeper: "k", Name: name.Draw(t, "n")}, Revision: rapid.Uint64().Draw(t, "r"), Endpoints: full(t, endpoint, "eps", 3)})
 		o.Certificates = append(o.Certificates, model.Certificate{ID: model.CertificateID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"), Secret: "ns/name"})
 		o.Locators = append(o.Locators, model.Locator{ID: name.Draw(t, "id"), Keeper: word.Draw(t, "k"), Prefix: word.Draw(t, "p"), LowerCase: rapid.Bool().Draw(t, "l"), Except: texts[string](t, "x")})

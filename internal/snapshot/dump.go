@@ -36,7 +36,7 @@ func (s *Snapshot) Dump(w io.Writer) {
 		for _, e := range u.Endpoints {
 			fmt.Fprintf(w, " %s", e)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, u.Settings())
 	}
 	for _, c := range s.c.Certificates {
 		fmt.Fprintf(w, "certificate %s %v\n", c.ID, c.Hosts)
@@ -91,6 +91,7 @@ func (r *Route) String() string {
 				fmt.Fprintf(&b, "*%d", t.Weight)
 			}
 		}
+		b.WriteString(a.Retry.Settings())
 	case model.Redirect:
 		fmt.Fprintf(&b, " redirect %d %s", a.Status, a.Location)
 	case model.Respond:
@@ -99,6 +100,7 @@ func (r *Route) String() string {
 			fmt.Fprintf(&b, " %s", a.Code)
 		}
 	}
+	b.WriteString(r.Timeouts.Settings())
 	if r.Reject != "" {
 		b.WriteString(" rejected")
 	}

@@ -20,6 +20,9 @@ type Config struct {
 	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
 	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
+	Zone     string    `json:"zone,omitempty" doc:"where this process runs, for upstreams that prefer endpoints of their own zone; none: no preference"`
+	Affinity string    `json:"affinityKey,omitempty" doc:"file with 16 bytes or more that nobody can guess, the same on all replicas: affinity cookies then tell nothing even to who guesses addresses; none: a plain hash"`
+	Timeouts Timeouts  `json:"timeouts,omitzero" doc:"how long is waited, for what routes do not say themselves"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -150,7 +148,9 @@ func TestGRPCProbesOfWhatIsNoGRPC(t *testing.T) {
 			trailers(w, []byte{0, 0, 0, 0, 3, 0xff, 0xff, 0xff}, "0")
 		},
 	} {
-		s := httptest.NewUnstartedServer(h2c.NewHandler(answer, &http2.Server{}))
+		s := httptest.NewUnstartedServer(answer)
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
 		s.Start()
 		addr := s.Listener.Addr().(*net.TCPAddr).AddrPort()
 		table := newTable(t, Config{})

@@ -2,8 +2,10 @@ package document
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -378,4 +380,50 @@ func FuzzSplitAndDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUpstreamsPage: the examples of the page are read as they stand, and no setting is missing on it.
+func TestUpstreamsPage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/upstreams.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	blocks := strings.Split(page, "```yaml\n")[1:]
+	for _, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		o, err := parseAll([]byte(b))
+		if err != nil || len(o.Upstreams)+len(o.Routes) == 0 {
+			t.Errorf("%v in\n%s", err, b)
+		}
+		for _, u := range o.Upstreams {
+			if err := u.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, r := range o.Routes {
+			if err := errors.Join(r.Validate(), r.ValidateEffect()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Error("the page has no examples")
+	}
+	for prefix, part := range map[string]any{
+		"balance.": model.Balance{}, "balance.hash[].": model.HashPart{}, "affinity.": model.Affinity{}, "zones.": model.ZonePreference{}, "slowStart.": model.SlowStart{},
+		"health.": model.HealthCheck{}, "ejection.": model.Ejection{}, "ejection.successRate.": model.SuccessRate{}, "limits.": model.Limits{},
+		"": model.Retry{}, "backoff.": model.Backoff{}, "budget.": model.RetryBudget{}, "\x00": model.Timeouts{},
+	} {
+		for _, name := range (typeCache{}).of(reflect.TypeOf(part)).names {
+			if prefix == "\x00" {
+				name = "| `" + name + "` |"
+			} else {
+				name = "`" + prefix + name
+			}
+			if !strings.Contains(page, name) {
+				t.Errorf("the page does not tell of %s", name)
+			}
+		}
+	}
 }

@@ -51,8 +51,10 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		up.Close()
 	}
 	switch code {
-	case CodeUpstreamReset, CodeUpstreamTimeout, CodeUpstreamProtocol:
+	case CodeUpstreamReset, CodeUpstreamProtocol:
 		e.Done(upstream.Failed)
+	case CodeUpstreamTimeout:
+		e.Done(upstream.Broken) // a stream may have nothing to say for so long
 	default:
 		e.Done(upstream.ResultOf(status))
 	}

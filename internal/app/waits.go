@@ -23,6 +23,7 @@ type Timeouts struct {
 	ResponseBody Duration `json:"responseBody,omitempty" doc:"between two parts of an answer; default 60s"`
 	Write        Duration `json:"write,omitempty"        doc:"until a client, or an endpoint, takes the next part; default 60s"`
 	Upgraded     Duration `json:"upgraded,omitempty"     doc:"between two parts, either way, of an upgraded connection; default 1h"`
+	Retired      Duration `json:"retired,omitempty"      doc:"of an upgraded connection whose route went; default 240s"`
 	UpstreamIdle Duration `json:"upstreamIdle,omitempty" doc:"of a connection to an endpoint that is kept; default 60s"`
 }
 
@@ -32,7 +33,7 @@ func (t *Timeouts) engine(drain time.Duration) httpproxy.Timeouts {
 		Handshake: time.Duration(t.Handshake), RequestHead: time.Duration(t.RequestHead), Idle: time.Duration(t.Idle),
 		RequestBody: time.Duration(t.RequestBody), Request: time.Duration(t.Request), Connect: time.Duration(t.Connect),
 		Response: time.Duration(t.Response), ResponseBody: time.Duration(t.ResponseBody), Write: time.Duration(t.Write),
-		Upgraded: time.Duration(t.Upgraded), Drain: drain,
+		Upgraded: time.Duration(t.Upgraded), RetiredStream: time.Duration(t.Retired), Drain: drain,
 	}
 }
 
@@ -43,7 +44,7 @@ func (t *Timeouts) check(say func(field, format string, args ...any)) {
 		d    Duration
 	}{
 		{"handshake", t.Handshake}, {"requestHead", t.RequestHead}, {"idle", t.Idle}, {"requestBody", t.RequestBody}, {"connect", t.Connect},
-		{"response", t.Response}, {"responseBody", t.ResponseBody}, {"write", t.Write}, {"upgraded", t.Upgraded}, {"upstreamIdle", t.UpstreamIdle},
+		{"response", t.Response}, {"responseBody", t.ResponseBody}, {"write", t.Write}, {"upgraded", t.Upgraded}, {"retired", t.Retired}, {"upstreamIdle", t.UpstreamIdle},
 	} {
 		if f.d < 0 {
 			say("timeouts."+f.name, "is negative")

@@ -281,7 +281,7 @@ func TestLimitsOfAnUpstream(t *testing.T) {
 			if c.l.Pending > 0 {
 				busy = append(busy, s.dial().send(get("/")))
 				h, _ := s.table.Find("u")
-				eventually(t, func() bool { return h.Waiting() == 1 })
+				eventually(t, func() bool { return h.Snapshot().Pending == 1 })
 			}
 			began := time.Now()
 			r := s.dial().send(get("/")).receive("GET")

@@ -162,7 +162,7 @@ func (c *class) better(kind model.BalanceKind, q *query) *Endpoint {
 	var la, lb float64
 	if kind == model.PeakEWMA {
 		now := a.live.table.now()
-		la, lb = a.live.expects(now), b.live.expects(now)
+		la, lb = a.expects(now), b.expects(now)
 	} else {
 		la, lb = float64(a.live.inFlight.Load()), float64(b.live.inFlight.Load())
 	}

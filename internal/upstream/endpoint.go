@@ -15,7 +15,7 @@ import (
 type EndpointKey struct {
 	Addr    netip.AddrPort
 	Secure  bool
-	Observe string // settings of health check, ejection and measuring, as text
+	Observe string // settings of health check and ejection, as text
 	Dial    model.Dial
 }
 
@@ -92,9 +92,8 @@ func (e *Endpoint) Up() bool { return !e.live.down.Load() }
 type live struct {
 	table    *Table
 	key      EndpointKey
-	health   model.HealthCheck // these three with their defaults
+	health   model.HealthCheck // with its defaults, as is the next
 	ejection model.Ejection
-	decay    float64     // of latency, in milliseconds; 0 = it is not measured
 	down     atomic.Bool // not up, or ejected. Read by every pick; written with the table's lock held
 
 	inFlight   atomic.Int64
@@ -129,7 +128,7 @@ type live struct {
 func newLive(t *Table, key EndpointKey, up *model.Upstream) *live {
 	now := time.Now()
 	l := &live{
-		table: t, key: key, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection), decay: decayOf(up.Balance),
+		table: t, key: key, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
 		users: map[*Handle]struct{}{}, met: now, since: now,
 	}
 	l.pool.limit = t.cfg.IdlePerEndpoint
@@ -148,7 +147,7 @@ func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
 
 // observing is what an upstream has observed, as a text that differs where that does.
 func observing(up *model.Upstream) string {
-	return fmt.Sprintf("%#v %#v %v", withDefaults(up.Health), withEjectionDefaults(up.Ejection), decayOf(up.Balance))
+	return fmt.Sprintf("%#v %#v", withDefaults(up.Health), withEjectionDefaults(up.Ejection))
 }
 
 // decayOf is the time constant of measured latencies in milliseconds, 0 where none are.

@@ -45,20 +45,20 @@ func (p *peakEWMA) observe(now uint32, took time.Duration, decay float64) {
 }
 
 // Measured tells whether Observe is of use: the caller need not look at clocks otherwise.
-func (e *Endpoint) Measured() bool { return e.live.decay > 0 }
+func (e *Endpoint) Measured() bool { return e.handle.decay > 0 }
 
 // Observe notes how long a request took from being sent to the head of its answer. It is called before Done, for answered
 // requests only.
 func (e *Endpoint) Observe(took time.Duration) {
-	if l := e.live; l.decay > 0 {
-		l.latency.observe(l.table.now(), took, l.decay)
+	if d := e.handle.decay; d > 0 {
+		e.live.latency.observe(e.live.table.now(), took, d)
 	}
 }
 
 // expects is the load of an endpoint: the latency that the next request has to expect.
-func (l *live) expects(now uint32) float64 {
-	inFlight := float64(l.inFlight.Load())
-	cost := l.latency.at(now, l.decay)
+func (e *Endpoint) expects(now uint32) float64 {
+	inFlight := float64(e.live.inFlight.Load())
+	cost := e.live.latency.at(now, e.handle.decay)
 	if cost == 0 {
 		return unknownLoad * inFlight
 	}
@@ -69,9 +69,9 @@ func (l *live) expects(now uint32) float64 {
 func (t *Table) now() uint32 { return uint32(time.Since(t.began).Milliseconds()) }
 
 // believed is the latency that is expected of an idle endpoint.
-func (l *live) believed() time.Duration {
-	if l.decay == 0 {
+func (e *Endpoint) believed() time.Duration {
+	if !e.Measured() {
 		return 0
 	}
-	return time.Duration(l.latency.at(l.table.now(), l.decay) * float64(time.Microsecond))
+	return time.Duration(e.live.latency.at(e.live.table.now(), e.handle.decay) * float64(time.Microsecond))
 }

@@ -264,8 +264,8 @@ func (h *Handle) closeIdle() bool {
 	return false
 }
 
-// Waiting is how many requests wait to be let in.
-func (h *Handle) Waiting() int {
+// waiting is how many requests wait to be let in.
+func (h *Handle) waiting() int {
 	h.gate.mu.Lock()
 	defer h.gate.mu.Unlock()
 	return len(h.gate.waiting)

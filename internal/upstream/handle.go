@@ -24,6 +24,7 @@ type Handle struct {
 	ready  chan struct{} // closed when the endpoints are known
 
 	observe  string         // of EndpointKey
+	decay    float64        // of latencies, in milliseconds; 0 = they are not measured
 	affinity model.Affinity // with its defaults
 	tag      string         // in cookies
 	gate     *gate
@@ -58,7 +59,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 	if h == nil {
 		t.serial++
 		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
-		h.observe = observing(up)
+		h.observe, h.decay = observing(up), decayOf(up.Balance)
 		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
 		h.gate = t.gateOf(up.ID)
 		h.limited = up.Limits.Requests > 0 || up.Limits.Connections > 0 || up.Limits.EndpointConnections > 0

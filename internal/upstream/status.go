@@ -14,7 +14,9 @@ import (
 type UpstreamStatus struct {
 	ID        model.UpstreamID    `json:"id"`
 	Lists     []model.EndpointsID `json:"lists"`
-	Known     bool                `json:"known"` // false: no source has delivered its lists yet
+	Known     bool                `json:"known"`              // false: no source has delivered its lists yet
+	Pending   int                 `json:"pending,omitempty"`  // requests that wait because of a limit
+	Retrying  int64               `json:"retrying,omitempty"` // requests in their second or later try
 	Endpoints []EndpointStatus    `json:"endpoints"`
 }
 
@@ -67,7 +69,7 @@ func (h *Handle) Snapshot() UpstreamStatus {
 
 func (h *Handle) status() UpstreamStatus {
 	p := h.picker.Load()
-	out := UpstreamStatus{ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Endpoints: make([]EndpointStatus, 0, len(p.members))}
+	out := UpstreamStatus{ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Pending: h.waiting(), Retrying: h.gate.retries.Load(), Endpoints: make([]EndpointStatus, 0, len(p.members))}
 	turn := p.serving().endpoints
 	for _, e := range p.members {
 		l := e.live
@@ -76,7 +78,7 @@ func (h *Handle) status() UpstreamStatus {
 			Endpoint: e.Endpoint, Up: l.why() == "", Turn: slices.Contains(turn, e), Down: l.why(), Probe: l.probeError,
 			UpSince: l.since, InFlight: l.inFlight.Load(), Requests: l.requests.Load(), Failures: l.failures.Load(),
 			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open,
-			Ejected: l.until, Ejections: l.ejections, Latency: l.believed(),
+			Ejected: l.until, Ejections: l.ejections, Latency: e.believed(),
 		})
 	}
 	return out

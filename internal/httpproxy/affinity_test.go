@@ -358,3 +358,28 @@ func TestArmedRequestsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestSlowEndpointsGetLess: the engine measures where latency decides.
+func TestSlowEndpointsGetLess(t *testing.T) {
+	s := newStand(t, nil)
+	slowOne := newRecorder(t, func(c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readRequest(r); err != nil {
+				return
+			}
+			time.Sleep(30 * time.Millisecond)
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+		}
+	})
+	s.members("u", slowOne, named(t, "fast"))
+	s.over("all", "/", model.Upstream{ID: "u", Balance: model.Balance{Kind: model.PeakEWMA}})
+	s.publish()
+	c := s.dial()
+	got := map[string]int{}
+	for range 100 {
+		got[c.send(get("/")).receive("GET").body]++
+	}
+	if got["slow"] == 0 || got["slow"] > 5 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -225,7 +225,7 @@ func isIdempotent(method string) bool {
 }
 
 // exchange sends the request on a connection and passes the answer on. It ends the endpoint's pick and the connection
-// when it returns settled; otherwise it has closed the connection and nothing else.
+// when it returns settled or again; otherwise it has closed the connection and nothing else.
 func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempotent bool) outcome {
 	c := w.c
 	c.up.Store(up)
@@ -237,6 +237,7 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		return settled
 	}
 	kept := up.Requests > 0
+	w.answerBytes = 0 // of a try before
 	var began time.Time
 	if e.Measured() {
 		began = time.Now()

@@ -71,6 +71,7 @@ func confinements() []confinement {
 		{"golang.org/x/net/dns/dnsmessage", []string{"explain", "cli", "source/resolve"}, "it is for those who ask DNS"},
 		{"golang.org/x/net/ipv4", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
+		{"golang.org/x/net/http2", []string{"upstream"}, "a gRPC health probe is one call, framed here: no stack is needed"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
 		{"google.golang.org/grpc", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},

@@ -112,21 +112,20 @@ func (a *App) build() error {
 	if a.keys, err = newTicketFile(a.cfg.TLS, a.log); err != nil {
 		return err
 	}
-	roots, err := a.cfg.TLS.roots()
+	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
+		Overloaded: a.memory.RefusesConnections})
+	upstreams, err := a.upstreams()
 	if err != nil {
 		return err
 	}
-	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
-		Overloaded: a.memory.RefusesConnections})
-	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed, Roots: roots})
+	a.table = upstream.NewTable(upstreams)
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
 		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(),
-		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second), Handshake: a.cfg.TLS.Handshake.or(0), UpstreamTLS: a.cfg.TLS.UpstreamHandshake.or(0),
-			BodyArrival: time.Duration(a.cfg.Bodies.Arrival)},
+		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
 	})
 	if err != nil {
 		return err

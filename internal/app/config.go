@@ -24,6 +24,9 @@ type Config struct {
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
 	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
 	Bodies   Bodies    `json:"bodies,omitzero" doc:"what holds for the bodies of HTTP requests"`
+	Zone     string    `json:"zone,omitempty" doc:"where this process runs, for upstreams that prefer endpoints of their own zone; none: no preference"`
+	Affinity string    `json:"affinityKey,omitempty" doc:"file with 16 bytes or more that nobody can guess, the same on all replicas: affinity cookies then tell nothing even to who guesses addresses; none: a plain hash"`
+	Timeouts Timeouts  `json:"timeouts,omitzero" doc:"how long is waited, for what routes do not say themselves"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 

@@ -88,7 +88,7 @@ ingress:
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
 gateway: {http: "127.0.0.20:80", host: gateway.test, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
-bodies: {arrival: -1s, dir: /tmp, total: 5}
+bodies: {dir: /tmp, total: 5}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))

@@ -9,9 +9,8 @@ import (
 
 // Bodies says what holds for the bodies of requests.
 type Bodies struct {
-	Arrival Duration `json:"arrival,omitempty" doc:"how long all of a request body may take, and a millisecond more for each byte that has come; default 300s; negative: no bound"`
-	Dir     string   `json:"dir,omitempty" doc:"directory for bodies above 64 KiB that a filter wants whole: files without a name; default the system's for such files"`
-	Total   int      `json:"total,omitempty" doc:"MiB of such files at a time; a body that would make them more is answered 503; default 1024"`
+	Dir   string `json:"dir,omitempty" doc:"directory for bodies above 64 KiB that a filter wants whole: files without a name; default the system's for such files"`
+	Total int    `json:"total,omitempty" doc:"MiB of such files at a time; a body that would make them more is answered 503; default 1024"`
 }
 
 // Parsing is what listeners make of requests that servers read in more than one way. docs/strict.md has the reasons.

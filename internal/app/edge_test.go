@@ -2,7 +2,6 @@ package app
 
 import (
 	"testing"
-	"time"
 
 	"paifang/internal/httpproxy"
 	"paifang/internal/model"
@@ -17,7 +16,7 @@ ingress:
   hops: 2
   parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}
 gateway: {http: "127.0.0.20:80", service: "-", proxyFrom: [10.0.0.1/32], parsing: {underscores: allow}}
-bodies: {arrival: 5s, dir: /var/tmp, total: 7}
+bodies: {dir: /var/tmp, total: 7}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +36,7 @@ bodies: {arrival: 5s, dir: /var/tmp, total: 7}
 	if seen != 3 {
 		t.Errorf("%d listeners", seen)
 	}
-	if got := c.Bodies.spill(); got != (httpproxy.Spill{Dir: "/var/tmp", Total: 7 << 20}) || c.Bodies.Arrival.or(0) != 5*time.Second {
+	if got := c.Bodies.spill(); got != (httpproxy.Spill{Dir: "/var/tmp", Total: 7 << 20}) {
 		t.Errorf("%+v %+v", got, c.Bodies)
 	}
 }

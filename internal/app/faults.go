@@ -86,6 +86,7 @@ func (c *Config) faults() []fault {
 		f.say("log.accessFormat", "%q is none of json, combined", c.Log.AccessFormat)
 	}
 	f.limits(c)
+	c.Timeouts.check(f.say)
 	if c.Bodies.Total < 0 {
 		f.say("bodies.total", "%d is negative", c.Bodies.Total)
 	}

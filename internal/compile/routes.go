@@ -166,6 +166,10 @@ func (c *compiler) route(m model.Route) (*snapshot.Route, []model.Diagnostic) {
 		r.Reject = code
 		r.Action = model.Respond{Status: 503, Code: code}
 	}
+	if err := m.ValidateEffect(); err != nil {
+		d := invalid(m.Origin, err)
+		reject(d.Field, d.Code, d.Message)
+	}
 	for i, f := range m.Filters {
 		if code, err := c.check(f); err != nil {
 			reject(fmt.Sprintf("filters[%d]", i), code, err.Error())

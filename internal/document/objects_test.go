@@ -2,8 +2,10 @@ package document
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,7 +72,7 @@ func drawRoute(t *rapid.T) model.Route {
 		},
 		Rank: model.Rank{Order: small.Draw(t, "o"), Position: small.Draw(t, "p")}, Priority: small.Draw(t, "prio"),
 		Filters:  full(t, filter, "filters", 2),
-		Timeouts: model.Timeouts{Connect: span.Draw(t, "c"), Idle: span.Draw(t, "i")}, Default: rapid.Bool().Draw(t, "d"),
+		Timeouts: model.Timeouts{Connect: span.Draw(t, "c"), Idle: span.Draw(t, "i"), Request: span.Draw(t, "rq")}, Default: rapid.Bool().Draw(t, "d"),
 	}
 	for i := range r.Filters {
 		if len(r.Filters[i].Config) == 0 {
@@ -79,13 +81,48 @@ func drawRoute(t *rapid.T) model.Route {
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "action") {
 	case 0:
-		r.Action = model.Forward{Targets: full(t, target, "t", 3), Host: model.HostMode(word.Draw(t, "hm")), HostName: word.Draw(t, "hn"), Retry: model.Retry{Attempts: small.Draw(t, "a")}}
+		r.Action = model.Forward{Targets: full(t, target, "t", 3), Host: model.HostMode(word.Draw(t, "hm")), HostName: word.Draw(t, "hn"), Retry: drawRetry(t)}
 	case 1:
 		r.Action = model.Redirect{Status: small.Draw(t, "s"), Location: word.Draw(t, "l")}
 	case 2:
 		r.Action = model.Respond{Status: small.Draw(t, "s"), Code: model.Code(word.Draw(t, "co")), Body: word.Draw(t, "b")}
 	}
 	return r
+}
+
+var statuses = rapid.Custom(func(t *rapid.T) model.StatusRange {
+	from := rapid.IntRange(100, 599).Draw(t, "from")
+	return model.StatusRange{From: from, To: rapid.IntRange(from, 599).Draw(t, "to")}
+})
+
+func drawRetry(t *rapid.T) model.Retry {
+	return model.Retry{
+		Attempts: small.Draw(t, "a"), On: texts[model.RetryOn](t, "on"), Statuses: full(t, statuses, "st", 3), NonIdempotent: rapid.Bool().Draw(t, "ni"),
+		PerTry: span.Draw(t, "pt"), Backoff: model.Backoff{Base: span.Draw(t, "bb"), Most: span.Draw(t, "bm")},
+		Budget: model.RetryBudget{Percent: small.Draw(t, "bp"), Least: small.Draw(t, "bl")},
+	}
+}
+
+// drawSettings gives an upstream every setting it can have. A word may be empty, and a number none.
+func drawSettings(t *rapid.T, u *model.Upstream) {
+	part := rapid.Custom(func(t *rapid.T) model.HashPart {
+		return model.HashPart{From: model.HashSource(word.Draw(t, "f")), Name: word.Draw(t, "n"), Text: word.Draw(t, "t")}
+	})
+	field := rapid.Custom(func(t *rapid.T) model.Tag { return model.Tag{Name: word.Draw(t, "n"), Value: word.Draw(t, "v")} })
+	flag := rapid.Bool()
+	u.Balance = model.Balance{Kind: model.BalanceKind(word.Draw(t, "bk")), Hash: full(t, part, "bh", 3), Decay: span.Draw(t, "bd"), Panic: small.Draw(t, "bp")}
+	u.Affinity = model.Affinity{Mode: model.AffinityMode(word.Draw(t, "am")), Cookie: word.Draw(t, "ac"), Path: word.Draw(t, "ap"), Domain: word.Draw(t, "ad"),
+		MaxAge: span.Draw(t, "aa"), SameSite: word.Draw(t, "as"), Secure: word.Draw(t, "ae"), Scripts: flag.Draw(t, "aj"), Move: flag.Draw(t, "av")}
+	u.Zones = model.ZonePreference{Prefer: flag.Draw(t, "zp"), Enough: small.Draw(t, "ze"), Least: small.Draw(t, "zl")}
+	u.SlowStart = model.SlowStart{Window: span.Draw(t, "sw"), Minimum: small.Draw(t, "sm"), Aggression: small.Draw(t, "sa")}
+	h := &u.Health
+	h.Host, h.Headers, h.Expect, h.Service, h.Jitter = word.Draw(t, "hh"), full(t, field, "hf", 2), full(t, statuses, "he", 2), word.Draw(t, "hs"), small.Draw(t, "hj")
+	h.Timeout, h.Fall = span.Draw(t, "ht"), small.Draw(t, "hl")
+	u.Ejection = model.Ejection{Off: flag.Draw(t, "eo"), Failures: small.Draw(t, "ef"), GatewayErrors: small.Draw(t, "eg"), ServerErrors: small.Draw(t, "es"),
+		SuccessRate: model.SuccessRate{On: flag.Draw(t, "ro"), Deviations: small.Draw(t, "rd"), Requests: small.Draw(t, "rr"), Endpoints: small.Draw(t, "re")},
+		Interval:    span.Draw(t, "ei"), Base: span.Draw(t, "eb"), Most: span.Draw(t, "em"), Percent: small.Draw(t, "ep")}
+	u.Limits = model.Limits{Connections: small.Draw(t, "lc"), EndpointConnections: small.Draw(t, "le"), Requests: small.Draw(t, "lr"), Pending: small.Draw(t, "lp"),
+		Wait: span.Draw(t, "lw"), Retries: small.Draw(t, "lt")}
 }
 
 func drawObjects(t *rapid.T) model.Objects {
@@ -122,6 +159,7 @@ func drawObjects(t *rapid.T) model.Objects {
 			Dial:   model.Dial{From: addr.Draw(t, "f"), Proxy: model.ProxyV2},
 			TLS:    model.UpstreamTLS{Mode: model.TLSAlways, Name: word.Draw(t, "tn"), CA: word.Draw(t, "ca"), SkipVerify: rapid.Bool().Draw(t, "skip")},
 		})
+		drawSettings(t, &o.Upstreams[len(o.Upstreams)-1])
 		o.Endpoints = append(o.Endpoints, model.EndpointSet{List: model.EndpointsID{Keeper: "k", Name: name.Draw(t, "n")}, Revision: rapid.Uint64().Draw(t, "r"), Endpoints: full(t, endpoint, "eps", 3)})
 		o.Certificates = append(o.Certificates, model.Certificate{ID: model.CertificateID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"), Secret: "ns/name"})
 		o.TLSPolicies = append(o.TLSPolicies, model.TLSPolicy{ID: model.TLSPolicyID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"),
@@ -407,4 +445,50 @@ func FuzzSplitAndDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUpstreamsPage: the examples of the page are read as they stand, and no setting is missing on it.
+func TestUpstreamsPage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/upstreams.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	blocks := strings.Split(page, "```yaml\n")[1:]
+	for _, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		o, err := parseAll([]byte(b))
+		if err != nil || len(o.Upstreams)+len(o.Routes) == 0 {
+			t.Errorf("%v in\n%s", err, b)
+		}
+		for _, u := range o.Upstreams {
+			if err := u.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, r := range o.Routes {
+			if err := errors.Join(r.Validate(), r.ValidateEffect()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Error("the page has no examples")
+	}
+	for prefix, part := range map[string]any{
+		"balance.": model.Balance{}, "balance.hash[].": model.HashPart{}, "affinity.": model.Affinity{}, "zones.": model.ZonePreference{}, "slowStart.": model.SlowStart{},
+		"health.": model.HealthCheck{}, "ejection.": model.Ejection{}, "ejection.successRate.": model.SuccessRate{}, "limits.": model.Limits{},
+		"": model.Retry{}, "backoff.": model.Backoff{}, "budget.": model.RetryBudget{}, "\x00": model.Timeouts{},
+	} {
+		for _, name := range (typeCache{}).of(reflect.TypeOf(part)).names {
+			if prefix == "\x00" {
+				name = "| `" + name + "` |"
+			} else {
+				name = "`" + prefix + name
+			}
+			if !strings.Contains(page, name) {
+				t.Errorf("the page does not tell of %s", name)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -36,15 +37,30 @@ func (x *walker) balance() bool {
 		x.hop(hop, fmt.Sprintf("%s%s; its addresses are known while it runs", name, x.label(u)), source)
 		return false
 	}
-	if !next.IsValid() {
+	if !next.IsValid() && !state.Chance {
 		return x.nobody(hop, name, u, state, source)
 	}
 	cs, equal := candidates(state.Endpoints, next, address)
-	text := fmt.Sprintf("%s, %s, %s%s", name, x.readiness(u, state), balanceText(equal), x.choice(next.String(), cs, equal, x.done.exchangeTry()))
+	text := fmt.Sprintf("%s, %s, %s%s", name, x.readiness(u, state), state.balanceText(equal), x.choice(next.String(), cs, equal, x.done.exchangeTry()))
 	h := x.hop(hop, text+x.redSource(list), source)
 	h.Candidates, h.MS = cs, x.done.exchangeMS()
-	x.pod(endpointAt(state.Endpoints, next))
+	x.podOf(state, next)
 	return true
+}
+
+// podOf is who is at the address that is chosen, or at those that one is chosen from.
+func (x *walker) podOf(state Upstream, next netip.AddrPort) {
+	if next.IsValid() {
+		x.pod(endpointAt(state.Endpoints, next))
+		return
+	}
+	var names []string
+	for _, e := range state.Endpoints {
+		if e.Share > 0 {
+			names = append(names, cmp.Or(e.Name, e.Addr.String()))
+		}
+	}
+	x.hop("pod", "one of "+some(names, 4), "")
 }
 
 func address(e Endpoint) string { return e.Addr.String() }
@@ -112,13 +128,13 @@ func (x *walker) registryHops(u *model.Upstream, id model.EndpointsID, state Ups
 	}
 	text += " (" + x.copyOf(list) + ")"
 	x.hop("registry", text, source).Problem = list.Failed
-	if !next.IsValid() {
+	if !next.IsValid() && !state.Chance {
 		return x.nobody("endpoint", UpstreamName(u, true), u, state, "")
 	}
 	cs, equal := candidates(state.Endpoints, next, address)
-	h := x.hop("endpoint", balanceText(equal)+x.choice(next.String(), cs, equal, x.done.exchangeTry()), "")
+	h := x.hop("endpoint", state.balanceText(equal)+x.choice(next.String(), cs, equal, x.done.exchangeTry()), "")
 	h.Candidates, h.MS = cs, x.done.exchangeMS()
-	x.pod(endpointAt(state.Endpoints, next))
+	x.podOf(state, next)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"paifang/internal/model"
@@ -33,20 +34,31 @@ func candidates(all []Endpoint, chosen netip.AddrPort, name func(Endpoint) strin
 	return out, equal
 }
 
-func balanceText(equal bool) string {
-	if equal {
+// balanceText is the beginning of a line at which one of several is chosen.
+func (u Upstream) balanceText(equal bool) string {
+	switch {
+	case u.Balance != "":
+		return u.Balance + ": "
+	case equal:
 		return "round robin: "
 	}
 	return "weighted round robin: "
 }
 
-// choice is the end of a line at which one of several is chosen. Shares are told where they differ.
+// choice is the end of that line. Shares are told where they differ, and where nobody can say who is next.
 func (x *walker) choice(chosen string, cs []Candidate, equal bool, t took) string {
 	verb := "next is "
 	if t.ok {
 		verb = "took "
 	}
 	text := verb + chosen
+	if !slices.ContainsFunc(cs, func(c Candidate) bool { return c.Chosen }) && !t.ok {
+		var all []string
+		for _, c := range cs {
+			all = append(all, fmt.Sprintf("%s (%s)", c.Name, percent(c.Share)))
+		}
+		return "next is one of " + some(all, 4)
+	}
 	var others []string
 	for _, c := range cs {
 		switch {
@@ -69,6 +81,25 @@ func (x *walker) choice(chosen string, cs []Candidate, equal bool, t took) strin
 		text += fmt.Sprintf(", %s to connect", millisOf(t.ms))
 	}
 	return text
+}
+
+// anyNode goes on with one of the nodes among which chance decides: all serve alike, and what one does is what any does.
+func (x *walker) anyNode(u Upstream, text, source string) bool {
+	cs, equal := candidates(u.Endpoints, netip.AddrPort{}, x.nodeName)
+	x.hop("slb", text+", "+u.balanceText(equal)+x.choice("", cs, equal, took{}), source).Candidates = cs
+	for _, e := range u.Endpoints {
+		if e.Share <= 0 {
+			continue
+		}
+		behind, ok := x.w.listenerAt(e.Addr)
+		if !ok {
+			return x.end("node", fmt.Sprintf("%s is no listener of ours", e.Addr), "", "what is there decides")
+		}
+		x.serving = &behind
+		x.hop("node", fmt.Sprintf("%s or one like it", nodeOf(behind)), x.w.at(behind.Origin))
+		return true
+	}
+	return false
 }
 
 func counted(n int, one, many string) string {

@@ -231,12 +231,15 @@ func (x *walker) choseNode(u Upstream, next netip.AddrPort, source string) bool 
 	if len(down) > 0 {
 		text += " (" + some(down, 3) + ")"
 	}
+	if !next.IsValid() && u.Chance {
+		return x.anyNode(u, text, source)
+	}
 	if !next.IsValid() {
 		return x.end("slb", text+": nobody to lead to", source, "no answer: the SLB closes the connection")
 	}
 	chosen := x.nodeName(endpointAt(u.Endpoints, next))
 	cs, equal := candidates(u.Endpoints, next, x.nodeName)
-	h := x.hop("slb", text+", "+balanceText(equal)+x.choice(chosen, cs, equal, x.done.passageTry()), source)
+	h := x.hop("slb", text+", "+u.balanceText(equal)+x.choice(chosen, cs, equal, x.done.passageTry()), source)
 	h.Candidates, h.MS = cs, x.done.passageMS()
 	behind, ok := x.w.listenerAt(next)
 	if !ok {

@@ -46,15 +46,33 @@ func (l Live) Upstream(id model.UpstreamID, _ string) (Upstream, bool) {
 			Healthy: e.Up, Why: whyDown(e), Open: int(e.InFlight), Since: e.UpSince,
 		})
 	}
-	if next, err := h.Peek(1); err == nil && len(next) > 0 {
+	out.Balance = balanceOf(u, h)
+	out.Chance = len(shares) > 1 && (u.Balance.Kind.Chance() || u.Balance.Kind.Hashes() || u.Affinity.Mode == model.Balanced)
+	if next, err := h.Peek(1); err == nil && len(next) > 0 && !out.Chance {
 		out.Next = next[0].Addr
 	}
 	return out, true
 }
 
+// balanceOf is how an endpoint is chosen, in words; empty for turns alone.
+func balanceOf(u *model.Upstream, h *upstream.Handle) string {
+	cookie := h.Affinity().Cookie
+	switch {
+	case u.Affinity.Mode == model.Balanced:
+		return "ring hash by a key in cookie " + cookie
+	case u.Affinity.Mode == model.Persistent:
+		return "as cookie " + cookie + " says, others " + u.Balance.String()
+	case u.Balance.Kind == model.RoundRobin:
+		return ""
+	}
+	return u.Balance.String()
+}
+
 // whyDown is what stands against an endpoint.
 func whyDown(e upstream.EndpointStatus) string {
 	switch {
+	case !e.Ejected.IsZero():
+		return string(e.Down) + " until " + e.Ejected.UTC().Format("15:04:05Z")
 	case e.Probe != "" && !e.Up:
 		return e.Probe
 	case !e.Up:

@@ -32,7 +32,9 @@ type Upstreams interface {
 type Upstream struct {
 	Known     bool           `json:"known"` // at least one set of addresses was delivered, or its sources are synced
 	Endpoints []Endpoint     `json:"endpoints"`
-	Next      netip.AddrPort `json:"next,omitzero"` // what the next request would get; zero = nothing can be picked
+	Next      netip.AddrPort `json:"next,omitzero"`     // what the next request would get; zero = nothing can be picked, or Chance
+	Balance   string         `json:"balance,omitempty"` // how one is chosen; empty = by turns, as their shares are
+	Chance    bool           `json:"chance,omitempty"`  // chance, or what is in a request, decides among those with a share
 }
 
 // Endpoint is one address with what its sources say and what was observed here.

@@ -24,7 +24,7 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	}
 	w.printRequest()
 	c := w.c
-	c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+	c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
 	n, err := w.writeRequest(up)
 	if c.watch.leave() {
 		return n, errLate
@@ -113,14 +113,13 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 // pace bound the wait.
 func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	c := w.c
-	deadline := c.plane.in(w.answerTime())
 	if s := w.stream; s != nil && !s.finished.Load() {
-		c.watch.enter(awaiting, never)
+		c.watch.enter(awaiting, w.tryEnd)
 		if s.finished.Load() {
-			c.watch.extend(awaiting, deadline)
+			c.watch.extend(awaiting, w.by(w.answerTime()))
 		}
 	} else {
-		c.watch.enter(awaiting, deadline)
+		c.watch.enter(awaiting, w.by(w.answerTime()))
 	}
 	n, err := up.Stream.Read(into)
 	if c.watch.leave() {

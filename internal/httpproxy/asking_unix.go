@@ -58,13 +58,13 @@ func (w *work) askTurn(fd uintptr) bool {
 			a.err = errStale
 			return true
 		}
-		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
 		a.taken, a.err = w.writeRequest(a.up)
 		if c.watch.leave() {
 			a.err = errLate
 		}
 		a.sent = true
-		c.watch.enter(awaiting, c.plane.in(w.answerTime()))
+		c.watch.enter(awaiting, w.by(w.answerTime()))
 		return a.err != nil
 	}
 	return !w.receive(int(fd))

@@ -24,6 +24,8 @@ type boundRoute struct {
 	targets  []boundTarget
 	shares   int // of all targets
 	refuse   model.Code
+	further  int  // tries after the first
+	sticky   bool // a client may be bound to one of several targets
 	counters *routeCounters
 
 	users   atomic.Int64 // requests, and one while a table has it
@@ -137,6 +139,8 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 			out.name = r.Host
 		}
 	}
+	out.further = furtherOf(&forward.Retry)
+	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(forward.Retry.PerTry)))
 	equal := true
 	for _, t := range forward.Targets {
 		equal = equal && t.Weight == 0
@@ -147,7 +151,9 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		}
 		out.shares += max(t.Weight, 1)
 		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares, b.plane.counters.upstream(r.Upstreams[i].ID)})
+		out.sticky = out.sticky || r.Upstreams[i].Affinity.Mode != model.NoAffinity
 	}
+	out.sticky = out.sticky && len(out.targets) > 1
 	if len(out.targets) == 0 {
 		out.refuse = CodeNoTarget
 	}

@@ -68,9 +68,9 @@ type Timeouts struct {
 	RequestHead   time.Duration // from the first byte of a request to the end of its head; default 10 s
 	Idle          time.Duration // of a client connection between two requests; default 75 s
 	RequestBody   time.Duration // between two parts of a request body; default 60 s
-	BodyArrival   time.Duration // for all of a request body, and a millisecond more for each byte of it that has come; default 300 s, negative = no bound
 	Connect       time.Duration // to an endpoint, one try; default 1 s: endpoints are in the same network
 	UpstreamTLS   time.Duration // the handshake with an endpoint, after it; default 5 s
+	Request       time.Duration // from the head of a request to the head of its answer, see work.expiry; default 300 s, negative = no bound
 	Response      time.Duration // from the end of the request to the head of the answer; default 60 s
 	ResponseBody  time.Duration // between two parts of an answer; default 60 s
 	Write         time.Duration // until a client, or an upstream, takes the next part; default 60 s
@@ -100,9 +100,9 @@ func (c *Config) setDefaults() {
 	setDefault(&t.RequestHead, 10*time.Second)
 	setDefault(&t.Idle, 75*time.Second)
 	setDefault(&t.RequestBody, time.Minute)
-	setDefault(&t.BodyArrival, 300*time.Second)
 	setDefault(&t.Connect, time.Second)
 	setDefault(&t.UpstreamTLS, 5*time.Second)
+	setDefault(&t.Request, 300*time.Second)
 	setDefault(&t.Response, time.Minute)
 	setDefault(&t.ResponseBody, time.Minute)
 	setDefault(&t.Write, time.Minute)
@@ -121,8 +121,8 @@ func setDefault[T comparable](field *T, value T) {
 // tick is how often the sweeper looks: often enough for the shortest timeout.
 func (t *Timeouts) tick() time.Duration {
 	shortest := min(t.Handshake, t.RequestHead, t.Idle, t.RequestBody, t.Response, t.ResponseBody, t.Write, t.Upgraded, t.RetiredStream)
-	if t.BodyArrival > 0 {
-		shortest = min(shortest, t.BodyArrival)
+	if t.Request > 0 {
+		shortest = min(shortest, t.Request)
 	}
 	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
 }

@@ -29,9 +29,10 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	if w.stream != nil && !w.stream.finished.Load() && w.spool.file == nil {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
-	reusable := x.Response.KeepAlive && !w.doubtful()
+	reusable, status := x.Response.KeepAlive && !w.doubtful(), x.Response.Status // as they came: filters may change the answer
 	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
 	w.route.chain.Response(x)
+	w.stick(e)
 	w.reframe()
 	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
 	code := w.relay(up)
@@ -53,10 +54,12 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		up.Close()
 	}
 	switch code {
-	case CodeUpstreamReset, CodeUpstreamTimeout, CodeUpstreamProtocol:
+	case CodeUpstreamReset, CodeUpstreamProtocol:
 		e.Done(upstream.Failed)
+	case CodeUpstreamTimeout:
+		e.Done(upstream.Broken) // a stream may have nothing to say for so long
 	default:
-		e.Done(upstream.Succeeded)
+		e.Done(upstream.ResultOf(status))
 	}
 	if untold {
 		w.began, w.status, w.sent = false, 0, 0

@@ -103,10 +103,10 @@ func TestKeptConnectionThatDies(t *testing.T) {
 	}
 	// What is not idempotent is not sent twice: it has reached the endpoint.
 	r := c.send(post("/", "x", "Content-Length: 1")).receive("POST")
-	if !strings.HasPrefix(r.status, "HTTP/1.1 502") || r.head["x-paifang-reason"] != "upstream-reset" {
+	if !strings.HasPrefix(r.status, "HTTP/1.1 502") || r.head["x-paifang-reason"] != "kept-closed" {
 		t.Errorf("%+v", r)
 	}
-	if a := s.last(6); a.Status != 502 || a.Reason != "upstream-reset" || a.Endpoint.String() != rec.Addr().String() || a.Tries != 1 {
+	if a := s.last(6); a.Status != 502 || a.Reason != "kept-closed" || a.Endpoint.String() != rec.Addr().String() || a.Tries != 1 {
 		t.Errorf("%+v", a)
 	}
 	n := 0
@@ -464,7 +464,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestDrippedBodyIsCut(t *testing.T) {
-	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.BodyArrival = 200 * time.Millisecond })
+	s, rec := simple(t, echo, func(s *stand, c *Config) { short(s, c); c.Timeouts.Request = 200 * time.Millisecond })
 	c := s.dial().send(post("/", "", "Content-Length: 60000"))
 	began := time.Now()
 	for time.Since(began) < 10*time.Second {

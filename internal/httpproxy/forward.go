@@ -9,9 +9,6 @@ import (
 	"paifang/internal/upstream"
 )
 
-// defaultTries is how many further endpoints are tried where a route does not say.
-const defaultTries = 2
-
 // codeKeptLost counts requests that a kept connection failed, and that are sent again on a new one.
 const codeKeptLost model.Code = "kept-connection-lost"
 
@@ -23,30 +20,41 @@ const (
 	unsent                  // nothing reached the endpoint: another may be tried
 	spoilt                  // a kept connection was known to be of no use: the same endpoint, on another one
 	lostRace                // a kept connection died before a byte of the answer: the same endpoint, on a new connection
+	again                   // the route says that what came of it is not the end, and the next endpoint is chosen
 )
 
-// forward sends the request to an endpoint of the route's upstream, to another if the first cannot be reached.
+// codeAgain is what try returns for again.
+const codeAgain model.Code = "again"
+
+// forward sends the request to an endpoint of the route's upstream, and again, where that is safe or the route says so.
 func (w *work) forward() {
 	if w.route.forward.Target == model.TargetReceived {
 		w.x.Request.SendAsReceived()
 	}
-	w.handle = w.route.choose()
+	w.handle = w.choose()
+	w.tryEnd = never
 	whole, ok := w.takeBody()
 	if !ok {
 		return
 	}
-	further := defaultTries
-	if n := w.route.forward.Retry.Attempts; n != 0 {
-		further = min(max(n, 0), maxTries-1)
+	w.held = whole
+	w.aim()
+	if err := w.handle.Enter(w.c.plane.ctx); err != nil {
+		w.cannotPick(err, "")
+		return
 	}
+	w.send(whole)
+	w.handle.Leave()
+	if w.counted {
+		w.handle.Once()
+	}
+}
+
+// send makes one try after the other until the request is settled.
+func (w *work) send(whole bool) {
 	var last model.Code // why the try before failed
-	for w.tries <= further {
-		e, err := w.handle.Pick(upstream.Hint{Tried: w.tried[:w.tries]})
-		if err == upstream.ErrUnknown && w.tries == 0 {
-			if err = w.handle.Wait(w.c.plane.ctx); err == nil {
-				e, err = w.handle.Pick(upstream.Hint{})
-			}
-		}
+	for {
+		e, err := w.pick()
 		if err != nil {
 			w.cannotPick(err, last)
 			return
@@ -54,20 +62,56 @@ func (w *work) forward() {
 		if last != "" {
 			w.retried(last)
 		}
-		w.tried[w.tries] = e
+		w.tried[w.passed] = e
+		w.passed++
 		w.tries++
 		w.x.Endpoint, w.pod = e.Addr, e.Name
 		switch code := w.try(e, whole); code {
 		case "":
 			return
+		case codeAgain:
+			last = w.why
+			if !w.pause() {
+				return
+			}
+			continue
 		case upstream.CodeConnectCancelled:
 			w.own(503, CodeShutdown)
+			return
+		case CodeExchangeTimeout:
+			w.own(504, code)
 			return
 		default:
 			last = code
 		}
+		if w.tries > w.route.further {
+			w.own(statusOf(last), last)
+			return
+		}
+		if err := w.count(true); err != nil {
+			w.cannotPick(err, "")
+			return
+		}
 	}
-	w.own(statusOf(last), last)
+}
+
+// pick returns the endpoint of the next try.
+func (w *work) pick() (*upstream.Endpoint, error) {
+	if e := w.next; e != nil {
+		w.next = nil
+		return e, nil
+	}
+	w.hint.Tried = w.tried[:w.passed]
+	e, err := w.handle.Pick(w.hint)
+	if err == upstream.ErrUnknown && w.tries == 0 {
+		if err = w.handle.Wait(w.c.plane.ctx); err == nil {
+			e, err = w.handle.Pick(w.hint)
+		}
+	}
+	if err == upstream.ErrAllTried && w.route.forward.Retry.Allows(model.RetryConnect) {
+		e, err = w.startOver()
+	}
+	return e, err
 }
 
 // cannotPick answers when no endpoint is left: with why the last one failed, if one was tried.
@@ -86,9 +130,9 @@ func (w *work) cannotPick(err error, last model.Code) {
 // statusOf is the status for an endpoint that could not be reached.
 func statusOf(code model.Code) int {
 	switch code {
-	case upstream.CodeConnectTimeout, upstream.CodeTLSTimeout:
+	case upstream.CodeConnectTimeout, upstream.CodeTLSTimeout, CodeTryTimeout:
 		return 504
-	case upstream.CodeConnectLocal:
+	case upstream.CodeConnectLocal, upstream.CodeConnectionLimit:
 		return 503
 	}
 	return 502
@@ -99,6 +143,7 @@ func statusOf(code model.Code) int {
 func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	w.setHost(e)
 	o := w.dialOptions()
+	w.beginTry()
 	idempotent := isIdempotent(w.x.Request.Method)
 	for kept := e.GetFor(o.Name); kept != nil; kept = e.GetFor(o.Name) {
 		w.kept++
@@ -108,6 +153,8 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 		case spoilt:
 			w.kept--
 			continue
+		case again:
+			return codeAgain
 		case unsent, lostRace:
 			w.retried(codeKeptLost)
 		}
@@ -115,25 +162,41 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	}
 	w.dialled++
 	began := time.Now()
-	fresh, err := e.Dial(w.c.plane.ctx, o)
+	fresh, err := w.dial(e, o)
 	w.connect += time.Since(began)
 	if err != nil {
-		code := upstream.CodeConnectFailed
-		if u, ok := errors.AsType[*upstream.Error](err); ok {
-			code = u.Code
-		}
-		if code == upstream.CodeConnectCancelled || code == upstream.CodeConnectLocal {
-			e.Done(upstream.Abandoned)
-		} else {
-			e.Done(upstream.Failed)
-		}
-		return code
+		return w.dialFailed(e, err)
 	}
-	if w.exchange(e, fresh, whole, idempotent) == settled {
+	switch w.exchange(e, fresh, whole, idempotent) {
+	case settled:
 		return ""
+	case again:
+		return codeAgain
+	case unsent, lostRace:
 	}
 	e.Done(upstream.Failed)
 	return CodeUpstreamReset
+}
+
+// dialFailed ends the pick of an endpoint that there is no connection to, and returns why.
+func (w *work) dialFailed(e *upstream.Endpoint, err error) model.Code {
+	code := upstream.CodeConnectFailed
+	if u, ok := errors.AsType[*upstream.Error](err); ok {
+		code = u.Code
+	}
+	if code == upstream.CodeConnectCancelled && w.c.plane.ctx.Err() == nil {
+		if code = w.lateCode(); code != CodeExchangeTimeout { // in time for another, of which the route allows for as long
+			e.Done(upstream.Failed)
+			return CodeTryTimeout
+		}
+	}
+	switch code {
+	case upstream.CodeConnectCancelled, upstream.CodeConnectLocal, upstream.CodeConnectionLimit, CodeExchangeTimeout:
+		e.Done(upstream.Abandoned)
+	default:
+		e.Done(upstream.Failed)
+	}
+	return code
 }
 
 func (w *work) dialOptions() upstream.DialOptions {
@@ -167,7 +230,7 @@ func isIdempotent(method string) bool {
 }
 
 // exchange sends the request on a connection and passes the answer on. It ends the endpoint's pick and the connection
-// when it returns settled; otherwise it has closed the connection and nothing else.
+// when it returns settled or again; otherwise it has closed the connection and nothing else.
 func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempotent bool) outcome {
 	c := w.c
 	c.up.Store(up)
@@ -180,6 +243,11 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 	}
 	kept := up.Requests > 0
 	w.stream = nil
+	w.answerBytes = 0 // of a try before
+	var began time.Time
+	if e.Measured() {
+		began = time.Now()
+	}
 	n, err := w.ask(up, whole && w.spool.file == nil)
 	if err == errStale {
 		c.up.Store(nil)
@@ -202,6 +270,13 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		err = w.awaitAnswer(up)
 	}
 	if err == nil {
+		if e.Measured() {
+			e.Observe(time.Since(began))
+		}
+		if w.tries <= w.route.further && w.again(w.x.Response.Status) {
+			w.discard(e, up, n)
+			return again
+		}
 		w.deliver(e, up)
 		return settled
 	}
@@ -217,6 +292,15 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 		if kept && whole && idempotent {
 			return lostRace
 		}
+	}
+	if w.repeats(e, err, broke, n) {
+		return again
+	}
+	if broke && kept && !c.left.Load() && !c.cut.Load() && (w.stream == nil || w.stream.code == "") {
+		e.Count(int64(n), 0)
+		e.Done(upstream.Broken)
+		w.own(502, CodeKeptClosed)
+		return settled
 	}
 	e.Count(int64(n), 0)
 	w.failed(e, err)
@@ -245,8 +329,13 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)
 	case errors.Is(err, errLate), s != nil && s.late:
-		e.Done(upstream.Failed)
-		w.own(504, CodeUpstreamTimeout)
+		code := w.lateCode()
+		if code == CodeExchangeTimeout {
+			e.Done(upstream.Broken) // what took so long may have been another endpoint, or the client
+		} else {
+			e.Done(upstream.Failed)
+		}
+		w.own(504, code)
 	case errors.Is(err, errUnasked):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpgradeRefused)

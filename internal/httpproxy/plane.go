@@ -27,7 +27,7 @@ type Plane struct {
 	binder   *binder
 	instance string
 	began    time.Time
-	tick     time.Duration   // between two sweeps
+	tick     atomic.Int64    // between two sweeps, in nanoseconds
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	sweeper  sync.WaitGroup
@@ -69,7 +69,7 @@ func New(cfg Config) (*Plane, error) {
 		return w
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.tick = cfg.Timeouts.tick()
+	p.tick.Store(int64(cfg.Timeouts.tick()))
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
 	return p, nil

@@ -21,7 +21,6 @@ func (w *work) takeBody() (whole, ok bool) {
 	if w.whole {
 		return true, true
 	}
-	w.due = w.c.plane.in(w.c.plane.cfg.Timeouts.BodyArrival)
 	r := &w.x.Request
 	if r.Body == http1.SizedBody {
 		return w.takeSized(r.ContentLength)
@@ -69,12 +68,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 // partDue is when the next part of the body must be there: a while after the one before, and in time for the whole. A
 // client that drips is cut; one that sends a kilobyte a second is not, however long its body is.
 func (w *work) partDue() int64 {
-	t := &w.c.plane.cfg.Timeouts
-	due := w.c.plane.in(t.RequestBody)
-	if t.BodyArrival > 0 {
-		due = min(due, w.due+w.size)
-	}
-	return due
+	return min(w.c.plane.in(w.c.plane.cfg.Timeouts.RequestBody), w.expiry())
 }
 
 // use counts bytes of a sized body.

@@ -115,6 +115,7 @@ func (w *work) dispatch() {
 		return
 	}
 	w.route = b
+	w.expires = w.c.plane.until(b.route.Timeouts.Request, w.c.plane.cfg.Timeouts.Request)
 	x.Bind(b.route)
 	if b.refuse != "" {
 		w.own(503, b.refuse)

@@ -33,7 +33,7 @@ func drip(t *testing.T, c net.Conn, text string) time.Duration {
 func TestSlowClients(t *testing.T) {
 	quick := func(s *stand, c *Config) {
 		short(s, c)
-		c.Timeouts.RequestBody, c.Timeouts.BodyArrival = 5*time.Second, 150*time.Millisecond
+		c.Timeouts.RequestBody, c.Timeouts.Request = 5*time.Second, 150*time.Millisecond
 	}
 	for what, c := range map[string]struct {
 		first, rest string
@@ -80,9 +80,9 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// TestSteadyUploadIsNotCut: a body that takes longer than Timeouts.BodyArrival goes on as long as it flows.
+// TestSteadyUploadIsNotCut: a body that takes longer than Timeouts.Request goes on as long as it flows.
 func TestSteadyUploadIsNotCut(t *testing.T) {
-	s, _ := simple(t, echo, func(_ *stand, c *Config) { c.Timeouts.BodyArrival = 50 * time.Millisecond })
+	s, _ := simple(t, echo, func(_ *stand, c *Config) { c.Timeouts.Request = 50 * time.Millisecond })
 	const parts, size = 30, 10_000
 	c := s.dial().send(post("/", "", fmt.Sprintf("Content-Length: %d", parts*size)))
 	began := time.Now()

@@ -123,7 +123,6 @@ func (w *work) Gather(limit int64) filter.Verdict {
 	case x.Request.Body == http1.SizedBody && x.Request.ContentLength > limit:
 		return x.TooLarge()
 	}
-	w.due = w.c.plane.in(w.c.plane.cfg.Timeouts.BodyArrival)
 	for !w.whole {
 		if len(w.pending) == 0 {
 			if !w.goOn() {

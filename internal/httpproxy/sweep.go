@@ -11,7 +11,30 @@ const peekEach = time.Second
 
 // in is the plane's clock in so much time, rounded so that no wait is shorter than it should be.
 func (p *Plane) in(d time.Duration) int64 {
-	return p.clock.Load() + (d + p.tick).Milliseconds()
+	return p.clock.Load() + (d + time.Duration(p.tick.Load())).Milliseconds()
+}
+
+// shortestTick bounds how often the sweeper looks because of what a route says.
+const shortestTick = 20 * time.Millisecond
+
+// hurry has the sweeper look often enough for a route's shortest timeout. It goes on so when the route is gone: routes of this
+// kind come back.
+func (p *Plane) hurry(shortest time.Duration) {
+	want := int64(max(shortest/4, shortestTick))
+	for {
+		was := p.tick.Load()
+		if want >= was || p.tick.CompareAndSwap(was, want) {
+			return
+		}
+	}
+}
+
+// timeLimit is a timeout of a route, or a long time where it says none.
+func timeLimit(d time.Duration) time.Duration {
+	if d <= 0 {
+		return time.Hour
+	}
+	return d
 }
 
 // date is the Date field of answers of our own (RFC 9110, 6.6.1).
@@ -27,7 +50,8 @@ func (p *Plane) tell(now time.Time) {
 
 // sweep is the goroutine that keeps the time and ends waits that take too long.
 func (p *Plane) sweep() {
-	tick := time.NewTicker(p.tick)
+	each := p.tick.Load()
+	tick := time.NewTicker(time.Duration(each))
 	defer tick.Stop()
 	var peeked time.Time
 	var ports []*port
@@ -37,6 +61,10 @@ func (p *Plane) sweep() {
 		case <-p.ctx.Done():
 			return
 		case now = <-tick.C:
+		}
+		if n := p.tick.Load(); n != each {
+			each = n
+			tick.Reset(time.Duration(each))
 		}
 		p.tell(now)
 		ms := p.clock.Load()

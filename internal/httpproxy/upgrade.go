@@ -22,6 +22,7 @@ func (w *work) upgrade(e *upstream.Endpoint, up *upstream.Conn) {
 		e.Done(upstream.Succeeded)
 	}()
 	w.route.chain.Response(x)
+	w.stick(e)
 	w.out = http1.AppendResponse(w.out[:0], &x.Response, http1.Upgrading)
 	w.out = append(w.out, w.rest...)
 	w.beginAnswer()

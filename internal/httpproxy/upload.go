@@ -48,7 +48,7 @@ func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
 		return
 	}
 	// From now on the answer is due. If the upstream did not take the body, it may have answered before.
-	w.c.watch.extend(awaiting, w.c.plane.in(w.answerTime()))
+	w.c.watch.extend(awaiting, w.by(w.answerTime()))
 }
 
 // copyBody sends the body, part by part. Only faults of the client are noted in s.
@@ -86,7 +86,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		if len(part) == 0 {
 			continue
 		}
-		c.upload.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		c.upload.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
 		_, err = up.Stream.Write(part)
 		if c.upload.leave() {
 			err, s.late = errLate, true

@@ -50,7 +50,6 @@ type job struct {
 	headErr error // why the head is none
 	asked         // filters change what is sent on, and the log is about what was decided on
 
-	due      int64 // when the request body must be there, before what its bytes add, by the plane's clock
 	size     int64 // request body bytes from the client
 	sent     int64 // response body bytes to the client
 	began    bool  // the answer has begun: no other can be given
@@ -61,6 +60,16 @@ type job struct {
 	ours     bool  // the answer is of our own
 	stream   *uploadState
 	spool    spool // the request body, where a filter has asked for all of it
+
+	hint    upstream.Hint      // what decides where the request goes
+	unbound bool               // hint.Key is a new one, which the client is not bound to yet
+	next    *upstream.Endpoint // picked for the next try
+	passed  int                // endpoints in tried
+	held    bool               // the request body is held whole, so that it can be sent again
+	counted bool               // as a request that is tried again
+	why     model.Code         // the try before was not the end
+	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
+	tryEnd  int64              // when this try is
 
 	tries   int
 	status  int   // sent; 0 = nothing was
@@ -90,7 +99,7 @@ func (p *Plane) giveWork(w *work) {
 		p.blocks.give(w.block)
 	}
 	w.spool.release(p)
-	clear(w.tried[:w.tries])
+	clear(w.tried[:max(w.passed, 1)])
 	clear(w.vector[:])
 	w.rec = telemetry.Access{}
 	w.out, w.framed = trimmed(w.out), trimmed(w.framed)
@@ -172,8 +181,8 @@ func (w *work) record() {
 	case x.Code != "":
 		set.broken.Add(w.shard, x.Code)
 	}
-	if w.tries > 0 {
-		w.tried[w.tries-1].Answered(w.shard, w.status, cmp.Or(r.FirstByte, took))
+	if w.passed > 0 {
+		w.tried[w.passed-1].Answered(w.shard, w.status, cmp.Or(r.FirstByte, took))
 	}
 	w.c.plane.cfg.Recorder.Record(r)
 }

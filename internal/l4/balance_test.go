@@ -240,3 +240,55 @@ func TestAListNotYetDeliveredIsWaitedFor(t *testing.T) {
 	b.endpoints(n.addr)
 	greeted(t, c, "node-1")
 }
+
+// TestOneClientStaysAtOneNode: a hash of the client's address, whatever its port.
+func TestOneClientStaysAtOneNode(t *testing.T) {
+	needOwnAddresses(t)
+	var addrs []netip.AddrPort
+	for _, name := range []string{"node-1", "node-2", "node-3"} {
+		addrs = append(addrs, newNode(t, name, "127.0.0.11:0", fromBalancer).addr)
+	}
+	b := newBalancer(t, Config{}, func(b *balancer) {
+		asSLB(b)
+		b.up.Health = model.HealthCheck{}
+		b.up.Balance = model.Balance{Kind: model.Maglev, Hash: []model.HashPart{{From: model.HashClient}}}
+	})
+	b.endpoints(addrs...)
+	n := 0
+	node := func(from string) netip.AddrPort {
+		c := dial(t, b.addr(), from)
+		greeted(t, c, "node-")
+		c.Close()
+		n++
+		return b.records.last(t, n).Endpoint
+	}
+	used := map[netip.AddrPort]bool{}
+	for i := range 20 {
+		from := fmt.Sprintf("127.0.0.%d", 100+i)
+		first := node(from)
+		used[first] = true
+		if again := node(from); again != first {
+			t.Errorf("%s was led to %v, then to %v", from, first, again)
+		}
+	}
+	if len(used) < 2 {
+		t.Errorf("20 clients were led to %v", used)
+	}
+}
+
+func TestConnectionsOverALimitAreClosed(t *testing.T) {
+	n := newNode(t, "node-1", "127.0.0.1:0")
+	b := newBalancer(t, Config{}, func(b *balancer) { b.up.Limits = model.Limits{Connections: 1} })
+	b.endpoints(n.addr)
+	held := dial(t, b.addr(), "")
+	greeted(t, held, "node-1")
+	if err := once(b.addr()); err == nil {
+		t.Error("a second connection stands")
+	}
+	if r := b.records.last(t, 1); r.Reason != "request-limit" || r.Tries != 0 {
+		t.Errorf("recorded %+v", r)
+	}
+	held.Close()
+	b.records.last(t, 2)
+	eventually(t, "room again", func() bool { return once(b.addr()) == nil })
+}

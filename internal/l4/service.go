@@ -154,6 +154,9 @@ func (s *service) run(x *session) {
 		s.failed.Add(1)
 		x.reset()
 	}
+	if x.entered {
+		s.upstream.Leave()
+	}
 	s.sent.Add(x.sent)
 	s.received.Add(x.received)
 	x.record()

@@ -23,6 +23,7 @@ type session struct {
 	client         *listener.Conn
 	endpoint       *upstream.Endpoint // the last one tried
 	tries          int
+	entered        bool // it counts for the limits of the upstream
 	connecting     time.Duration
 	sent, received int64 // bytes to and from the endpoint
 	began          time.Time
@@ -52,14 +53,21 @@ func (x *session) connect() bool {
 	if !ok {
 		return false
 	}
+	if err := s.upstream.Enter(ctx); err != nil {
+		return x.fail(codeOf(err))
+	}
+	x.entered = true
+	var hint upstream.Hint
+	hint.Key, hint.Keyed = s.upstream.Key(x)
 	o := upstream.DialOptions{Timeout: cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort()), Raw: true}
 	var room [4]*upstream.Endpoint
 	tried := room[:0]
 	var last model.Code // why the last one tried failed
 	for {
-		e, err := s.upstream.Pick(upstream.Hint{Tried: tried})
+		hint.Tried = tried
+		e, err := s.upstream.Pick(hint)
 		if errors.Is(err, upstream.ErrUnknown) && s.upstream.Wait(ctx) == nil {
-			e, err = s.upstream.Pick(upstream.Hint{Tried: tried})
+			e, err = s.upstream.Pick(hint)
 		}
 		if err != nil {
 			if last == "" {
@@ -77,11 +85,23 @@ func (x *session) connect() bool {
 		case upstream.CodeConnectCancelled, upstream.CodeConnectLocal:
 			e.Done(upstream.Abandoned)
 			return x.fail(code)
+		case upstream.CodeConnectionLimit:
+			e.Done(upstream.Abandoned)
+			tried, last = append(tried, e), code
 		default:
 			e.Done(upstream.Failed)
 			tried, last = append(tried, e), code
 		}
 	}
+}
+
+// KeyPart takes the client's address into a key: nothing else is known of a connection.
+func (x *session) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
+	if p.From != model.HashClient {
+		return k, false
+	}
+	b := x.client.Client.Addr().As16()
+	return k.Add(string(b[:])), true
 }
 
 func codeOf(err error) model.Code {
@@ -135,7 +155,7 @@ func (x *session) carry() {
 	result := upstream.Succeeded
 	switch x.reason() {
 	case CodeUpstreamReset:
-		result = upstream.Failed
+		result = upstream.Broken // many protocols end so: it is not held against the endpoint
 	case CodeDrained, CodeClientReset:
 		result = upstream.Abandoned
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // RouteID names a route within all sources: "ingress/shop/web/0/1", "springgw/order".
@@ -135,12 +134,6 @@ const (
 	HostLiteral  HostMode = "literal"  // HostName
 )
 
-// Retry says when a request is sent again, on another endpoint. A request of which not a byte was sent to the
-// upstream is always safe to send again.
-type Retry struct {
-	Attempts int `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none
-}
-
 // Redirect answers with a location.
 type Redirect struct {
 	Status   int    `json:"status"`
@@ -157,13 +150,6 @@ type Respond struct {
 func (Forward) isAction()  {}
 func (Redirect) isAction() {}
 func (Respond) isAction()  {}
-
-// Timeouts bound a request. Zero = the engine's default, stated there.
-type Timeouts struct {
-	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream
-	Response time.Duration `json:"response,omitempty"` // request sent → response head
-	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
-}
 
 // routeFields has the fields of Route without its methods, so that the JSON codec below does not call itself.
 type routeFields Route

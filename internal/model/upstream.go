@@ -50,45 +50,22 @@ func (e EndpointsID) Compare(f EndpointsID) int {
 
 // Upstream is a named set of endpoints with balance, health and the way they are dialled.
 type Upstream struct {
-	ID        UpstreamID    `json:"id"`
-	Origin    Origin        `json:"origin"`
-	Priority  int           `json:"priority,omitempty"` // of the source; lower first
-	Endpoints []EndpointsID `json:"endpoints"`          // the union of these lists, an address counted once
-	Select    Tags          `json:"select,omitempty"`   // only endpoints that carry all of these
-	Selector  Tags          `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
-	Balance   Balance       `json:"balance,omitempty"`
-	Health    HealthCheck   `json:"health,omitzero"`
-	Dial      Dial          `json:"dial,omitzero"`
-	TLS       UpstreamTLS   `json:"tls,omitzero"`
+	ID        UpstreamID     `json:"id"`
+	Origin    Origin         `json:"origin"`
+	Priority  int            `json:"priority,omitempty"` // of the source; lower first
+	Endpoints []EndpointsID  `json:"endpoints"`          // the union of these lists, an address counted once
+	Select    Tags           `json:"select,omitempty"`   // only endpoints that carry all of these
+	Selector  Tags           `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
+	Balance   Balance        `json:"balance,omitzero"`
+	Affinity  Affinity       `json:"affinity,omitzero"`
+	Zones     ZonePreference `json:"zones,omitzero"`
+	SlowStart SlowStart      `json:"slowStart,omitzero"`
+	Health    HealthCheck    `json:"health,omitzero"`
+	Ejection  Ejection       `json:"ejection,omitzero"`
+	Limits    Limits         `json:"limits,omitzero"`
+	Dial      Dial           `json:"dial,omitzero"`
+	TLS       UpstreamTLS    `json:"tls,omitzero"`
 }
-
-// Balance names the way an endpoint is chosen.
-type Balance string
-
-// The balances.
-const (
-	RoundRobin Balance = "" // smooth weighted round robin; plain round robin when the weights are equal
-)
-
-// HealthCheck is an active probe of each endpoint, made once however many routes use it.
-type HealthCheck struct {
-	Kind     HealthKind    `json:"kind,omitempty"`
-	Path     string        `json:"path,omitempty"`     // of an HTTP probe; default /
-	Interval time.Duration `json:"interval,omitempty"` // between probes of one endpoint; default 2s
-	Timeout  time.Duration `json:"timeout,omitempty"`  // of one probe; default 1s
-	Rise     int           `json:"rise,omitempty"`     // successes in a row until healthy; default 2
-	Fall     int           `json:"fall,omitempty"`     // failures in a row until unhealthy; default 2
-}
-
-// HealthKind is what a probe does.
-type HealthKind string
-
-// The probes.
-const (
-	HealthNone HealthKind = ""     // no probe: the source's word and connect failures decide
-	HealthTCP  HealthKind = "TCP"  // a connection is accepted
-	HealthHTTP HealthKind = "HTTP" // GET Path answers 2xx or 3xx
-)
 
 // Dial says how connections to endpoints are made.
 type Dial struct {
@@ -114,8 +91,6 @@ func (u Upstream) Validate() error {
 		return fieldError("id", "is empty")
 	case len(u.Endpoints) == 0:
 		return fieldError("endpoints", "is empty: name at least one list of addresses")
-	case u.Balance != RoundRobin:
-		return fieldError("balance", fmt.Sprintf("%q is not supported: leave it out for round robin", u.Balance))
 	}
 	switch u.Dial.Proxy {
 	case ProxyNone, ProxyV1, ProxyV2:
@@ -127,10 +102,10 @@ func (u Upstream) Validate() error {
 			return fieldError(fmt.Sprintf("endpoints[%d]", i), "needs keeper and name")
 		}
 	}
-	switch u.Health.Kind {
-	case HealthNone, HealthTCP, HealthHTTP:
-	default:
-		return fieldError("health.kind", fmt.Sprintf("%q is none of TCP, HTTP", u.Health.Kind))
+	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.SlowStart, u.Health, u.Ejection, u.Limits} {
+		if err := part.validate(); err != nil {
+			return err
+		}
 	}
 	return u.TLS.Validate()
 }

@@ -42,7 +42,7 @@ func (s *Snapshot) Dump(w io.Writer) {
 		if u.TLS.Name != "" {
 			fmt.Fprintf(w, " as %s", u.TLS.Name)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, u.Settings())
 	}
 	for _, c := range s.c.Certificates {
 		fmt.Fprintf(w, "certificate %s %v\n", c.ID, c.Hosts)
@@ -107,6 +107,7 @@ func (r *Route) String() string {
 				fmt.Fprintf(&b, "*%d", t.Weight)
 			}
 		}
+		b.WriteString(a.Retry.Settings())
 	case model.Redirect:
 		fmt.Fprintf(&b, " redirect %d %s", a.Status, a.Location)
 	case model.Respond:
@@ -115,6 +116,7 @@ func (r *Route) String() string {
 			fmt.Fprintf(&b, " %s", a.Code)
 		}
 	}
+	b.WriteString(r.Timeouts.Settings())
 	if r.Reject != "" {
 		b.WriteString(" rejected")
 	}

@@ -29,7 +29,7 @@ func TestAnswersBelongToOneUpstreamAndStay(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got.Answers, want)
 	}
 	again := upstreamOf(orders)
-	again.Balance = "other"
+	again.Balance = model.Balance{Kind: model.LeastRequests}
 	if got := acquire(t, table, again).Snapshot().Endpoints[0].Answers; got != want { // the upstream is changed
 		t.Errorf("a changed upstream begins with %+v, want %+v", got, want)
 	}

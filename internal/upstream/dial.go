@@ -42,7 +42,7 @@ const dialTimeout = time.Second
 // Where TLS is spoken to the endpoint, the connection is secured. A certificate that is not good takes nobody out.
 //
 // Errors are *Error with CodeConnectRefused, CodeConnectTimeout, CodeConnectFailed (the endpoint's own), CodeTLS,
-// CodeTLSTimeout, CodeConnectLocal or CodeConnectCancelled.
+// CodeTLSTimeout, CodeConnectLocal or CodeConnectCancelled, and ErrConnectionLimit.
 func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
 	over := l.key.Secure && !o.Raw
@@ -50,6 +50,19 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 		return nil, &Error{Code: CodeTLS, msg: "TLS with " + l.key.Addr.String(), err: l.security.err}
 	}
 	setDefault(&o.Timeout, dialTimeout)
+	var g *gate
+	if e.handle.up.Limits.Connections > 0 {
+		g = e.handle.gate
+	}
+	if !e.handle.connect() {
+		return nil, ErrConnectionLimit
+	}
+	if !l.pool.enter(e.most) {
+		if g != nil {
+			g.conns.Add(-1)
+		}
+		return nil, ErrConnectionLimit
+	}
 	within, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	tcp, err := l.connect(within)
@@ -59,12 +72,14 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	if err == nil {
 		var c *Conn
 		if c, err = newConn(l, tcp); err == nil {
+			c.gate = g
 			if over {
 				return e.secure(ctx, c, o)
 			}
 			return c, nil
 		}
 	}
+	l.pool.leave(g)
 	if tcp != nil {
 		tcp.Close()
 	}

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -14,11 +15,11 @@ import (
 // EndpointKey is the identity of a live endpoint: everything that changes what is observed of it and what a
 // connection to it is. Lists and upstreams with equal keys share observation, counters and connections.
 type EndpointKey struct {
-	Addr   netip.AddrPort
-	Secure bool     // TLS is spoken
-	TLS    [32]byte // tells its settings apart
-	Health model.HealthCheck
-	Dial   model.Dial
+	Addr    netip.AddrPort
+	Secure  bool     // TLS is spoken
+	TLS     [32]byte // tells its settings apart
+	Observe string   // settings of health check and ejection, as text
+	Dial    model.Dial
 }
 
 // Endpoint is what Pick returns: an address as its list describes it, and its live part, which it shares with every
@@ -26,6 +27,11 @@ type EndpointKey struct {
 type Endpoint struct {
 	model.Endpoint
 	live    *live
+	handle  *Handle
+	slot    *slot // nil where the upstream does not limit its endpoints
+	most    int64 // requests that may be in the slot
+	number  uint64
+	mark    string // that stands for it in cookies; see Mark
 	answers *counter.Sharded[answers]
 }
 
@@ -34,16 +40,43 @@ type Result uint8
 
 // The results.
 const (
-	Succeeded Result = iota // the endpoint answered, whatever it answered
-	Failed                  // no connection, a connection that broke, or no answer in time
-	Abandoned               // the client went away or nothing was sent: says nothing about the endpoint
+	Succeeded    Result = iota // the endpoint answered, and not with 5xx
+	Failed                     // no connection, a connection that broke before the answer, an answer that is none, or none in time
+	Abandoned                  // the client went away or nothing was sent: says nothing about the endpoint
+	ServerError                // it answered 5xx, but not one of the next
+	GatewayError               // it answered 502, 503 or 504
+	Broken                     // the connection broke, but that is not held against it: it had answered, or closed as it may
 )
+
+// ResultOf is the result of an answer with a status.
+func ResultOf(status int) Result {
+	switch {
+	case status < 500:
+		return Succeeded
+	case status >= 502 && status <= 504:
+		return GatewayError
+	}
+	return ServerError
+}
 
 // Done ends what Pick began. It must be called once for every successful Pick.
 func (e *Endpoint) Done(r Result) {
-	e.live.inFlight.Add(-1)
-	if r == Failed {
-		e.live.failures.Add(1)
+	l := e.live
+	l.inFlight.Add(-1)
+	if e.slot != nil {
+		e.slot.n.Add(-1)
+	}
+	switch r {
+	case Succeeded:
+		l.streak.end()
+	case Failed:
+		l.failures.Add(1)
+		l.bad(r)
+	case Broken:
+		l.failures.Add(1)
+	case ServerError, GatewayError:
+		l.bad(r)
+	case Abandoned:
 	}
 }
 
@@ -63,46 +96,87 @@ func (e *Endpoint) Up() bool { return !e.live.down.Load() }
 type live struct {
 	table    *Table
 	key      EndpointKey
-	down     atomic.Bool // read by every pick; written with the table's lock held
-	inFlight atomic.Int64
-	requests atomic.Uint64
-	failures atomic.Uint64
-	sent     atomic.Int64
-	received atomic.Int64
-	pool     pool
-	security *security              // that of every upstream with this key
-	sessions tls.ClientSessionCache // nil where no TLS is spoken
-	ctx      context.Context        // ends with the live endpoint
-	cancel   context.CancelFunc
+	health   model.HealthCheck // with its defaults, as is the next
+	ejection model.Ejection
+	down     atomic.Bool // not up, or ejected. Read by every pick; written with the table's lock held
+
+	inFlight   atomic.Int64
+	requests   atomic.Uint64
+	failures   atomic.Uint64
+	streak     streak
+	badResults atomic.Uint64 // failures and answers 5xx
+	latency    peakEWMA
+	sent       atomic.Int64
+	received   atomic.Int64
+	pool       pool
+	security   *security              // that of every upstream with this key
+	sessions   tls.ClientSessionCache // nil where no TLS is spoken
+	ctx        context.Context        // ends with the live endpoint
+	cancel     context.CancelFunc
 
 	// Guarded by the table's lock.
 	users      map[*Handle]struct{}
-	since      time.Time // of being up or down
-	reason     model.Code
-	stopRetry  context.CancelFunc // of the goroutine that tries a down endpoint again
+	met        time.Time          // when it was made
+	since      time.Time          // of being up or down
+	back       time.Time          // when it came up last; zero = it was never down
+	reason     model.Code         // why a probe or a connect says that it is down
+	ejected    model.Code         // why it is ejected
+	until      time.Time          // of its ejection
+	times      int                // by which its next ejection is longer
+	ejections  uint64             // ever
+	shown      bool               // down, as of the last news
+	stopRetry  context.CancelFunc // of the goroutine that tries an endpoint that is down or ejected
 	probes     uint64
 	probeError string
 }
 
 // newLive begins an endpoint, up until something is observed against it. The table's lock is held.
-func newLive(t *Table, key EndpointKey, s *security) *live {
-	l := &live{table: t, key: key, security: s, users: map[*Handle]struct{}{}, since: time.Now()}
+func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
+	now := time.Now()
+	l := &live{
+		table: t, key: key, security: s, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
+		users: map[*Handle]struct{}{}, met: now, since: now,
+	}
 	l.pool.limit = t.cfg.IdlePerEndpoint
 	l.pool.closed = t.closed
 	if key.Secure {
 		l.sessions = tls.NewLRUClientSessionCache(sessionsPerEndpoint)
 	}
 	l.ctx, l.cancel = context.WithCancel(t.ctx)
-	if key.Health.Kind != model.HealthNone && !t.closed {
+	if l.health.Kind != model.HealthNone && !t.closed {
 		t.owned.Go(func() { l.watch() })
 	}
 	return l
+}
+
+// keyOf is the key of an address that the upstream uses.
+func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
+	key := EndpointKey{Addr: e.Addr, Observe: h.observe, Dial: h.up.Dial}
+	if key.Secure = h.security.on(e.Secure); key.Secure {
+		key.TLS = h.security.digest
+	}
+	return key
+}
+
+// observing is what an upstream has observed, as a text that differs where that does.
+func observing(up *model.Upstream) string {
+	return fmt.Sprintf("%#v %#v", withDefaults(up.Health), withEjectionDefaults(up.Ejection))
+}
+
+// decayOf is the time constant of measured latencies in milliseconds, 0 where none are.
+func decayOf(b model.Balance) float64 {
+	if b.Kind != model.PeakEWMA {
+		return 0
+	}
+	setDefault(&b.Decay, 10*time.Second)
+	return float64(b.Decay) / float64(time.Millisecond)
 }
 
 // end closes what belongs to the endpoint. The table's lock is held.
 func (l *live) end() {
 	l.cancel()
 	l.pool.close()
+	delete(l.table.ejected, l)
 }
 
 // connectFailed takes the address out at once, for everybody: a refused connection is a fact about the address.
@@ -134,35 +208,60 @@ func (t *Table) dropDoubt(l *live) {
 	}
 }
 
-// observe notes what own observation says of an endpoint and gives its users new pickers if that is news. The lock
+// observe notes what a probe or a connect says of an endpoint and gives its users new pickers if that is news. The lock
 // is held.
 func (t *Table) observe(l *live, down bool, reason model.Code) {
 	if (l.reason != "") == down || t.lives[l.key] != l || t.closed {
 		return
 	}
-	l.reason, l.since = reason, time.Now()
-	l.down.Store(down)
-	t.turned(l, down, reason)
+	l.reason = reason
 	if l.stopRetry != nil {
 		l.stopRetry()
 		l.stopRetry = nil
 	}
 	if down {
+		l.ejected, l.until = "", time.Time{} // it comes back by a probe now, which knows better than a time
+		delete(t.ejected, l)
+		l.streak.end()
 		l.pool.clear()
-		if l.key.Health.Kind == model.HealthNone {
+		if l.health.Kind == model.HealthNone {
 			ctx, cancel := context.WithCancel(l.ctx)
 			l.stopRetry = cancel
 			overTLS := reason == CodeTLS || reason == CodeTLSTimeout
 			t.owned.Go(func() { l.retry(ctx, overTLS) })
 		}
 	}
+	t.news(l)
+}
+
+// news makes known what was observed last. The lock is held.
+func (t *Table) news(l *live) {
+	was, down := l.shown, l.reason != "" || l.ejected != ""
+	l.down.Store(down)
+	l.shown = down
+	if was != down {
+		l.since = time.Now()
+		if !down {
+			l.back = l.since
+		}
+		t.turned(l, down, l.why())
+	}
 	for h := range l.users {
 		h.rebuild()
 	}
+	reason := l.why()
 	t.cfg.Log.Info("endpoint observed", "addr", l.key.Addr, "down", down, "reason", string(reason))
 	if t.cfg.Changed != nil {
 		t.cfg.Changed(Observation{l.key.Addr, down, reason})
 	}
+}
+
+// why is what stands against the endpoint. The lock is held.
+func (l *live) why() model.Code {
+	if l.reason != "" {
+		return l.reason
+	}
+	return l.ejected
 }
 
 // note is observe for those who do not hold the lock.

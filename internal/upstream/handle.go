@@ -24,6 +24,13 @@ type Handle struct {
 	ready  chan struct{} // closed when the endpoints are known
 
 	security *security
+	observe  string         // of EndpointKey
+	decay    float64        // of latencies, in milliseconds; 0 = they are not measured
+	affinity model.Affinity // with its defaults
+	tag      string         // in cookies
+	gate     *gate
+	limited  bool // requests pass the gate
+	plain    bool // an endpoint is chosen by turn, and by nothing else
 
 	refs  int // guarded by the table's lock
 	lists []*list
@@ -35,6 +42,12 @@ type Handle struct {
 type Hint struct {
 	// Tried are the endpoints that are not to be chosen again. A pick with Tried takes no turn of the round robin.
 	Tried []*Endpoint
+	// Key is what a consistent hash goes by, if Keyed. Without it the request takes its turn.
+	Key   Key
+	Keyed bool
+	// Mark is the number of the endpoint that the client is bound to, if Marked. While that is ready and up, it is chosen.
+	Mark   uint64
+	Marked bool
 }
 
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
@@ -48,6 +61,15 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 		t.serial++
 		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
 		h.security = newSecurity(&up.TLS, t.cfg.Roots)
+		h.observe, h.decay = observing(up), decayOf(up.Balance)
+		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
+		h.gate = t.gateOf(up.ID)
+		h.limited = up.Limits.Requests > 0 || up.Limits.Connections > 0 || up.Limits.EndpointConnections > 0
+		h.plain = up.Balance.Kind == model.RoundRobin && up.Affinity.Mode == model.NoAffinity && up.Limits.EndpointConnections == 0
+		if e := withEjectionDefaults(up.Ejection); e.SuccessRate.On {
+			t.rated[h] = &rating{due: time.Now().Add(e.Interval)}
+			t.poke()
+		}
 		for _, id := range up.Endpoints {
 			l := t.list(id)
 			l.users[h] = struct{}{}
@@ -63,7 +85,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 
 func handleKey(up *model.Upstream) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %q %+v %+v", up.ID, up.Balance, withDefaults(up.Health), up.Dial)
+	fmt.Fprintf(&b, "%q %+v %s %#v %#v %#v %#v %#v", up.ID, up.Dial, observing(up), up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
 	fmt.Fprintf(&b, " %q %x", up.TLS.Mode, securityDigest(&up.TLS))
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
@@ -85,6 +107,9 @@ func (h *Handle) Release() {
 	}
 	delete(t.handles, h.key)
 	t.forget(h)
+	delete(t.rated, h)
+	delete(t.warming, h)
+	t.leaveGate(h.up.ID, h.gate)
 	for _, l := range h.lists {
 		delete(l.users, h)
 		t.tidy(l)
@@ -113,37 +138,77 @@ func (t *Table) Find(id model.UpstreamID) (*Handle, bool) {
 func (h *Handle) ID() model.UpstreamID { return h.up.ID }
 
 // Pick chooses an endpoint and counts a request in flight to it: Done must be called once. It never blocks and does
-// not allocate. Chosen are, in this order: the Ready that are up; the Draining that are up; the LastResort; and, if
-// own observation alone stands against all of them, the Ready (or else the Draining) anyway. Never chosen are
-// Unhealthy and Disabled ones and those without weight.
+// not allocate. Chosen from are, in this order: the Ready that are up, those of the own zone first where that is preferred;
+// the Draining that are up; the LastResort; and, if own observation alone stands against all of them, the Ready (or else
+// the Draining) anyway. Never chosen are Unhealthy and Disabled ones and those without weight.
 //
-// Errors: ErrUnknown, ErrNoEndpoints, ErrAllUnhealthy, ErrAllTried.
+// Before all these, a client that is bound to an endpoint stays there, and an endpoint that may have no more requests is
+// passed over.
+//
+// Errors: ErrUnknown, ErrNoEndpoints, ErrAllUnhealthy, ErrAllTried, ErrConnectionLimit.
 func (h *Handle) Pick(hint Hint) (*Endpoint, error) {
-	var turn uint64
-	if len(hint.Tried) == 0 {
-		turn = h.turn.Add(1) - 1
-	} else {
-		turn = h.again.Add(1) - 1
+	if !h.plain || len(hint.Tried) > 0 {
+		return h.pick(hint)
 	}
-	e, err := h.picker.Load().pick(turn, hint.Tried)
-	if err != nil {
-		return nil, err
+	// The way of nearly every request: its turn, and nobody is in the way.
+	p, turn := h.picker.Load(), h.turn.Add(1)-1
+	e := p.ready.turn(turn)
+	if e == nil {
+		var err error
+		if e, err = p.pick(&query{turn: turn}); err != nil {
+			return nil, err
+		}
 	}
 	e.live.inFlight.Add(1)
 	e.live.requests.Add(1)
 	return e, nil
 }
 
-// Peek returns the endpoints that the next n picks will choose if nothing changes. It takes no turn.
+func (h *Handle) pick(hint Hint) (*Endpoint, error) {
+	for {
+		p := h.picker.Load()
+		q := query{tried: hint.Tried, key: hint.Key, keyed: hint.Keyed}
+		var e *Endpoint
+		if hint.Marked {
+			e = p.keeps(hint.Mark, &q)
+		}
+		if e == nil {
+			// Who is bound, or has a key, takes no turn from those who are not.
+			switch {
+			case q.keyed && p.kind.Hashes():
+			case len(hint.Tried) == 0:
+				q.turn = h.turn.Add(1) - 1
+			default:
+				q.turn = h.again.Add(1) - 1
+			}
+			var err error
+			if e, err = p.pick(&q); err != nil {
+				return nil, err
+			}
+		}
+		if e.slot != nil && !e.slot.take(e.most) {
+			continue // another request was faster: this endpoint is passed over now
+		}
+		e.live.inFlight.Add(1)
+		e.live.requests.Add(1)
+		return e, nil
+	}
+}
+
+// Peek returns the endpoints that the next n picks will choose if nothing changes, of requests that are bound to none and
+// have no key. It takes no turn. Where chance decides nobody can know, and it returns none: Candidates are what can be said.
 func (h *Handle) Peek(n int) ([]*Endpoint, error) {
 	p, turn := h.picker.Load(), h.turn.Load()
 	out := make([]*Endpoint, 0, n)
 	for i := range n {
-		e, err := p.pick(turn+uint64(i), nil)
+		e, err := p.pick(&query{turn: turn + uint64(i)})
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, e)
+	}
+	if p.kind.Chance() && len(p.serving().endpoints) > 1 {
+		return nil, nil
 	}
 	return out, nil
 }
@@ -196,13 +261,13 @@ func (h *Handle) rebuild() {
 		if !m.Tags.Contains(h.up.Select) {
 			continue
 		}
-		key := EndpointKey{Addr: m.Addr, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
-		if key.Secure = h.security.on(m.Secure); key.Secure {
-			key.TLS = h.security.digest
-		}
+		key := h.keyOf(&m)
 		e := h.uses[m.Addr]
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
-			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), answers: h.answersOf(m.Addr)}
+			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr)}
+			if n := h.up.Limits.EndpointConnections; n > 0 {
+				e.slot, e.most = h.gate.slotOf(m.Addr), int64(n)
+			}
 		}
 		uses[m.Addr] = e
 		members = append(members, e)
@@ -213,7 +278,12 @@ func (h *Handle) rebuild() {
 		}
 	}
 	h.uses = uses
-	p := newPicker(members)
+	h.gate.tidy(uses)
+	now := time.Now()
+	p := h.newPicker(members, h.picker.Load(), now)
+	if p.warming {
+		t.warm(h, now)
+	}
 	p.known = known && (!unknown || len(members) > 0)
 	h.picker.Store(p)
 	if p.known && !h.known {

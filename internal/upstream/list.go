@@ -14,9 +14,10 @@ type list struct {
 	contributions map[contributor][]model.EndpointSet
 	doubted       map[netip.AddrPort]doubted
 	users         map[*Handle]struct{}
-	merged        []model.Endpoint // sorted by address, each once; replaced, never changed in place
-	delivered     bool             // a source has said something about it since the table was made
-	changed       time.Time        // when merged changed last
+	merged        []model.Endpoint             // sorted by address, each once; replaced, never changed in place
+	delivered     bool                         // a source has said something about it since the table was made
+	changed       time.Time                    // when merged changed last
+	joined        map[netip.AddrPort]time.Time // of those that came later than their list, where the source does not say
 }
 
 // doubted is an address that was lost in a way that may be an accident.
@@ -28,14 +29,16 @@ type doubted struct {
 func newList(id model.EndpointsID) *list {
 	return &list{
 		id: id, contributions: map[contributor][]model.EndpointSet{}, doubted: map[netip.AddrPort]doubted{},
-		users: map[*Handle]struct{}{},
+		users: map[*Handle]struct{}{}, joined: map[netip.AddrPort]time.Time{},
 	}
 }
 
 // contribute replaces what one contributor says and returns the addresses of which it now says something new and
-// good: those it adds or changes.
-func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.Duration, now time.Time) (fresh []netip.AddrPort) {
+// good: those it adds or changes. What it adds has joined now, unless this is the first it says while its keeper is still
+// being listed (later: the keeper is known as a whole).
+func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.Duration, now time.Time, later bool) (fresh []netip.AddrPort) {
 	l.delivered = true
+	later = later || l.contributions[who] != nil
 	had := map[netip.AddrPort]model.Endpoint{}
 	for _, s := range l.contributions[who] {
 		for _, e := range s.Endpoints {
@@ -50,6 +53,9 @@ func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.
 	for _, s := range sets {
 		for _, e := range s.Endpoints {
 			old, was := had[e.Addr]
+			if _, is := l.joined[e.Addr]; later && !was && !is && !l.has(e.Addr) {
+				l.joined[e.Addr] = now
+			}
 			if e.State == model.Ready && !(was && sameEndpoint(old, e)) {
 				fresh = append(fresh, e.Addr)
 			}
@@ -118,6 +124,7 @@ func (l *list) merge(now time.Time) bool {
 		all = append(all, d.endpoint)
 	}
 	merged := union(all)
+	l.date(merged)
 	if listed < len(all) {
 		for _, e := range merged {
 			if e.State != model.LastResort {
@@ -130,6 +137,38 @@ func (l *list) merge(now time.Time) bool {
 	}
 	l.merged, l.changed = merged, now
 	return true
+}
+
+// has tells whether an address is in the list.
+func (l *list) has(addr netip.AddrPort) bool {
+	_, ok := slices.BinarySearchFunc(l.merged, addr, func(e model.Endpoint, a netip.AddrPort) int { return e.Addr.Compare(a) })
+	return ok
+}
+
+// date says since when endpoints are in the list whose sources do not say, and forgets those that are gone.
+func (l *list) date(merged []model.Endpoint) {
+	if len(l.joined) == 0 {
+		return
+	}
+	gone := len(l.joined)
+	for i := range merged {
+		at, ok := l.joined[merged[i].Addr]
+		if !ok {
+			continue
+		}
+		gone--
+		if merged[i].Since.IsZero() {
+			merged[i].Since = at
+		}
+	}
+	if gone == 0 {
+		return
+	}
+	for addr := range l.joined {
+		if !slices.ContainsFunc(merged, func(e model.Endpoint) bool { return e.Addr == addr }) {
+			delete(l.joined, addr)
+		}
+	}
 }
 
 // union sorts endpoints by address and makes one of those that share it: the fields of the first, the most

@@ -1,19 +1,30 @@
 package upstream
 
-import "paifang/internal/model"
+import (
+	"time"
+
+	"paifang/internal/model"
+)
 
 // picker is what a Handle knows of its endpoints at one moment. It is immutable.
 type picker struct {
 	known   bool
+	kind    model.BalanceKind
 	members []*Endpoint // all, sorted by address
-	// The classes in the order they are asked.
-	ready, draining, last class
+	// The classes in the order they are asked. far are the ready of other zones while the own one is enough.
+	ready, far, draining, last class
 	// anyway is asked when own observation is all that stands against an endpoint.
-	anyway class
+	anyway  class
+	bound   marks // of the members, where clients are kept by a cookie
+	warming bool  // an endpoint is in its slow start: the picker must be made anew soon
 }
 
-func newPicker(members []*Endpoint) *picker {
-	p := &picker{members: members}
+// newPicker makes a picker of the handle's members. old, which may be nil, is used for sharing only.
+func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *picker {
+	if old == nil {
+		old = &picker{}
+	}
+	p := &picker{kind: h.hashKind(), members: members}
 	var ready, draining, last, readyDown, drainingDown []*Endpoint
 	for _, e := range members {
 		if e.Weight.Thousandths() == 0 {
@@ -33,99 +44,104 @@ func newPicker(members []*Endpoint) *picker {
 			last = append(last, e)
 		}
 	}
-	p.ready, p.draining, p.last = newClass(ready), newClass(draining), newClass(last)
+	if len(ready)*100 < h.up.Balance.Panic*(len(ready)+len(readyDown)) {
+		all := allReady(members)
+		p.ready = newClass(p.kind, all, weightsOf(all), &old.ready)
+		p.ready.anyway = true
+	} else {
+		weights := weightsOf(ready)
+		if !p.kind.Hashes() {
+			p.warming = h.slow(ready, weights, now)
+		}
+		near, far := h.zones(ready, weights, readyDown)
+		p.ready = newClass(p.kind, near.endpoints, near.weights, &old.ready)
+		p.far = newClass(p.kind, far.endpoints, far.weights, &old.far)
+	}
+	p.draining = newClass(p.kind, draining, weightsOf(draining), &old.draining)
+	p.last = newClass(p.kind, last, weightsOf(last), &old.last)
+	anyway := func(endpoints []*Endpoint) class {
+		c := newClass(p.kind, endpoints, weightsOf(endpoints), &old.anyway)
+		c.anyway = true
+		return c
+	}
 	switch {
 	// Those that were up when the picker was made may have gone down since: the next picker is under way.
 	case len(ready) > 0:
 		p.anyway = p.ready
+		p.anyway.anyway = true
 	case len(readyDown) > 0:
-		p.anyway = newClass(readyDown)
+		p.anyway = anyway(readyDown)
 	case len(draining) > 0:
 		p.anyway = p.draining
+		p.anyway.anyway = true
 	case len(drainingDown) > 0:
-		p.anyway = newClass(drainingDown)
+		p.anyway = anyway(drainingDown)
 	}
+	p.bound = h.marksOf(members)
 	return p
 }
 
-// pick returns the endpoint whose turn it is.
-func (p *picker) pick(turn uint64, tried []*Endpoint) (*Endpoint, error) {
-	passed := false // an endpoint that is up was tried
-	for _, c := range [...]*class{&p.ready, &p.draining, &p.last} {
-		e, up := c.next(turn, tried, true)
-		if e != nil {
+// hashKind is how the handle's pickers choose. A cookie with a key needs a hash.
+func (h *Handle) hashKind() model.BalanceKind {
+	if h.up.Affinity.Mode == model.Balanced && !h.up.Balance.Kind.Hashes() {
+		return model.RingHash
+	}
+	return h.up.Balance.Kind
+}
+
+func allReady(members []*Endpoint) []*Endpoint {
+	var out []*Endpoint
+	for _, e := range members {
+		if e.State == model.Ready && e.Weight.Thousandths() > 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func weightsOf(endpoints []*Endpoint) []int {
+	out := make([]int, len(endpoints))
+	for i, e := range endpoints {
+		out[i] = e.Weight.Thousandths()
+	}
+	return out
+}
+
+// pick returns the endpoint that the balance chooses.
+func (p *picker) pick(q *query) (*Endpoint, error) {
+	for i, c := range [...]*class{&p.ready, &p.far, &p.draining, &p.last} {
+		if e := c.choose(p.kind, q); e != nil {
 			return e, nil
 		}
-		passed = passed || up
+		if i > 0 && q.full {
+			return nil, ErrConnectionLimit // those that are asked when nobody is ready are no relief for the ready
+		}
 	}
-	if !passed {
-		e, _ := p.anyway.next(turn, tried, false)
-		if e != nil {
+	if !q.passed {
+		if e := p.anyway.choose(p.kind, q); e != nil {
 			return e, nil
 		}
 	}
 	switch {
+	case q.full:
+		return nil, ErrConnectionLimit
 	case !p.known:
 		return nil, ErrUnknown
 	case len(p.members) == 0:
 		return nil, ErrNoEndpoints
-	case len(tried) > 0 && (passed || len(p.anyway.endpoints) > 0):
+	case len(q.tried) > 0 && (q.passed || len(p.anyway.endpoints) > 0):
 		return nil, ErrAllTried
 	default:
 		return nil, ErrAllUnhealthy
 	}
 }
 
-// class is a set of endpoints and the order in which they take turns.
-type class struct {
-	endpoints []*Endpoint
-	order     []uint32 // indices into endpoints; nil = one after the other
-}
-
-func newClass(endpoints []*Endpoint) class {
-	weights := make([]int, len(endpoints))
-	for i, e := range endpoints {
-		weights[i] = e.Weight.Thousandths()
-	}
-	return class{endpoints, schedule(weights)}
-}
-
-// next returns the first endpoint from turn on that was not tried and, where up is asked for, is not down. passed
-// tells whether one was left out only because it was tried.
-func (c *class) next(turn uint64, tried []*Endpoint, up bool) (e *Endpoint, passed bool) {
-	n := uint64(len(c.endpoints))
-	if c.order != nil {
-		n = uint64(len(c.order))
-	}
-	if n == 0 {
-		return nil, false
-	}
-	at := turn % n
-	for range n {
-		i := at
-		if c.order != nil {
-			i = uint64(c.order[at])
-		}
-		e := c.endpoints[i]
-		if !up || !e.live.down.Load() {
-			if !contains(tried, e) {
-				return e, passed
-			}
-			passed = true
-		}
-		if at++; at == n {
-			at = 0
+// serving is the class that is chosen from now.
+func (p *picker) serving() *class {
+	for _, c := range []*class{&p.ready, &p.draining, &p.last, &p.anyway} {
+		if len(c.endpoints) > 0 {
+			return c
 		}
 	}
-	return nil, passed
-}
-
-// contains compares what lives, not the value: a list may have changed between two tries.
-func contains(tried []*Endpoint, e *Endpoint) bool {
-	for _, t := range tried {
-		if t.live == e.live {
-			return true
-		}
-	}
-	return false
+	return &class{}
 }

@@ -27,6 +27,7 @@ type Conn struct {
 	one   [1]byte   // room for what nobody asked for
 	name  string    // that it is kept under; see poolName
 	live  *live
+	gate  *gate     // of the upstream it was made for, where that counts its connections
 	since time.Time // when it became idle
 	turn  uint64    // how often it became idle
 	peek  func(fd uintptr)
@@ -34,6 +35,7 @@ type Conn struct {
 	stale bool  // its result
 }
 
+// newConn makes a connection of what was dialled. The pool has made room for it.
 func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
@@ -41,7 +43,6 @@ func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 	}
 	c := &Conn{Stream: tcp, TCP: tcp, Raw: raw, live: l}
 	c.peek = func(fd uintptr) { c.stale = c.probe.stale(fd) }
-	l.pool.opened(1)
 	return c, nil
 }
 
@@ -57,8 +58,8 @@ func (c *Conn) Stale() bool {
 // Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once. It does
 // not wait: who is in the middle of something is not told the end in words of TLS.
 func (c *Conn) Close() {
-	c.live.pool.opened(-1)
 	c.TCP.Close()
+	c.live.pool.leave(c.gate)
 }
 
 // Get returns the idle connection that was used last, or nil if there is none. It does not look whether it still
@@ -87,10 +88,40 @@ type pool struct {
 	open   int // idle and in use
 }
 
-func (p *pool) opened(n int) {
+// enter makes room for one more connection, of at most so many; 0 = any number.
+func (p *pool) enter(most int64) bool {
 	p.mu.Lock()
-	p.open += n
+	defer p.mu.Unlock()
+	if most > 0 && int64(p.open) >= most {
+		return false
+	}
+	p.open++
+	return true
+}
+
+// leave takes that back.
+func (p *pool) leave(g *gate) {
+	p.mu.Lock()
+	p.open--
 	p.mu.Unlock()
+	if g != nil {
+		g.conns.Add(-1)
+	}
+}
+
+// closeOldest closes the connection that is idle for longest of those that count for a gate.
+func (p *pool) closeOldest(g *gate) bool {
+	p.mu.Lock()
+	i := slices.IndexFunc(p.idle, func(c *Conn) bool { return c.gate == g })
+	if i < 0 {
+		p.mu.Unlock()
+		return false
+	}
+	c := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
+	p.mu.Unlock()
+	c.Close()
+	return true
 }
 
 func (p *pool) counts() (idle, open int) {

@@ -14,7 +14,9 @@ import (
 type UpstreamStatus struct {
 	ID        model.UpstreamID    `json:"id"`
 	Lists     []model.EndpointsID `json:"lists"`
-	Known     bool                `json:"known"` // false: no source has delivered its lists yet
+	Known     bool                `json:"known"`              // false: no source has delivered its lists yet
+	Pending   int                 `json:"pending,omitempty"`  // requests that wait because of a limit
+	Retrying  int64               `json:"retrying,omitempty"` // requests in their second or later try
 	Endpoints []EndpointStatus    `json:"endpoints"`
 
 	serial uint64
@@ -24,19 +26,22 @@ type UpstreamStatus struct {
 // upstreams that dial it alike.
 type EndpointStatus struct {
 	model.Endpoint
-	Up        bool       `json:"up"`              // own observation has nothing against it
-	Turn      bool       `json:"turn"`            // requests are sent to it now
-	Down      model.Code `json:"down,omitempty"`  // why it is not up
-	Probe     string     `json:"probe,omitempty"` // what the last probe failed with
-	UpSince   time.Time  `json:"upSince"`         // when it went up or down
-	InFlight  int64      `json:"inFlight"`
-	Requests  uint64     `json:"requests"`
-	Failures  uint64     `json:"failures"`
-	Sent      int64      `json:"sent"`     // bytes, where the plane counts them
-	Received  int64      `json:"received"` // bytes
-	IdleConns int        `json:"idleConns"`
-	OpenConns int        `json:"openConns"` // idle and in use
-	Answers   Answers    `json:"answers"`   // of this upstream alone
+	Up        bool          `json:"up"`              // own observation has nothing against it
+	Turn      bool          `json:"turn"`            // requests are sent to it now
+	Down      model.Code    `json:"down,omitempty"`  // why it is not up
+	Probe     string        `json:"probe,omitempty"` // what the last probe failed with
+	UpSince   time.Time     `json:"upSince"`         // when it went up or down
+	InFlight  int64         `json:"inFlight"`
+	Requests  uint64        `json:"requests"`
+	Failures  uint64        `json:"failures"`
+	Sent      int64         `json:"sent"`     // bytes, where the plane counts them
+	Received  int64         `json:"received"` // bytes
+	IdleConns int           `json:"idleConns"`
+	OpenConns int           `json:"openConns"`           // idle and in use
+	Ejected   time.Time     `json:"ejected,omitzero"`    // until when it is
+	Ejections uint64        `json:"ejections,omitempty"` // ever
+	Latency   time.Duration `json:"latency,omitempty"`   // as PeakEWMA believes it now
+	Answers   Answers       `json:"answers"`             // of this upstream alone
 }
 
 // ListStatus is how a list of addresses stands.
@@ -67,28 +72,19 @@ func (h *Handle) Snapshot() UpstreamStatus {
 
 func (h *Handle) status() UpstreamStatus {
 	p := h.picker.Load()
-	out := UpstreamStatus{serial: h.serial, ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Endpoints: make([]EndpointStatus, 0, len(p.members))}
-	turn := p.serving()
+	out := UpstreamStatus{serial: h.serial, ID: h.up.ID, Lists: h.up.Endpoints, Known: p.known, Pending: h.waiting(), Retrying: h.gate.retries.Load(), Endpoints: make([]EndpointStatus, 0, len(p.members))}
+	turn := p.serving().endpoints
 	for _, e := range p.members {
 		l := e.live
 		idle, open := l.pool.counts()
 		out.Endpoints = append(out.Endpoints, EndpointStatus{
-			Endpoint: e.Endpoint, Up: l.reason == "", Turn: slices.Contains(turn, e), Down: l.reason, Probe: l.probeError,
+			Endpoint: e.Endpoint, Up: l.why() == "", Turn: slices.Contains(turn, e), Down: l.why(), Probe: l.probeError,
 			UpSince: l.since, InFlight: l.inFlight.Load(), Requests: l.requests.Load(), Failures: l.failures.Load(),
-			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open, Answers: e.Answers(),
+			Sent: l.sent.Load(), Received: l.received.Load(), IdleConns: idle, OpenConns: open,
+			Ejected: l.until, Ejections: l.ejections, Latency: e.believed(), Answers: e.Answers(),
 		})
 	}
 	return out
-}
-
-// serving returns the endpoints that take turns now.
-func (p *picker) serving() []*Endpoint {
-	for _, c := range []*class{&p.ready, &p.draining, &p.last, &p.anyway} {
-		if len(c.endpoints) > 0 {
-			return c.endpoints
-		}
-	}
-	return nil
 }
 
 // Upstreams returns how every upstream in use stands, by ID. While an upstream changes there are several of one ID: the newest
@@ -143,16 +139,14 @@ func (t *Table) listStatus(l *list) ListStatus {
 	return out
 }
 
-// Candidates returns the addresses that take turns now with their shares, which add up to 1: what a pick may choose.
+// Candidates returns the addresses that are chosen among now with their shares, which add up to 1: of turns, of chance, or
+// of all keys.
 func (h *Handle) Candidates() []Candidate {
 	serving := h.picker.Load().serving()
-	total := 0
-	for _, e := range serving {
-		total += e.Weight.Thousandths()
-	}
-	out := make([]Candidate, 0, len(serving))
-	for _, e := range serving {
-		out = append(out, Candidate{e.Addr, e.Name, float64(e.Weight.Thousandths()) / float64(total)})
+	shares := serving.shares()
+	out := make([]Candidate, 0, len(shares))
+	for i, e := range serving.endpoints {
+		out = append(out, Candidate{e.Addr, e.Name, shares[i]})
 	}
 	return out
 }

@@ -33,6 +33,11 @@ type Config struct {
 	RetryFirst, RetryMax time.Duration
 	// Roots are trusted where TLS settings of an upstream name no CA. Default: the system's.
 	Roots *x509.CertPool
+	// Zone is where this process runs, for upstreams that prefer their own zone. Default: not known.
+	Zone string
+	// AffinityKey goes into the numbers that stand for endpoints in cookies. All replicas need the same. Default: none; who
+	// guesses an address can then check the guess.
+	AffinityKey []byte
 }
 
 // Observation says that an endpoint went down or came back by own observation.
@@ -46,23 +51,27 @@ type Observation struct {
 // called from any goroutine.
 type Table struct {
 	cfg     Config
+	began   time.Time
 	ctx     context.Context // ends with Close; parent of every probe
 	cancel  context.CancelFunc
 	owned   sync.WaitGroup // every goroutine that the table started
 	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
 	waiters atomic.Int64
 
-	mu      sync.Mutex // everything below, and the fields of list, Handle and live that say so
-	closed  bool
-	serial  uint64 // of the newest handle
-	lists   map[model.EndpointsID]*list
-	given   map[contributor][]model.EndpointsID
-	known   map[string]bool // keepers all of whose sources are synced
-	handles map[string]*Handle
-	lives   map[EndpointKey]*live
-	byAddr  map[netip.AddrPort][]*live
-
+	mu        sync.Mutex // everything below, and the fields of list, Handle and live that say so
+	closed    bool
+	serial    uint64 // of the newest handle
+	lists     map[model.EndpointsID]*list
+	given     map[contributor][]model.EndpointsID
+	known     map[string]bool // keepers all of whose sources are synced
+	handles   map[string]*Handle
+	lives     map[EndpointKey]*live
+	byAddr    map[netip.AddrPort][]*live
 	histories map[model.UpstreamID]*history
+	gates     map[model.UpstreamID]*gate
+	ejected   map[*live]struct{}
+	rated     map[*Handle]*rating
+	warming   map[*Handle]time.Time // when their pickers are made anew
 }
 
 // contributor is a group of a source.
@@ -97,9 +106,10 @@ func NewTable(cfg Config) *Table {
 	setDefault(&cfg.RetryFirst, time.Second)
 	setDefault(&cfg.RetryMax, 30*time.Second)
 	t := &Table{
-		cfg: cfg, wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
+		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
 		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
+		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)
@@ -153,7 +163,7 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 	for _, id := range touched {
 		l := t.list(id)
 		wasKnown := t.knows(l)
-		fresh = append(fresh, l.contribute(who, byList[id], doubt, now)...)
+		fresh = append(fresh, l.contribute(who, byList[id], doubt, now, t.known[id.Keeper])...)
 		if l.merge(now) || !wasKnown {
 			t.rebuild(l)
 		}
@@ -167,9 +177,10 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 	for _, addr := range fresh {
 		for _, l := range t.byAddr[addr] {
 			// A probed endpoint comes back by its probe, which knows better.
-			if l.key.Health.Kind == model.HealthNone {
+			if l.health.Kind == model.HealthNone {
 				t.observe(l, false, "")
 			}
+			t.readmit(l)
 		}
 	}
 	if doubt > 0 {
@@ -233,27 +244,27 @@ func (t *Table) poke() {
 // sweepEvery is the grain of the sweeper of idle connections.
 const sweepEvery = time.Second
 
-// keep is the goroutine that ends doubts in time and sweeps idle connections.
+// keep is the goroutine that ends doubts, ejections and slow starts in time and sweeps idle connections.
 func (t *Table) keep() {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	doubt := time.NewTimer(time.Hour)
-	defer doubt.Stop()
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
 	for {
 		select {
 		case <-t.ctx.Done():
 			return
 		case <-t.wake:
-		case <-doubt.C:
+		case <-due.C:
 		case now := <-sweep.C:
 			t.sweep(now)
 			continue
 		}
-		doubt.Reset(t.expire(time.Now()))
+		due.Reset(t.expire(time.Now()))
 	}
 }
 
-// expire drops the addresses whose doubt is over and returns how long it is until the next is.
+// expire does what is due and returns how long it is until something is next.
 func (t *Table) expire(now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -265,6 +276,30 @@ func (t *Table) expire(now time.Time) time.Duration {
 		}
 		t.tidy(l)
 		next = min(next, left)
+	}
+	return min(next, t.readmitDue(now), t.rate(now), t.warmUp(now))
+}
+
+// warm has the picker of a handle made anew while weights grow: sixteen times in a slow start, at most ten times a second.
+// The lock is held.
+func (t *Table) warm(h *Handle, now time.Time) {
+	if _, is := t.warming[h]; !is {
+		t.warming[h] = now.Add(max(h.up.SlowStart.Window/16, 100*time.Millisecond))
+		t.poke()
+	}
+}
+
+// warmUp makes the pickers anew whose time has come and returns how long it is until the next one's has. The lock is held.
+func (t *Table) warmUp(now time.Time) time.Duration {
+	for h, at := range t.warming {
+		if !at.After(now) {
+			delete(t.warming, h)
+			h.rebuild() // notes itself again if it must
+		}
+	}
+	next := time.Hour
+	for _, at := range t.warming {
+		next = min(next, max(0, at.Sub(now)))
 	}
 	return next
 }
@@ -285,7 +320,7 @@ func (t *Table) sweep(now time.Time) {
 func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
 	l := t.lives[key]
 	if l == nil {
-		l = newLive(t, key, h.security)
+		l = newLive(t, key, &h.up, h.security)
 		t.lives[key] = l
 		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
 	}

@@ -29,9 +29,9 @@ func (t *Table) Usage() []Usage {
 	out := make([]Usage, 0, len(newest))
 	for id, h := range newest {
 		p := h.picker.Load()
-		u := Usage{Upstream: id, Endpoints: len(p.members), Serving: len(p.serving())}
+		u := Usage{Upstream: id, Endpoints: len(p.members), Serving: len(p.serving().endpoints)}
 		for _, e := range p.members {
-			if e.live.reason != "" {
+			if e.live.why() != "" {
 				u.Down++
 			}
 			idle, open := e.live.pool.counts()

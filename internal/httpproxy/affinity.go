@@ -1,0 +1,192 @@
+package httpproxy
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/upstream"
+)
+
+// choose returns the upstream of the request: the one that its client is bound to by a cookie, or one by chance.
+func (w *work) choose() *upstream.Handle {
+	if w.route.sticky {
+		for _, t := range w.route.targets {
+			if n, ok := w.bound(t.handle); ok && (t.handle.Affinity().Mode == model.Balanced || t.handle.Bound(n)) {
+				return t.handle
+			}
+		}
+	}
+	return w.route.choose()
+}
+
+// aim says what decides where the request goes: its client's cookie, or a key that is hashed.
+func (w *work) aim() {
+	h := w.handle
+	if !h.Aims() {
+		return
+	}
+	n, ok := w.bound(h)
+	switch h.Affinity().Mode {
+	case model.Persistent:
+		w.hint.Mark, w.hint.Marked = n, ok
+	case model.Balanced:
+		if !ok {
+			n, w.unbound = rand.Uint64(), true
+		}
+		w.hint.Key, w.hint.Keyed = upstream.Key(n), true
+	case model.NoAffinity:
+	}
+	if !w.hint.Keyed {
+		w.hint.Key, w.hint.Keyed = h.Key(w)
+	}
+}
+
+// markDigits is the length of the number in an affinity cookie. With a key, a dash and the tag of its upstream follow.
+const markDigits = 16
+
+// bound returns the number in the client's affinity cookie for an upstream.
+func (w *work) bound(h *upstream.Handle) (uint64, bool) {
+	a := h.Affinity()
+	if a.Mode == model.NoAffinity {
+		return 0, false
+	}
+	v, ok := cookie(&w.x.Request.Fields, a.Cookie)
+	if !ok || len(v) < markDigits {
+		return 0, false
+	}
+	tag := v[markDigits:]
+	if a.Mode == model.Persistent && tag != "" || a.Mode == model.Balanced && (tag == "" || tag[0] != '-' || tag[1:] != h.Tag()) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(v[:markDigits], 16, 64)
+	return n, err == nil
+}
+
+// stick has the answer bind its client, where that is not bound or bound elsewhere for good.
+func (w *work) stick(e *upstream.Endpoint) {
+	h := w.handle
+	a := h.Affinity()
+	var value string
+	switch a.Mode {
+	case model.NoAffinity:
+		return
+	case model.Persistent:
+		switch {
+		case e.Is(w.hint.Mark) && w.hint.Marked:
+			return
+		case w.hint.Marked && !a.Move && h.Bound(w.hint.Mark):
+			return // it goes back when its endpoint is up again
+		}
+		value = e.Mark()
+	case model.Balanced:
+		key := w.hint.Key
+		switch {
+		case a.Move && w.tries > 1:
+			if key = keyOf(h, e, key); key == w.hint.Key && !w.unbound {
+				return
+			}
+		case !w.unbound:
+			return
+		}
+		value = w.hex(uint64(key), h.Tag())
+	}
+	w.x.Response.Fields.Add("Set-Cookie", w.cookieText(a, value))
+}
+
+// keyOf finds a key that leads to an endpoint by itself. Where luck does not give one soon, the old one stays.
+func keyOf(h *upstream.Handle, e *upstream.Endpoint, old upstream.Key) upstream.Key {
+	for range 64 {
+		if k := upstream.Key(rand.Uint64()); h.Leads(k, e) {
+			return k
+		}
+	}
+	return old
+}
+
+// hex is a number with the tag of its upstream.
+func (w *work) hex(n uint64, tag string) string {
+	const digits = "0123456789abcdef"
+	var b [markDigits]byte
+	for i := markDigits - 1; i >= 0; i-- {
+		b[i] = digits[n&15]
+		n >>= 4
+	}
+	return w.x.Request.Mem.Join(bytesView(b[:]), "-", tag)
+}
+
+// cookieText is a Set-Cookie field (RFC 6265, 4.1; SameSite: its successor, section 4.1.2.7).
+func (w *work) cookieText(a *model.Affinity, value string) string {
+	mem := &w.x.Request.Mem
+	text := mem.Join(a.Cookie, "=", value, "; Path=", a.Path)
+	if a.Domain != "" {
+		text = mem.Join(text, "; Domain=", a.Domain)
+	}
+	if a.MaxAge > 0 {
+		var b [20]byte
+		text = mem.Join(text, "; Max-Age=", bytesView(strconv.AppendInt(b[:0], int64(a.MaxAge/time.Second), 10)))
+	}
+	if a.Secure == "Always" || a.Secure == "" && w.overTLS() {
+		text = mem.Join(text, "; Secure")
+	}
+	if !a.Scripts {
+		text = mem.Join(text, "; HttpOnly")
+	}
+	return mem.Join(text, "; SameSite=", a.SameSite)
+}
+
+// overTLS tells whether the client came over TLS: to us, or to a proxy in front that is trusted to say so.
+func (w *work) overTLS() bool {
+	return w.c.secure || w.site.trusts(w.x.Peer) && http1.EqualFold(w.x.Request.Fields.Get("X-Forwarded-Proto"), "https")
+}
+
+// cookie returns the first cookie of a name (RFC 6265, 4.2).
+func cookie(f *http1.Fields, name string) (string, bool) {
+	for line := range f.Values("Cookie") {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if ok && k == name {
+				return strings.Trim(v, `"`), true
+			}
+		}
+	}
+	return "", false
+}
+
+var _ upstream.KeySource = (*work)(nil)
+
+// KeyPart takes a part of what the client asked for into a key. What is empty is not there.
+func (w *work) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
+	x := &w.x
+	var v string
+	switch p.From {
+	case model.HashHeader:
+		v = x.Request.Fields.Get(p.Name)
+	case model.HashCookie:
+		v, _ = cookie(&x.Request.Fields, p.Name)
+	case model.HashQuery:
+		v, _ = http1.Parameter(w.query(), p.Name, &x.Request.Mem)
+	case model.HashClient:
+		b := x.Client.As16()
+		return k.Add(string(b[:])), true
+	case model.HashHost:
+		v = w.host
+	case model.HashPath:
+		v = w.path
+	case model.HashURI:
+		return k.Add(w.path).Add(w.query()), true
+	case model.HashText: // upstream.Handle adds it
+	}
+	return k.Add(v), v != ""
+}
+
+// query is the query as it was asked: filters may have changed that of the request.
+func (w *work) query() string {
+	_, q, _ := strings.Cut(w.x.Request.Target, "?")
+	return q
+}

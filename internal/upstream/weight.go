@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"math"
+	"time"
+)
+
+// What a zone preference and a slow start leave open.
+const (
+	defaultEnough     = 70
+	defaultLeast      = 1
+	defaultMinimum    = 10
+	defaultAggression = 100
+)
+
+// slow lowers the weights of endpoints that are new or came back, and tells whether there are any.
+func (h *Handle) slow(endpoints []*Endpoint, weights []int, now time.Time) bool {
+	s := h.up.SlowStart
+	if s.Window <= 0 {
+		return false
+	}
+	setDefault(&s.Minimum, defaultMinimum)
+	setDefault(&s.Aggression, defaultAggression)
+	warming := false
+	for i, e := range endpoints {
+		age := now.Sub(e.begin())
+		if age >= s.Window {
+			continue
+		}
+		warming = true
+		part := math.Pow(float64(max(0, age))/float64(s.Window), 100/float64(s.Aggression))
+		part = max(part, float64(s.Minimum)/100)
+		weights[i] = max(1, int(math.Round(float64(weights[i])*part)))
+	}
+	return warming
+}
+
+// begin is when the endpoint began to take requests: it joined its list, or came back. A list may be kept by a machine whose
+// clock is ahead: nothing is newer than when this process met it.
+func (e *Endpoint) begin() time.Time {
+	began := e.Since
+	if began.After(e.live.met) {
+		began = e.live.met
+	}
+	if e.live.back.After(began) {
+		return e.live.back
+	}
+	return began
+}
+
+// side is a part of the ready endpoints with their weights.
+type side struct {
+	endpoints []*Endpoint
+	weights   []int
+}
+
+func (s *side) add(e *Endpoint, w int) {
+	s.endpoints = append(s.endpoints, e)
+	s.weights = append(s.weights, w)
+}
+
+func (s *side) total() (n int) {
+	for _, w := range s.weights {
+		n += w
+	}
+	return n
+}
+
+// zones divides the ready endpoints that are up into those that are chosen and those that are asked when these cannot: the
+// own zone and the others while the own one is enough. While it is enough for a part, all are chosen, with weights by which
+// that part stays.
+func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near, far side) {
+	z, own := h.up.Zones, h.table.cfg.Zone
+	all := side{ready, weights}
+	if !z.Prefer || own == "" {
+		return all, side{}
+	}
+	setDefault(&z.Enough, defaultEnough)
+	setDefault(&z.Least, defaultLeast)
+	up, whole := 0, 0 // weight of the own zone, slow starts apart: one that is new is no sign of a failure
+	for i, e := range ready {
+		if e.Zone == own {
+			near.add(e, weights[i])
+			up += e.Weight.Thousandths()
+		} else {
+			far.add(e, weights[i])
+		}
+	}
+	for _, e := range down {
+		if e.Zone == own {
+			whole += e.Weight.Thousandths()
+		}
+	}
+	whole += up
+	switch {
+	case len(far.endpoints) == 0 || len(near.endpoints) < z.Least:
+		return all, side{}
+	case up*100 >= whole*z.Enough:
+		return near, far
+	}
+	stays := float64(up) * 100 / float64(whole*z.Enough)
+	scale := (1 - stays) / stays * float64(near.total()) / float64(far.total())
+	out := side{ready, make([]int, len(ready))}
+	for i, e := range ready {
+		out.weights[i] = weights[i]
+		if e.Zone != own {
+			out.weights[i] = max(1, int(math.Round(float64(weights[i])*scale)))
+		}
+	}
+	return out, side{}
+}
+
+// bounded is a limit, or none where it is zero.
+func bounded(n int) int64 {
+	if n <= 0 {
+		return math.MaxInt64
+	}
+	return int64(n)
+}

@@ -24,7 +24,7 @@ func (c *compiler) expectations(all []model.Expectation) {
 		}
 		for unmet, on := range names {
 			slices.Sort(on)
-			ds = append(ds, model.Diagnostic{Origin: e.Origin, Severity: e.Severity, Code: model.CodeParsingDiffers, Message: fmt.Sprintf(
+			ds = append(ds, model.Diagnostic{Origin: e.Origin, Severity: model.Warning, Code: model.CodeParsingDiffers, Message: fmt.Sprintf(
 				"these rules are written for %s, and %s reads requests otherwise: %s; to change that, set parsing of the listener", e.Who, strings.Join(on, ", "), unmet)})
 		}
 	}

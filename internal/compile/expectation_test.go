@@ -25,7 +25,7 @@ func TestExpectations(t *testing.T) {
 		}
 		return o
 	}
-	wants := &model.Objects{Expectations: []model.Expectation{{Class: "ingress", Who: "ingress-nginx", Severity: model.Warning,
+	wants := &model.Objects{Expectations: []model.Expectation{{Class: "ingress", Who: "ingress-nginx",
 		Origin: model.Origin{Kind: "IngressClass", Name: "nginx"}, Parsing: model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge}}}}
 	groups := map[string]*model.Objects{"s/l": listeners(model.Parsing{}), "s/c": wants}
 	snap := Compile(nil, input(groups, nil), check)

@@ -183,3 +183,44 @@ func TestTakenAddressIsAListenersOwnFault(t *testing.T) {
 	s.publish() // tries again
 	dialTo(t, s.addr("taken")).send(get("/")).receive("GET")
 }
+
+// TestProxyHeaderGoesOn: an upstream that wants it is told who the client is before the request, on a connection that is
+// nobody else's afterwards.
+func TestProxyHeaderGoesOn(t *testing.T) {
+	for _, mode := range []model.ProxyMode{model.ProxyV1, model.ProxyV2} {
+		type seen struct{ from, to, line string }
+		got := make(chan seen, 4)
+		s, rec := simple(t, func(c net.Conn, r *bufio.Reader) {
+			h, err := proxyproto.Read(r)
+			if err != nil {
+				return
+			}
+			for {
+				q, err := readRequest(r)
+				if err != nil {
+					return
+				}
+				got <- seen{h.SourceAddr.String(), h.DestinationAddr.String(), q.line}
+				fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			}
+		}, func(s *stand, _ *Config) {
+			s.listeners[0].Trust.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+		})
+		s.routes = nil
+		s.route("all", "/", "u")
+		s.routes[0].Upstreams[0].Dial.Proxy = mode
+		s.publish()
+		c := s.dial().send("PROXY TCP4 127.0.0.99 127.0.0.10 4711 80\r\n") // a balancer in front
+		for _, path := range []string{"/a", "/b"} {
+			if r := c.send(get(path)).receive("GET"); r.body != "ok" {
+				t.Fatalf("%s: %+v", mode, r)
+			}
+			if x := <-got; x != (seen{"127.0.0.99:4711", s.addr("front"), "GET " + path + " HTTP/1.1"}) {
+				t.Errorf("%s: %+v", mode, x)
+			}
+		}
+		if n := rec.connections(); n != 2 {
+			t.Errorf("%s: %d connections for 2 requests", mode, n)
+		}
+	}
+}

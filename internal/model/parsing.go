@@ -95,15 +95,13 @@ func (p Parsing) Validate() error {
 	return nil
 }
 
-// Expectation is how the rules of a class expect requests to be read, because they were written for another server.
-// Listeners decide that, so what one of them does otherwise is only told.
+// Expectation is how the rules of a class expect requests to be read, because somebody said that they were written for
+// another server. Listeners decide that, so what one of them does otherwise is only told.
 type Expectation struct {
 	Class   Class
 	Origin  Origin
 	Parsing Parsing // only fields that are set are expected; limits never are
 	Who     string  // whose way it is: "ingress-nginx", for the message
-	// Severity of telling: Warning where somebody asked for that way, Info where it is only where the rules come from.
-	Severity Severity
 }
 
 // Unmet says what a listener's parsing does otherwise than expected: "underscores is refuse, not drop". Empty = nothing.

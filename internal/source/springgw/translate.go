@@ -63,7 +63,6 @@ func translate(c Config, files []*routeFile, resolved map[string]known) result {
 		}
 		t.locator(f)
 	}
-	t.expect(files)
 	out := result{hosts: t.hosts}
 	for _, key := range slices.Sorted(maps.Keys(t.groups)) {
 		out.groups = append(out.groups, source.Group{Key: key, Objects: *t.groups[key]})
@@ -76,21 +75,6 @@ func (t *translator) group(key string) *model.Objects {
 		t.groups[key] = &model.Objects{}
 	}
 	return t.groups[key]
-}
-
-// expect tells how Spring Cloud Gateway has requests read: it compares paths as they came, with their slashes and escapes, and takes
-// every name that is one.
-func (t *translator) expect(files []*routeFile) {
-	for _, f := range files {
-		if len(f.config.routes) == 0 {
-			continue
-		}
-		t.group("class").Expectations = []model.Expectation{{
-			Class: t.c.Class, Origin: model.Origin{Source: t.c.Name, Kind: "routes", File: f.path}, Who: "Spring Cloud Gateway", Severity: model.Info,
-			Parsing: model.Parsing{Underscores: model.UnderscoresAllow, Slashes: model.SlashesKeep, EncodedSlashes: model.EncodedSlashesKeep},
-		}}
-		return
-	}
 }
 
 // say reports a fault of a file as a whole.

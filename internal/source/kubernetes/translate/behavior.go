@@ -50,7 +50,7 @@ func (b *builder) classNotes(k Key) {
 	case !given || how == behaviorSpec:
 	case how == behaviorNginx:
 		b.out.Expectations = []model.Expectation{{
-			Class: b.store.opt.Attach, Origin: o.at(field), Who: "ingress-nginx", Severity: model.Warning,
+			Class: b.store.opt.Attach, Origin: o.at(field), Who: "ingress-nginx",
 			Parsing: model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge, EncodedSlashes: model.EncodedSlashesDecode},
 		}}
 	default:

@@ -46,7 +46,7 @@ spec:
 	}
 	modes, wants, says := look(text)
 	if !slices.Equal(modes, []model.TargetMode{"received", "received", "received"}) || len(wants) != 1 || wants[0].Class != "ingress" ||
-		wants[0].Parsing.Underscores != model.UnderscoresDrop || wants[0].Origin.Name != "ours" || wants[0].Severity != model.Warning || len(says) != 0 {
+		wants[0].Parsing.Underscores != model.UnderscoresDrop || wants[0].Origin.Name != "ours" || len(says) != 0 {
 		t.Errorf("nginx: %v %+v %v", modes, wants, says)
 	}
 	for how, complaint := range map[string]string{"spec": "", "apache": `invalid "apache" is neither spec nor nginx`} {

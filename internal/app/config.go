@@ -67,11 +67,9 @@ type Sources struct {
 
 // TLS is what all TLS of a process has in common.
 type TLS struct {
-	TicketKeys        string   `json:"ticketKeys,omitempty" doc:"file with the keys of session tickets, 32 bytes in base64 or hexadecimal on each line, the first encrypts; read again when it changes; for processes that share their clients; none: the process makes its own"`
-	TicketRotation    Duration `json:"ticketRotation,omitempty" doc:"how long a key of the process's own encrypts, before the next one does and this one only decrypts for as long again; default 12h"`
-	Handshake         Duration `json:"handshake,omitempty" doc:"how long the handshake of a client may take; default 10s"`
-	UpstreamHandshake Duration `json:"upstreamHandshake,omitempty" doc:"how long the handshake with an endpoint may take; default 5s"`
-	UpstreamCA        string   `json:"upstreamCA,omitempty" doc:"file with the CAs in PEM that endpoints are verified against, where their upstream names none; read at start; none: the roots of the system"`
+	TicketKeys     string   `json:"ticketKeys,omitempty" doc:"file with the keys of session tickets, 32 bytes in base64 or hexadecimal on each line, the first encrypts; read again when it changes; for processes that share their clients; none: the process makes its own"`
+	TicketRotation Duration `json:"ticketRotation,omitempty" doc:"how long a key of the process's own encrypts, before the next one does and this one only decrypts for as long again; default 12h"`
+	UpstreamCA     string   `json:"upstreamCA,omitempty" doc:"file with the CAs in PEM that endpoints are verified against, where their upstream names none; read at start; none: the roots of the system"`
 }
 
 // Bounds are those of the TLS handshakes of listeners.

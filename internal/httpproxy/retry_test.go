@@ -281,7 +281,7 @@ func TestRetryBudget(t *testing.T) {
 func TestRetryLimit(t *testing.T) {
 	dead, alive := refusing(t), newRecorder(t, echo)
 	s := newStand(t, nil)
-	s.list("u", dead, refusing(t), refusing(t), alive.Addr().String())
+	s.list("u", dead, refusing(t), refusing(t))
 	s.over("all", "/", model.Upstream{ID: "u", Limits: model.Limits{Retries: 1}})
 	s.publish()
 	h, ok := s.table.Find("u")
@@ -296,6 +296,7 @@ func TestRetryLimit(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	h.Once()
+	s.list("u", dead, alive.Addr().String())
 	if r := s.dial().send(get("/")).receive("GET"); r.status != "HTTP/1.1 200 OK" {
 		t.Errorf("%+v", r)
 	}

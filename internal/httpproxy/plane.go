@@ -35,14 +35,15 @@ type Plane struct {
 	dateText atomic.Pointer[string]
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
-	sites  map[model.Class]*boundSite
-	stores map[model.Class]*certs.Store
+	sites   map[model.Class]*boundSite
+	stores  map[model.Class]*certs.Store
+	current *snapshot.Snapshot
 
 	mu       sync.Mutex // over what is read from outside
 	servers  map[model.ListenerID]*server
 	draining map[*port]struct{}
 	version  uint64
-	failures []certs.Failure
+	failures map[model.Class][]certs.Failure
 }
 
 var _ snapshot.Plane = (*Plane)(nil)
@@ -56,7 +57,7 @@ func New(cfg Config) (*Plane, error) {
 	p := &Plane{
 		cfg: cfg, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), instance: fmt.Sprintf("%016x", rand.Uint64()),
 		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
-		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{},
+		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, ids: map[model.RouteID]int{}}
 	p.works.New = func() any { return &work{} }
@@ -84,7 +85,7 @@ type change struct {
 	dropped  []*boundRoute
 	orphaned []served // of classes that went: ports that drain still serve them
 	commits  []func() // of certificate stores
-	failures []certs.Failure
+	failures map[model.Class][]certs.Failure
 }
 
 // opening is a handle for a port that is new, or whose listener has new settings.
@@ -99,7 +100,7 @@ type opening struct {
 func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.Change, error) {
 	c := &change{
 		plane: p, next: next, sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
-		servers: map[model.ListenerID]*server{},
+		servers: map[model.ListenerID]*server{}, failures: map[model.Class][]certs.Failure{},
 	}
 	secure := map[model.Class]bool{}
 	for l := range next.Listeners() {
@@ -173,6 +174,10 @@ func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 // bindCertificates prepares the certificates of a class.
 func (c *change) bindCertificates(class model.Class) error {
 	store := c.plane.stores[class]
+	if store != nil && c.next.SameCertificates(c.plane.current) {
+		c.stores[class], c.failures[class] = store, c.plane.failures[class]
+		return nil
+	}
 	if store == nil {
 		var err error
 		if store, err = certs.New(); err != nil {
@@ -186,7 +191,7 @@ func (c *change) bindCertificates(class model.Class) error {
 	commit, failures := store.Prepare(list)
 	c.stores[class] = store
 	c.commits = append(c.commits, commit)
-	c.failures = append(c.failures, failures...)
+	c.failures[class] = failures
 	return nil
 }
 
@@ -243,7 +248,7 @@ func (c *change) Commit() {
 			c.spare = append(c.spare, old)
 		}
 	}
-	p.sites, p.stores = c.sites, c.stores
+	p.sites, p.stores, p.current = c.sites, c.stores, c.next
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.servers, p.version, p.failures = c.servers, c.next.Version(), c.failures

@@ -10,6 +10,7 @@ import (
 
 	"paifang/internal/model"
 	"paifang/internal/source"
+	"paifang/internal/upstream"
 )
 
 // TestChangeCostsWhatChanged has one route of 100,000 change, and one of 100, from the hub to the planes, until nothing of
@@ -107,19 +108,22 @@ func endpointChanges(t testing.TB, n, runs int) []time.Duration {
 			Endpoints: []model.Endpoint{{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(10 + i>>16), byte(i >> 8), byte(i)}), port)}}}}}}
 	}
 	groups := ground(t, 0)
+	ups := make([]model.Upstream, n)
 	for i := range n {
 		up := model.Upstream{ID: model.UpstreamID(list(i).Name), Endpoints: []model.EndpointsID{list(i)}}
+		ups[i] = up
 		groups = append(groups, endpoints(i, 1), source.Group{Key: "service/" + list(i).Name, Objects: model.Objects{Upstreams: []model.Upstream{up}}},
 			spreads()[0].route(i, model.Forward{Targets: []model.Target{{Upstream: up.ID}}}))
 	}
 	c := newChain(t, groups)
-	var took []time.Duration
+	handles := make([]*upstream.Handle, runs) // those that the routes hold, too
 	for run := range runs {
+		handles[run] = c.table.Acquire(&ups[run*7919%n])
+		defer handles[run].Release()
+	}
+	var took []time.Duration
+	for run, h := range handles {
 		i, port := run*7919%n, uint16(run+2)
-		h, ok := c.table.Find(model.UpstreamID(list(i).Name))
-		if !ok {
-			t.Fatalf("nobody uses service-%d", i)
-		}
 		began := time.Now()
 		c.say <- source.Update{Groups: []source.Group{endpoints(i, port)}}
 		for {

@@ -193,6 +193,7 @@ func (a *App) Run(outer context.Context) error {
 	}
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
+	memory := r.run("memory", a.giveBack)
 
 	<-ctx.Done()
 	var failed error
@@ -200,6 +201,7 @@ func (a *App) Run(outer context.Context) error {
 		failed = context.Cause(ctx)
 	}
 	bind.stop()
+	memory.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }

@@ -3,7 +3,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"paifang/internal/model"
@@ -27,13 +26,13 @@ func (b *builder) get(k Key) *stored {
 // that the order never depends on the order of events.
 func (b *builder) find(fact string) []*stored {
 	b.facts[fact] = true
-	keys := slices.SortedFunc(maps.Keys(b.store.index[fact]), Key.Compare)
+	keys := slices.SortedFunc(b.store.index[fact].all, Key.Compare)
 	out := make([]*stored, len(keys))
 	for i, k := range keys {
 		out[i] = b.get(k)
 	}
 	slices.SortStableFunc(out, func(a, c *stored) int {
-		return cmp.Or(a.origin.Before(c.origin), a.key.Compare(c.key))
+		return cmp.Or(a.at("").Before(c.at("")), a.key.Compare(c.key))
 	})
 	return out
 }

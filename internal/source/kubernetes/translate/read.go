@@ -14,7 +14,7 @@ import (
 // field or a wrong type is a Problem here, with file and line. known is false for any other kind; identity tells the
 // document's kind and name, as far as they can be read, even where the rest has problems.
 func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
-	o = Object{File: d.File, Lines: d}
+	o = Object{File: d.File, Lines: d.Lines()}
 	switch (groupKind{d.Text("apiVersion"), Kind(d.Text("kind"))}) {
 	case groupKind{"v1", KindNamespace}:
 		o.Value, problems = decode[corev1.Namespace](d)

@@ -64,30 +64,39 @@ type reading struct {
 
 // part is a document as it was read.
 type part struct {
-	sum                  [sha256.Size]byte
-	line                 int
-	items, faults, notes int // how many of the reading's, behind those of the parts before
+	sum                  sum
+	line                 int32
+	items, faults, notes int32 // how many of the reading's, behind those of the parts before
+}
+
+// sum tells texts apart: half of a SHA-256 is as much as nobody can make two texts for.
+type sum [sha256.Size / 2]byte
+
+func sumOf(text []byte) sum {
+	whole := sha256.Sum256(text)
+	return sum(whole[:len(sum{})])
 }
 
 // parse reads the documents of a file. It never fails: what cannot be read is a fault. A document that stood on the same
 // line of the file before, with the same text, is not read again: its items are the same pointers.
 func parse(path string, data []byte, source string, before reading) reading {
 	type place struct {
-		sum  [sha256.Size]byte
-		line int
+		sum  sum
+		line int32
 	}
 	known := make(map[place]reading, len(before.parts))
 	for _, p := range before.parts {
 		known[place{p.sum, p.line}] = before.take(p)
 	}
-	var out reading
-	for _, p := range document.Parts(data) {
-		at := place{sha256.Sum256(p.Text), p.Line}
+	parts := document.Parts(data)
+	out := reading{parts: make([]part, 0, len(parts))}
+	for _, p := range parts {
+		at := place{sumOf(p.Text), int32(p.Line)}
 		r, ok := known[at]
 		if !ok {
 			r = parsePart(path, p, source)
 		}
-		out.parts = append(out.parts, part{at.sum, at.line, len(r.items), len(r.faults), len(r.notes)})
+		out.parts = append(out.parts, part{at.sum, at.line, int32(len(r.items)), int32(len(r.faults)), int32(len(r.notes))})
 		out.items = append(out.items, r.items...)
 		out.faults = append(out.faults, r.faults...)
 		out.notes = append(out.notes, r.notes...)

@@ -18,8 +18,13 @@ type builder struct {
 
 // get returns an object, or nil. That it is not there is a fact too.
 func (b *builder) get(k Key) *stored {
-	b.facts[k.String()] = true
-	return b.store.objects[k]
+	o := b.store.objects[k]
+	if o == nil {
+		b.facts[k.String()] = true
+		return nil
+	}
+	b.facts[o.fact] = true
+	return o
 }
 
 // find returns the objects of an index entry: those with a creation time first, the oldest first, then by key, so

@@ -98,6 +98,7 @@ func (o Object) Key() (Key, bool) {
 type stored struct {
 	Object
 	key    Key
+	fact   string // its key, as groups remember it: one text for all of them
 	source string // its name
 }
 

@@ -48,7 +48,11 @@ func (s *Store) Put(o Object) error {
 	if !ok {
 		return fmt.Errorf("translate: put %T: this type is not read", o.Value)
 	}
-	s.replace(key, &stored{o, key, s.opt.Source})
+	fact := key.String()
+	if was := s.objects[key]; was != nil {
+		fact = was.fact
+	}
+	s.replace(key, &stored{o, key, fact, s.opt.Source})
 	return nil
 }
 

@@ -218,6 +218,7 @@ func (a *App) Run(outer context.Context) error {
 	keys := r.run("ticket keys", a.keys.run)
 	a.log.Info("started", "process", a.opt.Name, "admin", a.admin.Addr(), "pieces", strings.Join(a.Pieces(), ","))
 	defer r.run("readiness", a.tellReady).stop()
+	memory := r.run("memory", a.giveBack)
 
 	<-ctx.Done()
 	a.log.Info("ending", "process", a.opt.Name)
@@ -227,6 +228,7 @@ func (a *App) Run(outer context.Context) error {
 	}
 	bind.stop()
 	keys.stop()
+	memory.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }

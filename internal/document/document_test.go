@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestSplit(t *testing.T) {
@@ -88,6 +90,49 @@ spec:
             path: /order
 `
 
+// TestLinesAreThoseOfTheDocument asks a document and what is kept of its lines for paths of which some are there.
+func TestLinesAreThoseOfTheDocument(t *testing.T) {
+	keys := rapid.SampledFrom([]string{"a", "b", "long-key", "x.y/z", "0"})
+	var draw func(t *rapid.T, depth int, line *int) *Node
+	draw = func(t *rapid.T, depth int, line *int) *Node {
+		*line += rapid.IntRange(0, 200).Draw(t, "lines")
+		n := &Node{Line: *line, Kind: Text}
+		if depth == 0 {
+			return n
+		}
+		n.Kind = rapid.SampledFrom([]Kind{Null, Text, Map, Map, List, List}).Draw(t, "kind")
+		for range rapid.IntRange(0, 4).Draw(t, "size") {
+			switch n.Kind {
+			case Map:
+				e := Entry{Key: keys.Draw(t, "key"), Line: *line}
+				e.Value = draw(t, depth-1, line)
+				n.Keys = append(n.Keys, e)
+			case List:
+				n.Items = append(n.Items, draw(t, depth-1, line))
+			}
+		}
+		return n
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		line := 1
+		d := Document{Root: draw(t, 4, &line)}
+		lines := d.Lines()
+		for range 20 {
+			path := ""
+			for range rapid.IntRange(0, 5).Draw(t, "steps") {
+				if rapid.Bool().Draw(t, "key") {
+					path = below(path, keys.Draw(t, "of"))
+				} else {
+					path = item(path, rapid.IntRange(-1, 4).Draw(t, "item"))
+				}
+			}
+			if got, want := lines.Line(path), d.Line(path); got != want {
+				t.Fatalf("%q is at line %d, want %d", path, got, want)
+			}
+		}
+	})
+}
+
 func TestLine(t *testing.T) {
 	docs, _ := Split("f", []byte("# first\n---\n"+ingress))
 	d := docs[0]
@@ -110,6 +155,9 @@ func TestLine(t *testing.T) {
 		if got := d.Line(path); got != want {
 			t.Errorf("Line(%q) = %d, want %d", path, got, want)
 		}
+		if got := d.Lines().Line(path); got != want {
+			t.Errorf("Lines().Line(%q) = %d, want %d", path, got, want)
+		}
 	}
 	if got := d.Text("spec.rules[0].http.paths[1].path"); got != "/order" {
 		t.Errorf("Text = %q", got)
@@ -118,7 +166,7 @@ func TestLine(t *testing.T) {
 	if p := part.Problem("http.paths[1].path", "is %s", "bad"); !ok || p.Error() != "f:17: spec.rules[0].http.paths[1].path: is bad" {
 		t.Errorf("problem of a part: %v", p)
 	}
-	if (Document{}).Line("a.b") != 0 {
+	if (Document{}).Line("a.b") != 0 || (Document{}).Lines().Line("a.b") != 0 {
 		t.Error("an empty document has lines")
 	}
 }

@@ -24,28 +24,39 @@ type Document struct {
 func Split(file string, data []byte) ([]Document, []Problem) {
 	var docs []Document
 	var problems []Problem
-	for _, p := range parts(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))) {
-		root, err := read(p.text, p.line-1)
-		var problem Problem
+	for _, p := range Parts(data) {
+		d, problem := p.Read(file)
 		switch {
-		case errors.As(err, &problem):
-			problem.File = file
-			problems = append(problems, problem)
-		case root != nil:
-			docs = append(docs, Document{File: file, Root: root})
+		case problem != nil:
+			problems = append(problems, *problem)
+		case d.Root != nil:
+			docs = append(docs, d)
 		}
 	}
 	return docs, problems
 }
 
-type part struct {
-	text []byte
-	line int // of its first line in the file
+// Part is the text of one document of a file.
+type Part struct {
+	Text []byte
+	Line int // of its first line in the file
 }
 
-// parts divides by lines, before any YAML is parsed, so that one broken document cannot swallow the next.
-func parts(data []byte) []part {
-	var out []part
+// Read reads the part of a file. A part that is not YAML gives a Problem, an empty one a Document without Root.
+func (p Part) Read(file string) (Document, *Problem) {
+	root, err := read(p.Text, p.Line-1)
+	var problem Problem
+	if errors.As(err, &problem) {
+		problem.File = file
+		return Document{}, &problem
+	}
+	return Document{File: file, Root: root}, nil
+}
+
+// Parts divides a file by lines, before any YAML is parsed, so that one broken document cannot swallow the next.
+func Parts(data []byte) []Part {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	var out []Part
 	start, startLine, line := 0, 1, 1
 	for i := 0; i < len(data); line++ {
 		end := len(data)
@@ -53,12 +64,12 @@ func parts(data []byte) []part {
 			end = i + j + 1
 		}
 		if isDivider(data[i:end]) {
-			out = append(out, part{data[start:i], startLine})
+			out = append(out, Part{data[start:i], startLine})
 			start, startLine = i, line
 		}
 		i = end
 	}
-	return append(out, part{data[start:], startLine})
+	return append(out, Part{data[start:], startLine})
 }
 
 func isDivider(line []byte) bool {

@@ -40,12 +40,13 @@ type Plane struct {
 	stores map[model.Class]*certs.Store
 	// stopped keeps what listeners have counted that are stopped and may be started again.
 	stopped []*listenerCounters
+	current *snapshot.Snapshot
 
 	mu       sync.Mutex // over what is read from outside
 	servers  map[model.ListenerID]*server
 	draining map[*port]struct{}
 	version  uint64
-	failures []certs.Failure
+	failures map[model.Class][]certs.Failure
 }
 
 var _ snapshot.Plane = (*Plane)(nil)
@@ -59,7 +60,7 @@ func New(cfg Config) (*Plane, error) {
 	p := &Plane{
 		cfg: cfg, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), instance: fmt.Sprintf("%016x", rand.Uint64()),
 		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
-		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{},
+		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
 	p.counters.begin(cfg.Series)
@@ -95,7 +96,7 @@ type change struct {
 	dropped  []*boundRoute
 	orphaned []served // of classes that went: ports that drain still serve them
 	commits  []func() // of certificate stores
-	failures []certs.Failure
+	failures map[model.Class][]certs.Failure
 }
 
 // opening is a handle for a port that is new, or whose listener has new settings.
@@ -110,7 +111,7 @@ type opening struct {
 func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.Change, error) {
 	c := &change{
 		plane: p, next: next, sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
-		servers: map[model.ListenerID]*server{},
+		servers: map[model.ListenerID]*server{}, failures: map[model.Class][]certs.Failure{},
 	}
 	bound := map[model.Class]bool{}
 	for l := range next.Listeners() {
@@ -238,7 +239,7 @@ func (c *change) Commit() {
 			c.spare = append(c.spare, old)
 		}
 	}
-	p.sites, p.stores = c.sites, c.stores
+	p.sites, p.stores, p.current = c.sites, c.stores, c.next
 	c.before, p.stopped = p.stopped, c.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()

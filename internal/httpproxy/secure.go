@@ -12,6 +12,10 @@ func protocols() []string { return []string{"http/1.1"} }
 
 // bindTLS prepares the certificates and TLS policies of a class. Policies count on its listeners in clear text too.
 func (c *change) bindTLS(class model.Class) error {
+	if store := c.plane.stores[class]; store != nil && c.next.SameTLS(c.plane.current) {
+		c.stores[class], c.failures[class] = store, c.plane.failures[class]
+		return nil
+	}
 	var list []model.Certificate
 	for cert := range c.next.Certificates(class) {
 		list = append(list, cert)
@@ -33,7 +37,7 @@ func (c *change) bindTLS(class model.Class) error {
 	commit, failures := store.Prepare(list, policies)
 	c.stores[class] = store
 	c.commits = append(c.commits, commit)
-	c.failures = append(c.failures, failures...)
+	c.failures[class] = failures
 	return nil
 }
 

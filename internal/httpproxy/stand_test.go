@@ -148,7 +148,7 @@ func (s *stand) publish() {
 		sites[class] = &site
 	}
 	up := (&shard.Map[*model.Upstream]{}).Edit().Map()
-	next := snapshot.New(snapshot.Contents{Version: s.version, Listeners: slices.Clone(s.listeners), Sites: sites, Upstreams: up, Certificates: s.certs, TLSPolicies: s.policies})
+	next := snapshot.New(snapshot.Contents{Version: s.version, Listeners: slices.Clone(s.listeners), Sites: sites, Upstreams: up, Certificates: slices.Clone(s.certs), TLSPolicies: slices.Clone(s.policies)})
 	if refused := s.store.Publish(context.Background(), next); len(refused) > 0 {
 		s.t.Fatalf("refused: %v", s.store.Planes())
 	}

@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -70,11 +71,15 @@ func (p *Plane) Version() uint64 {
 	return p.version
 }
 
-// Failures are the certificates of the snapshot that cannot be served.
+// Failures are the certificates of the snapshot that cannot be served, by class and ID.
 func (p *Plane) Failures() []certs.Failure {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.failures)
+	var out []certs.Failure
+	for _, class := range slices.Sorted(maps.Keys(p.failures)) {
+		out = append(out, p.failures[class]...)
+	}
+	return out
 }
 
 // Bound is the number of routes that are bound, those of older generations that are still in use excepted.

@@ -135,7 +135,6 @@ type part struct {
 
 type groupState struct {
 	sets  []model.EndpointSet
-	lists []model.EndpointsID
 	rules bool
 }
 
@@ -327,10 +326,7 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 		p.unsaved = true
 	}
 	now := groupState{sets: g.Objects.Endpoints, rules: g.Objects.HasRules()}
-	for _, s := range g.Objects.Endpoints {
-		now.lists = append(now.lists, s.List)
-	}
-	h.offer(old.lists, now.lists)
+	h.offer(old.sets, now.sets)
 	if old.rules || now.rules {
 		if h.edit == nil {
 			h.edit = h.groups.Edit()
@@ -353,13 +349,15 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 }
 
 // offer counts the lists that sources offer. A new or lost list is news to locators.
-func (h *Hub) offer(old, now []model.EndpointsID) {
-	for _, id := range now {
-		if h.lists[id]++; h.lists[id] == 1 && !slices.Contains(old, id) {
+func (h *Hub) offer(old, now []model.EndpointSet) {
+	for _, s := range now {
+		id := s.List
+		if h.lists[id]++; h.lists[id] == 1 && !slices.ContainsFunc(old, func(o model.EndpointSet) bool { return o.List == id }) {
 			h.offering().Set(id.String(), id)
 		}
 	}
-	for _, id := range old {
+	for _, s := range old {
+		id := s.List
 		if h.lists[id]--; h.lists[id] == 0 {
 			delete(h.lists, id)
 			h.offering().Delete(id.String())

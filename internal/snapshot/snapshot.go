@@ -165,6 +165,14 @@ func (s *Snapshot) Certificates(class model.Class) iter.Seq[model.Certificate] {
 	}
 }
 
+// SameTLS tells whether certificates and TLS policies are those of another snapshot, without a look at each. False says
+// nothing.
+func (s *Snapshot) SameTLS(o *Snapshot) bool {
+	return same(s.c.Certificates, o.c.Certificates) && same(s.c.TLSPolicies, o.c.TLSPolicies)
+}
+
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
 // TLSPolicies yields the TLS policies of a class, sorted by ID.
 func (s *Snapshot) TLSPolicies(class model.Class) iter.Seq[model.TLSPolicy] {
 	return func(yield func(model.TLSPolicy) bool) {

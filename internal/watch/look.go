@@ -13,45 +13,83 @@ import (
 func (r *runner) look(touched map[string]bool, now time.Time) Change {
 	var c Change
 	var errs []error
-	present := map[string]bool{}
+	var lists [][]string
 	unlisted := map[string]bool{}
+	relisted := false
 	for _, root := range r.o.Paths {
-		names, err := list(root, r.o.Accept)
+		names, fresh, err := r.list(root)
 		if err == nil && r.directoryWent(root, names) {
 			err = fs.ErrNotExist
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("watch: list %s: %w", root, err))
-			unlisted[root] = true
+			unlisted[root], relisted = true, true
 			continue
 		}
+		lists = append(lists, names)
+		relisted = relisted || fresh
+	}
+	for _, names := range lists {
 		for _, name := range names {
-			present[name] = true
+			k := r.known[name]
+			if k != nil && !touched[name] && k.stamp.same(stampOf(name)) {
+				continue
+			}
+			if f, ok := r.examine(name, now); ok {
+				c.Files = append(c.Files, f)
+			}
 		}
 	}
-	for name := range present {
-		k := r.known[name]
-		if k != nil && !touched[name] && k.stamp.same(stampOf(name)) {
-			continue
-		}
-		if f, ok := r.examine(name, now); ok {
-			c.Files = append(c.Files, f)
-		}
-	}
-	for name, k := range r.known {
-		if !present[name] && k.state != gone && !unlisted[filepath.Dir(name)] {
-			r.examineGone(k, now)
-		}
+	if relisted {
+		r.miss(lists, unlisted, now)
 	}
 	sortFiles(c.Files)
 	c.Err = errors.Join(errs...)
 	return c
 }
 
+// miss notes the known files that are in no list.
+func (r *runner) miss(lists [][]string, unlisted map[string]bool, now time.Time) {
+	present := make(map[string]bool, len(r.known))
+	for _, names := range lists {
+		for _, name := range names {
+			present[name] = true
+		}
+	}
+	for name, k := range r.known {
+		if !present[name] && k.state != gone && !unlisted[filepath.Dir(name)] {
+			r.examineGone(name, k, now)
+		}
+	}
+}
+
+// listing is what a directory held when it was last read.
+type listing struct {
+	stamp stamp
+	names []string
+}
+
+// list is list, which it asks only where the directory may have changed since. fresh tells that it did.
+func (r *runner) list(root string) (names []string, fresh bool, err error) {
+	st := stampOf(root) // before reading, as with files
+	if was, ok := r.listings[root]; ok && was.stamp.same(st) {
+		return was.names, false, nil
+	}
+	delete(r.listings, root)
+	if names, err = list(root, r.o.Accept); err != nil {
+		return nil, true, err
+	}
+	// Two changes within one tick of the file system's clock have one stamp.
+	if st.isDir() && time.Since(st.modTime()) > time.Second {
+		r.listings[root] = listing{st, names}
+	}
+	return names, true, nil
+}
+
 // directoryWent tells whether a root that has been a directory is not there any more: a list of the root itself, while
 // files inside it are known.
 func (r *runner) directoryWent(root string, names []string) bool {
-	if len(names) != 1 || names[0] != root || stampOf(root).info != nil {
+	if len(names) != 1 || names[0] != root || stampOf(root).there() {
 		return false
 	}
 	for name := range r.known {
@@ -67,7 +105,7 @@ func (r *runner) lookAt(touched map[string]bool, now time.Time) Change {
 	c := Change{Err: r.standing()}
 	for name := range touched {
 		if k := r.known[name]; k == nil {
-			if s := stampOf(name); s.info == nil || s.info.IsDir() {
+			if s := stampOf(name); !s.there() || s.isDir() {
 				continue
 			}
 		}
@@ -102,12 +140,13 @@ func (r *runner) examine(name string, now time.Time) (File, bool) {
 		if fresh {
 			delete(r.known, name)
 		} else {
-			r.examineGone(k, now)
+			r.examineGone(name, k, now)
 		}
 		return File{}, false
 	case err != nil:
 		if k.state != failed || k.failure != err.Error() {
-			k.state, k.failure, k.since = failed, err.Error(), now
+			k.state, k.failure = failed, err.Error()
+			r.changed(name, k, now)
 		}
 		k.stamp = st
 		return File{Path: name, Err: err, Settled: true}, now.IsZero()
@@ -116,28 +155,31 @@ func (r *runner) examine(name string, now time.Time) (File, bool) {
 	k.stamp = st
 	if len(data) == 0 {
 		if k.state != emptied {
-			k.state, k.sum, k.since = emptied, sum, now
+			k.state, k.sum = emptied, sum
+			r.changed(name, k, now)
 		}
 		return File{Path: name, Data: data}, now.IsZero()
 	}
 	if k.state == filled && sum == k.sum && !fresh {
 		return File{}, false
 	}
-	k.state, k.sum, k.since = filled, sum, now
+	k.state, k.sum = filled, sum
+	r.changed(name, k, now)
 	return File{Path: name, Data: data}, true
 }
 
-func (r *runner) examineGone(k *known, now time.Time) {
+func (r *runner) examineGone(name string, k *known, now time.Time) {
 	if k.state != gone {
-		k.state, k.since, k.stamp = gone, now, stamp{}
+		k.state, k.stamp = gone, stamp{}
+		r.changed(name, k, now)
 	}
 }
 
 // settle tells of the files that have been quiet: their content again, or that they are empty, gone or unreadable.
 func (r *runner) settle(now time.Time) Change {
 	c := Change{Err: r.standing()}
-	for name, k := range r.known {
-		if k.since.IsZero() || now.Sub(k.since) < r.o.Quiet {
+	for name, k := range r.restless {
+		if now.Sub(k.since) < r.o.Quiet {
 			continue
 		}
 		if f, changed := r.examine(name, now); changed {
@@ -147,7 +189,7 @@ func (r *runner) settle(now time.Time) Change {
 		if now.Sub(k.since) < r.o.Quiet {
 			continue
 		}
-		k.since = time.Time{}
+		r.changed(name, k, time.Time{})
 		f := File{Path: name, Settled: true}
 		switch k.state {
 		case gone:
@@ -158,7 +200,7 @@ func (r *runner) settle(now time.Time) Change {
 		default:
 			data, err := readFile(name)
 			if err != nil || sha256.Sum256(data) != k.sum {
-				k.since = now // it changed between two reads: once more
+				r.changed(name, k, now) // it changed between two reads: once more
 				continue
 			}
 			f.Data = data

@@ -23,7 +23,7 @@ func Run(ctx context.Context, o Options, deliver func(Change)) error {
 		return fmt.Errorf("watch: start: %w", err)
 	}
 	defer w.Close()
-	r := &runner{o: o.withDefaults(), w: w, known: map[string]*known{}, roots: map[string]bool{}}
+	r := &runner{o: o.withDefaults(), w: w, known: map[string]*known{}, restless: map[string]*known{}, listings: map[string]listing{}, roots: map[string]bool{}}
 	for _, p := range r.o.Paths {
 		r.roots[p] = true
 	}
@@ -40,7 +40,7 @@ type known struct {
 	sum     [sha256.Size]byte
 	state   state
 	failure string
-	// since is when it last changed, zero once it was delivered as settled.
+	// since is when it last changed, zero once it was delivered as settled. Those where it is not are the runner's restless.
 	since time.Time
 }
 
@@ -57,8 +57,20 @@ type runner struct {
 	o     Options
 	w     *fsnotify.Watcher
 	known map[string]*known
-	roots map[string]bool
-	err   string // what the last change said of directories
+	// restless are the known files that are not settled: few, so that no event costs a walk through all.
+	restless map[string]*known
+	listings map[string]listing // of directories that rest
+	roots    map[string]bool
+	err      string // what the last change said of directories
+}
+
+// changed notes that a file changed at a time; the zero time says that it is settled.
+func (r *runner) changed(name string, k *known, at time.Time) {
+	if k.since = at; at.IsZero() {
+		delete(r.restless, name)
+	} else {
+		r.restless[name] = k
+	}
 }
 
 // subscribe watches each root and its parent: the root itself may be replaced.
@@ -95,15 +107,15 @@ func (r *runner) first() Change {
 	for i := range c.Files {
 		c.Files[i].Settled = true
 	}
-	for _, k := range r.known {
-		k.since = time.Time{}
-	}
 	return c
 }
 
+// rescanShare is how much longer the pause between two rescans is than a rescan, at least.
+const rescanShare = 50
+
 // loop owns all timers. touched are paths that an event named; whole asks for a look at everything.
 func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
-	rescan := time.NewTicker(r.o.Rescan)
+	rescan := time.NewTimer(r.o.Rescan)
 	defer rescan.Stop()
 	wake := time.NewTimer(time.Hour)
 	defer wake.Stop()
@@ -118,8 +130,8 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 				due = latest
 			}
 		}
-		for _, k := range r.known {
-			if at := k.since.Add(r.o.Quiet); !k.since.IsZero() && (due.IsZero() || at.Before(due)) {
+		for _, k := range r.restless {
+			if at := k.since.Add(r.o.Quiet); due.IsZero() || at.Before(due) {
 				due = at
 			}
 		}
@@ -159,7 +171,11 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 			if err := r.subscribe(); err != nil {
 				return err
 			}
-			r.deliver(r.look(nil, time.Now()), deliver)
+			began := time.Now()
+			c := r.look(nil, began)
+			// It takes as long as there are files. Of a hundred thousand it must not take all the time there is.
+			rescan.Reset(max(r.o.Rescan, rescanShare*time.Since(began)))
+			r.deliver(c, deliver)
 		case <-wake.C:
 			now := time.Now()
 			if whole {

@@ -102,23 +102,3 @@ func readFile(path string) ([]byte, error) {
 	}
 	return data, err
 }
-
-// stamp tells cheaply whether a file may have changed since it was read.
-type stamp struct {
-	info fs.FileInfo
-}
-
-func stampOf(path string) stamp {
-	info, err := os.Stat(path)
-	if err != nil {
-		return stamp{}
-	}
-	return stamp{info}
-}
-
-func (s stamp) same(t stamp) bool {
-	if s.info == nil || t.info == nil {
-		return s.info == t.info
-	}
-	return s.info.Size() == t.info.Size() && s.info.ModTime().Equal(t.info.ModTime()) && os.SameFile(s.info, t.info)
-}

@@ -26,8 +26,8 @@ type catalog struct {
 // file is what is known of one file.
 type file struct {
 	reading
-	held   []item // missing from the last reading and not given up yet
-	failed bool   // the file itself could not be read
+	held   []*item // missing from the last reading and not given up yet
+	failed bool    // the file itself could not be read
 }
 
 // claim is a definition of an object by a file.
@@ -35,7 +35,7 @@ type claim struct {
 	path  string
 	place int // among the items of its file
 	held  bool
-	item  item
+	item  *item
 }
 
 func newCatalog(o Options) *catalog {
@@ -52,28 +52,44 @@ func (c *catalog) apply(path string, r reading) {
 		f = &file{}
 		c.files[path] = f
 	}
-	r.items = slices.DeleteFunc(r.items, func(it item) bool { return it.refusing && f.hasGood(it.id) })
-	now := map[identity]bool{}
-	for _, it := range r.items {
-		now[it.id] = true
+	now := make(map[identity]bool, len(r.items))
+	touched := map[identity]bool{}
+	for i, it := range r.items {
+		if !it.refusing() { // of such a one the last good version is held
+			now[it.id()] = true
+		}
+		if i >= len(f.items) || f.items[i] != it {
+			touched[it.id()] = true
+		}
 	}
-	touched := maps.Clone(now)
-	var held []item
-	for _, it := range slices.Concat(f.items, f.held) {
-		touched[it.id] = true
-		if !now[it.id] && !slices.ContainsFunc(held, func(h item) bool { return h.id == it.id }) {
+	var held []*item
+	keep := func(it *item) {
+		touched[it.id()] = true
+		if !now[it.id()] && !it.refusing() {
+			now[it.id()] = true
 			held = append(held, it)
 		}
+	}
+	for i, it := range f.items {
+		if i >= len(r.items) || r.items[i] != it {
+			keep(it)
+		}
+	}
+	for _, it := range f.held {
+		keep(it)
 	}
 	f.reading, f.held, f.failed = r, held, false
 	c.dirty[path] = true
 	c.claim(path, touched)
 }
 
-// hasGood tells whether an object was read whole before.
-func (f *file) hasGood(id identity) bool {
-	good := func(it item) bool { return it.id == id && !it.refusing }
-	return slices.ContainsFunc(f.items, good) || slices.ContainsFunc(f.held, good)
+// last is what was read from a file the last time that it could be.
+func (c *catalog) last(path string) reading {
+	f := c.files[path]
+	if f == nil || f.failed {
+		return reading{}
+	}
+	return f.reading
 }
 
 // has tells whether anything is known to be in a file.
@@ -104,11 +120,11 @@ func (c *catalog) settle(path string, gone bool) {
 		return
 	}
 	touched := map[identity]bool{}
-	f.held = slices.DeleteFunc(f.held, func(it item) bool {
-		if f.mayHold(it.id) {
+	f.held = slices.DeleteFunc(f.held, func(it *item) bool {
+		if f.mayHold(it.id()) {
 			return false
 		}
-		touched[it.id] = true
+		touched[it.id()] = true
 		return true
 	})
 	c.claim(path, touched)
@@ -127,28 +143,35 @@ func (c *catalog) claim(path string, touched map[identity]bool) {
 	if len(touched) == 0 {
 		return
 	}
+	counted := make(map[identity]*item, len(touched))
 	for id := range touched {
+		if claims := c.claims[id]; len(claims) > 0 {
+			counted[id] = claims[0].item
+		}
 		c.claims[id] = slices.DeleteFunc(c.claims[id], func(cl claim) bool { return cl.path == path })
 	}
 	f := c.files[path]
 	for i, it := range f.items {
-		if touched[it.id] {
-			c.claims[it.id] = append(c.claims[it.id], claim{path, i, false, it})
+		if it.refusing() && slices.ContainsFunc(f.held, func(h *item) bool { return h.id() == it.id() }) {
+			continue
+		}
+		if touched[it.id()] {
+			c.claims[it.id()] = append(c.claims[it.id()], claim{path, i, false, it})
 		}
 	}
 	for i, it := range f.held {
-		if touched[it.id] {
-			c.claims[it.id] = append(c.claims[it.id], claim{path, i, true, it})
+		if touched[it.id()] {
+			c.claims[it.id()] = append(c.claims[it.id()], claim{path, i, true, it})
 		}
 	}
 	for id := range touched {
-		c.elect(id)
+		c.elect(id, counted[id])
 	}
 }
 
-// elect puts the definition that counts into the store: of those in files as they are now the first by path, then
-// by place; one that is only held counts last.
-func (c *catalog) elect(id identity) {
+// elect puts the definition that counts into the store, unless it is the one that did: of those in files as they are now
+// the first by path, then by place; one that is only held counts last.
+func (c *catalog) elect(id identity, counted *item) {
 	claims := c.claims[id]
 	slices.SortFunc(claims, func(a, b claim) int {
 		if a.held != b.held {
@@ -172,8 +195,11 @@ func (c *catalog) elect(id identity) {
 		return
 	}
 	it := claims[0].item
-	if it.object.Value == nil {
-		c.store.PutOwn(it.id.own, it.own)
+	if it == counted {
+		return
+	}
+	if it.own != nil {
+		c.store.PutOwn(it.own.name, it.own.objects)
 	} else if err := c.store.Put(it.object); err != nil {
 		// Only a type without a key is refused, and such an object never became an item.
 		c.fail(claims[0].path, err)
@@ -241,19 +267,19 @@ func (c *catalog) diagnostics(path string) []model.Diagnostic {
 	out := slices.Clone(f.notes)
 	for _, x := range f.faults {
 		d := x.diagnostic
-		if f.failed && len(f.items) > 0 || slices.ContainsFunc(f.held, func(it item) bool { return x.id == identity{} || x.id == it.id }) {
+		if f.failed && len(f.items) > 0 || slices.ContainsFunc(f.held, func(it *item) bool { return x.id == identity{} || x.id == it.id() }) {
 			d.Message += "; the last good version stays in effect"
 		}
 		out = append(out, d)
 	}
 	for i, it := range f.items {
-		first := c.claims[it.id][0]
+		first := c.claims[it.id()][0]
 		if first.path == path && first.place == i {
 			continue
 		}
 		out = append(out, model.Diagnostic{
-			Origin: it.origin, Severity: model.Error, Code: model.CodeDuplicateID,
-			Message: "is already defined at " + first.item.origin.At() + ", which counts: the first by file, then by place",
+			Origin: it.origin(c.source), Severity: model.Error, Code: model.CodeDuplicateID,
+			Message: "is already defined at " + first.item.origin(c.source).At() + ", which counts: the first by file, then by place",
 		})
 	}
 	slices.SortFunc(out, model.CompareDiagnostics)

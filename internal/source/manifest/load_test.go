@@ -179,7 +179,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 	o := Options{}.withDefaults()
 	fresh := newCatalog(o)
 	for _, n := range names {
-		fresh.apply(n, parse(n, []byte(final[n]), o.Name))
+		fresh.apply(n, parse(n, []byte(final[n]), o.Name, reading{}))
 	}
 	want := fresh.all()
 	for i := range 300 {
@@ -188,7 +188,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 		for range 6 {
 			n := names[x%3]
 			text := earlier[(x/3)%len(earlier)]
-			c.apply(n, parse(n, []byte(text), o.Name))
+			c.apply(n, parse(n, []byte(text), o.Name, c.last(n)))
 			if x%2 == 0 {
 				c.settle(n, text == "")
 			}
@@ -199,7 +199,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 		}
 		for j := range names {
 			n := names[(i+j)%3]
-			c.apply(n, parse(n, []byte(final[n]), o.Name))
+			c.apply(n, parse(n, []byte(final[n]), o.Name, c.last(n)))
 		}
 		for _, n := range names {
 			c.settle(n, false)
@@ -207,5 +207,46 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 		if got := c.all(); !reflect.DeepEqual(got, want) {
 			t.Fatalf("case %d:\n got %+v\nwant %+v", i, got, want)
 		}
+	}
+}
+
+// TestOneDocumentOfMany: a document that stays as it was is neither read nor translated again when another one of its
+// file changes.
+func TestOneDocumentOfMany(t *testing.T) {
+	const many = 200
+	text := func(port int) []byte {
+		var b strings.Builder
+		for i := range many {
+			p := 80
+			if i == 77 {
+				p = port
+			}
+			b.WriteString(service(fmt.Sprint("s", i), p) + "---\n")
+		}
+		return []byte(b.String() + "broken: [\n---\nnothing: 1\n")
+	}
+	o := Options{}.withDefaults()
+	c := newCatalog(o)
+	c.apply("f", parse("f", text(80), o.Name, c.last("f")))
+	c.settle("f", false)
+	c.all()
+	before := slices.Clone(c.files["f"].items)
+	c.apply("f", parse("f", text(81), o.Name, c.last("f")))
+	c.settle("f", false)
+	for i, it := range c.files["f"].items {
+		if (it == before[i]) != (i != 77) {
+			t.Errorf("item %d is the same: %v", i, it == before[i])
+		}
+	}
+	if got := byKey(c.changed()); len(got) != 2 || got["service/default/s77"].Upstreams[0].ID != "kubernetes/default/s77:81" {
+		t.Errorf("changed: %+v", got)
+	}
+	if f := c.files["f"]; len(f.faults) != 1 || len(f.notes) != 1 || len(f.parts) != many+2 {
+		t.Errorf("%d faults, %d notes, %d parts", len(f.faults), len(f.notes), len(f.parts))
+	}
+	once := newCatalog(o)
+	once.apply("f", parse("f", text(81), o.Name, reading{}))
+	if !reflect.DeepEqual(c.all(), once.all()) {
+		t.Error("it is not what is read at once")
 	}
 }

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,14 +18,38 @@ type identity struct {
 	own string
 }
 
-// item is one object of a file.
+// item is one object of a file. It never changes. There is one for each object in memory, so it holds nothing twice.
 type item struct {
-	id     identity
-	origin model.Origin     // for diagnostics
-	object translate.Object // where id.key is set
-	own    model.Objects    // where id.own is set
+	object translate.Object // of Kubernetes
+	own    *ownItem         // in its stead
+}
+
+// ownItem is one of our own documents.
+type ownItem struct {
+	name    string // "Kind/name"
+	objects model.Objects
+	origin  model.Origin
 	// refusing marks what is left of a document that could not be read: it counts only where nothing better is known.
 	refusing bool
+}
+
+func (it *item) refusing() bool { return it.own != nil && it.own.refusing }
+
+func (it *item) id() identity {
+	if it.own != nil {
+		return identity{own: it.own.name}
+	}
+	key, _ := it.object.Key() // there are no items of other types
+	return identity{key: key}
+}
+
+// origin is where an item stands, for diagnostics.
+func (it *item) origin(source string) model.Origin {
+	if it.own != nil {
+		return it.own.origin
+	}
+	k := it.id().key
+	return model.Origin{Source: source, Kind: string(k.Kind), Namespace: k.Namespace, Name: k.Name, File: it.object.File, Line: it.object.Lines.Line("")}
 }
 
 // fault is a document that could not be read.
@@ -32,21 +58,71 @@ type fault struct {
 	diagnostic model.Diagnostic
 }
 
-// reading is what a file says at one moment.
+// reading is what a file says at one moment, or one document of it.
 type reading struct {
-	items  []item
+	items  []*item
 	faults []fault
 	notes  []model.Diagnostic // documents that are not ours, unknown kinds
+	parts  []part             // the documents that this was read from
 }
 
-// parse reads the documents of a file. It never fails: what cannot be read is a fault.
-func parse(path string, data []byte, source string) reading {
-	r := reader{source: source}
-	docs, problems := document.Split(path, data)
-	for _, p := range problems {
-		r.fault(identity{}, model.Origin{}, p)
+// part is a document as it was read.
+type part struct {
+	sum                  sum
+	line                 int32
+	items, faults, notes int32 // how many of the reading's, behind those of the parts before
+}
+
+// sum tells texts apart: half of a SHA-256 is as much as nobody can make two texts for.
+type sum [sha256.Size / 2]byte
+
+func sumOf(text []byte) sum {
+	whole := sha256.Sum256(text)
+	return sum(whole[:len(sum{})])
+}
+
+// parse reads the documents of a file. It never fails: what cannot be read is a fault. A document that stood on the same
+// line of the file before, with the same text, is not read again: its items are the same pointers.
+func parse(path string, data []byte, source string, before reading) reading {
+	type place struct {
+		sum  sum
+		line int32
 	}
-	for _, d := range docs {
+	known := make(map[place]reading, len(before.parts))
+	for _, p := range before.parts {
+		known[place{p.sum, p.line}] = before.take(p)
+	}
+	parts := document.Parts(data)
+	out := reading{parts: make([]part, 0, len(parts))}
+	for _, p := range parts {
+		at := place{sumOf(p.Text), int32(p.Line)}
+		r, ok := known[at]
+		if !ok {
+			r = parsePart(path, p, source)
+		}
+		out.parts = append(out.parts, part{at.sum, at.line, int32(len(r.items)), int32(len(r.faults)), int32(len(r.notes))})
+		out.items = append(out.items, r.items...)
+		out.faults = append(out.faults, r.faults...)
+		out.notes = append(out.notes, r.notes...)
+	}
+	out.items = slices.Clip(out.items)
+	return out
+}
+
+// take takes off what was read from the part that is next.
+func (r *reading) take(p part) reading {
+	out := reading{items: r.items[:p.items], faults: r.faults[:p.faults], notes: r.notes[:p.notes]}
+	r.items, r.faults, r.notes = r.items[p.items:], r.faults[p.faults:], r.notes[p.notes:]
+	return out
+}
+
+func parsePart(path string, p document.Part, source string) reading {
+	r := reader{source: source}
+	d, problem := p.Read(path)
+	switch {
+	case problem != nil:
+		r.fault(identity{}, model.Origin{}, *problem)
+	case d.Root != nil:
 		r.document(d)
 	}
 	return r.out
@@ -104,7 +180,7 @@ func (r *reader) ours(d document.Document) {
 			id.own = d.Text("kind") + "/" + origin.At()
 		}
 	}
-	r.out.items = append(r.out.items, item{id: id, origin: origin, own: o, refusing: len(problems) > 0})
+	r.out.items = append(r.out.items, &item{own: &ownItem{id.own, o, origin, len(problems) > 0}})
 }
 
 func (r *reader) kubernetes(d document.Document) {
@@ -128,7 +204,7 @@ func (r *reader) kubernetes(d document.Document) {
 		}
 		return
 	}
-	r.out.items = append(r.out.items, item{id: id, origin: origin, object: o})
+	r.out.items = append(r.out.items, &item{object: o})
 }
 
 func (r *reader) origin(d document.Document) model.Origin {

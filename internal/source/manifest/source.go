@@ -146,7 +146,7 @@ func (s *Source) take(f watch.File) {
 	sum := sha256.Sum256(f.Data)
 	if known, ok := s.sums[f.Path]; !ok || known != sum {
 		s.sums[f.Path] = sum
-		s.catalog.apply(f.Path, parse(f.Path, f.Data, s.opt.Name))
+		s.catalog.apply(f.Path, parse(f.Path, f.Data, s.opt.Name, s.catalog.last(f.Path)))
 	}
 	if f.Settled {
 		s.catalog.settle(f.Path, false)
@@ -155,8 +155,12 @@ func (s *Source) take(f watch.File) {
 
 // forget gives up the files that a full listing does not have.
 func (s *Source) forget(listed []watch.File) {
+	there := make(map[string]bool, len(listed))
+	for _, f := range listed {
+		there[f.Path] = true
+	}
 	for _, path := range s.catalog.paths() {
-		if !slices.ContainsFunc(listed, func(f watch.File) bool { return f.Path == path }) {
+		if !there[path] {
 			s.take(watch.File{Path: path, Gone: true, Settled: true})
 		}
 	}

@@ -3,7 +3,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"paifang/internal/model"
@@ -19,21 +18,26 @@ type builder struct {
 
 // get returns an object, or nil. That it is not there is a fact too.
 func (b *builder) get(k Key) *stored {
-	b.facts[k.String()] = true
-	return b.store.objects[k]
+	o := b.store.objects[k]
+	if o == nil {
+		b.facts[k.String()] = true
+		return nil
+	}
+	b.facts[o.fact] = true
+	return o
 }
 
 // find returns the objects of an index entry: those with a creation time first, the oldest first, then by key, so
 // that the order never depends on the order of events.
 func (b *builder) find(fact string) []*stored {
 	b.facts[fact] = true
-	keys := slices.SortedFunc(maps.Keys(b.store.index[fact]), Key.Compare)
+	keys := slices.SortedFunc(b.store.index[fact].all, Key.Compare)
 	out := make([]*stored, len(keys))
 	for i, k := range keys {
 		out[i] = b.get(k)
 	}
 	slices.SortStableFunc(out, func(a, c *stored) int {
-		return cmp.Or(a.origin.Before(c.origin), a.key.Compare(c.key))
+		return cmp.Or(a.at("").Before(c.at("")), a.key.Compare(c.key))
 	})
 	return out
 }

@@ -2,10 +2,10 @@
 // ConfigMap, Deployment and Pod. It is a pure function over a store of objects: nothing here reads a file, a clock or a
 // network, so a directory of YAML and a live API server go the same way.
 //
-// The Store keeps a reverse index from every fact (an object, a label, a host) to the groups that were built from it.
+// The Store keeps a reverse index from every fact (an object, a label) to the groups that were built from it.
 // A change therefore costs what depends on it and not what exists. The groups are:
 //
-//	ingress/HOST              the routes of every Ingress for one host; "ingress/" for any host
+//	ingress/HOST/NS/NAME      the routes of an Ingress for one of its hosts, which is empty for any host
 //	notes/Ingress/NS/NAME     what is to be said about an Ingress as a whole
 //	tls/NS/NAME               the certificate in a Secret that an Ingress names
 //	service/NS/NAME           an upstream per port

@@ -12,30 +12,23 @@ import (
 
 // index finds objects by what others know of them: fact → keys. The facts are
 //
-//	host/HOST               Ingresses with rules for a host
 //	secret/NS/NAME          Ingresses whose TLS names a Secret
 //	classes                 IngressClasses
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
 //	label/NS/LABEL=VALUE    workloads whose pods carry a label
 //	slices/NS/NAME          EndpointSlices and Endpoints of a Service
-type index map[string]map[Key]bool
+type index map[string]set[Key]
 
 func (s *Store) reindex(o *stored) {
 	for _, fact := range indexed(o) {
-		if s.index[fact] == nil {
-			s.index[fact] = map[Key]bool{}
-		}
-		s.index[fact][o.key] = true
+		put(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }
 
 func (s *Store) unindex(o *stored) {
 	for _, fact := range indexed(o) {
-		delete(s.index[fact], o.key)
-		if len(s.index[fact]) == 0 {
-			delete(s.index, fact)
-		}
+		take(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }
@@ -46,9 +39,6 @@ func indexed(o *stored) []string {
 	var facts []string
 	switch v := o.Value.(type) {
 	case *networkingv1.Ingress:
-		for _, h := range ingressHosts(v) {
-			facts = append(facts, "host/"+h)
-		}
 		for _, t := range v.Spec.TLS {
 			facts = append(facts, "secret/"+ns+"/"+t.SecretName)
 		}

@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -11,44 +12,45 @@ import (
 	"paifang/internal/model"
 )
 
-// ingressHost makes the routes of every Ingress for one host, as the networking.k8s.io/v1 specification has it: Exact
+// ingressHost makes the routes of an Ingress for one of its hosts, as the networking.k8s.io/v1 specification has it: Exact
 // before Prefix, the longer path before the shorter, which model.CompareRoutes decides and not this function. "" is any
-// host.
-func (b *builder) ingressHost(host string) {
-	ingresses := b.find("host/" + host)
-	b.gone = len(ingresses) == 0
-	for _, o := range ingresses {
-		v := o.Value.(*networkingv1.Ingress)
-		if b.class(v) != served {
+// host. A group for each Ingress keeps a change of one from being a change of all that share its host.
+func (b *builder) ingressHost(host string, k Key) {
+	o := b.get(k)
+	if o == nil || !slices.Contains(ingressHosts(o.Value.(*networkingv1.Ingress)), host) {
+		b.gone = true
+		return
+	}
+	v := o.Value.(*networkingv1.Ingress)
+	if b.class(v) != served {
+		return
+	}
+	valid, hostLine := true, 0
+	for i, r := range v.Spec.Rules {
+		if r.Host != host {
 			continue
 		}
-		valid, hostLine, before := true, 0, len(b.out.Routes)
-		for i, r := range v.Spec.Rules {
-			if r.Host != host {
-				continue
-			}
-			at := fmt.Sprintf("spec.rules[%d]", i)
-			if host != "" && hostLine == 0 {
-				hostLine = o.line(at + ".host")
-			}
-			if why := invalidHost(host); why != "" {
-				b.diagnose(o, at+".host", model.Error, model.CodeInvalid, "%q is not a host: %s", host, why)
-				valid = false
-				continue
-			}
-			if r.HTTP == nil {
-				continue // the default backend takes the whole host
-			}
-			for j, p := range r.HTTP.Paths {
-				b.path(o, at+fmt.Sprintf(".http.paths[%d]", j), fmt.Sprintf("%d/%d", i, j), host, p)
-			}
+		at := fmt.Sprintf("spec.rules[%d]", i)
+		if host != "" && hostLine == 0 {
+			hostLine = o.line(at + ".host")
 		}
-		if v.Spec.DefaultBackend != nil && valid {
-			b.defaultBackend(o, host, v.Spec.DefaultBackend)
+		if why := invalidHost(host); why != "" {
+			b.diagnose(o, at+".host", model.Error, model.CodeInvalid, "%q is not a host: %s", host, why)
+			valid = false
+			continue
 		}
-		for j := range b.out.Routes[before:] {
-			b.out.Routes[before+j].HostLine = hostLine
+		if r.HTTP == nil {
+			continue // the default backend takes the whole host
 		}
+		for j, p := range r.HTTP.Paths {
+			b.path(o, at+fmt.Sprintf(".http.paths[%d]", j), fmt.Sprintf("%d/%d", i, j), host, p)
+		}
+	}
+	if v.Spec.DefaultBackend != nil && valid {
+		b.defaultBackend(o, host, v.Spec.DefaultBackend)
+	}
+	for j := range b.out.Routes {
+		b.out.Routes[j].HostLine = hostLine
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"paifang/internal/document"
 	"paifang/internal/model"
 )
 
@@ -51,16 +52,11 @@ type Value interface {
 	runtime.Object
 }
 
-// Lines finds the line of a field of an object in its file: "spec.rules[0].host". document.Document does.
-type Lines interface {
-	Line(path string) int
-}
-
 // Object is a Kubernetes object with the place it came from.
 type Object struct {
-	Value Value  // never changed after Put
-	File  string // empty where it came from an API server
-	Lines Lines  // nil where it came from an API server
+	Value Value          // never changed after Put
+	File  string         // empty where it came from an API server
+	Lines document.Lines // of its fields in the file; empty where it came from an API server
 }
 
 // Key returns the object's key. It is false for a type that is not read. A namespace that is left out is "default".
@@ -102,31 +98,20 @@ func (o Object) Key() (Key, bool) {
 type stored struct {
 	Object
 	key    Key
-	origin model.Origin
+	fact   string // its key, as groups remember it: one text for all of them
+	source string // its name
 }
 
-func (s *Store) stored(o Object, k Key) *stored {
-	st := &stored{Object: o, key: k, origin: model.Origin{
-		Source: s.opt.Source, Kind: string(k.Kind), Namespace: k.Namespace, Name: k.Name,
-		Revision: o.Value.GetResourceVersion(), File: o.File,
-	}}
-	if created := o.Value.GetCreationTimestamp(); !created.IsZero() {
-		st.origin.Created = created.UTC()
-	}
-	st.origin.Line = st.line("")
-	return st
-}
+func (o *stored) line(path string) int { return o.Lines.Line(path) }
 
-func (o *stored) line(path string) int {
-	if o.Lines == nil {
-		return 0
-	}
-	return o.Lines.Line(path)
-}
-
-// at is the object's origin with the line of a field.
+// at is the object's origin with the line of a field; that of "" is the object's own.
 func (o *stored) at(path string) model.Origin {
-	origin := o.origin
-	origin.Line = o.line(path)
+	origin := model.Origin{
+		Source: o.source, Kind: string(o.key.Kind), Namespace: o.key.Namespace, Name: o.key.Name,
+		Revision: o.Value.GetResourceVersion(), File: o.File, Line: o.line(path),
+	}
+	if created := o.Value.GetCreationTimestamp(); !created.IsZero() {
+		origin.Created = created.UTC()
+	}
 	return origin
 }

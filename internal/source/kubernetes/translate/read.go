@@ -1,10 +1,13 @@
 package translate
 
 import (
+	"unique"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"paifang/internal/document"
@@ -14,7 +17,7 @@ import (
 // field or a wrong type is a Problem here, with file and line. known is false for any other kind; identity tells the
 // document's kind and name, as far as they can be read, even where the rest has problems.
 func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
-	o = Object{File: d.File, Lines: d}
+	o = Object{File: d.File, Lines: d.Lines()}
 	switch (groupKind{d.Text("apiVersion"), Kind(d.Text("kind"))}) {
 	case groupKind{"v1", KindNamespace}:
 		o.Value, problems = decode[corev1.Namespace](d)
@@ -42,7 +45,22 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 	if len(problems) == 0 {
 		problems = names(d, o.Value)
 	}
+	strip(o.Value)
 	return o, problems, true
+}
+
+// strip takes out of an object what nobody asks of it here and what may be most of it: who manages which field, the copy of
+// the whole object that kubectl apply leaves, and its kind, which its type says, as for the objects of typed clients. All
+// objects of a namespace share its name.
+func strip(v Value) {
+	v.SetManagedFields(nil)
+	switch v.(type) {
+	case *corev1.Service, *networkingv1.Ingress:
+		v.SetLabels(nil) // those of pods, slices and namespaces select
+	}
+	delete(v.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+	v.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	v.SetNamespace(unique.Make(v.GetNamespace()).Value())
 }
 
 // names reports a name that the API server would refuse: identities are built from them.

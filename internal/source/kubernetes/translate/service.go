@@ -88,7 +88,7 @@ func (b *builder) endpoints(k Key) {
 			}
 		}
 		if len(b.out.Endpoints) == before {
-			b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.origin})
+			b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.at("")})
 		}
 	}
 }
@@ -110,7 +110,7 @@ func (b *builder) contribution(o *stored, list model.EndpointsID, p corev1.Servi
 	case *discoveryv1.EndpointSlice:
 		b.slice(o, v, list, p)
 	case *corev1.Endpoints: //nolint:staticcheck // see Object.Key
-		set := model.EndpointSet{List: list, Origin: o.origin}
+		set := model.EndpointSet{List: list, Origin: o.at("")}
 		for i, sub := range v.Subsets {
 			port, ok := matchPort(len(sub.Ports), p, func(i int) (string, int32) { return sub.Ports[i].Name, sub.Ports[i].Port })
 			if !ok {
@@ -139,7 +139,7 @@ func (b *builder) slice(o *stored, v *discoveryv1.EndpointSlice, list model.Endp
 		b.diagnose(o, "addressType", model.Warning, model.CodeUnsupported, "addresses of type FQDN are not supported")
 		return
 	}
-	set := model.EndpointSet{List: list, Origin: o.origin}
+	set := model.EndpointSet{List: list, Origin: o.at("")}
 	for i, e := range v.Endpoints {
 		ready := e.Conditions.Ready == nil || *e.Conditions.Ready
 		terminating := e.Conditions.Terminating != nil && *e.Conditions.Terminating

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,22 +22,22 @@ type Store struct {
 	own     map[string]model.Objects // by group key
 	index   index
 
-	dirty   map[string]build           // groups to build again
-	readers map[string]map[string]bool // fact → groups built from it
-	facts   map[string][]string        // group → facts it was built from
-	builds  map[string]build           // group → how to build it
-	sent    map[string]model.Objects   // group → what Changed last said of it
+	dirty   map[string]struct{}    // groups to build again
+	readers map[string]set[string] // fact → groups built from it
+	groups  map[string]group       // that exist
 }
 
-// build makes the objects of one group.
-type build func(*builder)
+// group is what is known of a group that was built.
+type group struct {
+	facts []string       // it was built from
+	sent  *model.Objects // what Changed last said of it; nil = nothing
+}
 
 // New returns an empty store.
 func New(o Options) *Store {
 	return &Store{
 		opt: o.withDefaults(), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
-		dirty: map[string]build{}, readers: map[string]map[string]bool{}, facts: map[string][]string{},
-		builds: map[string]build{}, sent: map[string]model.Objects{},
+		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{},
 	}
 }
 
@@ -47,7 +48,11 @@ func (s *Store) Put(o Object) error {
 	if !ok {
 		return fmt.Errorf("translate: put %T: this type is not read", o.Value)
 	}
-	s.replace(key, s.stored(o, key))
+	fact := key.String()
+	if was := s.objects[key]; was != nil {
+		fact = was.fact
+	}
+	s.replace(key, &stored{o, key, fact, s.opt.Source})
 	return nil
 }
 
@@ -59,14 +64,14 @@ func (s *Store) Delete(k Key) { s.replace(k, nil) }
 func (s *Store) PutOwn(key string, o model.Objects) {
 	key = "own/" + key
 	s.own[key] = o
-	s.mark(key, func(b *builder) { b.own(key) })
+	s.mark(key)
 }
 
 // DeleteOwn removes one of our own documents.
 func (s *Store) DeleteOwn(key string) {
 	key = "own/" + key
 	delete(s.own, key)
-	s.mark(key, func(b *builder) { b.own(key) })
+	s.mark(key)
 }
 
 // replace swaps an object and marks what depends on the old or the new one. now is nil for a deletion.
@@ -94,41 +99,71 @@ func (s *Store) replace(k Key, now *stored) {
 // markOwnGroups marks the groups that an object brings into being.
 func (s *Store) markOwnGroups(o *stored) {
 	k := o.key
+	place := k.Namespace + "/" + k.Name
 	switch v := o.Value.(type) {
 	case *networkingv1.Ingress:
-		s.mark("notes/"+k.String(), func(b *builder) { b.ingressNotes(k) })
+		s.mark("notes/" + k.String())
 		for _, h := range ingressHosts(v) {
-			s.mark("ingress/"+h, func(b *builder) { b.ingressHost(h) })
+			s.mark("ingress/" + h + "/" + place)
 		}
 		for _, t := range v.Spec.TLS {
 			if t.SecretName != "" {
-				secret := Key{KindSecret, k.Namespace, t.SecretName}
-				s.mark("tls/"+k.Namespace+"/"+t.SecretName, func(b *builder) { b.tls(secret) })
+				s.mark("tls/" + k.Namespace + "/" + t.SecretName)
 			}
 		}
 	case *networkingv1.IngressClass:
-		s.mark("class/"+k.Name, func(b *builder) { b.classNotes(k) })
+		s.mark("class/" + k.Name)
 	case *corev1.Service:
-		s.mark("service/"+k.Namespace+"/"+k.Name, func(b *builder) { b.service(k) })
-		s.mark("endpoints/"+k.Namespace+"/"+k.Name, func(b *builder) { b.endpoints(k) })
+		s.mark("service/" + place)
+		s.mark("endpoints/" + place)
 	default:
 		switch k.Kind {
 		case KindDeployment:
-			s.mark("workload/deployment/"+k.Namespace+"/"+k.Name, func(b *builder) { b.deployment(k) })
+			s.mark("workload/deployment/" + place)
 		case KindPod:
-			s.mark("workload/pod/"+k.Namespace+"/"+k.Name, func(b *builder) { b.pod(k) })
+			s.mark("workload/pod/" + place)
 		}
 	}
 }
 
-func (s *Store) mark(group string, how build) {
-	s.dirty[group] = how
+// make builds a group: its key says how, and of which object.
+func (b *builder) make(group string) {
+	kind, rest, _ := strings.Cut(group, "/")
+	first, second, _ := strings.Cut(rest, "/")
+	switch kind {
+	case "ingress": // HOST/NAMESPACE/NAME, and a host that is none may hold anything
+		name := strings.LastIndexByte(rest, '/')
+		namespace := strings.LastIndexByte(rest[:name], '/')
+		b.ingressHost(rest[:namespace], Key{KindIngress, rest[namespace+1 : name], rest[name+1:]})
+	case "notes":
+		namespace, name, _ := strings.Cut(second, "/")
+		b.ingressNotes(Key{KindIngress, namespace, name})
+	case "class":
+		b.classNotes(Key{Kind: KindIngressClass, Name: rest})
+	case "tls":
+		b.tls(Key{KindSecret, first, second})
+	case "service":
+		b.service(Key{KindService, first, second})
+	case "endpoints":
+		b.endpoints(Key{KindService, first, second})
+	case "workload":
+		namespace, name, _ := strings.Cut(second, "/")
+		if first == "deployment" {
+			b.deployment(Key{KindDeployment, namespace, name})
+		} else {
+			b.pod(Key{KindPod, namespace, name})
+		}
+	default:
+		b.own(group)
+	}
 }
+
+func (s *Store) mark(group string) { s.dirty[group] = struct{}{} }
 
 // touch marks every group that was built from a fact.
 func (s *Store) touch(fact string) {
-	for group := range s.readers[fact] {
-		s.dirty[group] = s.builds[group]
+	for group := range s.readers[fact].all {
+		s.mark(group)
 	}
 }
 
@@ -137,16 +172,17 @@ func (s *Store) touch(fact string) {
 func (s *Store) Changed() []source.Group {
 	var out []source.Group
 	for _, key := range slices.Sorted(maps.Keys(s.dirty)) {
-		now := s.build(key, s.dirty[key])
-		before, had := s.sent[key]
-		empty := now.Empty()
+		before := s.groups[key].sent
+		now, exists := s.build(key)
+		sent := &now
 		switch {
-		case empty && !had, !empty && had && reflect.DeepEqual(before, now):
+		case now.Empty() && before == nil, before != nil && reflect.DeepEqual(*before, now):
 			continue
-		case empty:
-			delete(s.sent, key)
-		default:
-			s.sent[key] = now
+		case now.Empty():
+			sent = nil
+		}
+		if exists {
+			s.groups[key] = group{s.groups[key].facts, sent}
 		}
 		out = append(out, source.Group{Key: key, Objects: now})
 	}
@@ -157,36 +193,34 @@ func (s *Store) Changed() []source.Group {
 // All returns every group, in the order of their keys.
 func (s *Store) All() []source.Group {
 	s.Changed()
-	out := make([]source.Group, 0, len(s.sent))
-	for _, key := range slices.Sorted(maps.Keys(s.sent)) {
-		out = append(out, source.Group{Key: key, Objects: s.sent[key]})
+	out := make([]source.Group, 0, len(s.groups))
+	for _, key := range slices.Sorted(maps.Keys(s.groups)) {
+		if sent := s.groups[key].sent; sent != nil {
+			out = append(out, source.Group{Key: key, Objects: *sent})
+		}
 	}
 	return out
 }
 
-// build makes a group and remembers what it was made from.
-func (s *Store) build(group string, how build) model.Objects {
-	for _, f := range s.facts[group] {
-		delete(s.readers[f], group)
-		if len(s.readers[f]) == 0 {
-			delete(s.readers, f)
-		}
+// build makes a group and remembers what it was made from, unless what it is for does not exist.
+func (s *Store) build(key string) (o model.Objects, exists bool) {
+	before, had := s.groups[key]
+	for _, f := range before.facts {
+		take(s.readers, f, key)
 	}
 	b := &builder{store: s, facts: map[string]bool{}}
-	how(b)
+	b.make(key)
 	if b.gone {
-		delete(s.facts, group)
-		delete(s.builds, group)
-		return model.Objects{}
-	}
-	s.builds[group] = how
-	s.facts[group] = slices.Collect(maps.Keys(b.facts))
-	for f := range b.facts {
-		if s.readers[f] == nil {
-			s.readers[f] = map[string]bool{}
+		if had {
+			delete(s.groups, key)
 		}
-		s.readers[f][group] = true
+		return model.Objects{}, false
 	}
+	facts := slices.AppendSeq(make([]string, 0, len(b.facts)), maps.Keys(b.facts))
+	for _, f := range facts {
+		put(s.readers, f, key)
+	}
+	s.groups[key] = group{facts, before.sent}
 	slices.SortFunc(b.out.Diagnostics, model.CompareDiagnostics)
-	return b.out
+	return b.out, true
 }

@@ -53,7 +53,7 @@ func (b *builder) tls(secret Key) {
 		return
 	}
 	b.out.Certificates = append(b.out.Certificates, model.Certificate{
-		ID: certificateID(secret), Origin: o.origin, Attach: []model.Class{b.store.opt.Attach},
+		ID: certificateID(secret), Origin: o.at(""), Attach: []model.Class{b.store.opt.Attach},
 		Hosts: hosts, Secret: secret.Namespace + "/" + secret.Name, Chain: chain, Key: model.NewSecret(key),
 	})
 }

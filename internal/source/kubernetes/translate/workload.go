@@ -112,7 +112,7 @@ func (b *builder) workload(o *stored, t podTemplate) (model.Workload, bool) {
 	b.annotations(o, t.at+"metadata.annotations", t.meta.Annotations, podAnnotations)
 	b.unsupported(o, spec, t.spec)
 	w := model.Workload{
-		Origin: o.origin, Namespace: o.key.Namespace, Name: o.key.Name, Node: t.spec.NodeName,
+		Origin: o.at(""), Namespace: o.key.Namespace, Name: o.key.Name, Node: t.spec.NodeName,
 		Labels: model.NewTags(t.meta.Labels), Template: t.hash, Grace: 30 * time.Second,
 		Never:     t.spec.RestartPolicy == corev1.RestartPolicyNever,
 		Container: b.container(o, t),
@@ -200,7 +200,7 @@ func (b *builder) serves(o *stored, t podTemplate) []model.Serves {
 				port, ok := targetPort(p, t.spec.Containers[0])
 				if !ok {
 					b.diagnose(s, portField(v, p, "targetPort"), model.Error, model.CodePortMissing,
-						"container %s of %s has no port named %q, so its pods do not serve port %d", t.spec.Containers[0].Name, o.origin.Object(), p.TargetPort.String(), p.Port)
+						"container %s of %s has no port named %q, so its pods do not serve port %d", t.spec.Containers[0].Name, o.at("").Object(), p.TargetPort.String(), p.Port)
 					continue
 				}
 				out = append(out, model.Serves{List: listID(s.key.Namespace, s.key.Name, p.Port), Port: port})

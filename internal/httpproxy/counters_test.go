@@ -285,7 +285,6 @@ func TestCountsAddUp(t *testing.T) {
 				r := set.acquire(model.RouteID(fmt.Sprint("r", i%3)))
 				l.enter(shard)
 				r.of(l, "u").counts.At(shard).count(&counted{status: 200, latency: time.Millisecond, firstByte: time.Millisecond, kept: 1})
-				l.leave(shard)
 				r.release()
 			}
 		})
@@ -293,13 +292,13 @@ func TestCountsAddUp(t *testing.T) {
 	var last uint64
 	for last < workers*each {
 		n := set.read().Upstreams[0]
-		if n.Requests() < last || n.Kept > n.Requests()+workers {
+		if n.Requests() < last {
 			t.Fatalf("it was %d and is %d", last, n.Requests())
 		}
 		last = n.Requests()
 	}
 	wg.Wait()
-	if n := set.readListeners()[0]; n.Requests() != workers*each || n.InFlight != 0 {
+	if n := set.readListeners()[0]; n.Requests() != workers*each || n.Kept != workers*each || n.InFlight != 0 {
 		t.Errorf("%+v", n)
 	}
 }
@@ -376,7 +375,6 @@ func counting(set *counterSet) func(shard uint32) {
 	return func(shard uint32) {
 		l.enter(shard)
 		r.of(l, "kubernetes/shop/order-canary:80").counts.At(shard).count(n)
-		l.leave(shard)
 	}
 }
 
@@ -394,8 +392,9 @@ func TestCountingDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkCount is everything that metrics cost a request, on all processors at once. The processor's time counts: that on
-// the clock is shared with whatever else runs.
+// BenchmarkCount is everything that metrics cost a request, on all processors at once: each op is a thousand requests, since
+// the counters of the benchmark itself may share a cache line. The processor's time counts: that on the clock is shared with
+// whatever else runs.
 func BenchmarkCount(b *testing.B) {
 	var set counterSet
 	set.begin(10_000)
@@ -406,8 +405,10 @@ func BenchmarkCount(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		shard := turn.Add(1)
 		for pb.Next() {
-			count(shard)
+			for range 1000 {
+				count(shard)
+			}
 		}
 	})
-	b.ReportMetric(float64(processTime()-cpu)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(processTime()-cpu)/float64(b.N)/1000, "cpu-ns/request")
 }

@@ -194,12 +194,14 @@ func (s *counterSet) readListeners() []ListenerCount {
 	}
 	out := make([]ListenerCount, 0, len(st.listeners))
 	for l, c := range st.listeners {
-		c.InFlight = l.inFlight()
 		c.Handshakes = [2]uint64{l.handshakes[0].Load(), l.handshakes[1].Load()}
 		c.HandshakeFailures = l.failures.Read()
+		var begun uint64 // read last: a request that ends meanwhile must not make it less than nothing
 		for f := range l.flow.All() {
+			begun += f.begun.Load()
 			c.Streams, c.Resets = c.Streams+f.streams.Load(), c.Resets+f.resets.Load()
 		}
+		c.InFlight = max(int64(begun)-int64(c.Totals.Requests()), 0)
 		out = append(out, *c)
 	}
 	slices.SortFunc(out, func(a, b ListenerCount) int { return cmp.Compare(a.Listener, b.Listener) })

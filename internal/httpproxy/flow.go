@@ -27,9 +27,9 @@ type listenerCounters struct {
 
 // flow is what changes with every request, in one shard.
 type flow struct {
-	begun, ended    atomic.Uint64 // requests
+	begun           atomic.Uint64 // requests; those that have ended are in their series
 	streams, resets atomic.Uint64 // of HTTP/2
-	_               [64]byte
+	_               [128]byte
 }
 
 // listener returns the counters of a listener for one of its ports; giveListener must follow. Series keep them too, so
@@ -63,25 +63,13 @@ func (s *counterSet) releaseListener(l *listenerCounters) {
 	s.none.series.Store(&kept)
 }
 
-// enter counts a request in, and leave out again.
+// enter counts a request that begins. Its record ends it.
 func (l *listenerCounters) enter(shard uint32) { l.flow.At(shard).begun.Add(1) }
-
-func (l *listenerCounters) leave(shard uint32) { l.flow.At(shard).ended.Add(1) }
 
 // stream counts a stream of HTTP/2 that was opened, reset one that was reset, by whichever side.
 func (l *listenerCounters) stream(shard uint32) { l.flow.At(shard).streams.Add(1) }
 
 func (l *listenerCounters) reset(shard uint32) { l.flow.At(shard).resets.Add(1) }
-
-// inFlight is how many requests are in.
-func (l *listenerCounters) inFlight() int64 {
-	var n int64
-	for f := range l.flow.All() {
-		n -= int64(f.ended.Load()) // first: a request that comes meanwhile must not make it negative
-		n += int64(f.begun.Load())
-	}
-	return max(n, 0)
-}
 
 // handshook counts the end of a TLS handshake, good or bad.
 func (l *listenerCounters) handshook(state tls.ConnectionState, err error) {

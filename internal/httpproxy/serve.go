@@ -52,7 +52,6 @@ func (w *work) serve() bool {
 	w.identify()
 	w.dispatch()
 	w.record()
-	c.port.counts.leave(w.shard)
 	if w.route != nil {
 		w.route.release()
 	}
@@ -77,6 +76,7 @@ func (w *work) refuseHead(err error) bool {
 	default:
 		return false // it closed before it had said anything
 	}
+	w.c.port.counts.enter(w.shard)
 	w.record()
 	w.c.linger()
 	return false

@@ -16,7 +16,7 @@ type tally struct {
 	firstByte     counter.Histogram // of answers of the upstream
 	in, out       atomic.Uint64     // body bytes
 	kept, dialled atomic.Uint64     // connections to endpoints that were kept, and made
-	_             [64]byte
+	_             [128]byte
 }
 
 // counted is one request, at its end.

@@ -1,6 +1,6 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt ci clean
+.PHONY: help build up test race vet lint fmt bench ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ lint: ## golangci-lint, in the version that .ci/run pins
 
 fmt: ## format every Go file
 	gofmt -w $$(find . -name '*.go' -not -path '*/testdata/*')
+
+bench: ## beside nginx, HAProxy and Caddy; writes docs/PERFORMANCE.md
+	cd test/bench && go run . -out ../../docs/PERFORMANCE.md
 
 ci: ## everything a change has to pass
 	.ci/run

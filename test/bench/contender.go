@@ -78,6 +78,7 @@ func (b *bench) servePaifang(c contender, dir, manifests string) (*process, erro
 	err := write(config, fmt.Sprintf(`data: %[1]s/data
 admin: {address: "127.0.0.1:9088"}
 log: {level: warn, access: %[1]s/access.log}
+limits: {connections: 16000, connectionsPerAddress: 12000}
 sources: {manifests: [%[2]s]}
 ingress:
   nodes:

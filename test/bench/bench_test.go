@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The test binary is the upstream when it is started as that.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == responderCommand {
+		if respond(os.Args[2:]) != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestResponderAnswersWhatIsAsked(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const at = "127.0.0.85:9401"
+	p, err := start(loadCore, nil, self, responderCommand, at)
+	if err != nil {
+		t.Skipf("taskset is not installed (Debian: apt-get install util-linux): %v", err)
+	}
+	defer p.stop()
+	if err := p.awaitAddress(context.Background(), at); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	for _, size := range []string{"100", "10240", "1048576", "100"} {
+		answer, err := client.Get("http://" + at + "/" + size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.Header.Get("Content-Length") != size || answer.ContentLength != int64(len(body)) {
+			t.Errorf("asked for %s bytes: %d, %v, %v", size, len(body), answer.Header, err)
+		}
+	}
+	if p.cpu() < 0 || p.resident() <= 0 {
+		t.Errorf("cpu %v, resident %d", p.cpu(), p.resident())
+	}
+}
+
+func TestTable(t *testing.T) {
+	text := table("The machine.", []result{
+		{row: "a", what: "ratio ÷ nginx", value: 0.8, unit: "×", bar: 1, aim: 0.9, absolute: "x"},
+		{row: "a", what: "rate ÷ nginx", value: 1.2, unit: "×", bar: 1.1, aim: 1.25, atLeast: true},
+		{row: "b", what: "memory", value: 9, unit: "KB", bar: 8, aim: 4},
+		{row: "b", what: "shown", value: 3, unit: "×"},
+		{row: "c", what: "mallocs", value: 0.004, unit: "allocations"},
+	})
+	for _, want := range []string{"| a | ratio ÷ nginx | 0.80 | ≤ 1.00 | ≤ 0.90 | aim | x |", "| ≥ 1.10 | ≥ 1.25 | bar |", "| **missed** |", "| b | shown | 3.00 |  |  |  |", "| c | mallocs | 0.004 allocations |"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	page := filepath.Join(t.TempDir(), "page.md")
+	if err := write(page, "before\n", tableBegin, "\nold\n", tableEnd, "\nafter\n"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := replaceTable(page, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil || string(got) != "before\n"+tableBegin+"\n"+text+tableEnd+"\nafter\n" {
+		t.Errorf("%v\n%s", err, got)
+	}
+	if replaceTable(filepath.Join("..", "..", "Makefile"), text) == nil {
+		t.Error("a page without a place for the table is written")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	if all, err := choose(""); err != nil || len(all) != len(allRows()) {
+		t.Error(len(all), err)
+	}
+	if some, err := choose("tls,h1-100"); err != nil || len(some) != 2 || some[0].name != "tls" {
+		t.Error(some, err)
+	}
+	if _, err := choose("nothing"); err == nil {
+		t.Error("a row that is not there is chosen")
+	}
+}

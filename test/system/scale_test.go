@@ -60,7 +60,6 @@ func manyManifests(t *testing.T, n int, withSlices bool, most int) {
 		replace(fmt.Sprintf("shop-%d.yaml", i), shopManifest(i, withSlices))
 	}
 	p := serveFiles(t, dir, manifests)
-	defer p.stop()
 	took := time.Since(p.began)
 	eventually(t, 20*time.Second, "the last route", func() (bool, string) {
 		status := p.ask(t, fmt.Sprintf("shop-%d.test", n-1), "/")
@@ -145,8 +144,7 @@ func serveFiles(t *testing.T, dir, manifests string) *served {
 	t.Helper()
 	admin, node := freeAddress(t), freeAddress(t)
 	config := filepath.Join(dir, "serve.yaml")
-	text := fmt.Sprintf("admin: {address: %q}\nsources: {manifests: [%q]}\ndns: {address: %q, zones: [test]}\ningress:\n  nodes: [{name: node-1, http: %q}]\n",
-		admin, manifests, freeAddress(t), node)
+	text := fmt.Sprintf("admin: {address: %q}\nsources: {manifests: [%q]}\ningress:\n  nodes: [{name: node-1, http: %q}]\n", admin, manifests, node)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +157,13 @@ func serveFiles(t *testing.T, dir, manifests string) *served {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.stop)
 	_ = log.Close() // the process has its own
+	t.Cleanup(func() {
+		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("the process said:\n%s", said)
+		}
+	})
 	eventually(t, time.Minute, "ready", func() (bool, string) {
 		r, err := http.Get("http://" + admin + "/readyz")
 		if err != nil {

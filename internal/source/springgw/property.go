@@ -154,5 +154,5 @@ func (p *property) isTrue() bool {
 }
 
 func relaxed(name string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
+	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "-", ""), "_", ""))
 }

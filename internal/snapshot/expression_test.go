@@ -1,0 +1,84 @@
+package snapshot
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"paifang/internal/model"
+)
+
+func regex(t testing.TB, text string, anyCase bool) *Route {
+	t.Helper()
+	r, err := NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text, IgnoreCase: anyCase}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestExpressions(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		anyCase bool
+		path    string
+		fits    bool
+		want    []Capture
+	}{
+		{`/a`, false, "/abc", true, nil}, // it begins there and ends anywhere
+		{`/a`, false, "/b/a", false, nil},
+		{`/a$`, false, "/abc", false, nil},
+		{`/A(.*)`, true, "/aBc", true, []Capture{{"1", "Bc"}}},
+		{`/A(.*)`, false, "/abc", false, nil},
+		{`/(?P<kind>a|b)/(\d+)(x)?`, false, "/b/42", true, []Capture{{"kind", "b"}, {"2", "42"}, {"3", ""}}},
+		{`/a|/b`, false, "/x/b", true, nil}, // "^" belongs to the first alternative, as in nginx
+		{`/kiosk`, true, "/\u212aio\u017f\u212a", true, nil},
+		{`/kiosk`, true, "/KIOSK", true, nil},
+		{`/straße/(.)`, true, "/STRAßE/é", true, []Capture{{"1", "é"}}},
+		{`/(?i:order)/x`, false, "/Order/x", true, nil},
+		{`/order/(?i)x`, false, "/order/X", true, nil},
+		{`/order/(?i)x`, false, "/Order/X", false, nil},
+		{`/`, true, "/", true, nil},
+	} {
+		r := regex(t, c.text, c.anyCase)
+		if got := r.Fits(c.path); got != c.fits {
+			t.Errorf("%s fits %s: %v", c.text, c.path, got)
+			continue
+		}
+		var got [MaxCaptures]Capture
+		if n := r.Captures(c.path, &got); c.fits && !slices.Equal(got[:n], c.want) {
+			t.Errorf("%s captures %v of %s, want %v", c.text, got[:n], c.path, c.want)
+		}
+	}
+	for text, why := range map[string]string{
+		`/(`: "missing closing )", `/(?=x)`: "unsupported", `/(a)\1`: "invalid escape", `/` + strings.Repeat("(a)", 9): "9 groups: at most 8",
+		`/` + strings.Repeat("a", 1000): "at most 1000", `/(a{1000}){1000}`: "invalid repeat count",
+	} {
+		_, err := NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text}}})
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%.20s: %v, want %s", text, err, why)
+		}
+	}
+}
+
+// What stands before the first variable part of an expression spares most paths the expression.
+func TestExpressionsBegin(t *testing.T) {
+	for _, c := range []struct {
+		text          string
+		anyCase       bool
+		plain, inTree string
+	}{
+		{`/api/v1/user-(.*)`, false, "/api/v1/user-", "/api/v1"},
+		{`/api/v1`, false, "/api/v1", "/api"},
+		{`/API/v1`, true, "/api/v1", ""},
+		{`/a/sk`, true, "/a/", ""},
+		{`/a/b?`, false, "/a/", "/a"},
+		{`/a|/b`, false, "", ""},
+		{`(/a)`, false, "", ""},
+	} {
+		x := regex(t, c.text, c.anyCase)
+		if x.regex.plain != c.plain || x.head != c.inTree {
+			t.Errorf("%s begins with %q, in the tree %q; want %q and %q", c.text, x.regex.plain, x.head, c.plain, c.inTree)
+		}
+	}
+}

@@ -51,6 +51,8 @@ var (
 		Help: "Size of the heap at which the next collection ends."}
 	memLimit = exposition.Family{Name: "go_gc_gomemlimit_bytes", Type: exposition.Gauge,
 		Help: "Memory that the collector tries to stay below."}
+	mallocs = exposition.Family{Name: "go_memstats_mallocs_total", Type: exposition.Counter,
+		Help: "Objects that were allocated. A plain request allocates none."}
 	cycles = exposition.Family{Name: "go_gc_cycles_total", Type: exposition.Counter,
 		Help: "Collections."}
 	pauses = exposition.Family{Name: "go_gc_pause_seconds_total", Type: exposition.Counter,
@@ -60,7 +62,7 @@ var (
 func processFamilies() []*exposition.Family {
 	return []*exposition.Family{&buildInfo, &logLines, &logDropped, &logOpens, &logUp, &memoryUsed, &memoryLimit, &overloadLevel,
 		&startTime, &cpuTime, &openFiles, &maxFiles, &resident,
-		&goInfo, &goroutines, &procs, &heapAlloc, &heapReleased, &sys, &nextGC, &memLimit, &cycles, &pauses}
+		&goInfo, &goroutines, &procs, &heapAlloc, &heapReleased, &sys, &nextGC, &memLimit, &mallocs, &cycles, &pauses}
 }
 
 func (p *page) process() {
@@ -134,6 +136,7 @@ func (p *page) golang() {
 		{&sys, "/memory/classes/total:bytes"},
 		{&nextGC, "/gc/heap/goal:bytes"},
 		{&memLimit, "/gc/gomemlimit:bytes"},
+		{&mallocs, "/gc/heap/allocs:objects"},
 		{&cycles, "/gc/cycles/total:gc-cycles"},
 	} {
 		s := [...]metrics.Sample{{Name: g.name}}

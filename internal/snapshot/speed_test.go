@@ -182,7 +182,7 @@ func TestFindDoesNotAllocate(t *testing.T) {
 						t.Fatalf("%+v is taken by %v", a, f.Route)
 					}
 				}
-			}); n > 0 {
+			}); n > 0 && !(raceEnabled && s.name == "expressions") {
 				t.Errorf("a lookup takes %v allocations", n)
 			}
 		})

@@ -42,12 +42,19 @@ func (s *Stream) Open(fields []Field, head, end bool) error {
 	} else {
 		c.last += 2
 	}
-	s.id, s.bodiless = c.last, head
+	s.id, s.bodiless, s.reads = c.last, head, c.reads.Load()
 	s.window, s.credit = c.peer.window, c.cfg.StreamWindow
 	c.streams[s.id] = s
 	c.writeHead(s.id, fields, end)
 	s.sent(end)
 	return nil
+}
+
+// Silent tells whether nothing at all has come on the connection since the stream was opened: the other side may be gone.
+func (s *Stream) Silent() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.id != 0 && s.reads == s.c.reads.Load()
 }
 
 // Answer returns the next head of the answer, waiting until it has come: interim ones, then the final one. Errors are

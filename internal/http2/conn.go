@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -23,6 +24,7 @@ type Conn struct {
 	decoder *hpack.Decoder
 	section section        // that the reading goroutine is at
 	owned   sync.WaitGroup // handlers, and goroutines that write
+	reads   atomic.Uint64  // that brought something
 
 	mu      sync.Mutex // over everything below, and the fields of streams that say so
 	err     error      // why the connection is over

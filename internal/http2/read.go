@@ -19,7 +19,11 @@ func (s source) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	c.beforeWait()
-	return c.nc.Read(p)
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		c.reads.Add(1)
+	}
+	return n, err
 }
 
 // beforeWait begins handlers and writes the answers to control frames. A request that came together with its body finds it

@@ -12,6 +12,7 @@ type Stream struct {
 	id     uint32
 	head   Head // of the request, on a server
 	opened time.Time
+	reads  uint64 // of the connection when it was opened, on a client
 
 	// Guarded by the connection's lock.
 	readable, writable sync.Cond

@@ -54,7 +54,7 @@ func (x *session) connect() bool {
 	if !ok {
 		return false
 	}
-	o := upstream.DialOptions{Timeout: cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort())}
+	o := upstream.DialOptions{Raw: true, Timeout: cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort())}
 	var room [4]*upstream.Endpoint
 	tried := room[:0]
 	var last model.Code // why the last one tried failed

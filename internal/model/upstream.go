@@ -59,7 +59,21 @@ type Upstream struct {
 	Balance   Balance       `json:"balance,omitempty"`
 	Health    HealthCheck   `json:"health,omitzero"`
 	Dial      Dial          `json:"dial,omitzero"`
+	Protocol  HTTPVersion   `json:"protocol,omitempty"` // that its endpoints are spoken to in
 }
+
+// HTTPVersion is the version of HTTP that endpoints are spoken to in. They are not asked: what an upstream says is sent.
+type HTTPVersion string
+
+// The versions. gRPC needs one of the last two.
+const (
+	HTTP1 HTTPVersion = ""    // HTTP/1.1
+	H2C   HTTPVersion = "h2c" // HTTP/2 in clear text, by prior knowledge; over TLS to endpoints that are secure
+	H2    HTTPVersion = "h2"  // HTTP/2 over TLS to all endpoints
+)
+
+// Shared tells whether requests share connections.
+func (v HTTPVersion) Shared() bool { return v != HTTP1 }
 
 // Balance names the way an endpoint is chosen.
 type Balance string
@@ -118,6 +132,11 @@ func (u Upstream) Validate() error {
 		if e.Keeper == "" || e.Name == "" {
 			return fieldError(fmt.Sprintf("endpoints[%d]", i), "needs keeper and name")
 		}
+	}
+	switch u.Protocol {
+	case HTTP1, H2C, H2:
+	default:
+		return fieldError("protocol", fmt.Sprintf("%q is none of h2c, h2: leave it out for HTTP/1.1", u.Protocol))
 	}
 	switch u.Health.Kind {
 	case HealthNone, HealthTCP, HealthHTTP:

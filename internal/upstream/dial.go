@@ -21,6 +21,10 @@ type DialOptions struct {
 	// Client and Server are what a PROXY header says: the client's address, and the address that it connected to.
 	// Both are needed where the upstream sends one.
 	Client, Server netip.AddrPort
+	// Protocols are offered by ALPN, the preferred first. Default: http/1.1.
+	Protocols []string
+	// Raw leaves TLS to those whose bytes are passed on.
+	Raw bool
 }
 
 // dialTimeout is the default of DialOptions.Timeout.
@@ -44,6 +48,9 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	if err == nil {
 		var c *Conn
 		if c, err = newConn(l, tcp); err == nil {
+			if l.key.Secure && !o.Raw {
+				return e.secure(within, ctx, c, o)
+			}
 			return c, nil
 		}
 	}

@@ -16,6 +16,8 @@ type EndpointKey struct {
 	Secure bool
 	Health model.HealthCheck
 	Dial   model.Dial
+	// Protocol is what is spoken, probes included.
+	Protocol model.HTTPVersion
 }
 
 // Endpoint is what Pick returns: an address as its list describes it, and its live part, which it shares with every
@@ -66,6 +68,7 @@ type live struct {
 	sent     atomic.Int64
 	received atomic.Int64
 	pool     pool
+	shared   sharedPool
 	ctx      context.Context // ends with the live endpoint
 	cancel   context.CancelFunc
 
@@ -94,6 +97,7 @@ func newLive(t *Table, key EndpointKey) *live {
 func (l *live) end() {
 	l.cancel()
 	l.pool.close()
+	l.shared.finish()
 }
 
 // connectFailed takes the address out at once, for everybody: a refused connection is a fact about the address.
@@ -139,6 +143,7 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 	}
 	if down {
 		l.pool.clear()
+		l.shared.finish()
 		if l.key.Health.Kind == model.HealthNone {
 			ctx, cancel := context.WithCancel(l.ctx)
 			l.stopRetry = cancel

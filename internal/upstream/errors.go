@@ -13,6 +13,7 @@ const (
 	CodeConnectFailed    model.Code = "connect-failed"    // the endpoint cannot be reached for another reason
 	CodeConnectLocal     model.Code = "connect-local"     // this machine could not try: ports, files or memory used up
 	CodeConnectCancelled model.Code = "connect-cancelled" // the caller gave up
+	CodeTLS              model.Code = "upstream-tls"      // no TLS came about with the endpoint
 	CodeProbeFailed      model.Code = "probe-failed"      // an active probe got no connection or a bad answer
 )
 

@@ -36,7 +36,7 @@ type Hint struct {
 }
 
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
-// upstream means (lists, tags, balance, health check, dialling) makes another handle; its origin does not.
+// upstream means (lists, tags, balance, health check, dialling, protocol) makes another handle; its origin does not.
 func (t *Table) Acquire(up *model.Upstream) *Handle {
 	key := handleKey(up)
 	t.mu.Lock()
@@ -59,7 +59,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 
 func handleKey(up *model.Upstream) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %q %+v %+v", up.ID, up.Balance, withDefaults(up.Health), up.Dial)
+	fmt.Fprintf(&b, "%q %q %+v %+v %q", up.ID, up.Balance, withDefaults(up.Health), up.Dial, up.Protocol)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
 	}
@@ -190,7 +190,7 @@ func (h *Handle) rebuild() {
 		if !m.Tags.Contains(h.up.Select) {
 			continue
 		}
-		key := EndpointKey{Addr: m.Addr, Secure: m.Secure, Health: withDefaults(h.up.Health), Dial: h.up.Dial}
+		key := EndpointKey{Addr: m.Addr, Secure: m.Secure || h.up.Protocol == model.H2, Health: withDefaults(h.up.Health), Dial: h.up.Dial, Protocol: h.up.Protocol}
 		e := h.uses[m.Addr]
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
 			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h)}

@@ -130,6 +130,9 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck) error {
 		_, err := tcp.Write(out)
 		return err
 	}
+	if l.key.Protocol.Shared() {
+		return l.probeHTTP2(ctx, tcp, h.Path, out)
+	}
 	out = fmt.Appendf(out, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: paifang-probe\r\nConnection: close\r\n\r\n", h.Path, l.key.Addr)
 	if _, err := tcp.Write(out); err != nil {
 		return err

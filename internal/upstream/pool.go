@@ -6,12 +6,19 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"paifang/internal/http2"
 )
 
-// Conn is a connection to an endpoint. It has one user at a time.
+// Conn is what a request is sent on: a connection to an endpoint, or a stream of one that others use too (HTTP/2). It has one
+// user at a time.
 type Conn struct {
-	TCP *net.TCPConn
-	Raw syscall.RawConn // of TCP, made once
+	// H2 is the stream. Where it is set, the next three are not.
+	H2 *http2.Stream
+	// Stream is what is read and written: TCP itself, or TLS over it. Deadlines may be set on either.
+	Stream net.Conn
+	TCP    *net.TCPConn
+	Raw    syscall.RawConn // of TCP, made once
 	// Buffer is the engine's own read buffer and travels with the connection. It must hold no unread bytes when the
 	// connection is put back.
 	Buffer []byte
@@ -19,12 +26,13 @@ type Conn struct {
 	// keep-alive race. The engine counts it.
 	Requests int
 
-	live  *live
-	since time.Time // when it became idle
-	turn  uint64    // how often it became idle
-	peek  func(fd uintptr)
-	probe probe // of peek
-	stale bool  // its result
+	live   *live
+	shared *sharedConn // of H2
+	since  time.Time   // when it became idle
+	turn   uint64      // how often it became idle
+	peek   func(fd uintptr)
+	probe  probe // of peek
+	stale  bool  // its result
 }
 
 func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
@@ -32,7 +40,7 @@ func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{TCP: tcp, Raw: raw, live: l}
+	c := &Conn{Stream: tcp, TCP: tcp, Raw: raw, live: l}
 	c.peek = func(fd uintptr) { c.stale = c.probe.stale(fd) }
 	l.pool.opened(1)
 	return c, nil
@@ -47,8 +55,43 @@ func (c *Conn) Stale() bool {
 	return c.stale
 }
 
-// Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once.
+// Interrupt makes everything return that waits for the connection or stream, now and from now on.
+func (c *Conn) Interrupt() {
+	if c.H2 != nil {
+		c.H2.Interrupt(true, true)
+		return
+	}
+	_ = c.Stream.SetDeadline(time.Unix(1, 0))
+}
+
+// Break ends a request in the middle, so that the endpoint cannot take what it has for all of it.
+func (c *Conn) Break() {
+	if c.H2 != nil {
+		c.H2.Reset(http2.Cancel)
+		return
+	}
+	c.Interrupt()
+	_ = c.TCP.CloseWrite()
+}
+
+// Silent is told of a request that was not answered in time. Where nothing at all came on its connection meanwhile, that
+// takes no further one.
+func (c *Conn) Silent() {
+	if c.H2 != nil && c.H2.Silent() {
+		c.shared.http2.Finish()
+	}
+}
+
+// Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once. A
+// stream is closed, and resets what is not done; its connection stays.
 func (c *Conn) Close() {
+	if c.H2 != nil {
+		c.H2.Close()
+		if c.shared.own {
+			c.shared.http2.Finish()
+		}
+		return
+	}
 	c.live.pool.opened(-1)
 	c.TCP.Close()
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -23,6 +24,10 @@ type Config struct {
 	IdlePerEndpoint int
 	// IdleTime is how long an idle connection is kept. Default 60 s.
 	IdleTime time.Duration
+	// StreamsPerConn bounds the requests that share one connection (HTTP/2). Default 100; an endpoint may allow less.
+	StreamsPerConn int
+	// TLS is how secure endpoints are spoken to. Default: their certificates are verified by the system's roots.
+	TLS *tls.Config
 	// MaxWaiters bounds the requests that wait at one time for lists never delivered. Default 1,000.
 	MaxWaiters int
 	// WaitTime is how long one of them waits at most. Default 1 s.
@@ -57,6 +62,7 @@ type Table struct {
 	known   map[string]bool // keepers all of whose sources are synced
 	handles map[string]*Handle
 	lives   map[EndpointKey]*live
+	conns   map[*sharedConn]struct{} // that are served
 	byAddr  map[netip.AddrPort][]*live
 }
 
@@ -87,6 +93,7 @@ func NewTable(cfg Config) *Table {
 	}
 	setDefault(&cfg.IdlePerEndpoint, 512)
 	setDefault(&cfg.IdleTime, time.Minute)
+	setDefault(&cfg.StreamsPerConn, 100)
 	setDefault(&cfg.MaxWaiters, 1000)
 	setDefault(&cfg.WaitTime, time.Second)
 	setDefault(&cfg.RetryFirst, time.Second)
@@ -94,7 +101,7 @@ func NewTable(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
-		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{},
+		lives: map[EndpointKey]*live{}, conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)
@@ -109,13 +116,16 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // Close ends every probe, closes every idle connection and waits for the table's goroutines. Connections in use end
-// with their users.
+// with their users, but those that users share end now.
 func (t *Table) Close() {
 	t.mu.Lock()
 	t.closed = true
 	t.cancel()
 	for _, l := range t.lives {
 		l.pool.close()
+	}
+	for c := range t.conns {
+		c.http2.Kill()
 	}
 	t.mu.Unlock()
 	t.owned.Wait()
@@ -242,6 +252,7 @@ func (t *Table) keep() {
 		case <-doubt.C:
 		case now := <-sweep.C:
 			t.sweep(now)
+			t.checkShared(now)
 			continue
 		}
 		doubt.Reset(t.expire(time.Now()))

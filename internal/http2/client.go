@@ -26,7 +26,7 @@ func (c *Conn) Usable() bool {
 }
 
 // Open sends the head of a request. head says that its method is HEAD, whose answers have no body whatever they say. The
-// fields are copied. ErrUnprocessed: the connection ended before; take another one.
+// fields are copied, their names in lower case. ErrUnprocessed: the connection ended before; take another one.
 func (s *Stream) Open(fields []Field, head, end bool) error {
 	c := s.c
 	c.mu.Lock()

@@ -38,7 +38,8 @@ type Conn struct {
 
 	out     output
 	encoder *hpack.Encoder
-	encoded bytes.Buffer // what encoder wrote
+	encoded bytes.Buffer      // what encoder wrote
+	names   map[string]string // to lower case
 
 	peer   settings // the other side's
 	window int64    // bytes of bodies that may be sent
@@ -49,9 +50,13 @@ type Conn struct {
 	idleSince    time.Time
 	sectionSince time.Time // zero: no header section is half read
 	leaving      stage
+	farewell     Code // why the peer was told to go
 	glitches     int
 	updates      int // window updates since the last frame with data
 }
+
+// Preface is what a client begins with (RFC 9113, section 3.4).
+const Preface = http2.ClientPreface
 
 // settings are those of the peer that matter here (RFC 9113, section 6.5.2).
 type settings struct {
@@ -93,7 +98,7 @@ func newConn(nc net.Conn, cfg Config, client bool) *Conn {
 	cfg.setDefaults(client)
 	now := time.Now()
 	c := &Conn{
-		nc: nc, cfg: cfg, client: client, streams: map[uint32]*Stream{}, began: now, idleSince: now,
+		nc: nc, cfg: cfg, client: client, streams: map[uint32]*Stream{}, names: map[string]string{}, began: now, idleSince: now,
 		window: minWindow, credit: minWindow, peer: settings{streams: defaultStreams, window: minWindow, frame: frameSize},
 	}
 	c.out.rest.L = &c.mu

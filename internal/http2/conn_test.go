@@ -164,7 +164,7 @@ func TestInterrupt(t *testing.T) {
 	if _, err := s.Next(); err != ErrInterrupted {
 		t.Error(err)
 	}
-	s.Resume()
+	s.Resume(true, true)
 	wg.Go(func() {
 		if err := s.Await(1); err != ErrInterrupted {
 			t.Error(err)

@@ -124,10 +124,7 @@ func TestAskedToGo(t *testing.T) {
 	}
 	close(release)
 	until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == 1 })
-	r.ended()
-	if err := s.wait(t); err != nil {
-		t.Error(err)
-	}
+	calm(t, r, s)
 }
 
 // TestSlotsOutliveResets: a stream that was reset keeps its slot until its handler has noticed, whoever reset it.

@@ -40,7 +40,7 @@ func (c *Conn) finish(code Code) {
 	if c.leaving >= told || c.err != nil {
 		return
 	}
-	c.leaving = told
+	c.leaving, c.farewell = told, code
 	last := c.last
 	if c.client {
 		last = 0 // the server never opened one
@@ -116,8 +116,10 @@ func (c *Conn) end(err error) error {
 			c.out.rest.Wait()
 		}
 		c.flush()
-	case c.leaving >= told && len(c.streams) == 0:
-		err = nil // it ended as it was to
+	case c.leaving >= told && len(c.streams) == 0: // it ended as it was to
+		if err = nil; c.farewell != NoError {
+			err = Fault{c.farewell, "asked to go"}
+		}
 	}
 	c.ended = true
 	for _, s := range c.streams {

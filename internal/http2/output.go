@@ -115,13 +115,29 @@ func (c *Conn) wakeWriters() {
 	}
 }
 
+// maxNames bounds the field names that are kept in lower case.
+const maxNames = 128
+
+// lower returns a name in lower case, as text that stays.
+func (c *Conn) lower(name string) string {
+	if low, ok := c.names[name]; ok {
+		return low
+	}
+	low := strings.ToLower(strings.Clone(name))
+	if len(c.names) < maxNames && len(name) <= maxNames {
+		c.names[strings.Clone(name)] = low
+	}
+	return low
+}
+
 // writeHead appends a header section: HEADERS, and CONTINUATION where it is long. The compression tables keep fields, so
 // their text must not be a view of something that is reused; it is copied here, except where it is not kept.
 func (c *Conn) writeHead(id uint32, fields []Field, end bool) {
 	c.encoded.Reset()
 	for _, f := range fields {
+		f.Name = c.lower(f.Name)
 		if !f.Sensitive {
-			f.Name, f.Value = strings.Clone(f.Name), strings.Clone(f.Value)
+			f.Value = strings.Clone(f.Value)
 		}
 		if err := c.encoder.WriteField(f); err != nil {
 			c.kill(err) // to a buffer: cannot be

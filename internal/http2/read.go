@@ -48,7 +48,8 @@ func (c *Conn) beforeWait() {
 }
 
 // Run reads until the connection ends, waits for the handlers of its streams, and returns why it ended: nil after it was
-// asked to go and all was done, io.EOF if the peer closed it without a word, a Fault if it broke the rules. It does not
+// asked to go and all was done, io.EOF if the peer closed it without a word, a Fault if it broke the rules or was asked to go
+// for what it cost. It does not
 // close the socket.
 func (c *Conn) Run() error {
 	err := c.readPreface()

@@ -148,7 +148,8 @@ func (s *Stream) Trailers() []Field {
 	return s.trailers
 }
 
-// WriteHead sends a head: of the answer, interim ones before the final one; or trailers, with end. The fields are copied.
+// WriteHead sends a head: of the answer, interim ones before the final one; or trailers, with end. The fields are copied, their
+// names in lower case.
 func (s *Stream) WriteHead(fields []Field, end bool) error {
 	c := s.c
 	c.mu.Lock()
@@ -254,10 +255,10 @@ func (s *Stream) Interrupt(read, write bool) {
 }
 
 // Resume takes Interrupt back.
-func (s *Stream) Resume() {
+func (s *Stream) Resume(read, write bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.readCut, s.writeCut = false, false
+	s.readCut, s.writeCut = s.readCut && !read, s.writeCut && !write
 }
 
 // Reset ends the stream on both sides.

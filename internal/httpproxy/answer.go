@@ -16,6 +16,9 @@ var errUnasked = errors.New("httpproxy: unasked upgrade")
 
 // sendRequest writes the head, and the body as far as it is known, and returns how many bytes were taken.
 func (w *work) sendRequest(up *upstream.Conn) (int, error) {
+	if up.H2 != nil {
+		return w.sendStream(up)
+	}
 	r := &w.x.Request
 	how := http1.Persist
 	if r.Upgrade != "" {
@@ -28,13 +31,13 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	if len(w.wire) <= joinBelow {
 		w.out = append(w.out, w.wire...)
 		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		n, err = up.TCP.Write(w.out)
+		n, err = up.Stream.Write(w.out)
 	} else {
 		w.vector[0], w.vector[1] = w.out, w.wire
 		w.buffers = net.Buffers(w.vector[:2])
 		c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
 		var n64 int64
-		n64, err = w.buffers.WriteTo(up.TCP)
+		n64, err = w.buffers.WriteTo(up.Stream)
 		n = int(n64)
 	}
 	if c.watch.leave() {
@@ -45,6 +48,9 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 
 // awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.
 func (w *work) awaitAnswer(up *upstream.Conn) error {
+	if up.H2 != nil {
+		return w.awaitStream(up)
+	}
 	if w.answer == nil {
 		w.answer = w.c.plane.blocks.takeLarge()
 	}
@@ -96,9 +102,19 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	return nil
 }
 
-// readAnswer reads once. The answer is not due before the request is sent: until then the client's and the upstream's
-// pace bound the wait.
+// readAnswer reads once.
 func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
+	w.enterAwaiting()
+	n, err := up.Stream.Read(into)
+	if w.c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// enterAwaiting begins the wait for the answer. It is not due before the request is sent: until then the client's and the
+// upstream's pace bound the wait.
+func (w *work) enterAwaiting() {
 	c := w.c
 	deadline := c.plane.in(w.answerTime())
 	if s := w.stream; s != nil && !s.finished.Load() {
@@ -109,11 +125,6 @@ func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	} else {
 		c.watch.enter(awaiting, deadline)
 	}
-	n, err := up.TCP.Read(into)
-	if c.watch.leave() {
-		return n, errLate
-	}
-	return n, err
 }
 
 // passInterim forwards 103 (Early Hints) to clients that know interim responses, and drops the others: 100 was answered
@@ -122,6 +133,5 @@ func (w *work) passInterim() error {
 	if w.x.Response.Status != 103 || w.x.Request.Minor == 0 {
 		return nil
 	}
-	w.out = http1.AppendResponse(w.out[:0], &w.x.Response, http1.Persist)
-	return w.c.write(w.out)
+	return w.interim()
 }

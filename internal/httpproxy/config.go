@@ -26,9 +26,16 @@ type Config struct {
 	Log       *slog.Logger // of events; default: none
 	Timeouts  Timeouts
 	Limits    http1.Limits // of request heads
+	HTTP2     HTTP2
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+}
+
+// HTTP2 bounds the HTTP/2 connections of clients. Zero fields have the defaults of http2.Config: 100 streams, windows of 64 KiB
+// for a stream and 1 MiB for a connection, 64 KiB of a header section, 1,000 glitches.
+type HTTP2 struct {
+	Streams, StreamWindow, ConnWindow, HeaderList, Glitches int
 }
 
 // Timeouts bound every wait. They are kept by a sweeper: a wait may last a quarter longer than its timeout, at most

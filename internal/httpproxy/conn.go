@@ -11,24 +11,25 @@ import (
 	"time"
 
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/upstream"
 )
 
 // errLate says that the sweeper ended a wait.
 var errLate = errors.New("httpproxy: waited too long")
 
-// conn is a client connection. Its goroutine owns it; the sweeper and a draining server may interrupt it.
+// conn is what requests come in by: a client's connection, or one of the streams that an HTTP/2 connection carries, with one
+// request. Its goroutine owns it; the sweeper and a draining server may interrupt it.
 type conn struct {
-	plane    *Plane
-	port     *port // it came in by
-	nc       net.Conn
-	tcp      *net.TCPConn // nc itself, or below TLS
-	secure   bool
-	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
-	local    netip.AddrPort
-	peerText string // the client's address alone
-	portText string // the port it came in by
-	index    int    // in port.conns; guarded by the port's lock
+	plane *Plane
+	port  *port // it came in by
+	caller
+	nc    net.Conn
+	tcp   *net.TCPConn // nc itself, or below TLS
+	index int          // in port.conns, guarded by the port's lock; of a stream in its session, guarded by that one's
+
+	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
+	carrier atomic.Pointer[session] // of a connection that turned out to be one of HTTP/2
 
 	mu       sync.Mutex // held while an interruption is carried out
 	watch    watch      // of the goroutine
@@ -43,6 +44,15 @@ type conn struct {
 	n   int    // bytes in buf
 }
 
+// caller is who makes the requests of a connection. It never changes.
+type caller struct {
+	secure   bool
+	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
+	local    netip.AddrPort
+	peerText string // the client's address alone
+	portText string // the port it came in by
+}
+
 // past is a deadline that interrupts at once.
 var past = time.Unix(1, 0)
 
@@ -55,7 +65,15 @@ func (c *conn) serve() {
 		}
 		c.buf = c.plane.blocks.takeSmall()
 	}
-	for c.awaitRequest() {
+	if c.agreedHTTP2() {
+		c.serveHTTP2()
+		return
+	}
+	for first := true; c.awaitRequest(); first = false {
+		if first && c.beginsHTTP2() {
+			c.serveHTTP2()
+			return
+		}
 		w := c.plane.takeWork(c)
 		again := w.serve()
 		c.plane.giveWork(w)
@@ -155,6 +173,10 @@ func (c *conn) writeBuffers(b *net.Buffers) error {
 
 // check interrupts whatever of the connection waits too long. The sweeper calls it.
 func (c *conn) check(now int64) {
+	if s := c.carrier.Load(); s != nil {
+		s.check(now)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p, late := c.watch.late(now); late {
@@ -180,11 +202,15 @@ func (c *conn) endIdle(first bool) {
 // abort ends the connection whatever it does.
 func (c *conn) abort() {
 	c.cut.Store(true)
+	if s := c.carrier.Load(); s != nil {
+		s.abort()
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.nc.SetDeadline(past)
 	if up := c.up.Load(); up != nil {
-		_ = up.TCP.SetDeadline(past)
+		up.Interrupt()
 	}
 }
 
@@ -197,12 +223,12 @@ func (c *conn) kick(p phase) {
 		_ = c.nc.SetWriteDeadline(past)
 	case sending, awaiting, relaying:
 		if up := c.up.Load(); up != nil {
-			_ = up.TCP.SetDeadline(past)
+			up.Interrupt()
 		}
 	case splicing, tunnelling:
 		_ = c.nc.SetDeadline(past)
 		if up := c.up.Load(); up != nil {
-			_ = up.TCP.SetDeadline(past)
+			up.Interrupt()
 		}
 	}
 }

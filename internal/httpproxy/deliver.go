@@ -3,7 +3,6 @@ package httpproxy
 import (
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"paifang/internal/http1"
@@ -30,10 +29,15 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
 	reusable := x.Response.KeepAlive
-	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
+	w.answerBegins()
+	if up.H2 != nil && x.Response.Body != http1.NoBody {
+		w.response.Reset(http1.UntilClose, -1, nil) // until its stream ends, with trailers behind it
+	} else {
+		w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
+	}
 	w.route.chain.Response(x)
 	w.reframe()
-	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
+	w.head()
 	code := w.relay(up)
 	if code != "" {
 		w.fail(code)
@@ -68,12 +72,12 @@ func (w *work) reframe() {
 			w.keep = false
 		}
 	}
-	if r.Body == http1.ChunkedBody {
-		w.trailers = strings.Contains(w.x.Request.Fields.Get("TE"), "trailers")
+	if r.Body == http1.ChunkedBody && w.c.h2 == nil {
+		w.trailers = takesTrailers(&w.x.Request)
 	}
 }
 
-// relay sends the head, which is in w.out, and the body. It returns why the answer could not be completed.
+// relay sends the head, which waits to be, and the body. It returns why the answer could not be completed.
 func (w *work) relay(up *upstream.Conn) model.Code {
 	w.begin()
 	data := w.rest
@@ -102,14 +106,7 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 		}
 	}
 	w.rest = data
-	if w.x.Response.Body == http1.ChunkedBody {
-		if w.trailers {
-			w.out = http1.AppendTrailers(w.out, w.response.Trailers())
-		} else {
-			w.out = append(w.out, http1.LastChunk...)
-		}
-	}
-	if err := w.flush(); err != nil {
+	if err := w.finish(); err != nil {
 		w.clientFailed(err)
 		return w.x.Code
 	}
@@ -119,6 +116,9 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 // more reads the next part of the answer's body.
 func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	c := w.c
+	if up.H2 != nil {
+		return w.moreStream(up)
+	}
 	if done, code := w.splice(up); done {
 		return w.answer[:0], code
 	}
@@ -127,27 +127,32 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 		into = into[:min(int64(len(into)), w.response.Sure())]
 	}
 	c.watch.enter(relaying, c.plane.in(w.idleTime()))
-	n, err := up.TCP.Read(into)
+	n, err := up.Stream.Read(into)
 	late := c.watch.leave()
 	switch {
 	case n > 0 && !late:
 		return into[:n], ""
 	case c.cut.Load():
 		return nil, CodeShutdown
-	case late && c.left.Load():
+	case c.left.Load():
 		return nil, CodeClientLeft
 	case late:
 		return nil, CodeUpstreamTimeout
 	case err == io.EOF && w.response.Close() == nil:
 		return into[:0], ""
 	}
+	return nil, w.brokenAnswer(CodeUpstreamReset)
+}
+
+// brokenAnswer is why the answer broke off: the client's own body, if that did.
+func (w *work) brokenAnswer(otherwise model.Code) model.Code {
 	if s := w.stream; s != nil && s.finished.Load() {
 		<-s.done
 		if s.code != "" {
-			return nil, s.code
+			return s.code
 		}
 	}
-	return nil, CodeUpstreamReset
+	return otherwise
 }
 
 // idleTime is how long the next part of the answer may take.
@@ -164,6 +169,9 @@ func (w *work) pass(part []byte) error {
 		return nil
 	}
 	w.sent += int64(len(part))
+	if w.c.h2 != nil {
+		return w.passStream(part)
+	}
 	chunked := w.x.Response.Body == http1.ChunkedBody
 	if len(w.out)+len(part) <= joinBelow {
 		if chunked {
@@ -196,6 +204,9 @@ var crlf = []byte("\r\n")
 
 // flush writes what waits in w.out.
 func (w *work) flush() error {
+	if w.c.h2 != nil {
+		return w.flushStream()
+	}
 	if len(w.out) == 0 {
 		return nil
 	}
@@ -208,7 +219,7 @@ func (w *work) flush() error {
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	c := w.c
-	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || w.response.Sure() < spliceAbove {
+	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
 	for !w.response.Done() {

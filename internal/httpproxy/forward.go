@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/model"
 	"paifang/internal/upstream"
 )
@@ -24,6 +25,7 @@ const (
 // forward sends the request to an endpoint of the route's upstream, to another if the first cannot be reached.
 func (w *work) forward() {
 	w.handle = w.route.choose()
+	w.shared = w.handle.Shared()
 	whole, ok := w.takeBody()
 	if !ok {
 		return
@@ -87,12 +89,15 @@ func statusOf(code model.Code) int {
 // try sends the request to one endpoint, on a kept connection or a new one. It returns "" when the request is settled,
 // or why another endpoint may be tried.
 func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
+	w.setHost(e)
+	idempotent := isIdempotent(w.x.Request.Method)
+	if w.shared {
+		return w.tryShared(e, whole, idempotent)
+	}
 	if e.Secure {
 		e.Done(upstream.Abandoned)
 		return CodeUpstreamTLS
 	}
-	w.setHost(e)
-	idempotent := isIdempotent(w.x.Request.Method)
 	for kept := e.Get(); kept != nil; kept = e.Get() {
 		// A connection that is known to be dead is not tried. Nor is one on which something waits: that was sent before
 		// anybody asked (a second answer, or the 408 of a server that is tired of waiting), and would be taken for the answer
@@ -112,22 +117,27 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	fresh, err := e.Dial(w.c.plane.ctx, w.dialOptions())
 	w.connect += time.Since(began)
 	if err != nil {
-		code := upstream.CodeConnectFailed
-		if u, ok := errors.AsType[*upstream.Error](err); ok {
-			code = u.Code
-		}
-		if code == upstream.CodeConnectCancelled || code == upstream.CodeConnectLocal {
-			e.Done(upstream.Abandoned)
-		} else {
-			e.Done(upstream.Failed)
-		}
-		return code
+		return notConnected(e, err)
 	}
 	if w.exchange(e, fresh, whole, idempotent) == settled {
 		return ""
 	}
 	e.Done(upstream.Failed)
 	return CodeUpstreamReset
+}
+
+// notConnected ends the pick of an endpoint without a connection, and returns why there is none.
+func notConnected(e *upstream.Endpoint, err error) model.Code {
+	code := upstream.CodeConnectFailed
+	if u, ok := errors.AsType[*upstream.Error](err); ok {
+		code = u.Code
+	}
+	if code == upstream.CodeConnectCancelled || code == upstream.CodeConnectLocal {
+		e.Done(upstream.Abandoned)
+	} else {
+		e.Done(upstream.Failed)
+	}
+	return code
 }
 
 func (w *work) dialOptions() upstream.DialOptions {
@@ -165,11 +175,11 @@ func isIdempotent(method string) bool {
 func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempotent bool) outcome {
 	c := w.c
 	c.up.Store(up)
-	if c.cut.Load() { // while it was connecting, when there was nothing to interrupt
+	if c.cut.Load() || c.left.Load() { // while it was connecting, when there was nothing to interrupt
 		c.up.Store(nil)
 		up.Close()
 		e.Done(upstream.Abandoned)
-		w.fail(CodeShutdown)
+		w.clientFailed(errLate)
 		return settled
 	}
 	kept := up.Requests > 0
@@ -192,11 +202,14 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 	}
 	w.stopUpload()
 	c.up.Store(nil)
+	if errors.Is(err, errLate) {
+		up.Silent()
+	}
 	up.Close()
 	var fault http1.Fault
 	broke := closed(err) && !errors.As(err, &fault) && w.answerBytes == 0
 	if broke && !c.left.Load() && !c.cut.Load() {
-		if n == 0 {
+		if n == 0 || whole && http2.Unprocessed(err) {
 			return unsent
 		}
 		if kept && whole && idempotent {
@@ -226,7 +239,7 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 			return
 		}
 		w.own(s.status, s.code)
-	case errors.As(err, &fault):
+	case errors.As(err, &fault), brokeHTTP2(err):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)
 	case errors.Is(err, errLate), s != nil && s.late:

@@ -185,7 +185,7 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 	old := c.plane.servers[l.ID]
 	for _, at := range l.Bind {
 		p := old.portOf(at)
-		if p != nil && (old.listener.Protocol != l.Protocol || old.listener.EffectiveClass() != class) {
+		if p != nil && (old.listener.Protocol != l.Protocol || old.listener.HTTP1Only != l.HTTP1Only || old.listener.EffectiveClass() != class) {
 			p = nil
 		}
 		if p != nil && reflect.DeepEqual(old.listener, l) {
@@ -201,13 +201,21 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 		if p == nil {
 			p = &port{plane: c.plane, at: at}
 			if l.Protocol == model.HTTPS {
-				p.tls = c.stores[class].Config([]string{"http/1.1"})
+				p.tls = c.stores[class].Config(protocols(l))
 			}
 		}
 		c.opened = append(c.opened, opening{p, h})
 		s.ports = append(s.ports, p)
 	}
 	return s
+}
+
+// protocols are what ALPN offers, the preferred first.
+func protocols(l model.Listener) []string {
+	if l.HTTP1Only {
+		return []string{"http/1.1"}
+	}
+	return []string{"h2", "http/1.1"}
 }
 
 var _ snapshot.Change = (*change)(nil)

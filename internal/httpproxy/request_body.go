@@ -14,10 +14,6 @@ const gatherBelow = 64 << 10
 // gatherTimes is how many times Timeouts.RequestBody such a body may take in all: a client that drips is cut.
 const gatherTimes = 5
 
-// continueLine tells a client that waits with its body to send it (RFC 9110, 10.1.1). The expectation ends here: the
-// upstream never sees it.
-const continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
-
 // takeBody makes as much of the request body ready in w.wire as can be: all of it, whole, or the part that has arrived.
 // If it is not ok, the request has been answered.
 func (w *work) takeBody() (whole, ok bool) {
@@ -25,6 +21,9 @@ func (w *work) takeBody() (whole, ok bool) {
 		return true, true
 	}
 	r := &w.x.Request
+	if w.c.h2 != nil {
+		return w.takeStream()
+	}
 	if r.Body == http1.SizedBody {
 		return w.takeSized(r.ContentLength)
 	}
@@ -86,21 +85,24 @@ func (w *work) bodyBlock() []byte {
 	return w.block
 }
 
-// goOn sends 100 (Continue) to a client that waits for it.
+// goOn sends 100 (Continue) to a client that waits for it (RFC 9110, 10.1.1). The expectation ends here: the upstream
+// never sees it.
 func (w *work) goOn() bool {
 	if !w.x.Request.Expect100 {
 		return true
 	}
 	w.x.Request.Expect100 = false
-	w.out = append(w.out[:0], continueLine...)
-	if err := w.c.write(w.out); err != nil {
+	w.x.Response.Reset()
+	w.x.Response.Status = 100
+	if err := w.interim(); err != nil {
 		w.clientFailed(err)
 		return false
 	}
 	return true
 }
 
-// frame turns what has arrived of a chunked body into chunks of our own in w.wire.
+// frame turns what has arrived of a body of unknown length into what the upstream takes, in w.wire: chunks of our own, or
+// for HTTP/2, which has frames for it, the bytes alone.
 func (w *work) frame() error {
 	w.framed = w.framed[:0]
 	for len(w.pending) > 0 && !w.whole {
@@ -108,12 +110,16 @@ func (w *work) frame() error {
 		if err != nil {
 			return err
 		}
-		w.framed = http1.AppendChunk(w.framed, data)
+		if w.shared {
+			w.framed = append(w.framed, data...)
+		} else {
+			w.framed = http1.AppendChunk(w.framed, data)
+		}
 		w.size += int64(len(data))
 		w.pending = w.pending[n:]
 		w.whole = w.request.Done()
 	}
-	if w.whole {
+	if w.whole && !w.shared {
 		w.framed = http1.AppendTrailers(w.framed, w.request.Trailers())
 	}
 	w.wire = w.framed

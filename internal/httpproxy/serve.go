@@ -27,14 +27,7 @@ func (w *work) serve() bool {
 	w.pending = c.buf[n:c.n]
 	w.keep = x.Request.KeepAlive
 	w.request.Reset(x.Request.Body, x.Request.ContentLength, &x.Request.Fields)
-	w.whole = w.request.Done()
-
-	w.identify()
-	w.dispatch()
-	w.record()
-	if w.route != nil {
-		w.route.release()
-	}
+	w.exchangeOne()
 	if !w.keep || !w.whole {
 		if w.began && !w.whole && !c.left.Load() {
 			c.linger()
@@ -43,6 +36,17 @@ func (w *work) serve() bool {
 	}
 	c.keep(w.pending)
 	return true
+}
+
+// exchangeOne answers a request that was understood.
+func (w *work) exchangeOne() {
+	w.whole = w.request.Done()
+	w.identify()
+	w.dispatch()
+	w.record()
+	if w.route != nil {
+		w.route.release()
+	}
 }
 
 // refuseHead answers what is no request.
@@ -167,9 +171,13 @@ func (w *work) sendOwn() {
 	if !x.Response.Fields.Has("Date") {
 		x.Response.Fields.Add("Date", c.plane.date())
 	}
+	if c.h2 != nil {
+		w.sendOwnStream()
+		return
+	}
 	w.settle()
-	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
-	if s := x.Response.Status; x.Request.Method != "HEAD" && s >= 200 && s != 204 && s != 304 {
+	w.head()
+	if w.bodyAllowed() {
 		w.out = append(w.out, x.Body...)
 		w.sent = int64(len(x.Body))
 	}
@@ -177,6 +185,12 @@ func (w *work) sendOwn() {
 	if err := c.write(w.out); err != nil {
 		w.clientFailed(err)
 	}
+}
+
+// bodyAllowed tells whether the answer to this request may have a body (RFC 9110, 6.4.1).
+func (w *work) bodyAllowed() bool {
+	s := w.x.Response.Status
+	return w.x.Request.Method != "HEAD" && s >= 200 && s != 204 && s != 304
 }
 
 // settle decides whether the connection can go on after an answer for which the request body was not needed: what of

@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -59,7 +60,7 @@ func (s *stand) Record(a *telemetry.Access) {
 // newStand starts an engine with one listener "front" of class "web"; change may set further things first.
 func newStand(t testing.TB, change func(*stand, *Config)) *stand {
 	t.Helper()
-	s := &stand{t: t, table: upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})}
+	s := &stand{t: t, table: upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond, TLS: &tls.Config{InsecureSkipVerify: true}})}
 	s.sockets = listener.NewSet(listener.Config{DrainDelay: 10 * time.Millisecond})
 	s.listeners = []model.Listener{{ID: "front", Class: "web", Protocol: model.HTTP, Node: "node-1",
 		Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}

@@ -79,7 +79,7 @@ func hasLeft(tcp *net.TCPConn) bool {
 
 // endLeft cancels the upstream request of a client that has closed. One that still sends its request tells by itself.
 func (c *conn) endLeft() {
-	if c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
+	if c.tcp == nil || c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
 		return
 	}
 	c.mu.Lock()

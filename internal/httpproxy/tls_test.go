@@ -45,7 +45,7 @@ func certificate(t testing.TB, id string, hosts ...model.Host) model.Certificate
 // secure makes a TLS client connection to the listener "tls".
 func (s *stand) secure(name string) *client {
 	s.t.Helper()
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.addr("tls"), &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.addr("tls"), &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

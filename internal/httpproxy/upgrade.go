@@ -39,16 +39,16 @@ func (w *work) upgrade(e *upstream.Endpoint, up *upstream.Conn) {
 		block := c.plane.blocks.takeLarge()
 		defer c.plane.blocks.give(block)
 		if len(w.pending) > 0 { // what the client sent right behind its request
-			if _, err := up.TCP.Write(w.pending); err != nil {
+			if _, err := up.Stream.Write(w.pending); err != nil {
 				t.end()
 				return
 			}
 			sent.Add(int64(len(w.pending)))
 		}
-		t.copy(up.TCP, c.nc, block, &sent)
+		t.copy(up.Stream, c.nc, block, &sent)
 	})
 	received.Add(int64(len(w.rest)))
-	t.copy(c.nc, up.TCP, w.answer, &received)
+	t.copy(c.nc, up.Stream, w.answer, &received)
 	other.Wait()
 	late := c.watch.leave()
 	w.pending = nil
@@ -110,7 +110,7 @@ func (t *tunnel) end() {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	_ = t.c.nc.SetDeadline(past)
-	_ = t.up.TCP.SetDeadline(past)
+	t.up.Interrupt()
 }
 
 // endRetired interrupts an upgraded connection whose route went too long ago. The sweeper calls it.

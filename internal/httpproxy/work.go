@@ -6,6 +6,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
@@ -24,6 +25,7 @@ type work struct {
 	framed   []byte // room for a request body framed for the upstream
 	buffers  net.Buffers
 	vector   [3][]byte
+	fields   []http2.Field // a head in HTTP/2
 	rec      telemetry.Access
 	tried    [maxTries]*upstream.Endpoint
 	job
@@ -51,6 +53,10 @@ type job struct {
 	whole    bool  // the request body is used up, and what follows is the next request
 	keep     bool  // the connection is used again
 	trailers bool  // the client takes trailers
+	shared   bool  // the upstream speaks HTTP/2: requests share its connections
+	headDue  bool  // HTTP/2: the head of the answer was not sent yet
+	ended    bool  // HTTP/2: all of the answer was sent
+	headOnly bool  // HTTP/2: the answer was a head and nothing else
 	stream   *uploadState
 
 	tries   int
@@ -80,6 +86,8 @@ func (p *Plane) giveWork(w *work) {
 	}
 	clear(w.tried[:w.tries])
 	clear(w.vector[:])
+	clear(w.fields)
+	w.fields = w.fields[:0]
 	w.rec = telemetry.Access{}
 	w.out, w.framed = trimmed(w.out), trimmed(w.framed)
 	w.job = job{}

@@ -106,6 +106,9 @@ func (t *Table) Find(id model.UpstreamID) (*Handle, bool) {
 // ID names the upstream.
 func (h *Handle) ID() model.UpstreamID { return h.up.ID }
 
+// Shared tells whether requests to the endpoints share connections: HTTP/2.
+func (h *Handle) Shared() bool { return h.up.Protocol.Shared() }
+
 // Pick chooses an endpoint and counts a request in flight to it: Done must be called once. It never blocks and does
 // not allocate. Chosen are, in this order: the Ready that are up; the Draining that are up; the LastResort; and, if
 // own observation alone stands against all of them, the Ready (or else the Draining) anyway. Never chosen are

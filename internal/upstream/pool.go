@@ -82,6 +82,9 @@ func (c *Conn) Silent() {
 	}
 }
 
+// Secure tells whether it is secured by TLS.
+func (c *Conn) Secure() bool { return c.live.key.Secure }
+
 // Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once. A
 // stream is closed, and resets what is not done; its connection stays.
 func (c *Conn) Close() {
@@ -103,7 +106,7 @@ func (e *Endpoint) Get() *Conn { return e.live.pool.get() }
 // Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
 // gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
-	if c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
+	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
 		c.Close()
 	}
 }

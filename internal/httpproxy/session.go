@@ -1,0 +1,174 @@
+package httpproxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"paifang/internal/http2"
+)
+
+// session is an HTTP/2 connection of a client. Each of its streams is a conn with one request.
+type session struct {
+	conn  *conn
+	http2 *http2.Conn
+
+	mu      sync.Mutex
+	streams []*conn   // whose requests are served
+	warned  time.Time // when the client was asked to go; zero = it was not
+}
+
+// agreedHTTP2 tells whether the TLS handshake has come to HTTP/2 (RFC 7301).
+func (c *conn) agreedHTTP2() bool {
+	t, ok := c.nc.(*tls.Conn)
+	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// beginsHTTP2 tells whether a client in clear text begins with the preface of HTTP/2 (RFC 9113, 3.3). As much as is needed to
+// tell is read.
+func (c *conn) beginsHTTP2() bool {
+	if c.secure || c.port.site.Load().listener.HTTP1Only {
+		return false
+	}
+	for deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead); ; {
+		n := min(c.n, len(http2.Preface))
+		switch {
+		case string(c.buf[:n]) != http2.Preface[:n]:
+			return false
+		case n == len(http2.Preface):
+			return true
+		}
+		got, err := c.read(c.buf[c.n:], readingHead, deadline)
+		if c.n += got; got == 0 && err != nil {
+			return false // what there is of the preface is answered as HTTP/1.1, where it is no request
+		}
+	}
+}
+
+// serveHTTP2 serves the connection until it ends.
+func (c *conn) serveHTTP2() {
+	t := &c.plane.cfg.Timeouts
+	h := &c.plane.cfg.HTTP2
+	early := bytes.Clone(c.buf[:c.n])
+	c.plane.blocks.give(c.buf)
+	c.buf, c.n = nil, 0
+	s := &session{conn: c}
+	s.http2 = http2.Server(c.nc, early, http2.Config{
+		Streams: h.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
+		Timeouts: http2.Timeouts{Preface: t.RequestHead, Head: t.RequestHead, Idle: t.Idle, Write: t.Write},
+	}, s.serve)
+	c.carrier.Store(s)
+	if c.cut.Load() { // before there was anything to end
+		s.http2.Kill()
+	}
+	err := s.http2.Run()
+	if f, ok := errors.AsType[http2.Fault](err); ok && f.Code == http2.EnhanceYourCalm {
+		c.port.calmed.Add(1)
+	}
+}
+
+// serve is the handler of a stream.
+func (s *session) serve(stream *http2.Stream) {
+	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: streamConn{stream, s.conn.nc}}
+	s.add(c)
+	stream.OnGone(c.abandon)
+	w := c.plane.takeWork(c)
+	w.serveStream()
+	c.plane.giveWork(w)
+	s.remove(c)
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
+	}
+}
+
+func (s *session) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.index = len(s.streams)
+	s.streams = append(s.streams, c)
+}
+
+func (s *session) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.streams) - 1
+	s.streams[c.index] = s.streams[last]
+	s.streams[c.index].index = c.index
+	s.streams[last] = nil
+	s.streams = s.streams[:last]
+}
+
+// check interrupts whatever of the connection and its streams waits too long.
+func (s *session) check(now int64) {
+	s.http2.Check(time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.streams {
+		c.check(now)
+	}
+}
+
+// goAway asks the client of an HTTP/2 connection to go: first so that streams which cross that on their way are served, and
+// after a while by telling the last one that is. It is called again and again while the port drains.
+func (c *conn) goAway() {
+	s := c.carrier.Load()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch now := time.Now(); {
+	case s.warned.IsZero():
+		s.warned = now
+		s.http2.GoAway()
+	case now.Sub(s.warned) >= nextRequest:
+		s.http2.Finish()
+	}
+}
+
+// abort ends the connection whatever its streams do.
+func (s *session) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.streams {
+		c.abort()
+	}
+	s.http2.Kill()
+}
+
+// abandon ends the request of a client that has reset its stream or closed the connection.
+func (c *conn) abandon() {
+	c.left.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if up := c.up.Load(); up != nil {
+		up.Interrupt()
+	}
+}
+
+// streamConn has a stream interrupted in the way connections are. It is read and written as a stream.
+type streamConn struct {
+	stream *http2.Stream
+	net.Conn
+}
+
+// SetDeadline interrupts with a deadline in the past, and takes that back with none.
+func (s streamConn) SetDeadline(t time.Time) error { return s.set(t, true, true) }
+
+// SetReadDeadline is SetDeadline for reading.
+func (s streamConn) SetReadDeadline(t time.Time) error { return s.set(t, true, false) }
+
+// SetWriteDeadline is SetDeadline for writing.
+func (s streamConn) SetWriteDeadline(t time.Time) error { return s.set(t, false, true) }
+
+func (s streamConn) set(t time.Time, read, write bool) error {
+	if t.IsZero() {
+		s.stream.Resume(read, write)
+	} else {
+		s.stream.Interrupt(read, write)
+	}
+	return nil
+}

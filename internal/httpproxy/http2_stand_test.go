@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -269,3 +270,18 @@ func (r *raw2) ended() {
 		}
 	}
 }
+
+// endpoint2 is the other side of an engine's connection to an endpoint, past the preface.
+func endpoint2(t testing.TB, c net.Conn, b *bufio.Reader) (*raw2, error) {
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(b, preface); err != nil {
+		return nil, err
+	}
+	r := &raw2{Conn: c, Framer: http2.NewFramer(c, b), t: t}
+	r.AllowIllegalWrites = true
+	r.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	r.enc = hpack.NewEncoder(&r.buf)
+	return r, r.WriteSettings()
+}
+
+func field2(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }

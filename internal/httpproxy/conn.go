@@ -70,9 +70,15 @@ func (c *conn) serve() {
 		return
 	}
 	for first := true; c.awaitRequest(); first = false {
-		if first && c.beginsHTTP2() {
-			c.serveHTTP2()
-			return
+		if first {
+			switch is, err := c.beginsHTTP2(); {
+			case is:
+				c.serveHTTP2()
+				return
+			case err != nil:
+				c.refuse(err)
+				return
+			}
 		}
 		w := c.plane.takeWork(c)
 		again := w.serve()

@@ -183,7 +183,7 @@ func TestHTTP2ManyStreams(t *testing.T) {
 		for i := range 60 {
 			wg.Go(func() {
 				for n := range 5 {
-					want := strings.Repeat(fmt.Sprint(i, n, " "), 10_000)
+					want := strings.Repeat(fmt.Sprint(i, n, " "), 4_000)
 					resp, err := client.Post("http://shop.test/", "", strings.NewReader(want))
 					if err != nil {
 						t.Error(err)

@@ -15,9 +15,7 @@ import (
 // serve reads one request and answers it. It returns whether the connection can be used for another.
 func (w *work) serve() bool {
 	c, x := w.c, &w.x
-	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
-	x.Request.Reset()
-	x.Response.Reset()
+	w.start()
 	n, err := c.readHead(&x.Request)
 	x.Started = time.Now()
 	w.host, w.path = x.Request.Host, x.Request.Path
@@ -36,6 +34,14 @@ func (w *work) serve() bool {
 	}
 	c.keep(w.pending)
 	return true
+}
+
+// start makes the exchange ready for a request.
+func (w *work) start() {
+	c, x := w.c, &w.x
+	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
+	x.Request.Reset()
+	x.Response.Reset()
 }
 
 // exchangeOne answers a request that was understood.

@@ -29,23 +29,32 @@ func (c *conn) agreedHTTP2() bool {
 
 // beginsHTTP2 tells whether a client in clear text begins with the preface of HTTP/2 (RFC 9113, 3.3). As much as is needed to
 // tell is read.
-func (c *conn) beginsHTTP2() bool {
+func (c *conn) beginsHTTP2() (bool, error) {
 	if c.secure || c.port.site.Load().listener.HTTP1Only {
-		return false
+		return false, nil
 	}
 	for deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead); ; {
 		n := min(c.n, len(http2.Preface))
 		switch {
 		case string(c.buf[:n]) != http2.Preface[:n]:
-			return false
+			return false, nil
 		case n == len(http2.Preface):
-			return true
+			return true, nil
 		}
 		got, err := c.read(c.buf[c.n:], readingHead, deadline)
 		if c.n += got; got == 0 && err != nil {
-			return false // what there is of the preface is answered as HTTP/1.1, where it is no request
+			return false, err
 		}
 	}
+}
+
+// refuse answers a client whose first bytes came to nothing.
+func (c *conn) refuse(err error) {
+	w := c.plane.takeWork(c)
+	w.start()
+	w.x.Started = time.Now()
+	w.refuseHead(err)
+	c.plane.giveWork(w)
 }
 
 // serveHTTP2 serves the connection until it ends.

@@ -14,9 +14,7 @@ import (
 // serveStream answers the request of a stream.
 func (w *work) serveStream() {
 	c, x := w.c, &w.x
-	x.Listener, x.Secure, x.Peer, x.Client = &w.site.listener, c.secure, c.peer.Addr(), c.peer.Addr()
-	x.Request.Reset()
-	x.Response.Reset()
+	w.start()
 	x.Started = time.Now()
 	h := c.h2.Head()
 	x.Request.Method, x.Request.Target = h.Get(":method"), h.Get(":path") // for the log, if no more is understood

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "telemetry", "nacoswire", "shard", "watch", "examples"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples"},
 		1: {"snapshot", "listener", "certs", "upstream", "document"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -69,6 +69,7 @@ func confinements() []confinement {
 		{"go.yaml.in/yaml/v3", []string{"document"}, "document is the one reader of YAML, and the one that knows lines"},
 		{"github.com/miekg/dns", []string{"dnsserver"}, "only the DNS plane speaks DNS; clients use golang.org/x/net/dns/dnsmessage"},
 		{"golang.org/x/net/dns/dnsmessage", []string{"explain", "cli", "source/resolve"}, "it is for those who ask DNS"},
+		{"golang.org/x/net/http2", []string{"http2"}, "frames and header compression of HTTP/2; everything else asks our own package"},
 		{"golang.org/x/net/ipv4", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},

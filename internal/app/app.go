@@ -100,12 +100,13 @@ func (a *App) build() error {
 		return err
 	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log})
-	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed})
+	a.table = upstream.NewTable(upstream.Config{Log: a.log, Changed: a.observed, StreamsPerConn: a.cfg.HTTP2.UpstreamStreams})
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring, a.traffic}, Log: a.log, Loop: a.loops.seen,
+		HTTP2:    a.cfg.HTTP2.bounds(),
 		Timeouts: httpproxy.Timeouts{Drain: a.cfg.Drain.or(5 * time.Second)},
 	})
 	if err != nil {

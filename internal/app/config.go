@@ -14,6 +14,7 @@ type Config struct {
 	Admin    Admin     `json:"admin,omitzero" doc:"the API of the command line and the console"`
 	Log      Log       `json:"log,omitzero" doc:"what the process says, and where"`
 	Sources  Sources   `json:"sources,omitzero" doc:"where rules and addresses come from"`
+	HTTP2    HTTP2     `json:"http2,omitzero" doc:"what HTTP/2 connections may cost; docs/http2.md tells more"`
 	DNS      *DNS      `json:"dns,omitempty" doc:"role: authoritative DNS for the hosts that are served"`
 	SLB      *SLB      `json:"slb,omitempty" doc:"role: the L4 load balancer in front of the ingress nodes"`
 	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
@@ -91,6 +92,7 @@ type Ingress struct {
 	Advertise []netip.Addr   `json:"advertise,omitempty" doc:"where DNS leads the hosts: the SLB's address; default the nodes' own"`
 	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
 	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	HTTP1Only bool           `json:"http1Only,omitempty" doc:"HTTP/2 is not spoken"`
 }
 
 // Node is one ingress node: its own listeners on its own address.
@@ -109,6 +111,7 @@ type Gateway struct {
 	Host      string         `json:"host,omitempty" doc:"the gateway's own name in DNS, such as gateway.test"`
 	Service   string         `json:"service,omitempty" doc:"the name it registers under; default paifang-gateway; - = it does not register"`
 	Trusted   []netip.Prefix `json:"trusted,omitempty" doc:"clients whose X-Forwarded-* headers are believed"`
+	HTTP1Only bool           `json:"http1Only,omitempty" doc:"HTTP/2 is not spoken"`
 }
 
 // Registry is the role registry.

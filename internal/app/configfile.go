@@ -105,6 +105,7 @@ func (c *Config) check() []fault {
 	default:
 		say("log.format", "%q is none of text, json", c.Log.Format)
 	}
+	c.HTTP2.check(say)
 	if d := c.DNS; d != nil {
 		need("dns.address", d.Address)
 		if len(d.Zones) == 0 {

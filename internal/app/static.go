@@ -186,7 +186,7 @@ func nodePiece(g *Ingress, n Node) piece {
 		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
 			ID: model.ListenerID(n.Name + "/" + name), Origin: origin("node", n.Name), Class: classIngress, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: g.Advertise, Node: n.Name,
-			Trust: model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere,
+			Trust: model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
 		})
 	}
 	add("http", model.HTTP, n.HTTP)
@@ -207,7 +207,7 @@ func gatewayPiece(g *Gateway) piece {
 		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
 			ID: model.ListenerID("gateway/" + name), Origin: origin("gateway", name), Class: classGateway, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: []netip.Addr{g.advertise()}, Names: names, HostRule: model.HostFalls, Node: "gateway",
-			Trust: model.Trust{ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere,
+			Trust: model.Trust{ForwardedFrom: g.Trusted}, Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
 		})
 	}
 	add("http", model.HTTP, g.HTTP)

@@ -162,10 +162,7 @@ func TestSlotsOutliveResets(t *testing.T) {
 // TestAnswersUnread: who makes this side answer and does not read is left before much has piled up.
 func TestAnswersUnread(t *testing.T) {
 	r, s := rawClient(t, Config{Glitches: 1 << 30}, nil)
-	for {
-		if r.WritePing(false, [8]byte{}) != nil {
-			break
-		}
+	for r.WritePing(false, [8]byte{}) == nil {
 	}
 	if err := s.wait(t); err == nil {
 		t.Error("no error")

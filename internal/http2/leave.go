@@ -146,7 +146,7 @@ func (c *Conn) end(err error) error {
 }
 
 func orClosed(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return ErrClosed
 	}
 	return err

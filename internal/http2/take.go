@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -161,7 +162,7 @@ func (c *Conn) takeSettings(f *http2.SettingsFrame) error {
 }
 
 func faultCode(err error) Code {
-	if code, ok := err.(http2.ConnectionError); ok {
+	if code, ok := errors.AsType[http2.ConnectionError](err); ok {
 		return Code(code)
 	}
 	return ProtocolError

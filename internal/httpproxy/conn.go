@@ -26,10 +26,10 @@ type conn struct {
 	caller
 	nc    net.Conn
 	tcp   *net.TCPConn // nc itself, or below TLS
-	index int          // in port.conns, guarded by the port's lock; of a stream in its session, guarded by that one's
+	index int          // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
 
 	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
-	carrier atomic.Pointer[session] // of a connection that turned out to be one of HTTP/2
+	carrier atomic.Pointer[carrier] // of a connection that turned out to be one of HTTP/2
 
 	mu       sync.Mutex // held while an interruption is carried out
 	watch    watch      // of the goroutine

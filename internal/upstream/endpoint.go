@@ -97,7 +97,7 @@ func newLive(t *Table, key EndpointKey) *live {
 func (l *live) end() {
 	l.cancel()
 	l.pool.close()
-	l.shared.finish()
+	l.shared.finish(true)
 }
 
 // connectFailed takes the address out at once, for everybody: a refused connection is a fact about the address.
@@ -143,7 +143,7 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 	}
 	if down {
 		l.pool.clear()
-		l.shared.finish()
+		l.shared.finish(false)
 		if l.key.Health.Kind == model.HealthNone {
 			ctx, cancel := context.WithCancel(l.ctx)
 			l.stopRetry = cancel

@@ -14,7 +14,7 @@ import (
 // oldest connection that has one, so that the others become idle and go; where there is none, one more is dialled.
 type sharedPool struct {
 	mu      sync.Mutex
-	closed  bool
+	closed  bool          // the endpoint has gone
 	conns   []*sharedConn // until they have ended
 	dialing *dialing      // that is under way; nil if none is
 }
@@ -22,7 +22,7 @@ type sharedPool struct {
 // sharedConn is one of them.
 type sharedConn struct {
 	http2 *http2.Conn
-	own   bool // of one client, whose address its PROXY header has
+	own   bool // of one request
 }
 
 // dialing is a connection that several requests wait for.
@@ -46,12 +46,13 @@ func (e *Endpoint) Shared() bool { return e.live.key.Protocol.Shared() }
 // put back: Close ends it and leaves its connection alone. Requests is above 0 where the connection is not new.
 func (e *Endpoint) Open(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
-	if l.key.Dial.Proxy != "" {
-		return e.openOwn(ctx, o)
-	}
 	p := &l.shared
 	for fresh := false; ; {
 		p.mu.Lock()
+		if l.key.Dial.Proxy != "" || p.closed {
+			p.mu.Unlock()
+			return e.openOwn(ctx, o)
+		}
 		if c := p.take(l); c != nil {
 			p.mu.Unlock()
 			if !fresh {
@@ -101,7 +102,7 @@ func (p *sharedPool) take(l *live) *Conn {
 	return nil
 }
 
-// openOwn makes a connection for one request, since it begins with the address of its client.
+// openOwn makes a connection for one request: it begins with the address of its client, or nobody else will come.
 func (e *Endpoint) openOwn(ctx context.Context, o DialOptions) (*Conn, error) {
 	conn, err := e.dialShared(ctx, o, true)
 	if err != nil {
@@ -155,11 +156,13 @@ func (t *Table) serve(conn *sharedConn, run func()) bool {
 	return true
 }
 
-// add keeps a connection. Where the endpoint has gone meanwhile it serves those who wait for it, and ends.
 func (p *sharedPool) add(conn *sharedConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns = append(p.conns, conn)
+	if p.closed && !conn.own {
+		conn.http2.Finish() // it came too late
+	}
 }
 
 // forget drops a connection that has ended.
@@ -169,10 +172,12 @@ func (p *sharedPool) forget(conn *sharedConn) {
 	p.conns = slices.DeleteFunc(p.conns, func(c *sharedConn) bool { return c == conn })
 }
 
-// finish has no further request use the connections that there are. Those that they carry are served to their end.
-func (p *sharedPool) finish() {
+// finish has no further request use the connections that there are. Those that they carry are served to their end. closed says
+// that the endpoint has gone.
+func (p *sharedPool) finish(closed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = p.closed || closed
 	for _, c := range p.conns {
 		c.http2.Finish()
 	}

@@ -11,8 +11,8 @@ import (
 	"paifang/internal/http2"
 )
 
-// session is an HTTP/2 connection of a client. Each of its streams is a conn with one request.
-type session struct {
+// carrier is an HTTP/2 connection of a client. Each of its streams is a conn with one request.
+type carrier struct {
 	conn  *conn
 	http2 *http2.Conn
 
@@ -64,7 +64,7 @@ func (c *conn) serveHTTP2() {
 	early := bytes.Clone(c.buf[:c.n])
 	c.plane.blocks.give(c.buf)
 	c.buf, c.n = nil, 0
-	s := &session{conn: c}
+	s := &carrier{conn: c}
 	s.http2 = http2.Server(c.nc, early, http2.Config{
 		Streams: h.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
 		Timeouts: http2.Timeouts{Preface: t.RequestHead, Head: t.RequestHead, Idle: t.Idle, Write: t.Write},
@@ -80,7 +80,7 @@ func (c *conn) serveHTTP2() {
 }
 
 // serve is the handler of a stream.
-func (s *session) serve(stream *http2.Stream) {
+func (s *carrier) serve(stream *http2.Stream) {
 	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: streamConn{stream, s.conn.nc}}
 	s.add(c)
 	stream.OnGone(c.abandon)
@@ -93,14 +93,14 @@ func (s *session) serve(stream *http2.Stream) {
 	}
 }
 
-func (s *session) add(c *conn) {
+func (s *carrier) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.index = len(s.streams)
 	s.streams = append(s.streams, c)
 }
 
-func (s *session) remove(c *conn) {
+func (s *carrier) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := len(s.streams) - 1
@@ -111,7 +111,7 @@ func (s *session) remove(c *conn) {
 }
 
 // check interrupts whatever of the connection and its streams waits too long.
-func (s *session) check(now int64) {
+func (s *carrier) check(now int64) {
 	s.http2.Check(time.Now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +139,7 @@ func (c *conn) goAway() {
 }
 
 // abort ends the connection whatever its streams do.
-func (s *session) abort() {
+func (s *carrier) abort() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.streams {

@@ -30,11 +30,7 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	}
 	reusable := x.Response.KeepAlive
 	w.answerBegins()
-	if up.H2 != nil && x.Response.Body != http1.NoBody {
-		w.response.Reset(http1.UntilClose, -1, nil) // until its stream ends, with trailers behind it
-	} else {
-		w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
-	}
+	w.beginResponse(up)
 	w.route.chain.Response(x)
 	w.reframe()
 	w.head()

@@ -194,6 +194,7 @@ type answer struct {
 	head    map[string]string
 	body    string
 	trailer map[string]string
+	alone   bool // the head ended the stream
 	reset   *http2.ErrCode
 }
 
@@ -225,6 +226,7 @@ func (r *raw2) answers(n int) map[uint32]*answer {
 				to[h.Name] = h.Value
 			}
 			if f.StreamEnded() {
+				of(f.StreamID).alone = len(to) > 0 && len(of(f.StreamID).trailer) == 0
 				done++
 			}
 		case *http2.DataFrame:

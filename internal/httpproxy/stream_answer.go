@@ -109,7 +109,7 @@ func (w *work) answerFields() []http2.Field {
 	status := r.Mem.Join(bytesView(strconv.AppendInt(digits[:0], int64(r.Status), 10)))
 	w.fields = append(w.fields[:0], http2.Field{Name: ":status", Value: status})
 	w.addFields(&r.Fields)
-	if r.Status >= 200 && r.Status != 204 && !w.headOnly && (r.Body == http1.SizedBody || r.Body == http1.NoBody) && r.ContentLength >= 0 {
+	if r.Status >= 200 && r.Status != 204 && !w.unsized && (r.Body == http1.SizedBody || r.Body == http1.NoBody) && r.ContentLength >= 0 {
 		w.fields = append(w.fields, lengthField(r.ContentLength, &r.Mem))
 	}
 	return w.fields

@@ -34,13 +34,15 @@ func (w *work) sendStream(up *upstream.Conn) (int, error) {
 	c, r := w.c, &w.x.Request
 	trailers := w.whole && w.request.Trailers().Len() > 0
 	ends := w.whole && !trailers
+	// Also an empty body whose length the client did not say ends with a frame of its own: gRPC asks for that.
+	alone := ends && len(w.wire) == 0 && r.Body != http1.ChunkedBody
 	fields := w.requestFields(up)
 	c.watch.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-	err := up.H2.Open(fields, r.Method == "HEAD", ends && len(w.wire) == 0)
+	err := up.H2.Open(fields, r.Method == "HEAD", alone)
 	sent := 0
 	if err == nil {
 		sent = len(w.wire) + 1 // the head counts as something
-		if len(w.wire) > 0 {
+		if !alone && (ends || len(w.wire) > 0) {
 			err = up.H2.Write(w.wire, ends)
 		}
 		if err == nil && trailers {
@@ -175,14 +177,28 @@ func (w *work) parseHead(h *http2.Head) error {
 // endHead notes what its stream says of the body, which the fields may not.
 func (w *work) endHead(h *http2.Head) {
 	r := &w.x.Response
+	w.bodiless = h.End
 	switch {
 	case h.End && r.Body == http1.UntilClose:
 		r.Body, r.ContentLength = http1.SizedBody, 0
-		w.headOnly = true
+		w.unsized = true
 	case !h.End && r.Body == http1.SizedBody && w.c.h2 == nil && r.Fields.Has("Trailer") && takesTrailers(&w.x.Request):
 		r.Body, r.ContentLength = http1.ChunkedBody, -1 // HTTP/1.1 has trailers behind chunks only
 	}
 	w.rest = nil
+}
+
+// beginResponse begins the body of the answer.
+func (w *work) beginResponse(up *upstream.Conn) {
+	r := &w.x.Response
+	switch {
+	case up.H2 == nil:
+		w.response.Reset(r.Body, r.ContentLength, &r.Fields)
+	case w.bodiless || r.Body == http1.NoBody:
+		w.response.Reset(http1.NoBody, 0, nil)
+	default:
+		w.response.Reset(http1.UntilClose, -1, nil) // until its stream ends, with trailers behind it
+	}
 }
 
 // moreStream is more for a stream.

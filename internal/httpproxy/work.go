@@ -56,7 +56,8 @@ type job struct {
 	shared   bool  // the upstream speaks HTTP/2: requests share its connections
 	headDue  bool  // HTTP/2: the head of the answer was not sent yet
 	ended    bool  // HTTP/2: all of the answer was sent
-	headOnly bool  // HTTP/2: the answer was a head and nothing else
+	bodiless bool  // HTTP/2: the answer is a head and nothing else
+	unsized  bool  // HTTP/2: and does not say so in a Content-Length
 	stream   *uploadState
 
 	tries   int

@@ -39,6 +39,7 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"no address", "registry:\n  http: 127.0.0.1:8848\n  grpc: nine\n", "f.yaml:3: registry.grpc"},
 		{"missing", "ingress:\n  nodes:\n  - name: node-1\n", "ingress.nodes[0].http: is missing"},
 		{"public admin", "admin:\n  address: 0.0.0.0:8088\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: admin.address"},
+		{"http2", "http2:\n  streams: 0x10000\n  streamWindow: 1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:3: http2.streamWindow: 1: want 64 to 1048576"},
 		{"no role", "data: /tmp\n", "no role is switched on"},
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
@@ -69,7 +70,8 @@ ingress:
   nodes: [{name: n1, http: "127.0.0.11:80"}]
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
-gateway: {http: "127.0.0.20:80", host: gateway.test}
+gateway: {http: "127.0.0.20:80", host: gateway.test, http1Only: true}
+http2: {streams: 50, streamWindow: 128, connWindow: 2048, headerList: 32768, glitches: 500, upstreamStreams: 200}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))

@@ -11,7 +11,8 @@ type Config struct {
 	// what a peer may send before it knows.
 	StreamWindow int
 	// ConnWindow is the same for all streams of a connection together. Default 1 MiB on a server. On a client it is
-	// Streams times StreamWindow, so that no stream that is not read holds up another one.
+	// Streams times StreamWindow, so that no stream that is not read holds up another one. On a server it also bounds the
+	// request heads of all open streams together, as HeaderList counts.
 	ConnWindow int
 	// HeaderList bounds one header section, decoded: its names, its values, and 32 bytes for each field (RFC 9113, section
 	// 6.5.2). Default 64 KiB.

@@ -47,13 +47,14 @@ func (c *Conn) takeRequest(id uint32, h Head, seen pseudo) error {
 		return nil // the client knows, or will, that it was not looked at
 	}
 	c.last = id
-	if c.slots >= c.cfg.Streams {
+	if c.slots >= c.cfg.Streams || c.slots > 0 && c.heads+h.size > c.cfg.ConnWindow {
 		return streamFault{id, RefusedStream}
 	}
 	h.check(requestHead, seen)
 	s := c.newStream()
 	s.id, s.head, s.ended, s.opened = id, h, h.End, time.Now()
 	s.window, s.credit = c.peer.window, c.cfg.StreamWindow
+	c.heads += h.size
 	var malformed string
 	if s.length, malformed = h.length(); malformed != "" || h.End && s.length > 0 {
 		s.head.Malformed = orElse(h.Malformed, orElse(malformed, "content-length without a body"))

@@ -240,6 +240,29 @@ func TestCompressionBomb(t *testing.T) {
 	until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == 5 && f.PseudoValue("status") == "200" })
 }
 
+// TestManyLargeHeads: the heads of all open streams together are bounded too.
+func TestManyLargeHeads(t *testing.T) {
+	release := make(chan struct{})
+	r, s := rawClient(t, Config{ConnWindow: 100_000}, func(s *Stream) {
+		<-release
+		answerWith(s, "200", "")
+	})
+	big := append(get[:4:4], Field{Name: "x", Value: strings.Repeat("y", 15_000), Sensitive: true})
+	for i := range uint32(8) {
+		r.must(r.headers(2*i+1, true, big...))
+	}
+	r.reset(13, RefusedStream)
+	r.reset(15, RefusedStream)
+	if n := s.Streams(); n != 6 {
+		t.Errorf("%d streams", n)
+	}
+	close(release)
+	until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == 11 })
+	eventually(t, func() bool { return s.Streams() == 0 })
+	r.must(r.headers(17, true, big...))
+	until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == 17 })
+}
+
 func TestMalformedRequests(t *testing.T) {
 	field := func(name, value string) Field { return Field{Name: name, Value: value} }
 	with := func(f ...Field) []Field { return append(get[:4:4], f...) }

@@ -19,6 +19,8 @@ type Head struct {
 	// Malformed says how the section breaks RFC 9113, section 8; empty if it does not. Its stream is to be reset with
 	// ProtocolError.
 	Malformed string
+
+	size int // as Config.HeaderList counts
 }
 
 // Get returns the value of the first field with this name, in lower case, or of a pseudo field; "" if there is none.

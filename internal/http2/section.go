@@ -45,7 +45,7 @@ func (c *Conn) readSection(f *http2.HeadersFrame) (Head, pseudo, error) {
 	if err := c.decoder.Close(); err != nil {
 		return Head{}, 0, Fault{http2.ErrCodeCompression, "truncated header section"}
 	}
-	return Head{Fields: slices.Clone(s.fields), End: end, TooLarge: s.tooLarge, Malformed: s.malformed}, s.seen, nil
+	return Head{Fields: slices.Clone(s.fields), End: end, TooLarge: s.tooLarge, Malformed: s.malformed, size: s.size}, s.seen, nil
 }
 
 // decode feeds one fragment to the decoder, which calls field.

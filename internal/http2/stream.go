@@ -311,6 +311,7 @@ func (s *Stream) Close() {
 func (s *Stream) release() {
 	c := s.c
 	s.released = true
+	c.heads -= s.head.size
 	if c.slots--; c.slots == 0 {
 		c.idleSince = time.Now()
 		c.shut()

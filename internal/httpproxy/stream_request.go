@@ -27,6 +27,7 @@ func (w *work) serveStream() {
 		c.writeHead(h)
 		_, err = x.Request.Parse(c.buf[:c.n], &c.plane.cfg.Limits)
 	}
+	h.Fields = nil // there may be many streams
 	w.host, w.path = x.Request.Host, x.Request.Path
 	if fault, ok := err.(http1.Fault); ok {
 		w.own(fault.Status(), model.Code(fault.Code()))

@@ -47,7 +47,6 @@ const (
 	defaultStreams = 100       // that a server is taken to allow before it says so
 	maxSections    = 32        // frames of one header section
 	maxHeads       = 32        // heads of one answer: interim ones, and the final one
-	remembered     = 64        // streams that were closed last
 	maxUpdates     = 10        // window updates for each frame with data
 	prematurely    = 100 * time.Millisecond
 	lingerBytes    = 256 << 10

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,32 +130,24 @@ func (c *Conn) Streams() int {
 	return c.slots
 }
 
-// closedStreams remembers the streams that were closed last.
+// closedStreams remembers numbers of streams that are closed: the last ones that ended well, and the last ones that this side
+// has reset. What the peer sent of those before it knew is no fault.
 type closedStreams struct {
-	ring [remembered]closedStream
-	next int
+	ended        [16]uint32
+	reset        [256]uint32
+	ends, resets int // ever
 }
 
-type closedStream struct {
-	id    uint32
-	reset bool // by this side: what the peer sent before it knew is no fault
-}
-
-// add notes that a stream is closed, or that it now is reset as well.
 func (r *closedStreams) add(id uint32, reset bool) {
-	if s := r.find(id); s != nil {
-		s.reset = s.reset || reset
-		return
+	if reset {
+		r.reset[r.resets%len(r.reset)] = id
+		r.resets++
+	} else {
+		r.ended[r.ends%len(r.ended)] = id
+		r.ends++
 	}
-	r.ring[r.next] = closedStream{id, reset}
-	r.next = (r.next + 1) % len(r.ring)
 }
 
-func (r *closedStreams) find(id uint32) *closedStream {
-	for i := range r.ring {
-		if r.ring[i].id == id {
-			return &r.ring[i]
-		}
-	}
-	return nil
-}
+func (r *closedStreams) wasReset(id uint32) bool { return slices.Contains(r.reset[:], id) }
+
+func (r *closedStreams) hasEnded(id uint32) bool { return slices.Contains(r.ended[:], id) }

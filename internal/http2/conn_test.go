@@ -421,3 +421,32 @@ func TestEarlyBytes(t *testing.T) {
 		t.Error(fmt.Sprint(f))
 	}
 }
+
+// TestAnswersToResets: answers that cross the resets of their requests are no fault, however many there are.
+func TestAnswersToResets(t *testing.T) {
+	r, c := rawServer(t, Config{Glitches: 50})
+	r.greet()
+	const n = 400
+	for range n {
+		s := c.open(t, get, true)
+		s.Reset(Cancel)
+		s.Close()
+	}
+	until(r, func(f *http2.RSTStreamFrame) bool { return f.StreamID == 2*n-1 })
+	for i := range uint32(n) {
+		r.must(r.headers(2*i+1, false, Field{Name: ":status", Value: "200"}))
+		r.must(r.WriteData(2*i+1, false, []byte("late")))
+		r.must(r.WriteRSTStream(2*i+1, NoError))
+	}
+	s := c.open(t, get, true)
+	until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == s.ID() })
+	r.must(r.headers(s.ID(), true, Field{Name: ":status", Value: "204"}))
+	if h, err := s.Answer(); err != nil || h.Get(":status") != "204" {
+		t.Errorf("%v, %v", h, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.glitches > 0 || c.credit+c.owed != c.cfg.ConnWindow {
+		t.Errorf("%d glitches, %d and %d bytes", c.glitches, c.credit, c.owed)
+	}
+}

@@ -26,12 +26,20 @@ func (c *Conn) takeHead(id uint32, h Head, seen pseudo) error {
 
 // strayHead takes a section of a stream that is closed.
 func (c *Conn) strayHead(id uint32) error {
-	closed := c.closed.find(id)
 	switch {
-	case c.idle(id), closed == nil:
-		return Fault{ProtocolError, "HEADERS on a stream that is not open"}
-	case !closed.reset:
+	case c.closed.wasReset(id), c.client && !c.idle(id):
+		return c.stray()
+	case c.closed.hasEnded(id):
 		return Fault{StreamClosed, "HEADERS on a closed stream"}
+	}
+	return Fault{ProtocolError, "HEADERS on a stream that is not open"}
+}
+
+// stray counts a frame of a stream that is closed. A server cannot help sending some: what it answers crosses the resets of
+// requests whose clients have left.
+func (c *Conn) stray() error {
+	if c.client {
+		return nil
 	}
 	return c.glitch()
 }

@@ -59,8 +59,8 @@ func (c *Conn) takeData(f *http2.DataFrame) error {
 	s := c.streams[id]
 	if s == nil || s.ended {
 		c.giveBack(nil, n)
-		if closed := c.closed.find(id); s == nil && (closed == nil || closed.reset) {
-			return c.glitch() // it crossed our reset, or that is too long ago to tell
+		if s == nil && !c.closed.hasEnded(id) {
+			return c.stray() // it crossed our reset, or that is too long ago to tell
 		}
 		return streamFault{id, StreamClosed}
 	}
@@ -210,7 +210,7 @@ func (c *Conn) takeReset(id uint32, code Code) error {
 	}
 	s := c.streams[id]
 	if s == nil {
-		return c.glitch()
+		return c.stray()
 	}
 	young := !c.client && !s.answered && time.Since(s.opened) < prematurely
 	s.end(ResetError{Code: code})

@@ -81,7 +81,7 @@ func (c *conn) serveHTTP2() {
 
 // serve is the handler of a stream.
 func (s *carrier) serve(stream *http2.Stream) {
-	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: streamConn{stream, s.conn.nc}}
+	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: &streamConn{Conn: s.conn.nc, stream: stream}}
 	s.add(c)
 	stream.OnGone(c.abandon)
 	w := c.plane.takeWork(c)
@@ -158,22 +158,42 @@ func (c *conn) abandon() {
 	}
 }
 
-// streamConn has a stream interrupted in the way connections are. It is read and written as a stream.
+// streamConn has a stream read and interrupted in the way that connections are. Only the addresses are those of its connection.
 type streamConn struct {
-	stream *http2.Stream
 	net.Conn
+	stream *http2.Stream
+	rest   []byte // of what came of the body last
 }
 
+// Read reads the request body.
+func (s *streamConn) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		var err error
+		if s.rest, err = s.stream.Next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// Write fails: an answer has a head, and leaves through the functions in client.go.
+func (s *streamConn) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Close does nothing: the stream ends with its handler.
+func (s *streamConn) Close() error { return nil }
+
 // SetDeadline interrupts with a deadline in the past, and takes that back with none.
-func (s streamConn) SetDeadline(t time.Time) error { return s.set(t, true, true) }
+func (s *streamConn) SetDeadline(t time.Time) error { return s.set(t, true, true) }
 
 // SetReadDeadline is SetDeadline for reading.
-func (s streamConn) SetReadDeadline(t time.Time) error { return s.set(t, true, false) }
+func (s *streamConn) SetReadDeadline(t time.Time) error { return s.set(t, true, false) }
 
 // SetWriteDeadline is SetDeadline for writing.
-func (s streamConn) SetWriteDeadline(t time.Time) error { return s.set(t, false, true) }
+func (s *streamConn) SetWriteDeadline(t time.Time) error { return s.set(t, false, true) }
 
-func (s streamConn) set(t time.Time, read, write bool) error {
+func (s *streamConn) set(t time.Time, read, write bool) error {
 	if t.IsZero() {
 		s.stream.Resume(read, write)
 	} else {

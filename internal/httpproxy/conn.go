@@ -220,6 +220,15 @@ func (c *conn) abort() {
 	}
 }
 
+// letGo notes that the exchange is done with its endpoint's connection, and tells whether nobody has interrupted that: then, and
+// only then, it is as good as before for another request, which may be somebody else's.
+func (c *conn) letGo() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up.Store(nil)
+	return !c.cut.Load() && !c.left.Load()
+}
+
 // kick makes a wait return. c.mu is held.
 func (c *conn) kick(p phase) {
 	switch p {

@@ -42,7 +42,9 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	if w.stream != nil && !w.stopUpload() {
 		reusable = false
 	}
-	c.up.Store(nil)
+	if !c.letGo() {
+		reusable = false
+	}
 	e.Count(w.size, w.sent)
 	if reusable && w.response.Done() && len(w.rest) == 0 {
 		e.Put(up)

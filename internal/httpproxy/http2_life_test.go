@@ -2,12 +2,15 @@ package httpproxy
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -258,4 +261,53 @@ func TestHTTP2LeavesNothing(t *testing.T) {
 		r.Close()
 	}
 	eventually(t, func() bool { return runtime.NumGoroutine() <= before && s.plane.Listeners()[0].Open <= 1 })
+}
+
+// TestHTTP2CancelsHarmNobody: connections to endpoints that carried a request whose client left at any moment fail nobody else.
+func TestHTTP2CancelsHarmNobody(t *testing.T) {
+	for _, up := range []model.HTTPVersion{model.HTTP1, model.H2C} {
+		srv := newServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			w.Write(b)
+		})
+		s := newStand(t, nil)
+		s.list("u", srv.Addr().String())
+		s.route("all", "/", "u")
+		s.speaks(up)
+		s.publish()
+		addr := s.addr("front")
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 4 {
+			client := http2Client(t, addr)
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					ctx, cancel := context.WithTimeout(context.Background(), rand.N(2*time.Millisecond))
+					req, _ := http.NewRequestWithContext(ctx, "POST", "http://shop.test/", strings.NewReader("leaves"))
+					if resp, err := client.Do(req); err == nil {
+						_, _ = io.Copy(io.Discard, resp.Body)
+						resp.Body.Close()
+					}
+					cancel()
+				}
+			})
+		}
+		client := http2Client(t, addr)
+		for i := range 1000 {
+			if r, body := do(t, client, "POST", "http://shop.test/", strings.NewReader("stays")); r.StatusCode != 200 || body != "stays" {
+				t.Fatalf("%q, %d: %s %q", up, i, r.Status, body)
+			}
+		}
+		close(stop)
+		wg.Wait()
+		if n := srv.conns.Load(); up.Shared() && n > 3 {
+			t.Errorf("%d connections", n)
+		}
+		eventually(t, func() bool { return s.table.Upstreams()[0].Endpoints[0].InFlight == 0 })
+	}
 }

@@ -52,7 +52,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		return w.awaitStream(up)
 	}
 	if w.answer == nil {
-		w.answer = w.c.plane.blocks.takeLarge()
+		w.answer = w.answerBlock()
 	}
 	x := &w.x
 	from, to := 0, 0
@@ -64,7 +64,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		switch {
 		case err == http1.ErrNeedMore:
 			if to == len(w.answer) {
-				if from == 0 {
+				if from == 0 && !w.growAnswer() {
 					return http1.HeadTooLarge
 				}
 				to = copy(w.answer, w.answer[from:to])
@@ -100,6 +100,27 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	}
 	w.rest = w.answer[from:to]
 	return nil
+}
+
+// answerBlock is what an answer is read into. A client may have many streams that wait, each for an answer that has not begun: they
+// begin with little.
+func (w *work) answerBlock() []byte {
+	if w.c.h2 != nil {
+		return w.c.plane.blocks.takeSmall()
+	}
+	return w.c.plane.blocks.takeLarge()
+}
+
+// growAnswer makes room for more, and returns whether there is any.
+func (w *work) growAnswer() bool {
+	if len(w.answer) == largeBlock {
+		return false
+	}
+	block := w.c.plane.blocks.takeLarge()
+	copy(block, w.answer)
+	w.c.plane.blocks.give(w.answer)
+	w.answer = block
+	return true
 }
 
 // readAnswer reads once.

@@ -129,6 +129,9 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	late := c.watch.leave()
 	switch {
 	case n > 0 && !late:
+		if n == len(w.answer) && w.growAnswer() { // there seems to be much; the head has been sent, so nothing is viewed any more
+			into = w.answer
+		}
 		return into[:n], ""
 	case c.cut.Load():
 		return nil, CodeShutdown

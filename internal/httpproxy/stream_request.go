@@ -55,13 +55,14 @@ func (w *work) refuseStream(h *http2.Head) {
 // the path, and nothing that HTTP/1.1 could not say. What a field must not have in it the stream has checked already, so no
 // field can become two.
 func (c *conn) writeHead(h *http2.Head) {
-	size := smallBlock / 2
+	size := 1 << 10 // for what is no field
 	for _, f := range h.Fields {
 		size += len(f.Name) + len(f.Value) + len(": \r\n")
 	}
-	if c.buf = c.plane.blocks.takeSmall(); size > len(c.buf) {
-		c.plane.blocks.give(c.buf)
-		c.buf = c.plane.blocks.takeLarge()
+	if size <= smallBlock {
+		c.buf = c.plane.blocks.takeSmall()
+	} else {
+		c.buf = make([]byte, size) // not more than it needs: there may be many streams
 	}
 	b := append(c.buf[:0], h.Get(":method")...)
 	b = append(b, ' ')

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload"},
 		1: {"snapshot", "listener", "certs", "upstream", "document"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -71,7 +71,7 @@ func confinements() []confinement {
 		{"golang.org/x/net/dns/dnsmessage", []string{"explain", "cli", "source/resolve"}, "it is for those who ask DNS"},
 		{"golang.org/x/net/ipv4", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
-		{"golang.org/x/net/http2", []string{"upstream"}, "a gRPC health probe is one call, framed here: no stack is needed"},
+		{"golang.org/x/net/http2", []string{"http2", "upstream"}, "frames and header compression of HTTP/2, and a gRPC health probe, which is one call; everything else asks our own package"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
 		{"google.golang.org/grpc", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},

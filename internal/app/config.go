@@ -15,6 +15,7 @@ type Config struct {
 	Log      Log       `json:"log,omitzero" doc:"what the process says, and where"`
 	Sources  Sources   `json:"sources,omitzero" doc:"where rules and addresses come from"`
 	TLS      TLS       `json:"tls,omitzero" doc:"what all TLS of the process has in common; docs/tls.md tells more"`
+	HTTP2    HTTP2     `json:"http2,omitzero" doc:"what HTTP/2 connections may cost; docs/http2.md tells more"`
 	DNS      *DNS      `json:"dns,omitempty" doc:"role: authoritative DNS for the hosts that are served"`
 	SLB      *SLB      `json:"slb,omitempty" doc:"role: the L4 load balancer in front of the ingress nodes"`
 	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
@@ -131,6 +132,7 @@ type Ingress struct {
 	Hops      int            `json:"hops,omitempty" doc:"proxies in front, of which only the last one's address is in trusted: the client is the hops-th address of X-Forwarded-For from its end; default 0: the last one that is not in trusted"`
 	Parsing   Parsing        `json:"parsing,omitzero" doc:"what is made of requests that servers read in more than one way"`
 	TLS       Bounds         `json:"tls,omitzero" doc:"of the nodes' HTTPS listeners"`
+	HTTP1Only bool           `json:"http1Only,omitempty" doc:"HTTP/2 is not spoken"`
 }
 
 // Node is one ingress node: its own listeners on its own address.
@@ -153,6 +155,7 @@ type Gateway struct {
 	Hops      int            `json:"hops,omitempty" doc:"proxies in front, of which only the last one's address is in trusted: the client is the hops-th address of X-Forwarded-For from its end; default 0: the last one that is not in trusted"`
 	Parsing   Parsing        `json:"parsing,omitzero" doc:"what is made of requests that servers read in more than one way"`
 	TLS       Bounds         `json:"tls,omitzero" doc:"of the gateway's HTTPS listener"`
+	HTTP1Only bool           `json:"http1Only,omitempty" doc:"HTTP/2 is not spoken"`
 }
 
 // Registry is the role registry.

@@ -45,6 +45,7 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"limits", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  parsing: {head: 100000}\n", "f.yaml:4: gateway.parsing.head: 100000: want 1024 to 65536 bytes"},
 		{"hops without trust", "gateway:\n  http: 127.0.0.1:80\n  service: \"-\"\n  hops: 1\n", "f.yaml:4: gateway.hops: 1: want 0 to 16, and trusted beside it"},
 		{"negative limit", "bodies:\n  total: -1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:2: bodies.total: -1 is negative"},
+		{"http2", "http2:\n  streams: 0x10000\n  streamWindow: 1\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:3: http2.streamWindow: 1: want 64 to 1048576"},
 		{"no role", "data: /tmp\n", "no role is switched on"},
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
 		{"negative time", "drain: -4s\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:1: drain: is negative"},
@@ -87,8 +88,9 @@ ingress:
   nodes: [{name: n1, http: "127.0.0.11:80"}]
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
-gateway: {http: "127.0.0.20:80", host: gateway.test, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
+gateway: {http: "127.0.0.20:80", host: gateway.test, http1Only: true, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
 bodies: {dir: /tmp, total: 5}
+http2: {streams: 50, streamWindow: 128, connWindow: 2048, headerList: 32768, glitches: 500, upstreamStreams: 200}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))

@@ -198,7 +198,7 @@ func nodePiece(g *Ingress, n Node) piece {
 			ID: model.ListenerID(n.Name + "/" + name), Origin: origin("node", n.Name), Class: classIngress, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: g.Advertise, Node: n.Name, TLS: g.TLS.of(protocol),
 			Trust:   model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted, Hops: g.Hops},
-			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere,
+			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
 		})
 	}
 	add("http", model.HTTP, n.HTTP)
@@ -220,7 +220,7 @@ func gatewayPiece(g *Gateway) piece {
 			ID: model.ListenerID("gateway/" + name), Origin: origin("gateway", name), Class: classGateway, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: []netip.Addr{g.advertise()}, Names: names, HostRule: model.HostFalls, Node: "gateway", TLS: g.TLS.of(protocol),
 			Trust:   model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted, Hops: g.Hops},
-			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere,
+			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
 		})
 	}
 	add("http", model.HTTP, g.HTTP)

@@ -22,7 +22,7 @@ ingress:
   nodes: [{name: node-1, http: "127.0.0.11:80", https: "127.0.0.11:443"}, {name: node-2, http: "127.0.0.12:80"}]
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
-gateway: {http: "127.0.0.20:80", host: gateway.test}
+gateway: {http: "127.0.0.20:80", host: gateway.test, http1Only: true}
 registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848"}
 `
 
@@ -103,7 +103,7 @@ func TestPieces(t *testing.T) {
 		t.Errorf("node-2 is %+v", node)
 	}
 	gateway := byID["gateway/http"]
-	if gateway.Class != classGateway || !slices.Equal(gateway.Names, []model.Host{"gateway.test"}) || len(gateway.Trust.ProxyFrom) != 0 ||
+	if gateway.Class != classGateway || !gateway.HTTP1Only || node.HTTP1Only || !slices.Equal(gateway.Names, []model.Host{"gateway.test"}) || len(gateway.Trust.ProxyFrom) != 0 ||
 		!slices.Equal(gateway.Advertise, []netip.Addr{netip.MustParseAddr("127.0.0.20")}) {
 		t.Errorf("the gateway is %+v", gateway)
 	}

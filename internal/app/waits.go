@@ -59,7 +59,7 @@ func (a *App) upstreams() (upstream.Config, error) {
 	if err != nil {
 		return upstream.Config{}, err
 	}
-	cfg := upstream.Config{Log: a.log, Changed: a.observed, Zone: a.cfg.Zone, IdleTime: time.Duration(a.cfg.Timeouts.UpstreamIdle), Roots: roots}
+	cfg := upstream.Config{Log: a.log, Changed: a.observed, Zone: a.cfg.Zone, IdleTime: time.Duration(a.cfg.Timeouts.UpstreamIdle), Roots: roots, StreamsPerConn: a.cfg.HTTP2.UpstreamStreams}
 	if a.cfg.Affinity == "" {
 		return cfg, nil
 	}

@@ -14,7 +14,8 @@ type BodyReader struct {
 }
 
 // Reset begins a body of this framing; length is that of a SizedBody. head are the fields of its message, which say
-// what trailers to expect; nil means none.
+// what trailers to expect; nil means none. A body that HTTP/2 frames is UntilClose, where its length is not known: Close
+// says that its end has come, and Trail what is behind it.
 func (b *BodyReader) Reset(framing Framing, length int64, head *Fields) {
 	b.framing, b.received, b.left = framing, 0, 0
 	b.done = framing == NoBody
@@ -26,10 +27,9 @@ func (b *BodyReader) Reset(framing Framing, length int64, head *Fields) {
 	case SizedBody:
 		b.left = length
 		b.done = length == 0
-	case ChunkedBody:
-		if head != nil {
-			b.declare(head)
-		}
+	}
+	if framing != NoBody && head != nil {
+		b.declare(head)
 	}
 }
 
@@ -42,7 +42,7 @@ func (b *BodyReader) declare(head *Fields) {
 		for list := head.rows[i].value; list != ""; {
 			var name string
 			name, list = member(list)
-			if b.names < len(b.declared) && mayTrail(name) {
+			if b.names < len(b.declared) && MayTrail(name) {
 				b.declared[b.names] = name
 				b.names++
 			}
@@ -57,6 +57,14 @@ func (b *BodyReader) isDeclared(name string) bool {
 		}
 	}
 	return false
+}
+
+// Trail takes a trailer that came as a field of its own and not with the body's framing (HTTP/2). It is dropped unless the
+// head declared it and MayTrail allows it, like one that came in chunks.
+func (b *BodyReader) Trail(name, value string) {
+	if !hasUnderscore(name) && MayTrail(name) && b.isDeclared(name) && b.trailers.fields.Len() < maxTrailerRows {
+		b.trailers.fields.Add(name, value)
+	}
 }
 
 // Next takes bytes that were read and returns how many of them belong to the body, and the data among these: one

@@ -179,14 +179,14 @@ func (t *trailers) parse(b *BodyReader) Fault {
 		return fault
 	}
 	t.fields.DelFunc(func(name string) bool {
-		return hasUnderscore(name) || !mayTrail(name) || !b.isDeclared(name)
+		return hasUnderscore(name) || !MayTrail(name) || !b.isDeclared(name)
 	})
 	return 0
 }
 
-// mayTrail tells whether a field may come after the body. What frames, routes, authenticates, controls or describes
+// MayTrail tells whether a field may come after the body. What frames, routes, authenticates, controls or describes
 // a message was needed before it (RFC 9110, 6.5.1), and is a way around every check of the head.
-func mayTrail(name string) bool {
+func MayTrail(name string) bool {
 	if name == "" || Managed(name) || Protected(name) {
 		return false
 	}

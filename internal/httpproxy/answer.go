@@ -19,6 +19,9 @@ var errStale = errors.New("httpproxy: stale connection")
 
 // sendRequest writes the head, and the body as far as it is known, and returns how many bytes were taken.
 func (w *work) sendRequest(up *upstream.Conn) (int, error) {
+	if up.H2 != nil {
+		return w.sendStream(up)
+	}
 	if up.Requests > 0 && up.Stale() {
 		return 0, errStale
 	}
@@ -58,8 +61,11 @@ func (w *work) writeRequest(up *upstream.Conn) (int, error) {
 
 // awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.
 func (w *work) awaitAnswer(up *upstream.Conn) error {
+	if up.H2 != nil {
+		return w.awaitStream(up)
+	}
 	if w.answer == nil {
-		w.answer = w.c.plane.blocks.takeLarge()
+		w.answer = w.answerBlock()
 	}
 	x := &w.x
 	from, to := 0, w.early
@@ -71,7 +77,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		switch {
 		case err == http1.ErrNeedMore:
 			if to == len(w.answer) {
-				if from == 0 {
+				if from == 0 && !w.growAnswer() {
 					return http1.HeadTooLarge
 				}
 				to = copy(w.answer, w.answer[from:to])
@@ -109,9 +115,40 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	return nil
 }
 
-// readAnswer reads once. The answer is not due before the request is sent: until then the client's and the upstream's
-// pace bound the wait.
+// answerBlock is what an answer is read into. A client may have many streams that wait, each for an answer that has not begun: they
+// begin with little.
+func (w *work) answerBlock() []byte {
+	if w.c.h2 != nil {
+		return w.c.plane.blocks.takeSmall()
+	}
+	return w.c.plane.blocks.takeLarge()
+}
+
+// growAnswer makes room for more, and returns whether there is any.
+func (w *work) growAnswer() bool {
+	if len(w.answer) == largeBlock {
+		return false
+	}
+	block := w.c.plane.blocks.takeLarge()
+	copy(block, w.answer)
+	w.c.plane.blocks.give(w.answer)
+	w.answer = block
+	return true
+}
+
+// readAnswer reads once.
 func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
+	w.enterAwaiting()
+	n, err := up.Stream.Read(into)
+	if w.c.watch.leave() {
+		return n, errLate
+	}
+	return n, err
+}
+
+// enterAwaiting begins the wait for the answer. It is not due before the request is sent: until then the client's and the
+// upstream's pace bound the wait.
+func (w *work) enterAwaiting() {
 	c := w.c
 	if s := w.stream; s != nil && !s.finished.Load() {
 		c.watch.enter(awaiting, w.tryEnd)
@@ -121,11 +158,6 @@ func (w *work) readAnswer(up *upstream.Conn, into []byte) (int, error) {
 	} else {
 		c.watch.enter(awaiting, w.by(w.answerTime()))
 	}
-	n, err := up.Stream.Read(into)
-	if c.watch.leave() {
-		return n, errLate
-	}
-	return n, err
 }
 
 // passInterim forwards 103 (Early Hints) to clients that know interim responses, and drops the others: 100 was answered
@@ -134,6 +166,5 @@ func (w *work) passInterim() error {
 	if w.x.Response.Status != 103 || w.x.Request.Minor == 0 {
 		return nil
 	}
-	w.out = http1.AppendResponse(w.out[:0], &w.x.Response, http1.Persist)
-	return w.c.write(w.out)
+	return w.interim()
 }

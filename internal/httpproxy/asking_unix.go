@@ -37,7 +37,7 @@ func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
 	a.up, a.sent, a.taken, a.err = up, false, 0, nil
 	w.printRequest()
 	if w.answer == nil {
-		w.answer = w.c.plane.blocks.takeLarge()
+		w.answer = w.answerBlock()
 	}
 	err := up.Raw.Read(a.turn)
 	if w.c.watch.leave() {

@@ -25,6 +25,7 @@ const (
 	CodeRetired          model.Code = "retired"             // an upgraded connection whose route went was ended
 	CodeBadRequestBody   model.Code = "bad-request-body"    // 400: the body broke its framing while it was sent on
 	CodeUpgradeRefused   model.Code = "upgrade-unasked"     // 502: the endpoint upgraded a connection nobody asked to
+	CodeMalformed        model.Code = "malformed"           // 400 in the log: the stream was reset, since its request breaks HTTP/2
 )
 
 // sentence is what a client is told: nothing about the inside.

@@ -50,9 +50,16 @@ type Config struct {
 	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
 	Tickets *certs.Tickets
 	Spill   Spill
+	HTTP2   HTTP2
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+}
+
+// HTTP2 bounds the HTTP/2 connections of clients. Zero fields have the defaults of http2.Config: 100 streams, windows of 64 KiB
+// for a stream and 1 MiB for a connection, 64 KiB of a header section, 1,000 glitches.
+type HTTP2 struct {
+	Streams, StreamWindow, ConnWindow, HeaderList, Glitches int
 }
 
 // Spill says where request bodies go that a filter wants whole and that are longer than 64 KiB.

@@ -12,25 +12,25 @@ import (
 
 	"paifang/internal/certs"
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/upstream"
 )
 
 // errLate says that the sweeper ended a wait.
 var errLate = errors.New("httpproxy: waited too long")
 
-// conn is a client connection. Its goroutine owns it; the sweeper and a draining server may interrupt it.
+// conn is what requests come in by: a client's connection, or one of the streams that an HTTP/2 connection carries, with one
+// request. Its goroutine owns it; the sweeper and a draining server may interrupt it.
 type conn struct {
-	plane    *Plane
-	port     *port // it came in by
-	nc       net.Conn
-	tcp      *net.TCPConn // nc itself, or below TLS
-	secure   bool
-	session  *certs.Session // what the TLS handshake came to; nil in clear text
-	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
-	local    netip.AddrPort
-	peerText string // the client's address alone
-	portText string // the port it came in by
-	index    int    // in port.conns; guarded by the port's lock
+	plane *Plane
+	port  *port // it came in by
+	caller
+	nc    net.Conn
+	tcp   *net.TCPConn // nc itself, or below TLS; nil for a stream
+	index int          // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
+
+	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
+	carrier atomic.Pointer[carrier] // of a connection that turned out to be one of HTTP/2
 
 	mu       sync.Mutex // held while an interruption is carried out
 	watch    watch      // of the goroutine
@@ -48,6 +48,16 @@ type conn struct {
 	direct direct
 }
 
+// caller is who makes the requests of a connection. It is the same for all that are made.
+type caller struct {
+	secure   bool
+	session  *certs.Session // what the TLS handshake came to; nil in clear text
+	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
+	local    netip.AddrPort
+	peerText string // the client's address alone
+	portText string // the port it came in by
+}
+
 // past is a deadline that interrupts at once.
 var past = time.Unix(1, 0)
 
@@ -58,10 +68,18 @@ func (c *conn) serve() {
 		if !c.handshake() {
 			return
 		}
+		if c.session.Protocol == "h2" {
+			c.serveHTTP2()
+			return
+		}
 		c.buf = c.plane.blocks.takeSmall()
 	}
 	for {
-		w := c.next()
+		w, shared := c.next()
+		if shared {
+			c.serveHTTP2()
+			return
+		}
 		if w == nil {
 			return
 		}
@@ -74,20 +92,33 @@ func (c *conn) serve() {
 	}
 }
 
-// next returns the next request that is to be served here, its head parsed or refused; nil = there is none.
-func (c *conn) next() *work {
-	if c.direct.on {
+// next returns the next request that is to be served here, its head parsed or refused; nil = there is none. shared: the client
+// has begun to speak HTTP/2.
+func (c *conn) next() (_ *work, shared bool) {
+	for c.direct.on {
 		w, again := c.turns()
-		if !again {
-			return w
+		if c.mayBeHTTP2() {
+			if is, err := c.beginsHTTP2(); is || err != nil {
+				return c.refused(err), is
+			}
+			continue
 		}
+		if !again {
+			return w, false
+		}
+		break
 	}
 	if !c.awaitRequest() {
-		return nil
+		return nil, false
+	}
+	if c.mayBeHTTP2() {
+		if is, err := c.beginsHTTP2(); is || err != nil {
+			return c.refused(err), is
+		}
 	}
 	w := c.plane.takeWork(c)
 	w.readHead()
-	return w
+	return w, false
 }
 
 func (c *conn) close() {
@@ -199,6 +230,10 @@ func (c *conn) writeBuffers(b *net.Buffers) error {
 
 // check interrupts whatever of the connection waits too long. The sweeper calls it.
 func (c *conn) check(now int64) {
+	if s := c.carrier.Load(); s != nil {
+		s.check(now)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p, late := c.watch.late(now); late {
@@ -213,7 +248,7 @@ func (c *conn) check(now int64) {
 func (c *conn) hurry(until int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watch.due(idling, until) {
+	if c.carrier.Load() == nil && c.watch.due(idling, until) {
 		c.kick(idling)
 	}
 }
@@ -233,12 +268,25 @@ func (c *conn) endIdle(first bool) {
 // abort ends the connection whatever it does.
 func (c *conn) abort() {
 	c.cut.Store(true)
+	if s := c.carrier.Load(); s != nil {
+		s.abort()
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.nc.SetDeadline(past)
 	if up := c.up.Load(); up != nil {
-		_ = up.TCP.SetDeadline(past)
+		up.Interrupt()
 	}
+}
+
+// letGo notes that the exchange is done with its endpoint's connection, and tells whether nobody has interrupted that: then, and
+// only then, it is as good as before for another request, which may be somebody else's.
+func (c *conn) letGo() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up.Store(nil)
+	return !c.cut.Load() && !c.left.Load()
 }
 
 // kick makes a wait return. c.mu is held.
@@ -250,12 +298,12 @@ func (c *conn) kick(p phase) {
 		_ = c.nc.SetWriteDeadline(past)
 	case sending, awaiting, relaying:
 		if up := c.up.Load(); up != nil {
-			_ = up.TCP.SetDeadline(past)
+			up.Interrupt()
 		}
 	case splicing, tunnelling:
 		_ = c.nc.SetDeadline(past)
 		if up := c.up.Load(); up != nil {
-			_ = up.TCP.SetDeadline(past)
+			up.Interrupt()
 		}
 	}
 }

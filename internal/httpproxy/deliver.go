@@ -3,7 +3,6 @@ package httpproxy
 import (
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"paifang/internal/http1"
@@ -30,11 +29,12 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		w.keep = false // an answer before the end of the request: the rest of the request is not taken
 	}
 	reusable, status := x.Response.KeepAlive && !w.doubtful(), x.Response.Status // as they came: filters may change the answer
-	w.response.Reset(x.Response.Body, x.Response.ContentLength, &x.Response.Fields)
+	w.answerBegins()
+	w.beginResponse(up)
 	w.route.chain.Response(x)
 	w.stick(e)
 	w.reframe()
-	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
+	w.head()
 	code := w.relay(up)
 	untold := code == CodeUpstreamProtocol && !w.wrote // the client has seen nothing of the broken answer
 	if code != "" {
@@ -46,7 +46,9 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	if w.stream != nil && !w.stopUpload() {
 		reusable = false
 	}
-	c.up.Store(nil)
+	if !c.letGo() {
+		reusable = false
+	}
 	e.Count(w.size, w.sent)
 	if reusable && w.response.Done() && len(w.rest) == 0 {
 		e.Put(up)
@@ -96,12 +98,12 @@ func (w *work) reframe() {
 			w.keep = false
 		}
 	}
-	if r.Body == http1.ChunkedBody {
-		w.trailers = strings.Contains(w.x.Request.Fields.Get("TE"), "trailers")
+	if r.Body == http1.ChunkedBody && w.c.h2 == nil {
+		w.trailers = takesTrailers(&w.x.Request)
 	}
 }
 
-// relay sends the head, which is in w.out, and the body. It returns why the answer could not be completed.
+// relay sends the head, which waits to be, and the body. It returns why the answer could not be completed.
 func (w *work) relay(up *upstream.Conn) model.Code {
 	w.beginAnswer()
 	data := w.rest
@@ -130,14 +132,7 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 		}
 	}
 	w.rest = data
-	if w.x.Response.Body == http1.ChunkedBody {
-		if w.trailers {
-			w.out = http1.AppendTrailers(w.out, w.response.Trailers())
-		} else {
-			w.out = append(w.out, http1.LastChunk...)
-		}
-	}
-	if err := w.flush(); err != nil {
+	if err := w.finish(); err != nil {
 		w.clientFailed(err)
 		return w.x.Code
 	}
@@ -147,6 +142,9 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 // more reads the next part of the answer's body.
 func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	c := w.c
+	if up.H2 != nil {
+		return w.moreStream(up)
+	}
 	if done, code := w.splice(up); done {
 		return w.answer[:0], code
 	}
@@ -159,23 +157,31 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	late := c.watch.leave()
 	switch {
 	case n > 0 && !late:
+		if n == len(w.answer) && w.growAnswer() { // there seems to be much; the head has been sent, so nothing is viewed any more
+			into = w.answer
+		}
 		return into[:n], ""
 	case c.cut.Load():
 		return nil, CodeShutdown
-	case late && c.left.Load():
+	case c.left.Load():
 		return nil, CodeClientLeft
 	case late:
 		return nil, CodeUpstreamTimeout
 	case err == io.EOF && !up.Truncated() && w.response.Close() == nil:
 		return into[:0], ""
 	}
+	return nil, w.brokenAnswer(CodeUpstreamReset)
+}
+
+// brokenAnswer is why the answer broke off: the client's own body, if that did.
+func (w *work) brokenAnswer(otherwise model.Code) model.Code {
 	if s := w.stream; s != nil && s.finished.Load() {
 		<-s.done
 		if s.code != "" {
-			return nil, s.code
+			return s.code
 		}
 	}
-	return nil, CodeUpstreamReset
+	return otherwise
 }
 
 // idleTime is how long the next part of the answer may take.
@@ -192,6 +198,9 @@ func (w *work) pass(part []byte) error {
 		return nil
 	}
 	w.sent += int64(len(part))
+	if w.c.h2 != nil {
+		return w.passStream(part)
+	}
 	chunked := w.x.Response.Body == http1.ChunkedBody
 	if len(w.out)+len(part) <= joinBelow {
 		if chunked {
@@ -225,6 +234,9 @@ var crlf = []byte("\r\n")
 
 // flush writes what waits in w.out.
 func (w *work) flush() error {
+	if w.c.h2 != nil {
+		return w.flushStream()
+	}
 	if len(w.out) == 0 {
 		return nil
 	}

@@ -87,6 +87,9 @@ func (c *conn) turn(fd uintptr) bool {
 			}
 		}
 		w, first := d.work, d.work == nil
+		if first && c.mayBeHTTP2() { // whose connections are not served in here
+			return true
+		}
 		if first {
 			w = c.plane.takeWork(c)
 		}

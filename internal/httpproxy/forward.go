@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/model"
 	"paifang/internal/upstream"
 )
@@ -33,6 +34,9 @@ func (w *work) forward() {
 	}
 	w.handle = w.choose()
 	w.tryEnd = never
+	if w.shared = w.handle.Shared(); w.shared {
+		w.unframeSpool()
+	}
 	whole, ok := w.takeBody()
 	if !ok {
 		return
@@ -145,6 +149,9 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	o := w.dialOptions()
 	w.beginTry()
 	idempotent := isIdempotent(w.x.Request.Method)
+	if w.shared {
+		return w.tryShared(e, o, whole, idempotent)
+	}
 	for kept := e.GetFor(o.Name); kept != nil; kept = e.GetFor(o.Name) {
 		w.kept++
 		switch w.exchange(e, kept, whole, idempotent) {
@@ -234,11 +241,11 @@ func isIdempotent(method string) bool {
 func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempotent bool) outcome {
 	c := w.c
 	c.up.Store(up)
-	if c.cut.Load() { // while it was connecting, when there was nothing to interrupt
+	if c.cut.Load() || c.left.Load() { // while it was connecting, when there was nothing to interrupt
 		c.up.Store(nil)
 		up.Close()
 		e.Done(upstream.Abandoned)
-		w.fail(CodeShutdown)
+		w.clientFailed(errLate)
 		return settled
 	}
 	kept := up.Requests > 0
@@ -282,11 +289,14 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 	}
 	w.stopUpload()
 	c.up.Store(nil)
+	if errors.Is(err, errLate) {
+		up.Silent()
+	}
 	up.Close()
 	var fault http1.Fault
 	broke := closed(err) && !errors.As(err, &fault) && w.answerBytes == 0
 	if broke && !c.left.Load() && !c.cut.Load() {
-		if n == 0 {
+		if n == 0 || whole && http2.Unprocessed(err) {
 			return unsent
 		}
 		if kept && whole && idempotent {
@@ -325,7 +335,7 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 			return
 		}
 		w.own(s.status, s.code)
-	case errors.As(err, &fault):
+	case errors.As(err, &fault), brokeHTTP2(err):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)
 	case errors.Is(err, errLate), s != nil && s.late:

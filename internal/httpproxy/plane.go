@@ -193,7 +193,7 @@ func (c *change) bindServer(ctx context.Context, l model.Listener, class model.C
 	old := c.plane.servers[l.ID]
 	for _, at := range l.Bind {
 		p := old.portOf(at)
-		if p != nil && (old.listener.Protocol != l.Protocol || old.listener.EffectiveClass() != class) {
+		if p != nil && (old.listener.Protocol != l.Protocol || old.listener.HTTP1Only != l.HTTP1Only || old.listener.EffectiveClass() != class) {
 			p = nil
 		}
 		if p != nil && reflect.DeepEqual(old.listener, l) {

@@ -45,6 +45,7 @@ type port struct {
 	site     atomic.Pointer[site]
 	draining atomic.Bool
 	cuts     atomic.Uint64 // connections that a drain had to cut
+	calmed   atomic.Uint64 // connections of HTTP/2 that were ended because they only cost
 	counts   *listenerCounters
 
 	mu     sync.Mutex
@@ -59,8 +60,8 @@ var _ listener.Handler = (*port)(nil).serve
 func (p *port) serve(lc *listener.Conn) {
 	local := localAddr(lc)
 	c := &conn{
-		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(), secure: p.secure, peer: lc.Client, local: local,
-		peerText: lc.Client.Addr().String(), portText: strconv.Itoa(int(local.Port())),
+		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(),
+		caller: caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
 	}
 	if !c.secure {
 		c.nc = lc.TCP()
@@ -167,6 +168,7 @@ func (p *port) drain(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Millisecond) // a connection may become idle just after it was looked at
 	defer tick.Stop()
 	for done := p.gone(); ; {
+		p.each(func(c *conn) { c.goAway() })
 		if time.Since(began) >= nextRequest {
 			young := time.Since(released) < nextRequest
 			p.each(func(c *conn) { c.endIdle(!young) })

@@ -22,6 +22,9 @@ func (w *work) takeBody() (whole, ok bool) {
 		return true, true
 	}
 	r := &w.x.Request
+	if w.c.h2 != nil {
+		return w.takeStream()
+	}
 	if r.Body == http1.SizedBody {
 		return w.takeSized(r.ContentLength)
 	}
@@ -93,15 +96,15 @@ func (w *work) goOn() bool {
 		return true
 	}
 	w.x.Request.Expect100 = false
-	w.out = append(w.out[:0], continueLine...)
-	if err := w.c.write(w.out); err != nil {
+	if err := w.sendContinue(); err != nil {
 		w.clientFailed(err)
 		return false
 	}
 	return true
 }
 
-// frame turns what has arrived of a chunked body into chunks of our own in w.wire.
+// frame turns what has arrived of a body of unknown length into what the upstream takes, in w.wire: chunks of our own, or
+// for HTTP/2, which has frames for it, the bytes alone.
 func (w *work) frame() error {
 	w.framed = w.framed[:0]
 	for len(w.pending) > 0 && !w.whole {
@@ -109,12 +112,16 @@ func (w *work) frame() error {
 		if err != nil {
 			return err
 		}
-		w.framed = http1.AppendChunk(w.framed, data)
+		if w.shared {
+			w.framed = append(w.framed, data...)
+		} else {
+			w.framed = http1.AppendChunk(w.framed, data)
+		}
 		w.size += int64(len(data))
 		w.pending = w.pending[n:]
 		w.whole = w.request.Done()
 	}
-	if w.whole {
+	if w.whole && !w.shared {
 		w.framed = http1.AppendTrailers(w.framed, w.request.Trailers())
 	}
 	w.wire = w.framed

@@ -78,7 +78,8 @@ func (w *work) lateCode() model.Code {
 	return CodeUpstreamTimeout
 }
 
-// dial connects within what is left of the try. A connect that is given up because of that says nothing about the endpoint.
+// dial connects within what is left of the try, or takes a stream of a connection. A connect that is given up because of
+// that says nothing about the endpoint.
 func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Conn, error) {
 	ctx := w.c.plane.ctx
 	if end := min(w.tryEnd, w.expiry()); end < w.c.plane.in(o.Timeout) {
@@ -88,6 +89,9 @@ func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Con
 		defer cancel()
 		defer time.AfterFunc(left, cancel).Stop()
 		ctx = within
+	}
+	if w.shared {
+		return e.Open(ctx, o)
 	}
 	return e.Dial(ctx, o)
 }
@@ -177,7 +181,7 @@ func (w *work) discard(e *upstream.Endpoint, up *upstream.Conn, sent int) {
 	r := &w.x.Response
 	up.Requests++
 	w.response.Reset(r.Body, r.ContentLength, &r.Fields)
-	rest, reusable := w.rest, r.KeepAlive
+	rest, reusable := w.rest, r.KeepAlive && up.H2 == nil
 	for reusable && !w.response.Done() && len(rest) > 0 {
 		_, n, err := w.response.Next(rest)
 		rest = rest[n:]
@@ -214,7 +218,7 @@ func (w *work) pause() bool {
 		case <-w.c.plane.ctx.Done():
 		}
 		cut := w.c.cut.Load() || w.c.plane.ctx.Err() != nil
-		if cut || hasLeft(w.c.tcp) {
+		if cut || w.c.hasLeft() {
 			w.next.Done(upstream.Abandoned)
 			w.next = nil
 			if cut {

@@ -8,7 +8,12 @@ import (
 )
 
 // protocols are what ALPN offers to clients, the preferred first.
-func protocols() []string { return []string{"http/1.1"} }
+func protocols(l model.Listener) []string {
+	if l.HTTP1Only {
+		return []string{"http/1.1"}
+	}
+	return []string{"h2", "http/1.1"}
+}
 
 // bindTLS prepares the certificates and TLS policies of a class. Policies count on its listeners in clear text too.
 func (c *change) bindTLS(class model.Class) error {
@@ -56,7 +61,7 @@ func (c *change) terminator(l model.Listener) *certs.Terminator {
 	if l.Protocol != model.HTTPS {
 		return nil
 	}
-	return c.stores[l.EffectiveClass()].Terminator(l.TLS, c.plane.cfg.Tickets, protocols())
+	return c.stores[l.EffectiveClass()].Terminator(l.TLS, c.plane.cfg.Tickets, protocols(l))
 }
 
 // misdirected answers a request that may not be served on the connection it came by, and tells whether it was one. This comes

@@ -48,13 +48,7 @@ func (w *work) serve() bool {
 	if w.headErr != nil {
 		return w.refuseHead(w.headErr)
 	}
-	c.port.counts.enter(w.shard)
-	w.identify()
-	w.dispatch()
-	w.record()
-	if w.route != nil {
-		w.route.release()
-	}
+	w.exchangeOne()
 	if !w.keep || !w.whole {
 		if w.began && !w.whole && !c.left.Load() {
 			c.linger()
@@ -63,6 +57,17 @@ func (w *work) serve() bool {
 	}
 	c.keep(w.pending)
 	return true
+}
+
+// exchangeOne answers a request that was understood.
+func (w *work) exchangeOne() {
+	w.c.port.counts.enter(w.shard)
+	w.identify()
+	w.dispatch()
+	w.record()
+	if w.route != nil {
+		w.route.release()
+	}
 }
 
 // refuseHead answers what is no request.
@@ -226,9 +231,13 @@ func (w *work) sendOwn() {
 	if !x.Response.Fields.Has("Date") {
 		x.Response.Fields.Add("Date", c.plane.date())
 	}
+	if c.h2 != nil {
+		w.sendOwnStream()
+		return
+	}
 	w.settle()
-	w.out = http1.AppendResponse(w.out[:0], &x.Response, w.connection())
-	if s := x.Response.Status; x.Request.Method != "HEAD" && s >= 200 && s != 204 && s != 304 {
+	w.head()
+	if w.bodyAllowed() {
 		w.out = append(w.out, x.Body...)
 		w.sent = int64(len(x.Body))
 	}
@@ -236,6 +245,12 @@ func (w *work) sendOwn() {
 	if err := c.write(w.out); err != nil {
 		w.clientFailed(err)
 	}
+}
+
+// bodyAllowed tells whether the answer to this request may have a body (RFC 9110, 6.4.1).
+func (w *work) bodyAllowed() bool {
+	s := w.x.Response.Status
+	return w.x.Request.Method != "HEAD" && s >= 200 && s != 204 && s != 304
 }
 
 // settle decides whether the connection can go on after an answer for which the request body was not needed: what of

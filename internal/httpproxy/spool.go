@@ -128,11 +128,10 @@ func (w *work) Gather(limit int64) filter.Verdict {
 			if !w.goOn() {
 				return filter.Respond
 			}
-			n, err := w.c.read(w.bodyBlock(), readingBody, w.partDue())
-			if n == 0 && err != nil {
+			if err := w.readBody(); err != nil {
 				return w.notGathered(err)
 			}
-			w.pending = w.block[:n]
+			continue
 		}
 		data, n, err := w.request.Next(w.pending)
 		if err != nil {
@@ -193,19 +192,24 @@ func (w *work) frameSpool() {
 	w.wire = w.framed
 }
 
+// unframeSpool takes back the chunk for an upstream that speaks HTTP/2.
+func (w *work) unframeSpool() {
+	s := &w.spool
+	if len(s.tail) == 0 {
+		return
+	}
+	s.head, s.tail = nil, nil
+	if s.file == nil {
+		w.wire = s.block[:s.size]
+	}
+}
+
 // copySpool sends the body from its file.
 func (w *work) copySpool(up *upstream.Conn, s *uploadState) error {
 	c := w.c
 	block := c.plane.blocks.takeLarge()
 	defer c.plane.blocks.give(block)
-	send := func(part []byte) error {
-		c.upload.enter(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
-		_, err := up.TCP.Write(part)
-		if c.upload.leave() {
-			err, s.late = errLate, true
-		}
-		return err
-	}
+	send := func(part []byte) error { return w.uploadPart(up, s, part) }
 	if len(w.spool.head) > 0 {
 		if err := send(w.spool.head); err != nil {
 			return err
@@ -223,7 +227,9 @@ func (w *work) copySpool(up *upstream.Conn, s *uploadState) error {
 		}
 	}
 	if len(w.spool.tail) > 0 {
-		return send(w.spool.tail)
+		if err := send(w.spool.tail); err != nil {
+			return err
+		}
 	}
-	return nil
+	return w.endBody(up)
 }

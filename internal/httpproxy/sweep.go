@@ -111,9 +111,17 @@ func hasLeft(tcp *net.TCPConn) bool {
 	return ended
 }
 
+// hasLeft is hasLeft for whatever requests come in by. A stream is told by its connection.
+func (c *conn) hasLeft() bool {
+	if c.h2 != nil {
+		return c.left.Load()
+	}
+	return hasLeft(c.tcp)
+}
+
 // endLeft cancels the upstream request of a client that has closed. One that still sends its request tells by itself.
 func (c *conn) endLeft() {
-	if c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
+	if c.tcp == nil || c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
 		return
 	}
 	c.mu.Lock()

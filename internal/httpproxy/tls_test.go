@@ -45,7 +45,7 @@ func certificate(t testing.TB, id string, hosts ...model.Host) model.Certificate
 // secure makes a TLS client connection to the listener "tls".
 func (s *stand) secure(name string, shown ...tls.Certificate) *client {
 	s.t.Helper()
-	return s.secureBy("tls", &tls.Config{ServerName: name, NextProtos: []string{"h2", "http/1.1"}, Certificates: shown})
+	return s.secureBy("tls", &tls.Config{ServerName: name, NextProtos: []string{"http/1.1"}, Certificates: shown})
 }
 
 // secureBy makes a TLS client connection to a listener.

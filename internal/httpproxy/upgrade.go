@@ -111,7 +111,7 @@ func (t *tunnel) end() {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	_ = t.c.nc.SetDeadline(past)
-	_ = t.up.TCP.SetDeadline(past)
+	t.up.Interrupt()
 }
 
 // endRetired interrupts an upgraded connection whose route went too long ago. The sweeper calls it.

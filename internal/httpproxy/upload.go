@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/upstream"
 )
@@ -14,9 +13,10 @@ import (
 type uploadState struct {
 	done     chan struct{}
 	finished atomic.Bool
-	whole    bool // all of the body was sent
-	late     bool // the upstream did not take the next part in time
-	status   int  // if the client is to blame: what to answer
+	answered atomic.Bool // the answer has begun: from now on the exchange waits for either side
+	whole    bool        // all of the body was sent
+	late     bool        // the upstream did not take the next part in time
+	status   int         // if the client is to blame: what to answer
 	code     model.Code
 	err      error
 }
@@ -43,8 +43,7 @@ func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
 	}
 	if s.code != "" {
 		// The request can never be completed: the upstream must not take what it has for all of it.
-		_ = up.TCP.SetDeadline(past)
-		_ = up.TCP.CloseWrite()
+		up.Break()
 		return
 	}
 	// From now on the answer is due. If the upstream did not take the body, it may have answered before.
@@ -59,43 +58,59 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		s.err = err
 		return err
 	}
-	block := w.bodyBlock()
 	for !w.whole {
-		c.upload.enter(readingBody, w.partDue())
-		limit := int64(len(block))
-		if w.x.Request.Body == http1.SizedBody {
-			limit = min(limit, w.request.Sure())
-		}
-		n, err := c.nc.Read(block[:limit])
-		if c.upload.leave() {
-			err = errLate
-		}
-		if n == 0 && err != nil {
+		part, err := w.nextPart()
+		if err != nil {
 			return blame(err)
-		}
-		part := block[:n]
-		if w.x.Request.Body == http1.SizedBody {
-			w.use(n)
-		} else {
-			w.pending = part
-			if err := w.frame(); err != nil {
-				return blame(err)
-			}
-			part = w.wire
 		}
 		if len(part) == 0 {
 			continue
 		}
-		c.upload.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
-		_, err = up.Stream.Write(part)
-		if c.upload.leave() {
-			err, s.late = errLate, true
-		}
-		if err != nil {
+		if err := w.uploadPart(up, s, part); err != nil {
 			return err
 		}
+		c.watch.extend(relaying, c.plane.in(w.idleTime())) // an exchange is idle when neither side goes on
 	}
-	return nil
+	return w.endBody(up)
+}
+
+// uploadPart sends a part of the body.
+func (w *work) uploadPart(up *upstream.Conn, s *uploadState, part []byte) error {
+	c := w.c
+	w.sendingDue()
+	err := w.sendPart(up, part)
+	if c.upload.leave() {
+		err, s.late = errLate, true
+	}
+	return err
+}
+
+// sendingDue begins the wait for the endpoint to take the next part of the body. Once it answers, the whole has no end but
+// that of each step.
+func (w *work) sendingDue() {
+	c := w.c
+	c.upload.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
+	if w.stream.answered.Load() {
+		c.upload.extend(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+	}
+}
+
+// bodyDue begins the wait for the next part of the body.
+func (w *work) bodyDue() {
+	c := w.c
+	c.upload.enter(readingBody, w.partDue())
+	if w.stream.answered.Load() {
+		c.upload.extend(readingBody, never)
+	}
+}
+
+// answerBegins tells the upload, if there is one, that the client may be waiting for more of the answer.
+func (w *work) answerBegins() {
+	if w.stream != nil {
+		w.stream.answered.Store(true)
+		w.c.upload.extend(readingBody, never)
+		w.c.upload.extend(sending, w.c.plane.in(w.c.plane.cfg.Timeouts.Write))
+	}
 }
 
 // stopUpload waits for the upload, if there is one, and ends it if it still runs. It returns whether the whole body was
@@ -112,7 +127,7 @@ func (w *work) stopUpload() bool {
 		c.mu.Lock()
 		_ = c.nc.SetReadDeadline(past)
 		if up := c.up.Load(); up != nil {
-			_ = up.TCP.SetDeadline(past)
+			up.Interrupt()
 		}
 		c.mu.Unlock()
 		<-s.done

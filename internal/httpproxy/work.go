@@ -7,6 +7,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
@@ -26,6 +27,7 @@ type work struct {
 	buffers  net.Buffers
 	asking   asking
 	vector   [3][]byte
+	fields   []http2.Field // a head in HTTP/2
 	rec      telemetry.Access
 	tried    [maxTries]*upstream.Endpoint
 	shard    uint32 // of what is counted
@@ -59,6 +61,12 @@ type job struct {
 	trailers bool  // the client takes trailers
 	ours     bool  // the answer is of our own
 	stream   *uploadState
+	shared   bool  // the upstream speaks HTTP/2: requests share its connections
+	headDue  bool  // HTTP/2: the head of the answer was not sent yet
+	ended    bool  // HTTP/2: all of the answer was sent
+	bodiless bool  // HTTP/2: the answer is a head and nothing else
+	unsized  bool  // HTTP/2: and does not say so in a Content-Length
+	broken   bool  // the answer could not be completed: a stream is reset
 	spool    spool // the request body, where a filter has asked for all of it
 
 	hint    upstream.Hint      // what decides where the request goes
@@ -101,6 +109,8 @@ func (p *Plane) giveWork(w *work) {
 	w.spool.release(p)
 	clear(w.tried[:max(w.passed, 1)])
 	clear(w.vector[:])
+	clear(w.fields)
+	w.fields = w.fields[:0]
 	w.rec = telemetry.Access{}
 	w.out, w.framed = trimmed(w.out), trimmed(w.framed)
 	w.job = job{}
@@ -195,6 +205,8 @@ func (w *work) protocol() string {
 	switch {
 	case w.path == "":
 		return ""
+	case w.c.h2 != nil:
+		return "HTTP/2.0"
 	case w.x.Request.Minor == 0:
 		return "HTTP/1.0"
 	}
@@ -214,4 +226,5 @@ func (w *work) fail(code model.Code) {
 		w.x.Code = code
 	}
 	w.keep = false
+	w.broken = true
 }

@@ -18,8 +18,8 @@ type Protocol string
 
 // The protocols.
 const (
-	HTTP  Protocol = "HTTP"  // HTTP/1.1 in clear text
-	HTTPS Protocol = "HTTPS" // TLS terminated here, HTTP inside
+	HTTP  Protocol = "HTTP"  // HTTP/1.1 in clear text, and HTTP/2 by prior knowledge
+	HTTPS Protocol = "HTTPS" // TLS terminated here, HTTP/2 or HTTP/1.1 inside
 	TLS   Protocol = "TLS"   // TLS passed through by server name
 	TCP   Protocol = "TCP"
 	UDP   Protocol = "UDP"
@@ -52,7 +52,8 @@ type Listener struct {
 	Trust     Trust            `json:"trust,omitzero"`
 	TLS       ListenerTLS      `json:"tls,omitzero"` // of HTTPS
 	Parsing   Parsing          `json:"parsing,omitzero"`
-	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
+	HTTP1Only bool             `json:"http1Only,omitempty"` // HTTP/2 is not spoken
+	Node      string           `json:"node,omitempty"`      // the machine it belongs to: "node-1", "gateway"
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
 	// process binds it.
 	Elsewhere bool `json:"elsewhere,omitempty"`

@@ -65,7 +65,21 @@ type Upstream struct {
 	Limits    Limits         `json:"limits,omitzero"`
 	Dial      Dial           `json:"dial,omitzero"`
 	TLS       UpstreamTLS    `json:"tls,omitzero"`
+	Protocol  HTTPVersion    `json:"protocol,omitempty"` // that its endpoints are spoken to in
 }
+
+// HTTPVersion is the version of HTTP that endpoints are spoken to in. They are not asked: what an upstream says is sent.
+type HTTPVersion string
+
+// The versions. gRPC needs one of the last two.
+const (
+	HTTP1 HTTPVersion = ""    // HTTP/1.1
+	H2C   HTTPVersion = "h2c" // HTTP/2 in clear text, by prior knowledge; over TLS to endpoints that are secure
+	H2    HTTPVersion = "h2"  // HTTP/2 over TLS to all endpoints
+)
+
+// Shared tells whether requests share connections.
+func (v HTTPVersion) Shared() bool { return v != HTTP1 }
 
 // Dial says how connections to endpoints are made.
 type Dial struct {
@@ -106,6 +120,15 @@ func (u Upstream) Validate() error {
 		if err := part.validate(); err != nil {
 			return err
 		}
+	}
+	switch u.Protocol {
+	case HTTP1, H2C:
+	case H2:
+		if u.TLS.Mode == TLSNever {
+			return fieldError("protocol", "h2 is HTTP/2 over TLS, and tls.mode says that none is spoken: want h2c")
+		}
+	default:
+		return fieldError("protocol", fmt.Sprintf("%q is none of h2c, h2: leave it out for HTTP/1.1", u.Protocol))
 	}
 	return u.TLS.Validate()
 }

@@ -57,7 +57,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	if !e.handle.connect() {
 		return nil, ErrConnectionLimit
 	}
-	if !l.pool.enter(e.most) {
+	if !l.pool.enter(e.conns) {
 		if g != nil {
 			g.conns.Add(-1)
 		}

@@ -20,6 +20,8 @@ type EndpointKey struct {
 	TLS     [32]byte // tells its settings apart
 	Observe string   // settings of health check and ejection, as text
 	Dial    model.Dial
+	// Protocol is what is spoken, probes included.
+	Protocol model.HTTPVersion
 }
 
 // Endpoint is what Pick returns: an address as its list describes it, and its live part, which it shares with every
@@ -30,6 +32,7 @@ type Endpoint struct {
 	handle  *Handle
 	slot    *slot // nil where the upstream does not limit its endpoints
 	most    int64 // requests that may be in the slot
+	conns   int64 // connections that may be open; 0 = any number
 	number  uint64
 	mark    string // that stands for it in cookies; see Mark
 	answers *counter.Sharded[answers]
@@ -109,6 +112,7 @@ type live struct {
 	sent       atomic.Int64
 	received   atomic.Int64
 	pool       pool
+	shared     sharedPool
 	security   *security              // that of every upstream with this key
 	sessions   tls.ClientSessionCache // nil where no TLS is spoken
 	ctx        context.Context        // ends with the live endpoint
@@ -151,8 +155,8 @@ func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
 
 // keyOf is the key of an address that the upstream uses.
 func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
-	key := EndpointKey{Addr: e.Addr, Observe: h.observe, Dial: h.up.Dial}
-	if key.Secure = h.security.on(e.Secure); key.Secure {
+	key := EndpointKey{Addr: e.Addr, Observe: h.observe, Dial: h.up.Dial, Protocol: h.up.Protocol}
+	if key.Secure = h.security.on(e.Secure) || h.up.Protocol == model.H2; key.Secure {
 		key.TLS = h.security.digest
 	}
 	return key
@@ -176,6 +180,7 @@ func decayOf(b model.Balance) float64 {
 func (l *live) end() {
 	l.cancel()
 	l.pool.close()
+	l.shared.finish(true)
 	delete(l.table.ejected, l)
 }
 
@@ -224,6 +229,7 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 		delete(t.ejected, l)
 		l.streak.end()
 		l.pool.clear()
+		l.shared.finish(false)
 		if l.health.Kind == model.HealthNone {
 			ctx, cancel := context.WithCancel(l.ctx)
 			l.stopRetry = cancel

@@ -112,15 +112,26 @@ func (h *Handle) Leave() {
 	}
 }
 
-// most is how many requests may be in flight: over HTTP/1.1 and TCP each has a connection of its own, so that a limit on
-// connections is one on requests as well.
+// perConn is how many requests one connection carries: one over HTTP/1.1 and TCP, where a limit on connections is one on
+// requests as well.
+func (h *Handle) perConn() int64 {
+	if h.Shared() && h.up.Dial.Proxy == model.ProxyNone {
+		return int64(h.table.cfg.StreamsPerConn)
+	}
+	return 1
+}
+
+// most is how many requests may be in flight: of those that connections have room for.
 func (h *Handle) most() int64 {
 	l := &h.up.Limits
-	most := min(bounded(l.Requests), bounded(l.Connections))
+	most := bounded(l.Requests)
+	if l.Connections > 0 {
+		most = min(most, int64(l.Connections)*h.perConn())
+	}
 	if l.EndpointConnections > 0 {
 		p := h.picker.Load()
 		if n := len(p.ready.endpoints) + len(p.far.endpoints); n > 0 {
-			most = min(most, int64(n*l.EndpointConnections))
+			most = min(most, int64(n*l.EndpointConnections)*h.perConn())
 		}
 	}
 	return most
@@ -257,7 +268,7 @@ func (h *Handle) connect() bool {
 // closeIdle closes an idle connection that counts for this upstream.
 func (h *Handle) closeIdle() bool {
 	for _, e := range h.picker.Load().members {
-		if e.live.pool.closeOldest(h.gate) {
+		if e.live.pool.closeOldest(h.gate) || e.live.shared.closeIdle(h.gate) {
 			return true
 		}
 	}

@@ -51,7 +51,7 @@ type Hint struct {
 }
 
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
-// upstream means (lists, tags, balance, health check, dialling, TLS) makes another handle; its origin does not.
+// upstream means (lists, tags, balance, health check, dialling, TLS, protocol) makes another handle; its origin does not.
 func (t *Table) Acquire(up *model.Upstream) *Handle {
 	key := handleKey(up)
 	t.mu.Lock()
@@ -86,7 +86,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 func handleKey(up *model.Upstream) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %+v %s %#v %#v %#v %#v %#v", up.ID, up.Dial, observing(up), up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
-	fmt.Fprintf(&b, " %q %x", up.TLS.Mode, securityDigest(&up.TLS))
+	fmt.Fprintf(&b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
 	}
@@ -136,6 +136,9 @@ func (t *Table) Find(id model.UpstreamID) (*Handle, bool) {
 
 // ID names the upstream.
 func (h *Handle) ID() model.UpstreamID { return h.up.ID }
+
+// Shared tells whether requests to the endpoints share connections: HTTP/2.
+func (h *Handle) Shared() bool { return h.up.Protocol.Shared() }
 
 // Pick chooses an endpoint and counts a request in flight to it: Done must be called once. It never blocks and does
 // not allocate. Chosen from are, in this order: the Ready that are up, those of the own zone first where that is preferred;
@@ -266,7 +269,7 @@ func (h *Handle) rebuild() {
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
 			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr)}
 			if n := h.up.Limits.EndpointConnections; n > 0 {
-				e.slot, e.most = h.gate.slotOf(m.Addr), int64(n)
+				e.slot, e.most, e.conns = h.gate.slotOf(m.Addr), int64(n)*h.perConn(), int64(n)
 			}
 		}
 		uses[m.Addr] = e

@@ -7,10 +7,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"paifang/internal/http2"
 )
 
-// Conn is a connection to an endpoint. It has one user at a time.
+// Conn is what a request is sent on: a connection to an endpoint, or a stream of one that others use too (HTTP/2). It has one
+// user at a time.
 type Conn struct {
+	// H2 is the stream. Where it is set, the next three are not.
+	H2 *http2.Stream
 	// Stream is what is read and written: TCP itself, or TLS over it. Deadlines may be set on either.
 	Stream net.Conn
 	TCP    *net.TCPConn
@@ -22,17 +27,18 @@ type Conn struct {
 	// keep-alive race. The engine counts it.
 	Requests int
 
-	tls   *tls.Conn // Stream; nil where that is TCP
-	wire  *wire     // below tls
-	one   [1]byte   // room for what nobody asked for
-	name  string    // that it is kept under; see poolName
-	live  *live
-	gate  *gate     // of the upstream it was made for, where that counts its connections
-	since time.Time // when it became idle
-	turn  uint64    // how often it became idle
-	peek  func(fd uintptr)
-	probe probe // of peek
-	stale bool  // its result
+	tls    *tls.Conn // Stream; nil where that is TCP
+	wire   *wire     // below tls
+	one    [1]byte   // room for what nobody asked for
+	name   string    // that it is kept under; see poolName
+	live   *live
+	shared *sharedConn // of H2
+	gate   *gate       // of the upstream it was made for, where that counts its connections
+	since  time.Time   // when it became idle
+	turn   uint64      // how often it became idle
+	peek   func(fd uintptr)
+	probe  probe // of peek
+	stale  bool  // its result
 }
 
 // newConn makes a connection of what was dialled. The pool has made room for it.
@@ -55,9 +61,47 @@ func (c *Conn) Stale() bool {
 	return c.stale || c.tls != nil && c.holds()
 }
 
+// Interrupt makes everything return that waits for the connection or stream, now and from now on.
+func (c *Conn) Interrupt() {
+	if c.H2 != nil {
+		c.H2.Interrupt(true, true)
+		return
+	}
+	_ = c.TCP.SetDeadline(time.Unix(1, 0))
+}
+
+// Break ends a request in the middle, so that the endpoint cannot take what it has for all of it.
+func (c *Conn) Break() {
+	if c.H2 != nil {
+		c.H2.Reset(http2.Cancel)
+		return
+	}
+	c.Interrupt()
+	_ = c.TCP.CloseWrite()
+}
+
+// Silent is told of a request that was not answered in time. Where nothing at all came on its connection meanwhile, that
+// takes no further one.
+func (c *Conn) Silent() {
+	if c.H2 != nil && c.H2.Silent() {
+		c.shared.http2.Finish()
+	}
+}
+
+// Secure tells whether it is secured by TLS.
+func (c *Conn) Secure() bool { return c.live.key.Secure }
+
 // Close closes the connection for good. Every connection that Dial or Get returned is either closed or put back, once. It does
-// not wait: who is in the middle of something is not told the end in words of TLS.
+// not wait: who is in the middle of something is not told the end in words of TLS. A stream is closed, and resets what is not
+// done; its connection stays.
 func (c *Conn) Close() {
+	if c.H2 != nil {
+		c.H2.Close()
+		if c.shared.own {
+			c.shared.http2.Finish()
+		}
+		return
+	}
 	c.TCP.Close()
 	c.live.pool.leave(c.gate)
 }
@@ -73,7 +117,7 @@ func (e *Endpoint) GetFor(name string) *Conn { return e.live.pool.get(e.live.poo
 // Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
 // gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
-	if c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
+	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
 		c.closeIdle()
 	}
 }

@@ -27,7 +27,11 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck, overTLS bool) err
 	defer stop()
 	switch h.Kind {
 	case model.HealthHTTP:
-		err = l.probeHTTP(c, h)
+		if l.key.Protocol.Shared() {
+			err = l.probeHTTP2(ctx, c, h)
+		} else {
+			err = l.probeHTTP(c, h)
+		}
 	case model.HealthGRPC:
 		err = l.probeGRPC(c, h)
 	case model.HealthNone, model.HealthTCP:
@@ -88,6 +92,11 @@ func (l *live) probeHTTP(c net.Conn, h model.HealthCheck) error {
 	if err != nil || len(text) != 3 || !strings.HasPrefix(version, "HTTP/1.") {
 		return fmt.Errorf("upstream: the answer to a probe of %s is no HTTP/1.1: %q", l.key.Addr, line)
 	}
+	return expected(h, status, line)
+}
+
+// expected tells whether a status is one that a probe asks for. line is what is said of one that is not.
+func expected(h model.HealthCheck, status int, line string) error {
 	for _, r := range h.Expect {
 		if r.Contains(status) {
 			return nil

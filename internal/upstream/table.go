@@ -24,6 +24,8 @@ type Config struct {
 	IdlePerEndpoint int
 	// IdleTime is how long an idle connection is kept. Default 60 s.
 	IdleTime time.Duration
+	// StreamsPerConn bounds the requests that share one connection (HTTP/2). Default 100; an endpoint may allow less.
+	StreamsPerConn int
 	// MaxWaiters bounds the requests that wait at one time for lists never delivered. Default 1,000.
 	MaxWaiters int
 	// WaitTime is how long one of them waits at most. Default 1 s.
@@ -67,6 +69,7 @@ type Table struct {
 	handles   map[string]*Handle
 	lives     map[EndpointKey]*live
 	byAddr    map[netip.AddrPort][]*live
+	conns     map[*sharedConn]struct{} // that are served
 	histories map[model.UpstreamID]*history
 	gates     map[model.UpstreamID]*gate
 	ejected   map[*live]struct{}
@@ -101,6 +104,7 @@ func NewTable(cfg Config) *Table {
 	}
 	setDefault(&cfg.IdlePerEndpoint, 512)
 	setDefault(&cfg.IdleTime, time.Minute)
+	setDefault(&cfg.StreamsPerConn, 100)
 	setDefault(&cfg.MaxWaiters, 1000)
 	setDefault(&cfg.WaitTime, time.Second)
 	setDefault(&cfg.RetryFirst, time.Second)
@@ -108,7 +112,7 @@ func NewTable(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
-		lives: map[EndpointKey]*live{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
+		lives: map[EndpointKey]*live{}, conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
 		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -124,13 +128,16 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // Close ends every probe, closes every idle connection and waits for the table's goroutines. Connections in use end
-// with their users.
+// with their users, but those that users share end now.
 func (t *Table) Close() {
 	t.mu.Lock()
 	t.closed = true
 	t.cancel()
 	for _, l := range t.lives {
 		l.pool.close()
+	}
+	for c := range t.conns {
+		c.http2.Kill()
 	}
 	t.mu.Unlock()
 	t.owned.Wait()
@@ -258,6 +265,7 @@ func (t *Table) keep() {
 		case <-due.C:
 		case now := <-sweep.C:
 			t.sweep(now)
+			t.checkShared(now)
 			continue
 		}
 		due.Reset(t.expire(time.Now()))

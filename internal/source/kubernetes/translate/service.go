@@ -48,9 +48,20 @@ func (b *builder) service(k Key) {
 		b.out.Upstreams = append(b.out.Upstreams, model.Upstream{
 			ID: upstreamID(k.Namespace, k.Name, p.Port), Origin: o.at(portField(v, p, "")),
 			Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(k.Namespace, k.Name, p.Port)},
-			Selector: model.NewTags(v.Spec.Selector),
+			Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p),
 		})
 	}
+}
+
+// protocolOf is what a port is spoken to in. Its appProtocol has names of Kubernetes' own (h2c is HTTP/2 by prior knowledge in
+// clear text), those of the IANA registry, and grpc, which implementations agree on; what is none of HTTP/2 is spoken to in
+// HTTP/1.1.
+func protocolOf(p corev1.ServicePort) model.HTTPVersion {
+	switch deref(p.AppProtocol) {
+	case "kubernetes.io/h2c", "h2c", "grpc":
+		return model.H2C
+	}
+	return model.HTTP1
 }
 
 // portField is the path of a port in its Service.

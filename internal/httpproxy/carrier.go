@@ -1,0 +1,216 @@
+package httpproxy
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"paifang/internal/http2"
+)
+
+// carrier is an HTTP/2 connection of a client. Each of its streams is a conn with one request.
+type carrier struct {
+	conn  *conn
+	http2 *http2.Conn
+
+	mu      sync.Mutex
+	streams []*conn   // whose requests are served
+	warned  time.Time // when the client was asked to go; zero = it was not
+}
+
+// mayBeHTTP2 tells whether what a client in clear text has begun with can be the preface of HTTP/2 (RFC 9113, 3.3).
+func (c *conn) mayBeHTTP2() bool {
+	if c.n == 0 || c.buf[0] != http2.Preface[0] || c.secure || c.once.Load() || c.port.site.Load().listener.HTTP1Only {
+		return false
+	}
+	n := min(c.n, len(http2.Preface))
+	return string(c.buf[:n]) == http2.Preface[:n]
+}
+
+// beginsHTTP2 tells whether it is. As much as is needed to tell is read.
+func (c *conn) beginsHTTP2() (bool, error) {
+	for deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead); ; {
+		n := min(c.n, len(http2.Preface))
+		switch {
+		case string(c.buf[:n]) != http2.Preface[:n]:
+			return false, nil
+		case n == len(http2.Preface):
+			return true, nil
+		}
+		got, err := c.read(c.buf[c.n:], readingHead, deadline)
+		if c.n += got; got == 0 && err != nil {
+			return false, err
+		}
+	}
+}
+
+// refused is the request of a client whose first bytes came to nothing; nil where err is.
+func (c *conn) refused(err error) *work {
+	if err == nil {
+		return nil
+	}
+	w := c.plane.takeWork(c)
+	w.begin()
+	w.headed(0, err)
+	return w
+}
+
+// serveHTTP2 serves the connection until it ends.
+func (c *conn) serveHTTP2() {
+	t := &c.plane.cfg.Timeouts
+	h := &c.plane.cfg.HTTP2
+	early := bytes.Clone(c.buf[:c.n])
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
+	}
+	c.buf, c.n = nil, 0
+	s := &carrier{conn: c}
+	s.http2 = http2.Server(c.nc, early, http2.Config{
+		Streams: h.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
+		Timeouts: http2.Timeouts{Preface: t.RequestHead, Head: t.RequestHead, Idle: t.Idle, Write: t.Write},
+	}, s.serve)
+	c.carrier.Store(s)
+	if c.cut.Load() { // before there was anything to end
+		s.http2.Kill()
+	}
+	err := s.http2.Run()
+	if f, ok := errors.AsType[http2.Fault](err); ok && f.Code == http2.EnhanceYourCalm {
+		c.port.calmed.Add(1)
+	}
+}
+
+// serve is the handler of a stream.
+func (s *carrier) serve(stream *http2.Stream) {
+	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: &streamConn{Conn: s.conn.nc, stream: stream}}
+	s.add(c)
+	stream.OnGone(c.abandon)
+	w := c.plane.takeWork(c)
+	c.port.counts.stream(w.shard)
+	w.serveStream()
+	if _, all := stream.Arrived(); c.left.Load() || w.broken || !all {
+		c.port.counts.reset(w.shard)
+	}
+	c.plane.giveWork(w)
+	s.remove(c)
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
+	}
+}
+
+func (s *carrier) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.index = len(s.streams)
+	s.streams = append(s.streams, c)
+}
+
+func (s *carrier) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.streams) - 1
+	s.streams[c.index] = s.streams[last]
+	s.streams[c.index].index = c.index
+	s.streams[last] = nil
+	s.streams = s.streams[:last]
+}
+
+// check interrupts whatever of the connection and its streams waits too long.
+func (s *carrier) check(now int64) {
+	cfg := &s.conn.plane.cfg
+	s.http2.Check(time.Now())
+	if idle := cfg.Pressure.Idle(cfg.Timeouts.Idle); idle < cfg.Timeouts.Idle {
+		s.http2.EndIdle(time.Now(), idle)
+	}
+	if !cfg.Pressure.KeepsAlive() {
+		s.conn.goAway()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.streams {
+		c.check(now)
+	}
+}
+
+// goAway asks the client of an HTTP/2 connection to go: first so that streams which cross that on their way are served, and
+// after a while by telling the last one that is. It is called again and again while the port drains.
+func (c *conn) goAway() {
+	s := c.carrier.Load()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch now := time.Now(); {
+	case s.warned.IsZero():
+		s.warned = now
+		s.http2.GoAway()
+	case now.Sub(s.warned) >= nextRequest:
+		s.http2.Finish()
+	}
+}
+
+// abort ends the connection whatever its streams do.
+func (s *carrier) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.streams {
+		c.abort()
+	}
+	s.http2.Kill()
+}
+
+// abandon ends the request of a client that has reset its stream or closed the connection.
+func (c *conn) abandon() {
+	c.left.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if up := c.up.Load(); up != nil {
+		up.Interrupt()
+	}
+}
+
+// streamConn has a stream read and interrupted in the way that connections are. Only the addresses are those of its connection.
+type streamConn struct {
+	net.Conn
+	stream *http2.Stream
+	rest   []byte // of what came of the body last
+}
+
+// Read reads the request body.
+func (s *streamConn) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		var err error
+		if s.rest, err = s.stream.Next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// Write fails: an answer has a head, and leaves through the functions in client.go.
+func (s *streamConn) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Close does nothing: the stream ends with its handler.
+func (s *streamConn) Close() error { return nil }
+
+// SetDeadline interrupts with a deadline in the past, and takes that back with none.
+func (s *streamConn) SetDeadline(t time.Time) error { return s.set(t, true, true) }
+
+// SetReadDeadline is SetDeadline for reading.
+func (s *streamConn) SetReadDeadline(t time.Time) error { return s.set(t, true, false) }
+
+// SetWriteDeadline is SetDeadline for writing.
+func (s *streamConn) SetWriteDeadline(t time.Time) error { return s.set(t, false, true) }
+
+func (s *streamConn) set(t time.Time, read, write bool) error {
+	if t.IsZero() {
+		s.stream.Resume(read, write)
+	} else {
+		s.stream.Interrupt(read, write)
+	}
+	return nil
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"paifang/internal/http1"
+	"paifang/internal/httpproxy"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 )
@@ -306,7 +307,7 @@ func (x *walker) listen() bool {
 	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)
 	x.a.parse(listener.Limits(l.Parsing))
 	if x.a.http.Moved {
-		return x.endStatus("route", fmt.Sprintf("%%2F in the path: the client is sent to %s", x.a.http.Path), "", 307, "")
+		return x.endStatus("route", fmt.Sprintf("%%2F in the path: the client is sent to %s", x.a.http.Path), "", 307, string(httpproxy.CodeEncodedSlash))
 	}
 	if x.a.fault != nil {
 		status, code := 400, ""

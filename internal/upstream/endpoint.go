@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"net/netip"
@@ -16,9 +17,9 @@ import (
 // connection to it is. Lists and upstreams with equal keys share observation, counters and connections.
 type EndpointKey struct {
 	Addr    netip.AddrPort
-	Secure  bool     // TLS is spoken
-	TLS     [32]byte // tells its settings apart
-	Observe string   // settings of health check and ejection, as text
+	Secure  bool              // TLS is spoken
+	TLS     [32]byte          // tells its settings apart
+	Observe [sha256.Size]byte // tells settings of health check and ejection apart
 	Dial    model.Dial
 	// Protocol is what is spoken, probes included.
 	Protocol model.HTTPVersion
@@ -162,9 +163,9 @@ func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
 	return key
 }
 
-// observing is what an upstream has observed, as a text that differs where that does.
-func observing(up *model.Upstream) string {
-	return fmt.Sprintf("%#v %#v", withDefaults(up.Health), withEjectionDefaults(up.Ejection))
+// observing is a digest of what an upstream has observed.
+func observing(up *model.Upstream) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%#v %#v", withDefaults(up.Health), withEjectionDefaults(up.Ejection)))
 }
 
 // decayOf is the time constant of measured latencies in milliseconds, 0 where none are.

@@ -2,9 +2,9 @@ package upstream
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,18 +16,18 @@ import (
 type Handle struct {
 	table  *Table
 	key    string
-	serial uint64 // of all handles of the table; the newest has the highest
-	up     model.Upstream
+	serial uint64          // of all handles of the table; the newest has the highest
+	up     *model.Upstream // of a snapshot: it never changes
 	picker atomic.Pointer[picker]
 	turn   atomic.Uint64 // of first tries
 	again  atomic.Uint64 // of further tries, which must not disturb the order of the first ones
 	ready  chan struct{} // closed when the endpoints are known
 
 	security *security
-	observe  string         // of EndpointKey
-	decay    float64        // of latencies, in milliseconds; 0 = they are not measured
-	affinity model.Affinity // with its defaults
-	tag      string         // in cookies
+	observe  [sha256.Size]byte // of EndpointKey
+	decay    float64           // of latencies, in milliseconds; 0 = they are not measured
+	affinity model.Affinity    // with its defaults
+	tag      string            // in cookies
 	gate     *gate
 	limited  bool // requests pass the gate
 	plain    bool // an endpoint is chosen by turn, and by nothing else
@@ -59,8 +59,8 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 	h := t.handles[key]
 	if h == nil {
 		t.serial++
-		h = &Handle{table: t, key: key, serial: t.serial, up: *up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
-		h.security = newSecurity(&up.TLS, t.cfg.Roots)
+		h = &Handle{table: t, key: key, serial: t.serial, up: up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
+		h.security = t.securityOf(&up.TLS)
 		h.observe, h.decay = observing(up), decayOf(up.Balance)
 		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
 		h.gate = t.gateOf(up.ID)
@@ -83,17 +83,18 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 	return h
 }
 
+// handleKey is a digest of what an upstream means: there is one for each of many thousands, and as text it has a kilobyte.
 func handleKey(up *model.Upstream) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%q %+v %s %#v %#v %#v %#v %#v", up.ID, up.Dial, observing(up), up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
-	fmt.Fprintf(&b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
+	b := sha256.New()
+	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, observing(up), up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
+	fmt.Fprintf(b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
 	for _, id := range up.Endpoints {
-		fmt.Fprintf(&b, " %q/%q", id.Keeper, id.Name)
+		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
 	for _, tag := range up.Select {
-		fmt.Fprintf(&b, " %q=%q", tag.Name, tag.Value)
+		fmt.Fprintf(b, " %q=%q", tag.Name, tag.Value)
 	}
-	return b.String()
+	return string(b.Sum(nil))
 }
 
 // Release gives the handle back. The last release ends the probes of endpoints that nobody else uses and closes

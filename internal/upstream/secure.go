@@ -36,6 +36,14 @@ func securityDigest(t *model.UpstreamTLS) [32]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", t.Name, t.CA, t.SkipVerify, t.Chain, t.Key.Reveal(), t.MinVersion, t.MaxVersion))
 }
 
+// securityOf is the security of an upstream with such settings. Most have none, and share one.
+func (t *Table) securityOf(s *model.UpstreamTLS) *security {
+	if *s == (model.UpstreamTLS{}) {
+		return t.plain
+	}
+	return newSecurity(s, t.cfg.Roots)
+}
+
 // newSecurity never fails: settings that cannot be used fail every dial, so that nothing is sent in another way than was
 // meant.
 func newSecurity(t *model.UpstreamTLS, roots *x509.CertPool) *security {

@@ -59,6 +59,7 @@ type Table struct {
 	owned   sync.WaitGroup // every goroutine that the table started
 	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
 	waiters atomic.Int64
+	plain   *security // of all upstreams that have no TLS settings of their own
 
 	mu        sync.Mutex // everything below, and the fields of list, Handle and live that say so
 	closed    bool
@@ -115,6 +116,7 @@ func NewTable(cfg Config) *Table {
 		lives: map[EndpointKey]*live{}, conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
 		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
+	t.plain = newSecurity(&model.UpstreamTLS{}, cfg.Roots)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)
 	return t
@@ -328,7 +330,7 @@ func (t *Table) sweep(now time.Time) {
 func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
 	l := t.lives[key]
 	if l == nil {
-		l = newLive(t, key, &h.up, h.security)
+		l = newLive(t, key, h.up, h.security)
 		t.lives[key] = l
 		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
 	}

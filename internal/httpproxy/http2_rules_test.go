@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -122,7 +123,7 @@ func TestMisdirectedOverHTTP2(t *testing.T) {
 	var p http.Protocols
 	p.SetHTTP2(true)
 	var dials atomic.Int32
-	tr := &http.Transport{Protocols: &p, DialTLS: func(string, string) (net.Conn, error) {
+	tr := &http.Transport{Protocols: &p, DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 		dials.Add(1)
 		return tls.Dial("tcp", s.addr("tls"), &tls.Config{InsecureSkipVerify: true, ServerName: "open.test", NextProtos: []string{"h2"}})
 	}}

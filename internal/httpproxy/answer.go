@@ -40,7 +40,11 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 		n64, err = w.buffers.WriteTo(up.Stream)
 		n = int(n64)
 	}
-	if c.watch.leave() {
+	late := c.watch.leave()
+	if c.h2 != nil && cap(w.out) > smallBlock {
+		w.out = nil // there may be many streams, and answers may be long in coming
+	}
+	if late {
 		return n, errLate
 	}
 	return n, err

@@ -50,6 +50,11 @@ func (w *work) printRequest() {
 
 // writeRequest writes w.out, and a body that is not in it.
 func (w *work) writeRequest(up *upstream.Conn) (int, error) {
+	defer func() {
+		if w.c.h2 != nil && cap(w.out) > smallBlock {
+			w.out = nil // there may be many streams, and answers may be long in coming
+		}
+	}()
 	if len(w.wire) <= joinBelow {
 		return up.Stream.Write(w.out)
 	}

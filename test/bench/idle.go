@@ -74,11 +74,11 @@ func (b *bench) idleOf(ctx context.Context, c contender, protos []string) (float
 			var err error
 			switch {
 			case protos == nil:
-				one, err = openPlain("tcp", c.plain(), nil)
+				one, err = openPlain(c.plain(), nil)
 			case protos[0] == "h2":
 				one, err = openHTTP2(c.tls(), config)
 			default:
-				one, err = openPlain("tcp", c.tls(), config)
+				one, err = openPlain(c.tls(), config)
 			}
 			if err != nil {
 				return err
@@ -111,8 +111,8 @@ func settled(p *process) int64 {
 	return lowest
 }
 
-func openPlain(network, at string, config *tls.Config) (io.Closer, error) {
-	conn, err := net.DialTimeout(network, at, 5*time.Second)
+func openPlain(at string, config *tls.Config) (io.Closer, error) {
+	conn, err := net.DialTimeout("tcp", at, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}

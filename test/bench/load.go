@@ -19,7 +19,6 @@ type sample struct {
 	requests float64       // answered as they should be
 	seconds  float64       // of the load
 	cpu      time.Duration // of the proxy meanwhile
-	p99      time.Duration // where it is measured
 }
 
 func (s sample) rate() float64 { return s.requests / s.seconds }

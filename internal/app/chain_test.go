@@ -141,7 +141,7 @@ func (c *chain) address() string {
 // ground is what every spread stands on: listeners for HTTP, HTTPS and DNS, a zone, upstreams, certificates.
 func ground(t testing.TB, certificates int) []source.Group {
 	at := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
-	base := source.Group{Key: "base", Objects: model.Objects{
+	base := source.Group{Key: "base", Objects: &model.Objects{
 		Listeners: []model.Listener{
 			{ID: "http", Class: "web", Protocol: model.HTTP, Bind: at},
 			{ID: "https", Class: "web", Protocol: model.HTTPS, Bind: at},
@@ -159,7 +159,7 @@ func ground(t testing.TB, certificates int) []source.Group {
 	out := []source.Group{base}
 	chainPEM, keyPEM := pair(t)
 	for i := range certificates {
-		out = append(out, source.Group{Key: fmt.Sprint("tls/", i), Objects: model.Objects{Certificates: []model.Certificate{{
+		out = append(out, source.Group{Key: fmt.Sprint("tls/", i), Objects: &model.Objects{Certificates: []model.Certificate{{
 			ID: model.CertificateID(fmt.Sprint("tls-", i)), Attach: []model.Class{"web"}, Hosts: []model.Host{hostAt(i)}, Chain: chainPEM, Key: model.NewSecret(keyPEM)}}}})
 	}
 	return out
@@ -220,7 +220,7 @@ func spreads() []spread {
 func (s spread) route(i int, action model.Action) source.Group {
 	host, match, _ := s.at(i)
 	id := fmt.Sprintf("ingress/%s/%d", s.name, i)
-	return source.Group{Key: id, Objects: model.Objects{Routes: []model.Route{{
+	return source.Group{Key: id, Objects: &model.Objects{Routes: []model.Route{{
 		ID: model.RouteID(id), Origin: model.Origin{Source: "script", Kind: "Ingress", Name: id}, Attach: []model.Class{"web"}, Hosts: []model.Host{host},
 		Match: match, Action: action,
 	}}}}

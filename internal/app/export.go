@@ -70,10 +70,10 @@ func drain(inner <-chan source.Update, ended <-chan error, err error) error {
 func (e *exported) write(u source.Update) error {
 	for _, g := range u.Groups {
 		e.named[g.Key] = true
-		if len(g.Objects.Endpoints) == 0 {
+		if len(g.Endpoints()) == 0 {
 			delete(e.sets, g.Key)
 		} else {
-			e.sets[g.Key] = g.Objects.Endpoints
+			e.sets[g.Key] = g.Endpoints()
 		}
 	}
 	if u.Full {

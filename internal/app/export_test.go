@@ -55,11 +55,11 @@ func TestExportedAddresses(t *testing.T) {
 		return model.EndpointsID{Keeper: model.KeeperKubernetes, Name: name}
 	}
 	group := func(name string, all ...string) source.Group {
-		g := source.Group{Key: name}
+		g := source.Group{Key: name, Objects: &model.Objects{}}
 		for _, a := range all {
 			set := model.EndpointSet{List: id(name), Origin: model.Origin{Source: "pods", Kind: "pods", Name: name}}
-			if len(g.Objects.Endpoints) > 0 {
-				set = g.Objects.Endpoints[0]
+			if len(g.Endpoints()) > 0 {
+				set = g.Endpoints()[0]
 			}
 			set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: netip.MustParseAddrPort(a), Name: "order-a", Node: "node-1"})
 			g.Objects.Endpoints = []model.EndpointSet{set}
@@ -74,7 +74,7 @@ func TestExportedAddresses(t *testing.T) {
 		}
 		out := map[model.EndpointsID][]model.Endpoint{}
 		for _, g := range groups {
-			for _, set := range g.Objects.Endpoints {
+			for _, set := range g.Endpoints() {
 				out[set.List] = append(out[set.List], set.Endpoints...)
 			}
 		}

@@ -52,12 +52,11 @@ func Offline(_ context.Context, cfg Config) (Compiled, error) {
 	lists := map[model.EndpointsID]bool{}
 	for name, groups := range all {
 		for _, g := range groups {
-			for _, s := range g.Objects.Endpoints {
+			for _, s := range g.Endpoints() {
 				lists[s.List] = true
 			}
-			g.Objects.Endpoints = nil
-			if g.Objects.HasRules() {
-				e.Set(name+"/"+g.Key, &g.Objects)
+			if rules := g.Rules(); rules != nil {
+				e.Set(name+"/"+g.Key, rules)
 			}
 		}
 	}

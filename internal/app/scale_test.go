@@ -104,7 +104,7 @@ func endpointChanges(t testing.TB, n, runs int) []time.Duration {
 		return model.EndpointsID{Keeper: "static", Name: fmt.Sprint("service-", i)}
 	}
 	endpoints := func(i int, port uint16) source.Group {
-		return source.Group{Key: "endpoints/" + list(i).Name, Objects: model.Objects{Endpoints: []model.EndpointSet{{List: list(i),
+		return source.Group{Key: "endpoints/" + list(i).Name, Objects: &model.Objects{Endpoints: []model.EndpointSet{{List: list(i),
 			Endpoints: []model.Endpoint{{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(10 + i>>16), byte(i >> 8), byte(i)}), port)}}}}}}
 	}
 	groups := ground(t, 0)
@@ -112,7 +112,7 @@ func endpointChanges(t testing.TB, n, runs int) []time.Duration {
 	for i := range n {
 		up := model.Upstream{ID: model.UpstreamID(list(i).Name), Endpoints: []model.EndpointsID{list(i)}}
 		ups[i] = up
-		groups = append(groups, endpoints(i, 1), source.Group{Key: "service/" + list(i).Name, Objects: model.Objects{Upstreams: []model.Upstream{up}}},
+		groups = append(groups, endpoints(i, 1), source.Group{Key: "service/" + list(i).Name, Objects: &model.Objects{Upstreams: []model.Upstream{up}}},
 			spreads()[0].route(i, model.Forward{Targets: []model.Target{{Upstream: up.ID}}}))
 	}
 	c := newChain(t, groups)

@@ -65,7 +65,7 @@ func (s *static) groups() []source.Group {
 	defer s.mu.Unlock()
 	var out []source.Group
 	for _, p := range s.pieces {
-		out = append(out, source.Group{Key: "lasting/" + p.name, Objects: p.lasting})
+		out = append(out, source.Group{Key: "lasting/" + p.name, Objects: &p.lasting})
 		objects := p.objects
 		if s.stopped[p.name] {
 			objects.Listeners = slices.Clone(objects.Listeners)
@@ -73,7 +73,7 @@ func (s *static) groups() []source.Group {
 				objects.Listeners[i].Stopped = true
 			}
 		}
-		out = append(out, source.Group{Key: "piece/" + p.name, Objects: objects})
+		out = append(out, source.Group{Key: "piece/" + p.name, Objects: &objects})
 	}
 	return out
 }

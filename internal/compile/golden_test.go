@@ -106,7 +106,7 @@ func read(t *testing.T, dir string) compile.Input {
 	e := shard.Map[*model.Objects]{}.Edit()
 	for name, groups := range map[string][]source.Group{"manifest": manifests, "springgw": routes} {
 		for _, g := range groups {
-			e.Set(name+"/"+g.Key, &g.Objects)
+			e.Set(name+"/"+g.Key, g.Objects)
 		}
 	}
 	return compile.Input{Groups: e.Map(), Lists: compile.Lists(

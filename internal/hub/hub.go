@@ -317,15 +317,17 @@ func (h *Hub) apply(p *part, u source.Update) {
 // replace puts a group in the place of the one with its key: addresses first, then rules.
 func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 	old, had := p.groups[g.Key]
-	if !had && g.Objects.Empty() {
+	sets, rules := g.Endpoints(), g.Rules()
+	empty := len(sets) == 0 && rules == nil
+	if !had && empty {
 		return
 	}
 	name := p.Source.Name()
-	if len(old.sets) > 0 || len(g.Objects.Endpoints) > 0 {
-		h.cfg.Endpoints.SetContribution(name, g.Key, g.Objects.Endpoints, doubt)
+	if len(old.sets) > 0 || len(sets) > 0 {
+		h.cfg.Endpoints.SetContribution(name, g.Key, sets, doubt)
 		p.unsaved = true
 	}
-	now := groupState{sets: g.Objects.Endpoints, rules: g.Objects.HasRules()}
+	now := groupState{sets: sets, rules: rules != nil}
 	h.offer(old.sets, now.sets)
 	if old.rules || now.rules {
 		if h.edit == nil {
@@ -333,15 +335,13 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 		}
 		key := name + "/" + g.Key
 		if now.rules {
-			rules := g.Objects
-			rules.Endpoints = nil
-			h.edit.Set(key, &rules)
+			h.edit.Set(key, rules)
 		} else {
 			h.edit.Delete(key)
 		}
 		h.changed = true
 	}
-	if g.Objects.Empty() {
+	if empty {
 		delete(p.groups, g.Key)
 	} else {
 		p.groups[g.Key] = now
@@ -397,7 +397,7 @@ func (h *Hub) save(last bool) {
 		job := saveJob{source: p.Source.Name()}
 		for key, g := range p.groups {
 			if len(g.sets) > 0 {
-				job.groups = append(job.groups, source.Group{Key: key, Objects: model.Objects{Endpoints: g.sets}})
+				job.groups = append(job.groups, source.Group{Key: key, Objects: &model.Objects{Endpoints: g.sets}})
 			}
 		}
 		if last {

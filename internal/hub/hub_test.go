@@ -136,7 +136,7 @@ func (r *recorder) routes() []string {
 }
 
 func rule(key string, paths ...string) source.Group {
-	g := source.Group{Key: key}
+	g := source.Group{Key: key, Objects: &model.Objects{}}
 	for _, p := range paths {
 		g.Objects.Routes = append(g.Objects.Routes, model.Route{
 			ID: model.RouteID(key + p), Attach: []model.Class{"ingress"},
@@ -151,7 +151,7 @@ func list(key string, addrs ...string) source.Group {
 	for _, a := range addrs {
 		set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: netip.MustParseAddrPort(a)})
 	}
-	return source.Group{Key: key, Objects: model.Objects{Endpoints: []model.EndpointSet{set}}}
+	return source.Group{Key: key, Objects: &model.Objects{Endpoints: []model.EndpointSet{set}}}
 }
 
 func TestNothingBeforeEveryRequiredSourceIsSynced(t *testing.T) {

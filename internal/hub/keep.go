@@ -29,7 +29,7 @@ func (d Directory) file(source string) string {
 func (d Directory) Save(source string, groups []source.Group) error {
 	saved := make([]savedGroup, 0, len(groups))
 	for _, g := range groups {
-		saved = append(saved, savedGroup{g.Key, g.Objects.Endpoints})
+		saved = append(saved, savedGroup{g.Key, g.Endpoints()})
 	}
 	text, err := json.Marshal(saved)
 	if err != nil {
@@ -63,7 +63,7 @@ func (d Directory) Load(name string) ([]source.Group, error) {
 	}
 	var out []source.Group
 	for _, g := range saved {
-		out = append(out, source.Group{Key: g.Key, Objects: model.Objects{Endpoints: g.Endpoints}})
+		out = append(out, source.Group{Key: g.Key, Objects: &model.Objects{Endpoints: g.Endpoints}})
 	}
 	return out, nil
 }

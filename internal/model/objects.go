@@ -16,9 +16,9 @@ type Objects struct {
 	Diagnostics  []Diagnostic // what the source itself found wrong
 }
 
-// Empty tells whether there is nothing in it.
+// Empty tells whether there is nothing in it, or it is nil.
 func (o *Objects) Empty() bool {
-	return !o.HasRules() && len(o.Endpoints) == 0
+	return o == nil || !o.HasRules() && len(o.Endpoints) == 0
 }
 
 // HasRules tells whether there is anything in it that compile reads.

@@ -92,7 +92,7 @@ func (f *feed) next(full bool) (*source.Update, []chan struct{}) {
 	for _, id := range slices.SortedFunc(maps.Keys(ids), model.EndpointsID.Compare) {
 		g := source.Group{Key: id.String()}
 		if s, ok := f.sets[id]; ok {
-			g.Objects.Endpoints = []model.EndpointSet{s}
+			g.Objects = &model.Objects{Endpoints: []model.EndpointSet{s}}
 		}
 		u.Groups = append(u.Groups, g)
 	}

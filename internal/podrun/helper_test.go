@@ -169,7 +169,7 @@ func (b *bench) take(u source.Update) {
 		b.fulls++
 	}
 	for _, g := range u.Groups {
-		if len(g.Objects.Endpoints) == 0 {
+		if len(g.Endpoints()) == 0 {
 			delete(b.sets, g.Key)
 			continue
 		}

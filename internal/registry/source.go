@@ -103,6 +103,6 @@ func Group(name, keeper string, v *View) source.Group {
 		}
 		set.Endpoints = append(set.Endpoints, in.Endpoint())
 	}
-	g.Objects.Endpoints = []model.EndpointSet{set}
+	g.Objects = &model.Objects{Endpoints: []model.EndpointSet{set}}
 	return g
 }

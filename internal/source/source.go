@@ -13,8 +13,30 @@ import (
 // Group is the unit of replacement. A group replaces the previous group with the same key whole; a group without
 // objects deletes it.
 type Group struct {
-	Key     string // unique within the source: "ingress/shop.test", "service/public/DEFAULT_GROUP/order"
-	Objects model.Objects
+	Key string // unique within the source: "ingress/shop.test", "service/public/DEFAULT_GROUP/order"
+	// Objects is kept by who receives it, and shared with the source: neither changes it any more. nil: there are none.
+	Objects *model.Objects
+}
+
+// Endpoints are the addresses in the group.
+func (g Group) Endpoints() []model.EndpointSet {
+	if g.Objects == nil {
+		return nil
+	}
+	return g.Objects.Endpoints
+}
+
+// Rules are the objects of the group that pass through compile; nil: there are none.
+func (g Group) Rules() *model.Objects {
+	switch {
+	case g.Objects == nil || !g.Objects.HasRules():
+		return nil
+	case len(g.Objects.Endpoints) == 0:
+		return g.Objects
+	}
+	rules := *g.Objects
+	rules.Endpoints = nil
+	return &rules
 }
 
 // Update is what a source has to say at one moment. The Hub applies its endpoints before its rules.

@@ -284,11 +284,14 @@ func (h *Handle) rebuild() {
 	h.uses = uses
 	h.gate.tidy(uses)
 	now := time.Now()
-	p := h.newPicker(members, h.picker.Load(), now)
+	p := t.nobody(known && !unknown)
+	if len(members) > 0 {
+		p = h.newPicker(members, h.picker.Load(), now)
+		p.known = known
+	}
 	if p.warming {
 		t.warm(h, now)
 	}
-	p.known = known && (!unknown || len(members) > 0)
 	h.picker.Store(p)
 	if p.known && !h.known {
 		h.known = true

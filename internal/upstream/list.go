@@ -28,8 +28,7 @@ type doubted struct {
 
 func newList(id model.EndpointsID) *list {
 	return &list{
-		id: id, contributions: map[contributor][]model.EndpointSet{}, doubted: map[netip.AddrPort]doubted{},
-		users: map[*Handle]struct{}{}, joined: map[netip.AddrPort]time.Time{},
+		id: id, contributions: map[contributor][]model.EndpointSet{}, users: map[*Handle]struct{}{},
 	}
 }
 
@@ -54,6 +53,9 @@ func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.
 		for _, e := range s.Endpoints {
 			old, was := had[e.Addr]
 			if _, is := l.joined[e.Addr]; later && !was && !is && !l.has(e.Addr) {
+				if l.joined == nil {
+					l.joined = map[netip.AddrPort]time.Time{}
+				}
 				l.joined[e.Addr] = now
 			}
 			if e.State == model.Ready && !(was && sameEndpoint(old, e)) {
@@ -74,6 +76,9 @@ func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.
 		// drops its doubt.
 		if e.State <= model.LastResort {
 			e.State = model.LastResort
+			if l.doubted == nil {
+				l.doubted = map[netip.AddrPort]doubted{}
+			}
 			l.doubted[addr] = doubted{e, now.Add(doubt)}
 		}
 	}

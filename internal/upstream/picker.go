@@ -19,6 +19,14 @@ type picker struct {
 	warming bool  // an endpoint is in its slow start: the picker must be made anew soon
 }
 
+// nobody is the picker of every upstream without endpoints, of which there may be thousands.
+func (t *Table) nobody(known bool) *picker {
+	if known {
+		return &t.empty
+	}
+	return &t.unknown
+}
+
 // newPicker makes a picker of the handle's members. old, which may be nil, is used for sharing only.
 func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *picker {
 	if old == nil {

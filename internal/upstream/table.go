@@ -60,6 +60,8 @@ type Table struct {
 	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
 	waiters atomic.Int64
 	plain   *security // of all upstreams that have no TLS settings of their own
+	// The pickers of upstreams without endpoints: those whose lists are known, and others.
+	empty, unknown picker
 
 	mu        sync.Mutex // everything below, and the fields of list, Handle and live that say so
 	closed    bool
@@ -116,6 +118,7 @@ func NewTable(cfg Config) *Table {
 		lives: map[EndpointKey]*live{}, conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
 		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
+	t.empty.known = true
 	t.plain = newSecurity(&model.UpstreamTLS{}, cfg.Roots)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)

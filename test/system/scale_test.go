@@ -19,8 +19,8 @@ import (
 
 // What a process may keep in memory, in MiB, with 5,000 routes to as many services, and with an address for each as well.
 const (
-	maxResident          = 115 // 105 were measured; the bar is 100 (docs/scale.md)
-	maxResidentAddresses = 140 // 130 were
+	maxResident          = 100
+	maxResidentAddresses = 130
 )
 
 // TestManyManifests has `paifang serve` read 5,000 Ingresses and as many Services from files, looks at its memory, and

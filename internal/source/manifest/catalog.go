@@ -250,7 +250,7 @@ const directories = ""
 
 // fileGroup holds what is to be said about a file's documents.
 func fileGroup(path string, d []model.Diagnostic) source.Group {
-	return source.Group{Key: "file/" + path, Objects: model.Objects{Diagnostics: d}}
+	return source.Group{Key: "file/" + path, Objects: &model.Objects{Diagnostics: d}}
 }
 
 func (c *catalog) diagnostics(path string) []model.Diagnostic {

@@ -49,7 +49,7 @@ func load(t testing.TB, paths ...string) (map[string]model.Objects, []string) {
 func byKey(groups []source.Group) map[string]model.Objects {
 	m := map[string]model.Objects{}
 	for _, g := range groups {
-		m[g.Key] = g.Objects
+		m[g.Key] = *g.Objects
 	}
 	return m
 }

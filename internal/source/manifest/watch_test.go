@@ -73,7 +73,7 @@ func (h *hub) apply(u source.Update) {
 			h.gone = append(h.gone, g.Key)
 			continue
 		}
-		h.groups[g.Key] = g.Objects
+		h.groups[g.Key] = *g.Objects
 	}
 }
 

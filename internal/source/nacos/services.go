@@ -216,6 +216,9 @@ func (x *session) take() (doubtful, certain []source.Group) {
 			continue
 		}
 		g := registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, k.view)
+		if g.Objects == nil {
+			g.Objects = &model.Objects{}
+		}
 		g.Objects.Diagnostics = k.wrong
 		if k.sent {
 			certain = append(certain, g)

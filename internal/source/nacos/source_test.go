@@ -117,10 +117,10 @@ func text(u source.Update) string {
 	var b strings.Builder
 	for _, g := range u.Groups {
 		fmt.Fprintf(&b, "%s:", strings.TrimPrefix(g.Key, "service/"))
-		if len(g.Objects.Endpoints) == 0 {
+		if len(g.Endpoints()) == 0 {
 			b.WriteString(" deleted")
 		}
-		for _, set := range g.Objects.Endpoints {
+		for _, set := range g.Endpoints() {
 			for _, e := range set.Endpoints {
 				fmt.Fprintf(&b, " %s %s", e.Addr, e.State)
 			}

@@ -34,7 +34,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, files: map[string]*routeFile{}, sent: map[string]model.Objects{}, resolved: map[string]known{}}
+	r := &run{c: s.c, out: out, files: map[string]*routeFile{}, sent: map[string]*model.Objects{}, resolved: map[string]known{}}
 	err := r.loop(ctx, changes, watched)
 	cancel()
 	if r.asking != nil {
@@ -50,7 +50,7 @@ type run struct {
 	c        Config
 	out      chan<- source.Update
 	files    map[string]*routeFile
-	sent     map[string]model.Objects
+	sent     map[string]*model.Objects
 	full     bool
 	fault    error // that directories cannot be listed
 	resolved map[string]known
@@ -134,7 +134,7 @@ func (r *run) send(ctx context.Context) error {
 	now := translate(r.c, r.sorted(), r.resolved)
 	r.hosts = now.hosts
 	if r.fault != nil {
-		now.groups = append(now.groups, source.Group{Key: "directories", Objects: model.Objects{Diagnostics: []model.Diagnostic{{
+		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{
 			Origin: model.Origin{Source: r.c.Name}, Severity: model.Error, Code: model.CodeSourceFailed, Message: r.fault.Error() + "; what was read before stays"}}}})
 	}
 	u := source.Update{Full: !r.full}

@@ -59,7 +59,7 @@ func (h *hub) apply(u source.Update) {
 		if g.Objects.Empty() {
 			delete(h.groups, g.Key)
 		} else {
-			h.groups[g.Key] = g.Objects
+			h.groups[g.Key] = *g.Objects
 		}
 	}
 	h.seen = append(h.seen, keys)

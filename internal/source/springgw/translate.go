@@ -65,7 +65,7 @@ func translate(c Config, files []*routeFile, resolved map[string]known) result {
 	}
 	out := result{hosts: t.hosts}
 	for _, key := range slices.Sorted(maps.Keys(t.groups)) {
-		out.groups = append(out.groups, source.Group{Key: key, Objects: *t.groups[key]})
+		out.groups = append(out.groups, source.Group{Key: key, Objects: t.groups[key]})
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"paifang/internal/document"
+	"paifang/internal/model"
 	"paifang/internal/source"
 )
 
@@ -101,7 +102,10 @@ func printGroups(t testing.TB, groups []source.Group) string {
 	var out bytes.Buffer
 	for _, g := range groups {
 		fmt.Fprintf(&out, "======== %s\n", g.Key)
-		text, err := document.PrintWithOrigins(g.Objects)
+		if g.Objects == nil {
+			g.Objects = &model.Objects{}
+		}
+		text, err := document.PrintWithOrigins(*g.Objects)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -174,15 +174,11 @@ func (s *Store) Changed() []source.Group {
 	for _, key := range slices.Sorted(maps.Keys(s.dirty)) {
 		before := s.groups[key].sent
 		now, exists := s.build(key)
-		sent := &now
-		switch {
-		case now.Empty() && before == nil, before != nil && reflect.DeepEqual(*before, now):
+		if reflect.DeepEqual(before, now) {
 			continue
-		case now.Empty():
-			sent = nil
 		}
 		if exists {
-			s.groups[key] = group{s.groups[key].facts, sent}
+			s.groups[key] = group{s.groups[key].facts, now}
 		}
 		out = append(out, source.Group{Key: key, Objects: now})
 	}
@@ -196,14 +192,14 @@ func (s *Store) All() []source.Group {
 	out := make([]source.Group, 0, len(s.groups))
 	for _, key := range slices.Sorted(maps.Keys(s.groups)) {
 		if sent := s.groups[key].sent; sent != nil {
-			out = append(out, source.Group{Key: key, Objects: *sent})
+			out = append(out, source.Group{Key: key, Objects: sent})
 		}
 	}
 	return out
 }
 
-// build makes a group and remembers what it was made from, unless what it is for does not exist.
-func (s *Store) build(key string) (o model.Objects, exists bool) {
+// build makes a group, nil where there is nothing in it, and remembers what it was made from, unless what it is for does not exist.
+func (s *Store) build(key string) (o *model.Objects, exists bool) {
 	before, had := s.groups[key]
 	for _, f := range before.facts {
 		take(s.readers, f, key)
@@ -214,7 +210,7 @@ func (s *Store) build(key string) (o model.Objects, exists bool) {
 		if had {
 			delete(s.groups, key)
 		}
-		return model.Objects{}, false
+		return nil, false
 	}
 	facts := slices.AppendSeq(make([]string, 0, len(b.facts)), maps.Keys(b.facts))
 	for _, f := range facts {
@@ -222,5 +218,9 @@ func (s *Store) build(key string) (o model.Objects, exists bool) {
 	}
 	s.groups[key] = group{facts, before.sent}
 	slices.SortFunc(b.out.Diagnostics, model.CompareDiagnostics)
-	return b.out, true
+	if b.out.Empty() {
+		return nil, true
+	}
+	out := b.out // not the builder, which would stay with it
+	return &out, true
 }

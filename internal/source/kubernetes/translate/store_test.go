@@ -85,10 +85,10 @@ func TestAnyOrderOfEventsEndsTheSame(t *testing.T) {
 					delete(heard, g.Key)
 					continue
 				}
-				if reflect.DeepEqual(heard[g.Key], g.Objects) {
+				if reflect.DeepEqual(heard[g.Key], *g.Objects) {
 					t.Fatalf("%s is said again without a change", g.Key)
 				}
-				heard[g.Key] = g.Objects
+				heard[g.Key] = *g.Objects
 			}
 		}
 		for range rapid.IntRange(1, 120).Draw(t, "steps") {
@@ -116,7 +116,7 @@ func TestAnyOrderOfEventsEndsTheSame(t *testing.T) {
 		}
 		want := map[string]model.Objects{}
 		for _, g := range fresh.All() {
-			want[g.Key] = g.Objects
+			want[g.Key] = *g.Objects
 		}
 		if !reflect.DeepEqual(heard, want) {
 			for k := range want {
@@ -302,7 +302,7 @@ spec:
 			}
 			got := map[string]model.Objects{}
 			for _, g := range s.All() {
-				got[g.Key] = g.Objects
+				got[g.Key] = *g.Objects
 			}
 			tls, ours := got["tls/default/shop-tls"], got["own/Certificate/c"]
 			if says := tls.Diagnostics; len(says) == 0 || says[0].Message != `"SHOP.test" is not a host: a host is a name in lower case without port: letters, digits, - and .` {
@@ -395,7 +395,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		for _, g := range s.All() {
-			if _, err := document.Print(g.Objects); err != nil {
+			if _, err := document.Print(*g.Objects); err != nil {
 				t.Error(err)
 			}
 			for _, r := range g.Objects.Routes {

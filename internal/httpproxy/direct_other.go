@@ -8,5 +8,3 @@ type direct struct{ on, inside bool }
 func (c *conn) begin() {}
 
 func (c *conn) turns() (*work, bool) { return nil, true }
-
-func (c *conn) endEnded() {}

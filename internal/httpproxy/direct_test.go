@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// An end that comes together with a request causes no event of its own, and is seen all the same: well before the time of
-// idle connections is over.
+// An end that comes together with a request causes no event of its own, and is seen all the same, at once.
 func TestEndThatComesWithARequest(t *testing.T) {
 	s, _ := simple(t, saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), nil)
+	began := time.Now()
 	for range 20 {
 		c, err := net.Dial("tcp", s.addr("front"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // of 75 s
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // idle ones end after 75 s
 		if _, err := io.WriteString(c, get("/")); err != nil {
 			t.Fatal(err)
 		}
@@ -32,6 +32,29 @@ func TestEndThatComesWithARequest(t *testing.T) {
 		}
 		if b, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(b), "\r\n\r\nok") || strings.Count(string(b), "HTTP/1.1") != 1 {
 			t.Fatalf("%q, %v", b, err)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("20 ends were seen after %v", took)
+	}
+}
+
+// A request with a body is served outside the call that waits. What has come meanwhile is answered, though no event tells
+// of it once the next call has begun.
+func TestRequestsBehindABody(t *testing.T) {
+	asked, answer := make(chan bool), make(chan bool)
+	s, _ := simple(t, func(c net.Conn, r *bufio.Reader) {
+		asked <- true
+		<-answer
+		echo(c, r)
+	}, nil)
+	c := s.dial().send(post("/body", "hi", "Content-Length: 2") + get("/01"))
+	<-asked
+	c.send(get("/02"))
+	close(answer)
+	for i, want := range []string{"POST /body HTTP/1.1", "GET /01 HTTP/1.1", "GET /02 HTTP/1.1"} {
+		if r := c.receive("GET"); !strings.Contains(r.body, want) {
+			t.Fatalf("answer %d: %+v", i, r)
 		}
 	}
 }

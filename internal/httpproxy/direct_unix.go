@@ -6,12 +6,12 @@ import (
 	"errors"
 	"io"
 	"os"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"paifang/internal/http1"
+	"paifang/internal/socket"
 )
 
 // direct is how a connection in clear text waits for requests and serves those without a body: inside one call of
@@ -22,17 +22,16 @@ import (
 // from call to call it would forget it. What has to read more of the client (a body, a tunnel, TLS) cannot do so in
 // there, where the connection's read side is held, and is served after the call.
 //
-// An end that comes together with a request causes no event of its own: the sweeper looks once at a connection that
-// became idle.
+// An end that comes together with a request causes no event of its own: each read tells whether something waits behind it.
 type direct struct {
 	on     bool
 	raw    syscall.RawConn
 	turn   func(fd uintptr) bool
 	work   *work // to be served outside, or waiting for the rest of its head
 	headBy int64 // when a head that is being read is late
-	full   bool  // the last read filled its buffer: more may have come than it took
 	inside bool  // a request is served inside the call: nothing can be read of the client
-	looked atomic.Bool
+	reader socket.Reader
+	more   bool // something waits behind what was read last: bytes, or the end
 }
 
 // begin makes the connection direct, where it can be.
@@ -42,13 +41,14 @@ func (c *conn) begin() {
 		return
 	}
 	d := &c.direct
-	d.on, d.raw, d.turn = true, raw, c.turn
+	d.on, d.raw, d.turn = raw.Control(d.reader.Begin) == nil, raw, c.turn
 }
 
 // turns serves requests until one needs more than its head: that is returned, its head parsed or refused. again asks the
 // caller to read by itself, after an interruption that came too late; without it, nil is the end of the connection.
 func (c *conn) turns() (_ *work, again bool) {
 	d := &c.direct
+	d.more = true // of what came before the call no event tells
 	err := d.raw.Read(d.turn)
 	w := d.work
 	d.work = nil
@@ -82,7 +82,7 @@ func (c *conn) turn(fd uintptr) bool {
 	}
 	for {
 		if c.n == 0 || d.work != nil {
-			if more, wait := c.receive(int(fd)); !more {
+			if more, wait := c.receive(fd); !more {
 				return !wait
 			}
 		}
@@ -119,8 +119,7 @@ func (c *conn) turn(fd uintptr) bool {
 			return true
 		}
 		c.once.Store(true)
-		d.looked.Store(false)
-		if c.n == 0 && !d.full { // whatever comes from now on, or came meanwhile, is an event
+		if c.n == 0 && !d.more { // whatever comes from now on, or came meanwhile, is an event
 			c.idle()
 			return false
 		}
@@ -135,32 +134,28 @@ func (c *conn) idle() {
 }
 
 // receive reads what has come of a head. Where nothing has, it begins to wait.
-func (c *conn) receive(fd int) (more, wait bool) {
+func (c *conn) receive(fd uintptr) (more, wait bool) {
 	d := &c.direct
 	if c.buf == nil {
 		c.buf = c.plane.blocks.takeSmall()
 	}
-	for {
-		n, err := unix.Read(fd, c.buf[c.n:])
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN && d.work != nil:
-			c.watch.enter(readingHead, d.headBy)
-			return false, true
-		case err == unix.EAGAIN:
-			c.idle()
-			return false, true
-		case n <= 0:
-			if d.work != nil {
-				d.work.headed(0, orEOF(err))
-			}
-			return false, false
+	n, more, err := d.reader.Read(fd, c.buf[c.n:])
+	switch {
+	case err == unix.EAGAIN && d.work != nil:
+		c.watch.enter(readingHead, d.headBy)
+		return false, true
+	case err == unix.EAGAIN:
+		c.idle()
+		return false, true
+	case n <= 0:
+		if d.work != nil {
+			d.work.headed(0, orEOF(err))
 		}
-		d.full = n == len(c.buf)-c.n
-		c.n += n
-		return true, false
+		return false, false
 	}
+	d.more = more
+	c.n += n
+	return true, false
 }
 
 func orEOF(err error) error {
@@ -168,18 +163,4 @@ func orEOF(err error) error {
 		return io.EOF
 	}
 	return err
-}
-
-// endEnded ends an idle connection whose client has closed, if it has done so before the connection became idle: such
-// an end causes no event. The sweeper calls it.
-func (c *conn) endEnded() {
-	d := &c.direct
-	if !d.on || c.watch.phase() != idling || d.looked.Swap(true) || !hasLeft(c.tcp) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.watch.interrupt(idling) {
-		c.kick(idling)
-	}
 }

@@ -84,7 +84,6 @@ func (p *Plane) sweep() {
 				if peek {
 					c.endRetired(now)
 					c.endLeft()
-					c.endEnded()
 				}
 			})
 		}

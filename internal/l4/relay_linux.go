@@ -1,32 +1,25 @@
 package l4
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"paifang/internal/socket"
 )
 
-// relaySide is what a read says besides the bytes: how many more wait (TCP_INQ, tcp(7)). It saves the read that finds
-// nothing, and tells of an end that came together with the last bytes, for which no further event will come.
+// relaySide is a reader of the side that bytes come from, and how the last write went.
 type relaySide struct {
-	told    [unix.SizeofCmsghdr + 8]byte
-	message unix.Msghdr
-	vector  unix.Iovec
-	chatty  bool // the system tells
+	reader  socket.Reader
 	written int
 	failed  error
 }
 
-func (s *stream) begin() {
+func (s *stream) begin() error {
 	s.read, s.write = s.readable, s.writeSome
-	err := s.out.Control(func(fd uintptr) {
-		s.side.chatty = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_INQ, 1) == nil
-	})
-	s.side.chatty = s.side.chatty && err == nil
+	return s.out.Control(s.side.reader.Begin)
 }
 
 // relay passes messages on as they come, two system calls each, until one could not be written whole, a read filled the
@@ -46,18 +39,14 @@ func (s *stream) relay() error {
 func (s *stream) readable(fd uintptr) bool {
 	for {
 		s.buffer = s.session.service.plane.buffers.Get().(*[bufferSize]byte)
-		n, more, err := s.receive(int(fd))
-		if n <= 0 || err != nil {
+		n, more, err := s.side.reader.Read(fd, s.buffer[:])
+		if n <= 0 {
 			s.release()
-			switch {
-			case errors.Is(err, unix.EINTR):
-				continue
-			case errors.Is(err, unix.EAGAIN):
+			if errors.Is(err, unix.EAGAIN) {
 				return false
-			case err == nil:
+			}
+			if s.err = err; err == nil {
 				s.err = io.EOF
-			default:
-				s.err = os.NewSyscallError("recvmsg", err)
 			}
 			return true
 		}
@@ -96,27 +85,4 @@ func (s *stream) writeSome(fd uintptr) {
 		}
 		return
 	}
-}
-
-// receive reads. more tells whether another read would find something; where the system does not say it is true.
-func (s *stream) receive(fd int) (n int, more bool, err error) {
-	if !s.side.chatty {
-		n, err = unix.Read(fd, s.buffer[:])
-		return n, true, err
-	}
-	// unix.Recvmsg does the same, and allocates a socket address for each message.
-	m, v := &s.side.message, &s.side.vector
-	v.Base = &s.buffer[0]
-	v.SetLen(len(s.buffer))
-	*m = unix.Msghdr{Iov: v, Control: &s.side.told[0]}
-	m.SetIovlen(1)
-	m.SetControllen(len(s.side.told))
-	got, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(m)), 0)
-	if errno != 0 {
-		return 0, true, errno
-	}
-	if m.Controllen < unix.SizeofCmsghdr+4 {
-		return int(got), true, nil
-	}
-	return int(got), binary.NativeEndian.Uint32(s.side.told[unix.SizeofCmsghdr:]) != 0, nil
 }

@@ -44,7 +44,9 @@ func newStream(x *session, to, from *net.TCPConn) (*stream, error) {
 	if s.out, err = from.SyscallConn(); err != nil {
 		return nil, err
 	}
-	s.begin()
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -1,0 +1,7 @@
+// Package socket reads TCP sockets whose readiness the caller waits for by itself, inside RawConn.Read, and tells with the
+// bytes whether another read would find something.
+//
+// Where the system says so (Linux: TCP_INQ, tcp(7)), the read that finds nothing is saved, and an end that came together
+// with the last bytes is found at once: no further event will tell of it. Elsewhere more is always true, and that read is
+// made. On systems without such sockets there is no Reader.
+package socket

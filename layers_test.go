@@ -80,7 +80,7 @@ func confinements() []confinement {
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},
 		{"github.com/fsnotify/fsnotify", []string{"watch"}, "watch is the one follower of files: it knows what editors and mounts do to them"},
 		{"github.com/pires/go-proxyproto", []string{"listener", "upstream", "l4"}, "listeners read the PROXY header, dialling writes it"},
-		{"golang.org/x/sys", []string{"httpproxy", "l4", "listener", "upstream", "podrun", "up", "cli", "cmd/paifang"}, "what only one system can do stays with those who touch sockets and processes"},
+		{"golang.org/x/sys", []string{"httpproxy", "l4", "listener", "socket", "upstream", "podrun", "up", "cli", "cmd/paifang"}, "what only one system can do stays with those who touch sockets and processes"},
 	}
 }
 

@@ -93,7 +93,9 @@ func standardOnly() []string {
 }
 
 // pure packages decide by their input alone.
-func pure() []string { return []string{"model", "shard", "compile", "source/kubernetes/translate", "source/kubernetes/annotation"} }
+func pure() []string {
+	return []string{"model", "shard", "compile", "source/kubernetes/translate", "source/kubernetes/annotation"}
+}
 
 // impure are the packages of the standard library that reach the world. Clocks are found by house_test.go.
 func impure() []string {

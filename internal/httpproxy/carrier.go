@@ -77,7 +77,7 @@ func (c *conn) serveHTTP2() {
 	}
 	err := s.http2.Run()
 	if f, ok := errors.AsType[http2.Fault](err); ok && f.Code == http2.EnhanceYourCalm {
-		c.port.calmed.Add(1)
+		c.port.counts.calmed.Add(1)
 	}
 }
 

@@ -169,6 +169,7 @@ func (c *conn) abandon() {
 	if up := c.up.Load(); up != nil {
 		up.Interrupt()
 	}
+	c.kick(waiting)
 }
 
 // streamConn has a stream read and interrupted in the way that connections are. Only the addresses are those of its connection.

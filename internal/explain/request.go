@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paifang/internal/http1"
+	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
 
@@ -34,6 +35,7 @@ type asked struct {
 	extra  []string
 
 	client netip.Addr     // that the connection comes from
+	trust  model.Trust    // of the listener
 	now    time.Time      // when the request is made
 	draws  map[string]int // what chance says, by group
 }
@@ -153,6 +155,12 @@ func (a *asked) LookupPath() string   { return a.http.Path }
 func (a *asked) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
 	return snapshot.Value(&a.http, in, name, i)
 }
-func (a *asked) LookupPeer() netip.Addr      { return a.client }
-func (a *asked) LookupTime() time.Time       { return a.now }
+func (a *asked) LookupPeer() netip.Addr { return a.client }
+func (a *asked) LookupTime() time.Time  { return a.now }
+func (a *asked) LookupForwarded(n int) netip.Addr {
+	if list := a.http.Fields.Get("X-Forwarded-For"); list != "" && a.trust.Believes(a.client) {
+		return snapshot.Forwarded(list, n)
+	}
+	return a.client
+}
 func (a *asked) LookupDraw(group string) int { return a.draws[group] }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"paifang/internal/filter"
@@ -145,6 +146,16 @@ func (w *work) LookupValue(in snapshot.Place, name string, i int) (string, bool)
 
 // LookupPeer returns the client's address, as the connection or a trusted PROXY header has it.
 func (w *work) LookupPeer() netip.Addr { return w.x.Peer }
+
+// LookupForwarded returns an address of the chain that identify has left. Its last one is the peer, which no proxy says
+// of itself.
+func (w *work) LookupForwarded(n int) netip.Addr {
+	chain := w.x.Request.Fields.Get("X-Forwarded-For")
+	if i := strings.LastIndexByte(chain, ','); i >= 0 && w.site.trusts(w.x.Peer) {
+		return snapshot.Forwarded(chain[:i], n)
+	}
+	return w.x.Peer
+}
 
 // LookupTime returns when the head of the request was complete.
 func (w *work) LookupTime() time.Time { return w.x.Started }

@@ -24,8 +24,8 @@ type FieldMatch struct {
 type AddressMatch struct {
 	Ranges []netip.Prefix `json:"ranges"` // any of
 	// Forwarded says which address is compared: 0 is that of the connection, or what a trusted PROXY header says in its
-	// place; n is the nth from the right of the request's X-Forwarded-For, the first where it has fewer. A request without
-	// that header, or with several of them, is compared by its connection.
+	// place; n is the nth from the right of the X-Forwarded-For that a trusted proxy in front has sent, the first where it
+	// has fewer. A request without one is compared by its connection: what others write there does not count.
 	Forwarded int `json:"forwarded,omitempty"`
 }
 

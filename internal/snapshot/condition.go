@@ -102,16 +102,18 @@ func (t *fieldTest) holds(q Request) bool {
 	}
 }
 
-// address is the one that a condition compares: see model.AddressMatch. One that cannot be read lies in no range.
+// address is the one that a condition compares: see model.AddressMatch.
 func address(q Request, forwarded int) netip.Addr {
 	if forwarded == 0 {
 		return q.LookupPeer()
 	}
-	list, ok := q.LookupValue(InHeaders, "X-Forwarded-For", 0)
-	if _, several := q.LookupValue(InHeaders, "X-Forwarded-For", 1); !ok || several {
-		return q.LookupPeer()
-	}
-	for range forwarded - 1 {
+	return q.LookupForwarded(forwarded)
+}
+
+// Forwarded returns address n, from 1, from the right of a list, the first where it has fewer. One that cannot be read is
+// the zero address, which lies in no range.
+func Forwarded(list string, n int) netip.Addr {
+	for range n - 1 {
 		i := strings.LastIndexByte(list, ',')
 		if i < 0 {
 			break

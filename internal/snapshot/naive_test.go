@@ -32,7 +32,13 @@ func (r asked) LookupValue(in Place, name string, i int) (string, bool) {
 	return v[i], true
 }
 func (r asked) LookupPeer() netip.Addr { return r.peer }
-func (r asked) LookupTime() time.Time  { return r.now }
+func (r asked) LookupForwarded(n int) netip.Addr {
+	if list := r.values[InHeaders]["X-Forwarded-For"]; len(list) > 0 {
+		return Forwarded(list[0], n)
+	}
+	return r.peer
+}
+func (r asked) LookupTime() time.Time { return r.now }
 func (r asked) LookupDraw(group string) int {
 	if group == "h" {
 		return model.ShareWhole - 1 - r.draw
@@ -117,7 +123,7 @@ func naiveTakes(r *model.Route, q asked) bool {
 	}
 	for _, a := range m.Addresses {
 		from := q.peer.Unmap()
-		if list := q.values[InHeaders]["X-Forwarded-For"]; a.Forwarded > 0 && len(list) == 1 {
+		if list := q.values[InHeaders]["X-Forwarded-For"]; a.Forwarded > 0 && len(list) > 0 {
 			hops := strings.Split(list[0], ",")
 			from, _ = netip.ParseAddr(strings.TrimSpace(hops[max(len(hops)-a.Forwarded, 0)]))
 		}

@@ -16,6 +16,8 @@ type Request interface {
 	// LookupValue returns value i, from 0, of those that a name has in a place.
 	LookupValue(in Place, name string, i int) (string, bool)
 	LookupPeer() netip.Addr // of the connection, or what a trusted PROXY header says
+	// LookupForwarded returns address n, from 1, from the right of what a trusted proxy says, or else LookupPeer.
+	LookupForwarded(n int) netip.Addr
 	LookupTime() time.Time
 	LookupDraw(group string) int // below model.ShareWhole; the same whenever it is asked of one request
 }

@@ -166,3 +166,17 @@ func (c *condition) method(p *part) error {
 	c.match.Methods = methods
 	return nil
 }
+
+// SupportedPredicates are the names of the predicates that have an effect, sorted.
+func SupportedPredicates() []string { return supported(predicates()) }
+
+func supported[F any](all map[string]func(*F, *part) error) []string {
+	var out []string
+	for name, read := range all {
+		if read != nil {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -35,6 +35,8 @@ type Exchange struct {
 	RequestBody RequestBody
 	// Gatherer reads it. It is the engine's, and stays when the exchange is reset.
 	Gatherer Gatherer
+	// Waiter lets filters wait. It is the engine's, and stays when the exchange is reset.
+	Waiter Waiter
 
 	gathered bool
 	captures [snapshot.MaxCaptures]snapshot.Capture
@@ -65,10 +67,11 @@ type Gatherer interface {
 	Gather(limit int64) Verdict
 }
 
-// Codes of answers to bodies that a filter asked for.
+// Codes of answers where a filter asked for a body, or had to wait.
 const (
 	CodeBodyTooLarge model.Code = "body-too-large" // 413: longer than a filter of the route takes
 	CodeNoGathering  model.Code = "no-gathering"   // 500: whoever runs the filters cannot read bodies whole
+	CodeNoWaiting    model.Code = "no-waiting"     // 500: whoever runs the filters cannot let them wait
 )
 
 // gather has the body read, once.

@@ -40,6 +40,7 @@ type ListenerCount struct {
 	Handshakes        [2]uint64 // of TLS: full, resumed
 	HandshakeFailures map[HandshakeFailure]uint64
 	Streams, Resets   uint64 // of HTTP/2
+	Calmed            uint64 // HTTP/2 connections that were ended because what they sent only cost
 }
 
 // Counts is everything that is counted, with bounded names: routes and upstreams that there is no room for (see
@@ -196,6 +197,7 @@ func (s *counterSet) readListeners() []ListenerCount {
 	for l, c := range st.listeners {
 		c.Handshakes = [2]uint64{l.handshakes[0].Load(), l.handshakes[1].Load()}
 		c.HandshakeFailures = l.failures.Read()
+		c.Calmed = l.calmed.Load()
 		var begun uint64 // read last: a request that ends meanwhile must not make it less than nothing
 		for f := range l.flow.All() {
 			begun += f.begun.Load()

@@ -45,7 +45,6 @@ type port struct {
 	site     atomic.Pointer[site]
 	draining atomic.Bool
 	cuts     atomic.Uint64 // connections that a drain had to cut
-	calmed   atomic.Uint64 // connections of HTTP/2 that were ended because they only cost
 	counts   *listenerCounters
 
 	mu     sync.Mutex

@@ -127,7 +127,7 @@ func (w *work) dispatch() {
 		return
 	}
 	if b.chain.Request(x) == filter.Respond {
-		if w.status == 499 { // the client left while its body was read
+		if w.status == 499 { // the client left while its body was read, or a filter waited
 			return
 		}
 		b.chain.Response(x)

@@ -41,34 +41,47 @@ func newElection(c *Client, l Lease, log *slog.Logger) *election {
 	return e
 }
 
+// term is a time for which this process holds the lease.
+type term struct {
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+func begin(ctx context.Context, lead func(context.Context)) *term {
+	ctx, cancel := context.WithCancel(ctx)
+	t := &term{cancel: cancel}
+	t.work.Go(func() { lead(ctx) })
+	return t
+}
+
+func (t *term) end() {
+	t.cancel()
+	t.work.Wait()
+}
+
 // run calls lead while this process holds the lease, with a context that ends before another one can. It returns when ctx
 // ends, with the lease given back.
 func (e *election) run(ctx context.Context, lead func(context.Context)) {
-	var leading sync.WaitGroup
-	var stop context.CancelFunc
-	end := func() {
-		if stop != nil {
-			stop()
-			leading.Wait()
-			stop = nil
-		}
-	}
+	var now *term
 	defer e.release()
-	defer end()
+	defer func() {
+		if now != nil {
+			now.end()
+		}
+	}()
 	for {
 		held, err := e.try(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.log.Debug("the lease cannot be read or written", "lease", e.lease.Name, "err", err)
 		}
 		switch {
-		case held && stop == nil:
+		case held && now == nil:
 			e.log.Info("this replica writes statuses and events now", "lease", e.lease.Namespace+"/"+e.lease.Name, "identity", e.identity)
-			var inner context.Context
-			inner, stop = context.WithCancel(ctx)
-			leading.Go(func() { lead(inner) })
-		case stop != nil && !held && (err == nil || time.Since(e.renewed) > e.lease.Duration*2/3):
+			now = begin(ctx, lead)
+		case now != nil && !held && (err == nil || time.Since(e.renewed) > e.lease.Duration*2/3):
 			e.log.Warn("this replica writes no more: it has lost the lease", "lease", e.lease.Namespace+"/"+e.lease.Name, "err", err)
-			end()
+			now.end()
+			now = nil
 		}
 		if !sleep(ctx, e.lease.Duration/6) {
 			return

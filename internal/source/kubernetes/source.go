@@ -9,7 +9,6 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/klog/v2"
 
 	"paifang/internal/model"
 	"paifang/internal/source"
@@ -78,7 +77,7 @@ const pending = 256
 // patience, and then lists once when the server is back: the first kind, which is small, is asked alone, so that a server
 // which is away or starting is not asked for everything at each try.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
-	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
+	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
 	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{}}
 	defer r.feeds.Wait()
 	defer cancel()

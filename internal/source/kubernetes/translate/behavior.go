@@ -38,16 +38,6 @@ func (b *builder) behavior(c *networkingv1.IngressClass) string {
 	return behaviorSpec
 }
 
-// spelled gives a forward the spelling of the path that the class wants. nginx sends a path that it does not rewrite as
-// it came.
-func (b *builder) spelled(v *networkingv1.Ingress, a model.Action) model.Action {
-	if f, ok := a.(model.Forward); ok && b.likeNginx(v) {
-		f.Target = model.TargetReceived
-		return f
-	}
-	return a
-}
-
 // classNotes makes what concerns a class as a whole: how its rules expect requests to be read. nginx drops names with an
 // underscore, merges slashes and decodes encoded ones before it looks for a location.
 func (b *builder) classNotes(k Key) {
@@ -60,7 +50,7 @@ func (b *builder) classNotes(k Key) {
 	if b.controller(v) != served {
 		return
 	}
-	b.annotations(o, "metadata.annotations", v.Annotations, []string{AnnotationBehavior})
+	b.misplaced(o, "metadata.annotations", v.Annotations, []string{AnnotationBehavior})
 	field := "metadata.annotations[" + AnnotationBehavior + "]"
 	switch how := b.behavior(v); how {
 	case behaviorSpec:

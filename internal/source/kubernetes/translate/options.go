@@ -1,6 +1,9 @@
 package translate
 
-import "paifang/internal/model"
+import (
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
+)
 
 // Controller is the spec.controller of the IngressClasses that are ours.
 const Controller = "paifang.dev/controller"
@@ -18,6 +21,10 @@ type Options struct {
 	// they come from the workloads, and slices count only for a Service without a selector.
 	Slices bool
 	Nodes  []NodeList // lists of addresses made of Nodes
+	// Annotations is what the names of annotations begin with that are read as those of ingress-nginx; default
+	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing.
+	Annotations string
+	Defaults    annotation.Settings
 }
 
 func (o Options) withDefaults() Options {

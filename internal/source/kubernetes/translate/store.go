@@ -12,12 +12,14 @@ import (
 
 	"paifang/internal/model"
 	"paifang/internal/source"
+	"paifang/internal/source/kubernetes/annotation"
 )
 
 // Store holds objects and translates what depends on a change. It is not safe for concurrent use: one goroutine owns
 // it.
 type Store struct {
 	opt     Options
+	reader  *annotation.Reader
 	objects map[Key]*stored
 	own     map[string]model.Objects // by group key
 	index   index
@@ -37,7 +39,7 @@ type group struct {
 // New returns an empty store.
 func New(o Options) *Store {
 	return &Store{
-		opt: o.withDefaults(), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
+		opt: o.withDefaults(), reader: annotation.NewReader(o.Annotations, o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
 		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 }

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"paifang/internal/registry/storage"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var id = ID{Public, "DEFAULT_GROUP", "order.yaml"}
+
+func open(t *testing.T, kv storage.Store, opt Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), kv, opt)
+	must(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func publish(t *testing.T, s *Store, content, cas string) Item {
+	t.Helper()
+	out, err := s.Publish(t.Context(), Item{ID: id, Content: content}, cas)
+	must(t, err)
+	return out
+}
+
+func TestPublishReadRemove(t *testing.T) {
+	s, ctx := open(t, storage.NewMemory(), Options{}), t.Context()
+	if _, _, err := s.Get(ctx, id); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("nothing is there: %v", err)
+	}
+	one := publish(t, s, "a: 1", "")
+	if one.MD5 != "270f9e65a80226eccd82c99cdd0dd2fb" || s.MD5(id) != one.MD5 || one.Type != "text" || one.Version != 1 {
+		t.Errorf("%+v", one)
+	}
+	if again := publish(t, s, "a: 1", ""); again.Revision != one.Revision {
+		t.Errorf("publishing the same changed it: %+v", again)
+	}
+	two := publish(t, s, "a: 2\nb: \x00", one.MD5)
+	if _, err := s.Publish(ctx, Item{ID: id, Content: "a: 3"}, one.MD5); !errors.Is(err, ErrConflict) {
+		t.Errorf("an old MD5 passed: %v", err)
+	}
+	got, stale, err := s.Get(ctx, id)
+	if err != nil || stale || got.Content != two.Content || got.MD5 != two.MD5 || !got.Created.Equal(one.Created) {
+		t.Errorf("%+v, %v, %v", got, stale, err)
+	}
+	if list := s.List(Public, "DEF*", "*.yaml"); len(list) != 1 || list[0].MD5 != two.MD5 || list[0].Content != "" || s.Count(Public) != 1 {
+		t.Errorf("%+v", list)
+	}
+	if gone, err := s.Remove(ctx, id, "ann", "10.0.0.1"); !gone || err != nil {
+		t.Fatalf("%v, %v", gone, err)
+	}
+	if gone, err := s.Remove(ctx, id, "", ""); gone || err != nil {
+		t.Fatalf("removed twice: %v, %v", gone, err)
+	}
+	if _, err := s.Publish(ctx, Item{ID: id, Content: "a: 3"}, two.MD5); !errors.Is(err, ErrConflict) {
+		t.Errorf("the MD5 of what is gone passed: %v", err)
+	}
+	publish(t, s, "a: 4", "")
+	h, err := s.History(ctx, id)
+	must(t, err)
+	var text []string
+	for _, v := range h {
+		text = append(text, fmt.Sprintf("%d %s %q %s", v.Version, v.Op, v.Content, v.By))
+	}
+	want := `4 I "a: 4" , 3 D "a: 2\nb: \x00" ann, 2 U "a: 2\nb: \x00" , 1 I "a: 1" `
+	if got := strings.Join(text, ", "); got != want {
+		t.Errorf("history:\n%s, want\n%s", got, want)
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	kv := storage.NewMemory()
+	s := open(t, kv, Options{})
+	for i := range 40 {
+		publish(t, s, fmt.Sprint(i), "")
+	}
+	h, err := s.History(t.Context(), id)
+	must(t, err)
+	if len(h) != historyDepth || h[0].Content != "39" || h[historyDepth-1].Content != "10" {
+		t.Errorf("%d versions, %+v", len(h), h[0])
+	}
+}
+
+// Of writers with one MD5 exactly one wins, and none of those without is lost.
+func TestWritersTogether(t *testing.T) {
+	s, ctx := open(t, storage.NewMemory(), Options{}), t.Context()
+	base := publish(t, s, "base", "").MD5
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for i := range 8 {
+		wg.Go(func() {
+			_, err := s.Publish(ctx, Item{ID: id, Content: fmt.Sprint("cas", i)}, base)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if !errors.Is(err, ErrConflict) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		t.Errorf("%d writers won", won)
+	}
+	for i := range 8 {
+		wg.Go(func() {
+			if _, err := s.Publish(ctx, Item{ID: id, Content: fmt.Sprint("plain", i)}, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, _, err := s.Get(ctx, id); err != nil || got.Version != 10 {
+		t.Errorf("version %d, %v", got.Version, err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	kv := storage.NewMemory()
+	s, other := open(t, kv, Options{}), open(t, kv, Options{})
+	w, all := other.Watch(), other.WatchAll()
+	defer w.Close()
+	defer all.Close()
+	if w.Add(id) != "" {
+		t.Error("it is not there yet")
+	}
+	second := ID{Public, "g", "second"}
+	told := func(w *Watcher, want ...ID) {
+		t.Helper()
+		select {
+		case <-w.C():
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody was told")
+		}
+		if got := w.Take(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("told of %v, want %v", got, want)
+		}
+	}
+	one := publish(t, s, "1", "")
+	told(w, id)
+	told(all, id)
+	if other.MD5(id) != one.MD5 {
+		t.Error("told before it is known")
+	}
+	_, err := s.Publish(t.Context(), Item{ID: second, Content: "x"}, "")
+	must(t, err)
+	told(all, second)
+	if _, err := s.Remove(t.Context(), id, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	told(w, id)
+	w.Remove(id)
+	publish(t, s, "2", "")
+	told(all, id)
+	if got := w.Take(); len(got) > 0 {
+		t.Errorf("told of %v after Remove", got)
+	}
+}
+
+// away is a storage that can be out of reach.
+type away struct {
+	storage.Store
+	off bool
+}
+
+func (a *away) Get(ctx context.Context, key string) (storage.Entry, bool, error) {
+	if a.off {
+		return storage.Entry{}, false, storage.ErrUnavailable
+	}
+	return a.Store.Get(ctx, key)
+}
+
+func TestStorageOutOfReach(t *testing.T) {
+	kv := &away{Store: storage.NewMemory()}
+	s, ctx := open(t, kv, Options{MaxRemember: 10}), t.Context()
+	publish(t, s, "small", "")
+	large := ID{Public, "g", "large"}
+	_, err := s.Publish(ctx, Item{ID: large, Content: "more than ten bytes"}, "")
+	must(t, err)
+	kv.off = true
+	if got, stale, err := s.Get(ctx, id); err != nil || !stale || got.Content != "small" {
+		t.Errorf("%+v, %v, %v", got, stale, err)
+	}
+	if _, _, err := s.Get(ctx, large); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a content that is not kept: %v", err)
+	}
+	if _, err := s.Publish(ctx, Item{ID: id, Content: "x"}, ""); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("written while out of reach: %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	s, ctx := open(t, storage.NewMemory(), Options{MaxContent: 10, MaxItems: 1}), t.Context()
+	for name, in := range map[string]Item{
+		"empty":     {ID: id},
+		"type":      {ID: id, Content: "x", Type: "exe"},
+		"slash":     {ID: ID{Public, "g", "a/b"}, Content: "x"},
+		"no name":   {ID: ID{Public, "g", ""}, Content: "x"},
+		"long name": {ID: ID{Public, "g", strings.Repeat("x", 257)}, Content: "x"},
+	} {
+		if _, err := s.Publish(ctx, in, ""); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	publish(t, s, "x", "")
+	for name, in := range map[string]Item{
+		"large":  {ID: id, Content: "more than ten bytes"},
+		"labels": {ID: id, Content: "x", Description: strings.Repeat("x", 17<<10)},
+		"second": {ID: ID{Public, "g", "second"}, Content: "x"},
+	} {
+		if _, err := s.Publish(ctx, in, ""); !errors.Is(err, ErrLimit) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.Publish(ctx, Item{ID: ID{"other", "g", "second"}, Content: "x"}, ""); err != nil {
+		t.Errorf("another namespace: %v", err)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	s, ctx := open(t, storage.NewMemory(), Options{}), t.Context()
+	must(t, s.CreateNamespace(ctx, Namespace{"dev", "Development", "for everybody"}))
+	if err := s.CreateNamespace(ctx, Namespace{ID: "dev", Name: "x"}); !errors.Is(err, ErrConflict) {
+		t.Errorf("made twice: %v", err)
+	}
+	if err := s.CreateNamespace(ctx, Namespace{ID: Public, Name: "x"}); !errors.Is(err, ErrConflict) {
+		t.Errorf("the public one was made: %v", err)
+	}
+	must(t, s.ChangeNamespace(ctx, Namespace{ID: "dev", Name: "Dev"}))
+	if got := fmt.Sprint(s.Namespaces()); got != "[{public public } {dev Dev }]" {
+		t.Error(got)
+	}
+	if err := s.ChangeNamespace(ctx, Namespace{ID: "none", Name: "x"}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("changed one that is not there: %v", err)
+	}
+	_, err := s.Publish(ctx, Item{ID: ID{"dev", "g", "x"}, Content: "x"}, "")
+	must(t, err)
+	if _, err := s.RemoveNamespace(ctx, "dev"); !errors.Is(err, ErrConflict) {
+		t.Errorf("removed with a configuration in it: %v", err)
+	}
+	if _, err := s.Remove(ctx, ID{"dev", "g", "x"}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := s.RemoveNamespace(ctx, "dev"); !gone || err != nil {
+		t.Errorf("%v, %v", gone, err)
+	}
+	if gone, err := s.RemoveNamespace(ctx, "dev"); gone || err != nil {
+		t.Errorf("removed twice: %v, %v", gone, err)
+	}
+}

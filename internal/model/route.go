@@ -90,6 +90,8 @@ func (p PathMatch) String() string {
 type FilterSpec struct {
 	Kind   string          `json:"kind"`
 	Config json.RawMessage `json:"config,omitempty"`
+	Secret string          `json:"secret,omitempty"` // the Secret that Data is read from: "shop/users"
+	Data   SecretData      `json:"-"`
 }
 
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.

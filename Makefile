@@ -1,6 +1,6 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt bench image e2e ci clean
+.PHONY: help build up test race vet lint fmt bench floods image e2e ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ image: ## an OCI image in dist/, without a daemon
 
 e2e: ## on a real Kubernetes of two nodes; needs Linux, root, containerd, runc
 	cd test/e2e && PAIFANG_E2E=required go test -count=1 -timeout 20m -v .
+
+floods: ## what attacks do to other clients, beside HAProxy; takes ten minutes of a machine that has nothing else to do
+	cd test/flood && PAIFANG_VERSUS=1 go test -count=1 -timeout 30m -run TestVersus -v .
 
 ci: ## everything a change has to pass
 	.ci/run

@@ -95,7 +95,7 @@ func (c *Conn) takeAnswer(s *Stream, h Head, seen pseudo) error {
 		c.forgive()
 	}
 	s.heads = append(s.heads, h)
-	s.readable.Signal()
+	s.toldMore()
 	if h.End {
 		s.ended = true
 		c.tidy(s)
@@ -110,7 +110,7 @@ func (c *Conn) takeTrailers(s *Stream, h Head, seen pseudo) error {
 		return streamFault{s.id, ProtocolError}
 	}
 	s.ended, s.trailers = true, h.Fields
-	s.readable.Signal()
+	s.toldMore()
 	c.tidy(s)
 	return nil
 }

@@ -34,6 +34,7 @@ type Stream struct {
 	readErr, writeErr  error   // how the stream ended, where it did not end well
 	readCut, writeCut  bool    // interrupted
 	onGone             func()
+	onReadable         func() // see Park
 }
 
 // ID is the number of the stream; 0 before it is opened.
@@ -74,8 +75,30 @@ func (s *Stream) end(err error) {
 }
 
 func (s *Stream) wake() {
-	s.readable.Broadcast()
+	s.toldMore()
 	s.writable.Broadcast()
+}
+
+// toldMore wakes who waits to read. The lock is held.
+func (s *Stream) toldMore() {
+	s.readable.Broadcast()
+	if f := s.onReadable; f != nil {
+		s.onReadable = nil
+		f()
+	}
+}
+
+// Park has f called, once, when Next need not wait any more, and returns true; or returns false where it need not wait now. It saves
+// the goroutine that would wait. f is called with the connection locked: it may start a goroutine and nothing else.
+func (s *Stream) Park(f func()) bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.giveBackTaken()
+	if s.readCut || len(s.body) > 0 || s.ended || s.readErr != nil || s.c.err != nil {
+		return false
+	}
+	s.onReadable = f
+	return true
 }
 
 // Next returns what has come of the body, waiting until there is something. It is valid until the next call, or Close. At
@@ -199,6 +222,13 @@ func (s *Stream) Write(p []byte, end bool) error {
 		}
 		p = p[n:]
 	}
+}
+
+// Window is how many bytes of the body the peer takes now.
+func (s *Stream) Window() int64 {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return max(min(s.window, s.c.window), 0)
 }
 
 // room waits until something can be sent: at once where want is 0, and else a part of so many bytes of a body.

@@ -99,7 +99,7 @@ func (s *Stream) accept(n int, data []byte, end bool) Code {
 	}
 	s.body = append(s.body, data...)
 	s.c.giveBack(s, n-len(data)) // padding
-	s.readable.Signal()
+	s.toldMore()
 	return NoError
 }
 

@@ -121,20 +121,30 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 }
 
 // answerBlock is what an answer is read into. A client may have many streams that wait, each for an answer that has not begun: they
-// begin with little.
+// begin with little, and with next to nothing where it is the client that holds the answer up.
 func (w *work) answerBlock() []byte {
-	if w.c.h2 != nil {
-		return w.c.plane.blocks.takeSmall()
+	switch {
+	case w.c.h2 == nil:
+		return w.c.plane.blocks.takeMedium()
+	case w.stream != nil:
+		return w.c.plane.blocks.takeTiny()
 	}
-	return w.c.plane.blocks.takeLarge()
+	return w.c.plane.blocks.takeSmall()
 }
 
 // growAnswer makes room for more, and returns whether there is any.
 func (w *work) growAnswer() bool {
-	if len(w.answer) == largeBlock {
+	var block []byte
+	switch len(w.answer) {
+	case largeBlock:
 		return false
+	case tinyBlock:
+		block = w.c.plane.blocks.takeSmall()
+	case smallBlock:
+		block = w.c.plane.blocks.takeMedium()
+	default:
+		block = w.c.plane.blocks.takeLarge()
 	}
-	block := w.c.plane.blocks.takeLarge()
 	copy(block, w.answer)
 	w.c.plane.blocks.give(w.answer)
 	w.answer = block

@@ -148,6 +148,7 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	if done, code := w.splice(up); done {
 		return w.answer[:0], code
 	}
+	room := w.room()
 	into := w.answer
 	if w.x.Response.Body == http1.SizedBody {
 		into = into[:min(int64(len(into)), w.response.Sure())]
@@ -157,7 +158,7 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 	late := c.watch.leave()
 	switch {
 	case n > 0 && !late:
-		if n == len(w.answer) && w.growAnswer() { // there seems to be much; the head has been sent, so nothing is viewed any more
+		if n == len(w.answer) && room > int64(n) && w.growAnswer() { // there seems to be much; the head has been sent, so nothing is viewed any more
 			into = w.answer
 		}
 		return into[:n], ""
@@ -171,6 +172,23 @@ func (w *work) more(up *upstream.Conn) ([]byte, model.Code) {
 		return into[:0], ""
 	}
 	return nil, w.brokenAnswer(CodeUpstreamReset)
+}
+
+// room is how much of the body the client takes now, as far as is known: what is read beyond that is held until it takes more. A
+// client that takes little has its large block taken away.
+func (w *work) room() int64 {
+	c, room := w.c, int64(largeBlock)
+	switch {
+	case c.h2 != nil:
+		room = c.h2.Window()
+	case w.sent >= mediumBlock && !takes(c.tcp): // a shorter answer is with the system already
+		room = 0
+	}
+	if room < smallBlock && len(w.answer) > smallBlock {
+		c.plane.blocks.give(w.answer)
+		w.answer = c.plane.blocks.takeSmall()
+	}
+	return room
 }
 
 // brokenAnswer is why the answer broke off: the client's own body, if that did.
@@ -253,6 +271,8 @@ func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
+	w.c.plane.blocks.give(w.answer) // the head has been sent; a client may be slow
+	w.answer = nil
 	for !w.response.Done() {
 		from := &io.LimitedReader{R: up.TCP, N: min(w.response.Sure(), spliceStep)}
 		before := from.N

@@ -22,3 +22,18 @@ func peek(tcp *net.TCPConn) (unread, ended bool) {
 	})
 	return unread, ended || err != nil
 }
+
+// takes tells whether the system has room for a good part more that the client is sent.
+func takes(tcp *net.TCPConn) bool {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	room := false
+	err = raw.Control(func(fd uintptr) {
+		set := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, err := unix.Poll(set[:], 0)
+		room = n > 0 || err != nil // a connection that has ended is found when it is written to
+	})
+	return room || err != nil
+}

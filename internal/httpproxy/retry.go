@@ -93,7 +93,19 @@ func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Con
 	if w.shared {
 		return e.Open(ctx, o)
 	}
-	return e.Dial(ctx, o)
+	if w.c.h2 == nil {
+		return e.Dial(ctx, o)
+	}
+	// Connecting takes a deep stack, which would stay as large as long as the stream waits for its answer.
+	var up *upstream.Conn
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		up, err = e.Dial(ctx, o)
+	}()
+	<-done
+	return up, err
 }
 
 // count notes that the request is tried again, and tells whether it may be. unseen: no endpoint can have seen it.

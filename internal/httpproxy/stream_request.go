@@ -59,14 +59,17 @@ func (w *work) refuseStream(h *http2.Head) {
 // the path, and nothing that HTTP/1.1 could not say. What a field must not have in it the stream has checked already, so no
 // field can become two.
 func (c *conn) writeHead(h *http2.Head) {
-	size := 1 << 10 // for what is no field
+	size := 64 // for what is no field: the version, and that the body is chunked
 	for _, f := range h.Fields {
 		size += len(f.Name) + len(f.Value) + len(": \r\n")
 	}
-	if size <= smallBlock {
+	switch { // not more than it needs: there may be many streams
+	case size <= tinyBlock:
+		c.buf = c.plane.blocks.takeTiny()
+	case size <= smallBlock:
 		c.buf = c.plane.blocks.takeSmall()
-	} else {
-		c.buf = make([]byte, size) // not more than it needs: there may be many streams
+	default:
+		c.buf = make([]byte, size)
 	}
 	b := append(c.buf[:0], h.Get(":method")...)
 	b = append(b, ' ')

@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ type uploadState struct {
 	finished atomic.Bool
 	answered atomic.Bool // the answer has begun: from now on the exchange waits for either side
 	whole    bool        // all of the body was sent
+	parked   bool        // nobody runs until more of the body comes
 	late     bool        // the upstream did not take the next part in time
 	status   int         // if the client is to blame: what to answer
 	code     model.Code
@@ -30,13 +32,16 @@ func (w *work) startUpload(up *upstream.Conn) {
 // sendBody is the goroutine of an upload. While it runs, the client's read side, w.pending, w.block, w.framed and
 // w.request are its own.
 func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
-	defer close(s.done)
 	var err error
 	if w.spool.file != nil {
 		err = w.copySpool(up, s)
 	} else {
 		err = w.copyBody(up, s)
 	}
+	if err == errParked { // w is not to be touched: it may go on already
+		return
+	}
+	defer close(s.done)
 	s.finished.Store(true)
 	if err == nil {
 		s.whole = true
@@ -50,6 +55,31 @@ func (w *work) sendBody(up *upstream.Conn, s *uploadState) {
 	w.c.watch.extend(awaiting, w.by(w.answerTime()))
 }
 
+// errParked says that an upload goes on in another goroutine, when more of the body comes.
+var errParked = errors.New("httpproxy: parked")
+
+// park ends the goroutine of an upload where it would wait for a stream, of which there may be many. The one that goes on looks
+// first whether the wait was too long.
+func (w *work) park(up *upstream.Conn, s *uploadState) error {
+	c := w.c
+	if s.parked {
+		s.parked = false
+		if c.upload.leave() {
+			return errLate
+		}
+	}
+	if c.h2 == nil {
+		return nil
+	}
+	w.bodyDue()
+	s.parked = true
+	if c.h2.Park(func() { go w.sendBody(up, s) }) {
+		return errParked
+	}
+	s.parked = false
+	return nil
+}
+
 // copyBody sends the body, part by part. Only faults of the client are noted in s.
 func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 	c := w.c
@@ -59,6 +89,11 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		return err
 	}
 	for !w.whole {
+		if err := w.park(up, s); err == errParked {
+			return err
+		} else if err != nil {
+			return blame(err)
+		}
 		part, err := w.nextPart()
 		if err != nil {
 			return blame(err)

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "registry/storage"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "registry/storage"},
 		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -79,6 +79,7 @@ func confinements() []confinement {
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth"}, "only the registry has users with passwords"},
 		{"github.com/spf13/cobra", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"github.com/spf13/pflag", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
+		{"golang.org/x/crypto/bcrypt", []string{"htpasswd"}, "one hash of passwords that the standard library does not have"},
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},
 		{"github.com/fsnotify/fsnotify", []string{"watch"}, "watch is the one follower of files: it knows what editors and mounts do to them"},
 		{"github.com/pires/go-proxyproto", []string{"listener", "upstream", "l4"}, "listeners read the PROXY header, dialling writes it"},

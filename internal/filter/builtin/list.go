@@ -20,5 +20,6 @@ func Kinds() filter.Catalog {
 		respondKind(),
 		corsKind(),
 		addressesKind(),
+		basicAuthKind(),
 	}
 }

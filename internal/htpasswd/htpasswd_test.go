@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 	for name, password := range map[string]string{
 		"bcrypt": "secret", "apr1": "secret", "md5": "a password that is longer than sixteen bytes", "empty": "", "sha": "secret", "ssha": "secret", "plain": "secret",
 	} {
-		h, known := u.Find(name)
+		h, known := u.Find([]byte(name))
 		if !known || !h.Verify([]byte(password)) {
 			t.Errorf("%s: %q is not the password", name, password)
 		}
@@ -41,7 +41,7 @@ func TestVerify(t *testing.T) {
 	if u.Len() != 7 {
 		t.Errorf("%d users", u.Len())
 	}
-	h, known := u.Find("nobody")
+	h, known := u.Find([]byte("nobody"))
 	if known || !h.Slow() || h.cost() != int(bcrypted) {
 		t.Errorf("an unknown user is told faster than a known one: %v", h.scheme)
 	}
@@ -57,7 +57,7 @@ func TestVerify(t *testing.T) {
 
 func TestNobody(t *testing.T) {
 	var u Users
-	if h, known := u.Find("a"); known || h.Verify(nil) || h.Slow() {
+	if h, known := u.Find([]byte("a")); known || h.Verify(nil) || h.Slow() {
 		t.Error("a list without users has one")
 	}
 	if why := u.Add("a", "$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"); !strings.Contains(why, "too long") {
@@ -72,7 +72,7 @@ func FuzzParse(f *testing.F) {
 		if lines := strings.Count(text, "\n") + 1; u.Len()+len(problems) > lines {
 			t.Errorf("%d users and %d problems in %d lines", u.Len(), len(problems), lines)
 		}
-		if h, _ := u.Find("apr1"); h.scheme != bcrypted {
+		if h, _ := u.Find([]byte("apr1")); h.scheme != bcrypted {
 			h.Verify([]byte("x"))
 		}
 	})

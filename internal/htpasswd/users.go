@@ -86,8 +86,8 @@ func (u *Users) Add(name, hash string) (why string) {
 func (u *Users) Len() int { return len(u.hashes) }
 
 // Find returns the hash of a user. For one that does not exist it is that of somebody else, to be tried all the same.
-func (u *Users) Find(name string) (h Hash, known bool) {
-	if h, known = u.hashes[name]; known {
+func (u *Users) Find(name []byte) (h Hash, known bool) {
+	if h, known = u.hashes[string(name)]; known {
 		return h, true
 	}
 	return u.decoy, false

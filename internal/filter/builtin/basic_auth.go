@@ -139,7 +139,7 @@ func (f *basicAuth) Request(x *filter.Exchange) filter.Verdict {
 	if !exists {
 		return f.refuse(x)
 	}
-	x.User = x.Request.Mem.Join(name)
+	x.User = x.Request.Mem.Copy(name)
 	if !f.keep {
 		x.Request.Fields.Del("Authorization")
 	}
@@ -181,7 +181,7 @@ func (f *basicAuth) verify(x *filter.Exchange, hash htpasswd.Hash, password []by
 }
 
 // digest is what stands for a good password in memory.
-func (f *basicAuth) digest(hash, name string, password []byte) key {
+func (f *basicAuth) digest(hash string, name, password []byte) key {
 	var room [maxCredentials + 256]byte
 	b := append(room[:0], f.pepper[:]...)
 	b = append(binary.LittleEndian.AppendUint32(b, uint32(len(hash))), hash...)
@@ -207,24 +207,24 @@ func (f *basicAuth) remember(id key) {
 }
 
 // credentials decodes an Authorization field into room.
-func credentials(field string, room *[maxCredentials]byte) (name string, password []byte, ok bool) {
+func credentials(field string, room *[maxCredentials]byte) (name, password []byte, ok bool) {
 	scheme, text, found := strings.Cut(field, " ")
 	if !found || !http1.EqualFold(scheme, "Basic") {
-		return "", nil, false
+		return nil, nil, false
 	}
 	var coded [maxCredentials]byte
 	n := copy(coded[:], strings.Trim(text, " "))
 	if n == len(coded) {
-		return "", nil, false
+		return nil, nil, false
 	}
 	n, err := base64.StdEncoding.Decode(room[:], coded[:n])
 	if err != nil {
-		return "", nil, false
+		return nil, nil, false
 	}
 	for i, c := range room[:n] {
 		if c == ':' {
-			return bytesView(room[:i]), room[i+1 : n], true
+			return room[:i], room[i+1 : n], true
 		}
 	}
-	return "", nil, false
+	return nil, nil, false
 }

@@ -21,5 +21,6 @@ func Kinds() filter.Catalog {
 		corsKind(),
 		addressesKind(),
 		basicAuthKind(),
+		externalAuthKind(),
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"paifang/internal/overload"
 	"paifang/internal/podrun"
 	"paifang/internal/snapshot"
+	"paifang/internal/source/kubernetes"
 	"paifang/internal/telemetry"
 	"paifang/internal/upstream"
 )
@@ -65,25 +66,27 @@ type App struct {
 	events  *events
 	started time.Time
 
-	access  *telemetry.AccessLog
-	ring    *explain.Ring
-	memory  *overload.Watch
-	sockets *listener.Set
-	table   *upstream.Table
-	static  *static
-	dns     *dnsserver.Server
-	http    *httpproxy.Plane
-	l4      *l4.Plane
-	pods    *podrun.Runner
-	reg     *registryPiece
-	gateway *registration
-	store   *snapshot.Store
-	hub     *hub.Hub
-	keys    *ticketFile
-	loops   *loops
-	local   *adminapi.Local
-	admin   net.Listener
-	public  net.Listener // for probes from elsewhere; nil: none
+	access        *telemetry.AccessLog
+	ring          *explain.Ring
+	memory        *overload.Watch
+	sockets       *listener.Set
+	table         *upstream.Table
+	static        *static
+	dns           *dnsserver.Server
+	http          *httpproxy.Plane
+	l4            *l4.Plane
+	pods          *podrun.Runner
+	reg           *registryPiece
+	gateway       *registration
+	cluster       *kubernetes.Source
+	clusterClient *kubernetes.Client
+	store         *snapshot.Store
+	hub           *hub.Hub
+	keys          *ticketFile
+	loops         *loops
+	local         *adminapi.Local
+	admin         net.Listener
+	public        net.Listener // for probes from elsewhere; nil: none
 }
 
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
@@ -113,7 +116,7 @@ func (a *App) build() error {
 		return err
 	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
-		Overloaded: a.memory.RefusesConnections})
+		DrainDelay: max(time.Duration(a.cfg.Leave), 0), Overloaded: a.memory.RefusesConnections})
 	upstreams, err := a.upstreams()
 	if err != nil {
 		return err
@@ -178,6 +181,9 @@ func (a *App) buildAdmin() error {
 	if a.reg != nil {
 		a.local.Registry = a.reg
 	}
+	if a.cluster != nil {
+		a.local.Finders = append(a.local.Finders, a.cluster)
+	}
 	a.local.Actions = a
 	l, err := net.Listen("tcp", a.cfg.adminAddress().String())
 	if err != nil {
@@ -234,43 +240,15 @@ func (a *App) Run(outer context.Context) error {
 	return failed
 }
 
-// shutdown ends the parts in the order that loses nothing: first nobody is sent here any more, then what is in flight
-// ends, then what others depend on goes.
-func (a *App) shutdown(admin, control, pods, gateway *running) {
-	drain, cancel := context.WithTimeout(context.Background(), a.cfg.Drain.or(5*time.Second))
-	defer cancel()
-	if a.opt.Ending != nil {
-		a.opt.Ending()
-	}
-	a.hub.Stop()              // not ready, for those who ask
-	a.sockets.Unready()       // nor for balancers that probe
-	gateway.stop()            // who looks the gateway up finds it no more
-	a.store.Seal()            // what deregisters now must not make planes that close serve again
-	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
-	planes.Go(func() { a.l4.Close(drain) })
-	planes.Go(func() { a.http.Close(drain) }) // requests in flight end while their pods still run
-	planes.Wait()
-	if pods != nil {
-		pods.stop() // they deregister themselves
-	}
-	control.stop() // its addresses were needed until here
-	a.store.Close()
-	a.dns.Close()
-	a.sockets.Close()
-	if a.reg != nil {
-		a.reg.stop(drain) // after everybody who deregisters there
-	}
-	a.table.Close()
-	admin.stop() // late, so that one can watch the end
-	a.close()
-}
-
 // close gives back what New opened.
 func (a *App) close() {
 	for _, l := range []net.Listener{a.admin, a.public} {
 		if l != nil {
 			_ = l.Close()
 		}
+	}
+	if a.clusterClient != nil {
+		a.clusterClient.Close()
 	}
 	if a.access != nil {
 		if err := a.access.Close(); err != nil {

@@ -106,7 +106,7 @@ func (p *textPart) of(x *filter.Exchange) string {
 	case "cookie":
 		return cookieOf(x, p.fixed)
 	default:
-		v, _ := http1.Parameter(r.RawQuery, p.fixed, &r.Mem)
+		v, _ := http1.Parameter(r.RawQuery, p.fixed, 0, &r.Mem)
 		return v
 	}
 }

@@ -28,7 +28,7 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	w.printRequest()
 	c := w.c
 	c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
-	n, err := w.writeRequest(up)
+	n, err := w.writeRequest(up, 0)
 	if c.watch.leave() {
 		return n, errLate
 	}
@@ -48,20 +48,23 @@ func (w *work) printRequest() {
 	}
 }
 
-// writeRequest writes w.out, and a body that is not in it.
-func (w *work) writeRequest(up *upstream.Conn) (int, error) {
-	defer func() {
-		if w.c.h2 != nil && cap(w.out) > smallBlock {
-			w.out = nil // there may be many streams, and answers may be long in coming
-		}
-	}()
+// writeRequest writes w.out from there on, and a body that is not in it.
+func (w *work) writeRequest(up *upstream.Conn, from int) (int, error) {
+	defer w.releaseOut()
 	if len(w.wire) <= joinBelow {
-		return up.Stream.Write(w.out)
+		return up.Stream.Write(w.out[from:])
 	}
-	w.vector[0], w.vector[1] = w.out, w.wire
+	w.vector[0], w.vector[1] = w.out[from:], w.wire
 	w.buffers = net.Buffers(w.vector[:2])
 	n, err := w.buffers.WriteTo(up.Stream)
 	return int(n), err
+}
+
+// releaseOut lets go of a large head that was sent, where there may be many streams and answers may be long in coming.
+func (w *work) releaseOut() {
+	if w.c.h2 != nil && cap(w.out) > smallBlock {
+		w.out = nil
+	}
 }
 
 // awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.

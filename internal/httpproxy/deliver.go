@@ -7,6 +7,7 @@ import (
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
+	"paifang/internal/socket"
 	"paifang/internal/upstream"
 )
 
@@ -250,20 +251,19 @@ func (w *work) flush() error {
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	c := w.c
-	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
+	if w.x.Response.Body != http1.SizedBody || c.raw == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
 	for !w.response.Done() {
-		from := &io.LimitedReader{R: up.TCP, N: min(w.response.Sure(), spliceStep)}
-		before := from.N
+		part := min(w.response.Sure(), spliceStep)
 		// Whichever side does not go on in time, the client is the one that is waited for longer.
 		c.watch.enter(splicing, c.plane.in(max(c.plane.cfg.Timeouts.Write, w.idleTime())))
-		n, err := c.tcp.ReadFrom(from)
+		n, err := c.plane.mover.Move(socket.Side{TCP: c.tcp, Raw: c.raw}, socket.Side{TCP: up.TCP, Raw: up.Raw}, part)
 		late := c.watch.leave()
 		w.response.Skip(n)
 		w.sent += n
 		switch {
-		case n == before:
+		case n == part:
 			continue
 		case c.cut.Load():
 			return true, CodeShutdown

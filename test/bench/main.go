@@ -77,8 +77,12 @@ func run(ctx context.Context, o options, names string) error {
 		began := time.Now()
 		fmt.Fprintf(os.Stderr, "%-14s %s\n", r.name, r.what)
 		got, err := r.measure(ctx, b)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return fmt.Errorf("row %s: %w", r.name, err)
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "%-14s no result: %v\n", r.name, err)
+			got = []result{{what: r.what, missing: err}}
 		}
 		for i := range got {
 			got[i].row = r.name

@@ -8,6 +8,10 @@ import (
 	"paifang/internal/upstream"
 )
 
+// answerRoom is left free in front of an answer that is read. Together with the answer's own head, which is of no use any more
+// when the client's is printed, it has room for that, so that head and body leave in one write from where the body is.
+const answerRoom = 256
+
 // maxInterim bounds the interim responses to one request.
 const maxInterim = 16
 
@@ -76,8 +80,8 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		w.answer = w.answerBlock()
 	}
 	x := &w.x
-	from, to := 0, w.early
-	w.answerBytes, w.early = to, 0
+	from, to := answerRoom, answerRoom+w.early
+	w.answerBytes, w.early = w.early, 0
 	limits := http1.Limits{}
 	x.Response.Reset()
 	for interim := 0; ; {
@@ -85,17 +89,17 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		switch {
 		case err == http1.ErrNeedMore:
 			if to == len(w.answer) {
-				if from == 0 && !w.growAnswer() {
+				if from == answerRoom && !w.growAnswer() {
 					return http1.HeadTooLarge
 				}
-				to = copy(w.answer, w.answer[from:to])
-				from = 0
+				to = answerRoom + copy(w.answer[answerRoom:], w.answer[from:to])
+				from = answerRoom
 				x.Response.Reset()
 				continue
 			}
 			got, err := w.readAnswer(up, w.answer[to:])
 			to += got
-			w.answerBytes = to
+			w.answerBytes = to - answerRoom
 			if got == 0 && err != nil {
 				return err
 			}
@@ -119,7 +123,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	if x.Response.Status == 101 && (x.Request.Upgrade == "" || !http1.EqualFold(x.Response.Upgrade, x.Request.Upgrade)) {
 		return errUnasked
 	}
-	w.rest = w.answer[from:to]
+	w.rest, w.bodyAt = w.answer[from:to], from
 	return nil
 }
 

@@ -73,7 +73,7 @@ func (w *work) askTurn(fd uintptr) bool {
 
 // receive reads what has come of the answer. It returns whether nothing has.
 func (w *work) receive(fd uintptr) (nothing bool) {
-	n, err := socket.Receive(fd, w.answer)
+	n, err := socket.Receive(fd, w.answer[answerRoom:])
 	switch {
 	case err == unix.EAGAIN:
 		return true

@@ -20,7 +20,7 @@ const spliceStep = 1 << 20
 // deliver passes the answer on, and ends the pick of the endpoint and its connection.
 func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	x, c := &w.x, w.c
-	w.first = time.Now()
+	w.first = time.Since(w.x.Started)
 	up.Requests++
 	if x.Response.Status == 101 {
 		w.upgrade(e, up)
@@ -203,6 +203,9 @@ func (w *work) pass(part []byte) error {
 		return w.passStream(part)
 	}
 	chunked := w.x.Response.Body == http1.ChunkedBody
+	if !chunked && w.joins(part) {
+		return w.passJoined(len(part))
+	}
 	if len(w.out)+len(part) <= joinBelow {
 		if chunked {
 			w.out = http1.AppendChunk(w.out, part)
@@ -229,6 +232,19 @@ func (w *work) pass(part []byte) error {
 	err := w.c.writeBuffers(&w.buffers)
 	w.out = w.out[:0]
 	return err
+}
+
+// joins tells whether a part is the first of its body and has room in front of it for the head that waits in w.out.
+func (w *work) joins(part []byte) bool {
+	return len(w.out) > 0 && len(w.out) <= w.bodyAt && w.bodyAt < len(w.answer) && &part[0] == &w.answer[w.bodyAt]
+}
+
+// passJoined writes what waits in w.out together with the n bytes behind bodyAt.
+func (w *work) passJoined(n int) error {
+	from := w.bodyAt - len(w.out)
+	copy(w.answer[from:], w.out)
+	w.wrote, w.out = true, w.out[:0]
+	return w.c.write(w.answer[from : w.bodyAt+n])
 }
 
 var crlf = []byte("\r\n")

@@ -1,9 +1,9 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt bench ci clean
+.PHONY: help build up test race vet lint fmt bench image e2e ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the binary ./paifang
 	go build -o paifang ./cmd/paifang
@@ -30,6 +30,12 @@ fmt: ## format every Go file
 
 bench: ## beside nginx, HAProxy and Caddy; writes docs/PERFORMANCE.md
 	cd test/bench && go run . -out ../../docs/PERFORMANCE.md
+
+image: ## an OCI image in dist/, without a daemon
+	cd deploy && go run ./image -source .. -out ../dist/paifang-image.tar
+
+e2e: ## on a real Kubernetes of two nodes; needs Linux, root, containerd, runc
+	cd test/e2e && PAIFANG_E2E=required go test -count=1 -timeout 20m -v .
 
 ci: ## everything a change has to pass
 	.ci/run

@@ -18,8 +18,8 @@ const (
 )
 
 // Filter sees a request on its way in. One instance serves all requests of a route at the same time, so it has no
-// fields for one of them; it must not keep the exchange, nor wait for anything. A filter that also is an io.Closer is
-// closed when its route is retired.
+// fields for one of them, and it must not keep the exchange. It must not block either, but in Exchange.Wait. A filter that
+// also is an io.Closer is closed when its route is retired.
 type Filter interface {
 	Request(x *Exchange) Verdict
 }

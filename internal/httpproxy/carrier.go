@@ -77,7 +77,7 @@ func (c *conn) serveHTTP2() {
 	}
 	err := s.http2.Run()
 	if f, ok := errors.AsType[http2.Fault](err); ok && f.Code == http2.EnhanceYourCalm {
-		c.port.calmed.Add(1)
+		c.port.counts.calmed.Add(1)
 	}
 }
 
@@ -169,6 +169,7 @@ func (c *conn) abandon() {
 	if up := c.up.Load(); up != nil {
 		up.Interrupt()
 	}
+	c.kick(waiting)
 }
 
 // streamConn has a stream read and interrupted in the way that connections are. Only the addresses are those of its connection.

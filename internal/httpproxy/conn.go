@@ -37,6 +37,7 @@ type conn struct {
 	mu       sync.Mutex // held while an interruption is carried out
 	watch    watch      // of the goroutine
 	upload   watch      // of the second one, while there is one
+	release  func()     // ends what a filter waits for; nil while none does. Guarded by mu
 	up       atomic.Pointer[upstream.Conn]
 	left     atomic.Bool                // the client has closed
 	cut      atomic.Bool                // the drain of its server is over
@@ -283,6 +284,7 @@ func (c *conn) abort() {
 	if up := c.up.Load(); up != nil {
 		up.Interrupt()
 	}
+	c.kick(waiting)
 }
 
 // letGo notes that the exchange is done with its endpoint's connection, and tells whether nobody has interrupted that: then, and
@@ -304,6 +306,10 @@ func (c *conn) kick(p phase) {
 	case sending, awaiting, relaying:
 		if up := c.up.Load(); up != nil {
 			up.Interrupt()
+		}
+	case waiting:
+		if c.release != nil {
+			c.release()
 		}
 	case splicing, tunnelling:
 		_ = c.nc.SetDeadline(past)

@@ -40,6 +40,7 @@ type ListenerCount struct {
 	Handshakes        [2]uint64 // of TLS: full, resumed
 	HandshakeFailures map[HandshakeFailure]uint64
 	Streams, Resets   uint64 // of HTTP/2
+	Calmed            uint64 // HTTP/2 connections that were ended because what they sent only cost
 }
 
 // Counts is everything that is counted, with bounded names: routes and upstreams that there is no room for (see
@@ -82,7 +83,7 @@ func (r *routeCounters) read() Totals {
 	var t Totals
 	for _, x := range *r.series.Load() {
 		one := x.read()
-		t.add(&one)
+		t.Add(&one)
 	}
 	return t
 }
@@ -126,9 +127,9 @@ func (s *counterSet) read() Counts {
 		var sum Totals
 		for _, x := range *r.series.Load() {
 			t := x.read()
-			sum.add(&t)
+			sum.Add(&t)
 			if u := st.upstreams[x.upstream]; u != nil {
-				u.Totals.add(&t)
+				u.Totals.Add(&t)
 			}
 			if x.named {
 				out.Requests = append(out.Requests, RequestCount{x.listener.id, r.id, x.to, t.Class})
@@ -146,7 +147,7 @@ func (s *counterSet) read() Counts {
 			continue
 		}
 		out.FoldedRoutes++
-		otherRoutes.add(&sum)
+		otherRoutes.Add(&sum)
 	}
 	for l, class := range folded {
 		out.Requests = append(out.Requests, RequestCount{l.id, otherName, otherName, *class})
@@ -170,7 +171,7 @@ func (out *Counts) readUpstreams(st *state) {
 			continue
 		}
 		out.FoldedUpstreams++
-		rest.Totals.add(&c.Totals)
+		rest.Totals.Add(&c.Totals)
 		for code, n := range c.Retries {
 			rest.Retries[code] += n
 		}
@@ -188,7 +189,7 @@ func (s *counterSet) readListeners() []ListenerCount {
 		for _, x := range *r.series.Load() {
 			if c := st.listeners[x.listener]; c != nil {
 				t := x.read()
-				c.Totals.add(&t)
+				c.Totals.Add(&t)
 			}
 		}
 	}
@@ -196,6 +197,7 @@ func (s *counterSet) readListeners() []ListenerCount {
 	for l, c := range st.listeners {
 		c.Handshakes = [2]uint64{l.handshakes[0].Load(), l.handshakes[1].Load()}
 		c.HandshakeFailures = l.failures.Read()
+		c.Calmed = l.calmed.Load()
 		var begun uint64 // read last: a request that ends meanwhile must not make it less than nothing
 		for f := range l.flow.All() {
 			begun += f.begun.Load()

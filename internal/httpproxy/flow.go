@@ -23,6 +23,7 @@ type listenerCounters struct {
 	flow       *counter.Sharded[flow]
 	handshakes [2]atomic.Uint64 // TLS: full, resumed
 	failures   *counter.Keyed[HandshakeFailure]
+	calmed     atomic.Uint64 // connections of HTTP/2 that were ended because they only cost
 }
 
 // flow is what changes with every request, in one shard.

@@ -236,7 +236,7 @@ func TestHTTP2Floods(t *testing.T) {
 					break
 				}
 			}
-			eventually(t, func() bool { return s.plane.Listeners()[0].Calmed == 1 && s.plane.Listeners()[0].Open == 0 })
+			eventually(t, func() bool { return s.plane.ListenerCounts()[0].Calmed == 1 && s.plane.Listeners()[0].Open == 0 })
 			if most.Load() > 20 {
 				t.Errorf("%d requests at one time", most.Load())
 			}

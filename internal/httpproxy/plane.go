@@ -68,7 +68,7 @@ func New(cfg Config) (*Plane, error) {
 	p.counters.begin(cfg.Series)
 	p.works.New = func() any {
 		w := &work{shard: p.counters.shard()}
-		w.x.Gatherer = w
+		w.x.Gatherer, w.x.Waiter = w, w
 		return w
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

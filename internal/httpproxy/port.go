@@ -29,12 +29,7 @@ type site struct {
 
 // trusts tells whether what this address says about others is believed.
 func (s *site) trusts(a netip.Addr) bool {
-	for _, p := range s.listener.Trust.ForwardedFrom {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return s.listener.Trust.Believes(a)
 }
 
 // port is one bound address of a listener, and the connections that came in by it. It outlives generations.
@@ -45,7 +40,6 @@ type port struct {
 	site     atomic.Pointer[site]
 	draining atomic.Bool
 	cuts     atomic.Uint64 // connections that a drain had to cut
-	calmed   atomic.Uint64 // connections of HTTP/2 that were ended because they only cost
 	counts   *listenerCounters
 
 	mu     sync.Mutex

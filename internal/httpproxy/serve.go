@@ -64,6 +64,7 @@ func (w *work) exchangeOne() {
 	w.c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
+	w.x.Finish()
 	w.record()
 	if w.route != nil {
 		w.route.release()
@@ -127,7 +128,7 @@ func (w *work) dispatch() {
 		return
 	}
 	if b.chain.Request(x) == filter.Respond {
-		if w.status == 499 { // the client left while its body was read
+		if w.status == 499 { // the client left while its body was read, or a filter waited
 			return
 		}
 		b.chain.Response(x)

@@ -24,7 +24,6 @@ type ListenerState struct {
 	Open     int    // connections
 	Draining bool   // it is in no snapshot any more
 	Cut      uint64 // connections that were ended because the drain was over
-	Calmed   uint64 // HTTP/2 connections that were ended because what they sent only cost
 }
 
 // Listeners returns how every listener stands, by ID; those that drain come after those that serve.
@@ -63,7 +62,6 @@ func (st *ListenerState) add(p *port) {
 	st.Bound = append(st.Bound, p.addr())
 	st.Open += p.open()
 	st.Cut += p.cuts.Load()
-	st.Calmed += p.calmed.Load()
 }
 
 // Version is that of the snapshot that is served.

@@ -118,16 +118,18 @@ func (c *conn) hasLeft() bool {
 	return hasLeft(c.tcp)
 }
 
-// endLeft cancels the upstream request of a client that has closed. One that still sends its request tells by itself.
+// endLeft cancels what is waited for on behalf of a client that has closed: an upstream, or a filter. One that still sends its
+// request tells by itself.
 func (c *conn) endLeft() {
-	if c.tcp == nil || c.watch.phase() != awaiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
+	p := c.watch.phase()
+	if c.tcp == nil || p != awaiting && p != waiting || c.upload.phase() != busy || !hasLeft(c.tcp) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left.Store(true)
-	if c.watch.interrupt(awaiting) {
-		c.kick(awaiting)
+	if c.watch.interrupt(p) {
+		c.kick(p)
 	} else {
 		c.left.Store(false)
 	}

@@ -12,6 +12,7 @@ const (
 	readingBody              // a part of a request body
 	answering                // the client takes a part of the answer
 	lingering                // the client closes after an answer it did not wait for
+	waiting                  // what a filter waits for
 	sending                  // the upstream takes a part of the request
 	awaiting                 // the head of the answer
 	relaying                 // a part of the answer's body

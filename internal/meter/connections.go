@@ -29,10 +29,12 @@ var (
 		Help: "HTTP/2 streams that clients opened."}
 	resets = exposition.Family{Name: "paifang_http2_stream_resets_total", Type: exposition.Counter, Labels: []string{"listener"},
 		Help: "HTTP/2 streams that were reset, by whichever side."}
+	calmed = exposition.Family{Name: "paifang_http2_connections_calmed_total", Type: exposition.Counter, Labels: []string{"listener"},
+		Help: "HTTP/2 connections that were ended with ENHANCE_YOUR_CALM, because what their clients sent only cost."}
 )
 
 func listenerFamilies() []*exposition.Family {
-	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &streams, &resets}
+	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &streams, &resets, &calmed}
 }
 
 func (p *page) listeners() {
@@ -72,6 +74,7 @@ func (p *page) listeners() {
 	each(&handshakeFailures, func(l *httpproxy.ListenerCount, id string) { byKey(p, l.HandshakeFailures, id) })
 	each(&streams, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Streams, id) })
 	each(&resets, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Resets, id) })
+	each(&calmed, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Calmed, id) })
 }
 
 var (

@@ -80,6 +80,13 @@ const (
 	CodeAddressTaken      Code = "address-taken"       // an address in use by another process
 	CodeEndpointRefused   Code = "endpoint-refused"    // an instance address outside the allowed ranges
 	CodeListenerHostTaken Code = "listener-host-taken" // two listeners with one ID or one address
+	CodeAnnotationServed  Code = "annotation-served"   // an annotation that does what it says
+	CodeAnnotationDiffers Code = "annotation-differs"  // an annotation whose effect is another than where it comes from
+	CodeAnnotationIgnored Code = "annotation-ignored"  // an annotation without effect
+	CodeAnnotationRefused Code = "annotation-refused"  // an annotation that is never carried out
+	CodeAnnotationUnknown Code = "annotation-unknown"  // an annotation that nobody knows
+	CodeDenied            Code = "denied"              // paths that answer 503 because what protects them cannot be carried out
+	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

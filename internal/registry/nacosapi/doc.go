@@ -11,8 +11,12 @@
 //	http_v1_operator.go    /v1/ns/operator, /v1/console, /v1/auth
 //	grpc.go                the gRPC server, its connections
 //	grpc_request.go        unary requests
-//	grpc_stream.go         the stream of a connection: setup, pushes, detection
-//	grpc_push.go           which services a connection has to be told of, and when
+//	grpc_stream.go         the stream of a connection: setup, what is read
+//	grpc_writer.go         and what is written: messages that are due, questions for a sign of life
+//	grpc_delivery.go       messages that are acknowledged, merged and sent again
+//	grpc_push.go           subscriptions
+//	grpc_fuzzy.go          which services there are, to those who watch a pattern
+//	udp.go                 subscriptions of HTTP v1
 //
 // Authentication is not there yet: whoever reaches the ports may register what registry.AddressRule allows. Logins answer as a
 // Nacos server does whose authentication is switched off.

@@ -56,6 +56,8 @@ func (s *Server) dispatch(x *session, p *nacoswire.Payload, id string) (*nacoswi
 		return handle(p, func(q nacoswire.ServiceListRequest) (*nacoswire.Payload, error) { return x.list(q, id) })
 	case nacoswire.TypeSubscribeService:
 		return handle(p, func(q nacoswire.SubscribeServiceRequest) (*nacoswire.Payload, error) { return s.subscription(x, q, id) })
+	case nacoswire.TypeFuzzyWatch:
+		return handle(p, func(q nacoswire.FuzzyWatchRequest) (*nacoswire.Payload, error) { return x.watchFuzzy(q, id) })
 	}
 	return refuse(id, nacoswire.ErrorNoHandler, fmt.Sprintf("RequestHandler Not Found: %.64q", p.Type))
 }
@@ -140,7 +142,7 @@ func (s *Server) subscription(x *session, q nacoswire.SubscribeServiceRequest, i
 	var view *registry.View
 	if q.Subscribe {
 		var err error
-		if view, err = x.subscribe(key, q.Clusters, s.cfg); err != nil {
+		if view, err = x.subscribe(key, q.Clusters, &s.cfg); err != nil {
 			return nil, err
 		}
 	} else {

@@ -2,7 +2,6 @@ package nacosapi
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,20 +25,40 @@ type session struct {
 	last     atomic.Int64 // when the client was heard last, since start
 	start    time.Time
 
-	mu      sync.Mutex
-	subs    map[registry.Key]*subscription
-	pending map[registry.Key]*subscription // those with something to send or to wait for
-	acks    map[string]registry.Key        // pushes on their way, by request ID
-	poke    chan struct{}                  // a subscription is new
+	mu         sync.Mutex
+	pushes     deliveries[registry.Key]
+	clusters   map[registry.Key]string // of the subscriptions
+	fuzzies    deliveries[string]
+	fuzzy      map[string]*fuzzyWatch // by pattern
+	everything *registry.Watcher      // nil until there is a fuzzy watch
+
+	poke chan struct{} // there is something new to send
+}
+
+func newSession(c *connection, r *registry.Registry, owner *registry.Connection) *session {
+	return &session{
+		conn: c, registry: r, owner: owner, watcher: r.Watch(), start: time.Now(),
+		pushes: newDeliveries[registry.Key](), clusters: map[registry.Key]string{},
+		fuzzies: newDeliveries[string](), fuzzy: map[string]*fuzzyWatch{},
+		poke: make(chan struct{}, 1),
+	}
+}
+
+// rouse has the writer look for what is to be sent.
+func (x *session) rouse() {
+	select {
+	case x.poke <- struct{}{}:
+	default:
+	}
 }
 
 func (x *session) active() { x.last.Store(int64(time.Since(x.start))) }
 
 func (x *session) heard() time.Time { return x.start.Add(time.Duration(x.last.Load())) }
 
-// abilities are what the server tells clients since Nacos 2.3 that it can do beyond the basic protocol: none of these.
+// abilities are what the server tells clients since Nacos 2.3 that it can do beyond the basic protocol.
 func abilities() map[string]bool {
-	return map[string]bool{"supportPersistentInstanceByGrpc": false, "fuzzyWatch": false, "lock": false, "mcp": false}
+	return map[string]bool{"supportPersistentInstanceByGrpc": false, "fuzzyWatch": true, "lock": false, "mcp": false}
 }
 
 // errSilent ends the stream of a client that gives no sign of life.
@@ -79,7 +98,7 @@ func (s *Server) stream(stream grpc.ServerStream) error {
 			}
 		}
 	})
-	err = s.write(x, stream, setup, in, ended)
+	err = (&writer{Server: s, x: x, stream: stream}).run(setup, in, ended)
 	close(stop)
 	if errors.Is(err, errSilent) {
 		s.log.warn("stream", c.client, err)
@@ -112,11 +131,7 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 	if err != nil {
 		return nil, none, status.Error(codes.Unavailable, err.Error())
 	}
-	x := &session{
-		conn: c, registry: r, owner: owner, watcher: r.Watch(), start: time.Now(),
-		subs: map[registry.Key]*subscription{}, pending: map[registry.Key]*subscription{}, acks: map[string]registry.Key{},
-		poke: make(chan struct{}, 1),
-	}
+	x := newSession(c, r, owner)
 	if !c.session.CompareAndSwap(nil, x) {
 		x.close()
 		return nil, none, status.Error(codes.AlreadyExists, "this connection has a stream")
@@ -133,6 +148,11 @@ func (x *session) end() {
 func (x *session) close() {
 	x.owner.Close()
 	x.watcher.Close()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.everything != nil {
+		x.everything.Close()
+	}
 }
 
 // received is an answer of the client to something the server sent on the stream.
@@ -149,88 +169,4 @@ func decodeAnswer(p *nacoswire.Payload) (received, bool) {
 	}
 	r, err := nacoswire.Decode[nacoswire.Response](p)
 	return received{p.Type, r}, err == nil
-}
-
-// write sends on the stream: the acknowledgement of the setup, pushes, and questions for a sign of life.
-func (s *Server) write(x *session, stream grpc.ServerStream, setup nacoswire.ConnectionSetupRequest, in <-chan received, ended <-chan struct{}) error {
-	var seq uint64
-	send := func(typ string, make func(id string) (*nacoswire.Payload, error)) error {
-		seq++
-		p, err := make(fmt.Sprint(seq))
-		if err != nil {
-			return err
-		}
-		// A client that does not read stops SendMsg when its window is full; only the end of the connection frees it.
-		stuck := time.AfterFunc(s.cfg.Detect+s.cfg.Ack, x.conn.cut)
-		defer stuck.Stop()
-		return stream.SendMsg(p)
-	}
-	if setup.AbilityTable != nil {
-		err := send(nacoswire.TypeSetupAck, func(id string) (*nacoswire.Payload, error) {
-			ack := nacoswire.SetupAckRequest{AbilityTable: abilities()}
-			ack.RequestID = id
-			return nacoswire.NewPayload(nacoswire.TypeSetupAck, ack)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	var asked time.Time // when the client was asked for a sign of life; zero: it need not be
-	timer := time.NewTimer(s.cfg.Idle)
-	defer timer.Stop()
-	for {
-		now := time.Now()
-		due, next := x.due(now, s.cfg)
-		for _, key := range due {
-			err := send(nacoswire.TypeNotifySubscriber, func(id string) (*nacoswire.Payload, error) { return x.push(key, id, now, s.cfg) })
-			if err != nil {
-				return err
-			}
-		}
-		heard := x.heard()
-		if !asked.IsZero() && heard.After(asked) {
-			asked = time.Time{}
-		}
-		switch {
-		case !asked.IsZero() && now.Sub(asked) >= s.cfg.Detect:
-			return errSilent
-		case !asked.IsZero():
-			next = earlier(next, asked.Add(s.cfg.Detect))
-		case now.Sub(heard) >= s.cfg.Idle:
-			err := send(nacoswire.TypeClientDetection, func(id string) (*nacoswire.Payload, error) {
-				return nacoswire.NewPayload(nacoswire.TypeClientDetection, nacoswire.Request{RequestID: id, Module: "internal"})
-			})
-			if err != nil {
-				return err
-			}
-			asked = now
-			next = earlier(next, now.Add(s.cfg.Detect))
-		default:
-			next = earlier(next, heard.Add(s.cfg.Idle))
-		}
-		timer.Reset(max(time.Until(next), 0))
-		select {
-		case <-x.watcher.C():
-			x.changed(x.watcher.Take())
-		case <-x.poke:
-		case m := <-in:
-			if m.typ == nacoswire.TypeNotifyAnswer {
-				x.acked(m, time.Now(), s.cfg)
-			}
-		case <-timer.C:
-		case <-ended:
-			return nil
-		case <-x.registry.Done():
-			return status.Error(codes.Unavailable, "the registry has stopped")
-		case <-s.closing:
-			return status.Error(codes.Unavailable, "the server is closing")
-		}
-	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -22,6 +22,8 @@ const maxBody = 256 << 10
 
 // call is a request with its parameters and the registry that runs.
 type call struct {
+	server *Server
+
 	w http.ResponseWriter
 	r *http.Request
 	q url.Values // of query and form
@@ -61,7 +63,7 @@ func (s *Server) toConsole(w http.ResponseWriter, r *http.Request) {
 // handle serves a pattern below contextPath.
 func (s *Server) handle(mux *http.ServeMux, method, path string, f func(call) error) {
 	mux.HandleFunc(method+" "+contextPath+path, func(w http.ResponseWriter, r *http.Request) {
-		c := call{w: w, r: r}
+		c := call{server: s, w: w, r: r}
 		err := s.begin(&c)
 		if err == nil {
 			err = f(c)

@@ -1,10 +1,14 @@
 package nacosapi
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -53,7 +57,7 @@ func TestV1Instances(t *testing.T) {
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80000"), 400, "port"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "example.org", "port", "80"), 400, "IP address"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "127.0.0.1", "port", "80"), 400, "loopback"},
-		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "ephemeral", "false"), 400, "ephemeral=false"},
+		{"POST", "/v1/ns/instance", params("serviceName", "order", "ip", "10.0.0.1", "port", "80", "ephemeral", "false"), 400, "register persistent instance"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "metadata", strings.Repeat("x", 3000)), 400, "metadata"},
 		{"PUT", "/v1/ns/instance/beat", params("serviceName", "a", "beat", "{"), 400, "beat"},
 		{"GET", "/v1/ns/instance/list", params("serviceName", "a@@b@@c"), 400, "@@"},
@@ -183,4 +187,64 @@ func TestPage(t *testing.T) {
 			t.Errorf("page %d of %d: %s, want %s", c.no, c.size, got, c.want)
 		}
 	}
+}
+
+func TestV1PushByUDP(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	client, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	must(t, err)
+	defer client.Close()
+	_, port, _ := net.SplitHostPort(client.LocalAddr().String())
+	// The address that the request names is not where pushes go.
+	f.curl(t, "GET", "/v1/ns/instance/list", params("serviceName", "order", "udpPort", port, "clientIP", "10.9.9.9"))
+
+	next := func(ack bool) (int, nacoswire.ServiceInfo) {
+		t.Helper()
+		must(t, client.SetReadDeadline(time.Now().Add(5*time.Second)))
+		buf := make([]byte, 64<<10)
+		n, from, err := client.ReadFromUDP(buf)
+		must(t, err)
+		size, b := n, buf[:n]
+		if b[0] == 0x1f && b[1] == 0x8b {
+			z, err := gzip.NewReader(bytes.NewReader(b))
+			must(t, err)
+			b, err = io.ReadAll(z)
+			must(t, err)
+		}
+		var d nacoswire.Datagram
+		must(t, json.Unmarshal(b, &d))
+		var info nacoswire.ServiceInfo
+		must(t, json.Unmarshal([]byte(d.Data), &info))
+		if d.Type != "dom" || d.LastRefTime != info.LastRefTime || info.Name != "DEFAULT_GROUP@@order" {
+			t.Fatalf("%+v", d)
+		}
+		if ack {
+			_, err = client.WriteToUDP(fmt.Appendf(nil, `{"type":"push-ack","lastRefTime":"%d","data":""}`, d.LastRefTime), from)
+			must(t, err)
+		}
+		return size, info
+	}
+	must(t, f.registry().Register(order, instance("10.0.0.1:80")))
+	if _, info := next(true); hosts(&info) != "10.0.0.1" {
+		t.Fatalf("%+v", info)
+	}
+	// Without an acknowledgement it comes again; what changed meanwhile is in it.
+	must(t, f.registry().Register(order, instance("10.0.0.2:80")))
+	_, first := next(false)
+	must(t, f.registry().Register(order, instance("10.0.0.3:80")))
+	if _, again := next(true); hosts(&first) != "10.0.0.1 10.0.0.2" || hosts(&again) != "10.0.0.1 10.0.0.2 10.0.0.3" {
+		t.Fatalf("%+v, then %+v", first, again)
+	}
+	for i := range 3 {
+		_, err := f.registry().Deregister(order, netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:80", i+1)))
+		must(t, err)
+	}
+	eventually(t, "the empty list is pushed", func() bool { _, info := next(true); return len(info.Hosts) == 0 })
+	for i := range 50 {
+		must(t, f.registry().Register(order, instance(fmt.Sprintf("10.0.1.%d:80", i))))
+	}
+	eventually(t, "a long list is pushed compressed", func() bool {
+		size, info := next(true)
+		return len(info.Hosts) == 50 && size < 4<<10
+	})
 }

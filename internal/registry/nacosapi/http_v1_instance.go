@@ -163,15 +163,21 @@ func v1Beat(c call) error {
 	return answer(c, out)
 }
 
-// v1List answers with the grouped name, as v1 does. Parameters udpPort and clientIP, by which a client subscribes to
-// pushes by UDP, are not used: such a client polls.
+// v1List answers with the grouped name, as v1 does. With the parameter udpPort a client subscribes to pushes for a while; it
+// comes again before that ends.
 func v1List(c call) error {
 	key, err := c.service()
 	if err != nil {
 		return err
 	}
 	healthy, _ := strconv.ParseBool(c.q.Get("healthyOnly"))
-	info := render(c.View(key), filter{clusters: c.q.Get("clusters"), healthyOnly: healthy})
+	clusters := c.q.Get("clusters")
+	if port, _ := strconv.ParseUint(c.q.Get("udpPort"), 10, 16); port > 0 {
+		if from, err := netip.ParseAddrPort(c.r.RemoteAddr); err == nil {
+			c.server.udp.subscribe(c.Registry, udpKey{netip.AddrPortFrom(from.Addr().Unmap(), uint16(port)), key, clusters}, healthy)
+		}
+	}
+	info := render(c.View(key), filter{clusters: clusters, healthyOnly: healthy})
 	info.Name = nacoswire.GroupedName(key.Group, key.Service)
 	return answer(c, info)
 }

@@ -42,6 +42,7 @@ type Server struct {
 	http     *http.Server
 	grpc     *grpc.Server
 	conns    connections
+	udp      *udpPusher
 	closing  chan struct{}
 	failed   chan error
 	work     sync.WaitGroup
@@ -66,6 +67,7 @@ func New(cfg Config, p registry.Provider) *Server {
 		provider: p,
 		log:      complaints{log: cfg.Log},
 		conns:    connections{open: map[string]*trackedConn{}},
+		udp:      newUDPPusher(),
 		closing:  make(chan struct{}),
 		failed:   make(chan error, 2),
 	}
@@ -76,6 +78,12 @@ func New(cfg Config, p registry.Provider) *Server {
 
 // Start serves on two listeners, which belong to the server from now on. It is called once.
 func (s *Server) Start(httpListener, grpcListener net.Listener) {
+	if err := s.udp.listen(httpListener.Addr()); err != nil {
+		s.cfg.Log.Warn("nacosapi: clients of HTTP v1 have to poll: there is no port to push from", "error", err)
+	} else {
+		s.work.Go(func() { s.udp.run(s.closing) })
+		s.work.Go(s.udp.read)
+	}
 	s.work.Go(func() {
 		err := s.http.Serve(netutil.LimitListener(httpListener, s.cfg.MaxConnections))
 		if !errors.Is(err, http.ErrServerClosed) {

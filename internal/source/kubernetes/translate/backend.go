@@ -10,13 +10,14 @@ import (
 )
 
 // backend is the action of a route: forward to the Service's port, or 503 with a code where that cannot be. The route
-// stays either way, so that its host and path are not taken by another one. With say, what is wrong is diagnosed too.
-func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBackend, say bool) model.Action {
-	refuse := func(field string, code model.Code, format string, args ...any) model.Action {
+// stays either way, so that its host and path are not taken by another one. With say, what is wrong is diagnosed too. The
+// upstream is that of the forward, as the Service has it.
+func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBackend, say bool) (model.Action, *model.Upstream) {
+	refuse := func(field string, code model.Code, format string, args ...any) (model.Action, *model.Upstream) {
 		if say {
 			b.diagnose(o, at+field, model.Error, code, "%s; answered with 503", fmt.Sprintf(format, args...))
 		}
-		return model.Respond{Status: 503, Code: code}
+		return model.Respond{Status: 503, Code: code}, nil
 	}
 	if backend.Service == nil {
 		if backend.Resource != nil {
@@ -36,7 +37,8 @@ func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBack
 	want := backend.Service.Port
 	for _, p := range servicePorts(v) {
 		if want.Name != "" && want.Name == p.Name || want.Name == "" && want.Number == p.Port {
-			return model.Forward{Targets: []model.Target{{Upstream: upstreamID(ns, name, p.Port)}}}
+			u := b.upstream(svc, v, p)
+			return model.Forward{Targets: []model.Target{{Upstream: u.ID}}}, &u
 		}
 	}
 	switch {

@@ -2,11 +2,9 @@ package translate
 
 import (
 	"slices"
-	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"paifang/internal/document"
 	"paifang/internal/model"
 )
 
@@ -44,7 +42,7 @@ func (b *builder) class(v *networkingv1.Ingress) verdict {
 		return b.controller(class)
 	case name == "" && !b.store.opt.TakeUnclassed:
 		return noClass
-	case name != "" && !slices.Contains(b.store.opt.Classes, name):
+	case name != "" && !slices.Contains(b.store.opt.Classes, name) && !slices.Contains(b.store.opt.Adopt, name):
 		return unknownClass
 	}
 	return served
@@ -63,7 +61,7 @@ func (b *builder) classOf(v *networkingv1.Ingress) *networkingv1.IngressClass {
 }
 
 func (b *builder) controller(c *networkingv1.IngressClass) verdict {
-	if c.Spec.Controller == b.store.opt.Controller {
+	if c.Spec.Controller == b.store.opt.Controller || slices.Contains(b.store.opt.Adopt, c.Name) {
 		return served
 	}
 	return otherClass
@@ -94,25 +92,9 @@ func (b *builder) ingressNotes(k Key) {
 		b.diagnose(o, "spec", model.Info, model.CodeIgnored, "has no class, and no class is the default")
 		return
 	}
-	b.annotations(o, "metadata.annotations", v.Annotations, nil)
+	b.verdicts(o, v.Annotations)
+	b.ownNames(o, "metadata.annotations", v.Annotations, nil)
 	if len(v.Spec.Rules) == 0 && v.Spec.DefaultBackend == nil {
 		b.diagnose(o, "spec", model.Error, model.CodeInvalid, "has neither rules nor a defaultBackend")
-	}
-}
-
-// annotations warns of annotations that are meant for a gateway and have no effect: a limit or a login that is silently
-// not applied is worse than none.
-func (b *builder) annotations(o *stored, path string, annotations map[string]string, known []string) {
-	for name := range annotations {
-		switch {
-		case strings.HasPrefix(name, "nginx.ingress.kubernetes.io/"):
-			b.diagnose(o, path+"["+name+"]", model.Warning, model.CodeUnsupported, "has no effect: this annotation is not supported")
-		case strings.HasPrefix(name, "paifang.dev/") && !slices.Contains(known, name):
-			hint := ""
-			if n := document.Nearest(name, known); n != "" {
-				hint = ": did you mean " + n + "?"
-			}
-			b.diagnose(o, path+"["+name+"]", model.Warning, model.CodeUnsupported, "has no effect: this annotation is not known here%s", hint)
-		}
 	}
 }

@@ -63,8 +63,9 @@ func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngres
 	}
 	r := b.route(o, id, host, o.at(at))
 	r.Match.Path = match
-	r.Action = b.spelled(o.Value.(*networkingv1.Ingress), b.backend(o, at+".backend", p.Backend, true))
-	b.out.Routes = append(b.out.Routes, r)
+	d := b.draft(o, host, at, true)
+	d.path = p
+	d.finish(r, at+".backend", p.Backend)
 }
 
 // defaultBackend makes the route for what no rule matches: for any host, and for each host that the Ingress has rules
@@ -76,8 +77,7 @@ func (b *builder) defaultBackend(o *stored, host string, backend *networkingv1.I
 	}
 	r := b.route(o, id, host, o.at("spec.defaultBackend"))
 	r.Default = true
-	r.Action = b.spelled(o.Value.(*networkingv1.Ingress), b.backend(o, "spec.defaultBackend", *backend, host == ""))
-	b.out.Routes = append(b.out.Routes, r)
+	b.draft(o, host, "spec.defaultBackend", host == "").finish(r, "spec.defaultBackend", *backend)
 }
 
 func (b *builder) route(o *stored, id, host string, origin model.Origin) model.Route {

@@ -45,11 +45,17 @@ func (b *builder) service(k Key) {
 			b.diagnose(o, portField(v, p, "port"), model.Error, model.CodeInvalid, "%d is not a port", p.Port)
 			continue
 		}
-		b.out.Upstreams = append(b.out.Upstreams, model.Upstream{
-			ID: upstreamID(k.Namespace, k.Name, p.Port), Origin: o.at(portField(v, p, "")),
-			Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(k.Namespace, k.Name, p.Port)},
-			Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p),
-		})
+		b.out.Upstreams = append(b.out.Upstreams, b.upstream(o, v, p))
+	}
+}
+
+// upstream is a port of a Service.
+func (b *builder) upstream(o *stored, v *corev1.Service, p corev1.ServicePort) model.Upstream {
+	ns, name := o.key.Namespace, o.key.Name
+	return model.Upstream{
+		ID: upstreamID(ns, name, p.Port), Origin: o.at(portField(v, p, "")),
+		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(ns, name, p.Port)},
+		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p),
 	}
 }
 

@@ -109,7 +109,7 @@ func (b *builder) workload(o *stored, t podTemplate) (model.Workload, bool) {
 		b.diagnose(o, spec+".containers", model.Error, model.CodeInvalid, "is empty: a pod runs at least one container")
 		return model.Workload{}, false
 	}
-	b.annotations(o, t.at+"metadata.annotations", t.meta.Annotations, podAnnotations)
+	b.misplaced(o, t.at+"metadata.annotations", t.meta.Annotations, podAnnotations)
 	b.unsupported(o, spec, t.spec)
 	w := model.Workload{
 		Origin: o.at(""), Namespace: o.key.Namespace, Name: o.key.Name, Node: t.spec.NodeName,

@@ -1,0 +1,3 @@
+module paifang/deploy
+
+go 1.26.0

@@ -1,0 +1,114 @@
+package nacoswire
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Types of messages by which clients since 3.0 follow which services there are.
+const (
+	TypeFuzzyWatch        = "NamingFuzzyWatchRequest"
+	TypeFuzzyWatchAnswer  = "NamingFuzzyWatchResponse"
+	TypeFuzzySync         = "NamingFuzzyWatchSyncRequest"
+	TypeFuzzyChange       = "NamingFuzzyWatchChangeNotifyRequest"
+	TypeFuzzySyncAnswer   = "NamingFuzzyWatchSyncResponse"
+	TypeFuzzyChangeAnswer = "NamingFuzzyWatchChangeNotifyResponse"
+)
+
+// What a fuzzy watch says of services and of itself (Constants of the Java sources).
+const (
+	FuzzyWatch  = "WATCH"
+	FuzzyCancel = "CANCEL_WATCH"
+
+	FuzzyInit   = "FUZZY_WATCH_INIT_NOTIFY"        // services that are there, to a client that begins
+	FuzzyFinish = "FINISH_FUZZY_WATCH_INIT_NOTIFY" // and that these were all
+	FuzzyDiff   = "FUZZY_WATCH_DIFF_SYNC_NOTIFY"   // services, to one that connects again
+	FuzzyChange = "FUZZY_WATCH_RESOURCE_CHANGED"
+
+	ServiceAdded   = "ADD_SERVICE"
+	ServiceDeleted = "DELETE_SERVICE"
+
+	ErrorFuzzyPatterns = 50310 // too many patterns
+	ErrorFuzzyMatches  = 50311 // too many services match; the first of them are told
+)
+
+// FuzzyWatchRequest begins or ends a watch.
+type FuzzyWatchRequest struct {
+	Request
+	Namespace    string   `json:"namespace"`
+	Pattern      string   `json:"groupKeyPattern"` // see FuzzyPattern
+	Received     []string `json:"receivedGroupKeys"`
+	WatchType    string   `json:"watchType"`
+	Initializing bool     `json:"initializing"`
+}
+
+// FuzzyService is a service that a watch tells of.
+type FuzzyService struct {
+	ServiceKey  string `json:"serviceKey"` // see ServiceKey
+	ChangedType string `json:"changedType"`
+}
+
+// FuzzySyncRequest tells of several services.
+type FuzzySyncRequest struct {
+	Request
+	SyncType     string         `json:"syncType"`
+	Pattern      string         `json:"groupKeyPattern"`
+	Contexts     []FuzzyService `json:"contexts"`
+	TotalBatch   int            `json:"totalBatch"`
+	CurrentBatch int            `json:"currentBatch"`
+}
+
+// FuzzyChangeRequest tells that a service came or went.
+type FuzzyChangeRequest struct {
+	Request
+	FuzzyService
+	SyncType string `json:"syncType"`
+}
+
+// ServiceKey is a service in a fuzzy watch: "public@@DEFAULT_GROUP@@order".
+func ServiceKey(namespace, group, service string) string {
+	return namespace + groupSeparator + group + groupSeparator + service
+}
+
+// ParseServiceKey reads what ServiceKey writes.
+func ParseServiceKey(s string) (namespace, group, service string, ok bool) {
+	p := strings.Split(s, groupSeparator)
+	if len(p) != 3 {
+		return "", "", "", false
+	}
+	return p[0], p[1], p[2], true
+}
+
+// FuzzyPattern says which services a watch is about: "NAMESPACE>>GROUP>>SERVICE", where group and service may begin and end
+// with * for any text.
+type FuzzyPattern struct{ Namespace, Group, Service string }
+
+const patternSeparator = ">>"
+
+// ParseFuzzyPattern reads a pattern.
+func ParseFuzzyPattern(s string) (FuzzyPattern, error) {
+	p := strings.Split(s, patternSeparator)
+	if len(p) != 3 || p[1] == "" || p[2] == "" || len(s) > 1024 {
+		return FuzzyPattern{}, fmt.Errorf("nacoswire: fuzzy watch pattern %.128q: want NAMESPACE>>GROUP>>SERVICE", s)
+	}
+	return FuzzyPattern{NonEmpty(p[0], PublicNamespace), p[1], p[2]}, nil
+}
+
+// Match tells whether a watch is about a service.
+func (p FuzzyPattern) Match(namespace, group, service string) bool {
+	return p.Namespace == namespace && matchPart(p.Group, group) && matchPart(p.Service, service)
+}
+
+func matchPart(pattern, text string) bool {
+	rest, before := strings.CutPrefix(pattern, "*")
+	rest, after := strings.CutSuffix(rest, "*")
+	switch {
+	case before && (after || rest == ""):
+		return strings.Contains(text, rest)
+	case before:
+		return strings.HasSuffix(text, rest)
+	case after:
+		return strings.HasPrefix(text, rest)
+	}
+	return pattern == text
+}

@@ -1,0 +1,108 @@
+package translate
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
+)
+
+// draft is the route of one path of an Ingress while the annotations have their effect on it. What an effect adds to
+// route.Filters runs in the order of effects.
+type draft struct {
+	*builder
+	o       *stored
+	ingress *networkingv1.Ingress
+	set     *annotation.Settings
+	nginx   bool                         // the class behaves as ingress-nginx where that and the specification differ
+	host    string                       // "" = any
+	path    networkingv1.HTTPIngressPath // zero for a default backend
+	at      string                       // field of the path, or of the default backend
+	say     bool                         // diagnose: only one of several routes of one backend does
+	route   *model.Route
+}
+
+// effects are what annotations do to a route, in the order of nginx' phases, which decides what of several answers is given.
+// Each family has its own in a file of its own.
+func effects() []func(*draft) {
+	return []func(*draft){
+		(*draft).spelled,
+	}
+}
+
+// upstreamEffects are what annotations do to the upstream of a route: an Ingress that wants anything of the kind has
+// upstreams of its own for its services.
+func upstreamEffects() []func(*draft, *model.Upstream) {
+	return nil
+}
+
+// draft begins the route of a path.
+func (b *builder) draft(o *stored, host, at string, say bool) *draft {
+	v := o.Value.(*networkingv1.Ingress)
+	set, _ := b.store.reader.Read(v.Annotations)
+	return &draft{builder: b, o: o, ingress: v, set: &set, nginx: b.likeNginx(v), host: host, at: at, say: say}
+}
+
+// finish leads the route to its backend, lets the annotations have their effect and adds it to its group.
+func (d *draft) finish(r model.Route, field string, backend networkingv1.IngressBackend) {
+	d.route = &r
+	action, plain := d.backend(d.o, field, backend, d.say)
+	r.Action = action
+	if plain != nil {
+		r.Action = model.Forward{Targets: []model.Target{{Upstream: d.ownUpstream(*plain)}}}
+	}
+	for _, effect := range effects() {
+		effect(d)
+	}
+	if d.set.Denied != "" {
+		r.Action, r.Filters = model.Respond{Status: 503, Code: model.CodeDenied}, nil
+	}
+	d.out.Routes = append(d.out.Routes, r)
+}
+
+// forward changes the forward of a route that has one.
+func (d *draft) forward(change func(*model.Forward)) {
+	if f, ok := d.route.Action.(model.Forward); ok {
+		change(&f)
+		d.route.Action = f
+	}
+}
+
+// filter adds a filter behind those that were added before.
+func (d *draft) filter(kind string, config any) {
+	text, err := json.Marshal(config)
+	if err != nil { // of values that are made for it: one that has no text form is a mistake here
+		d.diagnose(d.o, d.at, model.Error, model.CodeInvalidFilter, "filter %s: %v", kind, err)
+		return
+	}
+	d.route.Filters = append(d.route.Filters, model.FilterSpec{Kind: kind, Config: text})
+}
+
+// spelled gives a forward the spelling of the path that the class wants. nginx sends a path that it does not rewrite as
+// it came.
+func (d *draft) spelled() {
+	if d.nginx {
+		d.forward(func(f *model.Forward) { f.Target = model.TargetReceived })
+	}
+}
+
+// ownUpstream returns the upstream to forward to: that of the Service, or one of this Ingress' own where its annotations
+// ask for something.
+func (d *draft) ownUpstream(plain model.Upstream) model.UpstreamID {
+	own := plain
+	for _, effect := range upstreamEffects() {
+		effect(d, &own)
+	}
+	if reflect.DeepEqual(own, plain) {
+		return plain.ID
+	}
+	own.ID += "@" + model.UpstreamID(d.ingress.Name)
+	if !slices.ContainsFunc(d.out.Upstreams, func(u model.Upstream) bool { return u.ID == own.ID }) {
+		d.out.Upstreams = append(d.out.Upstreams, own)
+	}
+	return own.ID
+}

@@ -1,0 +1,196 @@
+package interop
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// each runs a scenario with every client against one server, in a namespace of the client's own.
+func each(t *testing.T, s settings, skill string, scenario func(*testing.T, *server, kind, access)) {
+	v := newServer(t, s)
+	t.Run("clients", func(t *testing.T) {
+		for _, k := range kinds() {
+			t.Run(k.name, func(t *testing.T) {
+				k.lacks(t, skill)
+				t.Parallel()
+				scenario(t, v, k, access{host: "127.0.0.1", port: v.port, namespace: k.name, dir: t.TempDir()})
+			})
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pushWithin bounds a push by UDP or gRPC; clients that poll do it every 10 s.
+const pushWithin = 4 * time.Second
+
+// sees waits until a subscription was told a list.
+func sees(t *testing.T, c client, service string, want ...instance) time.Duration {
+	t.Helper()
+	return eventually(t, pushWithin, fmt.Sprintf("the subscription of %s is told %q", service, text(want)), func() (bool, string) {
+		list, told := c.seen(service)
+		return told && text(list) == text(want), text(list)
+	})
+}
+
+// lists waits until the server tells a plain program a list.
+func lists(t *testing.T, c client, service string, want ...instance) {
+	t.Helper()
+	eventually(t, pushWithin, fmt.Sprintf("the list of %s is %q", service, text(want)), func() (bool, string) {
+		list, err := c.list(service)
+		if err != nil {
+			return false, err.Error()
+		}
+		return text(list) == text(want), text(list)
+	})
+}
+
+// What one client registers, another one sees, with everything that it said of it.
+func TestRegister(t *testing.T) {
+	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
+		c, watcher := k.open(t, a), openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, dir: t.TempDir()})
+		must(t, watcher.subscribe("order"))
+		first := at("127.0.0.1", 8081)
+		first.weight, first.cluster, first.metadata = 2.5, "HANGZHOU", map[string]string{"version": "v2", "zone": "b"}
+		must(t, c.register("order", first))
+		sees(t, watcher, "order", first)
+		lists(t, c, "order", first)
+
+		names, err := c.services()
+		must(t, err)
+		if !slices.Contains(names, "order") {
+			t.Errorf("services: %v", names)
+		}
+		must(t, c.deregister("order", first))
+		sees(t, watcher, "order")
+		if k.can("empty") {
+			lists(t, c, "order")
+		}
+	})
+}
+
+func TestBatch(t *testing.T) {
+	each(t, settings{}, "batch", func(t *testing.T, v *server, k kind, a access) {
+		c := k.open(t, a)
+		one, two, three := at("127.0.0.1", 8081), at("127.0.0.1", 8082), at("127.0.0.1", 8083)
+		must(t, c.batch("order", []instance{one, two}))
+		lists(t, c, "order", one, two)
+		must(t, c.batch("order", []instance{two, three})) // replaces the whole set
+		lists(t, c, "order", two, three)
+	})
+}
+
+// Every change is pushed, the last instance that leaves too.
+func TestPush(t *testing.T) {
+	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
+		c := k.open(t, a)
+		one, two := at("127.0.0.1", 8081), at("127.0.0.1", 8082)
+		v.register(t, a.namespace, "order", "127.0.0.1:8081")
+		must(t, c.subscribe("order"))
+		sees(t, c, "order", one)
+		v.register(t, a.namespace, "order", "127.0.0.1:8082", "weight", "3", "metadata", `{"version":"v2"}`)
+		two.weight, two.metadata = 3, map[string]string{"version": "v2"}
+		t.Logf("%s: pushed after %v", k.name, sees(t, c, "order", one, two))
+
+		// Taken out by hand, and back.
+		host := []string{"namespaceId", a.namespace, "serviceName", "order", "ip", "127.0.0.1", "port", "8082"}
+		v.call(t, "PUT", "/v1/ns/instance", append(host, "enabled", "false")...)
+		sees(t, c, "order", one)
+		v.call(t, "PUT", "/v1/ns/instance", append(host, "enabled", "true", "weight", "0.5", "metadata", `{"version":"v3"}`)...)
+		two.weight, two.metadata = 0.5, map[string]string{"version": "v3"}
+		sees(t, c, "order", one, two)
+
+		v.deregister(t, a.namespace, "order", "127.0.0.1:8081")
+		sees(t, c, "order", two)
+		v.deregister(t, a.namespace, "order", "127.0.0.1:8082")
+		if k.can("empty") {
+			t.Logf("%s: empty list pushed after %v", k.name, sees(t, c, "order"))
+		}
+	})
+}
+
+// An instance whose heartbeats stay out turns unhealthy, and healthy with the next one.
+func TestHealth(t *testing.T) {
+	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
+		c := k.open(t, a)
+		in := at("127.0.0.1", 8081)
+		in.metadata = map[string]string{"preserved.heart.beat.timeout": "1000"}
+		v.register(t, a.namespace, "order", "127.0.0.1:8081", "metadata", `{"preserved.heart.beat.timeout":"1000"}`)
+		must(t, c.subscribe("order"))
+		in.healthy = false
+		sees(t, c, "order", in)
+		v.beat(t, a.namespace, "order", "127.0.0.1:8081")
+		in.healthy = true
+		sees(t, c, "order", in)
+	})
+}
+
+// An application that dies is gone at once where its connection says so.
+func TestConnectionLost(t *testing.T) {
+	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
+		if k.v1 {
+			t.Skipf("%s keeps its instances by heartbeats", k.name)
+		}
+		watcher := openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, dir: t.TempDir()})
+		must(t, watcher.subscribe("order"))
+		c := k.open(t, a)
+		in := at("127.0.0.1", 8081)
+		must(t, c.register("order", in))
+		sees(t, watcher, "order", in)
+		c.close()
+		sees(t, watcher, "order")
+	})
+}
+
+func TestFuzzyWatch(t *testing.T) {
+	each(t, settings{}, "fuzzy", func(t *testing.T, v *server, k kind, a access) {
+		c := k.open(t, a)
+		v.register(t, a.namespace, "shop-order", "127.0.0.1:8081")
+		v.register(t, a.namespace, "other", "127.0.0.1:8081")
+		must(t, c.fuzzyWatch("shop-"))
+		knows := func(want ...string) {
+			t.Helper()
+			eventually(t, 10*time.Second, fmt.Sprintf("the watch has told of %v", want), func() (bool, string) {
+				got := c.fuzzySeen()
+				return slices.Equal(got, want), fmt.Sprint(got)
+			})
+		}
+		knows("shop-order")
+		v.register(t, a.namespace, "shop-cart", "127.0.0.1:8081")
+		knows("shop-cart", "shop-order")
+	})
+}
+
+// A server that is restarted empty is filled again by its clients, who need no restart.
+func TestServerRestarted(t *testing.T) {
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			v := newServer(t, settings{})
+			c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: "public", dir: t.TempDir()})
+			in := at("127.0.0.1", 8081)
+			must(t, c.register("order", in))
+			must(t, c.subscribe("order"))
+			sees(t, c, "order", in)
+			v.kill()
+			v.start()
+			eventually(t, 40*time.Second, "the instance is registered again", func() (bool, string) {
+				body := v.call(t, "GET", "/v1/ns/instance/list", "serviceName", "order")
+				return len(body) > 0 && containsAll(body, `"ip":"127.0.0.1"`, `"port":8081`), body
+			})
+			// Its subscription works again as well.
+			v.register(t, "public", "order", "127.0.0.1:8082")
+			eventually(t, 40*time.Second, "the subscription is told of a new instance", func() (bool, string) {
+				list, _ := c.seen("order")
+				return addresses(list) == "127.0.0.1:8081 127.0.0.1:8082", text(list)
+			})
+		})
+	}
+}

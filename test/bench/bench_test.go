@@ -91,7 +91,9 @@ func TestTable(t *testing.T) {
 // A contender that fails in a round, as one does on a machine with other work, has no result there, and the others go on.
 func TestRoundsWithoutResult(t *testing.T) {
 	w := want{caddy(), cpu, 1, 0.9}
-	ok := func(us time.Duration) sample { return sample{requests: 1000, seconds: 1, cpu: us * 1000 * time.Microsecond} }
+	ok := func(us time.Duration) sample {
+		return sample{requests: 1000, seconds: 1, cpu: us * 1000 * time.Microsecond}
+	}
 	bad := sample{failed: errors.New("timeouts")}
 	if r := w.result([]sample{ok(8), bad, ok(6)}, []sample{ok(10), ok(1), bad}); r.missing != nil || r.value != 0.8 || !strings.Contains(r.absolute, "2 rounds without") {
 		t.Errorf("%+v", r)

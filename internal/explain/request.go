@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/upstream"
 )
 
 // maxHead bounds the bytes of a request that is explained.
@@ -148,4 +150,33 @@ func (a *asked) LookupHeader(name string) (string, bool) {
 }
 func (a *asked) LookupQuery(name string) (string, bool) {
 	return http1.Parameter(a.http.RawQuery, name, &a.http.Mem)
+}
+
+// LookupCookie returns the first cookie of a name, as lanes ask for it.
+func (a *asked) LookupCookie(name string) (string, bool) {
+	return a.http.Fields.Cookie(name)
+}
+
+// LookupKey hashes what is known of the request. Of its client nothing is.
+func (a *asked) LookupKey(parts []model.HashPart) (uint64, bool) { return upstream.KeyOf(parts, a) }
+
+// KeyPart takes a part of the request into a key.
+func (a *asked) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
+	var v string
+	switch p.From {
+	case model.HashHeader:
+		v = a.http.Fields.Get(p.Name)
+	case model.HashCookie:
+		v, _ = a.LookupCookie(p.Name)
+	case model.HashQuery:
+		v, _ = a.LookupQuery(p.Name)
+	case model.HashHost:
+		v = a.http.Host
+	case model.HashPath:
+		v = a.http.Path
+	case model.HashURI:
+		return k.Add(a.http.Path).Add(a.http.RawQuery), true
+	case model.HashClient, model.HashText:
+	}
+	return k.Add(v), v != ""
 }

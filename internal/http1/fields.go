@@ -1,6 +1,9 @@
 package http1
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Field is one field line: the name as it was sent, the value without white space around it.
 type Field struct{ Name, Value string }
@@ -126,3 +129,18 @@ func (f *Fields) Reset() {
 
 // CopyFrom makes f the same as g. The strings are shared, not copied.
 func (f *Fields) CopyFrom(g *Fields) { f.rows = append(f.rows[:0], g.rows...) }
+
+// Cookie returns the first cookie of a name, without quotes (RFC 6265, 4.2), and whether there is one.
+func (f *Fields) Cookie(name string) (string, bool) {
+	for line := range f.Values("Cookie") {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if ok && k == name {
+				return strings.Trim(v, `"`), true
+			}
+		}
+	}
+	return "", false
+}

@@ -8,19 +8,50 @@ import (
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 	"paifang/internal/upstream"
 )
 
-// choose returns the upstream of the request: the one that its client is bound to by a cookie, or one by chance.
+// choose returns the upstream of the request: the one that its client is bound to by a cookie, that of a lane, or one by
+// chance. The first two are the other way round where the route says so.
 func (w *work) choose() *upstream.Handle {
-	if w.route.sticky {
-		for _, t := range w.route.targets {
+	r := w.route
+	if len(r.lanes) > 0 && r.forward.LanesFirst {
+		if h := w.lane(); h != nil {
+			return h
+		}
+	}
+	if r.sticky {
+		for _, t := range r.targets {
 			if n, ok := w.bound(t.handle); ok && (t.handle.Affinity().Mode == model.Balanced || t.handle.Bound(n)) {
 				return t.handle
 			}
 		}
 	}
-	return w.route.choose()
+	if len(r.lanes) > 0 && !r.forward.LanesFirst {
+		if h := w.lane(); h != nil {
+			return h
+		}
+	}
+	return r.choose()
+}
+
+// lane returns where the lane leads that takes the request; nil if none does.
+func (w *work) lane() *upstream.Handle {
+	if i, ok := w.route.route.Lanes.Decide(w); ok {
+		return w.route.lanes[i]
+	}
+	return nil
+}
+
+var _ snapshot.LaneRequest = (*work)(nil)
+
+// LookupCookie returns the first cookie of a name.
+func (w *work) LookupCookie(name string) (string, bool) { return w.x.Request.Fields.Cookie(name) }
+
+// LookupKey is the key that parts of the request make.
+func (w *work) LookupKey(parts []model.HashPart) (uint64, bool) {
+	return upstream.KeyOf(parts, w)
 }
 
 // aim says what decides where the request goes: its client's cookie, or a key that is hashed.
@@ -54,7 +85,7 @@ func (w *work) bound(h *upstream.Handle) (uint64, bool) {
 	if a.Mode == model.NoAffinity {
 		return 0, false
 	}
-	v, ok := cookie(&w.x.Request.Fields, a.Cookie)
+	v, ok := w.x.Request.Fields.Cookie(a.Cookie)
 	if !ok || len(v) < markDigits {
 		return 0, false
 	}
@@ -121,13 +152,21 @@ func (w *work) hex(n uint64, tag string) string {
 // cookieText is a Set-Cookie field (RFC 6265, 4.1; SameSite: its successor, section 4.1.2.7).
 func (w *work) cookieText(a *model.Affinity, value string) string {
 	mem := &w.x.Request.Mem
-	text := mem.Join(a.Cookie, "=", value, "; Path=", a.Path)
+	path := a.Path
+	if m := &w.route.route.Match.Path; a.RoutePath && m.Value != "" && m.Kind != model.PathRegex && m.Kind != model.PathPattern && cookiePath(m.Value) {
+		path = m.Value
+	}
+	text := mem.Join(a.Cookie, "=", value, "; Path=", path)
 	if a.Domain != "" {
 		text = mem.Join(text, "; Domain=", a.Domain)
 	}
 	if a.MaxAge > 0 {
 		var b [20]byte
 		text = mem.Join(text, "; Max-Age=", bytesView(strconv.AppendInt(b[:0], int64(a.MaxAge/time.Second), 10)))
+	}
+	if a.Expires > 0 {
+		var b [40]byte
+		text = mem.Join(text, "; Expires=", bytesView(time.Now().Add(a.Expires).UTC().AppendFormat(b[:0], expiresForm)))
 	}
 	if a.Secure == "Always" || a.Secure == "" && w.overTLS() {
 		text = mem.Join(text, "; Secure")
@@ -138,24 +177,17 @@ func (w *work) cookieText(a *model.Affinity, value string) string {
 	return mem.Join(text, "; SameSite=", a.SameSite)
 }
 
+// expiresForm is the date of a cookie (RFC 6265, 4.1.1, after RFC 9110, 5.6.7).
+const expiresForm = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// cookiePath tells whether a path can be an attribute of a cookie.
+func cookiePath(p string) bool {
+	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r >= 0x7f || r == ';' })
+}
+
 // overTLS tells whether the client came over TLS: to us, or to a proxy in front that is trusted to say so.
 func (w *work) overTLS() bool {
 	return w.c.secure || w.site.trusts(w.x.Peer) && http1.EqualFold(w.x.Request.Fields.Get("X-Forwarded-Proto"), "https")
-}
-
-// cookie returns the first cookie of a name (RFC 6265, 4.2).
-func cookie(f *http1.Fields, name string) (string, bool) {
-	for line := range f.Values("Cookie") {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if ok && k == name {
-				return strings.Trim(v, `"`), true
-			}
-		}
-	}
-	return "", false
 }
 
 var _ upstream.KeySource = (*work)(nil)
@@ -168,7 +200,7 @@ func (w *work) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
 	case model.HashHeader:
 		v = x.Request.Fields.Get(p.Name)
 	case model.HashCookie:
-		v, _ = cookie(&x.Request.Fields, p.Name)
+		v, _ = x.Request.Fields.Cookie(p.Name)
 	case model.HashQuery:
 		v, _ = http1.Parameter(w.query(), p.Name, &x.Request.Mem)
 	case model.HashClient:

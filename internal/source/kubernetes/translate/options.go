@@ -20,9 +20,10 @@ type Options struct {
 	// they come from the workloads, and slices count only for a Service without a selector.
 	Slices bool
 	// Annotations is what the names of annotations begin with that are read as those of ingress-nginx; default
-	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing.
+	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing and its class behaves as ingress-nginx;
+	// default annotation.Defaults.
 	Annotations string
-	Defaults    annotation.Settings
+	Defaults    *annotation.Settings
 }
 
 func (o Options) withDefaults() Options {
@@ -34,6 +35,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Attach == "" {
 		o.Attach = "ingress"
+	}
+	if o.Defaults == nil {
+		d := annotation.Defaults()
+		o.Defaults = &d
 	}
 	return o
 }

@@ -20,7 +20,7 @@ import (
 func rows() [][]string {
 	return [][]string{
 		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "registry/storage"},
-		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/storage/bolt", "registry/storage/etcd"},
+		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
@@ -64,6 +64,7 @@ type confinement struct {
 func confinements() []confinement {
 	return []confinement{
 		{"k8s.io", []string{"source/kubernetes/...", "source/manifest"}, "only the Kubernetes sources know Kubernetes' types"},
+		{"github.com/go-logr/logr", []string{"source/kubernetes"}, "client-go says what it does through it; here that goes to our own log"},
 		{"sigs.k8s.io/json", []string{"source/kubernetes/...", "source/manifest", "document"}, "it decodes Kubernetes objects as the API server does"},
 		{"sigs.k8s.io/yaml", []string{"source/kubernetes/...", "source/manifest", "document", "adminapi", "app", "cli"}, "it prints the text form of objects; document reads YAML"},
 		{"go.yaml.in/yaml/v3", []string{"document"}, "document is the one reader of YAML, and the one that knows lines"},

@@ -36,7 +36,7 @@ func (x *walker) boundBy(r *snapshot.Route, action model.Forward) string {
 			continue
 		}
 		if name := r.Upstreams[i].Affinity.Cookie; name != "" {
-			if _, has := x.a.LookupCookie(name); has {
+			if _, has := x.a.LookupValue(snapshot.InCookies, name, 0); has {
 				return name
 			}
 		}

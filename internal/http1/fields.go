@@ -1,9 +1,6 @@
 package http1
 
-import (
-	"iter"
-	"strings"
-)
+import "iter"
 
 // Field is one field line: the name as it was sent, the value without white space around it.
 type Field struct{ Name, Value string }
@@ -36,6 +33,18 @@ func (f *Fields) Get(name string) string {
 		return f.rows[i].value
 	}
 	return ""
+}
+
+// Nth returns the value of field i, from 0, of those with this name.
+func (f *Fields) Nth(name string, i int) (string, bool) {
+	at := f.index(name, 0)
+	for ; i > 0 && at >= 0; i-- {
+		at = f.index(name, at+1)
+	}
+	if at < 0 {
+		return "", false
+	}
+	return f.rows[at].value, true
 }
 
 // Has tells whether there is a field with this name.
@@ -129,18 +138,3 @@ func (f *Fields) Reset() {
 
 // CopyFrom makes f the same as g. The strings are shared, not copied.
 func (f *Fields) CopyFrom(g *Fields) { f.rows = append(f.rows[:0], g.rows...) }
-
-// Cookie returns the first cookie of a name, without quotes (RFC 6265, 4.2), and whether there is one.
-func (f *Fields) Cookie(name string) (string, bool) {
-	for line := range f.Values("Cookie") {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if ok && k == name {
-				return strings.Trim(v, `"`), true
-			}
-		}
-	}
-	return "", false
-}

@@ -46,9 +46,6 @@ func (w *work) lane() *upstream.Handle {
 
 var _ snapshot.LaneRequest = (*work)(nil)
 
-// LookupCookie returns the first cookie of a name.
-func (w *work) LookupCookie(name string) (string, bool) { return w.x.Request.Fields.Cookie(name) }
-
 // LookupKey is the key that parts of the request make.
 func (w *work) LookupKey(parts []model.HashPart) (uint64, bool) {
 	return upstream.KeyOf(parts, w)
@@ -85,7 +82,7 @@ func (w *work) bound(h *upstream.Handle) (uint64, bool) {
 	if a.Mode == model.NoAffinity {
 		return 0, false
 	}
-	v, ok := w.x.Request.Fields.Cookie(a.Cookie)
+	v, ok := http1.Cookie(&w.x.Request.Fields, a.Cookie, 0)
 	if !ok || len(v) < markDigits {
 		return 0, false
 	}
@@ -200,9 +197,9 @@ func (w *work) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
 	case model.HashHeader:
 		v = x.Request.Fields.Get(p.Name)
 	case model.HashCookie:
-		v, _ = x.Request.Fields.Cookie(p.Name)
+		v, _ = http1.Cookie(&x.Request.Fields, p.Name, 0)
 	case model.HashQuery:
-		v, _ = http1.Parameter(w.query(), p.Name, &x.Request.Mem)
+		v, _ = http1.Parameter(w.query(), p.Name, 0, &x.Request.Mem)
 	case model.HashClient:
 		b := x.Client.As16()
 		return k.Add(string(b[:])), true

@@ -9,9 +9,8 @@ import (
 
 // LaneRequest is what lanes see of a request.
 type LaneRequest interface {
-	LookupHeader(name string) (string, bool)
-	LookupQuery(name string) (string, bool)
-	LookupCookie(name string) (string, bool)
+	// LookupValue returns value i, from 0, of those that a name has in a place.
+	LookupValue(in Place, name string, i int) (string, bool)
 	// LookupKey is a hash of parts of the request; false where it has none of them.
 	LookupKey(parts []model.HashPart) (uint64, bool)
 }
@@ -74,11 +73,11 @@ func (l *Lanes) holds(i int, q LaneRequest) bool {
 	var there bool
 	switch x.From {
 	case model.LaneHeader:
-		v, there = q.LookupHeader(x.Field)
+		v, there = q.LookupValue(InHeaders, x.Field, 0)
 	case model.LaneCookie:
-		v, there = q.LookupCookie(x.Field)
+		v, there = q.LookupValue(InCookies, x.Field, 0)
 	case model.LaneQuery:
-		v, there = q.LookupQuery(x.Field)
+		v, there = q.LookupValue(InQuery, x.Field, 0)
 	case model.LaneShare:
 		return takesShare(x, q)
 	}

@@ -12,9 +12,10 @@ type laneRequest struct {
 	key                   uint64
 }
 
-func (q laneRequest) LookupHeader(string) (string, bool) { return q.header, q.header != "" }
-func (q laneRequest) LookupQuery(string) (string, bool)  { return q.query, q.query != "" }
-func (q laneRequest) LookupCookie(string) (string, bool) { return q.cookie, q.cookie != "" }
+func (q laneRequest) LookupValue(in Place, _ string, _ int) (string, bool) {
+	v := [...]string{InHeaders: q.header, InQuery: q.query, InCookies: q.cookie}[in]
+	return v, v != ""
+}
 func (q laneRequest) LookupKey([]model.HashPart) (uint64, bool) {
 	return q.key, q.key != 0
 }

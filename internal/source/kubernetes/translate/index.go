@@ -19,6 +19,7 @@ import (
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
 //	label/NS/LABEL=VALUE    workloads whose pods carry a label
 //	slices/NS/NAME          EndpointSlices and Endpoints of a Service
+//	nodes                   Nodes
 type index map[string]set[Key]
 
 func (s *Store) reindex(o *stored) {
@@ -47,6 +48,8 @@ func (s *Store) indexed(o *stored) []string {
 		}
 	case *networkingv1.IngressClass:
 		facts = append(facts, "classes")
+	case *corev1.Node:
+		facts = append(facts, "nodes")
 	case *corev1.Service:
 		if first := firstLabel(v.Spec.Selector); first != "" {
 			facts = append(facts, "selector/"+ns+"/"+first)

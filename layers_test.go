@@ -20,7 +20,7 @@ import (
 func rows() [][]string {
 	return [][]string{
 		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "registry/storage"},
-		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/storage/bolt", "registry/storage/etcd"},
+		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",

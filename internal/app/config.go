@@ -49,7 +49,8 @@ type Log struct {
 
 // Metrics says what /metrics shows.
 type Metrics struct {
-	Series int `json:"series,omitempty" doc:"time series that metrics by route may have, and as many by upstream; routes and upstreams beyond are counted together as other; default 10000, enough for 322 routes; docs/metrics.md"`
+	Series int  `json:"series,omitempty" doc:"time series that metrics by route may have, and as many by upstream; routes and upstreams beyond are counted together as other; default 10000, enough for 322 routes; docs/metrics.md"`
+	Nginx  bool `json:"nginx,omitempty" doc:"requests of Ingresses are shown under the names of ingress-nginx too, for its dashboards and for canary analysis; docs/metrics.md"`
 }
 
 // Limits say how much of the machine the process takes.

@@ -3,11 +3,13 @@ package app
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"paifang/internal/meter"
 	"paifang/internal/model"
 	"paifang/internal/overload"
+	"paifang/internal/source/kubernetes/translate"
 )
 
 // newWatch returns the watch over the memory of the process.
@@ -36,7 +38,20 @@ func (a *App) newMeter() *meter.Meter {
 	if a.reg != nil {
 		parts.Registry = &a.reg.handle
 	}
+	if a.cfg.Metrics.Nginx {
+		parts.Nginx = nginxLabels()
+	}
 	return meter.New(parts)
+}
+
+// nginxLabels says which controller this is, as ingress-nginx does: its pod's name is the name of the host.
+func nginxLabels() *meter.Nginx {
+	pod, err := os.Hostname()
+	if err != nil {
+		pod = "paifang"
+	}
+	namespace, _ := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace") // elsewhere there is none
+	return &meter.Nginx{Class: translate.Controller, Namespace: strings.TrimSpace(string(namespace)), Pod: pod}
 }
 
 // Codes of what the process finds wrong with itself.

@@ -138,8 +138,8 @@ func (r *routeCounters) release() {
 	var sum Totals
 	for i, x := range *r.series.Load() {
 		t := x.read()
-		sum.add(&t)
-		x.listener.past.add(&t)
+		sum.Add(&t)
+		x.listener.past.Add(&t)
 		switch {
 		case !x.named:
 			s.goneRequests(x.listener, &t)
@@ -147,7 +147,7 @@ func (r *routeCounters) release() {
 			s.room[ofRoutes] += seriesOfRequests
 		}
 		if x.upstream != nil {
-			x.upstream.past.add(&t)
+			x.upstream.past.Add(&t)
 			s.releaseUpstream(x.upstream)
 		}
 		s.releaseListener(x.listener)
@@ -155,7 +155,7 @@ func (r *routeCounters) release() {
 	if r.named {
 		s.room[ofRoutes] += seriesOfRoute
 	} else {
-		s.gone.routes.add(&sum)
+		s.gone.routes.Add(&sum)
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *counterSet) releaseUpstream(u *upstreamCounters) {
 		s.room[ofUpstreams] += seriesOfUpstream
 		return
 	}
-	s.gone.upstreams.add(&u.past)
+	s.gone.upstreams.Add(&u.past)
 	for code, n := range u.retries.Read() {
 		s.gone.retries[code] += n
 	}

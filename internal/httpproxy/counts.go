@@ -83,7 +83,7 @@ func (r *routeCounters) read() Totals {
 	var t Totals
 	for _, x := range *r.series.Load() {
 		one := x.read()
-		t.add(&one)
+		t.Add(&one)
 	}
 	return t
 }
@@ -127,9 +127,9 @@ func (s *counterSet) read() Counts {
 		var sum Totals
 		for _, x := range *r.series.Load() {
 			t := x.read()
-			sum.add(&t)
+			sum.Add(&t)
 			if u := st.upstreams[x.upstream]; u != nil {
-				u.Totals.add(&t)
+				u.Totals.Add(&t)
 			}
 			if x.named {
 				out.Requests = append(out.Requests, RequestCount{x.listener.id, r.id, x.to, t.Class})
@@ -147,7 +147,7 @@ func (s *counterSet) read() Counts {
 			continue
 		}
 		out.FoldedRoutes++
-		otherRoutes.add(&sum)
+		otherRoutes.Add(&sum)
 	}
 	for l, class := range folded {
 		out.Requests = append(out.Requests, RequestCount{l.id, otherName, otherName, *class})
@@ -171,7 +171,7 @@ func (out *Counts) readUpstreams(st *state) {
 			continue
 		}
 		out.FoldedUpstreams++
-		rest.Totals.add(&c.Totals)
+		rest.Totals.Add(&c.Totals)
 		for code, n := range c.Retries {
 			rest.Retries[code] += n
 		}
@@ -189,7 +189,7 @@ func (s *counterSet) readListeners() []ListenerCount {
 		for _, x := range *r.series.Load() {
 			if c := st.listeners[x.listener]; c != nil {
 				t := x.read()
-				c.Totals.add(&t)
+				c.Totals.Add(&t)
 			}
 		}
 	}

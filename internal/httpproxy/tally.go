@@ -75,7 +75,8 @@ func (t *Totals) Requests() uint64 {
 	return n
 }
 
-func (t *Totals) add(o *Totals) {
+// Add adds what was counted elsewhere.
+func (t *Totals) Add(o *Totals) {
 	for i, n := range o.Class {
 		t.Class[i] += n
 	}

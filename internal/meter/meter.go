@@ -2,7 +2,7 @@
 // command line and the console read the same counters. Names and units follow the conventions of Prometheus.
 //
 // What the numbers mean is in the families, in one place for the page, for the help text that comes with them and for
-// docs/metrics.md, which a test compares. Another set of names for the same numbers would be another list of groups.
+// docs/metrics.md, which a test compares. The same numbers are there under ingress-nginx's names too, where that is asked for.
 package meter
 
 import (
@@ -52,6 +52,7 @@ type Parts struct {
 	Registry    registry.Provider
 	AccessLog   *telemetry.AccessLog
 	Overload    *overload.Watch
+	Nginx       *Nginx // nil: nothing is written under ingress-nginx's names
 }
 
 // Meter writes the metrics of a process.
@@ -59,6 +60,7 @@ type Meter struct {
 	parts Parts
 	mu    sync.Mutex // held while a page is made: one is enough at a time
 	past  pastTransitions
+	view  nginxView
 }
 
 // New returns a meter.
@@ -67,9 +69,12 @@ func New(p Parts) *Meter { return &Meter{parts: p} }
 // WriteMetrics writes all metrics in the text format of Prometheus.
 func (m *Meter) WriteMetrics(to io.Writer) error {
 	m.mu.Lock()
-	p := page{Parts: &m.parts, past: &m.past, counts: m.parts.HTTP.Counts()}
+	p := page{Parts: &m.parts, past: &m.past, view: &m.view, counts: m.parts.HTTP.Counts()}
 	for _, g := range groups() {
 		g.write(&p)
+	}
+	if m.parts.Nginx != nil {
+		NginxGroup().write(&p)
 	}
 	m.mu.Unlock()
 	_, err := to.Write(p.Bytes())
@@ -81,6 +86,7 @@ type page struct {
 	exposition.Writer
 	*Parts
 	past   *pastTransitions
+	view   *nginxView
 	counts httpproxy.Counts
 }
 
@@ -91,7 +97,7 @@ type Group struct {
 	write    func(*page)
 }
 
-// Groups returns every metric there is, in the order in which they are written.
+// Groups returns every metric of our own names, in the order in which they are written.
 func Groups() []Group { return groups() }
 
 func groups() []Group {

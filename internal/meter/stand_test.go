@@ -180,8 +180,16 @@ func client() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }
 
-func get(c *http.Client, url string) error {
-	r, err := c.Get(url)
+func get(c *http.Client, url string) error { return getHost(c, url, "") }
+
+// getHost asks for another host than the one in the URL, unless it is empty.
+func getHost(c *http.Client, url, host string) error {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Host = host
+	r, err := c.Do(req)
 	if err != nil {
 		return err
 	}

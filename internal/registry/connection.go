@@ -40,6 +40,9 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 		if err != nil {
 			return err
 		}
+		if !in.Ephemeral {
+			return fmt.Errorf("registry: register %s %s: a connection vouches for ephemeral instances only: %w", key, in.Addr, ErrInvalid)
+		}
 		if have[in.slot()] {
 			continue
 		}
@@ -50,6 +53,9 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 	defer r.mu.Unlock()
 	if c.closed {
 		return fmt.Errorf("registry: register %s: the connection is closed: %w", key, ErrClosed)
+	}
+	if err := r.takes(key, ephemeral); err != nil {
+		return err
 	}
 	s, err := r.open(key)
 	if err != nil {
@@ -67,6 +73,9 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 			p.in.Since = q.in.Since
 		}
 		news = news || q == nil || !p.in.Same(&q.in)
+		if before := r.confirm(s, p.in.slot()); before != nil {
+			p.in.Since, news = before.in.Since, true
+		}
 		r.order++
 		p.order = r.order
 	}

@@ -6,7 +6,10 @@
 // with every change in the registry. A Watcher is woken when a view it watches has changed and asks for the newest one,
 // so that a slow reader costs no memory and misses only what no longer holds.
 //
-// All state stands behind one mutex; no call does I/O. One goroutine waits for leases to run out.
+// All state stands behind one mutex, which nobody holds while the storage is asked. What has to outlive the process is written to
+// a storage.Store first and gets into the views by following it: persistent instances, settings of services, updates by API.
+// Ephemeral instances are saved there now and then, and are back after a restart, in doubt until their clients are heard of.
+// One goroutine waits for leases to run out, one follows the storage, one saves.
 //
 //	registry.go    Registry, options, what was asked last
 //	key.go         names of services and their rules
@@ -16,6 +19,12 @@
 //	heartbeat.go   instances kept by heartbeats
 //	connection.go  instances kept by a connection
 //	expiry.go      leases running out
+//	settings.go    what is set of a service, kinds of services, the protect threshold
+//	fixed.go       persistent instances
+//	record.go      what is stored, and under which keys
+//	news.go        what the storage tells
+//	saved.go       ephemeral instances over a restart
+//	refs.go        lastRefTime over a restart
 //	watch.go       watchers
 //	handle.go      a registry that is stopped and started
 //	source.go      the registry as a source of endpoint sets

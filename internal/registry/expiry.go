@@ -114,6 +114,12 @@ func (r *Registry) lapsed(l *lapse, now time.Time) {
 	switch {
 	case l.publication != nil:
 		p := l.publication
+		if p.unconfirmed {
+			r.confirm(s, p.in.slot())
+			r.orphan(s, p.in.slot())
+			r.changed(s)
+			return
+		}
 		switch silent := now.Sub(p.beat); {
 		case silent >= p.lease.remove:
 			r.drop(s, p)
@@ -125,13 +131,14 @@ func (r *Registry) lapsed(l *lapse, now time.Time) {
 		r.leases.put(l, p.next())
 	case l == &s.cleanup:
 		r.leases.remove(l)
-		if s.count() == 0 {
+		if s.count() == 0 && s.settings == nil {
 			r.clean(s)
 		}
 	default:
 		r.leases.remove(l)
-		if !s.holds(l.override) {
+		if o := s.overrides[l.override]; o != nil && !s.holds(l.override) {
 			delete(s.overrides, l.override)
+			r.forget(patchRoot+slotText(s.key, l.override), o.revision)
 		}
 	}
 }
@@ -146,9 +153,12 @@ func (p *publication) next() time.Time {
 
 // clean removes an empty service. A later one of the same name begins above what was told of this one.
 func (r *Registry) clean(s *service) {
-	for _, o := range s.overrides {
+	for at, o := range s.overrides {
 		r.leases.remove(&o.lapse)
+		r.forget(patchRoot+slotText(s.key, at), o.revision)
 	}
+	r.leases.remove(&s.cleanup)
+	r.discard(s)
 	delete(r.services, s.key)
 	r.revision++
 	r.lastRef = max(r.lastRef, s.lastRef)

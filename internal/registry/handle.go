@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Provider knows the registry that runs now, if one does.
@@ -17,8 +19,10 @@ type Starter interface {
 	Started() <-chan struct{}
 }
 
-// Handle is a registry that is stopped and started. One that is started begins empty. The zero value is stopped.
+// Handle is a registry that is stopped and started. One that is started begins with what its storage has kept. The zero
+// value is stopped.
 type Handle struct {
+	start   sync.Mutex // one at a time
 	mu      sync.Mutex
 	cur     *Registry
 	started chan struct{} // closed by the next Start; nil: nobody waits
@@ -26,14 +30,30 @@ type Handle struct {
 
 var _ Starter = (*Handle)(nil)
 
-// Start starts an empty registry; it is an error when one runs.
+// openWithin bounds how long the storage may take to say what it has.
+const openWithin = 30 * time.Second
+
+// Start starts a registry; it is an error when one runs. It waits for the storage, for 30 s at most.
 func (h *Handle) Start(opt Options) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cur != nil {
+	h.start.Lock()
+	defer h.start.Unlock()
+	if _, runs := h.Current(); runs {
 		return errors.New("registry: start: it is running")
 	}
-	h.cur = New(opt)
+	var r *Registry
+	if opt.Store == nil {
+		r = New(opt)
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), openWithin)
+		defer cancel()
+		var err error
+		if r, err = Open(ctx, opt); err != nil {
+			return err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cur = r
 	if h.started != nil {
 		close(h.started)
 		h.started = nil
@@ -59,10 +79,11 @@ func (h *Handle) Started() <-chan struct{} {
 // Stop closes the registry, if it runs, and drops everything in it.
 func (h *Handle) Stop() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cur != nil {
-		h.cur.Close()
-		h.cur = nil
+	cur := h.cur
+	h.cur = nil
+	h.mu.Unlock()
+	if cur != nil {
+		cur.Close()
 	}
 }
 

@@ -1,13 +1,19 @@
 package registry
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
+
+	"paifang/internal/registry/storage"
 )
 
-// Register adds an instance that lives by heartbeats, or replaces the one of the same address; it counts as the first
-// heartbeat. The registration is in the view, and watchers are woken, when it returns.
+// Register adds an instance, or replaces the one of the same address: a persistent one is stored, an ephemeral one lives by
+// heartbeats, of which this counts as the first. A service takes one kind only; the other is ErrInvalid. The registration is in
+// the view, and watchers are woken, when it returns.
 func (r *Registry) Register(key Key, in Instance) error {
 	if err := key.Validate(); err != nil {
 		return err
@@ -16,24 +22,33 @@ func (r *Registry) Register(key Key, in Instance) error {
 	if err != nil {
 		return err
 	}
+	if !in.Ephemeral {
+		return r.registerFixed(key, in)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.register(key, in)
 }
 
 func (r *Registry) register(key Key, in Instance) error {
+	if err := r.takes(key, ephemeral); err != nil {
+		return err
+	}
 	s, err := r.open(key)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
+	before := r.confirm(s, in.slot())
 	p := s.beating[in.Addr]
 	switch {
 	case p == nil:
 		if err := r.room(s, 1); err != nil {
 			return err
 		}
-		in.Since = now
+		if in.Since = now; before != nil {
+			in.Since = before.in.Since
+		}
 		p = &publication{}
 		p.lapse = lapse{service: s, publication: p, index: notQueued}
 		s.beating[in.Addr] = p
@@ -60,31 +75,49 @@ func (r *Registry) room(s *service, n int) error {
 	if have+n <= r.opt.MaxInstances {
 		return nil
 	}
-	if have == 0 && s.revision == 0 {
+	if have == 0 && s.revision == 0 && s.settings == nil {
 		delete(r.services, s.key)
 	}
 	return fmt.Errorf("registry: register %s: %d instances are there: %w", s.key, have, ErrLimit)
 }
 
-// Deregister takes away an instance that lives by heartbeats, in whatever cluster, and tells whether it was there. The
-// view is without it, and watchers are woken, when it returns. Instances of connections are not touched: their clients
-// would only bring them back.
+// Deregister takes away a persistent instance or one that lives by heartbeats, in whatever cluster, and tells whether it was
+// there. The view is without it, and watchers are woken, when it returns. Instances of connections are not touched: their
+// clients would only bring them back.
 func (r *Registry) Deregister(key Key, addr netip.AddrPort) (bool, error) {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	stored, found, err := r.deregister(key, addr)
+	r.mu.Unlock()
+	if err == nil && len(stored) > 0 {
+		err = r.deregisterFixed(key, stored)
+	}
+	return found && err == nil, err
+}
+
+// deregister takes away what is not stored, and returns what is.
+func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, found bool, err error) {
 	if r.closed {
-		return false, fmt.Errorf("registry: deregister %s %s: %w", key, addr, ErrClosed)
+		return nil, false, fmt.Errorf("registry: deregister %s %s: %w", key, addr, ErrClosed)
 	}
 	s := r.services[key]
 	if s == nil {
-		return false, nil
+		return nil, false, nil
 	}
-	p := s.beating[netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())]
-	if p == nil {
-		return false, nil
+	for at := range s.restored {
+		if at.addr == addr {
+			r.confirm(s, at)
+			r.orphan(s, at)
+			r.changed(s)
+			found = true
+		}
 	}
-	r.drop(s, p)
-	return true, nil
+	if p := s.beating[addr]; p != nil {
+		r.drop(s, p)
+		found = true
+	}
+	stored = s.fixedAt(addr)
+	return stored, found || len(stored) > 0, nil
 }
 
 // drop removes a publication kept by heartbeats.
@@ -107,7 +140,11 @@ func (r *Registry) Beat(key Key, addr netip.AddrPort) (time.Duration, bool, erro
 	if s == nil {
 		return r.usual.interval, false, nil
 	}
-	p := s.beating[netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())]
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	p := s.beating[addr]
+	if p == nil {
+		p = r.adopt(s, addr)
+	}
 	if p == nil {
 		return r.usual.interval, false, nil
 	}
@@ -122,7 +159,8 @@ func (r *Registry) Beat(key Key, addr netip.AddrPort) (time.Duration, bool, erro
 }
 
 // Update changes an instance by hand, however it was registered. It outlives the registration for Options.KeepEmpty,
-// so that an instance that was taken out does not come back by registering again. Errors are ErrUnknown and ErrInvalid.
+// so that an instance that was taken out does not come back by registering again. It is stored: errors are ErrUnknown,
+// ErrInvalid and those of the storage.
 func (r *Registry) Update(key Key, addr netip.AddrPort, cluster string, patch Patch) error {
 	if patch.Weight != nil {
 		if err := checkWeight(*patch.Weight); err != nil {
@@ -137,23 +175,49 @@ func (r *Registry) Update(key Key, addr netip.AddrPort, cluster string, patch Pa
 	}
 	at := slot{netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), cluster}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
+	s, closed := r.services[key], r.closed
+	there := s != nil && s.holds(at)
+	r.mu.Unlock()
+	switch {
+	case closed:
 		return fmt.Errorf("registry: update %s %s: %w", key, addr, ErrClosed)
-	}
-	s := r.services[key]
-	if s == nil || !s.holds(at) {
+	case !there:
 		return fmt.Errorf("registry: update %s: no instance %s in cluster %s: %w", key, at.addr, cluster, ErrUnknown)
 	}
-	o := s.overrides[at]
-	if o == nil {
-		o = &override{}
-		o.lapse = lapse{service: s, override: at, index: notQueued}
-		s.overrides[at] = o
+	var err error
+	for range patchTries {
+		if err = r.patch(patchRoot+slotText(key, at), patch); !errors.Is(err, storage.ErrConflict) {
+			break
+		}
 	}
-	o.patch = patch.over(o.patch)
-	r.changed(s)
+	if err != nil {
+		return fmt.Errorf("registry: update %s %s: %w", key, at.addr, err)
+	}
 	return nil
+}
+
+// patchTries is how often an update is begun again because another one of the same instance was faster.
+const patchTries = 20
+
+// patch lays a patch over the one that is stored.
+func (r *Registry) patch(stored string, patch Patch) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
+	defer cancel()
+	e, found, err := r.store.Get(ctx, stored)
+	if err != nil {
+		return err
+	}
+	var d storedPatch
+	if found {
+		if err := json.Unmarshal(e.Value, &d); err != nil {
+			return err
+		}
+	}
+	value, err := json.Marshal(patch.over(d.patch()).stored())
+	if err != nil {
+		return err
+	}
+	return r.commit([]storage.Condition{{Key: stored, Revision: e.Revision}}, storage.Put(stored, value))
 }
 
 // orphan lets the override of a slot that nobody publishes any more run out.

@@ -17,9 +17,11 @@ type Instance struct {
 	Weight    float64    // share of the traffic, 0 to 10,000; 1 is usual, 0 is none
 	Enabled   bool       // false: taken out by hand
 	Healthy   bool       // false: its heartbeats stay out, or its client said so
-	Ephemeral bool       // lives by heartbeats or a connection; the only kind that is kept so far
+	Ephemeral bool       // lives by heartbeats or a connection; otherwise it is stored and asked by the registry how it is
 	Metadata  model.Tags // the client's labels
 	Since     time.Time  // when it joined; set by the registry
+
+	Unconfirmed bool // known from before a restart, and not heard of since; set by the registry
 }
 
 // Heartbeat times, and the metadata that changes them for one instance (PreservedMetadataKeys of Nacos).
@@ -84,9 +86,6 @@ func (r *Registry) check(in Instance) (Instance, error) {
 	}
 	if err := r.checkMetadata(in.Metadata); err != nil {
 		return in, err
-	}
-	if !in.Ephemeral {
-		return in, fmt.Errorf("registry: instance %s: ephemeral=false needs storage, which this registry does not have: %w", in.Addr, ErrInvalid)
 	}
 	return in, nil
 }

@@ -2,11 +2,16 @@ package registry
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"paifang/internal/registry/probe"
+	"paifang/internal/registry/storage"
 )
 
 // Errors that calls wrap. What they wrap says which service or instance and why.
@@ -15,6 +20,7 @@ var (
 	ErrLimit   = errors.New("limit reached")
 	ErrClosed  = errors.New("registry closed")
 	ErrUnknown = errors.New("not found")
+	ErrExists  = errors.New("exists already")
 )
 
 // Options are what a registry may be told. The zero value is usable.
@@ -31,6 +37,14 @@ type Options struct {
 	MaxMetadata  int // names and values of one instance, bytes; default 16 KiB
 
 	Now func() time.Time // wall clock for View.LastRef; default time.Now
+
+	// Store keeps what must outlive the process; Close does not close it. nil: nothing does. While it is out of reach, what needs it
+	// fails with storage.ErrUnavailable or after Wait, and the rest goes on.
+	Store     storage.Store
+	Wait      time.Duration // for the storage, in one call; default 3 s
+	SaveEvery time.Duration // ephemeral instances, for the next start; default 1 s
+	Probes    probe.Options // of persistent instances
+	Log       *slog.Logger  // default: nothing is logged
 }
 
 // Registry holds the services. New starts it, Close ends it; it is used by any number of goroutines.
@@ -41,8 +55,20 @@ type Registry struct {
 	ended chan struct{} // closed when the goroutine has returned
 	rearm chan struct{} // the first lease to run out has become another one
 
+	store  storage.Store
+	own    storage.Store // the one that New made
+	mirror *storage.Mirror
+	house  sync.WaitGroup
+	tidy   chan struct{} // there is something to save or to delete
+
 	mu       sync.Mutex
 	closed   bool
+	feed     uint64           // counts news of the storage
+	reserved map[Key]int      // persistent instances that are being stored
+	litter   map[string]int64 // stored keys to be deleted, with their revisions
+	unsaved  map[*service]struct{}
+	probes   *probe.Runner[probed]
+	refs     refs
 	services map[Key]*service
 	revision uint64
 	lastRef  int64  // the highest LastRef of a view without a service
@@ -54,8 +80,19 @@ type Registry struct {
 	watchAll map[*Watcher]struct{}
 }
 
-// New starts an empty registry. The caller closes it.
+// New starts an empty registry that keeps nothing beyond its end. Options.Store is not used. The caller closes it.
 func New(opt Options) *Registry {
+	opt.Store = nil
+	r, err := Open(context.Background(), opt)
+	if err != nil {
+		panic("registry: memory has no errors: " + err.Error())
+	}
+	return r
+}
+
+// Open starts a registry with what Options.Store has kept. It waits for the storage until ctx ends. The caller closes it,
+// before the storage.
+func Open(ctx context.Context, opt Options) (*Registry, error) {
 	opt.Interval = cmp.Or(opt.Interval, DefaultInterval)
 	opt.Unhealthy = cmp.Or(opt.Unhealthy, DefaultUnhealthy)
 	opt.Delete = cmp.Or(opt.Delete, DefaultDelete)
@@ -63,8 +100,13 @@ func New(opt Options) *Registry {
 	opt.MaxServices = cmp.Or(opt.MaxServices, 100_000)
 	opt.MaxInstances = cmp.Or(opt.MaxInstances, 10_000)
 	opt.MaxMetadata = cmp.Or(opt.MaxMetadata, 16<<10)
+	opt.Wait = cmp.Or(opt.Wait, 3*time.Second)
+	opt.SaveEvery = cmp.Or(opt.SaveEvery, time.Second)
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Registry{
 		opt:      opt,
@@ -76,21 +118,67 @@ func New(opt Options) *Registry {
 		awake:    time.Now(),
 		watching: map[Key]map[*Watcher]struct{}{},
 		watchAll: map[*Watcher]struct{}{},
+		tidy:     make(chan struct{}, 1),
+		reserved: map[Key]int{},
+		litter:   map[string]int64{},
+		unsaved:  map[*service]struct{}{},
+		store:    opt.Store,
+	}
+	if r.store == nil {
+		r.own = storage.NewMemory()
+		r.store = r.own
 	}
 	go r.expire()
-	return r
+	if err := r.begin(ctx); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("registry: open: %w", err)
+	}
+	return r, nil
+}
+
+// begin reads what is stored: what this process had before its restart, then what is followed.
+func (r *Registry) begin(ctx context.Context) error {
+	if r.own == nil {
+		if err := r.beginRefs(ctx); err != nil {
+			return err
+		}
+		if err := r.restore(ctx); err != nil {
+			return err
+		}
+	}
+	r.mirror = storage.NewMirror(r.store, root, r.news)
+	if err := r.mirror.Await(ctx, 0); err != nil {
+		return err
+	}
+	r.house.Go(r.keepHouse)
+	return nil
 }
 
 // Close drops everything. Calls that follow fail with ErrClosed; views that were read stay as they are. It returns when
 // the registry's goroutine has ended.
 func (r *Registry) Close() {
 	r.mu.Lock()
-	if !r.closed {
+	first := !r.closed
+	if first {
 		r.closed = true
 		close(r.done)
 	}
+	probes := r.probes
 	r.mu.Unlock()
 	<-r.ended
+	r.house.Wait()
+	if !first {
+		return
+	}
+	if probes != nil {
+		probes.Close()
+	}
+	if r.mirror != nil {
+		r.mirror.Close()
+	}
+	if r.own != nil {
+		_ = r.own.Close() // memory
+	}
 }
 
 // Done is closed when the registry is.
@@ -103,6 +191,7 @@ type View struct {
 	Revision  uint64     // of the registry, when the service last changed; 0 without a service
 	LastRef   int64      // milliseconds since 1970 of the last change; grows strictly with every change of the service
 	Instances []Instance // by address and cluster
+	Settings  *Settings  // nil: none were set; not to be changed
 }
 
 // View returns a service as it is now; never nil.
@@ -113,7 +202,7 @@ func (r *Registry) View(key Key) *View {
 		return s.render()
 	}
 	// Whoever is told now that there is nothing must take the first real list for newer.
-	r.lastRef = max(r.lastRef, r.opt.Now().UnixMilli())
+	r.lastRef = max(r.lastRef, r.refs.now(r.opt.Now()))
 	return &View{Key: key, LastRef: r.lastRef}
 }
 
@@ -172,8 +261,9 @@ func (r *Registry) Stats() Stats {
 func (r *Registry) changed(s *service) {
 	r.revision++
 	s.revision = r.revision
-	s.lastRef = max(r.opt.Now().UnixMilli(), s.lastRef+1)
+	s.lastRef = max(r.refs.now(r.opt.Now()), s.lastRef+1)
 	s.view = nil
+	r.unsave(s)
 	r.wake(s.key)
 	if s.count() == 0 {
 		r.leases.put(&s.cleanup, time.Now().Add(r.opt.KeepEmpty))

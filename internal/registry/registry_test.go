@@ -284,13 +284,12 @@ func TestRefused(t *testing.T) {
 		return in
 	}
 	for name, in := range map[string]Instance{
-		"weight":     bad(func(i *Instance) { i.Weight = -1 }),
-		"NaN":        bad(func(i *Instance) { i.Weight = math.NaN() }),
-		"heavy":      bad(func(i *Instance) { i.Weight = 10_001 }),
-		"cluster":    bad(func(i *Instance) { i.Cluster = "a b" }),
-		"metadata":   bad(func(i *Instance) { i.Metadata = model.Tags{{Name: "12345", Value: "678901"}} }),
-		"persistent": bad(func(i *Instance) { i.Ephemeral = false }),
-		"zero":       {},
+		"weight":   bad(func(i *Instance) { i.Weight = -1 }),
+		"NaN":      bad(func(i *Instance) { i.Weight = math.NaN() }),
+		"heavy":    bad(func(i *Instance) { i.Weight = 10_001 }),
+		"cluster":  bad(func(i *Instance) { i.Cluster = "a b" }),
+		"metadata": bad(func(i *Instance) { i.Metadata = model.Tags{{Name: "12345", Value: "678901"}} }),
+		"zero":     {},
 	} {
 		if err := r.Register(order, in); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

@@ -18,8 +18,15 @@ type service struct {
 	view      *View                           // nil: to be made when somebody asks
 	beating   map[netip.AddrPort]*publication // each address is a client of its own
 	published map[*Connection][]*publication  // one publication, or a batch, of each connection
+	fixed     map[slot]*publication           // persistent ones, which are stored
+	restored  map[slot]*publication           // ephemeral ones of before a restart, which nobody has confirmed yet
 	overrides map[slot]*override              // updates by API, which win over what clients say
 	cleanup   lapse                           // when it goes for being empty
+
+	settings     *Settings // nil: none were set
+	settingsFeed uint64
+	dirty        bool // its ephemeral instances are not saved as they are
+	saved        int  // keys under which they are
 }
 
 // publication is an instance and who vouches for it.
@@ -31,12 +38,17 @@ type publication struct {
 	lease lease
 	beat  time.Time // the last one
 	lapse lapse
+
+	unconfirmed bool   // of before a restart
+	feed        uint64 // of those that are stored: the last news that named it
 }
 
 // override is what an update by API says of an instance, however it was registered.
 type override struct {
-	patch Patch
-	lapse lapse // when it goes, after its instance went
+	patch    Patch
+	lapse    lapse // when it goes, after its instance went
+	revision int64 // of the storage
+	feed     uint64
 }
 
 // Patch changes what it names of an instance.
@@ -60,7 +72,7 @@ func newService(key Key, lastRef int64) *service {
 
 // count is the number of publications.
 func (s *service) count() int {
-	n := len(s.beating)
+	n := len(s.beating) + len(s.fixed) + len(s.restored)
 	for _, batch := range s.published {
 		n += len(batch)
 	}
@@ -69,6 +81,16 @@ func (s *service) count() int {
 
 // each calls f for every publication.
 func (s *service) each(f func(*publication)) {
+	for _, several := range []map[slot]*publication{s.fixed, s.restored} {
+		for _, p := range several {
+			f(p)
+		}
+	}
+	s.eachOwn(f)
+}
+
+// eachOwn calls f for what clients of this process have published.
+func (s *service) eachOwn(f func(*publication)) {
 	for _, p := range s.beating {
 		f(p)
 	}
@@ -103,9 +125,10 @@ func (s *service) render() *View {
 		if o := s.overrides[at]; o != nil {
 			o.patch.apply(&in)
 		}
+		in.Unconfirmed = p.unconfirmed
 		list = append(list, in)
 	}
-	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list}
+	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings}
 	s.view.Sort()
 	return s.view
 }
@@ -146,5 +169,7 @@ func (p Patch) over(earlier Patch) Patch {
 // Same tells whether two registrations say the same of one address.
 func (in *Instance) Same(as *Instance) bool {
 	return in.Addr == as.Addr && in.Cluster == as.Cluster && in.Weight == as.Weight && in.Enabled == as.Enabled &&
-		in.Healthy == as.Healthy && in.Ephemeral == as.Ephemeral && slices.Equal(in.Metadata, as.Metadata)
+		in.Healthy == as.Healthy && in.Ephemeral == as.Ephemeral && sameTags(in.Metadata, as.Metadata)
 }
+
+func sameTags(a, b model.Tags) bool { return slices.Equal(a, b) }

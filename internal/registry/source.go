@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"paifang/internal/model"
 	"paifang/internal/source"
@@ -79,6 +80,31 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 
 var errStopped = errors.New("registry: not running")
 
+// shown are the instances as the gateway uses them: where a protect threshold was set and too few are healthy, all count as
+// healthy. Without one it does not act here, whatever clients of the protocol are shown: a last resort is the gateway's own matter.
+func (v *View) shown() []Instance {
+	if v.Settings == nil || v.Settings.ProtectThreshold == 0 {
+		return v.Instances
+	}
+	healthy, total := 0, 0
+	for i := range v.Instances {
+		if in := &v.Instances[i]; in.Enabled {
+			total++
+			if in.Healthy {
+				healthy++
+			}
+		}
+	}
+	if !v.Protected(healthy, total) {
+		return v.Instances
+	}
+	all := slices.Clone(v.Instances)
+	for i := range all {
+		all[i].Healthy = true
+	}
+	return all
+}
+
 // Group renders a view for the Hub. A service that is not known becomes an empty group, which deletes it; one without
 // instances becomes an empty list.
 func Group(name, keeper string, v *View) source.Group {
@@ -92,8 +118,9 @@ func Group(name, keeper string, v *View) source.Group {
 		Revision:  v.Revision,
 		Endpoints: make([]model.Endpoint, 0, len(v.Instances)),
 	}
-	for i := range v.Instances {
-		in := &v.Instances[i]
+	shown := v.shown()
+	for i := range shown {
+		in := &shown[i]
 		// One address in two clusters is one endpoint: the first by cluster that may be chosen.
 		if n := len(set.Endpoints); n > 0 && set.Endpoints[n-1].Addr == in.Addr {
 			if e := in.Endpoint(); e.State < set.Endpoints[n-1].State {

@@ -120,7 +120,7 @@ func (p Page) line(line string, now **Family) error {
 			return fmt.Errorf("the type comes too late")
 		case kind != "counter" && kind != "gauge" && kind != "histogram":
 			return fmt.Errorf("%q is no type", kind)
-		case (kind == "counter") != strings.HasSuffix(name, "_total"):
+		case (kind == "counter") != strings.HasSuffix(name, "_total") && !strings.HasPrefix(name, "nginx_"): // which are others' names
 			return fmt.Errorf("a counter's name ends in _total, and no other's does")
 		}
 		f.Type = kind

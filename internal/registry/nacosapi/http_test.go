@@ -57,7 +57,7 @@ func TestV1Instances(t *testing.T) {
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80000"), 400, "port"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "example.org", "port", "80"), 400, "IP address"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "127.0.0.1", "port", "80"), 400, "loopback"},
-		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "ephemeral", "false"), 400, "ephemeral=false"},
+		{"POST", "/v1/ns/instance", params("serviceName", "order", "ip", "10.0.0.1", "port", "80", "ephemeral", "false"), 400, "register persistent instance"},
 		{"POST", "/v1/ns/instance", params("serviceName", "a", "ip", "10.0.0.1", "port", "80", "metadata", strings.Repeat("x", 3000)), 400, "metadata"},
 		{"PUT", "/v1/ns/instance/beat", params("serviceName", "a", "beat", "{"), 400, "beat"},
 		{"GET", "/v1/ns/instance/list", params("serviceName", "a@@b@@c"), 400, "@@"},

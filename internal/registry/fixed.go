@@ -1,0 +1,111 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"paifang/internal/registry/storage"
+)
+
+// registerFixed stores a persistent instance. It is there until somebody deregisters it.
+func (r *Registry) registerFixed(key Key, in Instance) error {
+	r.mu.Lock()
+	have, err := r.reserve(key, &in)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer r.release(key)
+	if have != nil {
+		if have.Healthy = in.Healthy; have.Same(&in) { // checks say how it is
+			return nil
+		}
+		in.Since = have.Since
+	} else {
+		in.Since = time.Now()
+	}
+	value, err := json.Marshal(newRecord(&in))
+	if err == nil {
+		err = r.commit(nil, storage.Put(fixedRoot+slotText(key, in.slot()), value))
+	}
+	if err != nil {
+		return fmt.Errorf("registry: register %s %s: %w", key, in.Addr, err)
+	}
+	return nil
+}
+
+// reserve keeps ephemeral instances out while a persistent one is being stored, and returns the one that is there.
+func (r *Registry) reserve(key Key, in *Instance) (*Instance, error) {
+	if r.closed {
+		return nil, fmt.Errorf("registry: register %s: %w", key, ErrClosed)
+	}
+	if err := r.takes(key, persistent); err != nil {
+		return nil, err
+	}
+	var out *Instance
+	s := r.services[key]
+	switch {
+	case s == nil && len(r.services) >= r.opt.MaxServices:
+		return nil, fmt.Errorf("registry: register %s: %d services are there: %w", key, len(r.services), ErrLimit)
+	case s != nil && s.fixed[in.slot()] != nil:
+		have := s.fixed[in.slot()].in
+		out = &have
+	case s != nil && s.count()+r.reserved[key] >= r.opt.MaxInstances:
+		return nil, fmt.Errorf("registry: register %s: %d instances are there: %w", key, s.count(), ErrLimit)
+	}
+	r.reserved[key]++
+	return out, nil
+}
+
+func (r *Registry) release(key Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reserved[key]--; r.reserved[key] == 0 {
+		delete(r.reserved, key)
+	}
+}
+
+// deregisterFixed takes away the persistent instances of an address, in whatever cluster.
+func (r *Registry) deregisterFixed(key Key, slots []slot) error {
+	changes := make([]storage.Change, 0, len(slots))
+	for _, at := range slots {
+		changes = append(changes, storage.Delete(fixedRoot+slotText(key, at)))
+	}
+	if err := r.commit(nil, changes...); err != nil {
+		return fmt.Errorf("registry: deregister %s %s: %w", key, slots[0].addr, err)
+	}
+	return nil
+}
+
+// fixedAt are the persistent instances of an address. The mutex is held.
+func (s *service) fixedAt(addr netip.AddrPort) []slot {
+	var out []slot
+	for at := range s.fixed {
+		if at.addr == addr {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// probed takes the answer of a health check.
+func (r *Registry) probed(id probed, well bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.services[id.key]
+	if r.closed || s == nil {
+		return
+	}
+	if p := s.fixed[id.slot]; p != nil && p.in.Healthy != well {
+		p.in.Healthy = well
+		r.changed(s)
+	}
+}
+
+// probed names a persistent instance for the one who asks it.
+type probed struct {
+	key  Key
+	slot slot
+}

@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+
+	"paifang/internal/model"
+	"paifang/internal/registry/probe"
+	"paifang/internal/registry/storage"
+)
+
+// Settings are what an operator says of a service. A service has them when they were set, and stays, empty or not, until
+// they are taken away.
+type Settings struct {
+	Ephemeral        bool                   // which kind of instances it takes; the other kind is refused
+	ProtectThreshold float64                // share of healthy instances, 0 to 1, at which all are shown as healthy; see View.Protected
+	Metadata         model.Tags             // of the service
+	Clusters         map[string]probe.Check // how persistent instances are asked; default TCP
+}
+
+// storedSettings are Settings as they are stored.
+type storedSettings struct {
+	Ephemeral        bool                   `json:"ephemeral"`
+	ProtectThreshold float64                `json:"protectThreshold,omitempty"`
+	Metadata         labels                 `json:"metadata,omitempty"`
+	Clusters         map[string]probe.Check `json:"clusters,omitempty"`
+}
+
+const maxClusters = 100 // with checks of their own, of one service
+
+func (r *Registry) checkSettings(s *Settings) error {
+	if math.IsNaN(s.ProtectThreshold) || s.ProtectThreshold < 0 || s.ProtectThreshold > 1 {
+		return fmt.Errorf("registry: protect threshold %v: want 0 to 1: %w", s.ProtectThreshold, ErrInvalid)
+	}
+	if len(s.Clusters) > maxClusters {
+		return fmt.Errorf("registry: %d clusters have checks, at most %d may: %w", len(s.Clusters), maxClusters, ErrInvalid)
+	}
+	for name, c := range s.Clusters {
+		if err := checkName("cluster", name, maxCluster, "-_"); err != nil {
+			return err
+		}
+		if err := c.Validate(); err != nil {
+			return fmt.Errorf("registry: cluster %s: %w: %w", name, err, ErrInvalid)
+		}
+	}
+	return r.checkMetadata(s.Metadata)
+}
+
+// CreateService sets the settings of a service that has none; ErrExists where it has, or has instances of the other kind.
+func (r *Registry) CreateService(key Key, s Settings) error { return r.set(key, s, "create", true) }
+
+// ChangeService sets the settings of a service, there or not. Whether it is ephemeral cannot change while it has
+// instances: ErrInvalid.
+func (r *Registry) ChangeService(key Key, s Settings) error { return r.set(key, s, "change", false) }
+
+func (r *Registry) set(key Key, s Settings, verb string, fresh bool) error {
+	err := key.Validate()
+	if err == nil {
+		err = r.checkSettings(&s)
+	}
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(storedSettings{s.Ephemeral, s.ProtectThreshold, labels(s.Metadata), s.Clusters})
+	if err != nil {
+		return fmt.Errorf("registry: %s service %s: %w", verb, key, err)
+	}
+	r.mu.Lock()
+	err = r.settable(key, s, fresh)
+	r.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("registry: %s service %s: %w", verb, key, err)
+	}
+	var conditions []storage.Condition
+	if fresh {
+		conditions = []storage.Condition{{Key: settingsRoot + key.String()}}
+	}
+	err = r.commit(conditions, storage.Put(settingsRoot+key.String(), value))
+	if errors.Is(err, storage.ErrConflict) {
+		err = ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("registry: %s service %s: %w", verb, key, err)
+	}
+	return nil
+}
+
+func (r *Registry) settable(key Key, s Settings, fresh bool) error {
+	have := r.services[key]
+	switch kind := r.kind(key, have); {
+	case r.closed:
+		return ErrClosed
+	case have == nil && len(r.services) >= r.opt.MaxServices:
+		return fmt.Errorf("%d services are there: %w", len(r.services), ErrLimit)
+	case have != nil && have.count() > 0 && (kind == ephemeral) != s.Ephemeral:
+		return fmt.Errorf("it has %s instances: %w", kind, ErrInvalid)
+	case have != nil && have.settings != nil && fresh:
+		return ErrExists
+	}
+	return nil
+}
+
+// RemoveService takes the settings of a service away, and the service with them: ErrInvalid while it has instances,
+// ErrUnknown where there is none.
+func (r *Registry) RemoveService(key Key) error {
+	if err := key.Validate(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	s, closed := r.services[key], r.closed
+	var err error
+	switch {
+	case closed:
+		err = ErrClosed
+	case s == nil:
+		err = ErrUnknown
+	case s.count() > 0:
+		err = fmt.Errorf("it has %d instances: %w", s.count(), ErrInvalid)
+	case s.settings == nil:
+		r.clean(s)
+		r.mu.Unlock()
+		return nil
+	}
+	r.mu.Unlock()
+	if err == nil {
+		err = r.commit(nil, storage.Delete(settingsRoot+key.String()))
+	}
+	if err != nil {
+		return fmt.Errorf("registry: remove service %s: %w", key, err)
+	}
+	return nil
+}
+
+// Protected tells whether so few instances of a list are healthy that all are to be shown as healthy: those that are left would
+// take the load of all. It holds where a threshold or metadata was set, and, as in Nacos, also when the share is exactly the threshold.
+func (v *View) Protected(healthy, total int) bool {
+	return v.Settings != nil && total > 0 && float64(healthy)/float64(total) <= v.Settings.ProtectThreshold
+}
+
+// kindOf is which instances a service takes.
+type kind string
+
+const (
+	either     kind = "no"
+	ephemeral  kind = "ephemeral"
+	persistent kind = "persistent"
+)
+
+// kind is which instances a service takes: what its settings say, else the kind of those that it has. The mutex is held.
+func (r *Registry) kind(key Key, s *service) kind {
+	switch {
+	case s != nil && s.settings != nil:
+		if s.settings.Ephemeral {
+			return ephemeral
+		}
+		return persistent
+	case r.reserved[key] > 0 || s != nil && len(s.fixed) > 0:
+		return persistent
+	case s != nil && s.count() > 0:
+		return ephemeral
+	}
+	return either
+}
+
+// takes tells whether a service takes instances of a kind, in the words of a Nacos server.
+func (r *Registry) takes(key Key, want kind) error {
+	if have := r.kind(key, r.services[key]); have != either && have != want {
+		return fmt.Errorf("registry: register %s: current service is %s service, can't register %s instance: %w", key, have, want, ErrInvalid)
+	}
+	return nil
+}
+
+func (a *Settings) same(b *Settings) bool {
+	return a != nil && b != nil && a.Ephemeral == b.Ephemeral && a.ProtectThreshold == b.ProtectThreshold && sameTags(a.Metadata, b.Metadata) &&
+		maps.EqualFunc(a.Clusters, b.Clusters, func(x, y probe.Check) bool {
+			return x.Kind == y.Kind && x.Port == y.Port && x.Path == y.Path && x.Code == y.Code && maps.Equal(x.Headers, y.Headers)
+		})
+}
+
+// commit writes and waits until it is known here. The mutex is not held.
+func (r *Registry) commit(conditions []storage.Condition, changes ...storage.Change) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
+	defer cancel()
+	revision, err := r.store.Commit(ctx, conditions, changes...)
+	if err != nil {
+		return err
+	}
+	return r.mirror.Await(ctx, revision)
+}

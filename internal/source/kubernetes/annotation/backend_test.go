@@ -1,0 +1,145 @@
+package annotation_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"paifang/internal/certs/certstest"
+	"paifang/internal/model"
+)
+
+// backend is the endpoints of one service. Each keeps what it was asked and answers with its name in the field Pod, and as the
+// request's field X-Answer says: "503", "reset", "slow" (a quarter of a second), "early" (without reading the body), or a
+// list of POD=ANSWER.
+type backend struct {
+	name      string
+	endpoints []model.Endpoint
+	servers   []*http.Server
+	done      sync.WaitGroup
+
+	mu   sync.Mutex
+	seen []*http.Request // with Body replaced by what was in it
+	got  []string        // bodies
+}
+
+func newBackend(ca *certstest.Authority, s service) (*backend, error) {
+	b := &backend{name: s.name}
+	for i := range s.endpoints {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.stop()
+			return nil, err
+		}
+		pod := s.name + "-" + strconv.Itoa(i+1)
+		b.endpoints = append(b.endpoints, model.Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort(), Name: pod})
+		if s.how == "closed" || s.how == "closed-first" && i == 0 {
+			_ = ln.Close()
+			continue
+		}
+		srv := &http.Server{Handler: b.handler(pod), ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+		switch s.how {
+		case "h2c":
+			srv.Protocols = new(http.Protocols)
+			srv.Protocols.SetUnencryptedHTTP2(true)
+		case "https", "h2":
+			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.Server("shop.test", s.name+".shop.test")}}
+			if s.how == "h2" {
+				srv.Protocols = new(http.Protocols)
+				srv.Protocols.SetHTTP2(true)
+				srv.TLSConfig.NextProtos = []string{"h2"}
+			}
+			ln = tls.NewListener(ln, srv.TLSConfig)
+		}
+		b.servers = append(b.servers, srv)
+		b.done.Go(func() { _ = srv.Serve(ln) })
+	}
+	return b, nil
+}
+
+func (b *backend) stop() {
+	for _, s := range b.servers {
+		_ = s.Close()
+	}
+	b.done.Wait()
+}
+
+func (b *backend) handler(pod string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := answerOf(r.Header.Get("X-Answer"), pod)
+		var body []byte
+		if answer != "early" {
+			body, _ = io.ReadAll(r.Body)
+		}
+		b.mu.Lock()
+		b.seen, b.got = append(b.seen, r.Clone(context.Background())), append(b.got, string(body))
+		b.mu.Unlock()
+		w.Header().Set("Pod", pod)
+		for _, f := range r.Header.Values("X-Give") { // fields of the answer
+			if name, value, ok := strings.Cut(f, ": "); ok {
+				w.Header().Add(name, value)
+			}
+		}
+		switch answer {
+		case "", "early":
+			fmt.Fprintf(w, "%s answers\n", pod)
+		case "reset":
+			panic(http.ErrAbortHandler)
+		case "slow":
+			select {
+			case <-time.After(1500 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+			fmt.Fprintln(w, "at last")
+		default:
+			status, err := strconv.Atoi(answer)
+			if err != nil {
+				status = 599
+			}
+			w.WriteHeader(status)
+			fmt.Fprintf(w, "%s says %d\n", pod, status)
+		}
+	})
+}
+
+// answerOf reads X-Answer for one endpoint.
+func answerOf(text, pod string) string {
+	for part := range strings.SplitSeq(text, ",") {
+		name, answer, ok := strings.Cut(strings.TrimSpace(part), "=")
+		switch {
+		case !ok:
+			return name
+		case name == pod:
+			return answer
+		}
+	}
+	return ""
+}
+
+// last is what was asked last, with its body.
+func (b *backend) last() (*http.Request, string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.seen) == 0 {
+		return nil, ""
+	}
+	return b.seen[len(b.seen)-1], b.got[len(b.got)-1]
+}
+
+// addrs are the addresses of the endpoints.
+func (b *backend) addrs() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, e := range b.endpoints {
+		out = append(out, e.Addr)
+	}
+	return out
+}

@@ -1,0 +1,263 @@
+package annotation_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/certs/certstest"
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
+)
+
+// TestCases sends the requests of every case through the engine. A case must hold, and without its annotation it must not,
+// unless it says that it holds in any way.
+func TestCases(t *testing.T) {
+	ca := certstest.New(t, "test CA", nil)
+	for _, c := range cases(t) {
+		name := c.annotation
+		if name == "" {
+			name = "rules"
+		}
+		t.Run(name+"/"+c.name, func(t *testing.T) {
+			if err := serveAndAsk(t, ca, &c); err != nil {
+				t.Fatalf("%s: %s\n%v", c.at, c.sentence, err)
+			}
+			if c.annotation == "" || c.anyway {
+				return
+			}
+			bare := c.without()
+			if err := serveAndAsk(t, ca, &bare); err == nil {
+				t.Errorf("%s: it holds without %s as well: it shows nothing, or begins with =~", c.at, c.annotation)
+			}
+		})
+	}
+}
+
+// TestTableAgainstCases is the rule of the house: nothing is called supported without a case of its name that fails without it.
+func TestTableAgainstCases(t *testing.T) {
+	shown := map[string]bool{}
+	for _, c := range cases(t) {
+		if !c.anyway {
+			shown[c.annotation] = true
+		}
+	}
+	for _, a := range annotation.Table() {
+		served := a.Verdict == annotation.Supported || a.Verdict == annotation.Differs
+		if served && !shown[a.Name] {
+			t.Errorf("%s is %s, and testdata/cases/%s.txt has no case that fails without it", a.Name, a.Verdict, a.Name)
+		}
+		if !served && shown[a.Name] {
+			t.Errorf("%s is %s, and testdata/cases/%s.txt shows an effect of it", a.Name, a.Verdict, a.Name)
+		}
+		delete(shown, a.Name)
+	}
+	delete(shown, "")
+	for name := range shown {
+		t.Errorf("testdata/cases/%s.txt is of no annotation", name)
+	}
+}
+
+// serveAndAsk serves a case, sends its requests and says the first thing that is otherwise than wanted.
+func serveAndAsk(t *testing.T, ca *certstest.Authority, c *testCase) error {
+	t.Helper()
+	s, err := newStand(t, ca, c)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := ask(c, s.recs, func(scheme string) string { return s.addr(model.ListenerID(scheme)) }, s.clients); err != nil {
+		var said []string
+		for _, d := range s.said {
+			said = append(said, d.String())
+		}
+		return fmt.Errorf("%w\n%s", err, strings.Join(said, "\n"))
+	}
+	return nil
+}
+
+// ask sends the requests of a case to whoever serves it.
+func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string, clients *tls.Config) error {
+	jar := map[string]string{}
+	pods := map[string]string{}
+	for i := range c.steps {
+		st := &c.steps[i]
+		counts := map[string]int{}
+		for range st.times {
+			if len(st.shares) > 0 && !containsOption(c, "jar") {
+				clear(jar)
+			}
+			a, err := send(c, st, addr, clients, jar)
+			if err != nil {
+				return fmt.Errorf("%s: %w", st.at, err)
+			}
+			counts[a.service()]++
+			if len(st.shares) > 0 {
+				continue
+			}
+			if err := st.check(a, recs, pods); err != nil {
+				return fmt.Errorf("%s: %w", st.at, err)
+			}
+		}
+		for service, r := range st.shares {
+			if n := counts[service]; n < r[0] || n > r[1] {
+				return fmt.Errorf("%s: %d of %d went to %s, want %d to %d", st.at, n, st.times, service, r[0], r[1])
+			}
+		}
+	}
+	return nil
+}
+
+func containsOption(c *testCase, name string) bool {
+	for _, o := range c.option {
+		if o == name {
+			return true
+		}
+	}
+	return false
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a *answer) pod() string { return a.header.Get("Pod") }
+
+// service is the one that answered, "-" for an answer of the gateway's own.
+func (a *answer) service() string {
+	if i := strings.LastIndexByte(a.pod(), '-'); i > 0 {
+		return a.pod()[:i]
+	}
+	return "-"
+}
+
+// check compares an answer, and what the endpoint saw, with what is wanted.
+func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string) error {
+	if strconv.Itoa(a.status) != s.status || a.service() != s.by {
+		return fmt.Errorf("%d from %s (%q), want %s from %s; fields %v", a.status, a.service(), a.body, s.status, s.by, a.header)
+	}
+	if s.bind != "" {
+		letter, not := strings.CutPrefix(s.bind, "!")
+		if was, known := pods[letter]; known && (was == a.pod()) == not {
+			return fmt.Errorf("%s answered, and %s is %s", a.pod(), letter, was)
+		} else if !known && !not {
+			pods[letter] = a.pod()
+		}
+	}
+	for _, w := range s.answer {
+		if w.name == "body" {
+			if !strings.Contains(a.body, w.value) {
+				return fmt.Errorf("body %q, want %q", a.body, w.value)
+			}
+			continue
+		}
+		if got := a.header.Values(w.name); !w.fits(got) {
+			return fmt.Errorf("want %s, got %q", w, got)
+		}
+	}
+	if len(s.seen) == 0 {
+		return nil
+	}
+	rec := recs[s.by]
+	if rec == nil {
+		return fmt.Errorf("nobody saw the request")
+	}
+	r, body := rec.last()
+	for _, w := range s.seen {
+		var got []string
+		switch w.name {
+		case "line":
+			got = []string{r.Method + " " + r.RequestURI}
+		case "Host":
+			got = []string{r.Host}
+		case "body":
+			got = []string{body}
+		case "Protocol":
+			got = []string{r.Proto}
+		case "TLS":
+			got = []string{"off"}
+			if r.TLS != nil {
+				got = []string{"on"}
+			}
+		case "SNI":
+			if r.TLS != nil && r.TLS.ServerName != "" {
+				got = []string{r.TLS.ServerName}
+			}
+		default:
+			got = r.Header.Values(w.name)
+		}
+		if !w.fits(got) {
+			return fmt.Errorf("%s saw %q, want %s", s.by, got, w)
+		}
+	}
+	return nil
+}
+
+// send sends one request on a connection of its own, as it is written, and keeps the cookies of its answer.
+func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Config, jar map[string]string) (*answer, error) {
+	scheme, rest, _ := strings.Cut(s.url, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	dialer := net.Dialer{}
+	if s.from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.from)}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", addr(scheme))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if scheme == "https" {
+		cfg := clients.Clone()
+		cfg.ServerName, _, _ = strings.Cut(host, ":")
+		cfg.InsecureSkipVerify = true // what is shown where no certificate is meant is not the matter here
+		conn = tls.Client(conn, cfg)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", s.method, path, host)
+	for _, f := range s.fields {
+		b.WriteString(f + "\r\n")
+	}
+	if len(jar) > 0 {
+		var pairs []string
+		for k, v := range jar {
+			pairs = append(pairs, k+"="+v)
+		}
+		b.WriteString("Cookie: " + strings.Join(pairs, "; ") + "\r\n")
+	}
+	if s.body != "" {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(s.body))
+	}
+	b.WriteString("\r\n" + s.body)
+	if _, err := io.WriteString(conn, b.String()); err != nil && s.body == "" {
+		return nil, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: s.method})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%d: %w", resp.StatusCode, err)
+	}
+	if containsOption(c, "jar") {
+		for _, k := range resp.Cookies() {
+			jar[k.Name] = k.Value
+		}
+	}
+	return &answer{resp.StatusCode, resp.Header, string(body)}, nil
+}

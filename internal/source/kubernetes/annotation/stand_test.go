@@ -1,0 +1,165 @@
+package annotation_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"paifang/internal/certs/certstest"
+	"paifang/internal/compile"
+	"paifang/internal/document"
+	"paifang/internal/filter/builtin"
+	"paifang/internal/httpproxy"
+	"paifang/internal/listener"
+	"paifang/internal/model"
+	"paifang/internal/shard"
+	"paifang/internal/snapshot"
+	"paifang/internal/source/kubernetes/translate"
+	"paifang/internal/upstream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stand is the engine with what a case says: the same way from YAML to answers as in the whole program, but for the hub.
+type stand struct {
+	plane   *httpproxy.Plane
+	recs    map[string]*backend // by service
+	byAddr  map[netip.AddrPort]string
+	said    []model.Diagnostic
+	clients *tls.Config
+	closers []func()
+}
+
+// close ends all of it, the last first.
+func (s *stand) close() {
+	for _, f := range slices.Backward(s.closers) {
+		f()
+	}
+}
+
+// newStand serves a case.
+func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
+	t.Helper()
+	s := &stand{recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool()}}
+	store := translate.New(translate.Options{Attach: "ingress"})
+	text := c.manifests()
+	if slices.ContainsFunc(c.ingresses, func(g ingress) bool { return g.tls }) {
+		text += "---\n" + secretFor(t, ca, c)
+	}
+	if err := put(store, text); err != nil {
+		return nil, err
+	}
+	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
+	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})
+	s.closers = append(s.closers, table.Close, sockets.Close)
+	for _, x := range c.allServices() {
+		b, err := newBackend(ca, x)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s.closers = append(s.closers, b.stop)
+		s.recs[x.name] = b
+		list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + x.name + ":80"}, Endpoints: b.endpoints}
+		table.SetContribution("test", x.name, []model.EndpointSet{list}, 0)
+	}
+	plane, err := httpproxy.New(httpproxy.Config{Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.plane = plane
+	snapshots := snapshot.NewStore(plane)
+	s.closers = append(s.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		plane.Close(ctx)
+	}, snapshots.Close)
+	e := shard.Map[*model.Objects]{}.Edit()
+	e.Set("test/listeners", &model.Objects{Listeners: listeners(c)})
+	for _, g := range store.All() {
+		if rules := g.Rules(); rules != nil {
+			e.Set("kubernetes/"+g.Key, rules)
+		}
+	}
+	snap := compile.Compile(nil, compile.Input{Groups: e.Map()}, builtin.Kinds().Check)
+	s.said = snap.Diagnostics()
+	if refused := snapshots.Publish(context.Background(), snap); len(refused) > 0 {
+		s.close()
+		return nil, fmt.Errorf("refused: %v", snapshots.Planes())
+	}
+	return s, nil
+}
+
+// listeners are one in clear text and one with TLS. Its parsing is what ingress-nginx' is.
+func listeners(c *testCase) []model.Listener {
+	any := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
+	parsing := model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge, EncodedSlashes: model.EncodedSlashesDecode}
+	var trust model.Trust
+	if slices.Contains(c.option, "trusted") {
+		trust.ForwardedFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}
+	return []model.Listener{
+		{ID: "http", Class: "ingress", Protocol: model.HTTP, Bind: any, Parsing: parsing, Trust: trust},
+		{ID: "https", Class: "ingress", Protocol: model.HTTPS, Bind: any, Parsing: parsing, Trust: trust},
+	}
+}
+
+// put reads manifests into a store.
+func put(store *translate.Store, text string) error {
+	docs, problems := document.Split("case.yaml", []byte(text))
+	for _, d := range docs {
+		if document.IsOurs(d) {
+			o, p := document.Parse(d, "manifest")
+			problems = append(problems, p...)
+			store.PutOwn(d.Text("kind")+"/"+d.Text("metadata.name"), o)
+			continue
+		}
+		o, p, known := translate.Read(d)
+		problems = append(problems, p...)
+		if !known {
+			return fmt.Errorf("a kind that is not read: %s", d.Text("kind"))
+		}
+		if err := store.Put(o); err != nil {
+			return err
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%v", problems[0])
+	}
+	return nil
+}
+
+// secretFor is the certificate of all hosts with TLS, as a Secret named front.
+func secretFor(t testing.TB, ca *certstest.Authority, c *testCase) string {
+	t.Helper()
+	var hosts []string
+	for _, g := range c.ingresses {
+		if g.tls {
+			hosts = append(hosts, g.host)
+		}
+	}
+	chain, key := certstest.Text(t, ca.Server(hosts...))
+	indent := func(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ") }
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: front\n  namespace: shop\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n    %s\n  tls.key: |\n    %s\n", indent(chain), indent(key.Reveal()))
+	return b.String()
+}
+
+// addr is where a listener is bound.
+func (s *stand) addr(id model.ListenerID) string {
+	for _, l := range s.plane.Listeners() {
+		if l.ID == id && len(l.Bound) > 0 {
+			return l.Bound[0].String()
+		}
+	}
+	return ""
+}

@@ -51,7 +51,7 @@ func fault(err error) (status, code int) {
 		return http.StatusConflict, codeConflict
 	case is(err, config.ErrLimit, storage.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, codeOverLimit
-	case is(err, registry.ErrInvalid, config.ErrInvalid, auth.ErrInvalid):
+	case is(err, registry.ErrInvalid, registry.ErrExists, config.ErrInvalid, auth.ErrInvalid):
 		return http.StatusBadRequest, codeInvalid
 	case is(err, registry.ErrUnknown, config.ErrUnknown, auth.ErrUnknown):
 		return http.StatusNotFound, codeNotFound
@@ -68,7 +68,7 @@ func errorCode(err error) int {
 		return nacoswire.ErrorUnparsable
 	case is(err, auth.ErrUnauthenticated, auth.ErrForbidden):
 		return nacoswire.ErrorNoRight
-	case is(err, registry.ErrInvalid, config.ErrInvalid):
+	case is(err, registry.ErrInvalid, registry.ErrExists, config.ErrInvalid):
 		return nacoswire.ErrorInvalidParam
 	case is(err, registry.ErrLimit, config.ErrLimit, auth.ErrBusy, storage.ErrTooLarge):
 		return nacoswire.ErrorOverLimit

@@ -63,7 +63,7 @@ func (x *session) heard() time.Time { return x.start.Add(time.Duration(x.last.Lo
 
 // abilities are what the server tells clients since Nacos 2.3 that it can do beyond the basic protocol.
 func abilities() map[string]bool {
-	return map[string]bool{"supportPersistentInstanceByGrpc": false, "fuzzyWatch": true, "lock": false, "mcp": false}
+	return map[string]bool{"supportPersistentInstanceByGrpc": true, "fuzzyWatch": true, "lock": false, "mcp": false}
 }
 
 // errSilent ends the stream of a client that gives no sign of life.

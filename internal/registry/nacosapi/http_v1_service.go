@@ -13,6 +13,10 @@ func v1Services() []endpoint {
 	const path = "/v1/ns/service"
 	return []endpoint{
 		{method: "GET", path: path, need: reads, handle: v1Service},
+		{method: "POST", path: path, need: writes, handle: createService},
+		{method: "PUT", path: path, need: writes, handle: updateService},
+		{method: "DELETE", path: path, need: writes, handle: removeService},
+		{method: "PUT", path: "/v1/ns/cluster", need: writes, handle: updateCluster},
 		{method: "GET", path: path + "/list", need: reads, handle: v1ServiceList},
 		{method: "GET", path: path + "/names", need: reads, handle: v1ServiceNames},
 	}
@@ -70,7 +74,7 @@ type selector struct {
 
 type clusterDetail struct {
 	Name          string             `json:"name"`
-	HealthChecker selector           `json:"healthChecker"`
+	HealthChecker healthChecker      `json:"healthChecker"`
 	Metadata      nacoswire.Metadata `json:"metadata"`
 }
 
@@ -83,9 +87,10 @@ func v1Service(c call) (any, error) {
 	if !v.Known {
 		return nil, unknownService(key)
 	}
-	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Selector: selector{"none"}, Clusters: []clusterDetail{}}
+	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Threshold: threshold(v), Metadata: labels(v),
+		Selector: selector{"none"}, Clusters: []clusterDetail{}}
 	for _, name := range clustersOf(v) {
-		out.Clusters = append(out.Clusters, clusterDetail{Name: name, HealthChecker: selector{"TCP"}})
+		out.Clusters = append(out.Clusters, clusterDetail{Name: name, HealthChecker: checkOf(v, name)})
 	}
 	return out, nil
 }

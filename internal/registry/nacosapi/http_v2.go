@@ -26,6 +26,9 @@ func v2Endpoints() []endpoint {
 		{method: "PUT", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(false), result: true},
 		{method: "DELETE", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(true), result: true},
 		{method: "GET", path: "/v2/ns/service", need: reads, handle: v2Service, result: true},
+		{method: "POST", path: "/v2/ns/service", need: writes, handle: createService, result: true},
+		{method: "PUT", path: "/v2/ns/service", need: writes, handle: updateService, result: true},
+		{method: "DELETE", path: "/v2/ns/service", need: writes, handle: removeService, result: true},
 		{method: "GET", path: "/v2/ns/service/list", need: reads, handle: v2Services, result: true},
 		{method: "GET", path: "/v2/ns/operator/metrics", handle: v1Metrics, result: true},
 		{method: "GET", path: cs, need: reads, handle: v2GetConfig, result: true},
@@ -93,12 +96,10 @@ func v2Service(c call) (any, error) {
 	if !v.Known {
 		return nil, unknownService(key)
 	}
-	out := serviceDetail2{Namespace: key.Namespace, Name: key.Service, Group: key.Group, Clusters: map[string]any{}, Selector: selector{"none"}, Ephemeral: true}
+	out := serviceDetail2{Namespace: key.Namespace, Name: key.Service, Group: key.Group, Clusters: map[string]any{},
+		Metadata: labels(v), Threshold: threshold(v), Selector: selector{"none"}, Ephemeral: ephemeral(v)}
 	for _, name := range clustersOf(v) {
-		out.Clusters[name] = clusterDetail{Name: name, HealthChecker: selector{"TCP"}}
-	}
-	for i := range v.Instances {
-		out.Ephemeral = v.Instances[i].Ephemeral
+		out.Clusters[name] = clusterDetail{Name: name, HealthChecker: checkOf(v, name)}
 	}
 	return out, nil
 }

@@ -101,6 +101,7 @@ func (c *Config) faults() []fault {
 		f.need("registry.grpc", r.GRPC)
 	}
 	c.nacosFaults(&f)
+	c.kubernetesFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)
 	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
@@ -145,9 +146,10 @@ func (c *Config) slbFaults(f *faults) {
 		at := fmt.Sprintf("slb.listeners[%d]", i)
 		f.need(at+".address", l.Address)
 		f.unique(at+".name", l.Name, seen)
-		if len(l.Nodes) == 0 {
+		if len(l.Nodes) == 0 && l.Members == nil {
 			f.say(at+".nodes", "is empty: name the nodes behind the SLB")
 		}
+		c.membersFaults(f, at, &l)
 		for j, n := range l.Nodes {
 			f.need(fmt.Sprintf("%s.nodes[%d].address", at, j), n.Address)
 		}

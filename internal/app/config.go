@@ -165,8 +165,11 @@ type Gateway struct {
 type Registry struct {
 	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
 	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
 	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	// Addresses narrows what Allow widens.
+	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
+	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; default bolt where data is set, else memory; docs/registry.md tells more"`
 }
 
 // Pods is the pod runner of up.

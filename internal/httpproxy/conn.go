@@ -27,6 +27,7 @@ type conn struct {
 	caller
 	nc    net.Conn
 	tcp   *net.TCPConn // nc itself, or below TLS; nil for a stream
+	late  bool         // it was accepted while the port drained
 	index int          // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
 
 	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1

@@ -27,6 +27,7 @@ type Plane struct {
 	binder   *binder
 	instance string
 	began    time.Time
+	ending   atomic.Bool     // Close was called
 	tick     atomic.Int64    // between two sweeps, in nanoseconds
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -307,6 +308,7 @@ func (c *change) Abort() {
 // Close drains every listener, at most until ctx ends, and ends the plane. No other method may be running, and the
 // retiring of older generations must be over.
 func (p *Plane) Close(ctx context.Context) {
+	p.ending.Store(true)
 	c, err := p.Prepare(context.WithoutCancel(ctx), snapshot.Empty())
 	if err == nil { // nothing in an empty snapshot can fail
 		c.Commit()

@@ -35,9 +35,10 @@ func TestValues(t *testing.T) {
 	}{
 		{[]string{"kind=DaemonSet"}, []string{"hostNetwork: true", "kind: ClusterRole\n"}, []string{"kind: Service\n", "  service:"}},
 		{[]string{"kind=DaemonSet", "service.create=true", "service.nodePorts.http=30080", "hostNetwork=false"},
-			[]string{"kind: Service\n", "nodePort: 30080", "service: paifang/paifang"}, []string{"hostNetwork: true"}},
+			[]string{"kind: Service\n", "nodePort: 30080", "service: paifang/paifang"}, []string{"hostNetwork: true", "nodes]"}},
 		{[]string{"namespaces={shop,blog}"}, []string{"namespace: shop", "namespace: blog", "kind: RoleBinding\n", "- shop"}, nil},
 		{[]string{"publish.addresses={192.0.2.1}", "events=false"}, []string{"- 192.0.2.1", "events: false"}, []string{"resources: [events]"}},
+		{[]string{"nodes=true"}, []string{"resources: [nodes]"}, nil},
 		{[]string{"ingressClass.adopt={nginx}", "ingressClass.default=true"}, []string{"adopt:", "- nginx", `is-default-class: "true"`}, nil},
 		{[]string{"metrics.nginxNames=true", "metrics.rules=true", "metrics.podMonitor=true", "metrics.dashboard=true"},
 			[]string{"nginx: true", "kind: PrometheusRule", "PaifangErrors", "kind: PodMonitor", `grafana_dashboard: "1"`}, nil},

@@ -29,7 +29,6 @@ admin:
 log: {format: json, access: stdout}
 sources:
   kubernetes:
-    class: {{ .Values.ingressClass.name }}
     controller: {{ .Values.ingressClass.controller }}
     {{- with .Values.ingressClass.adopt }}
     adopt: {{ toJson . }}
@@ -41,13 +40,13 @@ sources:
     namespaces: {{ toJson . }}
     {{- end }}
     events: {{ .Values.events }}
-    lease: {{ include "paifang.name" . }}
+    lease: {name: {{ include "paifang.name" . }}}
     {{- if .Values.publish.addresses }}
-    addresses: {{ toJson .Values.publish.addresses }}
+    publish: {addresses: {{ toJson .Values.publish.addresses }}}
     {{- else if .Values.publish.service }}
-    service: {{ .Values.publish.service }}
+    publish: {service: {{ .Values.publish.service }}}
     {{- else if include "paifang.hasService" . }}
-    service: {{ .Release.Namespace }}/{{ include "paifang.name" . }}
+    publish: {service: {{ .Release.Namespace }}/{{ include "paifang.name" . }}}
     {{- end }}
 ingress:
   nodes:

@@ -135,6 +135,8 @@ func (n *Node) join(c *Cluster) error {
 	return n.Proxy.Start()
 }
 
+// process declares a program of the node, for which the machine has the node's name: pods that share its network have it too.
 func (n *Node) process(name string, args ...string) *Process {
-	return &Process{Name: name + " of " + n.Name, Log: n.path(name + ".log"), netns: n.Name, args: args}
+	named := []string{"unshare", "--uts", "sh", "-c", `hostname "$0" && exec "$@"`, n.Name}
+	return &Process{Name: name + " of " + n.Name, Log: n.path(name + ".log"), netns: n.Name, args: append(named, args...)}
 }

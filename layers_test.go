@@ -64,6 +64,7 @@ type confinement struct {
 func confinements() []confinement {
 	return []confinement{
 		{"k8s.io", []string{"source/kubernetes/...", "source/manifest"}, "only the Kubernetes sources know Kubernetes' types"},
+		{"github.com/go-logr/logr", []string{"source/kubernetes"}, "client-go says what it does through it; here that goes to our own log"},
 		{"sigs.k8s.io/json", []string{"source/kubernetes/...", "source/manifest", "document"}, "it decodes Kubernetes objects as the API server does"},
 		{"sigs.k8s.io/yaml", []string{"source/kubernetes/...", "source/manifest", "document", "adminapi", "app", "cli"}, "it prints the text form of objects; document reads YAML"},
 		{"go.yaml.in/yaml/v3", []string{"document"}, "document is the one reader of YAML, and the one that knows lines"},

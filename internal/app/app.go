@@ -28,6 +28,7 @@ import (
 	"paifang/internal/overload"
 	"paifang/internal/podrun"
 	"paifang/internal/snapshot"
+	"paifang/internal/source/kubernetes"
 	"paifang/internal/telemetry"
 	"paifang/internal/upstream"
 )
@@ -65,25 +66,27 @@ type App struct {
 	events  *events
 	started time.Time
 
-	access  *telemetry.AccessLog
-	ring    *explain.Ring
-	memory  *overload.Watch
-	sockets *listener.Set
-	table   *upstream.Table
-	static  *static
-	dns     *dnsserver.Server
-	http    *httpproxy.Plane
-	l4      *l4.Plane
-	pods    *podrun.Runner
-	reg     *registryPiece
-	gateway *registration
-	store   *snapshot.Store
-	hub     *hub.Hub
-	keys    *ticketFile
-	loops   *loops
-	local   *adminapi.Local
-	admin   net.Listener
-	public  net.Listener // for probes from elsewhere; nil: none
+	access        *telemetry.AccessLog
+	ring          *explain.Ring
+	memory        *overload.Watch
+	sockets       *listener.Set
+	table         *upstream.Table
+	static        *static
+	dns           *dnsserver.Server
+	http          *httpproxy.Plane
+	l4            *l4.Plane
+	pods          *podrun.Runner
+	reg           *registryPiece
+	gateway       *registration
+	cluster       *kubernetes.Source
+	clusterClient *kubernetes.Client
+	store         *snapshot.Store
+	hub           *hub.Hub
+	keys          *ticketFile
+	loops         *loops
+	local         *adminapi.Local
+	admin         net.Listener
+	public        net.Listener // for probes from elsewhere; nil: none
 }
 
 // New builds everything that can fail before anything runs. Ports are bound later, by the planes, except the admin
@@ -178,6 +181,9 @@ func (a *App) buildAdmin() error {
 	if a.reg != nil {
 		a.local.Registry = a.reg
 	}
+	if a.cluster != nil {
+		a.local.Finders = append(a.local.Finders, a.cluster)
+	}
 	a.local.Actions = a
 	l, err := net.Listen("tcp", a.cfg.adminAddress().String())
 	if err != nil {
@@ -271,6 +277,9 @@ func (a *App) close() {
 		if l != nil {
 			_ = l.Close()
 		}
+	}
+	if a.clusterClient != nil {
+		a.clusterClient.Close()
 	}
 	if a.access != nil {
 		if err := a.access.Close(); err != nil {

@@ -62,9 +62,10 @@ type Limits struct {
 
 // Sources says where rules and addresses come from.
 type Sources struct {
-	Manifests []string `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
-	Routes    []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
-	Nacos     []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	Manifests  []string    `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
+	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
+	Routes     []string    `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Nacos      []Nacos     `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
 }
 
 // TLS is what all TLS of a process has in common.
@@ -114,7 +115,8 @@ type SLB struct {
 type SLBListener struct {
 	Name    string         `json:"name" doc:"such as http"`
 	Address netip.AddrPort `json:"address" doc:"address:port"`
-	Nodes   []SLBNode      `json:"nodes" doc:"the nodes behind it"`
+	Nodes   []SLBNode      `json:"nodes,omitempty" doc:"the nodes behind it"`
+	Members *Members       `json:"members,omitempty" doc:"nodes of the cluster of sources.kubernetes, besides"`
 }
 
 // SLBNode is a node behind the SLB.
@@ -163,8 +165,11 @@ type Gateway struct {
 type Registry struct {
 	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
 	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
 	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	// Addresses narrows what Allow widens.
+	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
+	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; default bolt where data is set, else memory; docs/registry.md tells more"`
 }
 
 // Pods is the pod runner of up.

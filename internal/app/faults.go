@@ -96,17 +96,33 @@ func (c *Config) faults() []fault {
 	c.slbFaults(&f)
 	c.ingressFaults(&f)
 	c.gatewayFaults(&f)
-	if r := c.Registry; r != nil {
-		f.need("registry.http", r.HTTP)
-		f.need("registry.grpc", r.GRPC)
-	}
+	c.registryFaults(&f)
 	c.nacosFaults(&f)
+	c.kubernetesFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)
 	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
 		f.say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
 	}
 	return f
+}
+
+func (c *Config) registryFaults(f *faults) {
+	r := c.Registry
+	if r == nil {
+		return
+	}
+	f.need("registry.http", r.HTTP)
+	f.need("registry.grpc", r.GRPC)
+	switch r.Storage {
+	case "", storageMemory:
+	case storageBolt:
+		if c.Data == "" {
+			f.say("registry.storage", "bolt needs a directory: set data")
+		}
+	default:
+		f.say("registry.storage", "%q is none of memory, bolt", r.Storage)
+	}
 }
 
 func (c *Config) dnsFaults(f *faults) {
@@ -145,9 +161,10 @@ func (c *Config) slbFaults(f *faults) {
 		at := fmt.Sprintf("slb.listeners[%d]", i)
 		f.need(at+".address", l.Address)
 		f.unique(at+".name", l.Name, seen)
-		if len(l.Nodes) == 0 {
+		if len(l.Nodes) == 0 && l.Members == nil {
 			f.say(at+".nodes", "is empty: name the nodes behind the SLB")
 		}
+		c.membersFaults(f, at, &l)
 		for j, n := range l.Nodes {
 			f.need(fmt.Sprintf("%s.nodes[%d].address", at, j), n.Address)
 		}

@@ -37,6 +37,13 @@ func (a *App) parts() ([]hub.Part, error) {
 		}
 		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes})
 	}
+	if a.cfg.Sources.Kubernetes != nil {
+		p, err := a.kubernetesPart()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
 	if paths := a.cfg.Sources.Routes; len(paths) > 0 {
 		out = append(out, hub.Part{Source: springgw.New(springConfig(&a.cfg)), Required: true, Keepers: []string{model.KeeperStatic}})
 	}

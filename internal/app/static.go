@@ -150,6 +150,10 @@ func slbPiece(s *SLB) piece {
 	for _, l := range s.Listeners {
 		id := "slb/" + l.Name
 		list := model.EndpointsID{Keeper: model.KeeperStatic, Name: id}
+		lists := []model.EndpointsID{list}
+		if l.Members != nil {
+			lists = append(lists, l.nodeList().List())
+		}
 		p.objects.Listeners = append(p.objects.Listeners, model.Listener{
 			ID: model.ListenerID(id), Origin: origin("slb", l.Name), Class: model.Class(id), Protocol: model.TCP, Bind: []netip.AddrPort{l.Address}, Node: "slb", Elsewhere: s.Elsewhere,
 		})
@@ -157,7 +161,7 @@ func slbPiece(s *SLB) piece {
 			ID: model.RouteID(id), Origin: origin("slb", l.Name), Attach: []model.Class{model.Class(id)}, Upstream: model.UpstreamID(id),
 		})
 		p.lasting.Upstreams = append(p.lasting.Upstreams, model.Upstream{
-			ID: model.UpstreamID(id), Origin: origin("slb", l.Name), Endpoints: []model.EndpointsID{list},
+			ID: model.UpstreamID(id), Origin: origin("slb", l.Name), Endpoints: lists,
 			Health: model.HealthCheck{
 				Kind: model.HealthHTTP, Path: "/readyz", Interval: s.Interval.or(250 * time.Millisecond), Timeout: s.Timeout.or(250 * time.Millisecond),
 				Rise: max(s.Rise, 1), Fall: orTwo(s.Fall),

@@ -241,8 +241,8 @@ func (n *nginx) location(p place) []string {
 			lines = append(lines, indent(comment("%s", from(r.Source, r.Origin)))...)
 		}
 		body := n.effect(r)
-		if only := conditions(r.Rule.Match); only != "" {
-			lines = append(lines, indent(comment("only where %s:", only))...)
+		if only := r.Rule.Match.Text(); only != "" {
+			lines = append(lines, indent(comment("only with %s:", only))...)
 			body = commented(body)
 		} else {
 			taken = r.ID
@@ -269,28 +269,6 @@ func commented(lines []string) []string {
 		out[i] = "# " + strings.TrimPrefix(l, "# ")
 	}
 	return out
-}
-
-// conditions are what a location cannot say.
-func conditions(m model.Match) string {
-	var out []string
-	if len(m.Methods) > 0 {
-		out = append(out, "the method is "+strings.Join(m.Methods, " or "))
-	}
-	field := func(what string, f model.FieldMatch) {
-		if f.Present {
-			out = append(out, fmt.Sprintf("%s %q is there", what, f.Name))
-		} else {
-			out = append(out, fmt.Sprintf("%s %q is %q", what, f.Name, f.Value))
-		}
-	}
-	for _, h := range m.Headers {
-		field("header", h)
-	}
-	for _, q := range m.Query {
-		field("query parameter", q)
-	}
-	return strings.Join(out, ", ")
 }
 
 // from is where an object stands and what it is.

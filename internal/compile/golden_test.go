@@ -115,23 +115,22 @@ func read(t *testing.T, dir string) compile.Input {
 	)}
 }
 
-type probeRequest struct{ r *http.Request }
+type probeRequest struct {
+	snapshot.Request // nothing else is asked of it
+	r                *http.Request
+}
 
 func (p probeRequest) LookupMethod() string { return p.r.Method }
 func (p probeRequest) LookupPath() string   { return p.r.URL.Path }
-func (p probeRequest) LookupHeader(name string) (string, bool) {
+func (p probeRequest) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
 	v := p.r.Header.Values(name)
-	if len(v) == 0 {
+	if in == snapshot.InQuery {
+		v = p.r.URL.Query()[name]
+	}
+	if i >= len(v) {
 		return "", false
 	}
-	return v[0], true
-}
-func (p probeRequest) LookupQuery(name string) (string, bool) {
-	v, ok := p.r.URL.Query()[name]
-	if !ok {
-		return "", false
-	}
-	return v[0], true
+	return v[i], true
 }
 
 // probe answers each line with the route that is found.
@@ -151,7 +150,7 @@ func probe(t *testing.T, snap *snapshot.Snapshot, text string) string {
 		if f[0] == "gateway" {
 			rule = model.HostFalls
 		}
-		found, ok := snapshot.Find(snap.Site(model.Class(f[0])), rule, u.Hostname(), probeRequest{&http.Request{Method: f[1], URL: u}})
+		found, ok := snapshot.Find(snap.Site(model.Class(f[0])), rule, u.Hostname(), probeRequest{nil, &http.Request{Method: f[1], URL: u}})
 		answer := "404"
 		if ok {
 			answer = string(found.Route.ID)

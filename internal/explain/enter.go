@@ -305,6 +305,7 @@ func (x *walker) listen() bool {
 		secure = ", " + x.certificate(l)
 	}
 	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)
+	x.a.trust = l.Trust
 	x.a.parse(listener.Limits(l.Parsing))
 	if x.a.http.Moved {
 		return x.endStatus("route", fmt.Sprintf("%%2F in the path: the client is sent to %s", x.a.http.Path), "", 307, string(httpproxy.CodeEncodedSlash))

@@ -131,9 +131,9 @@ func cases() []ending {
 		{name: "no such host", url: "http://127.0.0.11:8080/x", with: []string{"Host: nobody.test"}, lines: []string{
 			"route     no route of listener node-1/http names host nobody.test; its hosts: shop.test", "answer    404 no-host"}},
 		{name: "a condition that does not hold", url: "http://post.test/pay", more: model.Objects{Routes: []model.Route{onlyPost}}, lines: []string{
-			"route     host post.test has no route for GET /pay; the path fits, other conditions do not: /pay Prefix, POST only (5-pay.yaml:9)"}},
+			"route     host post.test has no route for GET /pay; the path fits, other conditions do not: /pay Prefix, method POST (5-pay.yaml:9)"}},
 		{name: "a condition that holds", url: "http://post.test/pay", meth: "POST", more: model.Objects{Routes: []model.Route{onlyPost}}, lines: []string{
-			"route     host post.test, /pay Prefix, POST only, to order-service:80 (5-pay.yaml:9)"}},
+			"route     host post.test, /pay Prefix, method POST, to order-service:80 (5-pay.yaml:9)"}},
 		{name: "rejected by compile", url: "http://shop.test/pay/1", more: model.Objects{Routes: []model.Route{rejected}}, lines: []string{
 			"route     host shop.test, /pay Prefix, rejected: upstream-missing: there is no upstream kubernetes/shop/pay:80: define it, or name another (5-pay.yaml:9)",
 			"answer    503 upstream-missing"}},
@@ -215,8 +215,25 @@ func cases() []ending {
 			"route     the TLS policy of host shop.test cannot be carried out: its requests are refused (7-tls.yaml:3)", "answer    503 invalid"}},
 		{name: "clear text on a TLS port", url: "http://127.0.0.11:8443/", lines: []string{"connect   127.0.0.11:8443, listener node-1/https: clear text on a TLS port"}},
 		{name: "a request that is refused", url: "http://shop.test/a%00b", lines: []string{"route     the request is refused as it is written: http1: ", "answer    400"}},
+		{name: "chance between routes", url: "http://gateway.test/lot", with: []string{"Cookie: user=7"}, more: model.Objects{Routes: lots()}, lines: []string{
+			"high: Path=/lot, Cookie=user, .+, Weight=g,80 %, by chance (high 80 %, low 20 %) to lb://nacos-order-service"}},
+		{name: "chance without the condition", url: "http://gateway.test/lot", more: model.Objects{Routes: lots()}, lines: []string{"404 no-route"}},
 		{name: "a dot segment", url: "http://shop.test/x/../order/42", lines: []string{"route     host shop.test, /order Prefix"}},
 	}
+}
+
+// lots are two routes between which chance decides.
+func lots() []model.Route {
+	var out []model.Route
+	for i, name := range []string{"high", "low"} {
+		out = append(out, model.Route{ID: model.RouteID("springgw/" + name), Attach: []model.Class{"gateway"},
+			Origin: model.Origin{Source: "springgw", Kind: "route", Name: name, File: "9-lots.yaml", Line: 3 + i},
+			Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/lot"},
+				Cookies: []model.FieldMatch{{Name: "user", Value: ".+", Regex: true}},
+				Shares:  []model.Share{{Group: "g", From: i * 800_000, Until: 800_000 + i*200_000}}},
+			Rank: model.Rank{Position: i + 1}, Action: model.Forward{Targets: []model.Target{{Upstream: explaintest.LBOrder}}, Host: model.HostEndpoint}})
+	}
+	return out
 }
 
 // clients is a policy that asks for certificates, signed by nobody that a client of these tests has one of.

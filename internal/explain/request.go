@@ -6,8 +6,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"paifang/internal/http1"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 // maxHead bounds the bytes of a request that is explained.
@@ -30,6 +33,11 @@ type asked struct {
 	http   http1.Request
 	fault  error // why the head is refused with 400, as a listener would
 	extra  []string
+
+	client netip.Addr     // that the connection comes from
+	trust  model.Trust    // of the listener
+	now    time.Time      // when the request is made
+	draws  map[string]int // what chance says, by group
 }
 
 // read parses the request with the parser that serves. An error means that there is no request to be explained; a head
@@ -49,7 +57,8 @@ func (q Request) read() (*asked, error) {
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("explain: %q names no host", q.URL)
 	}
-	a := &asked{scheme: u.Scheme, target: strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), url: text}
+	a := &asked{scheme: u.Scheme, target: strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), url: text,
+		client: netip.AddrFrom4([4]byte{127, 0, 0, 1}), draws: map[string]int{}}
 	if p := u.Port(); p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
@@ -143,9 +152,15 @@ func (a *asked) line() string {
 
 func (a *asked) LookupMethod() string { return a.http.Method }
 func (a *asked) LookupPath() string   { return a.http.Path }
-func (a *asked) LookupHeader(name string) (string, bool) {
-	return a.http.Fields.Get(name), a.http.Fields.Has(name)
+func (a *asked) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
+	return snapshot.Value(&a.http, in, name, i)
 }
-func (a *asked) LookupQuery(name string) (string, bool) {
-	return http1.Parameter(a.http.RawQuery, name, &a.http.Mem)
+func (a *asked) LookupPeer() netip.Addr { return a.client }
+func (a *asked) LookupTime() time.Time  { return a.now }
+func (a *asked) LookupForwarded(n int) netip.Addr {
+	if list := a.http.Fields.Get("X-Forwarded-For"); list != "" && a.trust.Believes(a.client) {
+		return snapshot.Forwarded(list, n)
+	}
+	return a.client
 }
+func (a *asked) LookupDraw(group string) int { return a.draws[group] }

@@ -17,9 +17,7 @@ type foundRoute struct {
 
 // match is the route hop.
 func (x *walker) match() bool {
-	l := x.serving
-	site := x.w.Snapshot.Site(l.EffectiveClass())
-	found, ok := snapshot.Find(site, l.HostRule, x.a.http.Host, x.a)
+	found, ok, chances := x.find()
 	if !ok {
 		return x.noRoute()
 	}
@@ -30,7 +28,7 @@ func (x *walker) match() bool {
 		x.r.Filters = append(x.r.Filters, f.Kind)
 	}
 	source := x.w.at(r.Origin)
-	text := x.condition(r)
+	text := x.condition(r) + chanceText(chances)
 	switch action := r.Action.(type) {
 	case model.Redirect:
 		x.r.Status = action.Status
@@ -210,14 +208,8 @@ func Condition(r *snapshot.Route) string {
 	if r.Default {
 		text = "default backend"
 	}
-	if len(r.Match.Methods) > 0 {
-		text += ", " + strings.Join(r.Match.Methods, " or ") + " only"
-	}
-	for _, h := range r.Match.Headers {
-		text += ", header " + fieldText(h, "=")
-	}
-	for _, q := range r.Match.Query {
-		text += ", query " + fieldText(q, "=")
+	if c := r.Match.Text(); c != "" {
+		text += ", " + c
 	}
 	return text
 }
@@ -238,26 +230,11 @@ func predicates(r *snapshot.Route) string {
 	default:
 		out = append(out, "Path="+p.Value)
 	}
-	if len(r.Match.Methods) > 0 {
-		out = append(out, "Method="+strings.Join(r.Match.Methods, ","))
-	}
-	for _, h := range r.Match.Headers {
-		out = append(out, "Header="+fieldText(h, ", "))
-	}
-	for _, q := range r.Match.Query {
-		out = append(out, "Query="+fieldText(q, ", "))
-	}
+	out = append(out, otherPredicates(&r.Match)...)
 	if len(out) == 0 {
 		return "every request"
 	}
 	return strings.Join(out, ", ")
-}
-
-func fieldText(f model.FieldMatch, equals string) string {
-	if f.Present {
-		return f.Name
-	}
-	return f.Name + equals + f.Value
 }
 
 // upstreamName is an upstream as the author of the route calls it.
@@ -356,7 +333,7 @@ func (x *walker) laterBecause(win, r *snapshot.Route) string {
 		return "not exact"
 	case a.Path != b.Path:
 		return "shorter"
-	case len(a.Methods)+len(a.Headers)+len(a.Query) != len(b.Methods)+len(b.Headers)+len(b.Query):
+	case a.Conditions() != b.Conditions():
 		return "fewer conditions"
 	case win.Priority != r.Priority:
 		return "source " + r.Origin.Source + " comes after " + win.Origin.Source

@@ -102,6 +102,7 @@ func (h *happened) send(ctx context.Context, a *asked, at netip.AddrPort, traces
 	h.connect = time.Since(began)
 	client := conn.LocalAddr().(*net.TCPAddr).AddrPort()
 	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+	h.client = client.Addr()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		h.err = "no connection: " + cause(err)

@@ -119,6 +119,7 @@ func (r *ring[T]) find(is func(*T) bool) (found T, ok bool) {
 // happened is what became of a request that was sent.
 type happened struct {
 	dns      *dnsAnswer
+	client   netip.Addr // that the connection came from
 	connect  time.Duration
 	exchange *Exchange
 	passage  *Passage

@@ -37,6 +37,10 @@ type walker struct {
 
 func walk(w *World, a *asked, done *happened) Result {
 	x := &walker{w: w, a: a, done: done}
+	a.now = w.Now
+	if done != nil && done.client.IsValid() {
+		a.client = done.client
+	}
 	x.r = Result{Method: a.http.Method, URL: a.url, Sent: done != nil}
 	x.hop("client", a.line(), "")
 	for _, step := range []func() bool{x.name, x.enter, x.slb, x.listen, x.admitted, x.match, x.admittedClear, x.balance} {

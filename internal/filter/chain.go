@@ -17,17 +17,17 @@ type Chain struct {
 }
 
 // Bind builds the filters of a route. On an error nothing is left open.
-func (c Catalog) Bind(specs []model.FilterSpec, shared *Shared, clock Clock) (*Chain, error) {
-	if len(specs) == 0 {
+func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock) (*Chain, error) {
+	if len(r.Filters) == 0 {
 		return nil, nil
 	}
 	chain := &Chain{lease: &lease{table: shared}}
-	for _, spec := range specs {
+	for _, spec := range r.Filters {
 		k, ok := c.Kind(spec.Kind)
 		if !ok {
 			return nil, errors.Join(fmt.Errorf("filter: bind %q: no such kind", spec.Kind), chain.Close())
 		}
-		f, err := k.Build(spec.Config, Env{Clock: clock, lease: chain.lease})
+		f, err := k.Build(spec.Config, Env{Clock: clock, Route: r.ID, Object: ownerOf(r), Secret: spec.Data, lease: chain.lease})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("filter: bind %s: %w", spec.Kind, err), chain.Close())
 		}

@@ -24,6 +24,7 @@ type Exchange struct {
 	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
 	Client   netip.Addr      // Peer, or the client that a trusted proxy in front names
 	ID       string          // X-Request-ID
+	User     string          // who a filter has found the client to be; "" = nobody was asked
 	Started  time.Time       // when the head was complete
 
 	Endpoint netip.AddrPort // that was tried last; zero before the first
@@ -33,7 +34,10 @@ type Exchange struct {
 	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
 	// on as it is.
 	RequestBody RequestBody
-	// Gatherer reads it. It is the engine's, and stays when the exchange is reset.
+	// MaxBody is how many bytes of body the request may have, 0 = no bound. The engine holds a body to it whose length the
+	// client does not say; filters lower it, and refuse themselves what says too much.
+	MaxBody int64
+	// Gatherer reads RequestBody. It is the engine's, and stays when the exchange is reset.
 	Gatherer Gatherer
 	// Waiter lets filters wait. It is the engine's, and stays when the exchange is reset.
 	Waiter Waiter
@@ -42,16 +46,40 @@ type Exchange struct {
 	captures [snapshot.MaxCaptures]snapshot.Capture
 	captured int
 	ran      int // filters whose request phase ran
+	held     []held
+}
+
+// held is what a filter has taken for as long as the exchange lasts.
+type held struct {
+	by    Holder
+	token uint64
+}
+
+// Holder takes back what it gave for an exchange.
+type Holder interface{ Release(token uint64) }
+
+// Hold has h.Release(token) called when the exchange is over, whichever way it ends: the answer is sent, the client has left, an
+// upgraded connection has ended.
+func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h, token}) }
+
+// Finish ends the exchange: what filters hold for it is given back. It is for the engine; Reset does it too.
+func (x *Exchange) Finish() {
+	for i := range x.held {
+		x.held[i].by.Release(x.held[i].token)
+	}
+	clear(x.held)
+	x.held = x.held[:0]
 }
 
 // Reset makes the exchange ready for the next request of its connection.
 func (x *Exchange) Reset() {
 	x.Request.Reset()
 	x.Response.Reset()
-	x.Route, x.Secure, x.TLS, x.ID = nil, false, nil, ""
+	x.Finish()
+	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body = "", ""
-	x.RequestBody, x.gathered = nil, false
+	x.RequestBody, x.gathered, x.MaxBody = nil, false, 0
 	clear(x.captures[:x.captured])
 	x.captured, x.ran = 0, 0
 }

@@ -98,7 +98,7 @@ func TestChainOrder(t *testing.T) {
 	var log []string
 	closed := 0
 	c := catalog(&log, &closed)
-	chain, err := c.Bind([]model.FilterSpec{spec(`{"name":"a"}`), spec(`{"name":"b"}`)}, NewShared(), clock{})
+	chain, err := c.Bind(&model.Route{Filters: []model.FilterSpec{spec(`{"name":"a"}`), spec(`{"name":"b"}`)}}, NewShared(), clock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestChainOrder(t *testing.T) {
 		t.Error(got)
 	}
 	log = nil
-	chain, _ = c.Bind([]model.FilterSpec{spec(`{"name":"a"}`), spec(`{"name":"b","answer":true}`), spec(`{"name":"c"}`)}, NewShared(), clock{})
+	chain, _ = c.Bind(&model.Route{Filters: []model.FilterSpec{spec(`{"name":"a"}`), spec(`{"name":"b","answer":true}`), spec(`{"name":"c"}`)}}, NewShared(), clock{})
 	x.Reset()
 	if chain.Request(&x) != Respond || x.Response.Status != 403 || x.Code != "refused" || x.Body != "No.\n" || x.Response.ContentLength != 4 {
 		t.Errorf("%+v", x.Response)
@@ -136,7 +136,7 @@ func TestSharedLivesAsLongAsItsUsers(t *testing.T) {
 		for _, s := range configs {
 			specs = append(specs, spec(s))
 		}
-		return c.Bind(specs, shared, clock{})
+		return c.Bind(&model.Route{Filters: specs}, shared, clock{})
 	}
 	one, err1 := bind(`{"name":"a","share":"k"}`, `{"name":"b","share":"k"}`)
 	two, err2 := bind(`{"name":"a","share":"k"}`)

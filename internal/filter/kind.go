@@ -84,8 +84,8 @@ func (c Catalog) Names() string {
 	return strings.Join(names, ", ")
 }
 
-// Check tells whether a filter's kind exists and its configuration decodes: model.CodeUnknownFilter or
-// model.CodeInvalidFilter if not. It is what compile is given.
+// Check tells whether a filter's kind exists, its configuration decodes and its Secret was read: model.CodeUnknownFilter,
+// model.CodeInvalidFilter or model.CodeSecretMissing if not. It is what compile is given.
 func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	k, ok := c.Kind(spec.Kind)
 	if !ok {
@@ -93,6 +93,9 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	}
 	if err := k.check(spec.Config); err != nil {
 		return model.CodeInvalidFilter, fmt.Errorf("filter %s: %w", spec.Kind, err)
+	}
+	if spec.Secret != "" && spec.Data.Empty() {
+		return model.CodeSecretMissing, fmt.Errorf("filter %s: secret %s has not been read: it is missing, or empty", spec.Kind, spec.Secret)
 	}
 	return "", nil
 }

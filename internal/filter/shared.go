@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"paifang/internal/model"
 )
 
 // Clock tells the time. Filters take it from Env, so that tests can.
@@ -13,8 +15,20 @@ type Clock interface{ Now() time.Time }
 
 // Env is what a filter may touch while it is built.
 type Env struct {
-	Clock Clock
-	lease *lease
+	Clock  Clock
+	Route  model.RouteID
+	Object string           // the object that the route was made of, told apart from every other one: several routes may be of one
+	Secret model.SecretData // what FilterSpec.Secret names
+	lease  *lease
+}
+
+// ownerOf names the object that a route comes from.
+func ownerOf(r *model.Route) string {
+	o := &r.Origin
+	if o.Name == "" {
+		return "route " + string(r.ID)
+	}
+	return fmt.Sprintf("%q %q %q %q", o.Source, o.Kind, o.Namespace, o.Name)
 }
 
 // Shared is state that filters of several routes and generations use together: buckets, key sets. Make one per process

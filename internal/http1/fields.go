@@ -35,6 +35,18 @@ func (f *Fields) Get(name string) string {
 	return ""
 }
 
+// Nth returns the value of field i, from 0, of those with this name.
+func (f *Fields) Nth(name string, i int) (string, bool) {
+	at := f.index(name, 0)
+	for ; i > 0 && at >= 0; i-- {
+		at = f.index(name, at+1)
+	}
+	if at < 0 {
+		return "", false
+	}
+	return f.rows[at].value, true
+}
+
 // Has tells whether there is a field with this name.
 func (f *Fields) Has(name string) bool { return f.index(name, 0) >= 0 }
 

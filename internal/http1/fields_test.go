@@ -141,7 +141,7 @@ func TestParameter(t *testing.T) {
 		{"", "a", "", false},
 		{"=1", "", "1", true},
 	} {
-		if v, ok := Parameter(c.q, c.name, &mem); v != c.want || ok != c.ok {
+		if v, ok := Parameter(c.q, c.name, 0, &mem); v != c.want || ok != c.ok {
 			t.Errorf("%q in %q: %q, %v", c.name, c.q, v, ok)
 		}
 	}

@@ -2,12 +2,15 @@ package http1
 
 import "iter"
 
-// Parameter returns the value of the first parameter with this name in a raw query, decoded, and whether it is there.
-// Only a value with escapes takes room in mem. An escape that is none stands for itself, as browsers have it.
-func Parameter(rawQuery, name string, mem *Arena) (string, bool) {
+// Parameter returns the value of parameter i, from 0, of those with this name in a raw query, decoded, and whether it is
+// there. Only a value with escapes takes room in mem. An escape that is none stands for itself, as browsers have it.
+func Parameter(rawQuery, name string, i int, mem *Arena) (string, bool) {
 	for n, v := range parameters(rawQuery) {
 		if sameDecoded(n, name) {
-			return unescape(v, mem), true
+			if i == 0 {
+				return unescape(v, mem), true
+			}
+			i--
 		}
 	}
 	return "", false

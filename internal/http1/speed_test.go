@@ -28,7 +28,7 @@ func exchange(tb testing.TB, req *Request, resp *Response, body *BodyReader, out
 			tb.Fatal("cookie is empty")
 		}
 	}
-	if v, ok := Parameter(req.RawQuery, "page", &req.Mem); !ok || v != "2" {
+	if v, ok := Parameter(req.RawQuery, "page", 0, &req.Mem); !ok || v != "2" {
 		tb.Fatal(v)
 	}
 	if err := req.SetPath(req.Path[len("/order"):]); err != nil {

@@ -54,7 +54,7 @@ func (w *work) bound(h *upstream.Handle) (uint64, bool) {
 	if a.Mode == model.NoAffinity {
 		return 0, false
 	}
-	v, ok := cookie(&w.x.Request.Fields, a.Cookie)
+	v, ok := http1.Cookie(&w.x.Request.Fields, a.Cookie, 0)
 	if !ok || len(v) < markDigits {
 		return 0, false
 	}
@@ -143,21 +143,6 @@ func (w *work) overTLS() bool {
 	return w.c.secure || w.site.trusts(w.x.Peer) && http1.EqualFold(w.x.Request.Fields.Get("X-Forwarded-Proto"), "https")
 }
 
-// cookie returns the first cookie of a name (RFC 6265, 4.2).
-func cookie(f *http1.Fields, name string) (string, bool) {
-	for line := range f.Values("Cookie") {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			k, v, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if ok && k == name {
-				return strings.Trim(v, `"`), true
-			}
-		}
-	}
-	return "", false
-}
-
 var _ upstream.KeySource = (*work)(nil)
 
 // KeyPart takes a part of what the client asked for into a key. What is empty is not there.
@@ -168,9 +153,9 @@ func (w *work) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
 	case model.HashHeader:
 		v = x.Request.Fields.Get(p.Name)
 	case model.HashCookie:
-		v, _ = cookie(&x.Request.Fields, p.Name)
+		v, _ = http1.Cookie(&x.Request.Fields, p.Name, 0)
 	case model.HashQuery:
-		v, _ = http1.Parameter(w.query(), p.Name, &x.Request.Mem)
+		v, _ = http1.Parameter(w.query(), p.Name, 0, &x.Request.Mem)
 	case model.HashClient:
 		b := x.Client.As16()
 		return k.Add(string(b[:])), true

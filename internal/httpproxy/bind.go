@@ -121,7 +121,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	if r.Reject != "" {
 		return out
 	}
-	chain, err := b.plane.cfg.Filters.Bind(r.Filters, b.plane.shared, systemClock{})
+	chain, err := b.plane.cfg.Filters.Bind(&r.Route, b.plane.shared, systemClock{})
 	if err != nil {
 		b.plane.cfg.Log.Error("route cannot be bound", "route", string(r.ID), "error", err)
 		out.refuse = model.CodeInvalidFilter

@@ -39,6 +39,8 @@ func sentence(status int) string {
 		return "Nothing is served here.\n"
 	case 408:
 		return "The request did not arrive in time.\n"
+	case 413:
+		return "The body of this request is too large.\n"
 	case 414:
 		return "The address of this request is too long.\n"
 	case 417:

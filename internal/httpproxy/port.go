@@ -29,12 +29,7 @@ type site struct {
 
 // trusts tells whether what this address says about others is believed.
 func (s *site) trusts(a netip.Addr) bool {
-	for _, p := range s.listener.Trust.ForwardedFrom {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return s.listener.Trust.Believes(a)
 }
 
 // port is one bound address of a listener, and the connections that came in by it. It outlives generations.

@@ -3,6 +3,7 @@ package httpproxy
 import (
 	"errors"
 
+	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/model"
 )
@@ -118,6 +119,9 @@ func (w *work) frame() error {
 			w.framed = http1.AppendChunk(w.framed, data)
 		}
 		w.size += int64(len(data))
+		if w.overMax() {
+			return errTooLarge
+		}
 		w.pending = w.pending[n:]
 		w.whole = w.request.Done()
 	}
@@ -127,6 +131,12 @@ func (w *work) frame() error {
 	w.wire = w.framed
 	return nil
 }
+
+// errTooLarge says that a body has more bytes than a filter allows.
+var errTooLarge = errors.New("httpproxy: body too large")
+
+// overMax tells whether more of the body has arrived than filters allow.
+func (w *work) overMax() bool { return w.x.MaxBody > 0 && w.size > w.x.MaxBody }
 
 // refuseBody answers a body that did not arrive as it should.
 func (w *work) refuseBody(err error) {
@@ -147,6 +157,8 @@ func bodyFault(err error) (int, model.Code) {
 		return fault.Status(), model.Code(fault.Code())
 	case errors.Is(err, errLate):
 		return 408, CodeRequestTimeout
+	case errors.Is(err, errTooLarge):
+		return 413, filter.CodeBodyTooLarge
 	}
 	return 499, CodeClientLeft
 }

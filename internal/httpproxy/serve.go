@@ -64,6 +64,7 @@ func (w *work) exchangeOne() {
 	w.c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
+	w.x.Finish()
 	w.record()
 	if w.route != nil {
 		w.route.release()

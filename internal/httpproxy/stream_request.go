@@ -158,6 +158,10 @@ func (w *work) takeStream() (whole, ok bool) {
 		return false, false
 	}
 	w.takePart(part, all)
+	if w.overMax() {
+		w.refuseBody(errTooLarge)
+		return false, false
+	}
 	return w.whole, true
 }
 
@@ -218,5 +222,8 @@ func (w *work) nextStreamPart() ([]byte, error) {
 		return nil, err
 	}
 	w.takePart(part, err == io.EOF)
+	if w.overMax() {
+		return nil, errTooLarge
+	}
 	return w.wire, nil
 }

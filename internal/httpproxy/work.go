@@ -2,13 +2,17 @@ package httpproxy
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"net"
+	"net/netip"
+	"strings"
 	"time"
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/http2"
 	"paifang/internal/model"
+	"paifang/internal/shard"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
 	"paifang/internal/upstream"
@@ -79,6 +83,7 @@ type job struct {
 	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
 	tryEnd  int64              // when this try is
 
+	lot     uint64 // of LookupDraw; 0 = not drawn
 	tries   int
 	status  int   // sent; 0 = nothing was
 	kept    uint8 // connections of endpoints that were used again
@@ -134,15 +139,34 @@ func (w *work) LookupMethod() string { return w.x.Request.Method }
 // LookupPath returns the normalised path.
 func (w *work) LookupPath() string { return w.x.Request.Path }
 
-// LookupHeader returns the first field with a name.
-func (w *work) LookupHeader(name string) (string, bool) {
-	f := &w.x.Request.Fields
-	return f.Get(name), f.Has(name)
+// LookupValue returns value i of a field, query parameter or cookie.
+func (w *work) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
+	return snapshot.Value(&w.x.Request, in, name, i)
 }
 
-// LookupQuery returns the first query parameter with a name.
-func (w *work) LookupQuery(name string) (string, bool) {
-	return http1.Parameter(w.x.Request.RawQuery, name, &w.x.Request.Mem)
+// LookupPeer returns the client's address, as the connection or a trusted PROXY header has it.
+func (w *work) LookupPeer() netip.Addr { return w.x.Peer }
+
+// LookupForwarded returns an address of the chain that identify has left. Its last one is the peer, which no proxy says
+// of itself.
+func (w *work) LookupForwarded(n int) netip.Addr {
+	chain := w.x.Request.Fields.Get("X-Forwarded-For")
+	if i := strings.LastIndexByte(chain, ','); i >= 0 && w.site.trusts(w.x.Peer) {
+		return snapshot.Forwarded(chain[:i], n)
+	}
+	return w.x.Peer
+}
+
+// LookupTime returns when the head of the request was complete.
+func (w *work) LookupTime() time.Time { return w.x.Started }
+
+// LookupDraw returns the number that the request draws for a group. One draw of the request decides those of all groups,
+// each in its own way.
+func (w *work) LookupDraw(group string) int {
+	if w.lot == 0 {
+		w.lot = rand.Uint64() | 1
+	}
+	return int((shard.Hash(group)^w.lot)*0x9e3779b97f4a7c15>>32) * model.ShareWhole >> 32
 }
 
 // asked is what the log says of a request as it came.

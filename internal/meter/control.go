@@ -25,6 +25,8 @@ var (
 		Help: "When the last generation was published, in seconds since 1970."}
 	planeVersion = exposition.Family{Name: "paifang_plane_snapshot_version", Type: exposition.Gauge, Labels: []string{"plane"},
 		Help: "Generation that a plane serves; behind paifang_snapshot_version: it could not take the newest."}
+	generations = exposition.Family{Name: "paifang_snapshots_alive", Type: exposition.Gauge,
+		Help: "Generations of rules in memory: the current one, those that something still uses, and those that the collector has not looked at yet."}
 	routes = exposition.Family{Name: "paifang_routes", Type: exposition.Gauge,
 		Help: "Routes that the HTTP plane has bound."}
 	diagnostics = exposition.Family{Name: "paifang_diagnostics", Type: exposition.Gauge, Labels: []string{"severity"},
@@ -41,7 +43,7 @@ var (
 
 func controlFamilies() []*exposition.Family {
 	return []*exposition.Family{&ready, &version, &compiles, &compileSeconds, &publishSeconds, &compileLast, &publishLast, &publishedAt,
-		&planeVersion, &routes, &diagnostics, &sourceUp, &sourceSynced, &sourceHeard, &sourceGroups}
+		&planeVersion, &generations, &routes, &diagnostics, &sourceUp, &sourceSynced, &sourceHeard, &sourceGroups}
 }
 
 func (p *page) control() {
@@ -66,6 +68,8 @@ func (p *page) control() {
 	for _, s := range p.Generations.Planes() {
 		p.Count(s.Version, s.Name)
 	}
+	p.Begin(&generations)
+	p.Count(uint64(p.Generations.Alive()))
 	p.Begin(&routes)
 	p.Count(uint64(p.HTTP.Bound()))
 	p.bySeverity()

@@ -35,6 +35,7 @@ type Control interface {
 type Generations interface {
 	Load() *snapshot.Snapshot
 	Planes() []snapshot.PlaneState
+	Alive() int
 }
 
 // Parts are those of a process. Those from Registry on may be nil: then they are not there.

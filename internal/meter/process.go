@@ -43,6 +43,8 @@ var (
 		Help: "Processors that Go uses at once."}
 	heapAlloc = exposition.Family{Name: "go_memstats_heap_alloc_bytes", Type: exposition.Gauge,
 		Help: "Objects on the heap, garbage that was not collected yet among them."}
+	heapLive = exposition.Family{Name: "go_gc_heap_live_bytes", Type: exposition.Gauge,
+		Help: "Objects on the heap that the last collection found in use."}
 	heapReleased = exposition.Family{Name: "go_memstats_heap_released_bytes", Type: exposition.Gauge,
 		Help: "Memory of the heap that was given back to the system."}
 	sys = exposition.Family{Name: "go_memstats_sys_bytes", Type: exposition.Gauge,
@@ -62,7 +64,7 @@ var (
 func processFamilies() []*exposition.Family {
 	return []*exposition.Family{&buildInfo, &logLines, &logDropped, &logOpens, &logUp, &memoryUsed, &memoryLimit, &overloadLevel,
 		&startTime, &cpuTime, &openFiles, &maxFiles, &resident,
-		&goInfo, &goroutines, &procs, &heapAlloc, &heapReleased, &sys, &nextGC, &memLimit, &mallocs, &cycles, &pauses}
+		&goInfo, &goroutines, &procs, &heapAlloc, &heapLive, &heapReleased, &sys, &nextGC, &memLimit, &mallocs, &cycles, &pauses}
 }
 
 func (p *page) process() {
@@ -132,6 +134,7 @@ func (p *page) golang() {
 		{&goroutines, "/sched/goroutines:goroutines"},
 		{&procs, "/sched/gomaxprocs:threads"},
 		{&heapAlloc, "/memory/classes/heap/objects:bytes"},
+		{&heapLive, "/gc/heap/live:bytes"},
 		{&heapReleased, "/memory/classes/heap/released:bytes"},
 		{&sys, "/memory/classes/total:bytes"},
 		{&nextGC, "/gc/heap/goal:bytes"},

@@ -86,6 +86,7 @@ const (
 	CodeAnnotationRefused Code = "annotation-refused"  // an annotation that is never carried out
 	CodeAnnotationUnknown Code = "annotation-unknown"  // an annotation that nobody knows
 	CodeDenied            Code = "denied"              // paths that answer 503 because what protects them cannot be carried out
+	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

@@ -76,6 +76,16 @@ type Trust struct {
 	Hops int `json:"hops,omitempty"`
 }
 
+// Believes tells whether what an address says of clients is believed.
+func (t *Trust) Believes(a netip.Addr) bool {
+	for i := range t.ForwardedFrom {
+		if t.ForwardedFrom[i].Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // MaxHops bounds Trust.Hops.
 const MaxHops = 16
 

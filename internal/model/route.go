@@ -43,8 +43,13 @@ func (r Rank) Compare(s Rank) int {
 type Match struct {
 	Path    PathMatch    `json:"path"`
 	Methods []string     `json:"methods,omitempty"` // any of; empty = every method
-	Headers []FieldMatch `json:"headers,omitempty"` // all of
-	Query   []FieldMatch `json:"query,omitempty"`   // all of
+	Headers []FieldMatch `json:"headers,omitempty"` // all of, as all that follow
+	Query   []FieldMatch `json:"query,omitempty"`
+	Cookies []FieldMatch `json:"cookies,omitempty"`
+
+	Addresses []AddressMatch `json:"addresses,omitempty"`
+	Time      Window         `json:"time,omitzero"`
+	Shares    []Share        `json:"shares,omitempty"`
 }
 
 // PathKind says how a path is compared.
@@ -81,17 +86,12 @@ func (p PathMatch) String() string {
 	}
 }
 
-// FieldMatch is a condition on a header or query parameter: it is there, and, unless Present, has the value.
-type FieldMatch struct {
-	Name    string `json:"name"`
-	Value   string `json:"value,omitempty"`
-	Present bool   `json:"present,omitempty"` // any value will do
-}
-
 // FilterSpec names a filter kind and its configuration as that kind decodes it.
 type FilterSpec struct {
 	Kind   string          `json:"kind"`
 	Config json.RawMessage `json:"config,omitempty"`
+	Secret string          `json:"secret,omitempty"` // the Secret that Data is read from: "shop/users"
+	Data   SecretData      `json:"-"`
 }
 
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
@@ -234,7 +234,8 @@ func boolFirst(a, b bool) int {
 }
 
 // compareSpecificity puts the match that fixes more first: Exact, then Prefix, Pattern and Regex by length, then any
-// path; with equal paths the one with a method condition, then more headers, then more query parameters.
+// path; with equal paths the one with a method condition, then more headers, then more query parameters, then more
+// conditions of any kind.
 func compareSpecificity(a, b Match) int {
 	ac, al := a.Path.Specificity()
 	bc, bl := b.Path.Specificity()
@@ -245,6 +246,7 @@ func compareSpecificity(a, b Match) int {
 		boolFirst(len(a.Methods) == 0, len(b.Methods) == 0),
 		cmp.Compare(len(b.Headers), len(a.Headers)),
 		cmp.Compare(len(b.Query), len(a.Query)),
+		cmp.Compare(b.Conditions(), a.Conditions()),
 	)
 }
 
@@ -274,7 +276,7 @@ func (p PathMatch) Specificity() (class, length int) {
 
 // SameMatch tells whether two matches accept exactly the same requests, so that the later one can never be reached.
 func SameMatch(a, b Match) bool {
-	return samePath(a.Path, b.Path) && equal(a.Methods, b.Methods) && equal(a.Headers, b.Headers) && equal(a.Query, b.Query)
+	return samePath(a.Path, b.Path) && SameConditions(&a, &b)
 }
 
 func samePath(a, b PathMatch) bool {
@@ -285,18 +287,6 @@ func samePath(a, b PathMatch) bool {
 		return strings.TrimSuffix(a.Value, "/") == strings.TrimSuffix(b.Value, "/")
 	}
 	return a.Value == b.Value && a.Strict == b.Strict && a.IgnoreCase == b.IgnoreCase
-}
-
-func equal[T comparable](a, b []T) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // Validate reports the first field that its type does not allow.
@@ -335,17 +325,7 @@ func (m Match) Validate() error {
 	if m.Path.IgnoreCase && m.Path.Kind != PathRegex {
 		return fieldError("match.path.ignoreCase", "is set, and only a Regex can ignore case")
 	}
-	for i, f := range m.Headers {
-		if f.Name == "" {
-			return fieldError(fmt.Sprintf("match.headers[%d].name", i), "is empty")
-		}
-	}
-	for i, f := range m.Query {
-		if f.Name == "" {
-			return fieldError(fmt.Sprintf("match.query[%d].name", i), "is empty")
-		}
-	}
-	return nil
+	return m.validateConditions()
 }
 
 func validateAction(a Action) error {

@@ -83,14 +83,8 @@ func HostText(h model.Host) string {
 func (r *Route) String() string {
 	var b strings.Builder
 	b.WriteString(r.Match.Path.String())
-	if len(r.Match.Methods) > 0 {
-		fmt.Fprintf(&b, " %s", strings.Join(r.Match.Methods, ","))
-	}
-	for _, h := range r.Match.Headers {
-		fmt.Fprintf(&b, " header %s", fieldText(h))
-	}
-	for _, q := range r.Match.Query {
-		fmt.Fprintf(&b, " query %s", fieldText(q))
+	if c := r.Match.Text(); c != "" {
+		fmt.Fprintf(&b, ", %s,", c)
 	}
 	if r.Default {
 		b.WriteString(" default")
@@ -122,11 +116,4 @@ func (r *Route) String() string {
 	}
 	fmt.Fprintf(&b, " (%s)", r.ID)
 	return b.String()
-}
-
-func fieldText(f model.FieldMatch) string {
-	if f.Present {
-		return f.Name
-	}
-	return f.Name + "=" + f.Value
 }

@@ -140,18 +140,14 @@ func (f *finder) pile(p *pile) {
 	f.ordered(p.many.plain)
 	for i := range p.many.fields {
 		x := &p.many.fields[i]
-		var value string
-		var ok bool
-		if x.query {
-			value, ok = f.q.LookupQuery(x.name)
-		} else {
-			value, ok = f.q.LookupHeader(x.name)
-		}
-		if !ok {
-			continue
-		}
-		if of, ok := x.values.Get(value); ok {
-			f.ordered(of)
+		for n := 0; ; n++ {
+			value, ok := f.q.LookupValue(x.in, x.name, n)
+			if !ok {
+				break
+			}
+			if of, ok := x.values.Get(value); ok {
+				f.ordered(of)
+			}
 		}
 	}
 }

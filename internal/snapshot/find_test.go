@@ -7,14 +7,16 @@ import (
 	"paifang/internal/model"
 )
 
-type request struct{ method, path string }
+type request struct {
+	Request      // nothing else may be asked of it
+	method, path string
+}
 
 func (r request) LookupMethod() string { return r.method }
 func (r request) LookupPath() string   { return r.path }
-func (r request) LookupHeader(name string) (string, bool) {
-	return "v2", name == "x-version"
+func (r request) LookupValue(_ Place, name string, i int) (string, bool) {
+	return "v2", name == "x-version" && i == 0
 }
-func (r request) LookupQuery(string) (string, bool) { return "", false }
 
 func route(t testing.TB, id string, kind model.PathKind, path string) *Route {
 	t.Helper()
@@ -69,7 +71,7 @@ func TestPathPrecedence(t *testing.T) {
 		h := (&Hosts[*HostTable]{}).Edit()
 		h.Set("shop.test", shop)
 		hosts := h.Hosts()
-		f, ok := Find(&hosts, model.HostOwns, "shop.test", request{"GET", path})
+		f, ok := Find(&hosts, model.HostOwns, "shop.test", request{nil, "GET", path})
 		if !ok || string(f.Route.ID) != want {
 			t.Errorf("%s is taken by %v, want %s", path, f.Route, want)
 		}
@@ -106,7 +108,7 @@ func TestHosts(t *testing.T) {
 		{model.HostOwns, "other.test", "/b", "any"},
 		{model.HostOwns, "other.test", "/c", "default"},
 	} {
-		f, ok := Find(&hosts, c.rule, c.host, request{"GET", c.path})
+		f, ok := Find(&hosts, c.rule, c.host, request{nil, "GET", c.path})
 		if !ok || string(f.Route.ID) != c.want {
 			t.Errorf("%s%s (rule %q) is taken by %v, want %s", c.host, c.path, c.rule, f.Route, c.want)
 		}

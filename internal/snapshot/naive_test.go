@@ -1,9 +1,11 @@
 package snapshot
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/model"
 )
@@ -13,19 +15,35 @@ import (
 
 // asked is a request of tests.
 type asked struct {
-	method, path   string
-	headers, query map[string]string
+	method, path string
+	values       [3]map[string][]string // by Place
+	peer         netip.Addr
+	now          time.Time
+	draw         int
 }
 
 func (r asked) LookupMethod() string { return r.method }
 func (r asked) LookupPath() string   { return r.path }
-func (r asked) LookupHeader(name string) (string, bool) {
-	v, ok := r.headers[name]
-	return v, ok
+func (r asked) LookupValue(in Place, name string, i int) (string, bool) {
+	v := r.values[in][name]
+	if i >= len(v) {
+		return "", false
+	}
+	return v[i], true
 }
-func (r asked) LookupQuery(name string) (string, bool) {
-	v, ok := r.query[name]
-	return v, ok
+func (r asked) LookupPeer() netip.Addr { return r.peer }
+func (r asked) LookupForwarded(n int) netip.Addr {
+	if list := r.values[InHeaders]["X-Forwarded-For"]; len(list) > 0 {
+		return Forwarded(list[0], n)
+	}
+	return r.peer
+}
+func (r asked) LookupTime() time.Time { return r.now }
+func (r asked) LookupDraw(group string) int {
+	if group == "h" {
+		return model.ShareWhole - 1 - r.draw
+	}
+	return r.draw
 }
 
 // naivePath tells whether a path is one that a match means.
@@ -94,13 +112,32 @@ func naiveTakes(r *model.Route, q asked) bool {
 	if !naivePath(m.Path, q.path) || len(m.Methods) > 0 && !slices.Contains(m.Methods, q.method) {
 		return false
 	}
-	field := func(of map[string]string) func(model.FieldMatch) bool {
-		return func(f model.FieldMatch) bool {
-			v, ok := of[f.Name]
-			return !ok || !f.Present && v != f.Value
+	for in, fields := range [3][]model.FieldMatch{InHeaders: m.Headers, InQuery: m.Query, InCookies: m.Cookies} {
+		for _, f := range fields {
+			if !slices.ContainsFunc(q.values[in][f.Name], func(v string) bool {
+				return f.Present || !f.Regex && v == f.Value || f.Regex && regexp.MustCompile("^("+f.Value+")$").MatchString(v)
+			}) {
+				return false
+			}
 		}
 	}
-	return !slices.ContainsFunc(m.Headers, field(q.headers)) && !slices.ContainsFunc(m.Query, field(q.query))
+	for _, a := range m.Addresses {
+		from := q.peer.Unmap()
+		if list := q.values[InHeaders]["X-Forwarded-For"]; a.Forwarded > 0 && len(list) > 0 {
+			hops := strings.Split(list[0], ",")
+			from, _ = netip.ParseAddr(strings.TrimSpace(hops[max(len(hops)-a.Forwarded, 0)]))
+		}
+		if !a.Ranges[0].Contains(from) {
+			return false
+		}
+	}
+	for _, s := range m.Shares {
+		if d := q.LookupDraw(s.Group); d < s.From || d >= s.Until {
+			return false
+		}
+	}
+	w := m.Time
+	return (w.From.IsZero() || !q.now.Before(w.From)) && (w.Until.IsZero() || q.now.Before(w.Until))
 }
 
 // naiveTable returns the first of the routes of one host that takes a request.

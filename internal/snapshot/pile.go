@@ -8,7 +8,7 @@ import (
 )
 
 // A pile is routes that no segment tells apart: those with one path, and those whose paths no tree holds. A few are
-// tried one after the other. Many are sorted by the first header or query parameter that they ask a value of, so that a
+// tried one after the other. Many are sorted by the first header, query parameter or cookie that they ask a value of, so that a
 // host that tells its tenants apart by a header answers as fast with many as with few.
 type pile struct {
 	few  []*Route // in the total order
@@ -21,31 +21,28 @@ const (
 )
 
 type sorted struct {
-	plain  *ordered // routes that ask no header or parameter for a value
+	plain  *ordered // routes that ask nothing for one value
 	fields []field
 	count  int // of all routes
 }
 
-// field is a header or a query parameter with the routes that ask a value of it first.
+// field is a header, query parameter or cookie with the routes that ask a value of it first.
 type field struct {
-	query  bool
+	in     Place
 	name   string
 	values shard.Map[*ordered]
 }
 
-// asks returns the first header or query parameter of which a route asks a value.
-func (r *Route) asks() (query bool, m model.FieldMatch, ok bool) {
-	for _, h := range r.Match.Headers {
-		if !h.Present {
-			return false, h, true
+// asks returns the first header, query parameter or cookie of which a route asks one value.
+func (r *Route) asks() (in Place, m model.FieldMatch, ok bool) {
+	for in, fields := range [...][]model.FieldMatch{InHeaders: r.Match.Headers, InQuery: r.Match.Query, InCookies: r.Match.Cookies} {
+		for _, f := range fields {
+			if !f.Present && !f.Regex {
+				return Place(in), f, true
+			}
 		}
 	}
-	for _, q := range r.Match.Query {
-		if !q.Present {
-			return true, q, true
-		}
-	}
-	return false, model.FieldMatch{}, false
+	return 0, model.FieldMatch{}, false
 }
 
 // pileOf makes a pile of routes in their total order.
@@ -56,17 +53,17 @@ func pileOf(routes []*Route) pile {
 	s := &sorted{count: len(routes)}
 	var plain []*Route
 	type place struct {
-		query bool
-		name  string
+		in   Place
+		name string
 	}
 	by := map[place]map[string][]*Route{}
 	for _, r := range routes {
-		query, m, ok := r.asks()
+		in, m, ok := r.asks()
 		if !ok {
 			plain = append(plain, r)
 			continue
 		}
-		p := place{query, m.Name}
+		p := place{in, m.Name}
 		if by[p] == nil {
 			by[p] = map[string][]*Route{}
 		}
@@ -78,13 +75,13 @@ func pileOf(routes []*Route) pile {
 		for v, rs := range values {
 			e.Set(v, orderedOf(rs))
 		}
-		s.fields = append(s.fields, field{p.query, p.name, e.Map()})
+		s.fields = append(s.fields, field{p.in, p.name, e.Map()})
 	}
 	return pile{many: s}
 }
 
-func (s *sorted) field(query bool, name string) int {
-	return slices.IndexFunc(s.fields, func(f field) bool { return f.query == query && f.name == name })
+func (s *sorted) field(in Place, name string) int {
+	return slices.IndexFunc(s.fields, func(f field) bool { return f.in == in && f.name == name })
 }
 
 func (p pile) add(r *Route) pile {
@@ -94,16 +91,16 @@ func (p pile) add(r *Route) pile {
 	}
 	s := *p.many
 	s.count++
-	query, m, ok := r.asks()
+	in, m, ok := r.asks()
 	if !ok {
 		s.plain = s.plain.add(r)
 		return pile{many: &s}
 	}
 	s.fields = slices.Clone(s.fields)
-	i := s.field(query, m.Name)
+	i := s.field(in, m.Name)
 	if i < 0 {
 		i = len(s.fields)
-		s.fields = append(s.fields, field{query: query, name: m.Name})
+		s.fields = append(s.fields, field{in: in, name: m.Name})
 	}
 	f := &s.fields[i]
 	of, _ := f.values.Get(m.Value)
@@ -129,13 +126,13 @@ func (p pile) remove(r *Route) pile {
 		slices.SortFunc(rest, compare)
 		return pile{few: rest}
 	}
-	query, m, ok := r.asks()
+	in, m, ok := r.asks()
 	if !ok {
 		s.plain, _ = s.plain.remove(r)
 		return pile{many: &s}
 	}
 	s.fields = slices.Clone(s.fields)
-	i := s.field(query, m.Name)
+	i := s.field(in, m.Name)
 	f := &s.fields[i]
 	of, _ := f.values.Get(m.Value)
 	e := f.values.Edit()
@@ -175,12 +172,12 @@ func (p *pile) beside(r *Route, yield func(*Route) bool) {
 		}
 		return
 	}
-	query, m, ok := r.asks()
+	in, m, ok := r.asks()
 	if !ok {
 		p.many.plain.all(yield)
 		return
 	}
-	if i := p.many.field(query, m.Name); i >= 0 {
+	if i := p.many.field(in, m.Name); i >= 0 {
 		of, _ := p.many.fields[i].values.Get(m.Value)
 		of.all(yield)
 	}

@@ -2,9 +2,11 @@ package snapshot
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -46,8 +48,27 @@ func drawFields(t *rapid.T, what string) []model.FieldMatch {
 			Value:   rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value"),
 			Present: rapid.IntRange(0, 3).Draw(t, "present") == 0,
 		})
+		if last := &out[len(out)-1]; !last.Present && rapid.IntRange(0, 3).Draw(t, "expression") == 0 {
+			last.Regex, last.Value = true, rapid.SampledFrom([]string{"1|2", "[23]", "1.*", ""}).Draw(t, "of")
+		}
 	}
 	return out
+}
+
+// drawRare draws the conditions that few routes have.
+func drawRare(t *rapid.T, m *model.Match) {
+	switch rapid.IntRange(0, 9).Draw(t, "rare") {
+	case 0:
+		m.Addresses = []model.AddressMatch{{Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Forwarded: rapid.IntRange(0, 2).Draw(t, "forwarded")}}
+	case 1:
+		m.Time = model.Window{From: time.Unix(int64(rapid.IntRange(1, 3).Draw(t, "from")), 0)}
+	case 2:
+		m.Time = model.Window{Until: time.Unix(int64(rapid.IntRange(1, 3).Draw(t, "until")), 0)}
+	case 3:
+		m.Shares = []model.Share{{Group: rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group"), From: 0, Until: model.ShareWhole / 2}}
+	case 4:
+		m.Shares = []model.Share{{Group: rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group"), From: model.ShareWhole / 2, Until: model.ShareWhole}}
+	}
 }
 
 // drawRoute draws a route, or nil where the path is none.
@@ -58,6 +79,8 @@ func drawRoute(t *rapid.T, id string, path func(*rapid.T) model.PathMatch) *Rout
 	}
 	r.Match.Headers = drawFields(t, "headers")
 	r.Match.Query = drawFields(t, "query")
+	r.Match.Cookies = drawFields(t, "cookies")
+	drawRare(t, &r.Match)
 	r.Rank.Order = max(rapid.IntRange(-4, 2).Draw(t, "order"), 0)
 	r.Default = rapid.IntRange(0, 7).Draw(t, "default") == 0
 	out, err := NewRoute(r)
@@ -68,20 +91,26 @@ func drawRoute(t *rapid.T, id string, path func(*rapid.T) model.PathMatch) *Rout
 }
 
 func drawRequest(t *rapid.T) asked {
-	q := asked{method: rapid.SampledFrom([]string{"GET", "POST", "PUT"}).Draw(t, "as"), headers: map[string]string{}, query: map[string]string{}}
+	q := asked{method: rapid.SampledFrom([]string{"GET", "POST", "PUT"}).Draw(t, "as"), values: [3]map[string][]string{{}, {}, {}}}
 	segs := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "ab", "order", "x", "axx", "B", ""}), 0, 5).Draw(t, "request")
 	q.path = "/" + strings.Join(segs, "/")
 	if rapid.IntRange(0, 3).Draw(t, "trailing") == 0 && q.path != "/" {
 		q.path += "/"
 	}
 	for _, name := range []string{"p", "q"} {
-		if v := rapid.IntRange(0, 4).Draw(t, "header "+name); v > 0 {
-			q.headers[name] = fmt.Sprint(v)
-		}
-		if v := rapid.IntRange(0, 4).Draw(t, "query "+name); v > 0 {
-			q.query[name] = fmt.Sprint(v)
+		for in := range q.values {
+			for range max(rapid.IntRange(-1, 2).Draw(t, "values of "+name), 0) {
+				q.values[in][name] = append(q.values[in][name], fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "value")))
+			}
 		}
 	}
+	for range max(rapid.IntRange(-2, 2).Draw(t, "hops"), 0) {
+		q.values[InHeaders]["X-Forwarded-For"] = append(q.values[InHeaders]["X-Forwarded-For"],
+			rapid.SampledFrom([]string{"10.1.1.1", "10.1.1.1, 192.0.2.1", "192.0.2.1,10.1.1.1 ,192.0.2.2", "nobody"}).Draw(t, "forwarded for"))
+	}
+	q.peer = netip.MustParseAddr(rapid.SampledFrom([]string{"10.0.0.1", "::ffff:10.0.0.1", "192.0.2.9"}).Draw(t, "peer"))
+	q.now = time.Unix(int64(rapid.IntRange(0, 4).Draw(t, "now")), 0)
+	q.draw = rapid.IntRange(0, model.ShareWhole-1).Draw(t, "draw")
 	return q
 }
 

@@ -1,9 +1,9 @@
 package snapshot
 
 import (
-	"cmp"
-	"slices"
+	"net/netip"
 	"strings"
+	"time"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
@@ -13,9 +13,24 @@ import (
 type Request interface {
 	LookupMethod() string
 	LookupPath() string // normalised
-	LookupHeader(name string) (string, bool)
-	LookupQuery(name string) (string, bool)
+	// LookupValue returns value i, from 0, of those that a name has in a place.
+	LookupValue(in Place, name string, i int) (string, bool)
+	LookupPeer() netip.Addr // of the connection, or what a trusted PROXY header says
+	// LookupForwarded returns address n, from 1, from the right of what a trusted proxy says, or else LookupPeer.
+	LookupForwarded(n int) netip.Addr
+	LookupTime() time.Time
+	LookupDraw(group string) int // below model.ShareWhole; the same whenever it is asked of one request
 }
+
+// Place is where a request holds values under names.
+type Place uint8
+
+// The places.
+const (
+	InHeaders Place = iota
+	InQuery
+	InCookies
+)
 
 // Route is a compiled route. Its pointer stays the same from one snapshot to the next as long as the route, its
 // filters and its upstreams are the same, so planes keep what they bound to it. What NewRoute was given does not change
@@ -24,10 +39,10 @@ type Route struct {
 	// What most lookups read of a route stands together, in the first two lines of the cache.
 	head    string // the part of the path that a tree of segments holds
 	kind    pathKind
-	bare    bool // no condition besides the path
 	late    bool // Default
 	pattern *pattern
 	regex   *expression
+	also    *conditions // besides the path; nil = none
 	rank    model.Rank
 	class   int // of the path's specificity
 	length  int
@@ -50,11 +65,15 @@ const (
 	regexPath
 )
 
-// NewRoute compiles the path of a route. A pattern or regular expression that is none is an error.
+// NewRoute compiles the conditions of a route. A pattern or regular expression that is none is an error.
 func NewRoute(r model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
-	m := &r.Match
-	out.bare = len(m.Methods)+len(m.Headers)+len(m.Query) == 0
+	m := &out.Match
+	also, err := newConditions(m)
+	if err != nil {
+		return nil, err
+	}
+	out.also = also
 	out.class, out.length = m.Path.Specificity()
 	switch m.Path.Kind {
 	case model.PathExact:
@@ -126,15 +145,7 @@ func compare(a, b *Route) int {
 	if c := model.CompareRoutes(&a.Route, &b.Route); c != 0 {
 		return c
 	}
-	return compareConditions(&a.Match, &b.Match)
-}
-
-func compareConditions(a, b *model.Match) int {
-	fields := func(x, y model.FieldMatch) int {
-		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Value, y.Value))
-	}
-	return cmp.Or(slices.Compare(a.Methods, b.Methods), slices.CompareFunc(a.Headers, b.Headers, fields),
-		slices.CompareFunc(a.Query, b.Query, fields))
+	return model.CompareConditions(&a.Match, &b.Match)
 }
 
 // step takes the segment of the head that begins at off and returns where the next one begins. It ends where the tree
@@ -171,7 +182,7 @@ const (
 
 // takes tells whether a route takes a request.
 func (r *Route) takes(path string, q Request) bool {
-	return r.Fits(path) && (r.bare || holds(&r.Match, q))
+	return r.Fits(path) && (r.also == nil || r.also.hold(q))
 }
 
 // Fits tells whether a path is one that the route means. It is the definition: an index only finds candidates for it.
@@ -189,22 +200,4 @@ func (r *Route) Fits(path string) bool {
 	default:
 		return r.regex.matches(path)
 	}
-}
-
-// holds tells whether the conditions besides the path hold.
-func holds(m *model.Match, q Request) bool {
-	if len(m.Methods) > 0 && !slices.Contains(m.Methods, q.LookupMethod()) {
-		return false
-	}
-	for i := range m.Headers {
-		if v, ok := q.LookupHeader(m.Headers[i].Name); !ok || !m.Headers[i].Present && v != m.Headers[i].Value {
-			return false
-		}
-	}
-	for i := range m.Query {
-		if v, ok := q.LookupQuery(m.Query[i].Name); !ok || !m.Query[i].Present && v != m.Query[i].Value {
-			return false
-		}
-	}
-	return true
 }

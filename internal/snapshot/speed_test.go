@@ -11,12 +11,16 @@ import (
 )
 
 // ask is a request with its host and one header.
-type ask struct{ host, method, path, header, value string }
+type ask struct {
+	Request                           // nothing else may be asked of it
+	host, method, path, header, value string
+}
 
-func (a *ask) LookupMethod() string                    { return a.method }
-func (a *ask) LookupPath() string                      { return a.path }
-func (a *ask) LookupHeader(name string) (string, bool) { return a.value, name == a.header }
-func (a *ask) LookupQuery(string) (string, bool)       { return "", false }
+func (a *ask) LookupMethod() string { return a.method }
+func (a *ask) LookupPath() string   { return a.path }
+func (a *ask) LookupValue(in Place, name string, i int) (string, bool) {
+	return a.value, in == InHeaders && name == a.header && i == 0
+}
 
 // A spread is a way in which n routes lie over hosts and paths, with a request for each of them.
 type spread struct {

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -22,6 +23,7 @@ type Store struct {
 	retire  sync.WaitGroup
 	stop    context.Context // ends the retiring of old generations
 	cancel  context.CancelFunc
+	alive   *atomic.Int64 // snapshots that the collector has not taken yet
 
 	publishing sync.Mutex // held while Publish works
 	sealed     bool
@@ -29,9 +31,10 @@ type Store struct {
 
 // NewStore returns a store over planes. Its current snapshot is empty.
 func NewStore(planes ...Plane) *Store {
-	s := &Store{planes: planes}
+	s := &Store{planes: planes, alive: new(atomic.Int64)} // a counter of its own: it must not keep the store
 	s.stop, s.cancel = context.WithCancel(context.Background())
 	s.current.Store(Empty())
+	s.watch(s.Load())
 	states := make([]PlaneState, len(planes))
 	for i, p := range planes {
 		states[i].Name = p.Name()
@@ -42,6 +45,16 @@ func NewStore(planes ...Plane) *Store {
 
 // Load returns the snapshot published last.
 func (s *Store) Load() *Snapshot { return s.current.Load() }
+
+// Alive is how many snapshots are in memory: the current one, those that something still holds, and those that the collector
+// has not looked at yet.
+func (s *Store) Alive() int { return int(s.alive.Load()) }
+
+// watch counts a snapshot for as long as it is in memory.
+func (s *Store) watch(next *Snapshot) {
+	s.alive.Add(1)
+	runtime.AddCleanup(next, func(alive *atomic.Int64) { alive.Add(-1) }, s.alive)
+}
 
 // Planes returns how each plane stands.
 func (s *Store) Planes() []PlaneState { return *s.states.Load() }
@@ -75,6 +88,9 @@ func (s *Store) Publish(ctx context.Context, next *Snapshot) (refused []string) 
 		if c != nil {
 			c.Commit()
 		}
+	}
+	if next != s.Load() {
+		s.watch(next)
 	}
 	s.current.Store(next)
 	s.states.Store(&states)

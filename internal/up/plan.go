@@ -294,7 +294,7 @@ func (p *Plan) config() app.Config {
 		}},
 		Ingress: &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
 		Gateway: &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
-		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"],
+		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"], Storage: "memory", // one that is stopped has forgotten all, as the drill says
 			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,

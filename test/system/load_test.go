@@ -48,11 +48,18 @@ type load struct {
 	prefix string // of the path; the number follows
 	pause  time.Duration
 	short  bool // a connection per request
+	post   bool // with a short body: what must not be sent twice
+	users  int  // default connections
+
+	// http2 has requests made in HTTP/2, by so many clients for each connection. A client that was made to try again counts as
+	// failed.
+	http2 func() *http.Transport
 
 	next  atomic.Int64
 	conns atomic.Int64
 	stop  chan struct{}
 	wg    sync.WaitGroup
+	ended []func()
 
 	mu       sync.Mutex
 	outcomes []outcome
@@ -66,8 +73,15 @@ func begin(t testing.TB, to, host, prefix string, change ...func(*load)) *load {
 	for _, f := range change {
 		f(l)
 	}
-	for range connections {
-		l.wg.Go(l.client)
+	if l.users == 0 {
+		l.users = connections
+	}
+	client := l.client
+	if l.http2 != nil {
+		client = l.sharing()
+	}
+	for range l.users {
+		l.wg.Go(client)
 	}
 	t.Cleanup(func() { l.end() })
 	return l
@@ -81,6 +95,9 @@ func (l *load) end() []outcome {
 		close(l.stop)
 	}
 	l.wg.Wait()
+	for _, f := range l.ended {
+		f()
+	}
 	sort.Slice(l.outcomes, func(i, j int) bool { return l.outcomes[i].N < l.outcomes[j].N })
 	return l.outcomes
 }
@@ -156,7 +173,11 @@ func (l *load) ask(c net.Conn, r *bufio.Reader) (o outcome) {
 	o.N, o.Start = l.next.Add(1), time.Now()
 	defer func() { o.End = time.Now() }()
 	_ = c.SetDeadline(o.Start.Add(10 * time.Second))
-	if _, err := fmt.Fprintf(c, "GET %s%d HTTP/1.1\r\nHost: %s\r\n\r\n", l.prefix, o.N, l.host); err != nil {
+	text := "GET %s%d HTTP/1.1\r\nHost: %s\r\n\r\n"
+	if l.post {
+		text = "POST %s%d HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\n\r\nbody"
+	}
+	if _, err := fmt.Fprintf(c, text, l.prefix, o.N, l.host); err != nil {
 		o.Err = "write: " + err.Error()
 		return o
 	}
@@ -165,6 +186,12 @@ func (l *load) ask(c net.Conn, r *bufio.Reader) (o outcome) {
 		o.Err = "read: " + err.Error()
 		return o
 	}
+	l.answered(&o, res)
+	return o
+}
+
+// answered notes the answer to a request.
+func (l *load) answered(o *outcome, res *http.Response) {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		o.Err = "body: " + err.Error()
@@ -182,7 +209,6 @@ func (l *load) ask(c net.Conn, r *bufio.Reader) (o outcome) {
 			o.Err = fmt.Sprintf("answer of another request: %q", body)
 		}
 	}
-	return o
 }
 
 // jsonText takes a string out of the example's answer.

@@ -175,16 +175,6 @@ func serveFiles(t *testing.T, dir, manifests string) *served {
 	return p
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // ask makes a request on the one connection and returns the status.
 func (p *served) ask(t *testing.T, host, path string) int {
 	t.Helper()

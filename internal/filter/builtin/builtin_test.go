@@ -26,7 +26,7 @@ func pass(t *testing.T, kind, config, pattern, path string, fields ...string) (*
 	if code, err := Kinds().Check(spec); err != nil {
 		t.Fatalf("%s %s: %s: %v", kind, config, code, err)
 	}
-	chain, err := Kinds().Bind([]model.FilterSpec{spec}, filter.NewShared(), clock{})
+	chain, err := Kinds().Bind(&model.Route{Filters: []model.FilterSpec{spec}}, filter.NewShared(), clock{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestBufferRequest(t *testing.T) {
 		t.Errorf("where no body can be read the request passes: %v %+v", v, x.Response)
 	}
 	for config, want := range map[string]int64{`{"limit":5}`: 5, `{}`: 1 << 20} {
-		chain, err := Kinds().Bind([]model.FilterSpec{{Kind: "buffer-request", Config: json.RawMessage(config)}}, filter.NewShared(), clock{})
+		chain, err := Kinds().Bind(&model.Route{Filters: []model.FilterSpec{{Kind: "buffer-request", Config: json.RawMessage(config)}}}, filter.NewShared(), clock{})
 		if err != nil {
 			t.Fatal(err)
 		}

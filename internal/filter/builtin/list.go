@@ -13,5 +13,12 @@ func Kinds() filter.Catalog {
 		requestHeadersKind(),
 		responseHeadersKind(),
 		bufferRequestKind(),
+		bodyLimitKind(),
+		rateLimitKind(),
+		concurrencyLimitKind(),
+		redirectKind(),
+		respondKind(),
+		corsKind(),
+		addressesKind(),
 	}
 }

@@ -24,7 +24,7 @@ func loop(t testing.TB) (*snapshot.Route, *filter.Chain) {
 	} {
 		specs = append(specs, model.FilterSpec{Kind: f.kind, Config: json.RawMessage(f.config)})
 	}
-	chain, err := Kinds().Bind(specs, filter.NewShared(), clock{})
+	chain, err := Kinds().Bind(&model.Route{Filters: specs}, filter.NewShared(), clock{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -240,3 +240,6 @@ func (e *effect) setHost(p *part) error {
 	e.host, e.hostName = model.HostLiteral, values["host"]
 	return nil
 }
+
+// SupportedFilters are the names of the filters that have an effect, sorted.
+func SupportedFilters() []string { return supported(filters()) }

@@ -12,18 +12,32 @@ import (
 
 // condition is what the predicates of a route say together. A route serves every one of paths.
 type condition struct {
-	paths []model.PathMatch // empty = any
-	hosts []model.Host
-	match model.Match // methods, headers, query
+	paths   []model.PathMatch // empty = any
+	hosts   []model.Host
+	match   model.Match // all but the path
+	weights []weight
 }
 
 // predicates are all that Spring has; those without a reader are not supported.
 func predicates() map[string]func(*condition, *part) error {
 	return map[string]func(*condition, *part) error{
 		"Path": (*condition).path, "Host": (*condition).host, "Method": (*condition).method, "Header": (*condition).header, "Query": (*condition).query,
-		"After": nil, "Before": nil, "Between": nil, "Cookie": nil, "RemoteAddr": nil, "XForwardedRemoteAddr": nil, "Weight": nil, "Version": nil,
-		"ReadBody": nil, "CloudFoundryRouteService": nil,
+		"After": (*condition).after, "Before": (*condition).before, "Between": (*condition).between, "Cookie": (*condition).cookie,
+		"RemoteAddr": (*condition).remoteAddr, "XForwardedRemoteAddr": (*condition).forwardedAddr, "Weight": (*condition).weight,
+		"CloudFoundryRouteService": (*condition).cloudFoundry,
+		"Version":                  nil, "ReadBody": nil,
 	}
+}
+
+// instead says what to do in place of a predicate that is not supported.
+func instead(predicate string) string {
+	switch predicate {
+	case "ReadBody":
+		return ": it is Java code; match a header or the path, or decide in the service"
+	case "Version":
+		return ": it asks for the version strategy of an application; match the header or the path that has the version"
+	}
+	return ""
 }
 
 // add reads one predicate into the condition.
@@ -37,7 +51,7 @@ func (c *condition) add(p *part) error {
 	case !known:
 		return unknown("predicate", p.name, all)
 	case read == nil:
-		return fmt.Errorf("predicate %s is not supported", p.name)
+		return fmt.Errorf("predicate %s is not supported%s", p.name, instead(p.name))
 	}
 	if err := read(c, p); err != nil {
 		return fmt.Errorf("predicate %s: %w", p.name, err)
@@ -153,65 +167,16 @@ func (c *condition) method(p *part) error {
 	return nil
 }
 
-func (c *condition) header(p *part) error {
-	m, err := field(p, "header")
-	if err == nil {
-		c.match.Headers = append(c.match.Headers, m)
-	}
-	return err
-}
+// SupportedPredicates are the names of the predicates that have an effect, sorted.
+func SupportedPredicates() []string { return supported(predicates()) }
 
-func (c *condition) query(p *part) error {
-	m, err := field(p, "param")
-	if err == nil {
-		c.match.Query = append(c.match.Query, m)
-	}
-	return err
-}
-
-// field reads a name and, if given, an expression for the whole value. Only an expression that says one text, or any
-// text at all, is supported.
-func field(p *part, name string) (model.FieldMatch, error) {
-	values, extra, err := p.named(name, "regexp")
-	m := model.FieldMatch{Name: values[name], Present: true}
-	expression := values["regexp"]
-	switch {
-	case err != nil:
-		return m, err
-	case extra || len(values) > 2 || values["predicate"] != "":
-		return m, fmt.Errorf("has more than a name and a value: not supported")
-	case m.Name == "":
-		return m, fmt.Errorf("names no %s", name)
-	case expression == "" || expression == ".*":
-		return m, nil
-	}
-	literal, ok := literalOf(expression)
-	if !ok {
-		return m, fmt.Errorf("regular expression %q is not supported: only a plain text is", expression)
-	}
-	m.Present, m.Value = false, literal
-	return m, nil
-}
-
-// literalOf returns the one text that a regular expression matches.
-func literalOf(expression string) (string, bool) {
-	var b strings.Builder
-	for i := 0; i < len(expression); i++ {
-		switch c := expression[i]; {
-		case c == '\\':
-			if i++; i == len(expression) || isWordByte(expression[i]) {
-				return "", false
-			}
-			b.WriteByte(expression[i])
-		case strings.IndexByte(`.^$|?*+()[]{}`, c) >= 0:
-			return "", false
-		default:
-			b.WriteByte(c)
+func supported[F any](all map[string]func(*F, *part) error) []string {
+	var out []string
+	for name, read := range all {
+		if read != nil {
+			out = append(out, name)
 		}
 	}
-	return b.String(), true
-}
-
-func isWordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
+	slices.Sort(out)
+	return out
 }

@@ -18,6 +18,22 @@ type expression struct {
 // translateRegexp checks that every construct of a Java expression means the same in RE2, and refuses the others by
 // name. The two languages are close: what is let through needs no change of text.
 func translateRegexp(java string) (*expression, error) {
+	re, err := compileJava(java)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := syntax.Parse(java, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if shortest(parsed) == 0 && !anchored(parsed) {
+		return nil, errors.New("can match nothing at all: Java would then replace once more at the end of each path; begin it with ^")
+	}
+	return &expression{java, re.SubexpNames()}, nil
+}
+
+// compileJava reads an expression of which both languages mean the same.
+func compileJava(java string) (*regexp.Regexp, error) {
 	if err := scanJava(java); err != nil {
 		return nil, err
 	}
@@ -29,14 +45,7 @@ func translateRegexp(java string) (*expression, error) {
 		}
 		return nil, err
 	}
-	parsed, err := syntax.Parse(java, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	if shortest(parsed) == 0 && !anchored(parsed) {
-		return nil, errors.New("can match nothing at all: Java would then replace once more at the end of each path; begin it with ^")
-	}
-	return &expression{java, re.SubexpNames()}, nil
+	return re, nil
 }
 
 // scanJava goes through an expression and refuses what RE2 reads differently. What RE2 does not read at all, it refuses

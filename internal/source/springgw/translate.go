@@ -32,6 +32,7 @@ type translator struct {
 	seen     map[string]model.Origin // definitions by id
 	defaults []placed
 	refusals int // default filters that cannot be served
+	weights  groups
 	timeouts model.Timeouts
 	insecure bool // certificates of upstreams are not verified
 }
@@ -44,7 +45,7 @@ type placed struct {
 
 // translate makes the groups of files, which are in their order.
 func translate(c Config, files []*routeFile, resolved map[string]known) result {
-	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}}
+	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}, weights: groups{}}
 	for _, f := range files {
 		for _, p := range f.config.defaults {
 			t.defaults = append(t.defaults, placed{p, f.path})
@@ -52,6 +53,9 @@ func translate(c Config, files []*routeFile, resolved map[string]known) result {
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
+		for i := range f.config.routes {
+			t.weights.add(f.config.routes[i].name(f.path), f.config.routes[i].predicates)
+		}
 	}
 	t.checkDefaults()
 	for i, f := range files {
@@ -130,6 +134,7 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 			say(fault{d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
 		}
 	}
+	when.match.Shares = t.weights.shares(name, when.weights)
 	if len(d.predicates) == 0 {
 		readable = false
 		say(fault{d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})

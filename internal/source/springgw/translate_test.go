@@ -202,9 +202,10 @@ func TestFieldExpressions(t *testing.T) {
 		", .*":       {Name: "X", Present: true},
 		", red":      {Name: "X", Value: "red"},
 		`, 1\.2`:     {Name: "X", Value: "1.2"},
-		", 1.2":      nil,
-		`, \d+`:      nil,
-		", red|blue": nil,
+		", 1.2":      {Name: "X", Value: "1.2", Regex: true},
+		`, \d+`:      {Name: "X", Value: `\d+`, Regex: true},
+		", red|blue": {Name: "X", Value: "red|blue", Regex: true},
+		", (?=a)":    nil,
 		", a, b":     nil,
 	} {
 		for _, kind := range []string{"Header", "Query"} {
@@ -293,7 +294,7 @@ func TestRejected(t *testing.T) {
 		"filter of somebody":    {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['SentinelGatewayFilter=1']}", true, "filters[0]", `"SentinelGatewayFilter" is not supported`},
 		"filter without value":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=X']}", true, "filters[0]", "value is missing"},
 		"filter no form":        {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{StripPrefix: 1}]}", true, "filters[0]", "name and args"},
-		"predicate unsupported": {"{id: a, uri: 'lb://s', predicates: ['Path=/a', 'Weight=g,5']}", false, "predicates[1]", "predicate Weight is not supported"},
+		"predicate unsupported": {"{id: a, uri: 'lb://s', predicates: ['Path=/a', 'Version=1.1+']}", false, "predicates[1]", "predicate Version is not supported"},
 		"predicate misspelt":    {"{id: a, uri: 'lb://s', predicates: ['Pth=/a']}", false, "predicates[0]", "did you mean Path?"},
 		"predicate no form":     {"{id: a, uri: 'lb://s', predicates: [Path]}", false, "predicates[0]", "Name=arguments"},
 		"no predicate":          {"{id: a, uri: 'lb://s'}", false, "predicates", "at least one"},
@@ -478,5 +479,43 @@ func TestSecureTargets(t *testing.T) {
 	}
 	if !o.Locators[0].TLS.SkipVerify || len(o.Diagnostics) != 2 || o.Diagnostics[0].Code != CodeUnverified && o.Diagnostics[1].Code != CodeUnverified || !strings.Contains(fmt.Sprint(o.Diagnostics), "tls.upstreamCA") {
 		t.Errorf("%+v", o.Diagnostics)
+	}
+}
+
+// Routes of a group divide its draws in their order, whatever file they stand in.
+func TestWeights(t *testing.T) {
+	o := load(t, Config{},
+		routes("      - {id: a, uri: 'lb://s', predicates: ['Weight=g, 1']}\n      - {id: b, uri: 'lb://s', predicates: ['Weight=g, 2', 'Weight=h, 0']}\n"),
+		routes("      - {id: c, uri: 'lb://s', predicates: ['Weight=g, 5']}\n"))
+	got := map[string][]model.Share{}
+	for _, r := range o.Routes {
+		got[r.Origin.Name] = r.Match.Shares
+	}
+	want := map[string][]model.Share{
+		"a": {{Group: "g", From: 0, Until: 125_000}},
+		"b": {{Group: "g", From: 125_000, Until: 375_000}, {Group: "h"}},
+		"c": {{Group: "g", From: 375_000, Until: 1_000_000}},
+	}
+	if !reflect.DeepEqual(got, want) || len(o.Diagnostics) > 0 {
+		t.Errorf("%v, want %v; %v", got, want, o.Diagnostics)
+	}
+}
+
+func TestBadRarePredicates(t *testing.T) {
+	for text, want := range map[string]string{
+		"After=yesterday":                             "no time with an offset",
+		"After=2020-01-01T00:00":                      "no time with an offset",
+		"Between=2020-01-01T00:00Z":                   "no time with an offset",
+		"Between=2021-01-01T00:00Z,2020-01-01T00:00Z": "no time at which",
+		"RemoteAddr=shop.test":                        "neither an address nor a range",
+		"Weight=g":                                    "is not a number",
+		"Weight=g,-1":                                 "is not a number",
+		"Cookie=a":                                    "wants a name and an expression",
+		"Version=1":                                   "not supported: it asks for the version strategy",
+	} {
+		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['%s']}\n", text)))
+		if len(o.Routes) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
 	}
 }

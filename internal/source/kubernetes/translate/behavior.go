@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"slices"
+
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"paifang/internal/model"
@@ -19,7 +21,21 @@ const (
 // likeNginx tells whether an Ingress behaves as under ingress-nginx.
 func (b *builder) likeNginx(v *networkingv1.Ingress) bool {
 	c := b.classOf(v)
-	return c != nil && c.Annotations[AnnotationBehavior] == behaviorNginx
+	return c != nil && b.behavior(c) == behaviorNginx
+}
+
+// controllerNginx is the spec.controller of ingress-nginx.
+const controllerNginx = "k8s.io/ingress-nginx"
+
+// behavior is what a class asks for. One that is taken over from ingress-nginx as it stands behaves as it did there.
+func (b *builder) behavior(c *networkingv1.IngressClass) string {
+	if how, given := c.Annotations[AnnotationBehavior]; given {
+		return how
+	}
+	if c.Spec.Controller == controllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
+		return behaviorNginx
+	}
+	return behaviorSpec
 }
 
 // classNotes makes what concerns a class as a whole: how its rules expect requests to be read. nginx drops names with an
@@ -36,9 +52,9 @@ func (b *builder) classNotes(k Key) {
 	}
 	b.misplaced(o, "metadata.annotations", v.Annotations, []string{AnnotationBehavior})
 	field := "metadata.annotations[" + AnnotationBehavior + "]"
-	switch how, given := v.Annotations[AnnotationBehavior]; {
-	case !given || how == behaviorSpec:
-	case how == behaviorNginx:
+	switch how := b.behavior(v); how {
+	case behaviorSpec:
+	case behaviorNginx:
 		b.out.Expectations = []model.Expectation{{
 			Class: b.store.opt.Attach, Origin: o.at(field), Who: "ingress-nginx",
 			Parsing: model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge, EncodedSlashes: model.EncodedSlashesDecode},

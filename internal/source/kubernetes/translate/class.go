@@ -42,7 +42,7 @@ func (b *builder) class(v *networkingv1.Ingress) verdict {
 		return b.controller(class)
 	case name == "" && !b.store.opt.TakeUnclassed:
 		return noClass
-	case name != "" && !slices.Contains(b.store.opt.Classes, name):
+	case name != "" && !slices.Contains(b.store.opt.Classes, name) && !slices.Contains(b.store.opt.Adopt, name):
 		return unknownClass
 	}
 	return served
@@ -61,7 +61,7 @@ func (b *builder) classOf(v *networkingv1.Ingress) *networkingv1.IngressClass {
 }
 
 func (b *builder) controller(c *networkingv1.IngressClass) verdict {
-	if c.Spec.Controller == b.store.opt.Controller {
+	if c.Spec.Controller == b.store.opt.Controller || slices.Contains(b.store.opt.Adopt, c.Name) {
 		return served
 	}
 	return otherClass

@@ -11,5 +11,6 @@
 //	service/NS/NAME           an upstream per port
 //	endpoints/NS/NAME         the addresses of a Service that do not come from workloads
 //	workload/KIND/NS/NAME     what a Deployment or Pod runs
+//	nodes/NAME               the addresses of the Nodes that a NodeList selects
 //	own/KIND/NAME             one of our own documents
 package translate

@@ -17,6 +17,7 @@ import (
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
 //	label/NS/LABEL=VALUE    workloads whose pods carry a label
 //	slices/NS/NAME          EndpointSlices and Endpoints of a Service
+//	nodes                   Nodes
 type index map[string]set[Key]
 
 func (s *Store) reindex(o *stored) {
@@ -44,6 +45,8 @@ func indexed(o *stored) []string {
 		}
 	case *networkingv1.IngressClass:
 		facts = append(facts, "classes")
+	case *corev1.Node:
+		facts = append(facts, "nodes")
 	case *corev1.Service:
 		if first := firstLabel(v.Spec.Selector); first != "" {
 			facts = append(facts, "selector/"+ns+"/"+first)

@@ -29,6 +29,7 @@ const (
 	KindConfigMap     Kind = "ConfigMap"
 	KindEndpointSlice Kind = "EndpointSlice"
 	KindEndpoints     Kind = "Endpoints"
+	KindNode          Kind = "Node"
 )
 
 // Key identifies an object. Namespace is empty for kinds without one.
@@ -68,6 +69,8 @@ func (o Object) Key() (Key, bool) {
 		kind, namespaced = KindNamespace, false
 	case *networkingv1.IngressClass:
 		kind, namespaced = KindIngressClass, false
+	case *corev1.Node:
+		kind, namespaced = KindNode, false
 	case *appsv1.Deployment:
 		kind = KindDeployment
 	case *corev1.Pod:

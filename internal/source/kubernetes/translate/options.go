@@ -13,12 +13,14 @@ type Options struct {
 	Source        string      // name of the source in every origin; default "kubernetes"
 	Controller    string      // spec.controller of the IngressClasses that serve; default Controller
 	Classes       []string    // names of classes that serve even without an IngressClass object
+	Adopt         []string    // names of classes that are taken over: they serve whatever their controller is
 	TakeUnclassed bool        // an Ingress without a class is ours where no IngressClass is the default
 	Attach        model.Class // class of the listeners that serve Ingresses; default "ingress"
 	Priority      int         // of this source; lower first
 	// Slices says that the addresses of a Service with a selector come from EndpointSlices, as in a cluster. Otherwise
 	// they come from the workloads, and slices count only for a Service without a selector.
 	Slices bool
+	Nodes  []NodeList // lists of addresses made of Nodes
 	// Annotations is what the names of annotations begin with that are read as those of ingress-nginx; default
 	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing.
 	Annotations string

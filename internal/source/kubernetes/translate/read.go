@@ -45,14 +45,14 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 	if len(problems) == 0 {
 		problems = names(d, o.Value)
 	}
-	strip(o.Value)
+	Strip(o.Value)
 	return o, problems, true
 }
 
-// strip takes out of an object what nobody asks of it here and what may be most of it: who manages which field, the copy of
+// Strip takes out of an object what nobody asks of it here and what may be most of it: who manages which field, the copy of
 // the whole object that kubectl apply leaves, and its kind, which its type says, as for the objects of typed clients. All
 // objects of a namespace share its name.
-func strip(v Value) {
+func Strip(v Value) {
 	v.SetManagedFields(nil)
 	switch v.(type) {
 	case *corev1.Service, *networkingv1.Ingress:

@@ -27,6 +27,7 @@ type Store struct {
 	dirty   map[string]struct{}    // groups to build again
 	readers map[string]set[string] // fact → groups built from it
 	groups  map[string]group       // that exist
+	named   map[string]struct{}    // facts whose readers changed, see References
 }
 
 // group is what is known of a group that was built.
@@ -39,7 +40,7 @@ type group struct {
 func New(o Options) *Store {
 	return &Store{
 		opt: o.withDefaults(), reader: annotation.NewReader(o.Annotations, o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
-		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{},
+		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 }
 
@@ -81,6 +82,7 @@ func (s *Store) replace(k Key, now *stored) {
 	old := s.objects[k]
 	if now == nil {
 		delete(s.objects, k)
+		s.note(k.String()) // whoever names it waits for another one
 	} else {
 		s.objects[k] = now
 	}
@@ -115,6 +117,8 @@ func (s *Store) markOwnGroups(o *stored) {
 		}
 	case *networkingv1.IngressClass:
 		s.mark("class/" + k.Name)
+	case *corev1.Node:
+		s.markNodes()
 	case *corev1.Service:
 		s.mark("service/" + place)
 		s.mark("endpoints/" + place)
@@ -155,6 +159,8 @@ func (b *builder) make(group string) {
 		} else {
 			b.pod(Key{KindPod, namespace, name})
 		}
+	case "nodes":
+		b.nodes(rest)
 	default:
 		b.own(group)
 	}
@@ -205,6 +211,7 @@ func (s *Store) build(key string) (o *model.Objects, exists bool) {
 	before, had := s.groups[key]
 	for _, f := range before.facts {
 		take(s.readers, f, key)
+		s.note(f)
 	}
 	b := &builder{store: s, facts: map[string]bool{}}
 	b.make(key)
@@ -217,6 +224,7 @@ func (s *Store) build(key string) (o *model.Objects, exists bool) {
 	facts := slices.AppendSeq(make([]string, 0, len(b.facts)), maps.Keys(b.facts))
 	for _, f := range facts {
 		put(s.readers, f, key)
+		s.note(f)
 	}
 	s.groups[key] = group{facts, before.sent}
 	slices.SortFunc(b.out.Diagnostics, model.CompareDiagnostics)

@@ -356,7 +356,7 @@ func TestReadIsWhatTheAPIServerReads(t *testing.T) {
 		if err != nil || len(strict) > 0 {
 			t.Errorf("%s:%d: %v %v", d.File, d.Line(""), err, strict)
 		}
-		strip(want.Interface().(Value))
+		Strip(want.Interface().(Value))
 		if !reflect.DeepEqual(o.Value, want.Interface()) {
 			t.Errorf("%s:%d:\n got %+v\nwant %+v", d.File, d.Line(""), o.Value, want.Interface())
 		}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"paifang/internal/hub"
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes"
+	"paifang/internal/source/kubernetes/translate"
+)
+
+// Kubernetes is a cluster whose Ingresses are served.
+type Kubernetes struct {
+	Kubeconfig string   `json:"kubeconfig,omitempty" doc:"file that says how the API server is reached; none: inside a pod its service account, elsewhere the file that kubectl takes"`
+	Context    string   `json:"context,omitempty" doc:"of the kubeconfig; default its current one"`
+	Namespaces []string `json:"namespaces,omitempty" doc:"whose objects are read; default all"`
+	Controller string   `json:"controller,omitempty" doc:"spec.controller of the IngressClasses that are served; default paifang.dev/controller"`
+	Adopt      []string `json:"adopt,omitempty" doc:"names of IngressClasses of other controllers, such as nginx, whose Ingresses are taken over unchanged; one of ingress-nginx behaves as it did there"`
+	Unclassed  bool     `json:"unclassed,omitempty" doc:"Ingresses without a class are served where no IngressClass is the default; default false"`
+	Publish    Publish  `json:"publish,omitzero" doc:"what is written into the status of Ingresses; none: nothing"`
+	Events     *bool    `json:"events,omitempty" doc:"faults and verdicts are written as Events on the objects; default true"`
+	Lease      Lease    `json:"lease,omitzero" doc:"by which replicas agree on the one that writes"`
+}
+
+// Publish says which addresses the status of Ingresses has.
+type Publish struct {
+	Service   string       `json:"service,omitempty" doc:"NAMESPACE/NAME of the Service in front of this controller, whose addresses are written"`
+	Addresses []netip.Addr `json:"addresses,omitempty" doc:"addresses to write instead"`
+}
+
+// Lease is a Lease object.
+type Lease struct {
+	Namespace string   `json:"namespace,omitempty" doc:"default that of the pod"`
+	Name      string   `json:"name,omitempty" doc:"default paifang"`
+	Duration  Duration `json:"duration,omitempty" doc:"after which a replica that is not heard of has lost it; default 15s"`
+}
+
+// Members are SLB members that a cluster's Nodes are.
+type Members struct {
+	Selector string `json:"selector,omitempty" doc:"labels of Nodes, as kubectl takes them, such as role=edge; default all Nodes"`
+	Port     int    `json:"port" doc:"of the ingress on each of them: a hostPort or NodePort"`
+}
+
+// kubernetesPart makes the source for the cluster of a configuration.
+func (a *App) kubernetesPart() (hub.Part, error) {
+	client, err := a.cfg.Sources.Kubernetes.connect()
+	if err != nil {
+		return hub.Part{}, err
+	}
+	a.cluster = kubernetes.New(a.cfg.clusterOptions(client, a.log))
+	a.clusterClient = client
+	return hub.Part{Source: a.cluster, Required: true, Keepers: []string{model.KeeperKubernetes}}, nil
+}
+
+func (k *Kubernetes) connect() (*kubernetes.Client, error) {
+	client, err := kubernetes.Connect(kubernetes.Access{Kubeconfig: k.Kubeconfig, Context: k.Context})
+	if err != nil {
+		return nil, fmt.Errorf("app: sources.kubernetes: %w", err)
+	}
+	return client, nil
+}
+
+func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kubernetes.Options {
+	k := c.Sources.Kubernetes
+	t := translateOptions()
+	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes = k.Controller, k.Adopt, k.Unclassed, c.nodeLists()
+	return kubernetes.Options{
+		Client: client, Namespaces: k.Namespaces, Translate: t,
+		Publish: kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses},
+		Events:  k.Events == nil || *k.Events,
+		Lease:   kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
+		Log:     log,
+	}
+}
+
+// nodeLists are the lists of addresses that SLB listeners take from the cluster.
+func (c *Config) nodeLists() []translate.NodeList {
+	if c.SLB == nil {
+		return nil
+	}
+	var out []translate.NodeList
+	for _, l := range c.SLB.Listeners {
+		if l.Members != nil {
+			out = append(out, l.nodeList())
+		}
+	}
+	return out
+}
+
+func (l *SLBListener) nodeList() translate.NodeList {
+	return translate.NodeList{Name: l.Name, Selector: l.Members.Selector, Port: uint16(l.Members.Port)} // checked with the configuration
+}
+
+func (c *Config) kubernetesFaults(f *faults) {
+	k := c.Sources.Kubernetes
+	if k == nil {
+		return
+	}
+	const at = "sources.kubernetes"
+	if s := k.Publish.Service; s != "" && (strings.Count(s, "/") != 1 || strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/")) {
+		f.say(at+".publish.service", "%q is not NAMESPACE/NAME", s)
+	}
+	for i, n := range k.Namespaces {
+		if n == "" {
+			f.say(fmt.Sprintf("%s.namespaces[%d]", at, i), "is empty: leave namespaces out for all")
+		}
+	}
+	if d := k.Lease.Duration; d != 0 && d.or(0).Seconds() < 3 {
+		f.say(at+".lease.duration", "want 3s or more")
+	}
+}
+
+// membersFaults checks where an SLB listener gets its members.
+func (c *Config) membersFaults(f *faults, at string, l *SLBListener) {
+	if l.Members == nil {
+		return
+	}
+	if c.Sources.Kubernetes == nil {
+		f.say(at+".members", "needs sources.kubernetes: it takes the Nodes of a cluster")
+	}
+	if l.Members.Port < 1 || l.Members.Port > 65535 {
+		f.say(at+".members.port", "%d is not a port", l.Members.Port)
+	}
+	if err := l.nodeList().Validate(); err != nil {
+		f.say(at+".members.selector", "%v", err)
+	}
+}

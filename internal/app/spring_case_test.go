@@ -1,0 +1,300 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"paifang/internal/model"
+	"paifang/internal/source"
+	"paifang/internal/source/springgw"
+)
+
+// The cases in testdata/spring are what users of Spring Cloud Gateway expect of each predicate and filter. routes.yaml is
+// the configuration, with UPSTREAM for the address of a server that records what it is sent. exchanges are requests, divided by
+// empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed.
+//
+//	> line   of the request
+//	} line   of the answer that the upstream gives; without any it is 200 and "ok"
+//	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
+//	< line   that the answer must have, "!< prefix" one that it must not
+//	# remark
+
+// TestSpringCases runs the cases. One that is taken away, or whose part has no effect, fails.
+func TestSpringCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/spring/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		have[name] = true
+		t.Run(name, func(t *testing.T) { springCase(t, file) })
+	}
+	for kind, names := range map[string][]string{"predicate": springgw.SupportedPredicates(), "filter": springgw.SupportedFilters()} {
+		for _, n := range names {
+			if !have[kind+"-"+n] {
+				t.Errorf("%s %s is said to be supported, and no case testdata/spring/%s-%s.txtar shows it", kind, n, kind, n)
+			}
+		}
+	}
+}
+
+func springCase(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := newScripted(t)
+	dir := t.TempDir()
+	var exchanges []byte
+	for _, f := range archive.Files {
+		if f.Name == "exchanges" {
+			exchanges = f.Data
+			continue
+		}
+		text := bytes.ReplaceAll(f.Data, []byte("UPSTREAM"), []byte(up.l.Addr().String()))
+		if err := os.WriteFile(filepath.Join(dir, f.Name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var trusted []netip.Prefix
+	for _, text := range strings.Fields(string(archive.Comment)) {
+		trusted = append(trusted, netip.MustParsePrefix(text))
+	}
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		for _, d := range g.Objects.Diagnostics {
+			t.Error(d)
+		}
+	}
+	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
+		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Trust: model.Trust{ForwardedFrom: trusted},
+			Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
+	at := newChain(t, groups).address()
+	n := 0
+	for _, text := range strings.Split(strings.TrimSpace(string(exchanges)), "\n\n") {
+		n++
+		exchange(t, n, at, up, strings.Split(text, "\n"))
+	}
+	if n == 0 {
+		t.Error("no exchange")
+	}
+}
+
+// TestSpringWeights counts which of two routes chance chooses.
+func TestSpringWeights(t *testing.T) {
+	up := newScripted(t)
+	dir := t.TempDir()
+	text := strings.ReplaceAll(`spring.cloud.gateway.routes:
+- {id: high, uri: "http://UPSTREAM", predicates: ["Weight=g, 8"], filters: ["AddRequestHeader=X-Route, high"]}
+- {id: low, uri: "http://UPSTREAM", predicates: ["Weight=g, 2"], filters: ["AddRequestHeader=X-Route, low"]}
+`, "UPSTREAM", up.l.Addr().String())
+	if err := os.WriteFile(filepath.Join(dir, "routes.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
+		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
+	at := newChain(t, groups).address()
+	low := 0
+	for range 1000 {
+		up.next(nil)
+		send(t, at, []string{"GET / HTTP/1.1", "Host: a.test"})
+		if slices.Contains(up.seen(), "X-Route: low") {
+			low++
+		}
+	}
+	if low < 140 || low > 260 { // 4.7 times the standard deviation
+		t.Errorf("%d of 1000 took the route of weight 2 of 10", low)
+	}
+}
+
+// exchange sends one request and compares what the upstream and the client saw.
+func exchange(t *testing.T, n int, at string, up *scriptedUpstream, lines []string) {
+	t.Helper()
+	var request, answer []string
+	for _, l := range lines {
+		if text, ok := strings.CutPrefix(l, "> "); ok {
+			request = append(request, text)
+		} else if l == ">" {
+			request = append(request, "")
+		}
+		if text, ok := strings.CutPrefix(l, "} "); ok {
+			answer = append(answer, text)
+		} else if l == "}" {
+			answer = append(answer, "")
+		}
+	}
+	up.next(answer)
+	got := send(t, at, request)
+	saw := up.seen()
+	for _, l := range lines {
+		mark, text, _ := strings.Cut(l, " ")
+		switch mark {
+		case ">", "}", "#", "":
+		case "^":
+			if text == "nothing" && saw != nil || text != "nothing" && !slices.Contains(saw, text) {
+				t.Errorf("%d: the upstream saw %q, want %s", n, saw, text)
+			}
+		case "!^":
+			if slices.ContainsFunc(saw, func(s string) bool { return strings.HasPrefix(s, text) }) {
+				t.Errorf("%d: the upstream saw %q, and should not see %s", n, saw, text)
+			}
+		case "<":
+			if !slices.Contains(got, text) {
+				t.Errorf("%d: the answer is %q, want %s", n, got, text)
+			}
+		case "!<":
+			if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, text) }) {
+				t.Errorf("%d: the answer is %q, and should not have %s", n, got, text)
+			}
+		default:
+			t.Fatalf("%d: %q is no line of an exchange", n, l)
+		}
+	}
+}
+
+// send makes a request as it is written and returns the lines of the answer.
+func send(t *testing.T, at string, request []string) []string {
+	t.Helper()
+	c, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	head, body := request, []string(nil)
+	if i := slices.Index(request, ""); i >= 0 {
+		head, body = request[:i], request[i+1:]
+	}
+	text := strings.Join(head, "\r\n") + "\r\nConnection: close\r\n"
+	if len(body) > 0 {
+		text += fmt.Sprintf("Content-Length: %d\r\n", len(strings.Join(body, "\n")))
+	}
+	if _, err := io.WriteString(c, text+"\r\n"+strings.Join(body, "\n")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.ReplaceAll(string(all), "\r\n", "\n"), "\n")
+}
+
+// scriptedUpstream answers what it is told to and keeps what it was asked.
+type scriptedUpstream struct {
+	l      net.Listener
+	mu     sync.Mutex
+	answer []string
+	saw    []string
+}
+
+func newScripted(t *testing.T) *scriptedUpstream {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &scriptedUpstream{l: l}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			wg.Go(func() { u.serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return u
+}
+
+func (u *scriptedUpstream) next(answer []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.answer, u.saw = answer, nil
+}
+
+func (u *scriptedUpstream) seen() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.saw
+}
+
+// serve reads requests with a length or without a body.
+func (u *scriptedUpstream) serve(c net.Conn) {
+	defer c.Close()
+	in := bufio.NewReader(c)
+	for {
+		var lines []string
+		length := 0
+		for {
+			l, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			l = strings.TrimRight(l, "\r\n")
+			if l == "" {
+				break
+			}
+			lines = append(lines, l)
+			fmt.Sscanf(l, "Content-Length: %d", &length)
+		}
+		body := make([]byte, length)
+		if _, err := io.ReadFull(in, body); err != nil {
+			return
+		}
+		if length > 0 {
+			lines = append(append(lines, ""), strings.Split(string(body), "\n")...)
+		}
+		u.mu.Lock()
+		u.saw = append(u.saw, lines...)
+		answer := u.answer
+		u.mu.Unlock()
+		head, text := []string{"HTTP/1.1 200 OK"}, "ok"
+		if len(answer) > 0 {
+			head, text = answer, ""
+			if i := slices.Index(answer, ""); i >= 0 {
+				head, text = answer[:i], strings.Join(answer[i+1:], "\n")
+			}
+		}
+		if _, err := fmt.Fprintf(c, "%s\r\nContent-Length: %d\r\n\r\n%s", strings.Join(head, "\r\n"), len(text), text); err != nil {
+			return
+		}
+	}
+}

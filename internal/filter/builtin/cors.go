@@ -1,0 +1,210 @@
+package builtin
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"paifang/internal/filter"
+	"paifang/internal/http1"
+	"paifang/internal/model"
+)
+
+// CodeOrigin is the code of the answer 403 to requests of an origin that is not accepted, where such are refused.
+const CodeOrigin model.Code = "origin-refused"
+
+// CORS configures "cors": which pages of other origins may read what is answered here (Fetch standard, section 3.2). Origins are
+// compared whole and in any case.
+type CORS struct {
+	// Origins are scheme://host[:port], scheme://*.host for one label more, null, or * alone for all. The origin that was
+	// accepted is sent back, or * for *.
+	Origins     []string `json:"origins"`
+	Methods     []string `json:"methods,omitempty"`     // sent as they are; default GET, PUT, POST, DELETE, PATCH, OPTIONS
+	Headers     []string `json:"headers,omitempty"`     // that requests may have, sent as they are; default: those that were asked for
+	Expose      []string `json:"expose,omitempty"`      // fields of the answer that scripts may read
+	Credentials bool     `json:"credentials,omitempty"` // cookies may be sent. Browsers refuse that together with *
+	MaxAge      int      `json:"maxAge,omitempty"`      // seconds that a preflight's answer may be kept; 0 = it does not say
+	// Everything makes it do what ingress-nginx does: every OPTIONS request of an accepted origin is answered here, with * any
+	// OPTIONS request at all, and every answer has all of the fields. Without it only preflights are answered here, and answers
+	// have what the standard asks of them.
+	Everything bool `json:"everything,omitempty"`
+	// Refuse answers 403 to a request that names an origin which is not accepted, as Spring Cloud Gateway does. Without it such
+	// a request is served, and the browser keeps the answer from the page.
+	Refuse bool `json:"refuse,omitempty"`
+}
+
+// maxOrigins bounds the origins: each request is held against all of them.
+const maxOrigins = 256
+
+// Validate refuses origins that are none and names that no header or method has.
+func (c CORS) Validate() error {
+	if len(c.Origins) == 0 || len(c.Origins) > maxOrigins {
+		return fmt.Errorf("origins has %d: want 1 to %d", len(c.Origins), maxOrigins)
+	}
+	for i, o := range c.Origins {
+		if o == "*" && len(c.Origins) > 1 {
+			return fmt.Errorf("origins[%d]: * is all there are: give it alone", i)
+		}
+		if _, err := parseOrigin(o); err != nil {
+			return fmt.Errorf("origins[%d]: %w", i, err)
+		}
+	}
+	for field, names := range map[string][]string{"methods": c.Methods, "headers": c.Headers, "expose": c.Expose} {
+		for i, n := range names {
+			if !http1.IsToken(n) {
+				return fmt.Errorf("%s[%d]: %q is no name", field, i, n)
+			}
+		}
+	}
+	if c.MaxAge < 0 {
+		return fmt.Errorf("maxAge is negative")
+	}
+	return nil
+}
+
+// origin is one that is accepted: as a whole, or before and behind a label.
+type origin struct{ before, after string }
+
+func parseOrigin(s string) (origin, error) {
+	if s == "*" || s == "null" {
+		return origin{before: s}, nil
+	}
+	before, after, wild := strings.Cut(s, "*.")
+	u, err := url.Parse(before + after)
+	switch {
+	case err != nil || u.Scheme == "" || u.Host == "" || u.Host != strings.TrimPrefix(before+after, u.Scheme+"://"):
+		return origin{}, fmt.Errorf("%q is no origin: want scheme://host or scheme://host:port, with nothing behind it", s)
+	case wild && before != u.Scheme+"://", strings.Contains(before+after, "*"):
+		return origin{}, fmt.Errorf("%q: a wildcard is one label, the first: scheme://*.host", s)
+	case wild:
+		return origin{before, "." + after}, nil
+	}
+	return origin{before: before}, nil
+}
+
+func (o origin) accepts(s string) bool {
+	if o.after == "" {
+		return http1.EqualFold(s, o.before)
+	}
+	n := len(s) - len(o.before) - len(o.after)
+	if n <= 0 || !http1.EqualFold(s[:len(o.before)], o.before) || !http1.EqualFold(s[len(s)-len(o.after):], o.after) {
+		return false
+	}
+	for _, c := range []byte(s[len(o.before) : len(o.before)+n]) {
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+func corsKind() filter.Kind {
+	return filter.Define("cors", func(c CORS, _ filter.Env) (filter.Filter, error) {
+		f := &cors{CORS: c, headers: strings.Join(c.Headers, ","), expose: strings.Join(c.Expose, ","), any: c.Origins[0] == "*"}
+		f.methods = strings.Join(c.Methods, ", ")
+		if f.methods == "" {
+			f.methods = "GET, PUT, POST, DELETE, PATCH, OPTIONS"
+		}
+		if c.MaxAge > 0 {
+			f.age = strconv.Itoa(c.MaxAge)
+		}
+		for _, s := range c.Origins {
+			o, err := parseOrigin(s)
+			if err != nil {
+				return nil, err
+			}
+			f.origins = append(f.origins, o)
+		}
+		return f, nil
+	})
+}
+
+type cors struct {
+	CORS
+	origins                       []origin
+	any                           bool
+	methods, headers, expose, age string
+}
+
+var _ filter.ResponseFilter = (*cors)(nil)
+
+// accepted returns what to say to the request's origin: itself, *, or nothing.
+func (f *cors) accepted(x *filter.Exchange) string {
+	from := x.Request.Fields.Get("Origin")
+	switch {
+	case f.any && (from != "" || f.Everything):
+		return "*"
+	case from == "":
+		return ""
+	}
+	for _, o := range f.origins {
+		if o.accepts(from) {
+			return from
+		}
+	}
+	return ""
+}
+
+func (f *cors) Request(x *filter.Exchange) filter.Verdict {
+	r := &x.Request
+	to := f.accepted(x)
+	switch {
+	case to == "" && f.Refuse && r.Fields.Has("Origin"):
+		return x.Respond(403, CodeOrigin, "This is not served here to everybody.\n")
+	case to == "" || r.Method != "OPTIONS", !f.Everything && !r.Fields.Has("Access-Control-Request-Method"):
+		return filter.Continue
+	}
+	x.Respond(204, "", "")
+	f.say(x, to, true)
+	return filter.Respond
+}
+
+// Response tells the browser what it may do with the answer. What the upstream says of it is replaced, but for an origin that
+// is not accepted.
+func (f *cors) Response(x *filter.Exchange) {
+	if to := f.accepted(x); to != "" {
+		f.say(x, to, f.Everything)
+	} else if !f.any {
+		f.vary(x)
+	}
+}
+
+func (f *cors) say(x *filter.Exchange, to string, all bool) {
+	out := &x.Response.Fields
+	out.Set("Access-Control-Allow-Origin", to)
+	if f.Credentials {
+		out.Set("Access-Control-Allow-Credentials", "true")
+	}
+	if f.expose != "" {
+		out.Set("Access-Control-Expose-Headers", f.expose)
+	}
+	if all {
+		out.Set("Access-Control-Allow-Methods", f.methods)
+		headers := f.headers
+		if headers == "" {
+			headers = x.Request.Fields.Get("Access-Control-Request-Headers")
+		}
+		if headers != "" {
+			out.Set("Access-Control-Allow-Headers", headers)
+		}
+		if f.age != "" {
+			out.Set("Access-Control-Max-Age", f.age)
+		}
+	}
+	if to != "*" {
+		f.vary(x)
+	}
+}
+
+// vary keeps caches from giving one origin's answer to another.
+func (f *cors) vary(x *filter.Exchange) {
+	for v := range x.Response.Fields.Values("Vary") {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.Trim(name, " \t"); name == "*" || http1.EqualFold(name, "Origin") {
+				return
+			}
+		}
+	}
+	x.Response.Fields.Add("Vary", "Origin")
+}

@@ -1,0 +1,158 @@
+package builtin
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"paifang/internal/filter"
+	"paifang/internal/model"
+)
+
+// Codes of answers to requests that are over a limit.
+const (
+	CodeRateLimit   model.Code = "rate-limit"        // 429: more requests than the key may make in this time
+	CodeConcurrency model.Code = "concurrency-limit" // 429: more requests at the same time than the key may have
+)
+
+// RateLimit configures "rate-limit": how many requests each key may make in a time. It is a leaky bucket: requests drain from
+// it evenly, and a request that would make it hold more than Burst above its rate is refused at once. Each process counts for
+// itself.
+type RateLimit struct {
+	Requests int      `json:"requests"`         // 1 or more
+	Per      Duration `json:"per,omitempty"`    // default 1s
+	Burst    int      `json:"burst,omitempty"`  // requests above the rate that pass at once; default 0
+	Key      Key      `json:"key,omitzero"`     // who is counted
+	Exempt   []string `json:"exempt,omitempty"` // addresses and ranges of clients that are not
+	Status   int      `json:"status,omitempty"` // of the refusal, 400 to 599; default 429
+	Scope    string   `json:"scope,omitempty"`  // route (the default), or object: all routes of the object that they come from count together
+	Keys     int      `json:"keys,omitempty"`   // that are remembered, of which the one unused for the longest time goes; default 65,536, at most 1,048,576
+}
+
+// What a limit may remember.
+const (
+	defaultKeys = 1 << 16
+	maxKeys     = 1 << 20
+)
+
+// Validate refuses what lets nothing or everything pass.
+func (c RateLimit) Validate() error {
+	switch {
+	case c.Requests < 1:
+		return fmt.Errorf("requests is %d: want 1 or more", c.Requests)
+	case c.Per < 0 || time.Duration(c.Per) > 24*time.Hour:
+		return fmt.Errorf("per is %v: want up to 24h", time.Duration(c.Per))
+	case c.Burst < 0:
+		return fmt.Errorf("burst is negative")
+	}
+	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys)
+}
+
+func validateLimit(k Key, exempt []string, status int, scope string, keys int) error {
+	switch {
+	case status != 0 && (status < 400 || status > 599):
+		return fmt.Errorf("status is %d: want 400 to 599", status)
+	case scope != "" && scope != "route" && scope != "object":
+		return fmt.Errorf("scope %q is neither route nor object", scope)
+	case keys < 0 || keys > maxKeys:
+		return fmt.Errorf("keys is %d: want 1 to %d", keys, maxKeys)
+	}
+	if _, err := parseRanges("exempt", exempt); err != nil {
+		return err
+	}
+	return k.validate()
+}
+
+// bucket is what one key has in it, in requests, as of a time since the table was opened.
+type bucket struct {
+	filled float64
+	at     time.Duration
+}
+
+// buckets are shared by the filters of a route, or of an object, in all generations.
+type buckets struct {
+	*keyed[bucket]
+	keyer
+	opened time.Time
+}
+
+func rateLimitKind() filter.Kind {
+	return filter.Define("rate-limit", func(c RateLimit, env filter.Env) (filter.Filter, error) {
+		per := time.Duration(c.Per)
+		if per == 0 {
+			per = time.Second
+		}
+		f := &rateLimit{rate: float64(c.Requests) / per.Seconds(), burst: float64(c.Burst), status: c.Status, clock: env.Clock}
+		if f.status == 0 {
+			f.status = 429
+		}
+		var err error
+		if f.exempt, err = parseRanges("exempt", c.Exempt); err != nil {
+			return nil, err
+		}
+		f.buckets, err = filter.Use(env, sharedKey(env, fmt.Sprintf("rate-limit %d %v %d", c.Requests, per, c.Burst), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
+			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
+		})
+		return f, err
+	})
+}
+
+func keysOr(n int) int {
+	if n == 0 {
+		return defaultKeys
+	}
+	return n
+}
+
+// sharedKey tells the state of a limit from that of all others, and is the same in the next generation.
+func sharedKey(env filter.Env, kind string, k Key, scope string, keys int) string {
+	owner := "route " + string(env.Route)
+	if scope == "object" {
+		owner = "object " + env.Object
+	}
+	return fmt.Sprintf("%s %+v %d of %s", kind, k, keys, owner)
+}
+
+type rateLimit struct {
+	buckets     *buckets
+	rate, burst float64
+	status      int
+	exempt      ranges
+	clock       filter.Clock
+}
+
+func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
+	if f.exempt.has(x.Client) {
+		return filter.Continue
+	}
+	id, ok := f.buckets.of(x)
+	if !ok {
+		return x.Respond(f.status, CodeRateLimit, tooMany)
+	}
+	now := f.clock.Now().Sub(f.buckets.opened)
+	s, _ := f.buckets.lock(id)
+	at, fresh := s.take(id, nil)
+	b := &s.entries[at].value
+	filled := 0.0
+	if !fresh {
+		filled = max(b.filled-f.rate*max(now-b.at, 0).Seconds()+1, 0)
+	}
+	passes := filled <= f.burst+tolerance
+	if passes {
+		b.filled, b.at = filled, max(now, b.at)
+	}
+	s.Unlock()
+	if passes {
+		return filter.Continue
+	}
+	x.Respond(f.status, CodeRateLimit, tooMany)
+	wait := math.Ceil((filled - f.burst) / f.rate)
+	x.Response.Fields.Set("Retry-After", strconv.Itoa(int(min(max(wait, 1), 86400))))
+	return filter.Respond
+}
+
+// tolerance is what sums of fractions may be off.
+const tolerance = 1e-6
+
+const tooMany = "Too many requests.\n"

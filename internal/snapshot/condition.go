@@ -1,0 +1,125 @@
+package snapshot
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
+)
+
+// conditions are what a route asks besides the path.
+type conditions struct {
+	match  *model.Match
+	fields []fieldTest
+}
+
+// fieldTest is a condition on the values that a name has in a place: one of them has to do.
+type fieldTest struct {
+	in    Place
+	name  string
+	value string
+	any   bool
+	whole *regexp.Regexp // in place of value
+}
+
+// newConditions returns nil for a match that asks nothing besides the path.
+func newConditions(m *model.Match) (*conditions, error) {
+	if m.Conditions() == 0 {
+		return nil, nil
+	}
+	c := &conditions{match: m}
+	for in, fields := range [...][]model.FieldMatch{InHeaders: m.Headers, InQuery: m.Query, InCookies: m.Cookies} {
+		for _, f := range fields {
+			t := fieldTest{in: Place(in), name: f.Name, value: f.Value, any: f.Present}
+			if f.Regex {
+				if len(f.Value) > maxExpression {
+					return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(f.Value), maxExpression)
+				}
+				re, err := regexp.Compile(`\A(?:` + f.Value + `)\z`)
+				if err != nil {
+					return nil, fmt.Errorf("regular expression %q for the value of %s: %w", f.Value, f.Name, err)
+				}
+				t.whole = re
+			}
+			c.fields = append(c.fields, t)
+		}
+	}
+	return c, nil
+}
+
+// hold tells whether a request has all that is asked. It does not allocate.
+func (c *conditions) hold(q Request) bool {
+	m := c.match
+	if len(m.Methods) > 0 && !slices.Contains(m.Methods, q.LookupMethod()) {
+		return false
+	}
+	for i := range c.fields {
+		if !c.fields[i].holds(q) {
+			return false
+		}
+	}
+	for i := range m.Addresses {
+		if !m.Addresses[i].Contains(address(q, m.Addresses[i].Forwarded)) {
+			return false
+		}
+	}
+	if m.Time != (model.Window{}) && !m.Time.Holds(q.LookupTime()) {
+		return false
+	}
+	for i := range m.Shares {
+		if !m.Shares[i].Holds(q.LookupDraw(m.Shares[i].Group)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Value is LookupValue of a request that was read by http1.
+func Value(r *http1.Request, in Place, name string, i int) (string, bool) {
+	switch in {
+	case InQuery:
+		return http1.Parameter(r.RawQuery, name, i, &r.Mem)
+	case InCookies:
+		return http1.Cookie(&r.Fields, name, i)
+	default:
+		return r.Fields.Nth(name, i)
+	}
+}
+
+func (t *fieldTest) holds(q Request) bool {
+	for i := 0; ; i++ {
+		v, ok := q.LookupValue(t.in, t.name, i)
+		switch {
+		case !ok:
+			return false
+		case t.any, t.whole == nil && v == t.value, t.whole != nil && t.whole.MatchString(v):
+			return true
+		}
+	}
+}
+
+// address is the one that a condition compares: see model.AddressMatch.
+func address(q Request, forwarded int) netip.Addr {
+	if forwarded == 0 {
+		return q.LookupPeer()
+	}
+	return q.LookupForwarded(forwarded)
+}
+
+// Forwarded returns address n, from 1, from the right of a list, the first where it has fewer. One that cannot be read is
+// the zero address, which lies in no range.
+func Forwarded(list string, n int) netip.Addr {
+	for range n - 1 {
+		i := strings.LastIndexByte(list, ',')
+		if i < 0 {
+			break
+		}
+		list = list[:i]
+	}
+	a, _ := netip.ParseAddr(strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t"))
+	return a
+}

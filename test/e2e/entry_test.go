@@ -12,10 +12,10 @@ import (
 	"paifang/test/e2e/bed"
 )
 
-// balancer starts our own SLB where the test is, in front of a port of every Node, and returns where it listens.
+// balancer starts our own SLB on a machine of its own, in front of a port of every Node, and returns where it listens.
 func balancer(t *testing.T, name string, listen, port int, selector string) string {
 	t.Helper()
-	address := fmt.Sprintf("10.99.0.1:%d", listen)
+	address := fmt.Sprintf("%s:%d", bed.EdgeAddress, listen)
 	config := fmt.Sprintf(`admin: {address: "127.0.0.1:%d"}
 sources: {kubernetes: {kubeconfig: %q, events: false}}
 slb:
@@ -25,7 +25,7 @@ slb:
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := cluster.Process("slb-"+name, "", cluster.Files.Paifang, "serve", "-c", file)
+	p := cluster.Process("slb-"+name, bed.Edge, cluster.Files.Paifang, "serve", "-c", file)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +146,8 @@ func TestDeploymentBehindNodePort(t *testing.T) {
 	yaml := strings.NewReplacer(
 		"namespace: paifang\n", "namespace: "+ns+"\n", "namespace: paifang}", "namespace: "+ns+"}", "name: paifang\n---", "name: "+ns+"\n---",
 		"service: paifang/paifang", "service: "+ns+"/paifang", "type: LoadBalancer", "type: NodePort", "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster",
+		// The Service gives the balancer's connections addresses of the nodes.
+		"    ingress:\n", "    ingress:\n      proxyFrom: [10.99.0.0/24, 10.244.0.0/16]\n",
 		`image: "paifang:0.1.0"`, "image: "+bed.PaifangImage, "paifang.dev/controller", "e2e.test/"+class,
 		"kind: IngressClass\nmetadata:\n  name: paifang", "kind: IngressClass\nmetadata:\n  name: "+class,
 		"kind: ClusterRole\nmetadata:\n  name: paifang", "kind: ClusterRole\nmetadata:\n  name: "+ns,

@@ -38,6 +38,7 @@ func install(t *testing.T) {
 			"image: \"paifang:0.1.0\"": "image: " + bed.PaifangImage,
 			"        events: true":     "        events: true\n        adopt: [nginx]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
 			"    log:\n":               "    metrics: {nginx: true}\n    log:\n",
+			"    ingress:\n":           "    ingress:\n      proxyFrom: [" + bed.EdgeAddress + "/32]\n",
 		})
 		if installation.err = cluster.Apply(yaml); installation.err != nil {
 			return

@@ -28,6 +28,7 @@ type Config struct {
 	Zone     string    `json:"zone,omitempty" doc:"where this process runs, for upstreams that prefer endpoints of their own zone; none: no preference"`
 	Affinity string    `json:"affinityKey,omitempty" doc:"file with 16 bytes or more that nobody can guess, the same on all replicas: affinity cookies then tell nothing even to who guesses addresses; none: a plain hash"`
 	Timeouts Timeouts  `json:"timeouts,omitzero" doc:"how long is waited, for what routes do not say themselves"`
+	Leave    Duration  `json:"leave,omitempty" doc:"how long at shutdown connections and requests are taken as before, once balancers that probe were told and the gateway is out of the registry: above the time in which they notice; default 1s where there is a balancer (proxyFrom), a registry or admin.public, else none; negative: none"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 
@@ -165,8 +166,11 @@ type Gateway struct {
 type Registry struct {
 	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
 	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"addresses that instances may have; default every unicast address but loopback, link-local and metadata"`
+	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
 	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	// Addresses narrows what Allow widens.
+	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
+	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; default bolt where data is set, else memory; docs/registry.md tells more"`
 }
 
 // Pods is the pod runner of up.

@@ -96,10 +96,7 @@ func (c *Config) faults() []fault {
 	c.slbFaults(&f)
 	c.ingressFaults(&f)
 	c.gatewayFaults(&f)
-	if r := c.Registry; r != nil {
-		f.need("registry.http", r.HTTP)
-		f.need("registry.grpc", r.GRPC)
-	}
+	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.kubernetesFaults(&f)
 	c.podsFaults(&f)
@@ -108,6 +105,24 @@ func (c *Config) faults() []fault {
 		f.say("", "no role is switched on: add at least one of dns, slb, ingress, gateway, registry")
 	}
 	return f
+}
+
+func (c *Config) registryFaults(f *faults) {
+	r := c.Registry
+	if r == nil {
+		return
+	}
+	f.need("registry.http", r.HTTP)
+	f.need("registry.grpc", r.GRPC)
+	switch r.Storage {
+	case "", storageMemory:
+	case storageBolt:
+		if c.Data == "" {
+			f.say("registry.storage", "bolt needs a directory: set data")
+		}
+	default:
+		f.say("registry.storage", "%q is none of memory, bolt", r.Storage)
+	}
 }
 
 func (c *Config) dnsFaults(f *faults) {

@@ -96,7 +96,11 @@ func (a *App) actRegistry(ctx context.Context, verb adminapi.Verb) error {
 		if err := a.reg.start(); err != nil {
 			return err
 		}
-		a.events.say("registry started, empty")
+		if a.reg.keeps() {
+			a.events.say("registry started")
+		} else {
+			a.events.say("registry started, empty")
+		}
 		return nil
 	}
 	if !a.reg.stop(ctx) {

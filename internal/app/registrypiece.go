@@ -16,21 +16,23 @@ import (
 )
 
 // registryPiece is the embedded registry with its wire servers, which stop and start together. A registry that is
-// started again begins empty, as one does whose process was replaced.
+// started again begins with what its storage has kept, as one does whose process was replaced.
 type registryPiece struct {
 	cfg    *Registry
+	data   string         // directory; empty: nothing is kept
 	admin  netip.AddrPort // where instances may not be, and where browsers are sent
 	log    *slog.Logger
 	handle registry.Handle
 	errs   chan error
 
 	mu     sync.Mutex
+	kept   *registryStore // what the present server works on
 	server *nacosapi.Server
 	gone   chan struct{} // closed when the present server is to be forgotten
 }
 
 func newRegistryPiece(cfg *Config, log *slog.Logger) *registryPiece {
-	return &registryPiece{cfg: cfg.Registry, admin: cfg.adminAddress(), log: log, errs: make(chan error, 1)}
+	return &registryPiece{cfg: cfg.Registry, data: cfg.Data, admin: cfg.adminAddress(), log: log, errs: make(chan error, 1)}
 }
 
 // start binds both ports and serves; it is an error when it runs already.
@@ -48,17 +50,34 @@ func (p *registryPiece) start() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close())
 	}
-	if err := p.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: p.cfg.Allow, Refuse: []netip.AddrPort{p.admin}}}); err != nil {
-		return errors.Join(fmt.Errorf("app: registry: %w", err), rest.Close(), grpc.Close())
+	kept, err := p.open()
+	if err != nil {
+		return errors.Join(err, rest.Close(), grpc.Close())
 	}
+	p.kept = kept
 	console := p.admin
 	if p.cfg.Console.IsValid() {
 		console = p.cfg.Console
 	}
-	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
+	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Configs: kept.configs, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil
+}
+
+// open opens the storage and starts the registry on it.
+func (p *registryPiece) open() (*registryStore, error) {
+	kept, err := openRegistryStore(p.cfg, p.data)
+	if err != nil {
+		return nil, err
+	}
+	err = p.handle.Start(registry.Options{
+		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: []netip.AddrPort{p.admin}}, Store: kept.store, Log: p.log,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), kept.close())
+	}
+	return kept, nil
 }
 
 func (p *registryPiece) watch(s *nacosapi.Server, gone <-chan struct{}) {
@@ -94,6 +113,10 @@ func (p *registryPiece) stop(ctx context.Context) bool {
 		p.log.Debug("connections of the registry were cut", "err", err)
 	}
 	p.server = nil
+	if err := p.kept.close(); err != nil {
+		p.log.Warn("the registry's storage could not be closed", "err", err)
+	}
+	p.kept = nil
 	return true
 }
 

@@ -286,6 +286,7 @@ func (p *Plan) config() app.Config {
 		Admin:   app.Admin{Address: at["admin"]},
 		Log:     app.Log{Level: p.LogLevel, Access: filepath.Join(p.State, "access.log")},
 		Sources: app.Sources{Manifests: p.Paths, Routes: p.Paths},
+		Leave:   app.Duration(-time.Second),    // the SLB ends together with what is behind it
 		Drain:   app.Duration(4 * time.Second), // with the pods' it stays below the ten seconds that Ctrl-C may take
 		DNS:     &app.DNS{Address: at["dns"], Zones: p.zones()},
 		SLB: &app.SLB{Listeners: []app.SLBListener{
@@ -294,7 +295,7 @@ func (p *Plan) config() app.Config {
 		}},
 		Ingress: &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
 		Gateway: &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
-		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"],
+		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"], Storage: "memory", // one that is stopped has forgotten all, as the drill says
 			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"paifang/internal/registry/config"
+	"paifang/internal/registry/storage"
+	"paifang/internal/registry/storage/bolt"
+)
+
+// Values of registry.storage.
+const (
+	storageMemory = "memory"
+	storageBolt   = "bolt"
+)
+
+// openStoreWithin bounds how long a storage may take to say what it has.
+const openStoreWithin = 30 * time.Second
+
+// registryStore is what a registry keeps beside its services, with the storage under both.
+type registryStore struct {
+	store   storage.Store // nil: memory, and nothing is to be saved for the next start
+	configs *config.Store
+	under   storage.Store // of configs; store, or a memory
+}
+
+// storage is the one that is meant.
+func (r *Registry) storage(data string) string {
+	if r.Storage == "" && data != "" {
+		return storageBolt
+	}
+	return orDefault(r.Storage, storageMemory)
+}
+
+// keeps tells whether a registry that is started again has anything of the one before.
+func (p *registryPiece) keeps() bool { return p.cfg.storage(p.data) != storageMemory }
+
+func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
+	s := &registryStore{}
+	var err error
+	switch cfg.storage(data) {
+	case storageBolt:
+		if s.store, err = bolt.Open(filepath.Join(data, "registry", "registry.db")); err != nil {
+			return nil, fmt.Errorf("app: registry: %w", err)
+		}
+		s.under = s.store
+	default:
+		s.under = storage.NewMemory()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openStoreWithin)
+	defer cancel()
+	if s.configs, err = config.Open(ctx, s.under, config.Options{}); err != nil {
+		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
+	}
+	return s, nil
+}
+
+// close ends everything; the registry on it was stopped before.
+func (s *registryStore) close() error {
+	if s.configs != nil {
+		s.configs.Close()
+	}
+	return s.under.Close()
+}

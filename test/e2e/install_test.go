@@ -126,8 +126,7 @@ func TestTLS(t *testing.T) {
 	deploy(t, ns, "web", "v1", 1)
 	secret := func(serial int64) string {
 		chain, key := certificate(t, "tls.test", serial)
-		b64 := base64.StdEncoding.EncodeToString
-		return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: web-tls, namespace: %s}\ndata: {tls.crt: %s, tls.key: %s}\n", ns, b64(chain), b64(key))
+		return tlsSecret(ns, "web-tls", chain, key)
 	}
 	apply(t, secret(1001))
 	apply(t, strings.Replace(ingress(ns, "web", "tls.test", "web"), "  rules:", "  tls: [{hosts: [tls.test], secretName: web-tls}]\n  rules:", 1))
@@ -155,6 +154,11 @@ func TestTLS(t *testing.T) {
 		return strings.Contains(said, "web-tls"), said
 	})
 	answers(t, c, "http://tls.test/", 200)
+}
+
+func tlsSecret(ns, name string, chain, key []byte) string {
+	b64 := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: %s, namespace: %s}\ndata: {tls.crt: %s, tls.key: %s}\n", name, ns, b64(chain), b64(key))
 }
 
 // certificate makes a self-signed certificate.

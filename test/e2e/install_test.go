@@ -36,7 +36,7 @@ func install(t *testing.T) {
 	installation.once.Do(func() {
 		yaml := customised(manifests.DaemonSet, map[string]string{
 			"image: \"paifang:0.1.0\"": "image: " + bed.PaifangImage,
-			"        events: true":     "        events: true\n        adopt: [nginx]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
+			"        events: true":     "        events: true\n        adopt: [nginx, legacy]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
 			"    log:\n":               "    metrics: {nginx: true}\n    log:\n",
 			"    ingress:\n":           "    ingress:\n      proxyFrom: [" + bed.EdgeAddress + "/32]\n",
 		})

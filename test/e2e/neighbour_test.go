@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -193,4 +194,34 @@ spec:
 		ip := kubectl(t, "get", "ingress", "-n", ns, "web", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
 		return ip == cluster.Nodes[0].Address, ip
 	})
+}
+
+// TestSwitch is the last step of docs/from-ingress-nginx.md: an adopted class of ingress-nginx is replaced by one of our own under load.
+// The behaviour stays, and no request fails.
+func TestSwitch(t *testing.T) {
+	install(t)
+	class := func(controller, annotations string) string {
+		return "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: legacy" + annotations + "}\nspec: {controller: " + controller + "}\n"
+	}
+	own := class("paifang.dev/controller", ", annotations: {paifang.dev/behavior: nginx}")
+	apply(t, class("k8s.io/ingress-nginx", ""))
+	t.Cleanup(func() { kubectl(t, "delete", "ingressclass", "legacy") })
+	ns := namespace(t, "switch")
+	deploy(t, ns, "web", "v1", 1)
+	apply(t, strings.Replace(ingress(ns, "web", "switch.test", "web"), "ingressClassName: paifang", "ingressClassName: legacy", 1))
+	for i := range cluster.Nodes {
+		answers(t, client(entry(i), false), "http://switch.test/", 200)
+	}
+	l := startLoad(entry(0), "http://switch.test/", 2, true)
+	l.more(t, 100)
+	file := t.TempDir() + "/class.yaml"
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, "replace", "--force", "-f", file)
+	l.more(t, 500)
+	l.none(t, "the class is replaced")
+	if controller := kubectl(t, "get", "ingressclass", "legacy", "-o", "jsonpath={.spec.controller}"); controller != "paifang.dev/controller" {
+		t.Errorf("the class belongs to %s", controller)
+	}
 }

@@ -130,23 +130,11 @@ func TestTLS(t *testing.T) {
 	}
 	apply(t, secret(1001))
 	apply(t, strings.Replace(ingress(ns, "web", "tls.test", "web"), "  rules:", "  tls: [{hosts: [tls.test], secretName: web-tls}]\n  rules:", 1))
-	served := func(want int64) {
-		t.Helper()
-		eventually(t, 20*time.Second, fmt.Sprint("certificate ", want, " is served"), func() (bool, string) {
-			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", cluster.Nodes[0].Address+":443", &tls.Config{ServerName: "tls.test", InsecureSkipVerify: true})
-			if err != nil {
-				return false, err.Error()
-			}
-			defer conn.Close()
-			serial := conn.ConnectionState().PeerCertificates[0].SerialNumber
-			return serial.Cmp(big.NewInt(want)) == 0, serial.String()
-		})
-	}
-	served(1001)
+	servesCertificate(t, "tls.test", 1001)
 	apply(t, secret(1002))
-	served(1002)
+	servesCertificate(t, "tls.test", 1002)
 	c := client(entry(0), false)
-	// The redirect to https is ingress-nginx's default for a host with a certificate, and not this class's.
+	// To redirect to https is ingress-nginx's default, and not this class's.
 	answers(t, c, "http://tls.test/", 200)
 	kubectl(t, "delete", "secret", "-n", ns, "web-tls")
 	eventually(t, 20*time.Second, "an Event tells that the Secret is missing", func() (bool, string) {
@@ -154,6 +142,20 @@ func TestTLS(t *testing.T) {
 		return strings.Contains(said, "web-tls"), said
 	})
 	answers(t, c, "http://tls.test/", 200)
+}
+
+// servesCertificate waits until a host has the certificate with a serial number.
+func servesCertificate(t *testing.T, host string, want int64) {
+	t.Helper()
+	eventually(t, 20*time.Second, fmt.Sprint("certificate ", want, " is served"), func() (bool, string) {
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", cluster.Nodes[0].Address+":443", &tls.Config{ServerName: host, InsecureSkipVerify: true})
+		if err != nil {
+			return false, err.Error()
+		}
+		defer conn.Close()
+		serial := conn.ConnectionState().PeerCertificates[0].SerialNumber
+		return serial.Cmp(big.NewInt(want)) == 0, serial.String()
+	})
 }
 
 func tlsSecret(ns, name string, chain, key []byte) string {

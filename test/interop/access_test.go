@@ -26,7 +26,7 @@ func TestAuthentication(t *testing.T) {
 		for _, k := range kinds() {
 			t.Run(k.name, func(t *testing.T) {
 				t.Parallel()
-				a := access{host: "127.0.0.1", port: v.port, namespace: k.name, username: "nacos", password: password, dir: t.TempDir()}
+				a := access{host: "127.0.0.1", port: v.port, namespace: k.name, username: "nacos", password: password, dir: scratch(t)}
 				c := k.open(t, a)
 				in := at("127.0.0.1", 8081)
 				must(t, c.register("order", in))
@@ -43,7 +43,7 @@ func TestAuthentication(t *testing.T) {
 		if k.name != "go2" && k.name != "go1" {
 			continue // Java's and Node's clients do not start, or try for ever
 		}
-		c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: "public", username: "nacos", password: "wrong", dir: t.TempDir()})
+		c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: "public", username: "nacos", password: "wrong", dir: scratch(t)})
 		if err := c.register("order", at("127.0.0.1", 8082)); err == nil {
 			t.Errorf("%s registers with a wrong password", k.name)
 		}
@@ -63,7 +63,7 @@ func TestTLS(t *testing.T) {
 			continue // their drivers speak clear text only
 		}
 		t.Run(k.name, func(t *testing.T) {
-			c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: k.name, dir: t.TempDir(), tls: certificate})
+			c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: k.name, dir: scratch(t), tls: certificate})
 			in := at("127.0.0.1", 8081)
 			must(t, c.register("order", in))
 			must(t, c.subscribe("order"))

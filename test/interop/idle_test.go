@@ -25,7 +25,7 @@ func TestIdleConnections(t *testing.T) {
 		}
 		conns = append(conns, c)
 	}
-	c := openGo2(t, access{host: "127.0.0.1", port: v.port, namespace: "public", dir: t.TempDir()})
+	c := openGo2(t, access{host: "127.0.0.1", port: v.port, namespace: "public", dir: scratch(t)})
 	must(t, c.register("order", at("127.0.0.1", 8081)))
 	must(t, c.subscribe("order"))
 	sees(t, c, "order", at("127.0.0.1", 8081))

@@ -38,7 +38,7 @@ type settings struct {
 
 func newServer(t *testing.T, s settings) *server {
 	t.Helper()
-	v := &server{t: t, dir: t.TempDir(), port: portPair(t), admin: free(t)}
+	v := &server{t: t, dir: scratch(t), port: portPair(t), admin: free(t)}
 	v.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nregistry:\n  http: 127.0.0.1:%d\n  grpc: 127.0.0.1:%d\n  allow: [127.0.0.0/8]\n%s%s",
 		v.admin, v.port, v.port+1000, s.registry, s.top))
 	for name, text := range s.files {

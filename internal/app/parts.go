@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -72,8 +70,9 @@ func (a *App) parts() ([]hub.Part, error) {
 	return out, nil
 }
 
+// translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func translateOptions() translate.Options {
-	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest}
+	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true}
 }
 
 func springConfig(c *Config) springgw.Config {
@@ -87,22 +86,6 @@ func springConfig(c *Config) springgw.Config {
 		s.Prefix = n.namespace() + "/" + n.group() + "/"
 	}
 	return s
-}
-
-func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
-	name := "nacos"
-	if n.Name != "" {
-		name = "nacos/" + n.Name
-	}
-	grpc := n.GRPC
-	if grpc == "" {
-		var err error
-		if grpc, err = nacos.GRPCAddress(n.Address); err != nil {
-			return nacos.Config{}, fmt.Errorf("app: sources.nacos: %w", err)
-		}
-	}
-	return nacos.Config{Name: name, Keeper: n.keeper(), Servers: []string{grpc}, Namespace: n.namespace(), Group: n.group(),
-		Addresses: registry.AddressRule{Also: n.Allow}, Log: log}, nil
 }
 
 func (a *App) podConfig() podrun.Config {

@@ -3,8 +3,8 @@ package httpproxy
 import "sync"
 
 const (
-	tinyBlock   = 1 << 10      // a short head of a stream, of which there may be many
-	smallBlock  = 4 << 10      // of an idle connection; most requests fit
+	tinyBlock   = 1 << 10      // what an idle connection waits with, where it has to have something; a short head of a stream
+	smallBlock  = 4 << 10      // most requests fit
 	mediumBlock = 16<<10 + 512 // the beginning of an answer: more is taken once the client does
 	largeBlock  = 64<<10 + 512 // a head of the largest size, or a part of a body
 	joinBelow   = 16 << 10     // bytes that are copied behind others to leave in one write
@@ -30,7 +30,7 @@ func (b *blocks) takeMedium() []byte { return b.medium.Get().(*[mediumBlock]byte
 
 func (b *blocks) takeLarge() []byte { return b.large.Get().(*[largeBlock]byte)[:] }
 
-// give takes back a block of any of these sizes.
+// give takes back a block of any size.
 func (b *blocks) give(block []byte) {
 	switch cap(block) {
 	case tinyBlock:

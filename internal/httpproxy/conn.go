@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"paifang/internal/certs"
@@ -26,9 +27,10 @@ type conn struct {
 	port  *port // it came in by
 	caller
 	nc    net.Conn
-	tcp   *net.TCPConn // nc itself, or below TLS; nil for a stream
-	late  bool         // it was accepted while the port drained
-	index int          // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
+	tcp   *net.TCPConn    // nc itself, or below TLS; nil for a stream
+	raw   syscall.RawConn // of tcp, where it is used directly; nil under TLS
+	late  bool            // it was accepted while the port drained
+	index int             // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
 
 	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
 	carrier atomic.Pointer[carrier] // of a connection that turned out to be one of HTTP/2
@@ -74,7 +76,6 @@ func (c *conn) serve() {
 			c.serveHTTP2()
 			return
 		}
-		c.buf = c.plane.blocks.takeSmall()
 	}
 	for {
 		w, shared := c.next()
@@ -156,17 +157,17 @@ func (c *conn) handshake() bool {
 	return true
 }
 
-// awaitRequest returns when there is something of a request. While a connection is idle it holds a small buffer.
+// awaitRequest returns when there is something of a request. While a connection is idle it holds a tiny buffer.
 func (c *conn) awaitRequest() bool {
 	if c.n > 0 {
 		return true
 	}
 	// When the port drains, this waits all the same: the last answer may have left just before, and promised more. Who asks
 	// again is told that the connection ends; who does not is ended by the drain.
-	c.rest()
-	if c.buf == nil {
-		c.buf = c.plane.blocks.takeSmall()
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
 	}
+	c.buf = c.plane.blocks.takeTiny()
 	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
 	if errors.Is(err, errLate) && !c.cut.Load() {
 		// A request that came at the last moment is served.
@@ -180,15 +181,13 @@ func (c *conn) awaitRequest() bool {
 		}
 	}
 	c.n = n
-	return n > 0 && !c.cut.Load()
-}
-
-// rest gives back a large buffer that nothing is in.
-func (c *conn) rest() {
-	if len(c.buf) > smallBlock {
-		c.plane.blocks.give(c.buf)
-		c.buf = nil
+	if n > 0 {
+		tiny := c.buf
+		c.buf = c.plane.blocks.takeSmall()
+		copy(c.buf, tiny[:n])
+		c.plane.blocks.give(tiny)
 	}
+	return n > 0 && !c.cut.Load()
 }
 
 // rearm takes back the deadlines of an interruption that came too late.
@@ -211,7 +210,10 @@ func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
 // write writes all of b to the client.
 func (c *conn) write(b []byte) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
-	_, err := c.nc.Write(b)
+	n, err := c.offer(b)
+	if err == nil && n < len(b) {
+		_, err = c.nc.Write(b[n:])
+	}
 	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate

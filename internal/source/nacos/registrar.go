@@ -3,6 +3,7 @@ package nacos
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/nacosconn"
 	"paifang/internal/nacoswire"
 )
 
@@ -30,11 +32,13 @@ type Registration struct {
 
 // RegistrarConfig says where a Registrar registers. Servers is required.
 type RegistrarConfig struct {
-	Servers []string      // host:port, or URLs, of HTTP; one after the other is tried
-	Beat    time.Duration // between heartbeats; default: what the server asks for, 5 s as a rule
-	Retry   time.Duration // after a failure; default 1 s
-	Timeout time.Duration // of one request; default 2 s
-	Log     *slog.Logger  // default: nothing is logged
+	Servers []string         // host:port, or URLs, of HTTP; one after the other is tried
+	Beat    time.Duration    // between heartbeats; default: what the server asks for, 5 s as a rule
+	Retry   time.Duration    // after a failure; default 1 s
+	Timeout time.Duration    // of one request; default 2 s
+	Login   *nacosconn.Login // default: none is asked for
+	TLS     *tls.Config      // default: clear text
+	Log     *slog.Logger     // default: nothing is logged
 }
 
 // Registrar keeps one instance registered by HTTP v1, which every server before Nacos 3.2 speaks, and ours. It is used by
@@ -43,6 +47,7 @@ type Registrar struct {
 	cfg    RegistrarConfig
 	form   nacoswire.Form
 	client *http.Client
+	tokens *nacosconn.Tokens
 	server int // in use
 }
 
@@ -66,10 +71,10 @@ func NewRegistrar(cfg RegistrarConfig, reg Registration) (*Registrar, error) {
 	in.Weight = cmp.Or(reg.Weight, 1)
 	in.Metadata = reg.Metadata
 	return &Registrar{
-		cfg:  cfg,
-		form: nacoswire.Form{Namespace: reg.Namespace, Group: reg.Group, Service: reg.Service, Instance: in},
-		// A connection for each call: there is one in five seconds, and none is left behind.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		cfg:    cfg,
+		form:   nacoswire.Form{Namespace: reg.Namespace, Group: reg.Group, Service: reg.Service, Instance: in},
+		client: nacosconn.NewHTTPClient(cfg.TLS),
+		tokens: nacosconn.NewTokens(cfg.Login, cfg.TLS),
 	}, nil
 }
 
@@ -157,7 +162,7 @@ func (r *Registrar) call(ctx context.Context, method, path string, q url.Values)
 
 func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.Values) ([]byte, error) {
 	if !strings.Contains(server, "://") {
-		server = "http://" + server
+		server = r.tokens.Scheme + server
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -166,18 +171,24 @@ func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "Paifang")
+	token, err := r.tokens.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // without the URL: it is long and said already
-		}
-		return nil, err
+		return nil, nacosconn.WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized {
+		r.tokens.Drop(token) // the next try logs in again
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %.200s", resp.Status, body)

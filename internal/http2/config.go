@@ -46,7 +46,7 @@ const (
 	tableSize      = 4 << 10   // of the header compression, each way
 	defaultStreams = 100       // that a server is taken to allow before it says so
 	maxSections    = 32        // frames of one header section
-	maxHeads       = 32        // heads of one answer: interim ones, and the final one
+	maxHeads       = 32        // heads of one answer: interim ones, however soon they are taken, and the final one
 	maxUpdates     = 10        // window updates for each frame with data
 	prematurely    = 100 * time.Millisecond
 	lingerBytes    = 256 << 10

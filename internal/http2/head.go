@@ -75,9 +75,10 @@ func (c *Conn) takeRequest(id uint32, h Head, seen pseudo) error {
 // takeAnswer takes a head of a server's answer: interim ones come before the final one.
 func (c *Conn) takeAnswer(s *Stream, h Head, seen pseudo) error {
 	h.check(answerHead, seen)
+	s.came++
 	interim := h.Malformed == "" && !h.TooLarge && h.Get(":status")[0] == '1'
 	switch {
-	case h.TooLarge || h.Malformed != "" || interim && h.End || len(s.heads) >= maxHeads:
+	case h.TooLarge || h.Malformed != "" || interim && h.End || s.came > maxHeads:
 		return streamFault{s.id, ProtocolError}
 	case !interim:
 		s.answered = true

@@ -17,6 +17,7 @@ type Stream struct {
 	// Guarded by the connection's lock.
 	readable, writable sync.Cond
 	heads              []Head  // of the answer, on a client, that were not taken yet
+	came               int     // heads of the answer, taken or not
 	trailers           []Field // valid once ended
 	length             int64   // of the body as announced; -1 = it was not
 	received           int64   // bytes of the body

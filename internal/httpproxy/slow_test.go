@@ -173,7 +173,7 @@ func TestSlowProxyHeader(t *testing.T) {
 
 // TestBackPressure: nobody's bytes are taken for granted: when one side stops taking, the other is soon stopped too.
 func TestBackPressure(t *testing.T) {
-	const most = 24 << 20 // what the sockets of four ends may hold
+	const most = 96 << 20 // what the sockets of four ends may hold: of each a Linux lets up to 32 MB come, and 4 MB wait to leave
 	pour := func(c net.Conn) (n int64) {
 		block := make([]byte, 256<<10)
 		for {

@@ -67,7 +67,7 @@ func (p *registryPiece) start() error {
 
 // open opens the storage and starts the registry on it.
 func (p *registryPiece) open() (*registryStore, error) {
-	kept, err := openRegistryStore(p.cfg, p.data)
+	kept, err := openRegistryStore(p.cfg, p.data, p.log)
 	if err != nil {
 		return nil, err
 	}

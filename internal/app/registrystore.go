@@ -2,20 +2,27 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"paifang/internal/registry/config"
 	"paifang/internal/registry/storage"
 	"paifang/internal/registry/storage/bolt"
+	"paifang/internal/registry/storage/etcd"
 )
 
 // Values of registry.storage.
 const (
 	storageMemory = "memory"
 	storageBolt   = "bolt"
+	storageEtcd   = "etcd"
 )
 
 // openStoreWithin bounds how long a storage may take to say what it has.
@@ -39,12 +46,17 @@ func (r *Registry) storage(data string) string {
 // keeps tells whether a registry that is started again has anything of the one before.
 func (p *registryPiece) keeps() bool { return p.cfg.storage(p.data) != storageMemory }
 
-func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
+func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryStore, error) {
 	s := &registryStore{}
 	var err error
 	switch cfg.storage(data) {
 	case storageBolt:
 		if s.store, err = bolt.Open(filepath.Join(data, "registry", "registry.db")); err != nil {
+			return nil, fmt.Errorf("app: registry: %w", err)
+		}
+		s.under = s.store
+	case storageEtcd:
+		if s.store, err = openEtcd(cfg.Etcd, log); err != nil {
 			return nil, fmt.Errorf("app: registry: %w", err)
 		}
 		s.under = s.store
@@ -57,6 +69,39 @@ func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 	}
 	return s, nil
+}
+
+func openEtcd(e *Etcd, log *slog.Logger) (storage.Store, error) {
+	c := etcd.Config{Endpoints: e.Endpoints, Prefix: e.Prefix, Username: e.Username, Log: log}
+	if e.PasswordFile != "" {
+		text, err := os.ReadFile(e.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.passwordFile: %w", err)
+		}
+		c.Password = strings.TrimSpace(string(text))
+	}
+	if e.CA == "" && e.Certificate == "" {
+		return etcd.Open(c) // https:// uses the roots of the system
+	}
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.CA != "" {
+		text, err := os.ReadFile(e.CA)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.ca: %w", err)
+		}
+		c.TLS.RootCAs = x509.NewCertPool()
+		if !c.TLS.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("etcd.ca: %s has no certificate in it", e.CA)
+		}
+	}
+	if e.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.certificate: %w", err)
+		}
+		c.TLS.Certificates = []tls.Certificate{pair}
+	}
+	return etcd.Open(c)
 }
 
 // close ends everything; the registry on it was stopped before.

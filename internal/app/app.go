@@ -116,7 +116,7 @@ func (a *App) build() error {
 		return err
 	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
-		Overloaded: a.memory.RefusesConnections})
+		DrainDelay: max(time.Duration(a.cfg.Leave), 0), Overloaded: a.memory.RefusesConnections})
 	upstreams, err := a.upstreams()
 	if err != nil {
 		return err
@@ -238,37 +238,6 @@ func (a *App) Run(outer context.Context) error {
 	memory.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
-}
-
-// shutdown ends the parts in the order that loses nothing: first nobody is sent here any more, then what is in flight
-// ends, then what others depend on goes.
-func (a *App) shutdown(admin, control, pods, gateway *running) {
-	drain, cancel := context.WithTimeout(context.Background(), a.cfg.Drain.or(5*time.Second))
-	defer cancel()
-	if a.opt.Ending != nil {
-		a.opt.Ending()
-	}
-	a.hub.Stop()              // not ready, for those who ask
-	a.sockets.Unready()       // nor for balancers that probe
-	gateway.stop()            // who looks the gateway up finds it no more
-	a.store.Seal()            // what deregisters now must not make planes that close serve again
-	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
-	planes.Go(func() { a.l4.Close(drain) })
-	planes.Go(func() { a.http.Close(drain) }) // requests in flight end while their pods still run
-	planes.Wait()
-	if pods != nil {
-		pods.stop() // they deregister themselves
-	}
-	control.stop() // its addresses were needed until here
-	a.store.Close()
-	a.dns.Close()
-	a.sockets.Close()
-	if a.reg != nil {
-		a.reg.stop(drain) // after everybody who deregisters there
-	}
-	a.table.Close()
-	admin.stop() // late, so that one can watch the end
-	a.close()
 }
 
 // close gives back what New opened.

@@ -21,6 +21,7 @@ type Kubernetes struct {
 	Adopt      []string `json:"adopt,omitempty" doc:"names of IngressClasses of other controllers, such as nginx, whose Ingresses are taken over unchanged; one of ingress-nginx behaves as it did there"`
 	Unclassed  bool     `json:"unclassed,omitempty" doc:"Ingresses without a class are served where no IngressClass is the default; default false"`
 	Publish    Publish  `json:"publish,omitzero" doc:"what is written into the status of Ingresses; none: nothing"`
+	External   External `json:"externalNames,omitzero" doc:"Services of type ExternalName, whose names are looked up"`
 	Events     *bool    `json:"events,omitempty" doc:"faults and verdicts are written as Events on the objects; default true"`
 	Lease      Lease    `json:"lease,omitzero" doc:"by which replicas agree on the one that writes"`
 }
@@ -29,6 +30,11 @@ type Kubernetes struct {
 type Publish struct {
 	Service   string       `json:"service,omitempty" doc:"NAMESPACE/NAME of the Service in front of this controller, whose addresses are written"`
 	Addresses []netip.Addr `json:"addresses,omitempty" doc:"addresses to write instead"`
+}
+
+// External bounds what Services of type ExternalName lead to.
+type External struct {
+	Allow []netip.Prefix `json:"allow,omitempty" doc:"loopback, link-local and cluster addresses that are taken all the same"`
 }
 
 // Lease is a Lease object.
@@ -66,13 +72,14 @@ func (k *Kubernetes) connect() (*kubernetes.Client, error) {
 func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kubernetes.Options {
 	k := c.Sources.Kubernetes
 	t := translateOptions()
-	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes = k.Controller, k.Adopt, k.Unclassed, c.nodeLists()
+	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes, t.Zone = k.Controller, k.Adopt, k.Unclassed, c.nodeLists(), c.Zone
 	return kubernetes.Options{
 		Client: client, Namespaces: k.Namespaces, Translate: t,
-		Publish: kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses},
-		Events:  k.Events == nil || *k.Events,
-		Lease:   kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
-		Log:     log,
+		Publish:  kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses},
+		External: kubernetes.External{Allow: k.External.Allow},
+		Events:   k.Events == nil || *k.Events,
+		Lease:    kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
+		Log:      log,
 	}
 }
 

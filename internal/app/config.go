@@ -28,6 +28,7 @@ type Config struct {
 	Zone     string    `json:"zone,omitempty" doc:"where this process runs, for upstreams that prefer endpoints of their own zone; none: no preference"`
 	Affinity string    `json:"affinityKey,omitempty" doc:"file with 16 bytes or more that nobody can guess, the same on all replicas: affinity cookies then tell nothing even to who guesses addresses; none: a plain hash"`
 	Timeouts Timeouts  `json:"timeouts,omitzero" doc:"how long is waited, for what routes do not say themselves"`
+	Leave    Duration  `json:"leave,omitempty" doc:"how long at shutdown connections and requests are taken as before, once balancers that probe were told and the gateway is out of the registry: above the time in which they notice; default 1s where there is a balancer (proxyFrom), a registry or admin.public, else none; negative: none"`
 	Drain    Duration  `json:"drain,omitempty" doc:"how long work in flight may take at shutdown; default 5s"`
 }
 

@@ -59,7 +59,7 @@ func (p *registryPiece) start() error {
 	if p.cfg.Console.IsValid() {
 		console = p.cfg.Console
 	}
-	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
+	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Configs: kept.configs, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil

@@ -15,6 +15,7 @@ import (
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
+	"paifang/internal/socket"
 )
 
 // Plane is the HTTP plane.
@@ -25,8 +26,10 @@ type Plane struct {
 	counters counterSet
 	shared   *filter.Shared
 	binder   *binder
+	mover    socket.Mover
 	instance string
 	began    time.Time
+	ending   atomic.Bool     // Close was called
 	tick     atomic.Int64    // between two sweeps, in nanoseconds
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -307,6 +310,7 @@ func (c *change) Abort() {
 // Close drains every listener, at most until ctx ends, and ends the plane. No other method may be running, and the
 // retiring of older generations must be over.
 func (p *Plane) Close(ctx context.Context) {
+	p.ending.Store(true)
 	c, err := p.Prepare(context.WithoutCancel(ctx), snapshot.Empty())
 	if err == nil { // nothing in an empty snapshot can fail
 		c.Commit()
@@ -314,4 +318,5 @@ func (p *Plane) Close(ctx context.Context) {
 	}
 	p.cancel()
 	p.sweeper.Wait()
+	p.mover.Close()
 }

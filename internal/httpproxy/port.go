@@ -54,7 +54,7 @@ var _ listener.Handler = (*port)(nil).serve
 func (p *port) serve(lc *listener.Conn) {
 	local := localAddr(lc)
 	c := &conn{
-		plane: p.plane, port: p, nc: lc, tcp: lc.TCP(),
+		late: p.draining.Load(), plane: p.plane, port: p, nc: lc, tcp: lc.TCP(),
 		caller: caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
 	}
 	if !c.secure {
@@ -148,10 +148,13 @@ func (p *port) gone() <-chan struct{} {
 const nextRequest = 300 * time.Millisecond
 
 // drain ends the port: answers say that the connection closes, the socket closes, idle connections are ended, and those
-// in use are given Timeouts.Drain, or until ctx ends.
+// in use are given Timeouts.Drain, or until ctx ends. Where the whole plane ends, the socket closes last.
 func (p *port) drain(ctx context.Context) {
 	p.draining.Store(true)
 	began := time.Now()
+	if p.plane.ending.Load() {
+		p.finish(ctx, began)
+	}
 	p.mu.Lock()
 	h := p.handle
 	p.mu.Unlock()
@@ -181,6 +184,31 @@ func (p *port) drain(ctx context.Context) {
 		})
 		<-done
 		return
+	}
+}
+
+// finish ends the connections that there are, and takes new ones meanwhile, for one request each: who still comes knows no
+// other address. It gives up at half of the time for a drain, so that the last to come have some too.
+func (p *port) finish(ctx context.Context, began time.Time) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for time.Since(began) < p.plane.cfg.Timeouts.Drain/2 {
+		old := false
+		p.each(func(c *conn) {
+			c.goAway()
+			if time.Since(began) >= nextRequest {
+				c.endIdle(!c.late)
+			}
+			old = old || !c.late
+		})
+		if !old {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -255,3 +255,19 @@ func TestLimitsLeaveDescriptors(t *testing.T) {
 		t.Errorf("%d in total and %d for a socket, with %d descriptors", s.cfg.MaxTotal, s.cfg.MaxPerSocket, n)
 	}
 }
+
+// TestDrainCountsFromUnready: who has told long enough that it goes does not wait once more.
+func TestDrainCountsFromUnready(t *testing.T) {
+	s := newSet(t, Config{DrainDelay: 300 * time.Millisecond})
+	h := acquire(t, s, model.Listener{ID: "node", Protocol: model.HTTP, Trust: model.Trust{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	h.Serve(say)
+	s.Unready()
+	told := time.Now()
+	for s.sinceUnready() < 200*time.Millisecond {
+		time.Sleep(time.Millisecond)
+	}
+	h.Release(t.Context())
+	if took := time.Since(told); took < 300*time.Millisecond || took > 480*time.Millisecond {
+		t.Errorf("the socket closed %v after the probe began to fail, want 300 ms", took)
+	}
+}

@@ -43,7 +43,7 @@ type Set struct {
 	mu      sync.Mutex
 	sockets map[key]*socket
 	total   atomic.Int64
-	unready atomic.Bool
+	unready atomic.Int64 // when probes began to fail, in nanoseconds since 1970; 0: they do not
 	closed  chan struct{}
 	wg      sync.WaitGroup
 }
@@ -133,7 +133,16 @@ func (s *Set) Acquire(ctx context.Context, l model.Listener, at netip.AddrPort) 
 }
 
 // Unready makes every probe fail from now on: the first step of a shutdown.
-func (s *Set) Unready() { s.unready.Store(true) }
+func (s *Set) Unready() { s.unready.CompareAndSwap(0, time.Now().UnixNano()) }
+
+// sinceUnready is how long probes have failed.
+func (s *Set) sinceUnready() time.Duration {
+	at := s.unready.Load()
+	if at == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, at))
+}
 
 // Close stops accepting everywhere and waits until every handler has returned; ending their connections is up to
 // those who serve them.
@@ -176,7 +185,8 @@ func (h *Handle) Serve(handler Handler) {
 }
 
 // Release gives the share back; a second call does nothing. The last release of a socket that was served drains it:
-// its probe fails at once; behind a balancer it still accepts for Config.DrainDelay, or until ctx ends; then it closes.
+// its probe fails at once, if it did not before; from then on, behind a balancer, it still accepts for Config.DrainDelay, or until
+// ctx ends; then it closes.
 // When somebody acquires the address meanwhile the socket stays.
 func (h *Handle) Release(ctx context.Context) {
 	s := h.socket
@@ -198,7 +208,7 @@ func (h *Handle) Release(ctx context.Context) {
 		return
 	}
 	if h.served && len(h.listener.Trust.ProxyFrom) > 0 {
-		t := time.NewTimer(s.set.cfg.DrainDelay)
+		t := time.NewTimer(s.set.cfg.DrainDelay - s.set.sinceUnready())
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -256,7 +266,7 @@ func (h *Handle) Status() Status {
 
 func (s *socket) status(id model.ListenerID) Status {
 	out := Status{
-		Listener: id, Address: s.tcp.Addr().(*net.TCPAddr).AddrPort(), Draining: s.draining.Load() || s.set.unready.Load(),
+		Listener: id, Address: s.tcp.Addr().(*net.TCPAddr).AddrPort(), Draining: s.draining.Load() || s.set.unready.Load() != 0,
 		Open: s.open.Load(), Accepted: s.accepted.Load(),
 	}
 	for c := range s.refused {

@@ -136,7 +136,7 @@ func (s *socket) serve(tcp *net.TCPConn) {
 			return
 		}
 		http := now.listener.Protocol == model.HTTP || now.listener.Protocol == model.HTTPS
-		if http && c.local && c.probe(!s.draining.Load() && !s.set.unready.Load(), s.set.cfg.HeaderTimeout) {
+		if http && c.local && c.probe(!s.draining.Load() && s.set.unready.Load() == 0, s.set.cfg.HeaderTimeout) {
 			return
 		}
 	}

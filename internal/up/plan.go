@@ -286,6 +286,7 @@ func (p *Plan) config() app.Config {
 		Admin:   app.Admin{Address: at["admin"]},
 		Log:     app.Log{Level: p.LogLevel, Access: filepath.Join(p.State, "access.log")},
 		Sources: app.Sources{Manifests: p.Paths, Routes: p.Paths},
+		Leave:   app.Duration(-time.Second),    // the SLB ends together with what is behind it
 		Drain:   app.Duration(4 * time.Second), // with the pods' it stays below the ten seconds that Ctrl-C may take
 		DNS:     &app.DNS{Address: at["dns"], Zones: p.zones()},
 		SLB: &app.SLB{Listeners: []app.SLBListener{

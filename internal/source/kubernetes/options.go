@@ -17,8 +17,9 @@ type Options struct {
 	Translate translate.Options
 	Name      string // of the source; default "kubernetes"
 	Publish   Publish
-	Events    bool  // verdicts and faults are written as Events on the objects they are about
-	Lease     Lease // who of several replicas writes
+	External  External // Services of type ExternalName
+	Events    bool     // verdicts and faults are written as Events on the objects they are about
+	Lease     Lease    // who of several replicas writes
 	// Patience is how long requests of a kind may fail before the source counts as failed. Until then a watch is taken up
 	// where it ended, which costs the server nothing. Default 3 s.
 	Patience time.Duration
@@ -44,7 +45,7 @@ type Lease struct {
 func (o Options) withDefaults() Options {
 	o.Name = cmp.Or(o.Name, "kubernetes")
 	o.Patience = cmp.Or(o.Patience, 3*time.Second)
-	o.Translate.Source, o.Translate.Slices = o.Name, true
+	o.Translate.Source, o.Translate.Slices, o.Translate.Resolved = o.Name, true, true
 	o.Lease.Namespace = cmp.Or(o.Lease.Namespace, o.Client.Namespace)
 	o.Lease.Name = cmp.Or(o.Lease.Name, "paifang")
 	o.Lease.Duration = cmp.Or(o.Lease.Duration, 15*time.Second)

@@ -78,7 +78,8 @@ const pending = 256
 // which is away or starting is not asked for everything at each try.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
-	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{}}
+	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{},
+		externals: map[translate.Key]*external{}, tokens: make(chan struct{}, externalAtOnce)}
 	defer r.feeds.Wait()
 	defer cancel()
 	if err := r.start(); err != nil {
@@ -93,14 +94,16 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 // run is one Run of a Source, and belongs to its goroutine.
 type run struct {
 	*Source
-	ctx      context.Context
-	out      chan<- source.Update
-	changes  chan change
-	health   *health
-	feeds    sync.WaitGroup
-	unlisted map[*feed]bool // that have not listed yet
-	main     []*feed        // all but single objects
-	singles  map[translate.Key]*single
+	ctx       context.Context
+	out       chan<- source.Update
+	changes   chan change
+	health    *health
+	feeds     sync.WaitGroup
+	unlisted  map[*feed]bool // that have not listed yet
+	main      []*feed        // all but single objects
+	singles   map[translate.Key]*single
+	externals map[translate.Key]*external
+	tokens    chan struct{} // for lookups
 }
 
 // plan are the feeds of every kind but the first.
@@ -275,8 +278,11 @@ func (r *run) replace(c change) {
 
 func (r *run) delete(key translate.Key) {
 	r.store.Delete(key)
-	if key.Kind == translate.KindIngress {
+	switch key.Kind {
+	case translate.KindIngress:
 		r.status.forget(key)
+	case translate.KindService:
+		r.resolve(key, nil)
 	}
 }
 
@@ -287,6 +293,7 @@ func (r *run) put(f *feed, v translate.Value) {
 	o := translate.Object{Value: v}
 	key, _ := o.Key()
 	defer r.observe(key, v)
+	r.admit(v)
 	if old, known := r.store.Get(key); known && same(old.Value, v) {
 		return
 	}
@@ -308,6 +315,9 @@ func (r *run) observe(key translate.Key, v translate.Value) {
 	case *networkingv1.Ingress:
 		r.status.observe(key, v, r.store.Served(key))
 	case *corev1.Service:
+		if x := r.externals[key]; x != nil || v.Spec.Type == corev1.ServiceTypeExternalName {
+			r.resolve(key, v)
+		}
 		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 {
 			r.status.publish(v)
 		}
@@ -408,7 +418,13 @@ func (f *feed) one() bool {
 // owns tells whether what the feed says of an object counts: a TLS secret is the business of the feed for all of them, even
 // while a single one looks for it too.
 func (f *feed) owns(v translate.Value) bool {
-	return f.kind != translate.KindSecret || f.one() != isTLS(v)
+	switch f.kind {
+	case translate.KindSecret:
+		return f.one() != isTLS(v)
+	case translate.KindEndpointSlice:
+		return f.one() == isExternal(v)
+	}
+	return true
 }
 
 // covers tells whether a listing of the feed would have an object.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -373,4 +374,61 @@ func TestConnect(t *testing.T) {
 	if _, err := Connect(Access{Kubeconfig: "no/such/file"}); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("a kubeconfig that is not there: %v", err)
 	}
+}
+
+// names answers lookups from a table.
+type names struct {
+	mu    sync.Mutex
+	table map[string][]netip.Addr
+}
+
+func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a := n.table[host]; len(a) > 0 {
+		return slices.Clone(a), nil
+	}
+	return nil, errors.New("no such host")
+}
+
+func TestExternalName(t *testing.T) {
+	n := &names{table: map[string][]netip.Addr{
+		"db.example.net":   {netip.MustParseAddr("192.0.2.20"), netip.MustParseAddr("192.0.2.21")},
+		"evil.example.net": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("10.0.0.1")},
+	}}
+	service := func(name string) string {
+		return "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {type: ExternalName, externalName: " + name + ", ports: [{name: http, port: 80, targetPort: 8443}]}\n"
+	}
+	api := apitest.New(t)
+	api.Apply(cluster)
+	api.Apply(strings.NewReplacer("web-1", "pods-1", "service-name: web", "service-name: pods").Replace(slice1))
+	api.Apply("apiVersion: v1\nkind: Service\nmetadata: {name: kubernetes, namespace: default}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 443}]}\n")
+	api.Delete("discovery.k8s.io/v1", "endpointslices", "shop", "web-1")
+	api.Apply(service("db.example.net"))
+	f := follow(t, api, func(o *Options) { o.External.Resolver = n })
+	f.until("its addresses are used", func() bool { return f.addresses() == "192.0.2.20:8443 ready, 192.0.2.21:8443 ready" })
+	api.Apply(strings.Replace(service("db.example.net"), "port: 80,", "port: 80, protocol: TCP,", 1)) // a change of something else
+	f.until("they stay", func() bool { return f.addresses() == "192.0.2.20:8443 ready, 192.0.2.21:8443 ready" })
+	for _, name := range []string{"evil.example.net", "other.prod.svc", "other.prod.svc.cluster.local", "localhost"} {
+		api.Apply(service(name))
+		f.until(name+" leads nowhere", func() bool { return f.addresses() == "" && f.said(model.CodeEndpointRefused) })
+		api.Apply(service("db.example.net"))
+		f.until("another name does", func() bool {
+			return f.addresses() == "192.0.2.20:8443 ready, 192.0.2.21:8443 ready" && !f.said(model.CodeEndpointRefused)
+		})
+	}
+	api.Apply(service("evil.example.net"))
+	f.until("it is refused again", func() bool { return f.said(model.CodeEndpointRefused) })
+}
+
+func TestExternalNameAllowed(t *testing.T) {
+	n := &names{table: map[string][]netip.Addr{"inner.example.net": {netip.MustParseAddr("127.0.0.5")}}}
+	api := apitest.New(t)
+	api.Apply(cluster)
+	api.Delete("discovery.k8s.io/v1", "endpointslices", "shop", "web-1")
+	api.Apply("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {type: ExternalName, externalName: inner.example.net, ports: [{name: http, port: 80}]}\n")
+	f := follow(t, api, func(o *Options) {
+		o.External = External{Resolver: n, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.5/32")}}
+	})
+	f.until("what is allowed is used", func() bool { return f.addresses() == "127.0.0.5:80 ready" })
 }

@@ -31,7 +31,7 @@ func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBack
 		return refuse(".service.name", model.CodeServiceMissing, "service %s/%s does not exist", ns, name)
 	}
 	v := svc.Value.(*corev1.Service)
-	if v.Spec.Type == corev1.ServiceTypeExternalName {
+	if b.refusesExternal(v) {
 		return refuse(".service.name", model.CodeUnsupported, "service %s/%s is of type ExternalName, which is not supported", ns, name)
 	}
 	want := backend.Service.Port

@@ -36,7 +36,7 @@ func (b *builder) service(k Key) {
 		return
 	}
 	v := o.Value.(*corev1.Service)
-	if v.Spec.Type == corev1.ServiceTypeExternalName {
+	if b.refusesExternal(v) {
 		b.diagnose(o, "spec.type", model.Warning, model.CodeUnsupported, "ExternalName is not supported: what names this service is answered with 503")
 		return
 	}
@@ -55,7 +55,7 @@ func (b *builder) upstream(o *stored, v *corev1.Service, p corev1.ServicePort) m
 	return model.Upstream{
 		ID: upstreamID(ns, name, p.Port), Origin: o.at(portField(v, p, "")),
 		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(ns, name, p.Port)},
-		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p),
+		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p), Zones: zonesOf(v),
 	}
 }
 
@@ -89,7 +89,7 @@ func (b *builder) endpoints(k Key) {
 		return
 	}
 	v := o.Value.(*corev1.Service)
-	if v.Spec.Type == corev1.ServiceTypeExternalName {
+	if b.refusesExternal(v) {
 		return
 	}
 	fromSlices := b.store.opt.Slices || len(v.Spec.Selector) == 0
@@ -100,13 +100,38 @@ func (b *builder) endpoints(k Key) {
 		list := listID(k.Namespace, k.Name, p.Port)
 		before := len(b.out.Endpoints)
 		if fromSlices {
-			for _, s := range b.find("slices/" + k.Namespace + "/" + k.Name) {
-				b.contribution(s, list, p)
-			}
+			b.contributions(o, list, p)
 		}
 		if len(b.out.Endpoints) == before {
 			b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.at("")})
 		}
+	}
+}
+
+// contributions adds what slices and Endpoints objects have for a port. Of a Service with two families of addresses the first
+// one counts, while it has any: each pod is in both, and must not be taken for two.
+func (b *builder) contributions(o *stored, list model.EndpointsID, p corev1.ServicePort) {
+	v := o.Value.(*corev1.Service)
+	all := b.find("slices/" + o.key.Namespace + "/" + o.key.Name)
+	if len(v.Spec.IPFamilies) > 1 {
+		first := slices.DeleteFunc(slices.Clone(all), func(s *stored) bool {
+			x, is := s.Value.(*discoveryv1.EndpointSlice)
+			return is && string(x.AddressType) != string(v.Spec.IPFamilies[0])
+		})
+		before := len(b.out.Endpoints)
+		for _, s := range first {
+			b.contribution(s, list, p)
+		}
+		if slices.ContainsFunc(b.out.Endpoints[before:], func(s model.EndpointSet) bool { return len(s.Endpoints) > 0 }) {
+			return
+		}
+		b.out.Endpoints = b.out.Endpoints[:before]
+	}
+	for _, s := range all {
+		if why := s.Value.GetAnnotations()[AnnotationRefused]; why != "" {
+			b.diagnose(o, "spec.externalName", model.Error, model.CodeEndpointRefused, "%s", why)
+		}
+		b.contribution(s, list, p)
 	}
 }
 
@@ -173,7 +198,7 @@ func (b *builder) slice(o *stored, v *discoveryv1.EndpointSlice, list model.Endp
 			b.endpoint(o, &set, a, port, state, deref(e.NodeName), targetName(e.TargetRef), "endpoints"+nth(i)+".addresses"+nth(j))
 		}
 		for j := before; j < len(set.Endpoints); j++ {
-			set.Endpoints[j].Zone = deref(e.Zone)
+			set.Endpoints[j].Zone = b.zone(e)
 		}
 	}
 	b.out.Endpoints = append(b.out.Endpoints, set)

@@ -26,5 +26,7 @@ func Kinds() filter.Catalog {
 		respondKind(),
 		corsKind(),
 		addressesKind(),
+		basicAuthKind(),
+		externalAuthKind(),
 	}
 }

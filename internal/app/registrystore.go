@@ -48,8 +48,6 @@ func (r *Registry) storage(data string) string {
 // keeps tells whether a registry that is started again has anything of the one before.
 func (p *registryPiece) keeps() bool { return p.cfg.storage(p.data) != storageMemory }
 
-<<<<<<< HEAD
-=======
 // Values of registry.auth.
 const (
 	authOn  = "on"
@@ -63,14 +61,17 @@ func (r *Registry) guarded() bool {
 
 // openAuth knows the users. The first one's password is in a file that only its owner may read, beside the secret that signs
 // tokens; a storage that several processes share keeps that itself.
-func openAuth(ctx context.Context, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
+func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
 	dir := filepath.Join(data, "registry")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	secret, err := auth.SecretFile(filepath.Join(dir, "secret"))
-	if err != nil {
-		return nil, err
+	var secret []byte
+	if cfg.Storage != storageEtcd {
+		var err error
+		if secret, err = auth.SecretFile(filepath.Join(dir, "secret")); err != nil {
+			return nil, err
+		}
 	}
 	return auth.Open(ctx, kv, auth.Options{Secret: secret, First: func(user, password string) error {
 		file := filepath.Join(dir, "password")
@@ -82,7 +83,6 @@ func openAuth(ctx context.Context, data string, kv storage.Store, log *slog.Logg
 	}})
 }
 
->>>>>>> main
 func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryStore, error) {
 	s := &registryStore{}
 	var err error
@@ -106,7 +106,7 @@ func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryS
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 	}
 	if cfg.guarded() {
-		if s.auth, err = openAuth(ctx, data, s.under, log); err != nil {
+		if s.auth, err = openAuth(ctx, cfg, data, s.under, log); err != nil {
 			return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/apitest"
 )
 
@@ -154,4 +155,22 @@ func TestClusterNodes(t *testing.T) {
 	}
 	api.Delete("v1", "nodes", "", "two")
 	holds(t, "one that is deleted goes", func() bool { return states() == "127.0.0.31:80 ready" })
+}
+
+// TestFromCluster reports on a cluster without starting anything.
+func TestFromCluster(t *testing.T) {
+	api := apitest.New(t)
+	api.Apply("apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, namespace: shop, annotations: {nginx.ingress.kubernetes.io/server-snippet: \"return 200;\"}}\n" +
+		"spec: {ingressClassName: nginx, rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}\n")
+	c, err := FromCluster(t.Context(), parsed(t, fmt.Sprintf("sources: {kubernetes: {kubeconfig: %q}}\ningress: {nodes: [{name: node, http: %q}]}\n", api.Kubeconfig(), free(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[model.Code]bool{}
+	for _, d := range c.Load().Diagnostics() {
+		said[d.Code] = true
+	}
+	if !said[model.CodeServiceMissing] || !said[model.CodeAnnotationRefused] && !said[model.CodeAnnotationIgnored] {
+		t.Errorf("said %v", c.Load().Diagnostics())
+	}
 }

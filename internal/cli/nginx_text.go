@@ -131,6 +131,8 @@ func locationOf(p model.PathMatch) (key, line string) {
 		} else {
 			note = "  # whole segments: not " + shown(text) + "x"
 		}
+	case model.PathStart:
+		text = p.Value
 	case model.PathRegex:
 		modifier, text = "~ ", "^"+p.Value
 		if p.IgnoreCase {

@@ -11,6 +11,7 @@ import (
 	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
+	"paifang/internal/upstream"
 )
 
 // maxHead bounds the bytes of a request that is explained.
@@ -164,3 +165,27 @@ func (a *asked) LookupForwarded(n int) netip.Addr {
 	return a.client
 }
 func (a *asked) LookupDraw(group string) int { return a.draws[group] }
+
+// LookupKey hashes what is known of the request. Of its client nothing is.
+func (a *asked) LookupKey(parts []model.HashPart) (uint64, bool) { return upstream.KeyOf(parts, a) }
+
+// KeyPart takes a part of the request into a key.
+func (a *asked) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) {
+	var v string
+	switch p.From {
+	case model.HashHeader:
+		v = a.http.Fields.Get(p.Name)
+	case model.HashCookie:
+		v, _ = a.LookupValue(snapshot.InCookies, p.Name, 0)
+	case model.HashQuery:
+		v, _ = a.LookupValue(snapshot.InQuery, p.Name, 0)
+	case model.HashHost:
+		v = a.http.Host
+	case model.HashPath:
+		v = a.http.Path
+	case model.HashURI:
+		return k.Add(a.http.Path).Add(a.http.RawQuery), true
+	case model.HashClient, model.HashText:
+	}
+	return k.Add(v), v != ""
+}

@@ -90,6 +90,10 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 			best = i
 		}
 	}
+	decided, by := x.lane(r, action)
+	if by >= 0 {
+		best = by
+	}
 	x.target = action.Targets[best].Upstream
 	if e := x.done.happenedAt(); e != nil && e.Upstream != "" {
 		x.target = e.Upstream
@@ -121,6 +125,7 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		} else {
 			text += "; the next lines follow " + cs[best].Name
 		}
+		text += decided
 	}
 	if len(r.Filters) > 0 {
 		var fs []string

@@ -8,19 +8,47 @@ import (
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 	"paifang/internal/upstream"
 )
 
-// choose returns the upstream of the request: the one that its client is bound to by a cookie, or one by chance.
+// choose returns the upstream of the request: the one that its client is bound to by a cookie, that of a lane, or one by
+// chance. The first two are the other way round where the route says so.
 func (w *work) choose() *upstream.Handle {
-	if w.route.sticky {
-		for _, t := range w.route.targets {
+	r := w.route
+	if len(r.lanes) > 0 && r.forward.LanesFirst {
+		if h := w.lane(); h != nil {
+			return h
+		}
+	}
+	if r.sticky {
+		for _, t := range r.targets {
 			if n, ok := w.bound(t.handle); ok && (t.handle.Affinity().Mode == model.Balanced || t.handle.Bound(n)) {
 				return t.handle
 			}
 		}
 	}
-	return w.route.choose()
+	if len(r.lanes) > 0 && !r.forward.LanesFirst {
+		if h := w.lane(); h != nil {
+			return h
+		}
+	}
+	return r.choose()
+}
+
+// lane returns where the lane leads that takes the request; nil if none does.
+func (w *work) lane() *upstream.Handle {
+	if i, ok := w.route.route.Lanes.Decide(w); ok {
+		return w.route.lanes[i]
+	}
+	return nil
+}
+
+var _ snapshot.LaneRequest = (*work)(nil)
+
+// LookupKey is the key that parts of the request make.
+func (w *work) LookupKey(parts []model.HashPart) (uint64, bool) {
+	return upstream.KeyOf(parts, w)
 }
 
 // aim says what decides where the request goes: its client's cookie, or a key that is hashed.
@@ -121,13 +149,21 @@ func (w *work) hex(n uint64, tag string) string {
 // cookieText is a Set-Cookie field (RFC 6265, 4.1; SameSite: its successor, section 4.1.2.7).
 func (w *work) cookieText(a *model.Affinity, value string) string {
 	mem := &w.x.Request.Mem
-	text := mem.Join(a.Cookie, "=", value, "; Path=", a.Path)
+	path := a.Path
+	if m := &w.route.route.Match.Path; a.RoutePath && m.Value != "" && m.Kind != model.PathRegex && m.Kind != model.PathPattern && cookiePath(m.Value) {
+		path = m.Value
+	}
+	text := mem.Join(a.Cookie, "=", value, "; Path=", path)
 	if a.Domain != "" {
 		text = mem.Join(text, "; Domain=", a.Domain)
 	}
 	if a.MaxAge > 0 {
 		var b [20]byte
 		text = mem.Join(text, "; Max-Age=", bytesView(strconv.AppendInt(b[:0], int64(a.MaxAge/time.Second), 10)))
+	}
+	if a.Expires > 0 {
+		var b [40]byte
+		text = mem.Join(text, "; Expires=", bytesView(time.Now().Add(a.Expires).UTC().AppendFormat(b[:0], expiresForm)))
 	}
 	if a.Secure == "Always" || a.Secure == "" && w.overTLS() {
 		text = mem.Join(text, "; Secure")
@@ -136,6 +172,14 @@ func (w *work) cookieText(a *model.Affinity, value string) string {
 		text = mem.Join(text, "; HttpOnly")
 	}
 	return mem.Join(text, "; SameSite=", a.SameSite)
+}
+
+// expiresForm is the date of a cookie (RFC 6265, 4.1.1, after RFC 9110, 5.6.7).
+const expiresForm = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// cookiePath tells whether a path can be an attribute of a cookie.
+func cookiePath(p string) bool {
+	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r >= 0x7f || r == ';' })
 }
 
 // overTLS tells whether the client came over TLS: to us, or to a proxy in front that is trusted to say so.

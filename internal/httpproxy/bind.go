@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +25,9 @@ type boundRoute struct {
 	targets  []boundTarget
 	shares   int // of all targets
 	refuse   model.Code
-	further  int  // tries after the first
-	sticky   bool // a client may be bound to one of several targets
+	further  int                // tries after the first
+	sticky   bool               // a client may be bound to one of several targets
+	lanes    []*upstream.Handle // where each lane of the route leads
 	counters *routeCounters
 
 	users   atomic.Int64 // requests, and one while a table has it
@@ -74,7 +76,7 @@ func (b *boundRoute) choose() *upstream.Handle {
 	}
 	n := rand.IntN(b.shares)
 	for _, t := range b.targets {
-		if n < t.until {
+		if n < t.until { // a target without a share ends where the one before it does
 			return t.handle
 		}
 	}
@@ -146,16 +148,39 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		equal = equal && t.Weight == 0
 	}
 	for i, t := range forward.Targets {
-		if i >= len(r.Upstreams) || r.Upstreams[i] == nil || !equal && t.Weight == 0 {
+		none := !equal && t.Weight == 0
+		if i >= len(r.Upstreams) || r.Upstreams[i] == nil || none && !laneTo(&forward, t.Upstream) {
 			continue
 		}
-		out.shares += max(t.Weight, 1)
+		if !none {
+			out.shares += max(t.Weight, 1)
+		}
 		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares, b.plane.counters.upstream(r.Upstreams[i].ID)})
 		out.sticky = out.sticky || r.Upstreams[i].Affinity.Mode != model.NoAffinity
 	}
 	out.sticky = out.sticky && len(out.targets) > 1
+	out.lanes = out.lanesTo(&forward)
 	if len(out.targets) == 0 {
 		out.refuse = CodeNoTarget
+	}
+	return out
+}
+
+// laneTo tells whether a lane leads to a target.
+func laneTo(f *model.Forward, id model.UpstreamID) bool {
+	return slices.ContainsFunc(f.Lanes, func(l model.Lane) bool { return l.Target == id })
+}
+
+// lanesTo are the targets of the lanes, in their order.
+func (b *boundRoute) lanesTo(f *model.Forward) []*upstream.Handle {
+	var out []*upstream.Handle
+	for _, l := range f.Lanes {
+		for _, t := range b.targets {
+			if t.handle.ID() == l.Target {
+				out = append(out, t.handle)
+				break
+			}
+		}
 	}
 	return out
 }

@@ -60,6 +60,7 @@ const (
 	PathAny     PathKind = ""        // every path
 	PathExact   PathKind = "Exact"   // the whole path
 	PathPrefix  PathKind = "Prefix"  // whole segments: /order matches /order and /order/42, not /orders
+	PathStart   PathKind = "Start"   // text that the path begins with: /order matches /orders too
 	PathPattern PathKind = "Pattern" // segments with {name}, *, and a last {*rest} or **
 	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it
 )
@@ -105,12 +106,15 @@ type Forward struct {
 	HostName string     `json:"hostName,omitempty"`
 	Target   TargetMode `json:"target,omitempty"`
 	Retry    Retry      `json:"retry,omitzero"`
+	Lanes    []Lane     `json:"lanes,omitempty"` // which targets requests go to before shares decide
+	// LanesFirst has lanes decide for clients too that a cookie keeps at a target.
+	LanesFirst bool `json:"lanesFirst,omitempty"`
 }
 
 // Target is an upstream with a share of the route's requests.
 type Target struct {
 	Upstream UpstreamID `json:"upstream"`
-	Weight   int        `json:"weight,omitempty"` // share; all zero = equal shares
+	Weight   int        `json:"weight,omitempty"` // share; all zero = equal shares; zero beside others = only by a lane
 }
 
 // TargetMode says how the path is spelled that an upstream sees.
@@ -233,7 +237,7 @@ func boolFirst(a, b bool) int {
 	}
 }
 
-// compareSpecificity puts the match that fixes more first: Exact, then Prefix, Pattern and Regex by length, then any
+// compareSpecificity puts the match that fixes more first: Exact, then Prefix, Start, Pattern and Regex by length, then any
 // path; with equal paths the one with a method condition, then more headers, then more query parameters, then more
 // conditions of any kind.
 func compareSpecificity(a, b Match) int {
@@ -260,7 +264,7 @@ func (p PathMatch) Specificity() (class, length int) {
 		return 0, len(v)
 	case PathAny:
 		return 2, 0
-	case PathRegex:
+	case PathRegex, PathStart:
 		return 1, len(p.Value)
 	case PathPattern:
 		for seg := range strings.SplitSeq(v, "/") {
@@ -315,12 +319,12 @@ func (m Match) Validate() error {
 		if m.Path.Value != "" {
 			return fieldError("match.path.value", "is set without a kind")
 		}
-	case PathExact, PathPrefix, PathPattern, PathRegex:
+	case PathExact, PathPrefix, PathStart, PathPattern, PathRegex:
 		if !strings.HasPrefix(m.Path.Value, "/") {
 			return fieldError("match.path.value", fmt.Sprintf("%q does not begin with /", m.Path.Value))
 		}
 	default:
-		return fieldError("match.path.kind", fmt.Sprintf("%q is none of Exact, Prefix, Pattern, Regex", m.Path.Kind))
+		return fieldError("match.path.kind", fmt.Sprintf("%q is none of Exact, Prefix, Start, Pattern, Regex", m.Path.Kind))
 	}
 	if m.Path.IgnoreCase && m.Path.Kind != PathRegex {
 		return fieldError("match.path.ignoreCase", "is set, and only a Regex can ignore case")
@@ -336,6 +340,9 @@ func validateAction(a Action) error {
 		}
 		if a.Target != TargetNormal && a.Target != TargetReceived {
 			return fieldError("forward.target", fmt.Sprintf("%q is not known: leave it out, or say received", a.Target))
+		}
+		if err := a.validateLanes(); err != nil {
+			return err
 		}
 		for i, t := range a.Targets {
 			if t.Upstream == "" {

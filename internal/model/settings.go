@@ -66,3 +66,12 @@ func (r Retry) Settings() string { return settings("retry", r) }
 
 // Settings is what the timeouts say beyond the default, as one line for dumps; it begins with a space.
 func (t Timeouts) Settings() string { return settings("timeouts", t) }
+
+// LanesText is the lanes of a forward as one line for dumps; it begins with a space.
+func (f Forward) LanesText() string {
+	text := settings("lanes", f.Lanes)
+	if f.LanesFirst {
+		text += " lanes first"
+	}
+	return text
+}

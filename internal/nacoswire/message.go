@@ -10,6 +10,7 @@ const (
 	TypeConnectReset        = "ConnectResetRequest"
 	TypeInstance            = "InstanceRequest"
 	TypeBatchInstance       = "BatchInstanceRequest"
+	TypePersistent          = "PersistentInstanceRequest"
 	TypeServiceQuery        = "ServiceQueryRequest"
 	TypeServiceList         = "ServiceListRequest"
 	TypeSubscribeService    = "SubscribeServiceRequest"
@@ -36,6 +37,7 @@ const (
 	ErrorUnregistered = 301 // the connection was not set up: connect again
 	ErrorNoHandler    = 302 // a type that is not known here
 	ErrorInvalidParam = 400
+	ErrorNoRight      = 403
 	ErrorServer       = 500
 	ErrorUnparsable   = 502
 	ErrorOverLimit    = 503
@@ -89,7 +91,8 @@ type ConnectResetRequest struct {
 	ConnectionID string `json:"connectionId,omitempty"`
 }
 
-// InstanceRequest publishes the one instance of this connection for a service, or takes it back.
+// InstanceRequest publishes the one instance of this connection for a service, or takes it back. As a PersistentInstanceRequest it
+// is about an instance that stays without a connection.
 type InstanceRequest struct {
 	Request
 	ServiceRef

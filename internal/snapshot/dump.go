@@ -101,7 +101,7 @@ func (r *Route) String() string {
 				fmt.Fprintf(&b, "*%d", t.Weight)
 			}
 		}
-		b.WriteString(a.Retry.Settings())
+		b.WriteString(a.LanesText() + a.Retry.Settings())
 	case model.Redirect:
 		fmt.Fprintf(&b, " redirect %d %s", a.Status, a.Location)
 	case model.Respond:

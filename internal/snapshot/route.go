@@ -39,7 +39,8 @@ type Route struct {
 	// What most lookups read of a route stands together, in the first two lines of the cache.
 	head    string // the part of the path that a tree of segments holds
 	kind    pathKind
-	late    bool // Default
+	late    bool   // Default
+	start   string // text that paths of kind startPath begin with
 	pattern *pattern
 	regex   *expression
 	also    *conditions // besides the path; nil = none
@@ -51,6 +52,7 @@ type Route struct {
 	model.Route
 	Upstreams []*model.Upstream  // of the Forward's targets, in their order
 	Targets   []model.UpstreamID // that the source named, whatever became of the route
+	Lanes     Lanes              // of the Forward
 	Reject    model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 
@@ -61,11 +63,12 @@ const (
 	anyPath pathKind = iota
 	exactPath
 	prefixPath
+	startPath
 	patternPath
 	regexPath
 )
 
-// NewRoute compiles the conditions of a route. A pattern or regular expression that is none is an error.
+// NewRoute compiles the conditions and the lanes of a route. A pattern or regular expression that is none is an error.
 func NewRoute(r model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
 	m := &out.Match
@@ -80,6 +83,9 @@ func NewRoute(r model.Route) (*Route, error) {
 		out.kind, out.head = exactPath, m.Path.Value
 	case model.PathPrefix:
 		out.kind, out.head = prefixPath, strings.TrimSuffix(m.Path.Value, "/")
+	case model.PathStart:
+		out.kind, out.start = startPath, m.Path.Value
+		out.head = m.Path.Value[:max(strings.LastIndexByte(m.Path.Value, '/'), 0)]
 	case model.PathPattern:
 		p, err := parsePattern(m.Path.Value, m.Path.Strict)
 		if err != nil {
@@ -92,6 +98,13 @@ func NewRoute(r model.Route) (*Route, error) {
 			return nil, err
 		}
 		out.kind, out.regex, out.head = regexPath, x, x.head
+	}
+	if f, ok := r.Action.(model.Forward); ok {
+		lanes, err := newLanes(f.Lanes)
+		if err != nil {
+			return nil, err
+		}
+		out.Lanes = lanes
 	}
 	return out, nil
 }
@@ -195,6 +208,8 @@ func (r *Route) Fits(path string) bool {
 	case prefixPath:
 		n := len(r.head)
 		return n == 0 || len(path) >= n && path[:n] == r.head && (len(path) == n || path[n] == '/')
+	case startPath:
+		return strings.HasPrefix(path, r.start)
 	case patternPath:
 		return r.pattern.matches(path)
 	default:

@@ -32,10 +32,18 @@ type KeySource interface {
 
 // Key is the key of a request by what the upstream's balance looks at, and false where the balance does not hash or the
 // request has none of it.
-func (h *Handle) Key(from KeySource) (Key, bool) {
+func (h *Handle) Key(from KeySource) (Key, bool) { return keyOf(h.up.Balance.Hash, from) }
+
+// KeyOf is a number that parts of a request make, evenly spread, and false where it has none of them.
+func KeyOf(parts []model.HashPart, from KeySource) (uint64, bool) {
+	k, ok := keyOf(parts, from)
+	return spread(uint64(k)), ok
+}
+
+func keyOf(parts []model.HashPart, from KeySource) (Key, bool) {
 	k, any := NewKey(), false
-	for i := range h.up.Balance.Hash {
-		p := &h.up.Balance.Hash[i]
+	for i := range parts {
+		p := &parts[i]
 		if p.From == model.HashText {
 			k = k.Add(p.Text)
 			continue

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func lists(t *testing.T, c client, service string, want ...instance) {
 // What one client registers, another one sees, with everything that it said of it.
 func TestRegister(t *testing.T) {
 	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
-		c, watcher := k.open(t, a), openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, dir: t.TempDir()})
+		c, watcher := k.open(t, a), other(t, a)
 		must(t, watcher.subscribe("order"))
 		first := at("127.0.0.1", 8081)
 		first.weight, first.cluster, first.metadata = 2.5, "HANGZHOU", map[string]string{"version": "v2", "zone": "b"}
@@ -138,7 +139,7 @@ func TestConnectionLost(t *testing.T) {
 		if k.v1 {
 			t.Skipf("%s keeps its instances by heartbeats", k.name)
 		}
-		watcher := openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, dir: t.TempDir()})
+		watcher := other(t, a)
 		must(t, watcher.subscribe("order"))
 		c := k.open(t, a)
 		in := at("127.0.0.1", 8081)
@@ -193,4 +194,26 @@ func TestServerRestarted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A persistent instance outlives its client; a service takes one kind of instances.
+func TestPersistent(t *testing.T) {
+	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
+		c := k.open(t, a)
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		defer ln.Close()
+		in := at("127.0.0.1", ln.Addr().(*net.TCPAddr).Port)
+		in.ephemeral = false
+		must(t, c.register("database", in))
+		c.close()
+		watcher := other(t, a)
+		must(t, watcher.subscribe("database"))
+		sees(t, watcher, "database", in)
+		if status, body := v.ask(t, "POST", "/v1/ns/instance", "namespaceId", a.namespace, "serviceName", "database", "ip", "127.0.0.1", "port", "8081"); status == 200 {
+			t.Errorf("an ephemeral instance was taken: %s", body)
+		}
+		v.call(t, "DELETE", "/v1/ns/instance", "namespaceId", a.namespace, "serviceName", "database", "ip", in.ip, "port", fmt.Sprint(in.port), "ephemeral", "false")
+		sees(t, watcher, "database")
+	})
 }

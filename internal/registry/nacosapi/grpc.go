@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/stats"
 
@@ -20,7 +21,12 @@ import (
 const maxMessage = 8 << 20
 
 func (s *Server) newGRPC() *grpc.Server {
+	var secure grpc.ServerOption = grpc.EmptyServerOption{}
+	if s.cfg.TLS != nil {
+		secure = grpc.Creds(credentials.NewTLS(s.cfg.TLS.Clone()))
+	}
 	g := grpc.NewServer(
+		secure,
 		grpc.ForceServerCodecV2(nacoswire.Codec{}),
 		grpc.StatsHandler(&s.conns),
 		grpc.ConnectionTimeout(5*time.Second),

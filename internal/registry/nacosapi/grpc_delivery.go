@@ -31,6 +31,13 @@ func (d *deliveries[K]) add(name K, at time.Time) {
 	}
 }
 
+// watch begins to tell of a name, from its next change on.
+func (d *deliveries[K]) watch(name K) {
+	if d.all[name] == nil {
+		d.all[name] = &delivery{}
+	}
+}
+
 func (d *deliveries[K]) remove(name K) {
 	if one := d.all[name]; one != nil {
 		delete(d.acks, one.flying)

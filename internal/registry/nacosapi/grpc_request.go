@@ -33,21 +33,31 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 		return refuse(head.RequestID, nacoswire.ErrorUnregistered, "Connection is unregistered.")
 	}
 	x.active()
-	out, err := s.dispatch(x, p, head.RequestID)
+	out, err := s.dispatch(&caller{ctx: ctx, x: x, id: head.RequestID, key: proof{token: p.Headers["accessToken"]}}, p)
 	if err != nil {
 		s.log.warn(p.Type, c.client, err)
-		return refuse(head.RequestID, errorCode(err), err.Error())
+		return nacoswire.NewPayload(answerType(p.Type), nacoswire.Fail(head.RequestID, errorCode(err), err.Error()))
 	}
 	return out, nil
 }
 
-// dispatch knows every type of request of the naming part.
-func (s *Server) dispatch(x *session, p *nacoswire.Payload, id string) (*nacoswire.Payload, error) {
+// dispatch knows every type of request. What a request needs is asked for here, once, before anything is done.
+func (s *Server) dispatch(c *caller, p *nacoswire.Payload) (*nacoswire.Payload, error) {
+	x, id := c.x, c.id
+	n, namespace, err := grpcNeed(p)
+	if err != nil {
+		return nil, err
+	}
+	if c.who, err = s.allow(c.ctx, c.key, n, namespace); err != nil {
+		return nil, err
+	}
 	switch p.Type {
 	case nacoswire.TypeHealthCheck:
 		return nacoswire.NewPayload(nacoswire.TypeHealthCheckAnswer, nacoswire.OK(id))
 	case nacoswire.TypeInstance:
 		return handle(p, func(q nacoswire.InstanceRequest) (*nacoswire.Payload, error) { return s.instance(x, q, id) })
+	case nacoswire.TypePersistent:
+		return handle(p, func(q nacoswire.InstanceRequest) (*nacoswire.Payload, error) { return x.persistent(q, id) })
 	case nacoswire.TypeBatchInstance:
 		return handle(p, func(q nacoswire.BatchInstanceRequest) (*nacoswire.Payload, error) { return s.batch(x, q, id) })
 	case nacoswire.TypeServiceQuery:
@@ -58,6 +68,14 @@ func (s *Server) dispatch(x *session, p *nacoswire.Payload, id string) (*nacoswi
 		return handle(p, func(q nacoswire.SubscribeServiceRequest) (*nacoswire.Payload, error) { return s.subscription(x, q, id) })
 	case nacoswire.TypeFuzzyWatch:
 		return handle(p, func(q nacoswire.FuzzyWatchRequest) (*nacoswire.Payload, error) { return x.watchFuzzy(q, id) })
+	case nacoswire.TypeConfigPublish:
+		return handle(p, func(q nacoswire.ConfigPublishRequest) (*nacoswire.Payload, error) { return s.publishConfig(c, q) })
+	case nacoswire.TypeConfigQuery:
+		return handle(p, func(q nacoswire.ConfigQueryRequest) (*nacoswire.Payload, error) { return s.queryConfig(c, q) })
+	case nacoswire.TypeConfigRemove:
+		return handle(p, func(q nacoswire.ConfigQueryRequest) (*nacoswire.Payload, error) { return s.removeConfig(c, q) })
+	case nacoswire.TypeConfigListen:
+		return handle(p, func(q nacoswire.ConfigListenRequest) (*nacoswire.Payload, error) { return s.listenConfigs(c, q) })
 	}
 	return refuse(id, nacoswire.ErrorNoHandler, fmt.Sprintf("RequestHandler Not Found: %.64q", p.Type))
 }
@@ -85,6 +103,28 @@ func (s *Server) instance(x *session, q nacoswire.InstanceRequest, id string) (*
 		}
 	default:
 		return nil, fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
+	}
+	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(id), Type: q.Type})
+}
+
+// persistent registers an instance that stays, or takes it away; the connection has no part in it.
+func (x *session) persistent(q nacoswire.InstanceRequest, id string) (*nacoswire.Payload, error) {
+	key := serviceKey(q.Namespace, q.GroupName, q.ServiceName)
+	q.Instance.Ephemeral = false
+	in, err := parseInstance(q.Instance)
+	if err != nil {
+		return nil, err
+	}
+	switch q.Type {
+	case nacoswire.RegisterInstance:
+		err = x.registry.Register(key, in)
+	case nacoswire.DeregisterInstance:
+		_, err = x.registry.Deregister(key, in.Addr)
+	default:
+		err = fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(id), Type: q.Type})
 }
@@ -159,18 +199,4 @@ var errUnparsable = errors.New("nacosapi: body cannot be read")
 // refuse is an ErrorResponse.
 func refuse(id string, code int, message string) (*nacoswire.Payload, error) {
 	return nacoswire.NewPayload(nacoswire.TypeErrorAnswer, nacoswire.Fail(id, code, message))
-}
-
-func errorCode(err error) int {
-	switch {
-	case errors.Is(err, errUnparsable):
-		return nacoswire.ErrorUnparsable
-	case errors.Is(err, registry.ErrInvalid):
-		return nacoswire.ErrorInvalidParam
-	case errors.Is(err, registry.ErrLimit):
-		return nacoswire.ErrorOverLimit
-	case errors.Is(err, registry.ErrClosed):
-		return nacoswire.ErrorUnregistered // the registry this connection belonged to is gone: connect again
-	}
-	return nacoswire.ErrorServer
 }

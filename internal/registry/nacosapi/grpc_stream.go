@@ -13,6 +13,7 @@ import (
 
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
+	"paifang/internal/registry/config"
 )
 
 // session is a client that has set up its connection: what it publishes and what it subscribes to. It lasts as long
@@ -31,6 +32,9 @@ type session struct {
 	fuzzies    deliveries[string]
 	fuzzy      map[string]*fuzzyWatch // by pattern
 	everything *registry.Watcher      // nil until there is a fuzzy watch
+	notices    deliveries[config.ID]
+	tenants    map[config.ID]string // namespaces as the client calls them, of what it listens to
+	configs    *config.Watcher      // nil until it listens to something
 
 	poke chan struct{} // there is something new to send
 }
@@ -40,6 +44,7 @@ func newSession(c *connection, r *registry.Registry, owner *registry.Connection)
 		conn: c, registry: r, owner: owner, watcher: r.Watch(), start: time.Now(),
 		pushes: newDeliveries[registry.Key](), clusters: map[registry.Key]string{},
 		fuzzies: newDeliveries[string](), fuzzy: map[string]*fuzzyWatch{},
+		notices: newDeliveries[config.ID](), tenants: map[config.ID]string{},
 		poke: make(chan struct{}, 1),
 	}
 }
@@ -58,7 +63,7 @@ func (x *session) heard() time.Time { return x.start.Add(time.Duration(x.last.Lo
 
 // abilities are what the server tells clients since Nacos 2.3 that it can do beyond the basic protocol.
 func abilities() map[string]bool {
-	return map[string]bool{"supportPersistentInstanceByGrpc": false, "fuzzyWatch": true, "lock": false, "mcp": false}
+	return map[string]bool{"supportPersistentInstanceByGrpc": true, "fuzzyWatch": true, "lock": false, "mcp": false}
 }
 
 // errSilent ends the stream of a client that gives no sign of life.
@@ -139,6 +144,13 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 	return x, setup, nil
 }
 
+// watchers are those that a session has only when it needs them.
+func (x *session) watchers() (*registry.Watcher, *config.Watcher) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.everything, x.configs
+}
+
 // end takes everything back.
 func (x *session) end() {
 	x.conn.session.CompareAndSwap(x, nil)
@@ -152,6 +164,9 @@ func (x *session) close() {
 	defer x.mu.Unlock()
 	if x.everything != nil {
 		x.everything.Close()
+	}
+	if x.configs != nil {
+		x.configs.Close()
 	}
 }
 

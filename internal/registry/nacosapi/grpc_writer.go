@@ -41,7 +41,13 @@ func (w *writer) deliver(now time.Time) (next time.Time, err error) {
 	x.mu.Lock()
 	keys, next := x.pushes.due(now, next, cfg)
 	patterns, next := x.fuzzies.due(now, next, cfg)
+	changed, next := x.notices.due(now, next, cfg)
 	x.mu.Unlock()
+	for _, id := range changed {
+		if err := w.send(x.notify(id, w.nextID(), now, cfg)); err != nil {
+			return next, err
+		}
+	}
 	for _, key := range keys {
 		if err := w.send(x.push(key, w.nextID(), now, cfg)); err != nil {
 			return next, err
@@ -72,6 +78,9 @@ func (x *session) answered(m received, now time.Time, cfg *Config) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if _, mine := x.pushes.answered(m.RequestID, ok, now, cfg); mine {
+		return
+	}
+	if _, mine := x.notices.answered(m.RequestID, ok, now, cfg); mine {
 		return
 	}
 	if name, mine := x.fuzzies.answered(m.RequestID, ok, now, cfg); mine && ok {
@@ -120,18 +129,21 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			return err
 		}
 		timer.Reset(max(time.Until(earlier(next, look)), 0))
-		x.mu.Lock()
-		everything := x.everything
-		x.mu.Unlock()
-		var any <-chan struct{}
+		everything, configs := x.watchers()
+		var any, conf <-chan struct{} // nil, and never ready, where nothing is watched
 		if everything != nil {
 			any = everything.C()
+		}
+		if configs != nil {
+			conf = configs.C()
 		}
 		select {
 		case <-x.watcher.C():
 			x.changed(x.watcher.Take())
 		case <-any:
 			x.mayHaveComeOrGone(everything.Take())
+		case <-conf:
+			x.configsChanged(configs.Take())
 		case <-x.poke:
 		case m := <-in:
 			x.answered(m, time.Now(), &w.cfg)

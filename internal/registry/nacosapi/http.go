@@ -6,35 +6,60 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
+	"paifang/internal/registry/auth"
 )
 
 // contextPath is where a Nacos server has its API.
 const contextPath = "/nacos"
 
-// maxBody bounds the form of a request. Metadata is the largest part of it and is bounded by the registry.
-const maxBody = 256 << 10
+// Bounds of the form of a request. Metadata is the largest part of one about instances and is bounded by the registry; a
+// configuration may have 900 KiB, and more of it where it is escaped.
+const (
+	maxForm   = 256 << 10
+	maxConfig = 3 << 20
+)
 
 // call is a request with its parameters and the registry that runs.
 type call struct {
 	server *Server
 
-	w http.ResponseWriter
-	r *http.Request
-	q url.Values // of query and form
+	w         http.ResponseWriter
+	r         *http.Request
+	q         url.Values // of query and form
+	namespace string     // the one that it is about, and for which its caller was found to be allowed
+	who       auth.Identity
 	*registry.Registry
+}
+
+// handler answers a call: with a text or with something that becomes JSON. An answer of nil was written by the handler.
+type handler func(call) (any, error)
+
+// endpoint is one path of the API with a method.
+type endpoint struct {
+	method, path string
+	need         need
+	handle       handler
+	tenant       bool // the namespace is called tenant, as in HTTP v1 of configurations
+	result       bool // answers are wrapped, as they are since HTTP v2
+	large        bool // the form may have a configuration in it
 }
 
 func (s *Server) newHTTP() *http.Server {
 	mux := http.NewServeMux()
-	s.routeV1Instance(mux)
-	s.routeV1Service(mux)
-	s.routeV1Operator(mux)
+	for _, list := range [][]endpoint{v1Instances(), v1Services(), v1Operator(), v1Configs(), v2Endpoints(), v3Client(), v3Admin(), users()} {
+		for _, e := range list {
+			mux.HandleFunc(e.method+" "+contextPath+e.path, func(w http.ResponseWriter, r *http.Request) { s.serve(e, w, r) })
+		}
+	}
 	if s.cfg.Console != "" {
 		mux.HandleFunc("GET "+contextPath+"/{$}", s.toConsole)
 	}
@@ -46,6 +71,7 @@ func (s *Server) newHTTP() *http.Server {
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       75 * time.Second,
 		MaxHeaderBytes:    32 << 10,
+		TLSConfig:         s.cfg.TLS.Clone(),
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // what clients do wrong on the wire is no news here
 	}
 }
@@ -60,30 +86,36 @@ func (s *Server) toConsole(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, s.cfg.Console, http.StatusFound)
 }
 
-// handle serves a pattern below contextPath.
-func (s *Server) handle(mux *http.ServeMux, method, path string, f func(call) error) {
-	mux.HandleFunc(method+" "+contextPath+path, func(w http.ResponseWriter, r *http.Request) {
-		c := call{server: s, w: w, r: r}
-		err := s.begin(&c)
-		if err == nil {
-			err = f(c)
-		}
-		if err != nil {
-			s.log.warn(method+" "+path, r.RemoteAddr, err)
-			fail(w, err)
-		}
-	})
+// serve answers one request.
+func (s *Server) serve(e endpoint, w http.ResponseWriter, r *http.Request) {
+	c := call{server: s, w: w, r: r}
+	err := s.begin(&c, e)
+	var out any
+	if err == nil {
+		out, err = e.handle(c)
+	}
+	if err == nil && out != nil {
+		err = c.answer(out, e.result)
+	}
+	if err != nil {
+		s.log.warn(e.method+" "+e.path, r.RemoteAddr, err)
+		fail(w, err, e.result)
+	}
 }
 
-// begin reads the parameters and finds the registry.
-func (s *Server) begin(c *call) error {
+// begin reads the parameters, asks whether the caller is allowed, and finds the registry.
+func (s *Server) begin(c *call, e endpoint) error {
 	var err error
 	if c.q, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return fmt.Errorf("nacosapi: query: %w: %w", err, registry.ErrInvalid)
 	}
 	// DELETE carries forms too; net/http parses only those of POST, PUT and PATCH.
 	if strings.HasPrefix(c.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+		most := int64(maxForm)
+		if e.large {
+			most = maxConfig
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 		if err != nil {
 			return fmt.Errorf("nacosapi: read form: %w", err)
 		}
@@ -95,6 +127,14 @@ func (s *Server) begin(c *call) error {
 			c.q[k] = append(c.q[k], v...)
 		}
 	}
+	name := "namespaceId"
+	if e.tenant {
+		name = "tenant"
+	}
+	c.namespace = nacoswire.NonEmpty(c.q.Get(name), nacoswire.PublicNamespace)
+	if c.who, err = s.allow(c.r.Context(), httpProof(c), e.need, c.namespace); err != nil {
+		return err
+	}
 	var ok bool
 	if c.Registry, ok = s.provider.Current(); !ok {
 		return fmt.Errorf("nacosapi: the registry is not running: %w", registry.ErrClosed)
@@ -102,22 +142,25 @@ func (s *Server) begin(c *call) error {
 	return nil
 }
 
-// fail answers as Nacos does: a status and a line of text.
-func fail(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, registry.ErrInvalid):
-		status = http.StatusBadRequest
-	case errors.Is(err, registry.ErrUnknown):
-		status = http.StatusNotFound
-	case errors.Is(err, registry.ErrClosed):
-		status = http.StatusServiceUnavailable
+// result is an answer since HTTP v2 (Result of the Java sources).
+type result struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data"`
+}
+
+// fail answers as Nacos does: a status, and a line of text or, since v2, a code of its own.
+func fail(w http.ResponseWriter, err error, wrapped bool) {
+	status, code := fault(err)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if wrapped {
+		b, _ := json.Marshal(result{Code: code, Message: err.Error()}) // texts only
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		w.WriteHeader(status)
+		_, _ = w.Write(b) // the client may have gone
+		return
 	}
 	w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "caused: %s;", err)
 }
@@ -130,28 +173,80 @@ func invalid(err error) error {
 	return fmt.Errorf("nacosapi: %w: %w", err, registry.ErrInvalid)
 }
 
-func (c call) ok() error {
-	c.w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
-	_, _ = io.WriteString(c.w, "ok") // the client may have gone
-	return nil
-}
-
-func answer[T any](c call, v T) error {
-	b, err := json.Marshal(v)
+// answer writes what a handler returned.
+func (c call) answer(out any, wrapped bool) error {
+	c.w.Header().Set("X-Content-Type-Options", "nosniff")
+	text, plain := out.(string)
+	if plain && !wrapped {
+		if c.w.Header().Get("Content-Type") == "" {
+			c.w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
+		}
+		_, _ = io.WriteString(c.w, text) // the client may have gone
+		return nil
+	}
+	if wrapped {
+		out = result{Message: "success", Data: out}
+	}
+	b, err := json.Marshal(out)
 	if err != nil {
 		return fmt.Errorf("nacosapi: encode answer: %w", err)
 	}
 	c.w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	c.w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = c.w.Write(b) // the client may have gone
+	_, _ = c.w.Write(b) // as above
 	return nil
+}
+
+// required reads a parameter that has to be there.
+func (c call) required(name string) (string, error) {
+	v := c.q.Get(name)
+	if v == "" {
+		return "", fmt.Errorf("nacosapi: Param '%s' is required: %w", name, registry.ErrInvalid)
+	}
+	return v, nil
+}
+
+// number reads a number that has to be there.
+func (c call) number(name string) (int, error) {
+	n, err := strconv.Atoi(c.q.Get(name))
+	if err != nil {
+		return 0, fmt.Errorf("nacosapi: Param '%s' is required and must be a number, not %.32q: %w", name, c.q.Get(name), registry.ErrInvalid)
+	}
+	return n, nil
+}
+
+// paging reads the page that is asked for; the first ten where nothing is said.
+func (c call) paging() (no, size int) {
+	no, size = 1, 10
+	if n, err := strconv.Atoi(c.q.Get("pageNo")); err == nil {
+		no = n
+	}
+	if n, err := strconv.Atoi(c.q.Get("pageSize")); err == nil {
+		size = n
+	}
+	return max(no, 1), min(max(size, 1), 500)
 }
 
 // service reads the parameters that name a service.
 func (c call) service() (registry.Key, error) {
-	if c.q.Get("serviceName") == "" {
-		return registry.Key{}, fmt.Errorf("nacosapi: Param 'serviceName' is required: %w", registry.ErrInvalid)
+	name, err := c.required("serviceName")
+	if err != nil {
+		return registry.Key{}, err
 	}
-	key := serviceKey(c.q.Get("namespaceId"), c.q.Get("groupName"), c.q.Get("serviceName"))
+	key := serviceKey(c.namespace, c.q.Get("groupName"), name)
 	return key, key.Validate()
+}
+
+// from is the address that a request came from, without its port.
+func (c call) from() string {
+	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		return c.r.RemoteAddr
+	}
+	return host
+}
+
+// tooLarge tells whether a body had more than is allowed.
+func tooLarge(err error) bool {
+	var large *http.MaxBytesError
+	return errors.As(err, &large)
 }

@@ -144,7 +144,7 @@ func TestHTTPRefuses(t *testing.T) {
 	if status, _ := do(t, q); status != 403 || len(f.registry().Keys()) != 0 {
 		t.Errorf("a foreign page registered: %d", status)
 	}
-	q, err = http.NewRequest("POST", f.base+"/v1/ns/instance", strings.NewReader("metadata="+strings.Repeat("x", maxBody)))
+	q, err = http.NewRequest("POST", f.base+"/v1/ns/instance", strings.NewReader("metadata="+strings.Repeat("x", maxForm)))
 	must(t, err)
 	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if status, _ := do(t, q); status != 413 {
@@ -247,4 +247,51 @@ func TestV1PushByUDP(t *testing.T) {
 		size, info := next(true)
 		return len(info.Hosts) == 50 && size < 4<<10
 	})
+}
+
+func TestV2AndV3Instances(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	in := func(more ...string) url.Values {
+		return params(append(more, "serviceName", "order", "ip", "10.0.0.1", "port", "80")...)
+	}
+	ok := `{"code":0,"message":"success","data":"ok"}`
+	for _, step := range []struct {
+		method, path string
+		params       url.Values
+		status       int
+		body         string
+	}{
+		{"POST", "/v2/ns/instance", in("metadata", `{"a":"1"}`), 200, ok},
+		{"GET", "/v2/ns/instance", in(), 200, `"data":{"serviceName":"DEFAULT_GROUP@@order","ip":"10.0.0.1"`},
+		{"GET", "/v2/ns/instance/list", in(), 200, `"data":{"name":"DEFAULT_GROUP@@order"`},
+		{"PUT", "/v2/ns/instance", in("weight", "3"), 200, ok},
+		{"PUT", "/v2/ns/instance/beat", in(), 200, `{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}`},
+		{"PUT", "/v2/ns/instance/metadata/batch", in("metadata", `{"b":"2"}`), 200, `"data":{"updated":["10.0.0.1:80:DEFAULT:true"]}`},
+		{"GET", "/v3/client/ns/instance/list", in(), 200, `"weight":3,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@order","metadata":{"a":"1","b":"2"}}]`},
+		{"DELETE", "/v1/ns/instance/metadata/batch", in("metadata", `{"b":""}`, "instances", `[{"ip":"10.0.0.1","port":80}]`), 200, `{"updated":["10.0.0.1:80:DEFAULT:true"]}`},
+		{"GET", "/v1/ns/instance", in(), 200, `"metadata":{"a":"1"}`},
+		{"GET", "/v1/ns/instance/statuses", in(), 200, `{"ips":["10.0.0.1:80_true"]}`},
+		{"GET", "/v2/ns/service/list", params(), 200, `"data":{"count":1,"services":["order"]}`},
+		{"GET", "/v2/ns/service", in(), 200, `"clusterMap":{"DEFAULT":`},
+		{"GET", "/v1/ns/service", in(), 200, `"namespaceId":"public","groupName":"DEFAULT_GROUP","name":"order"`},
+		{"GET", "/v1/ns/service/names", params(), 200, `{"count":1,"services":{"public":["DEFAULT_GROUP@@order"]}}`},
+		{"GET", "/v3/admin/ns/service/list", params(), 200, `"pageItems":[{"name":"order","groupName":"DEFAULT_GROUP","clusterCount":1,"ipCount":1,"healthyInstanceCount":1}]`},
+		{"PUT", "/v3/admin/ns/instance", in("enabled", "false"), 200, ok},
+		{"GET", "/v3/client/ns/instance/list", in(), 200, `"data":[]`},
+		{"GET", "/v3/admin/ns/instance/list", in(), 200, `"data":[{"instanceId":"10.0.0.1#80#DEFAULT#DEFAULT_GROUP@@order"`},
+		{"POST", "/v3/client/ns/instance", in("heartBeat", "true"), 200, ok},
+		{"DELETE", "/v3/client/ns/instance", in(), 200, ok},
+		{"POST", "/v3/client/ns/instance", in("heartBeat", "true"), 404, `"code":21003`},
+		{"POST", "/v3/client/ns/instance", in(), 200, ok},
+		{"POST", "/v2/ns/instance", in("weight", "x"), 400, `"code":20002`},
+		{"POST", "/v2/ns/instance", params("ip", "10.0.0.1", "port", "80"), 400, `"code":20002`},
+		{"GET", "/v2/ns/service", params("serviceName", "none"), 404, `"code":20004`},
+		{"GET", "/v2/cs/config", params("dataId", "a", "group", "g"), 404, `"code":20004`},
+		{"GET", "/v1/auth/users", params(), 403, "authentication is switched off"},
+	} {
+		status, body := f.curl(t, step.method, step.path, step.params)
+		if status != step.status || !strings.Contains(body, step.body) {
+			t.Errorf("%s %s %s: %d %s, want %d with %s", step.method, step.path, step.params.Encode(), status, body, step.status, step.body)
+		}
+	}
 }

@@ -1,8 +1,8 @@
 package nacosapi
 
 import (
+	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strconv"
 
@@ -11,16 +11,21 @@ import (
 	"paifang/internal/registry"
 )
 
-// routeV1Instance serves /v1/ns/instance (InstanceController of the Nacos server): instances that live by heartbeats.
-func (s *Server) routeV1Instance(mux *http.ServeMux) {
+// v1Instances is /v1/ns/instance (InstanceController of the Nacos server).
+func v1Instances() []endpoint {
 	const path = "/v1/ns/instance"
-	s.handle(mux, "POST", path, v1Register)
-	s.handle(mux, "DELETE", path, v1Deregister)
-	s.handle(mux, "PUT", path, v1Update)
-	s.handle(mux, "PATCH", path, v1Update)
-	s.handle(mux, "GET", path, v1Instance)
-	s.handle(mux, "PUT", path+"/beat", v1Beat)
-	s.handle(mux, "GET", path+"/list", v1List)
+	return []endpoint{
+		{method: "POST", path: path, need: writes, handle: registerInstance},
+		{method: "DELETE", path: path, need: writes, handle: deregisterInstance},
+		{method: "PUT", path: path, need: writes, handle: updateInstance},
+		{method: "PATCH", path: path, need: writes, handle: updateInstance},
+		{method: "GET", path: path, need: reads, handle: v1Instance},
+		{method: "PUT", path: path + "/beat", need: writes, handle: beat},
+		{method: "GET", path: path + "/list", need: reads, handle: v1List},
+		{method: "GET", path: path + "/statuses", need: reads, handle: v1Statuses},
+		{method: "PUT", path: path + "/metadata/batch", need: writes, handle: batchMetadata(false)},
+		{method: "DELETE", path: path + "/metadata/batch", need: writes, handle: batchMetadata(true)},
+	}
 }
 
 // form reads the parameters that name an instance.
@@ -29,7 +34,7 @@ func (c call) form() (nacoswire.Form, registry.Key, netip.AddrPort, error) {
 	if err != nil {
 		return f, registry.Key{}, netip.AddrPort{}, invalid(err)
 	}
-	key := registry.Key{Namespace: f.Namespace, Group: f.Group, Service: f.Service}
+	key := registry.Key{Namespace: c.namespace, Group: f.Group, Service: f.Service}
 	if err := key.Validate(); err != nil {
 		return f, key, netip.AddrPort{}, err
 	}
@@ -37,38 +42,33 @@ func (c call) form() (nacoswire.Form, registry.Key, netip.AddrPort, error) {
 	return f, key, addr, err
 }
 
-func v1Register(c call) error {
+func registerInstance(c call) (any, error) {
 	f, key, _, err := c.form()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	in, err := parseInstance(f.Instance)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.Register(key, in); err != nil {
-		return err
-	}
-	return c.ok()
+	return "ok", c.Register(key, in)
 }
 
-// v1Deregister answers ok also when there is nothing to take away.
-func v1Deregister(c call) error {
+// deregisterInstance answers ok also when there is nothing to take away.
+func deregisterInstance(c call) (any, error) {
 	_, key, addr, err := c.form()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := c.Deregister(key, addr); err != nil {
-		return err
-	}
-	return c.ok()
+	_, err = c.Deregister(key, addr)
+	return "ok", err
 }
 
-// v1Update changes what the parameters name and leaves the rest. (Nacos sets what is not named to its default.)
-func v1Update(c call) error {
+// updateInstance changes what the parameters name and leaves the rest. (Nacos sets what is not named to its default.)
+func updateInstance(c call) (any, error) {
 	f, key, addr, err := c.form()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var patch registry.Patch
 	if f.Given.Weight {
@@ -78,14 +78,32 @@ func v1Update(c call) error {
 		patch.Enabled = &f.Instance.Enabled
 	}
 	if f.Given.Metadata {
-		if patch.Metadata = model.NewTags(f.Instance.Metadata); patch.Metadata == nil {
-			patch.Metadata = model.Tags{}
+		patch.Metadata = tags(f.Instance.Metadata)
+	}
+	return "ok", c.Update(key, addr, f.Instance.ClusterName, patch)
+}
+
+// tags are never nil: no metadata is something else than metadata that is not mentioned.
+func tags(m nacoswire.Metadata) model.Tags {
+	if t := model.NewTags(m); t != nil {
+		return t
+	}
+	return model.Tags{}
+}
+
+// find returns an instance as it is shown.
+func (c call) find() (nacoswire.Instance, registry.Key, error) {
+	f, key, addr, err := c.form()
+	if err != nil {
+		return nacoswire.Instance{}, key, err
+	}
+	v := c.View(key)
+	for i := range v.Instances {
+		if in := &v.Instances[i]; in.Addr == addr && in.Cluster == f.Instance.ClusterName {
+			return renderInstance(key, in), key, nil
 		}
 	}
-	if err := c.Update(key, addr, f.Instance.ClusterName, patch); err != nil {
-		return err
-	}
-	return c.ok()
+	return nacoswire.Instance{}, key, fmt.Errorf("nacosapi: no instance %s in cluster %s of %s: %w", addr, f.Instance.ClusterName, key, registry.ErrUnknown)
 }
 
 // instanceDetail is the answer of GET /v1/ns/instance.
@@ -100,75 +118,68 @@ type instanceDetail struct {
 	Metadata    nacoswire.Metadata `json:"metadata"`
 }
 
-func v1Instance(c call) error {
-	f, key, addr, err := c.form()
+func v1Instance(c call) (any, error) {
+	in, key, err := c.find()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	v := c.View(key)
-	for i := range v.Instances {
-		if in := &v.Instances[i]; in.Addr == addr && in.Cluster == f.Instance.ClusterName {
-			out := renderInstance(key, in)
-			return answer(c, instanceDetail{
-				out.ServiceName, out.IP, out.Port, out.ClusterName, out.Weight, out.Healthy, out.InstanceID, out.Metadata,
-			})
-		}
-	}
-	return fmt.Errorf("nacosapi: no instance %s in cluster %s of %s: %w", addr, f.Instance.ClusterName, key, registry.ErrUnknown)
+	return instanceDetail{
+		nacoswire.GroupedName(key.Group, key.Service), in.IP, in.Port, in.ClusterName, in.Weight, in.Healthy, in.InstanceID, in.Metadata,
+	}, nil
 }
 
-// v1Beat takes a light heartbeat, which names the instance, or a full one, which also registers it where it is not
+// beat takes a light heartbeat, which names the instance, or a full one, which also registers it where it is not
 // known. To a light one for an unknown instance the answer tells the client to register.
-func v1Beat(c call) error {
+func beat(c call) (any, error) {
 	key, err := c.service()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var full bool
 	beat := nacoswire.Beat{IP: c.q.Get("ip"), Cluster: c.q.Get("clusterName")}
 	if text := c.q.Get("beat"); text != "" {
 		full = true
 		if beat, err = nacoswire.ParseBeat(text); err != nil {
-			return invalid(err)
+			return nil, invalid(err)
 		}
-	} else if beat.Port, err = strconv.Atoi(c.q.Get("port")); err != nil {
-		return invalid(fmt.Errorf("Param 'port' is required and must be a number, not %q", c.q.Get("port"))) //nolint:staticcheck // the wording clients know
+	} else if beat.Port, err = c.number("port"); err != nil {
+		return nil, err
 	}
 	addr, err := parseAddr(beat.IP, beat.Port)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	next, known, err := c.Beat(key, addr)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !known && full {
 		in := nacoswire.NewInstance(beat.IP, beat.Port)
 		in.ClusterName, in.Weight, in.Metadata = beat.Cluster, beat.Weight, beat.Metadata
 		instance, err := parseInstance(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := c.Register(key, instance); err != nil {
-			return err
+			return nil, err
 		}
 		if next, known, err = c.Beat(key, addr); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	out := nacoswire.BeatAnswer{Interval: next.Milliseconds(), Code: nacoswire.BeatOK, LightBeat: true}
 	if !known {
 		out.Code = nacoswire.BeatUnknown
 	}
-	return answer(c, out)
+	return out, nil
 }
 
 // v1List answers with the grouped name, as v1 does. With the parameter udpPort a client subscribes to pushes for a while; it
 // comes again before that ends.
-func v1List(c call) error {
+func v1List(c call) (any, error) {
 	key, err := c.service()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	healthy, _ := strconv.ParseBool(c.q.Get("healthyOnly"))
 	clusters := c.q.Get("clusters")
@@ -177,7 +188,86 @@ func v1List(c call) error {
 			c.server.udp.subscribe(c.Registry, udpKey{netip.AddrPortFrom(from.Addr().Unmap(), uint16(port)), key, clusters}, healthy)
 		}
 	}
-	info := render(c.View(key), filter{clusters: clusters, healthyOnly: healthy})
+	return groupedInfo(c, key, filter{clusters, healthy}), nil
+}
+
+func groupedInfo(c call, key registry.Key, f filter) *nacoswire.ServiceInfo {
+	info := render(c.View(key), f)
 	info.Name = nacoswire.GroupedName(key.Group, key.Service)
-	return answer(c, info)
+	return info
+}
+
+// statuses are the instances of a service with their health: "10.0.0.1:80_true".
+type statuses struct {
+	IPs []string `json:"ips"`
+}
+
+func v1Statuses(c call) (any, error) {
+	key, err := c.service()
+	if err != nil {
+		return nil, err
+	}
+	out := statuses{[]string{}}
+	for _, in := range c.View(key).Instances {
+		out.IPs = append(out.IPs, fmt.Sprintf("%s_%t", in.Addr, in.Healthy))
+	}
+	return out, nil
+}
+
+// updated names the instances that were changed: "ip:port:cluster:ephemeral".
+type updated struct {
+	Updated []string `json:"updated"`
+}
+
+// batchMetadata sets labels of several instances, or takes them away, and leaves their others. Without a list it is about all of
+// the service.
+func batchMetadata(remove bool) handler {
+	return func(c call) (any, error) {
+		key, err := c.service()
+		if err != nil {
+			return nil, err
+		}
+		change, err := nacoswire.ParseMetadata(c.q.Get("metadata"))
+		if err != nil {
+			return nil, invalid(err)
+		}
+		var chosen []nacoswire.Instance
+		if text := c.q.Get("instances"); text != "" {
+			if err := json.Unmarshal([]byte(text), &chosen); err != nil {
+				return nil, invalid(err)
+			}
+		}
+		out := updated{[]string{}}
+		for _, in := range c.View(key).Instances {
+			if len(chosen) > 0 && !among(chosen, &in) {
+				continue
+			}
+			labels := nacoswire.Metadata{}
+			for _, t := range in.Metadata {
+				labels[t.Name] = t.Value
+			}
+			for k, v := range change {
+				if remove {
+					delete(labels, k)
+				} else {
+					labels[k] = v
+				}
+			}
+			if err := c.Update(key, in.Addr, in.Cluster, registry.Patch{Metadata: tags(labels)}); err != nil {
+				return nil, err
+			}
+			out.Updated = append(out.Updated, fmt.Sprintf("%s:%s:%t", in.Addr, in.Cluster, in.Ephemeral))
+		}
+		return out, nil
+	}
+}
+
+func among(list []nacoswire.Instance, in *registry.Instance) bool {
+	for _, one := range list {
+		addr, err := parseAddr(one.IP, one.Port)
+		if err == nil && addr == in.Addr && nacoswire.NonEmpty(one.ClusterName, nacoswire.DefaultCluster) == in.Cluster {
+			return true
+		}
+	}
+	return false
 }

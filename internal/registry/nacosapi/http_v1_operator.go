@@ -1,22 +1,32 @@
 package nacosapi
 
 import (
-	"net/http"
+	"context"
 
 	"paifang/internal/nacoswire"
+	"paifang/internal/registry/config"
 )
 
 // compatible is the version of Nacos whose API this is; some clients choose their calls by it.
 const compatible = "2.5.1"
 
-// routeV1Operator serves what clients and consoles ask of the server itself.
-func (s *Server) routeV1Operator(mux *http.ServeMux) {
-	s.handle(mux, "GET", "/v1/ns/operator/metrics", v1Metrics)
-	s.handle(mux, "GET", "/v1/console/server/state", v1State)
-	s.handle(mux, "GET", "/v1/console/namespaces", v1Namespaces)
-	s.handle(mux, "POST", "/v1/auth/login", v1Login)
-	s.handle(mux, "POST", "/v1/auth/users/login", v1Login)
+// v1Operator is what clients and consoles ask of the server itself.
+func v1Operator() []endpoint {
+	return []endpoint{
+		{method: "GET", path: "/v1/ns/operator/metrics", handle: v1Metrics},
+		{method: "GET", path: "/v1/console/server/state", handle: v1State},
+		{method: "GET", path: "/v1/console/namespaces", need: knows, handle: v1Namespaces},
+		{method: "POST", path: "/v1/console/namespaces", need: admin, handle: v1CreateNamespace},
+		{method: "PUT", path: "/v1/console/namespaces", need: admin, handle: v1ChangeNamespace},
+		{method: "DELETE", path: "/v1/console/namespaces", need: admin, handle: v1RemoveNamespace},
+		{method: "GET", path: "/v1/console/health/liveness", handle: well},
+		{method: "GET", path: "/v1/console/health/readiness", handle: well},
+		{method: "POST", path: "/v1/auth/login", handle: logIn},
+		{method: "POST", path: "/v1/auth/users/login", handle: logIn},
+	}
 }
+
+func well(call) (any, error) { return "OK", nil }
 
 // metrics is the answer by which clients tell that a server is well (OperatorController).
 type metrics struct {
@@ -32,9 +42,9 @@ type metrics struct {
 	ResponsibleInstances int    `json:"responsibleInstanceCount"`
 }
 
-func v1Metrics(c call) error {
+func v1Metrics(c call) (any, error) {
 	n := c.Stats()
-	return answer(c, metrics{
+	return metrics{
 		Status:               "UP",
 		ServiceCount:         n.Services,
 		InstanceCount:        n.Instances,
@@ -44,7 +54,7 @@ func v1Metrics(c call) error {
 		EphemeralIPPort:      n.Beating,
 		ResponsibleClient:    n.Beating + n.Connections,
 		ResponsibleInstances: n.Instances,
-	})
+	}, nil
 }
 
 type state struct {
@@ -52,10 +62,18 @@ type state struct {
 	StandaloneMode string `json:"standalone_mode"`
 	FunctionMode   string `json:"function_mode"`
 	Server         string `json:"server"`
+	AuthEnabled    string `json:"auth_enabled"`
 }
 
-func v1State(c call) error {
-	return answer(c, state{compatible, "standalone", "naming", "paifang"})
+func v1State(c call) (any, error) {
+	s := state{compatible, "standalone", "naming", "paifang", "false"}
+	if c.server.cfg.Configs != nil {
+		s.FunctionMode = "all"
+	}
+	if c.server.cfg.Auth != nil {
+		s.AuthEnabled = "true"
+	}
+	return s, nil
 }
 
 type namespaces struct {
@@ -67,33 +85,62 @@ type namespaces struct {
 type namespace struct {
 	Namespace   string `json:"namespace"` // empty for the public one, as Nacos writes it
 	ShowName    string `json:"namespaceShowName"`
+	Description string `json:"namespaceDesc"`
 	Quota       int    `json:"quota"`
 	ConfigCount int    `json:"configCount"`
 	Type        int    `json:"type"` // 0 = the public one, 2 = made by users
 }
 
-// v1Namespaces lists the namespaces in use.
-func v1Namespaces(c call) error {
+// namespaceList has the namespaces that were made and those in use.
+func namespaceList(c call) []namespace {
 	const quota = 200 // of configurations, the default of Nacos
-	out := namespaces{Code: 200, Message: "success", Data: []namespace{{ShowName: nacoswire.PublicNamespace, Quota: quota}}}
-	last := ""
-	for _, key := range c.Keys() {
-		if key.Namespace != last && key.Namespace != nacoswire.PublicNamespace {
-			out.Data = append(out.Data, namespace{key.Namespace, key.Namespace, quota, 0, 2})
+	out := []namespace{{ShowName: nacoswire.PublicNamespace, Quota: quota}}
+	at := map[string]int{nacoswire.PublicNamespace: 0}
+	if s := c.server.cfg.Configs; s != nil {
+		out[0].ConfigCount = s.Count(nacoswire.PublicNamespace)
+		for _, n := range s.Namespaces()[1:] {
+			at[n.ID] = len(out)
+			out = append(out, namespace{n.ID, n.Name, n.Description, quota, s.Count(n.ID), 2})
 		}
-		last = key.Namespace
 	}
-	return answer(c, out)
+	for _, key := range c.Keys() {
+		if _, ok := at[key.Namespace]; !ok {
+			at[key.Namespace] = len(out)
+			out = append(out, namespace{Namespace: key.Namespace, ShowName: key.Namespace, Quota: quota, Type: 2})
+		}
+	}
+	return out
 }
 
-type login struct {
-	AccessToken string `json:"accessToken"`
-	TokenTTL    int    `json:"tokenTtl"` // seconds
-	GlobalAdmin bool   `json:"globalAdmin"`
-	Username    string `json:"username"`
+func v1Namespaces(c call) (any, error) {
+	return namespaces{Code: 200, Message: "success", Data: namespaceList(c)}, nil
 }
 
-// v1Login answers as Nacos does while its authentication is off: any user gets the same word, which nobody checks.
-func v1Login(c call) error {
-	return answer(c, login{"AUTH_DISABLED", 18_000, false, c.q.Get("username")})
+func v1CreateNamespace(c call) (any, error) {
+	return c.namespaces("customNamespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
+		return s.CreateNamespace(ctx, n)
+	})
+}
+
+func v1ChangeNamespace(c call) (any, error) {
+	return c.namespaces("namespace", "namespaceShowName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
+		return s.ChangeNamespace(ctx, n)
+	})
+}
+
+func (c call) namespaces(id, name string, f func(*config.Store, context.Context, config.Namespace) error) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	err = f(s, c.r.Context(), config.Namespace{ID: c.q.Get(id), Name: c.q.Get(name), Description: c.q.Get("namespaceDesc")})
+	return err == nil, err
+}
+
+func v1RemoveNamespace(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	return s.RemoveNamespace(c.r.Context(), c.q.Get("namespaceId"))
 }

@@ -2,39 +2,108 @@ package nacosapi
 
 import (
 	"fmt"
-	"net/http"
-	"strconv"
+	"slices"
 
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
 )
 
-// routeV1Service serves /v1/ns/service (ServiceController of the Nacos server), as far as services can be read.
-func (s *Server) routeV1Service(mux *http.ServeMux) {
-	s.handle(mux, "GET", "/v1/ns/service/list", v1Services)
+// v1Services is /v1/ns/service (ServiceController of the Nacos server).
+func v1Services() []endpoint {
+	const path = "/v1/ns/service"
+	return []endpoint{
+		{method: "GET", path: path, need: reads, handle: v1Service},
+		{method: "POST", path: path, need: writes, handle: createService},
+		{method: "PUT", path: path, need: writes, handle: updateService},
+		{method: "DELETE", path: path, need: writes, handle: removeService},
+		{method: "PUT", path: "/v1/ns/cluster", need: writes, handle: updateCluster},
+		{method: "GET", path: path + "/list", need: reads, handle: v1ServiceList},
+		{method: "GET", path: path + "/names", need: reads, handle: v1ServiceNames},
+	}
 }
 
-func v1Services(c call) error {
+// names are the services of the group that is asked for.
+func (c call) names() []string {
+	return c.Services(c.namespace, nacoswire.NonEmpty(c.q.Get("groupName"), nacoswire.DefaultGroup))
+}
+
+func v1ServiceList(c call) (any, error) {
 	no, err := c.number("pageNo")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	size, err := c.number("pageSize")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	names := c.Services(
-		nacoswire.NonEmpty(c.q.Get("namespaceId"), nacoswire.PublicNamespace),
-		nacoswire.NonEmpty(c.q.Get("groupName"), nacoswire.DefaultGroup),
-	)
-	return answer(c, nacoswire.ServiceNames{Count: len(names), Names: page(names, no, size)})
+	names := c.names()
+	return nacoswire.ServiceNames{Count: len(names), Names: page(names, no, size)}, nil
 }
 
-// number reads a parameter that has to be there.
-func (c call) number(name string) (int, error) {
-	n, err := strconv.Atoi(c.q.Get(name))
-	if err != nil {
-		return 0, fmt.Errorf("nacosapi: Param '%s' is required and must be a number, not %.32q: %w", name, c.q.Get(name), registry.ErrInvalid)
+// namesOf are the services by namespace, with their groups in their names.
+type namesOf struct {
+	Count    int                 `json:"count"`
+	Services map[string][]string `json:"services"`
+}
+
+func v1ServiceNames(c call) (any, error) {
+	out := namesOf{Services: map[string][]string{c.namespace: {}}}
+	for _, key := range c.Keys() {
+		if key.Namespace == c.namespace {
+			out.Services[key.Namespace] = append(out.Services[key.Namespace], nacoswire.GroupedName(key.Group, key.Service))
+		}
 	}
-	return n, nil
+	out.Count = len(out.Services[c.namespace])
+	return out, nil
+}
+
+// serviceDetail is a service without its instances.
+type serviceDetail struct {
+	Namespace string             `json:"namespaceId"`
+	Group     string             `json:"groupName"`
+	Name      string             `json:"name"`
+	Threshold float64            `json:"protectThreshold"`
+	Metadata  nacoswire.Metadata `json:"metadata"`
+	Selector  selector           `json:"selector"`
+	Clusters  []clusterDetail    `json:"clusters"`
+}
+
+type selector struct {
+	Type string `json:"type"`
+}
+
+type clusterDetail struct {
+	Name          string             `json:"name"`
+	HealthChecker healthChecker      `json:"healthChecker"`
+	Metadata      nacoswire.Metadata `json:"metadata"`
+}
+
+func v1Service(c call) (any, error) {
+	key, err := c.service()
+	if err != nil {
+		return nil, err
+	}
+	v := c.View(key)
+	if !v.Known {
+		return nil, unknownService(key)
+	}
+	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Threshold: threshold(v), Metadata: labels(v),
+		Selector: selector{"none"}, Clusters: []clusterDetail{}}
+	for _, name := range clustersOf(v) {
+		out.Clusters = append(out.Clusters, clusterDetail{Name: name, HealthChecker: checkOf(v, name)})
+	}
+	return out, nil
+}
+
+func clustersOf(v *registry.View) []string {
+	var names []string
+	for i := range v.Instances {
+		names = append(names, v.Instances[i].Cluster)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func unknownService(key registry.Key) error {
+	return fmt.Errorf("nacosapi: service %s: %w", key, registry.ErrUnknown)
 }

@@ -17,8 +17,7 @@ type filter struct {
 	healthyOnly bool
 }
 
-// render writes a view. The protect threshold, which shows unhealthy instances as healthy when too few are left, is a
-// property of services that cannot be set yet; without one Nacos does not apply it to filled lists either.
+// render writes a view. Where so few are healthy that the service's protect threshold is reached, all are shown as healthy.
 func render(v *registry.View, f filter) *nacoswire.ServiceInfo {
 	info := &nacoswire.ServiceInfo{
 		Name:        v.Key.Service,
@@ -29,10 +28,22 @@ func render(v *registry.View, f filter) *nacoswire.ServiceInfo {
 		LastRefTime: v.LastRef,
 		Valid:       true,
 	}
+	healthy, total := 0, 0
+	for i := range v.Instances {
+		if in := &v.Instances[i]; in.Enabled && f.has(in.Cluster) {
+			total++
+			if in.Healthy {
+				healthy++
+			}
+		}
+	}
+	info.ReachProtectionThreshold = v.Protected(healthy, total)
 	for i := range v.Instances {
 		in := &v.Instances[i]
-		if in.Enabled && (in.Healthy || !f.healthyOnly) && f.has(in.Cluster) {
-			info.Hosts = append(info.Hosts, renderInstance(v.Key, in))
+		if in.Enabled && f.has(in.Cluster) && (in.Healthy || !f.healthyOnly || info.ReachProtectionThreshold) {
+			one := renderInstance(v.Key, in)
+			one.Healthy = one.Healthy || info.ReachProtectionThreshold
+			info.Hosts = append(info.Hosts, one)
 		}
 	}
 	return info
@@ -63,11 +74,17 @@ func renderInstance(key registry.Key, in *registry.Instance) nacoswire.Instance 
 		ClusterName: in.Cluster,
 		ServiceName: nacoswire.GroupedName(key.Group, key.Service),
 	}
-	if len(in.Metadata) > 0 {
-		out.Metadata = make(nacoswire.Metadata, len(in.Metadata))
-		for _, t := range in.Metadata {
-			out.Metadata[t.Name] = t.Value
-		}
+	out.Metadata = metadata(in.Metadata)
+	return out
+}
+
+func metadata(t model.Tags) nacoswire.Metadata {
+	if len(t) == 0 {
+		return nil
+	}
+	out := make(nacoswire.Metadata, len(t))
+	for _, tag := range t {
+		out[tag.Name] = tag.Value
 	}
 	return out
 }

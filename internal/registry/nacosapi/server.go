@@ -3,6 +3,7 @@ package nacosapi
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,11 +16,17 @@ import (
 	"google.golang.org/grpc"
 
 	"paifang/internal/registry"
+	"paifang/internal/registry/auth"
+	"paifang/internal/registry/config"
 )
 
 // Config is what a server may be told. The zero value is usable.
 type Config struct {
 	Log *slog.Logger // default: nothing is logged
+
+	Configs *config.Store // configurations; nil: none are kept, and requests about them are refused
+	Auth    *auth.Auth    // nil: everybody may do everything
+	TLS     *tls.Config   // for both ports; nil: clear text
 
 	Console string // URL to which browsers that ask for /nacos/ are sent; default: none, they are told 404
 
@@ -39,6 +46,7 @@ type Server struct {
 	cfg      Config
 	provider registry.Provider
 	log      complaints
+	logins   logins
 	http     *http.Server
 	grpc     *grpc.Server
 	conns    connections
@@ -85,7 +93,11 @@ func (s *Server) Start(httpListener, grpcListener net.Listener) {
 		s.work.Go(s.udp.read)
 	}
 	s.work.Go(func() {
-		err := s.http.Serve(netutil.LimitListener(httpListener, s.cfg.MaxConnections))
+		l := netutil.LimitListener(httpListener, s.cfg.MaxConnections)
+		if s.cfg.TLS != nil {
+			l = tls.NewListener(l, s.http.TLSConfig)
+		}
+		err := s.http.Serve(l)
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("nacosapi: serve HTTP on %s: %w", httpListener.Addr(), err)
 		}

@@ -5,10 +5,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +45,7 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 			_ = ln.Close()
 			continue
 		}
-		srv := &http.Server{Handler: b.handler(pod), ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+		srv := &http.Server{Handler: b.handler(pod), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		switch s.how {
 		case "h2c":
 			srv.Protocols = new(http.Protocols)
@@ -94,6 +93,9 @@ func (b *backend) handler(pod string) http.Handler {
 			fmt.Fprintf(w, "%s answers\n", pod)
 		case "reset":
 			panic(http.ErrAbortHandler)
+		case "pause":
+			time.Sleep(20 * time.Millisecond) // what an endpoint does that has much to do
+			fmt.Fprintf(w, "%s answers\n", pod)
 		case "slow":
 			select {
 			case <-time.After(1500 * time.Millisecond):
@@ -133,13 +135,4 @@ func (b *backend) last() (*http.Request, string) {
 		return nil, ""
 	}
 	return b.seen[len(b.seen)-1], b.got[len(b.got)-1]
-}
-
-// addrs are the addresses of the endpoints.
-func (b *backend) addrs() []netip.AddrPort {
-	var out []netip.AddrPort
-	for _, e := range b.endpoints {
-		out = append(out, e.Addr)
-	}
-	return out
 }

@@ -27,13 +27,14 @@ type testCase struct {
 	ingresses []ingress
 	yaml      string
 	steps     []step
+	ports     map[string]uint16 // of Services that are no 80
 }
 
 // service is what answers: so many endpoints, in a way of their own.
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, h2c, h2, closed
+	how       string // "", https, h2c, h2, closed, closed-first, cluster
 }
 
 // ingress is an Ingress in short.
@@ -140,9 +141,8 @@ func parseCases(file, text string) ([]testCase, error) {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if head, ok := strings.CutPrefix(line, "== "); ok || strings.HasPrefix(line, "=~ ") {
-			head = line[len("== "):]
-			name, sentence, found := strings.Cut(head, ": ")
+		if ok := strings.HasPrefix(line, "== "); ok || strings.HasPrefix(line, "=~ ") {
+			name, sentence, found := strings.Cut(line[len("== "):], ": ")
 			if !found {
 				return nil, fmt.Errorf("%s: want NAME: sentence", at)
 			}

@@ -12,13 +12,25 @@ func (c *testCase) manifests() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: nginx\n  annotations:\n    paifang.dev/behavior: %s\nspec:\n  controller: paifang.dev/controller\n---\n", c.class)
 	for _, s := range c.allServices() {
-		fmt.Fprintf(&b, "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n  namespace: shop\nspec:\n  ports:\n  - port: 80\n---\n", s.name)
+		cluster := ""
+		if s.how == "cluster" {
+			cluster = "  clusterIP: 127.0.0.1\n"
+		}
+		fmt.Fprintf(&b, "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n  namespace: shop\nspec:\n%s  ports:\n  - port: %d\n---\n", s.name, cluster, c.port(s.name))
 	}
 	for _, g := range c.ingresses {
-		b.WriteString(g.manifest())
+		b.WriteString(g.manifest(c.port))
 	}
 	b.WriteString(c.yaml)
 	return b.String()
+}
+
+// port is the number of a Service's port: 80, but for one with an address of its own, which is that of its only endpoint.
+func (c *testCase) port(service string) uint16 {
+	if p, ok := c.ports[service]; ok {
+		return p
+	}
+	return 80
 }
 
 // allServices are those that were declared, and those that paths name, with one endpoint each.
@@ -38,7 +50,7 @@ func (c *testCase) allServices() []service {
 	return all
 }
 
-func (g *ingress) manifest() string {
+func (g *ingress) manifest(port func(string) uint16) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: %s\n  namespace: shop\n", g.name)
 	if len(g.annotations) > 0 {
@@ -53,7 +65,7 @@ func (g *ingress) manifest() string {
 	}
 	b.WriteString("spec:\n  ingressClassName: nginx\n")
 	backend := func(indent, service string) {
-		fmt.Fprintf(&b, "%sservice:\n%s  name: %s\n%s  port:\n%s    number: 80\n", indent, indent, service, indent, indent)
+		fmt.Fprintf(&b, "%sservice:\n%s  name: %s\n%s  port:\n%s    number: %d\n", indent, indent, service, indent, indent, port(service))
 	}
 	if g.defaults != "" {
 		b.WriteString("  defaultBackend:\n")

@@ -32,6 +32,11 @@ type Settings struct {
 	Denied string
 }
 
+// Defaults is what ingress-nginx does where neither its ConfigMap nor an Ingress says anything.
+func Defaults() Settings {
+	return Settings{}
+}
+
 // Reader reads the annotations of one prefix. It never changes, so that many may use it at once.
 type Reader struct {
 	prefix   string // with its slash

@@ -95,7 +95,7 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if len(st.shares) > 0 && !containsOption(c, "jar") {
 				clear(jar)
 			}
-			a, err := send(c, st, addr, clients, jar)
+			a, err := send(c, st.naming(pods), addr, clients, jar)
 			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
 			}
@@ -202,6 +202,19 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 		}
 	}
 	return nil
+}
+
+// naming puts the endpoints that letters stand for, {A}, into the fields of a request.
+func (s *step) naming(pods map[string]string) *step {
+	out := *s
+	out.fields = nil
+	for _, f := range s.fields {
+		for letter, pod := range pods {
+			f = strings.ReplaceAll(f, "{"+letter+"}", pod)
+		}
+		out.fields = append(out.fields, f)
+	}
+	return &out
 }
 
 // send sends one request on a connection of its own, as it is written, and keeps the cookies of its answer.

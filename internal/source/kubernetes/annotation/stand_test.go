@@ -32,7 +32,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type stand struct {
 	plane   *httpproxy.Plane
 	recs    map[string]*backend // by service
-	byAddr  map[netip.AddrPort]string
 	said    []model.Diagnostic
 	clients *tls.Config
 	closers []func()
@@ -49,14 +48,6 @@ func (s *stand) close() {
 func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
 	t.Helper()
 	s := &stand{recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool()}}
-	store := translate.New(translate.Options{Attach: "ingress"})
-	text := c.manifests()
-	if slices.ContainsFunc(c.ingresses, func(g ingress) bool { return g.tls }) {
-		text += "---\n" + secretFor(t, ca, c)
-	}
-	if err := put(store, text); err != nil {
-		return nil, err
-	}
 	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
 	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})
 	s.closers = append(s.closers, table.Close, sockets.Close)
@@ -68,8 +59,26 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		}
 		s.closers = append(s.closers, b.stop)
 		s.recs[x.name] = b
+		if x.how == "cluster" { // its endpoints are not known: only its own address leads there
+			c.ports = map[string]uint16{x.name: b.endpoints[0].Addr.Port()}
+			continue
+		}
 		list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + x.name + ":80"}, Endpoints: b.endpoints}
 		table.SetContribution("test", x.name, []model.EndpointSet{list}, 0)
+	}
+	store := translate.New(translate.Options{Attach: "ingress"})
+	text := c.manifests()
+	if slices.ContainsFunc(c.ingresses, func(g ingress) bool { return g.tls }) {
+		text += "---\n" + secretFor(t, ca, c)
+	}
+	if err := put(store, text); err != nil {
+		s.close()
+		return nil, err
+	}
+	for _, g := range store.All() {
+		if sets := g.Endpoints(); strings.HasPrefix(g.Key, "ingress/") && len(sets) > 0 {
+			table.SetContribution("kubernetes", g.Key, sets, 0)
+		}
 	}
 	plane, err := httpproxy.New(httpproxy.Config{Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
 	if err != nil {

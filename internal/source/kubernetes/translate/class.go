@@ -92,8 +92,11 @@ func (b *builder) ingressNotes(k Key) {
 		b.diagnose(o, "spec", model.Info, model.CodeIgnored, "has no class, and no class is the default")
 		return
 	}
-	b.verdicts(o, v.Annotations)
+	b.verdicts(o, v)
 	b.ownNames(o, "metadata.annotations", v.Annotations, nil)
+	if b.isCanary(v) {
+		b.canaryNotes(o)
+	}
 	if len(v.Spec.Rules) == 0 && v.Spec.DefaultBackend == nil {
 		b.diagnose(o, "spec", model.Error, model.CodeInvalid, "has neither rules nor a defaultBackend")
 	}

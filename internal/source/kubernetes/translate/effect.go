@@ -18,11 +18,12 @@ type draft struct {
 	o       *stored
 	ingress *networkingv1.Ingress
 	set     *annotation.Settings
-	nginx   bool                         // the class behaves as ingress-nginx where that and the specification differ
-	host    string                       // "" = any
-	path    networkingv1.HTTPIngressPath // zero for a default backend
-	at      string                       // field of the path, or of the default backend
-	say     bool                         // diagnose: only one of several routes of one backend does
+	nginx   bool                          // the class behaves as ingress-nginx where that and the specification differ
+	host    string                        // "" = any
+	path    *networkingv1.HTTPIngressPath // nil for a default backend
+	service networkingv1.IngressBackend   // that the path names
+	at      string                        // field of the path, or of the default backend
+	say     bool                          // diagnose: only one of several routes of one backend does
 	route   *model.Route
 }
 
@@ -30,6 +31,8 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).canary,
+		(*draft).vhost,
 		(*draft).spelled,
 	}
 }
@@ -37,19 +40,30 @@ func effects() []func(*draft) {
 // upstreamEffects are what annotations do to the upstream of a route: an Ingress that wants anything of the kind has
 // upstreams of its own for its services.
 func upstreamEffects() []func(*draft, *model.Upstream) {
-	return nil
+	return []func(*draft, *model.Upstream){
+		(*draft).clusterAddress, (*draft).balanced, (*draft).kept, (*draft).spoken,
+	}
 }
 
 // draft begins the route of a path.
 func (b *builder) draft(o *stored, host, at string, say bool) *draft {
 	v := o.Value.(*networkingv1.Ingress)
-	set, _ := b.store.reader.Read(v.Annotations)
-	return &draft{builder: b, o: o, ingress: v, set: &set, nginx: b.likeNginx(v), host: host, at: at, say: say}
+	nginx := b.likeNginx(v)
+	set, _ := b.settings(v, nginx)
+	return &draft{builder: b, o: o, ingress: v, set: &set, nginx: nginx, host: host, at: at, say: say}
+}
+
+// settings are what an Ingress says, on top of what holds for its class.
+func (b *builder) settings(v *networkingv1.Ingress, nginx bool) (annotation.Settings, []annotation.Finding) {
+	if nginx {
+		return b.store.nginx.Read(v.Annotations)
+	}
+	return b.store.reader.Read(v.Annotations)
 }
 
 // finish leads the route to its backend, lets the annotations have their effect and adds it to its group.
 func (d *draft) finish(r model.Route, field string, backend networkingv1.IngressBackend) {
-	d.route = &r
+	d.route, d.service = &r, backend
 	action, plain := d.backend(d.o, field, backend, d.say)
 	r.Action = action
 	if plain != nil {
@@ -93,6 +107,11 @@ func (d *draft) spelled() {
 // ownUpstream returns the upstream to forward to: that of the Service, or one of this Ingress' own where its annotations
 // ask for something.
 func (d *draft) ownUpstream(plain model.Upstream) model.UpstreamID {
+	return d.named(plain, d.ingress.Name)
+}
+
+// named is ownUpstream with the name by which the Ingress' own one is told from others of its Service.
+func (d *draft) named(plain model.Upstream, name string) model.UpstreamID {
 	own := plain
 	for _, effect := range upstreamEffects() {
 		effect(d, &own)
@@ -100,7 +119,7 @@ func (d *draft) ownUpstream(plain model.Upstream) model.UpstreamID {
 	if reflect.DeepEqual(own, plain) {
 		return plain.ID
 	}
-	own.ID += "@" + model.UpstreamID(d.ingress.Name)
+	own.ID += "@" + model.UpstreamID(name)
 	if !slices.ContainsFunc(d.out.Upstreams, func(u model.Upstream) bool { return u.ID == own.ID }) {
 		d.out.Upstreams = append(d.out.Upstreams, own)
 	}

@@ -12,6 +12,8 @@ import (
 
 // index finds objects by what others know of them: fact → keys. The facts are
 //
+//	host/HOST               Ingresses with a rule for a host, or a default backend where it is empty
+//	canary/HOST             those of them that are canaries
 //	secret/NS/NAME          Ingresses whose TLS names a Secret
 //	classes                 IngressClasses
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
@@ -21,25 +23,26 @@ import (
 type index map[string]set[Key]
 
 func (s *Store) reindex(o *stored) {
-	for _, fact := range indexed(o) {
+	for _, fact := range s.indexed(o) {
 		put(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }
 
 func (s *Store) unindex(o *stored) {
-	for _, fact := range indexed(o) {
+	for _, fact := range s.indexed(o) {
 		take(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }
 
 // indexed lists the facts under which an object is found.
-func indexed(o *stored) []string {
+func (s *Store) indexed(o *stored) []string {
 	ns := o.key.Namespace
 	var facts []string
 	switch v := o.Value.(type) {
 	case *networkingv1.Ingress:
+		facts = s.ingressFacts(v)
 		for _, t := range v.Spec.TLS {
 			facts = append(facts, "secret/"+ns+"/"+t.SecretName)
 		}
@@ -60,6 +63,23 @@ func indexed(o *stored) []string {
 	default:
 		if o.key.Kind == KindEndpoints {
 			facts = append(facts, "slices/"+ns+"/"+o.key.Name)
+		}
+	}
+	return facts
+}
+
+// ingressFacts are those of the hosts of an Ingress.
+func (s *Store) ingressFacts(v *networkingv1.Ingress) []string {
+	var facts []string
+	canary := false
+	if s.reader.Has(v.Annotations) {
+		set, _ := s.reader.Read(v.Annotations)
+		canary = set.Canary.On
+	}
+	for _, h := range ingressHosts(v) {
+		facts = append(facts, "host/"+h)
+		if canary {
+			facts = append(facts, "canary/"+h)
 		}
 	}
 	return facts

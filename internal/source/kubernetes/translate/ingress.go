@@ -22,7 +22,7 @@ func (b *builder) ingressHost(host string, k Key) {
 		return
 	}
 	v := o.Value.(*networkingv1.Ingress)
-	if b.class(v) != served {
+	if b.class(v) != served || b.isCanary(v) {
 		return
 	}
 	valid, hostLine := true, 0
@@ -64,7 +64,7 @@ func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngres
 	r := b.route(o, id, host, o.at(at))
 	r.Match.Path = match
 	d := b.draft(o, host, at, true)
-	d.path = p
+	d.path = &p
 	d.finish(r, at+".backend", p.Backend)
 }
 

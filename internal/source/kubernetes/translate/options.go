@@ -26,9 +26,10 @@ type Options struct {
 	Resolved bool
 	Zone     string // of this process: of the zones that an endpoint is meant for, it is told if it is one
 	// Annotations is what the names of annotations begin with that are read as those of ingress-nginx; default
-	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing.
+	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing and its class behaves as ingress-nginx;
+	// default annotation.Defaults.
 	Annotations string
-	Defaults    annotation.Settings
+	Defaults    *annotation.Settings
 }
 
 func (o Options) withDefaults() Options {
@@ -40,6 +41,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Attach == "" {
 		o.Attach = "ingress"
+	}
+	if o.Defaults == nil {
+		d := annotation.Defaults()
+		o.Defaults = &d
 	}
 	return o
 }

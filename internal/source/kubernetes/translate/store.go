@@ -19,7 +19,8 @@ import (
 // it.
 type Store struct {
 	opt     Options
-	reader  *annotation.Reader
+	reader  *annotation.Reader // for Ingresses whose class follows the specification
+	nginx   *annotation.Reader // for those that behave as under ingress-nginx
 	objects map[Key]*stored
 	own     map[string]model.Objects // by group key
 	index   index
@@ -38,8 +39,9 @@ type group struct {
 
 // New returns an empty store.
 func New(o Options) *Store {
+	o = o.withDefaults()
 	return &Store{
-		opt: o.withDefaults(), reader: annotation.NewReader(o.Annotations, o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
+		opt: o, reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: annotation.NewReader(o.Annotations, *o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
 		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"paifang/internal/document"
 	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/annotation"
@@ -11,18 +13,19 @@ import (
 
 // verdicts says of every annotation of ingress-nginx what becomes of it. A limit or a login that is silently not applied is
 // worse than none.
-func (b *builder) verdicts(o *stored, annotations map[string]string) {
-	_, found := b.store.reader.Read(annotations)
+func (b *builder) verdicts(o *stored, v *networkingv1.Ingress) {
+	_, found := b.settings(v, b.likeNginx(v))
 	for _, f := range found {
 		severity, code := severityOf(f.Verdict)
 		message := f.Message
-		switch {
-		case f.Verdict == annotation.Supported:
+		switch f.Verdict {
+		case annotation.Supported:
 			message = "does what it says"
-		case f.Verdict == annotation.Unknown:
+		case annotation.Unknown:
 			if n := document.Nearest(strings.TrimPrefix(f.Key, b.store.reader.Prefix()), b.store.reader.Names()); n != "" {
 				message += ": did you mean " + n + "?"
 			}
+		default: // the note says it all
 		}
 		b.diagnose(o, annotationField(f.Key), severity, code, "%s", message)
 	}

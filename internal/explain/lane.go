@@ -1,0 +1,45 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
+)
+
+// lane says which lane of a route takes the request, and the index of its target; -1 where none is known to. It asks the
+// lanes that serve.
+func (x *walker) lane(r *snapshot.Route, action model.Forward) (text string, target int) {
+	if len(action.Lanes) == 0 {
+		return "", -1
+	}
+	if name := x.boundBy(r, action); name != "" && !action.LanesFirst {
+		return fmt.Sprintf(", unless the cookie %s binds its client to another", name), -1
+	}
+	i, ok, sure := r.Lanes.DecideSure(x.a)
+	if !ok {
+		return ", since no rule sends it elsewhere", -1
+	}
+	l := action.Lanes[i]
+	to := slices.IndexFunc(action.Targets, func(t model.Target) bool { return t.Upstream == l.Target })
+	if !sure {
+		return fmt.Sprintf(", by %s: chance takes %d of %d to %s", l.Name, l.Share, l.Of, x.upstreamName(r, l.Target)), -1
+	}
+	return ", by " + l.Name, to
+}
+
+// boundBy is the name of the cookie in the request that binds clients to one of the targets, if there is one.
+func (x *walker) boundBy(r *snapshot.Route, action model.Forward) string {
+	for i := range action.Targets {
+		if i >= len(r.Upstreams) || r.Upstreams[i].Affinity.Mode == model.NoAffinity {
+			continue
+		}
+		if name := r.Upstreams[i].Affinity.Cookie; name != "" {
+			if _, has := x.a.LookupValue(snapshot.InCookies, name, 0); has {
+				return name
+			}
+		}
+	}
+	return ""
+}

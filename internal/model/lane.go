@@ -1,0 +1,100 @@
+package model
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// Lane is a condition under which a request of a Forward goes to one of its targets, whatever their shares are. Lanes are
+// tried in their order; the first one whose condition holds decides. Where none holds, the shares of the targets do. Canary
+// releases and lanes of a gateway are made of these.
+type Lane struct {
+	Target UpstreamID `json:"target"` // one of the Forward's targets
+	Name   string     `json:"name"`   // of the rule, as its author calls it: "canary-by-header X-Gray: always"
+
+	// From is what the condition looks at, Field the name of the header, cookie or query parameter.
+	From  LaneSource `json:"from"`
+	Field string     `json:"field,omitempty"`
+	// Value is what it must be; with Pattern (RE2) it must have a match of that anywhere; with Present it must only be there.
+	Value   string `json:"value,omitempty"`
+	Pattern string `json:"pattern,omitempty"`
+	Present bool   `json:"present,omitempty"`
+
+	// Share of Of is how much chance gives to the target. With Hash it is not chance but what these parts of the request are, so
+	// that a client stays; a request that has none of them is not taken.
+	Share int        `json:"share,omitempty"`
+	Of    int        `json:"of,omitempty"`
+	Hash  []HashPart `json:"hash,omitempty"`
+}
+
+// LaneSource is what the condition of a lane looks at.
+type LaneSource string
+
+// The sources. A header or parameter that comes several times counts with its first value.
+const (
+	LaneHeader LaneSource = "Header"
+	LaneCookie LaneSource = "Cookie"
+	LaneQuery  LaneSource = "Query"
+	LaneShare  LaneSource = "Share" // chance, or a hash
+)
+
+// maxLane bounds the text of a pattern in bytes, maxOf the shares.
+const (
+	maxLane = 1000
+	maxOf   = 1_000_000
+)
+
+// maxLanes bounds the lanes of a Forward: each may be looked at by every request.
+const maxLanes = 64
+
+func (f Forward) validateLanes() error {
+	if len(f.Lanes) > maxLanes {
+		return fieldError("forward.lanes", fmt.Sprintf("are %d: at most %d", len(f.Lanes), maxLanes))
+	}
+	for i, l := range f.Lanes {
+		at := fmt.Sprintf("forward.lanes[%d]", i)
+		if !slices.ContainsFunc(f.Targets, func(t Target) bool { return t.Upstream == l.Target }) {
+			return fieldError(at+".target", fmt.Sprintf("%q is none of the targets", l.Target))
+		}
+		if err := l.validate(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l Lane) validate(at string) error {
+	if l.From == LaneShare {
+		switch {
+		case l.Field != "" || l.Value != "" || l.Pattern != "" || l.Present:
+			return fieldError(at, "is a share: field, value, pattern and present are for the other sources")
+		case l.Of < 1 || l.Of > maxOf:
+			return fieldError(at+".of", fmt.Sprintf("%d is not within 1 to %d", l.Of, maxOf))
+		case l.Share < 0 || l.Share > l.Of:
+			return fieldError(at+".share", fmt.Sprintf("%d is not within 0 to %d", l.Share, l.Of))
+		}
+		for i, p := range l.Hash {
+			if err := p.validate(fmt.Sprintf("%s.hash[%d]", at, i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch {
+	case l.From != LaneHeader && l.From != LaneCookie && l.From != LaneQuery:
+		return fieldError(at+".from", fmt.Sprintf("%q is none of Header, Cookie, Query, Share", l.From))
+	case l.Field == "":
+		return fieldError(at+".field", "is empty")
+	case l.Share != 0 || l.Of != 0 || len(l.Hash) > 0:
+		return fieldError(at, "is no share: share, of and hash are for that")
+	case l.Present && (l.Value != "" || l.Pattern != "") || l.Value != "" && l.Pattern != "":
+		return fieldError(at, "has more than one of value, pattern and present")
+	case len(l.Pattern) > maxLane:
+		return fieldError(at+".pattern", fmt.Sprintf("has %d bytes: at most %d", len(l.Pattern), maxLane))
+	}
+	if _, err := regexp.Compile(l.Pattern); err != nil {
+		return fieldError(at+".pattern", err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package nacosapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+	"paifang/internal/registry/config"
+	"paifang/internal/registry/storage"
+)
+
+// configs is a server that keeps configurations.
+func configs(t *testing.T) (*fixture, *config.Store) {
+	t.Helper()
+	s, err := config.Open(t.Context(), storage.NewMemory(), config.Options{})
+	must(t, err)
+	t.Cleanup(s.Close)
+	return serve(t, Config{Configs: s}, registry.Options{}), s
+}
+
+func TestConfigsByGRPC(t *testing.T) {
+	f, _ := configs(t)
+	c, other := dial(t, f.grpc).setup(), dial(t, f.grpc).setup()
+	ref := nacoswire.ConfigRef{DataID: "order.yaml", Group: "DEFAULT_GROUP"}
+	query := func() nacoswire.ConfigQueryResponse {
+		t.Helper()
+		return answerOf[nacoswire.ConfigQueryResponse](c, nacoswire.TypeConfigQueryAnswer, c.request(nacoswire.TypeConfigQuery, nacoswire.ConfigQueryRequest{ConfigRef: ref}))
+	}
+	publish := func(content, cas string) nacoswire.Response {
+		t.Helper()
+		return answerOf[nacoswire.Response](other, nacoswire.TypeConfigPublishAnswer, other.request(nacoswire.TypeConfigPublish,
+			nacoswire.ConfigPublishRequest{ConfigRef: ref, Content: content, CASMD5: cas, Addition: map[string]string{"type": "yaml"}}))
+	}
+	if a := query(); a.Success || a.ErrorCode != nacoswire.ErrorConfigUnknown {
+		t.Fatalf("%+v", a)
+	}
+	listen := func(md5 string) []nacoswire.ConfigRef {
+		t.Helper()
+		return answerOf[nacoswire.ConfigListenResponse](c, nacoswire.TypeConfigListenAnswer, c.request(nacoswire.TypeConfigListen,
+			nacoswire.ConfigListenRequest{Listen: true, Contexts: []nacoswire.ConfigSeen{{ConfigRef: ref, MD5: md5}}})).Changed
+	}
+	if got := listen(""); len(got) != 0 {
+		t.Fatalf("nothing is there, and %v has changed", got)
+	}
+	notified := func() {
+		t.Helper()
+		p := c.next()
+		q, err := nacoswire.Decode[nacoswire.ConfigChangeRequest](p)
+		must(t, err)
+		if p.Type != nacoswire.TypeConfigChange || q.ConfigRef != ref {
+			t.Fatalf("%s %+v", p.Type, q)
+		}
+		c.send(nacoswire.TypeConfigChangeAnswer, nacoswire.OK(q.RequestID))
+	}
+	if a := publish("a: 1", ""); !a.Success {
+		t.Fatalf("%+v", a)
+	}
+	notified()
+	first := query()
+	if first.Content != "a: 1" || first.ContentType != "yaml" || first.MD5 != config.MD5("a: 1") || first.LastModified == 0 {
+		t.Fatalf("%+v", first)
+	}
+	if got := listen("old"); len(got) != 1 || got[0] != ref {
+		t.Fatalf("%v", got)
+	}
+	if got := listen(first.MD5); len(got) != 0 {
+		t.Fatalf("%v", got)
+	}
+	if a := publish("a: 2", config.MD5("else")); a.Success {
+		t.Fatalf("another's MD5 passed: %+v", a)
+	}
+	if a := publish("a: 2", first.MD5); !a.Success {
+		t.Fatalf("%+v", a)
+	}
+	notified()
+	if a := answerOf[nacoswire.Response](other, nacoswire.TypeConfigRemoveAnswer, other.request(nacoswire.TypeConfigRemove, nacoswire.ConfigQueryRequest{ConfigRef: ref})); !a.Success {
+		t.Fatalf("%+v", a)
+	}
+	notified()
+	if a := query(); a.ErrorCode != nacoswire.ErrorConfigUnknown {
+		t.Fatalf("%+v", a)
+	}
+	// Who no longer listens is left alone.
+	c.request(nacoswire.TypeConfigListen, nacoswire.ConfigListenRequest{Contexts: []nacoswire.ConfigSeen{{ConfigRef: ref}}})
+	publish("a: 3", "")
+	c.subscribe("")
+	must(t, f.registry().Register(order, instance("10.0.0.1:80")))
+	if got := hosts(c.push()); got != "10.0.0.1" {
+		t.Fatal(got)
+	}
+	ref.DataID = "no/slash"
+	if a := publish("a", ""); a.ErrorCode != nacoswire.ErrorInvalidParam {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestConfigsByHTTP(t *testing.T) {
+	f, _ := configs(t)
+	id := []string{"dataId", "order.yaml", "group", "DEFAULT_GROUP"}
+	with := func(more ...string) url.Values { return params(append(more, id...)...) }
+	id3 := []string{"dataId", "order.yaml", "groupName", "DEFAULT_GROUP", "namespaceId", "public"}
+	with3 := func(more ...string) url.Values { return params(append(more, id3...)...) }
+	md5 := config.MD5("a: 1")
+	for _, step := range []struct {
+		method, path string
+		params       url.Values
+		status       int
+		body         string
+	}{
+		{"GET", "/v1/cs/configs", with(), 404, "config data not exist"},
+		{"GET", "/v2/cs/config", with(), 404, `"code":20004`},
+		{"GET", "/v3/client/cs/config", with3(), 404, `"code":20004`},
+		{"POST", "/v1/cs/configs", with("content", "a: 1", "type", "yaml"), 200, "true"},
+		{"GET", "/v1/cs/configs", with(), 200, "a: 1"},
+		{"GET", "/v1/cs/configs", with("show", "all"), 200, `"tenant":"","content":"a: 1","md5":"` + md5},
+		{"GET", "/v1/cs/configs", params("search", "blur", "dataId", "ord*", "group", "", "pageNo", "1", "pageSize", "10"), 200, `{"totalCount":1,"pageNumber":1,"pagesAvailable":1,"pageItems":[{"id":`},
+		{"GET", "/v2/cs/config", with(), 200, `{"code":0,"message":"success","data":"a: 1"}`},
+		{"GET", "/v3/client/cs/config", with3(), 200, `"content":"a: 1","md5":"` + md5},
+		{"GET", "/v3/admin/cs/config", with3(), 200, `"namespaceId":"public","groupName":"DEFAULT_GROUP","dataId":"order.yaml"`},
+		{"POST", "/v1/cs/configs", with("content", "a: 2", "casMd5", "x"), 409, "changed by somebody else"},
+		{"POST", "/v1/cs/configs", with("content", "a: 2", "casMd5", md5), 200, "true"},
+		{"POST", "/v3/admin/cs/config", with3("content", "a: 3"), 200, `{"code":0,"message":"success","data":true}`},
+		{"GET", "/v3/admin/cs/config/list", params("pageNo", "1", "pageSize", "10"), 200, `"dataId":"order.yaml"`},
+		{"GET", "/v1/cs/history", with("search", "accurate", "pageNo", "1", "pageSize", "2"), 200, `{"totalCount":3,"pageNumber":1,"pagesAvailable":2,`},
+		{"GET", "/v1/cs/history", with("nid", "1"), 200, `"content":"a: 1"`},
+		{"GET", "/v1/cs/history/previous", with("id", "3"), 200, `"content":"a: 2"`},
+		{"GET", "/v1/cs/history", with("nid", "9"), 404, "not found"},
+		{"DELETE", "/v1/cs/configs", with(), 200, "true"},
+		{"DELETE", "/v2/cs/config", with(), 200, `"data":true`},
+		{"POST", "/v1/cs/configs", with(), 400, "Param 'content' is required"},
+		{"POST", "/v1/cs/configs", params("content", "a"), 400, "Param 'dataId' is required"},
+		{"POST", "/v1/cs/configs", params("content", "a", "dataId", "a b", "group", "g"), 400, "only letters"},
+		{"POST", "/v1/cs/configs/listener", params("Listening-Configs", "nonsense"), 400, "Listening-Configs"},
+	} {
+		status, body := f.curl(t, step.method, step.path, step.params)
+		if status != step.status || !strings.Contains(body, step.body) {
+			t.Errorf("%s %s %s: %d %s, want %d with %s", step.method, step.path, step.params.Encode(), status, body, step.status, step.body)
+		}
+	}
+	big := url.Values{"content": {strings.Repeat("x", 1<<20)}, "dataId": {"big"}, "group": {"g"}}
+	q, err := http.NewRequest("POST", f.base+"/v1/cs/configs", strings.NewReader(big.Encode()))
+	must(t, err)
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if status, body := do(t, q); status != 413 || !strings.Contains(body, "at most") {
+		t.Errorf("%d %.200s", status, body)
+	}
+}
+
+func TestLongPoll(t *testing.T) {
+	f, store := configs(t)
+	poll := func(md5, wait string) (time.Duration, string) {
+		t.Helper()
+		form := url.Values{"Listening-Configs": {"a\x02g\x02" + md5 + "\x02dev\x01b\x02g\x02\x01"}}
+		q, err := http.NewRequest("POST", f.base+"/v1/cs/configs/listener", strings.NewReader(form.Encode()))
+		must(t, err)
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=utf-8")
+		if wait != "" {
+			q.Header.Set("Long-Pulling-Timeout", wait)
+		}
+		began := time.Now()
+		status, body := do(t, q)
+		if status != 200 {
+			t.Fatal(status, body)
+		}
+		text, err := url.QueryUnescape(body)
+		must(t, err)
+		return time.Since(began), text
+	}
+	changed := "a\x02g\x02dev\x01"
+	if _, got := poll("other", "30000"); got != changed { // another than there is
+		t.Fatalf("%q", got)
+	}
+	if _, got := poll("", ""); got != "" { // asked once
+		t.Fatalf("%q", got)
+	}
+	if took, got := poll("", "1000"); got != "" || took < 400*time.Millisecond {
+		t.Fatalf("%q after %v", got, took)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		time.Sleep(50 * time.Millisecond) // so that the poll hangs
+		_, err := store.Publish(t.Context(), config.Item{ID: config.ID{Namespace: "dev", Group: "g", Name: "a"}, Content: "1"}, "")
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	if took, got := poll("", "30000"); got != changed || took > 10*time.Second {
+		t.Fatalf("%q after %v", got, took)
+	}
+	<-done
+	// A long poll does not hold up the end of the server: the fixture closes within its time while this one hangs.
+	go func() {
+		form := url.Values{"Listening-Configs": {"b\x02g\x02\x01"}}
+		q, _ := http.NewRequest("POST", f.base+"/v1/cs/configs/listener", strings.NewReader(form.Encode()))
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		q.Header.Set("Long-Pulling-Timeout", "30000")
+		if p, err := http.DefaultClient.Do(q); err == nil {
+			p.Body.Close()
+		}
+	}()
+}

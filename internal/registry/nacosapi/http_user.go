@@ -1,0 +1,160 @@
+package nacosapi
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"paifang/internal/registry/auth"
+)
+
+// users is what administrators keep users, roles and permissions with, of v1 and of v3. Paths and parameters are the same but
+// for the names.
+func users() []endpoint {
+	var out []endpoint
+	for _, v := range []struct {
+		user, role, permission string
+		result                 bool
+	}{
+		{"/v1/auth/users", "/v1/auth/roles", "/v1/auth/permissions", false},
+		{"/v3/auth/user", "/v3/auth/role", "/v3/auth/permission", true},
+	} {
+		out = append(
+			out,
+			endpoint{method: "POST", path: v.user, need: admin, handle: done("create user ok!", createUser), result: v.result},
+			endpoint{method: "PUT", path: v.user, need: knows, handle: done("update user ok!", setPassword), result: v.result},
+			endpoint{method: "DELETE", path: v.user, need: admin, handle: done("delete user ok!", removeUser), result: v.result},
+			endpoint{method: "POST", path: v.role, need: admin, handle: done("add role ok!", giveRole), result: v.result},
+			endpoint{method: "DELETE", path: v.role, need: admin, handle: done("delete role ok!", takeRole), result: v.result},
+			endpoint{method: "POST", path: v.permission, need: admin, handle: done("add permission ok!", permit), result: v.result},
+			endpoint{method: "DELETE", path: v.permission, need: admin, handle: done("delete permission ok!", forbid), result: v.result},
+		)
+		for suffix, read := range map[string]handler{v.user: listUsers, v.role: listRoles, v.permission: listPermissions} {
+			if v.result {
+				suffix += "/list"
+			}
+			out = append(out, endpoint{method: "GET", path: suffix, need: admin, handle: read, result: v.result})
+		}
+	}
+	return out
+}
+
+// told is the answer to a change of users by v1; since v3 it is the message alone.
+type told struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data"`
+}
+
+// done makes a handler of a change, and answers with a message.
+func done(message string, f func(context.Context, *auth.Auth, call) error) handler {
+	return func(c call) (any, error) {
+		a := c.server.cfg.Auth
+		if a == nil {
+			return nil, fmt.Errorf("nacosapi: authentication is switched off: %w", auth.ErrForbidden)
+		}
+		if err := f(c.r.Context(), a, c); err != nil {
+			return nil, err
+		}
+		if strings.Contains(c.r.URL.Path, "/v1/") {
+			return told{Code: 200, Message: message}, nil
+		}
+		return message, nil
+	}
+}
+
+func createUser(ctx context.Context, a *auth.Auth, c call) error {
+	return a.CreateUser(ctx, c.q.Get("username"), c.q.Get("password"))
+}
+
+// setPassword is for oneself, and for others only by administrators.
+func setPassword(ctx context.Context, a *auth.Auth, c call) error {
+	name := c.q.Get("username")
+	if !c.who.Admin && c.who.User != name {
+		return fmt.Errorf("nacosapi: password of %.64q: user %q is no administrator: %w", name, c.who.User, auth.ErrForbidden)
+	}
+	return a.SetPassword(ctx, name, c.q.Get("newPassword"))
+}
+
+func removeUser(ctx context.Context, a *auth.Auth, c call) error {
+	return a.RemoveUser(ctx, c.q.Get("username"))
+}
+
+func giveRole(ctx context.Context, a *auth.Auth, c call) error {
+	return a.GiveRole(ctx, c.q.Get("username"), c.q.Get("role"))
+}
+
+// takeRole takes a role from a user, or, as v1 allows it, from everybody.
+func takeRole(ctx context.Context, a *auth.Auth, c call) error {
+	role, name := c.q.Get("role"), c.q.Get("username")
+	if name != "" {
+		return a.TakeRole(ctx, name, role)
+	}
+	for _, u := range a.Users() {
+		if !slices.Contains(u.Roles, role) {
+			continue
+		}
+		if err := a.TakeRole(ctx, u.Name, role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// permission reads the parameters: a resource is "NAMESPACE:*:*".
+func permission(c call) auth.Permission {
+	namespace, _, _ := strings.Cut(c.q.Get("resource"), ":")
+	if namespace == "" {
+		namespace = "public"
+	}
+	return auth.Permission{Role: c.q.Get("role"), Namespace: namespace, Actions: c.q.Get("action")}
+}
+
+func permit(ctx context.Context, a *auth.Auth, c call) error { return a.Permit(ctx, permission(c)) }
+func forbid(ctx context.Context, a *auth.Auth, c call) error { return a.Forbid(ctx, permission(c)) }
+
+type shownUser struct {
+	Username string `json:"username"`
+	Password string `json:"password"` // never more than stars
+}
+
+type shownRole struct {
+	Role     string `json:"role"`
+	Username string `json:"username"`
+}
+
+type shownPermission struct {
+	Role     string `json:"role"`
+	Resource string `json:"resource"`
+	Action   string `json:"action"`
+}
+
+func listUsers(c call) (any, error) {
+	var out []shownUser
+	for _, u := range c.server.cfg.Auth.Users() {
+		out = append(out, shownUser{u.Name, "******"})
+	}
+	no, size := c.paging()
+	return newPage(out, no, size), nil
+}
+
+func listRoles(c call) (any, error) {
+	var out []shownRole
+	for _, u := range c.server.cfg.Auth.Users() {
+		for _, r := range u.Roles {
+			out = append(out, shownRole{r, u.Name})
+		}
+	}
+	no, size := c.paging()
+	return newPage(out, no, size), nil
+}
+
+func listPermissions(c call) (any, error) {
+	var out []shownPermission
+	for _, p := range c.server.cfg.Auth.Permissions() {
+		out = append(out, shownPermission{p.Role, p.Namespace + ":*:*", p.Actions})
+	}
+	no, size := c.paging()
+	return newPage(out, no, size), nil
+}

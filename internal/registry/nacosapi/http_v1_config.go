@@ -1,0 +1,371 @@
+package nacosapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+	"paifang/internal/registry/config"
+)
+
+// v1Configs is /v1/cs (ConfigController and HistoryController of the Nacos server).
+func v1Configs() []endpoint {
+	const path = "/v1/cs/configs"
+	return []endpoint{
+		{method: "GET", path: path, need: reads, handle: v1GetConfig, tenant: true},
+		{method: "POST", path: path, need: writes, handle: v1PublishConfig, tenant: true, large: true},
+		{method: "DELETE", path: path, need: writes, handle: v1RemoveConfig, tenant: true},
+		{method: "POST", path: path + "/listener", need: knows, handle: v1Listen, tenant: true},
+		{method: "GET", path: "/v1/cs/history", need: reads, handle: v1History, tenant: true},
+		{method: "GET", path: "/v1/cs/history/previous", need: reads, handle: v1Previous, tenant: true},
+		{method: "GET", path: "/v1/cs/health", handle: func(call) (any, error) { return "UP", nil }},
+	}
+}
+
+var errNoConfigs = errors.New("this registry keeps no configurations")
+
+func (c call) configs() (*config.Store, error) {
+	if s := c.server.cfg.Configs; s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("nacosapi: %w: %w", errNoConfigs, registry.ErrUnknown)
+}
+
+// configID reads the parameters that name a configuration; group is how the group is called.
+func (c call) configID(group string) (*config.Store, config.ID, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, config.ID{}, err
+	}
+	name, err := c.required("dataId")
+	if err != nil {
+		return nil, config.ID{}, err
+	}
+	g, err := c.required(group)
+	return s, config.ID{Namespace: c.namespace, Group: g, Name: name}, err
+}
+
+// v1GetConfig answers with the content as it is, with everything about it (show=all), or with a page of a search.
+func v1GetConfig(c call) (any, error) {
+	if c.q.Get("search") != "" {
+		return v1Search(c)
+	}
+	s, id, err := c.configID("group")
+	if err != nil {
+		return nil, err
+	}
+	item, stale, err := s.Get(c.r.Context(), id)
+	if errors.Is(err, config.ErrUnknown) {
+		c.w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
+		c.w.WriteHeader(http.StatusNotFound)
+		_, err := fmt.Fprint(c.w, "config data not exist")
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.q.Get("show") == "all" {
+		return detail(item), nil
+	}
+	h := c.w.Header()
+	h.Set("Config-Type", item.Type)
+	h.Set("Content-MD5", item.MD5)
+	h.Set("Content-Type", contentType(item.Type))
+	h.Set("Cache-Control", "no-cache,no-store")
+	h.Set("Last-Modified", item.Modified.UTC().Format(http.TimeFormat))
+	if item.EncryptedKey != "" {
+		h.Set("Encrypted-Data-Key", item.EncryptedKey)
+	}
+	if stale {
+		h.Set("Warning", `110 - "the storage is out of reach"`)
+	}
+	return item.Content, nil
+}
+
+func contentType(kind string) string {
+	switch kind {
+	case "json":
+		return "application/json;charset=UTF-8"
+	case "xml":
+		return "application/xml;charset=UTF-8"
+	}
+	return "text/plain;charset=UTF-8" // HTML too: nobody's page is shown from here
+}
+
+// configDetail is a configuration with everything about it. Times are milliseconds since 1970.
+type configDetail struct {
+	ID           string `json:"id"`
+	DataID       string `json:"dataId"`
+	Group        string `json:"group"`
+	Tenant       string `json:"tenant"`
+	Content      string `json:"content"`
+	MD5          string `json:"md5"`
+	Type         string `json:"type"`
+	App          string `json:"appName"`
+	Description  string `json:"desc"`
+	Tags         string `json:"configTags"`
+	EncryptedKey string `json:"encryptedDataKey"`
+	User         string `json:"createUser"`
+	IP           string `json:"createIp"`
+	Created      int64  `json:"createTime"`
+	Modified     int64  `json:"modifyTime"`
+}
+
+func detail(i config.Item) configDetail {
+	return configDetail{
+		ID: strconv.FormatInt(i.Revision, 10), DataID: i.ID.Name, Group: i.ID.Group, Tenant: tenant(i.ID), Content: i.Content, MD5: i.MD5,
+		Type: i.Type, App: i.App, Description: i.Description, Tags: i.Tags, EncryptedKey: i.EncryptedKey, User: i.By, IP: i.From,
+		Created: i.Created.UnixMilli(), Modified: i.Modified.UnixMilli(),
+	}
+}
+
+// tenant is a namespace as HTTP v1 and v2 write it.
+func tenant(id config.ID) string {
+	if id.Namespace == config.Public {
+		return ""
+	}
+	return id.Namespace
+}
+
+// pageOf is one page of a list.
+type pageOf[T any] struct {
+	Total int `json:"totalCount"`
+	No    int `json:"pageNumber"`
+	Pages int `json:"pagesAvailable"`
+	Items []T `json:"pageItems"`
+}
+
+func newPage[T any](all []T, no, size int) pageOf[T] {
+	from := min((no-1)*size, len(all))
+	if no > len(all) {
+		from = len(all)
+	}
+	return pageOf[T]{len(all), no, (len(all) + size - 1) / size, append([]T{}, all[from:min(from+size, len(all))]...)}
+}
+
+// v1Search finds configurations by their names; search=blur takes * for any text.
+func v1Search(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	no, size := c.paging()
+	found := newPage(s.List(c.namespace, c.q.Get("group"), c.q.Get("dataId")), no, size)
+	out := pageOf[configDetail]{found.Total, found.No, found.Pages, []configDetail{}}
+	for _, i := range found.Items {
+		full, _, err := s.Get(c.r.Context(), i.ID)
+		if errors.Is(err, config.ErrUnknown) {
+			continue // removed just now
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Items = append(out.Items, detail(full))
+	}
+	return out, nil
+}
+
+func v1PublishConfig(c call) (any, error) {
+	s, id, err := c.configID("group")
+	if err != nil {
+		return nil, err
+	}
+	return c.publishConfig(s, id)
+}
+
+// publishConfig sets a configuration to what the parameters say.
+func (c call) publishConfig(s *config.Store, id config.ID) (any, error) {
+	content, err := c.required("content")
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.Publish(c.r.Context(), config.Item{
+		ID: id, Content: content, Type: kindOf(c.q.Get("type")), App: c.q.Get("appName"), Description: c.q.Get("desc"),
+		Tags: nacoswire.NonEmpty(c.q.Get("config_tags"), c.q.Get("configTags")), EncryptedKey: c.q.Get("encryptedDataKey"),
+		By: nacoswire.NonEmpty(c.who.User, c.q.Get("src_user")), From: c.from(),
+	}, nacoswire.NonEmpty(c.q.Get("casMd5"), c.r.Header.Get("casMd5")))
+	return err == nil, err
+}
+
+// kindOf takes what Nacos does not know for text, as Nacos does.
+func kindOf(kind string) string {
+	if slices.Contains([]string{"properties", "xml", "json", "text", "html", "yaml", "toml", "unset"}, kind) {
+		return kind
+	}
+	return "text"
+}
+
+func v1RemoveConfig(c call) (any, error) {
+	s, id, err := c.configID("group")
+	if err != nil {
+		return nil, err
+	}
+	return c.removeConfig(s, id)
+}
+
+// removeConfig answers true also when there is nothing to take away.
+func (c call) removeConfig(s *config.Store, id config.ID) (any, error) {
+	_, err := s.Remove(c.r.Context(), id, c.who.User, c.from())
+	return err == nil, err
+}
+
+// historyDetail is a version of a configuration; nid is its number.
+type historyDetail struct {
+	ID           string `json:"id"`
+	LastID       int64  `json:"lastId"`
+	DataID       string `json:"dataId"`
+	Group        string `json:"group"`
+	Tenant       string `json:"tenant"`
+	App          string `json:"appName"`
+	MD5          string `json:"md5"`
+	Content      string `json:"content,omitempty"`
+	IP           string `json:"srcIp"`
+	User         string `json:"srcUser"`
+	Op           string `json:"opType"`
+	Created      string `json:"createdTime"`
+	Modified     string `json:"lastModifiedTime"`
+	EncryptedKey string `json:"encryptedDataKey"`
+}
+
+func renderVersion(v config.Version) historyDetail {
+	const form = "2006-01-02T15:04:05.000+00:00" // in UTC, as Jackson writes a Timestamp
+	when := v.Modified.UTC().Format(form)
+	return historyDetail{
+		strconv.FormatInt(v.Version, 10), -1, v.ID.Name, v.ID.Group, tenant(v.ID), v.App, v.MD5, v.Content, v.From, v.By,
+		string(v.Op), v.Created.UTC().Format(form), when, v.EncryptedKey,
+	}
+}
+
+// v1History answers with a page of versions without their contents, or with the version that nid names.
+func v1History(c call) (any, error) {
+	s, id, err := c.configID("group")
+	if err != nil {
+		return nil, err
+	}
+	return c.history(s, id)
+}
+
+func (c call) history(s *config.Store, id config.ID) (any, error) {
+	list, err := s.History(c.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if nid := c.q.Get("nid"); nid != "" {
+		return versionOf(list, nid, 0)
+	}
+	no, size := c.paging()
+	out := make([]historyDetail, 0, len(list))
+	for _, v := range list {
+		v.Content = ""
+		out = append(out, renderVersion(v))
+	}
+	return newPage(out, no, size), nil
+}
+
+// versionOf finds a version by its number, or the one so many before it.
+func versionOf(list []config.Version, number string, before int) (any, error) {
+	for i, v := range list {
+		if strconv.FormatInt(v.Version, 10) == number && i+before < len(list) {
+			return renderVersion(list[i+before]), nil
+		}
+	}
+	return nil, fmt.Errorf("nacosapi: version %.32q: %w", number, config.ErrUnknown)
+}
+
+// v1Previous answers with the version before the one that id names.
+func v1Previous(c call) (any, error) {
+	s, id, err := c.configID("group")
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.History(c.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	return versionOf(list, c.q.Get("id"), 1)
+}
+
+// longest bounds a long poll, and shortest what a client may ask for; it is answered a little before the client gives up.
+const (
+	longest  = 45 * time.Second
+	shortest = time.Second
+	headroom = 500 * time.Millisecond
+)
+
+// longPoll is how long the client wants to wait, by its header, and has the answer allowed for that long. A client without the
+// header asks once.
+func (c call) longPoll() (time.Duration, error) {
+	ms, err := strconv.ParseInt(c.r.Header.Get("Long-Pulling-Timeout"), 10, 64)
+	if err != nil || ms <= 0 || c.r.Header.Get("Long-Pulling-Timeout-No-Hangup") == "true" {
+		return 0, nil
+	}
+	wait := max(time.Duration(min(ms, longest.Milliseconds()))*time.Millisecond, shortest)
+	if err := http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(wait + 15*time.Second)); err != nil {
+		return 0, fmt.Errorf("nacosapi: long poll: %w", err)
+	}
+	return wait, nil
+}
+
+// v1Listen answers at once with the configurations of which the client has not the present content, or, where there are none,
+// when there is one, or with nothing when its time is over.
+func v1Listen(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	seen, err := nacoswire.ParseListening(c.q.Get("Listening-Configs"))
+	if err != nil {
+		return nil, invalid(err)
+	}
+	w := s.Watch()
+	defer w.Close()
+	of := make(map[config.ID]nacoswire.ConfigSeen, len(seen))
+	for _, one := range seen {
+		id := configIDOf(one.ConfigRef)
+		if _, err := c.server.allow(c.r.Context(), httpProof(&c), reads, id.Namespace); err != nil {
+			return nil, err
+		}
+		of[id] = one
+		w.Add(id)
+	}
+	wait, err := c.longPoll()
+	if err != nil {
+		return nil, err
+	}
+	over := time.NewTimer(max(wait-headroom, 0))
+	defer over.Stop()
+	c.w.Header().Set("Cache-Control", "no-cache,no-store")
+	for {
+		var changed []nacoswire.ConfigRef
+		for id, one := range of {
+			if s.MD5(id) != one.MD5 {
+				changed = append(changed, one.ConfigRef)
+			}
+		}
+		if len(changed) > 0 || wait == 0 {
+			return nacoswire.ChangedText(changed), nil
+		}
+		select {
+		case <-w.C():
+			w.Take()
+		case <-over.C:
+			return "", nil
+		case <-c.r.Context().Done():
+			return "", nil
+		case <-c.Done():
+			return "", nil
+		case <-c.server.closing:
+			return "", nil
+		}
+	}
+}
+
+// configIDOf takes the names of a request with their defaults.
+func configIDOf(r nacoswire.ConfigRef) config.ID {
+	return config.ID{Namespace: nacoswire.NonEmpty(r.Tenant, config.Public), Group: nacoswire.NonEmpty(r.Group, nacoswire.DefaultGroup), Name: r.DataID}
+}

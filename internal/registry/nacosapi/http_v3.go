@@ -1,0 +1,228 @@
+package nacosapi
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry/config"
+)
+
+// v3Client is /v3/client, what applications without a client library use since Nacos 3.0.
+func v3Client() []endpoint {
+	const path = "/v3/client/ns/instance"
+	return []endpoint{
+		{method: "POST", path: path, need: writes, handle: v3Register, result: true},
+		{method: "DELETE", path: path, need: writes, handle: deregisterInstance, result: true},
+		{method: "GET", path: path + "/list", need: reads, handle: v3Hosts, result: true},
+		{method: "GET", path: "/v3/client/cs/config", need: reads, handle: v3GetConfig, result: true},
+		{method: "POST", path: "/v3/auth/user/login", handle: logIn},
+	}
+}
+
+// v3Admin is /v3/admin, as far as tools need it to look after instances, services and configurations.
+func v3Admin() []endpoint {
+	const (
+		instance = "/v3/admin/ns/instance"
+		cs       = "/v3/admin/cs/config"
+	)
+	return []endpoint{
+		{method: "POST", path: instance, need: writes, handle: registerInstance, result: true},
+		{method: "DELETE", path: instance, need: writes, handle: deregisterInstance, result: true},
+		{method: "PUT", path: instance, need: writes, handle: updateInstance, result: true},
+		{method: "PUT", path: instance + "/partial", need: writes, handle: updateInstance, result: true},
+		{method: "GET", path: instance, need: reads, handle: v3Instance, result: true},
+		{method: "GET", path: instance + "/list", need: reads, handle: v3AllHosts, result: true},
+		{method: "PUT", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(false), result: true},
+		{method: "DELETE", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(true), result: true},
+		{method: "GET", path: "/v3/admin/ns/service", need: reads, handle: v2Service, result: true},
+		{method: "POST", path: "/v3/admin/ns/service", need: writes, handle: createService, result: true},
+		{method: "PUT", path: "/v3/admin/ns/service", need: writes, handle: updateService, result: true},
+		{method: "DELETE", path: "/v3/admin/ns/service", need: writes, handle: removeService, result: true},
+		{method: "PUT", path: "/v3/admin/ns/cluster", need: writes, handle: updateCluster, result: true},
+		{method: "GET", path: "/v3/admin/ns/service/list", need: reads, handle: v3Services, result: true},
+		{method: "GET", path: "/v3/admin/ns/ops/metrics", handle: v1Metrics, result: true},
+		{method: "GET", path: cs, need: reads, handle: v3ConfigDetail, result: true},
+		{method: "POST", path: cs, need: writes, handle: v3PublishConfig, result: true, large: true},
+		{method: "DELETE", path: cs, need: writes, handle: v3RemoveConfig, result: true},
+		{method: "GET", path: cs + "/list", need: reads, handle: v3Configs, result: true},
+		{method: "GET", path: "/v3/admin/cs/history", need: reads, handle: v3History, result: true},
+		{method: "GET", path: "/v3/admin/cs/history/list", need: reads, handle: v3History, result: true},
+		{method: "GET", path: "/v3/admin/core/state", handle: v1State},
+		{method: "GET", path: "/v3/admin/core/state/liveness", handle: well, result: true},
+		{method: "GET", path: "/v3/admin/core/state/readiness", handle: well, result: true},
+		{method: "GET", path: "/v3/admin/core/namespace/list", need: knows, handle: func(c call) (any, error) { return namespaceList(c), nil }, result: true},
+	}
+}
+
+// v3Register registers, or is a heartbeat (heartBeat=true), which fails for an instance that is not known.
+func v3Register(c call) (any, error) {
+	if beat, _ := strconv.ParseBool(c.q.Get("heartBeat")); !beat {
+		return registerInstance(c)
+	}
+	_, key, addr, err := c.form()
+	if err != nil {
+		return nil, err
+	}
+	_, known, err := c.Beat(key, addr)
+	if err == nil && !known {
+		err = fmt.Errorf("nacosapi: %s of %s: %w", addr, key, errInstance)
+	}
+	return "ok", err
+}
+
+// v3Hosts answers with the instances alone.
+func v3Hosts(c call) (any, error) {
+	key, err := c.service()
+	if err != nil {
+		return nil, err
+	}
+	healthy, _ := strconv.ParseBool(c.q.Get("healthyOnly"))
+	return render(c.View(key), filter{c.q.Get("clusterName"), healthy}).Hosts, nil
+}
+
+// v3AllHosts has those that were taken out by hand as well.
+func v3AllHosts(c call) (any, error) {
+	key, err := c.service()
+	if err != nil {
+		return nil, err
+	}
+	out := []nacoswire.Instance{}
+	f := filter{clusters: c.q.Get("clusterName")}
+	v := c.View(key)
+	for i := range v.Instances {
+		if f.has(v.Instances[i].Cluster) {
+			out = append(out, renderInstance(key, &v.Instances[i]))
+		}
+	}
+	return out, nil
+}
+
+func v3Instance(c call) (any, error) {
+	in, _, err := c.find()
+	return in, err
+}
+
+// serviceView is a service in a list.
+type serviceView struct {
+	Name      string `json:"name"`
+	Group     string `json:"groupName"`
+	Clusters  int    `json:"clusterCount"`
+	Instances int    `json:"ipCount"`
+	Healthy   int    `json:"healthyInstanceCount"`
+}
+
+func v3Services(c call) (any, error) {
+	no, size := c.paging()
+	var keys []serviceView
+	for _, key := range c.Keys() {
+		if group := c.q.Get("groupNameParam"); key.Namespace == c.namespace && (group == "" || group == key.Group) {
+			keys = append(keys, serviceView{Name: key.Service, Group: key.Group})
+		}
+	}
+	out := newPage(keys, no, size)
+	for i := range out.Items {
+		s := &out.Items[i]
+		v := c.View(serviceKey(c.namespace, s.Group, s.Name))
+		s.Clusters, s.Instances = len(clustersOf(v)), len(v.Instances)
+		for j := range v.Instances {
+			if v.Instances[j].Healthy {
+				s.Healthy++
+			}
+		}
+	}
+	return out, nil
+}
+
+func (c call) v3Config() (*config.Store, config.Item, error) {
+	s, id, err := c.configID("groupName")
+	if err != nil {
+		return s, config.Item{}, err
+	}
+	item, _, err := s.Get(c.r.Context(), id)
+	if errors.Is(err, config.ErrUnknown) {
+		err = fmt.Errorf("nacosapi: config data not exist: %w", err)
+	}
+	return s, item, err
+}
+
+func v3GetConfig(c call) (any, error) {
+	_, item, err := c.v3Config()
+	if err != nil {
+		return nil, err
+	}
+	return renderConfig("", item), nil
+}
+
+// configInfo is a configuration as /v3/admin shows it.
+type configInfo struct {
+	ID           string `json:"id"`
+	Namespace    string `json:"namespaceId"`
+	Group        string `json:"groupName"`
+	DataID       string `json:"dataId"`
+	MD5          string `json:"md5"`
+	Type         string `json:"type"`
+	App          string `json:"appName"`
+	Created      int64  `json:"createTime"`
+	Modified     int64  `json:"modifyTime"`
+	Content      string `json:"content,omitempty"`
+	Description  string `json:"desc,omitempty"`
+	EncryptedKey string `json:"encryptedDataKey,omitempty"`
+	User         string `json:"createUser,omitempty"`
+	IP           string `json:"createIp,omitempty"`
+	Tags         string `json:"configTags,omitempty"`
+}
+
+func info3(i config.Item) configInfo {
+	return configInfo{
+		strconv.FormatInt(i.Revision, 10), i.ID.Namespace, i.ID.Group, i.ID.Name, i.MD5, i.Type, i.App, i.Created.UnixMilli(), i.Modified.UnixMilli(),
+		i.Content, i.Description, i.EncryptedKey, i.By, i.From, i.Tags,
+	}
+}
+
+func v3ConfigDetail(c call) (any, error) {
+	_, item, err := c.v3Config()
+	if err != nil {
+		return nil, err
+	}
+	return info3(item), nil
+}
+
+func v3PublishConfig(c call) (any, error) {
+	s, id, err := c.configID("groupName")
+	if err != nil {
+		return nil, err
+	}
+	return c.publishConfig(s, id)
+}
+
+func v3RemoveConfig(c call) (any, error) {
+	s, id, err := c.configID("groupName")
+	if err != nil {
+		return nil, err
+	}
+	return c.removeConfig(s, id)
+}
+
+func v3Configs(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	no, size := c.paging()
+	list := s.List(c.namespace, c.q.Get("groupName"), c.q.Get("dataId"))
+	out := make([]configInfo, 0, len(list))
+	for _, i := range list {
+		out = append(out, info3(i))
+	}
+	return newPage(out, no, size), nil
+}
+
+func v3History(c call) (any, error) {
+	s, id, err := c.configID("groupName")
+	if err != nil {
+		return nil, err
+	}
+	return c.history(s, id)
+}

@@ -1,0 +1,100 @@
+package snapshot
+
+import (
+	"math/rand/v2"
+	"regexp"
+
+	"paifang/internal/model"
+)
+
+// LaneRequest is what lanes see of a request.
+type LaneRequest interface {
+	// LookupValue returns value i, from 0, of those that a name has in a place.
+	LookupValue(in Place, name string, i int) (string, bool)
+	// LookupKey is a hash of parts of the request; false where it has none of them.
+	LookupKey(parts []model.HashPart) (uint64, bool)
+}
+
+// Lanes are the compiled lanes of a route.
+type Lanes struct {
+	lanes    []model.Lane
+	patterns []*regexp.Regexp // same length; nil for lanes without one
+}
+
+// newLanes compiles lanes, which Validate has passed.
+func newLanes(lanes []model.Lane) (Lanes, error) {
+	if len(lanes) == 0 {
+		return Lanes{}, nil
+	}
+	out := Lanes{lanes, make([]*regexp.Regexp, len(lanes))}
+	for i, l := range lanes {
+		if l.Pattern == "" {
+			continue
+		}
+		re, err := regexp.Compile(l.Pattern)
+		if err != nil {
+			return Lanes{}, err
+		}
+		out.patterns[i] = re
+	}
+	return out, nil
+}
+
+// Len is the number of lanes.
+func (l *Lanes) Len() int { return len(l.lanes) }
+
+// Decide returns the index of the lane that takes a request, or false where none does. It does not allocate but for
+// patterns.
+func (l *Lanes) Decide(q LaneRequest) (int, bool) {
+	for i := range l.lanes {
+		if l.holds(i, q) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// DecideSure is Decide up to the first lane that chance may take: its index is returned with sure = false, since nobody can
+// say what chance will do.
+func (l *Lanes) DecideSure(q LaneRequest) (i int, ok, sure bool) {
+	for i := range l.lanes {
+		x := &l.lanes[i]
+		chance := x.From == model.LaneShare && len(x.Hash) == 0 && x.Share > 0 && x.Share < x.Of
+		if chance || l.holds(i, q) {
+			return i, true, !chance
+		}
+	}
+	return 0, false, true
+}
+
+func (l *Lanes) holds(i int, q LaneRequest) bool {
+	x := &l.lanes[i]
+	var v string
+	var there bool
+	switch x.From {
+	case model.LaneHeader:
+		v, there = q.LookupValue(InHeaders, x.Field, 0)
+	case model.LaneCookie:
+		v, there = q.LookupValue(InCookies, x.Field, 0)
+	case model.LaneQuery:
+		v, there = q.LookupValue(InQuery, x.Field, 0)
+	case model.LaneShare:
+		return takesShare(x, q)
+	}
+	switch {
+	case !there || x.Present:
+		return there
+	case l.patterns[i] != nil:
+		return l.patterns[i].MatchString(v)
+	}
+	return v == x.Value
+}
+
+// takesShare tells whether a request is among the share of a lane.
+func takesShare(x *model.Lane, q LaneRequest) bool {
+	if len(x.Hash) == 0 {
+		return x.Share >= x.Of || x.Share > 0 && rand.IntN(x.Of) < x.Share
+	}
+	key, ok := q.LookupKey(x.Hash)
+	return ok && int(key%uint64(x.Of)) < x.Share
+}

@@ -23,7 +23,7 @@ func rows() [][]string {
 		1: {"nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
-		4: {"nacos", "source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
+		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
 		5: {"adminapi", "example", "meter"},
 		6: {"console", "cli"},

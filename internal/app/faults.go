@@ -99,6 +99,7 @@ func (c *Config) faults() []fault {
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.kubernetesFaults(&f)
+	c.webhookFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)
 	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {

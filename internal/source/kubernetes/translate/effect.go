@@ -32,6 +32,13 @@ type draft struct {
 func effects() []func(*draft) {
 	return []func(*draft){
 		(*draft).canary,
+		(*draft).clientTLS,
+		(*draft).cors,
+		(*draft).limits,
+		(*draft).addresses,
+		(*draft).basicAuth,
+		(*draft).externalAuth,
+		(*draft).ownFilters,
 		(*draft).vhost,
 		(*draft).spelled,
 	}
@@ -41,7 +48,7 @@ func effects() []func(*draft) {
 // upstreams of its own for its services.
 func upstreamEffects() []func(*draft, *model.Upstream) {
 	return []func(*draft, *model.Upstream){
-		(*draft).clusterAddress, (*draft).balanced, (*draft).kept, (*draft).spoken,
+		(*draft).clusterAddress, (*draft).balanced, (*draft).kept, (*draft).spoken, (*draft).verified,
 	}
 }
 

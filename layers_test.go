@@ -74,6 +74,8 @@ func confinements() []confinement {
 		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/http2", []string{"http2", "upstream"}, "frames and header compression of HTTP/2, and a gRPC health probe, which is one call; everything else asks our own package"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
+		{"go.etcd.io/etcd", []string{"registry/storage/etcd"}, "it is one way to keep the registry's data; the others know the seam alone"},
+		{"go.uber.org/zap", []string{"registry/storage/etcd"}, "the client of etcd logs with it, unless it is told not to"},
 		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},

@@ -121,8 +121,20 @@ func (c *Config) registryFaults(f *faults) {
 		if c.Data == "" {
 			f.say("registry.storage", "bolt needs a directory: set data")
 		}
+	case storageEtcd:
+		if r.Etcd == nil || len(r.Etcd.Endpoints) == 0 {
+			f.say("registry.etcd.endpoints", "is missing: name the members of the cluster")
+		}
 	default:
-		f.say("registry.storage", "%q is none of memory, bolt", r.Storage)
+		f.say("registry.storage", "%q is none of memory, bolt, etcd", r.Storage)
+	}
+	if e := r.Etcd; e != nil {
+		if r.Storage != storageEtcd {
+			f.say("registry.etcd", "is not used: set registry.storage to etcd")
+		}
+		if (e.Certificate == "") != (e.Key == "") {
+			f.say("registry.etcd.certificate", "goes with key: set both or none")
+		}
 	}
 	switch r.Auth {
 	case "", authOff, authOn:

@@ -31,8 +31,14 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).limited,
+		(*draft).sent,
+		(*draft).secured,
+		(*draft).rewritten,
 		(*draft).canary,
 		(*draft).vhost,
+		(*draft).timed,
+		(*draft).again,
 		(*draft).spelled,
 	}
 }

@@ -1,9 +1,9 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt bench image e2e ci clean
+.PHONY: help build up test race vet lint fmt bench image manifests e2e ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the binary ./paifang
 	go build -o paifang ./cmd/paifang
@@ -39,6 +39,9 @@ e2e: ## on a real Kubernetes of two nodes; needs Linux, root, containerd, runc
 
 ci: ## everything a change has to pass
 	.ci/run
+
+manifests: ## the plain manifests of deploy, from its chart
+	cd deploy && go run ./render
 
 clean: ## remove what build made
 	rm -f paifang

@@ -1,5 +1,5 @@
-// Command image builds the product's container image without a daemon: one static binary, the CA certificates, a user
-// without rights and nothing else; no shell, no libc. `make image` runs it.
+// Command image builds the product's container image without a daemon: see package product for what is
+// in it. `make image` runs it.
 package main
 
 import (
@@ -15,11 +15,8 @@ import (
 	"strconv"
 	"time"
 
-	"paifang/deploy/oci"
+	"paifang/deploy/product"
 )
-
-// user is who the program runs as: the nobody of the images that call themselves distroless.
-const user = "65532"
 
 func main() {
 	name := flag.String("name", "paifang:latest", "reference of the image, with its tag")
@@ -43,27 +40,17 @@ func build(name, out, arch, roots, source string) error {
 	if err != nil {
 		return err
 	}
-	im := oci.Image{
-		Name: name, Architecture: arch, User: user + ":" + user, Entrypoint: []string{"/paifang"}, Created: created,
-		Labels: map[string]string{"org.opencontainers.image.title": "paifang", "org.opencontainers.image.licenses": "Apache-2.0"},
-		Files: []oci.File{
-			{Path: "etc/", Mode: 0o755},
-			{Path: "etc/passwd", Mode: 0o644, Content: []byte("paifang:x:" + user + ":" + user + "::/:/none\n")},
-			{Path: "etc/group", Mode: 0o644, Content: []byte("paifang:x:" + user + ":\n")},
-			{Path: "tmp/", Mode: 0o1777}, // large bodies, as files without a name
-		},
-	}
+	var pem []byte
 	if roots != "" {
-		pem, err := os.ReadFile(roots)
+		pem, err = os.ReadFile(roots)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w; install ca-certificates, name another file with -roots, or -roots '' for none", err)
 		} else if err != nil {
 			return err
 		}
-		im.Files = append(im.Files, oci.File{Path: "etc/ssl/", Mode: 0o755}, oci.File{Path: "etc/ssl/certs/", Mode: 0o755},
-			oci.File{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Content: pem})
 	}
-	im.Files = append(im.Files, oci.File{Path: "paifang", Mode: 0o755, Content: binary, Capability: oci.NetBindService()})
+	im := product.Image(name, arch, binary, pem)
+	im.Created = created
 	var archive bytes.Buffer
 	if err := im.Write(&archive); err != nil {
 		return err

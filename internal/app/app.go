@@ -27,6 +27,7 @@ import (
 	"paifang/internal/model"
 	"paifang/internal/overload"
 	"paifang/internal/podrun"
+	"paifang/internal/registry"
 	"paifang/internal/snapshot"
 	"paifang/internal/source/kubernetes"
 	"paifang/internal/telemetry"
@@ -149,7 +150,11 @@ func (a *App) build() error {
 	if a.cfg.Registry != nil {
 		a.reg = newRegistryPiece(&a.cfg, a.log)
 	}
-	if a.gateway, err = newRegistration(&a.cfg, a.log); err != nil {
+	var own *registry.Handle
+	if a.reg != nil {
+		own = &a.reg.handle
+	}
+	if a.gateway, err = newRegistration(&a.cfg, own, a.log); err != nil {
 		return err
 	}
 	a.store = snapshot.NewStore(planes...)

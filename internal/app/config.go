@@ -86,11 +86,15 @@ type Bounds struct {
 // Nacos is an external registry.
 type Nacos struct {
 	Name      string         `json:"name,omitempty" doc:"how its lists are called; the first one without a name is just registry"`
-	Address   string         `json:"address" doc:"host:port of its HTTP API; gRPC is expected 1000 above"`
+	Address   string         `json:"address" doc:"host:port of its HTTP API, or several, separated by commas; gRPC is expected 1000 above"`
 	GRPC      string         `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port"`
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
+	Username  string         `json:"username,omitempty" doc:"who logs in; default nobody"`
+	Password  string         `json:"password,omitempty" doc:"file with the password"`
+	TLS       bool           `json:"tls,omitempty" doc:"both APIs are spoken over TLS"`
+	CA        string         `json:"ca,omitempty" doc:"file with the CAs in PEM that the server is verified against; default the roots of the system"`
 }
 
 // DNS is the role dns.
@@ -171,6 +175,10 @@ type Registry struct {
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; default bolt where data is set, else memory; docs/registry.md tells more"`
+	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user's password is written to data; off; default on unless http is on loopback"`
+	// The files of TLS are read when the registry starts.
+	Certificate string `json:"certificate,omitempty" doc:"file with the certificate chain in PEM, for TLS on both ports; default clear text"`
+	Key         string `json:"key,omitempty" doc:"file with its private key in PEM"`
 }
 
 // Pods is the pod runner of up.

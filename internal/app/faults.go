@@ -123,6 +123,17 @@ func (c *Config) registryFaults(f *faults) {
 	default:
 		f.say("registry.storage", "%q is none of memory, bolt", r.Storage)
 	}
+	switch r.Auth {
+	case "", authOff, authOn:
+		if r.guarded() && c.Data == "" {
+			f.say("registry.auth", "the first user's password needs a directory: set data, or auth: \"off\"")
+		}
+	default:
+		f.say("registry.auth", "%q is none of on, off", r.Auth)
+	}
+	if (r.Certificate == "") != (r.Key == "") {
+		f.say("registry.certificate", "certificate and key belong together")
+	}
 }
 
 func (c *Config) dnsFaults(f *faults) {
@@ -223,6 +234,12 @@ func (c *Config) nacosFaults(f *faults) {
 		at := fmt.Sprintf("sources.nacos[%d]", i)
 		if n.Address == "" {
 			f.say(at+".address", "is missing: give host:port")
+		}
+		if (n.Username == "") != (n.Password == "") {
+			f.say(at+".username", "username and password belong together")
+		}
+		if n.CA != "" && !n.TLS {
+			f.say(at+".ca", "is for TLS: set tls")
 		}
 		if names[n.Name] {
 			f.say(at+".name", "another registry already has this name: give each its own")

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -87,22 +85,6 @@ func springConfig(c *Config) springgw.Config {
 		s.Prefix = n.namespace() + "/" + n.group() + "/"
 	}
 	return s
-}
-
-func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
-	name := "nacos"
-	if n.Name != "" {
-		name = "nacos/" + n.Name
-	}
-	grpc := n.GRPC
-	if grpc == "" {
-		var err error
-		if grpc, err = nacos.GRPCAddress(n.Address); err != nil {
-			return nacos.Config{}, fmt.Errorf("app: sources.nacos: %w", err)
-		}
-	}
-	return nacos.Config{Name: name, Keeper: n.keeper(), Servers: []string{grpc}, Namespace: n.namespace(), Group: n.group(),
-		Addresses: registry.AddressRule{Also: n.Allow}, Log: log}, nil
 }
 
 func (a *App) podConfig() podrun.Config {

@@ -7,12 +7,13 @@ import (
 	"net/netip"
 	"sync"
 
+	"paifang/internal/registry"
 	"paifang/internal/source/nacos"
 )
 
 // registration keeps the gateway in the registry while it runs, and takes it out while it is stopped.
 type registration struct {
-	registrar *nacos.Registrar // nil: it does not register
+	registrar registrar // nil: it does not register
 
 	mu     sync.Mutex
 	held   bool
@@ -20,22 +21,28 @@ type registration struct {
 	out    chan struct{} // closed while nothing is registered
 }
 
-func newRegistration(c *Config, log *slog.Logger) (*registration, error) {
+// registrar keeps one instance registered until ctx ends, and takes it out then.
+type registrar interface {
+	Run(ctx context.Context) error
+}
+
+func newRegistration(c *Config, own *registry.Handle, log *slog.Logger) (*registration, error) {
 	r := &registration{change: make(chan struct{}, 1)}
 	g := c.Gateway
 	if g == nil || g.Elsewhere || !g.registers() {
 		return r, nil
 	}
-	var at Nacos
+	addr := netip.AddrPortFrom(g.advertise(), g.HTTP.Port())
 	if c.Registry != nil {
-		at.Address = c.Registry.HTTP.String()
-	} else {
-		at = c.Sources.Nacos[0]
+		r.registrar = &ownRegistrar{own, registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: g.service()}, addr, log}
+		return r, nil
 	}
-	var err error
-	r.registrar, err = nacos.NewRegistrar(
-		nacos.RegistrarConfig{Servers: []string{at.Address}, Log: log},
-		nacos.Registration{Namespace: at.namespace(), Group: at.group(), Service: g.service(), Addr: netip.AddrPortFrom(g.advertise(), g.HTTP.Port())})
+	at := c.Sources.Nacos[0]
+	cfg, err := at.registrar(log)
+	if err != nil {
+		return nil, fmt.Errorf("app: register the gateway: %w", err)
+	}
+	r.registrar, err = nacos.NewRegistrar(cfg, nacos.Registration{Namespace: at.namespace(), Group: at.group(), Service: g.service(), Addr: addr})
 	if err != nil {
 		return nil, fmt.Errorf("app: register the gateway: %w", err)
 	}

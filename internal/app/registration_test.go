@@ -63,7 +63,7 @@ func TestRegistration(t *testing.T) {
 gateway: {http: "0.0.0.0:8080", advertise: 10.0.0.20}
 sources: {nacos: [{address: "REGISTRY"}]}
 `, "REGISTRY", server.Listener.Addr().String()))
-	r, err := newRegistration(&c, slog.New(slog.DiscardHandler))
+	r, err := newRegistration(&c, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestNoRegistration(t *testing.T) {
 		"dns: {address: \"127.0.0.1:1\", zones: [test]}\n",
 	} {
 		c := parsed(t, text)
-		r, err := newRegistration(&c, slog.New(slog.DiscardHandler))
+		r, err := newRegistration(&c, nil, slog.New(slog.DiscardHandler))
 		if err != nil || r.registrar != nil {
 			t.Errorf("%s registers somebody (%v)", text, err)
 			continue

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,10 @@ func (p *registryPiece) start() error {
 	if p.server != nil {
 		return errors.New("the registry runs already")
 	}
+	secure, err := p.cfg.secure()
+	if err != nil {
+		return fmt.Errorf("app: registry: %w", err)
+	}
 	rest, err := net.Listen("tcp", p.cfg.HTTP.String())
 	if err != nil {
 		return fmt.Errorf("app: registry: %w", err)
@@ -59,15 +64,27 @@ func (p *registryPiece) start() error {
 	if p.cfg.Console.IsValid() {
 		console = p.cfg.Console
 	}
-	p.server, p.gone = nacosapi.New(nacosapi.Config{Log: p.log, Configs: kept.configs, Console: "http://" + console.String() + "/"}, &p.handle), make(chan struct{})
+	p.server = nacosapi.New(nacosapi.Config{
+		Log: p.log, Configs: kept.configs, Auth: kept.auth, TLS: secure, Console: "http://" + console.String() + "/",
+	}, &p.handle)
+	p.gone = make(chan struct{})
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil
 }
 
+// secure is TLS for both ports; nil: clear text.
+func (r *Registry) secure() (*tls.Config, error) {
+	if r.Certificate == "" {
+		return nil, nil //nolint:nilnil // clear text is no error
+	}
+	c, err := tls.LoadX509KeyPair(r.Certificate, r.Key)
+	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, err
+}
+
 // open opens the storage and starts the registry on it.
 func (p *registryPiece) open() (*registryStore, error) {
-	kept, err := openRegistryStore(p.cfg, p.data)
+	kept, err := openRegistryStore(p.cfg, p.data, p.log)
 	if err != nil {
 		return nil, err
 	}

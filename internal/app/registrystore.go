@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
+	"paifang/internal/registry/auth"
 	"paifang/internal/registry/config"
 	"paifang/internal/registry/storage"
 	"paifang/internal/registry/storage/bolt"
@@ -25,6 +28,7 @@ const openStoreWithin = 30 * time.Second
 type registryStore struct {
 	store   storage.Store // nil: memory, and nothing is to be saved for the next start
 	configs *config.Store
+	auth    *auth.Auth    // nil: everybody may do everything
 	under   storage.Store // of configs; store, or a memory
 }
 
@@ -39,7 +43,39 @@ func (r *Registry) storage(data string) string {
 // keeps tells whether a registry that is started again has anything of the one before.
 func (p *registryPiece) keeps() bool { return p.cfg.storage(p.data) != storageMemory }
 
-func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
+// Values of registry.auth.
+const (
+	authOn  = "on"
+	authOff = "off"
+)
+
+// guarded tells whether clients log in.
+func (r *Registry) guarded() bool {
+	return r.Auth == authOn || r.Auth == "" && !r.HTTP.Addr().IsLoopback()
+}
+
+// openAuth knows the users. The first one's password is in a file that only its owner may read, beside the secret that signs
+// tokens; a storage that several processes share keeps that itself.
+func openAuth(ctx context.Context, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
+	dir := filepath.Join(data, "registry")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	secret, err := auth.SecretFile(filepath.Join(dir, "secret"))
+	if err != nil {
+		return nil, err
+	}
+	return auth.Open(ctx, kv, auth.Options{Secret: secret, First: func(user, password string) error {
+		file := filepath.Join(dir, "password")
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // of a storage that is gone
+			return err
+		}
+		log.Info("the registry's first user was made", "user", user, "password", "in "+file)
+		return auth.WriteOnce(file, password)
+	}})
+}
+
+func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryStore, error) {
 	s := &registryStore{}
 	var err error
 	switch cfg.storage(data) {
@@ -56,6 +92,11 @@ func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
 	if s.configs, err = config.Open(ctx, s.under, config.Options{}); err != nil {
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 	}
+	if cfg.guarded() {
+		if s.auth, err = openAuth(ctx, data, s.under, log); err != nil {
+			return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
+		}
+	}
 	return s, nil
 }
 
@@ -63,6 +104,9 @@ func openRegistryStore(cfg *Registry, data string) (*registryStore, error) {
 func (s *registryStore) close() error {
 	if s.configs != nil {
 		s.configs.Close()
+	}
+	if s.auth != nil {
+		s.auth.Close()
 	}
 	return s.under.Close()
 }

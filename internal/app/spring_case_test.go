@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok"
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
+//	*3 line  that the upstream must see so many times
 //	< line   that the answer must have, "!< prefix" one that it must not
 //	# remark
 
@@ -169,7 +171,14 @@ func exchange(t *testing.T, n int, at string, up *scriptedUpstream, lines []stri
 				t.Errorf("%d: the answer is %q, and should not have %s", n, got, text)
 			}
 		default:
-			t.Fatalf("%d: %q is no line of an exchange", n, l)
+			times, err := strconv.Atoi(strings.TrimPrefix(mark, "*"))
+			if err != nil {
+				t.Fatalf("%d: %q is no line of an exchange", n, l)
+			}
+			is := func(s string) bool { return s != text }
+			if got := len(slices.DeleteFunc(slices.Clone(saw), is)); got != times {
+				t.Errorf("%d: the upstream saw %s %d times, want %d", n, text, got, times)
+			}
 		}
 	}
 }

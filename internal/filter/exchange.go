@@ -31,6 +31,9 @@ type Exchange struct {
 	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
 	Body     string         // of an answer of our own
 
+	// Cookies are Set-Cookie fields that a filter was given on the client's behalf, for its response phase to give on.
+	Cookies []string
+
 	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
 	// on as it is.
 	RequestBody RequestBody
@@ -80,6 +83,8 @@ func (x *Exchange) Reset() {
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body = "", ""
 	x.RequestBody, x.gathered, x.MaxBody = nil, false, 0
+	clear(x.Cookies)
+	x.Cookies = x.Cookies[:0]
 	clear(x.captures[:x.captured])
 	x.captured, x.ran = 0, 0
 }

@@ -19,6 +19,9 @@ func (a *Arena) Join(parts ...string) string {
 	return a.give(b)
 }
 
+// Copy returns bytes as a string.
+func (a *Arena) Copy(b []byte) string { return a.give(append(a.take(len(b)), b...)) }
+
 // take returns an empty slice with room for n bytes, to be filled and given back.
 func (a *Arena) take(n int) []byte {
 	if cap(a.buf)-len(a.buf) < n {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestFields(t *testing.T) {
@@ -165,4 +167,35 @@ func TestArena(t *testing.T) {
 	if mem.Reset(); cap(mem.buf) > maxKeptScratch {
 		t.Errorf("%d bytes kept", cap(mem.buf))
 	}
+}
+
+// What is put into a query is read back, and what is taken out is gone; the rest stays as it was written.
+func TestQueryEdit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := &Request{RawQuery: rapid.StringMatching(`([ab%=+]|%61|&|%zz)*`).Draw(t, "query")}
+		name, value := rapid.SampledFrom([]string{"a", "b", "c d", "&="}).Draw(t, "name"), rapid.String().Draw(t, "value")
+		before := r.RawQuery
+		r.AddParameter(name, value)
+		if !strings.HasPrefix(r.RawQuery, before) {
+			t.Fatalf("%q became %q", before, r.RawQuery)
+		}
+		last := ""
+		for i := 0; ; i++ {
+			v, ok := Parameter(r.RawQuery, name, i, &r.Mem)
+			if !ok {
+				break
+			}
+			last = v
+		}
+		if last != value {
+			t.Fatalf("%q: the last %q is %q, want %q", r.RawQuery, name, last, value)
+		}
+		if err := new(Request).SetQuery(r.RawQuery[len(before):]); err != nil {
+			t.Fatalf("%q cannot be sent", r.RawQuery)
+		}
+		r.DropParameter(name)
+		if _, ok := Parameter(r.RawQuery, name, 0, &r.Mem); ok || r.HasQuery != (r.RawQuery != "") {
+			t.Fatalf("%q still has %q", r.RawQuery, name)
+		}
+	})
 }

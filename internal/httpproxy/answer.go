@@ -8,6 +8,10 @@ import (
 	"paifang/internal/upstream"
 )
 
+// answerRoom is left free in front of an answer that is read. Together with the answer's own head, which is of no use any more
+// when the client's is printed, it has room for that, so that head and body leave in one write from where the body is.
+const answerRoom = 256
+
 // maxInterim bounds the interim responses to one request.
 const maxInterim = 16
 
@@ -28,7 +32,7 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	w.printRequest()
 	c := w.c
 	c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
-	n, err := w.writeRequest(up)
+	n, err := w.writeRequest(up, 0)
 	if c.watch.leave() {
 		return n, errLate
 	}
@@ -48,20 +52,23 @@ func (w *work) printRequest() {
 	}
 }
 
-// writeRequest writes w.out, and a body that is not in it.
-func (w *work) writeRequest(up *upstream.Conn) (int, error) {
-	defer func() {
-		if w.c.h2 != nil && cap(w.out) > smallBlock {
-			w.out = nil // there may be many streams, and answers may be long in coming
-		}
-	}()
+// writeRequest writes w.out from there on, and a body that is not in it.
+func (w *work) writeRequest(up *upstream.Conn, from int) (int, error) {
+	defer w.releaseOut()
 	if len(w.wire) <= joinBelow {
-		return up.Stream.Write(w.out)
+		return up.Stream.Write(w.out[from:])
 	}
-	w.vector[0], w.vector[1] = w.out, w.wire
+	w.vector[0], w.vector[1] = w.out[from:], w.wire
 	w.buffers = net.Buffers(w.vector[:2])
 	n, err := w.buffers.WriteTo(up.Stream)
 	return int(n), err
+}
+
+// releaseOut lets go of a large head that was sent, where there may be many streams and answers may be long in coming.
+func (w *work) releaseOut() {
+	if w.c.h2 != nil && cap(w.out) > smallBlock {
+		w.out = nil
+	}
 }
 
 // awaitAnswer reads the head of the final answer into the exchange. What follows it is in w.rest.
@@ -73,8 +80,8 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		w.answer = w.answerBlock()
 	}
 	x := &w.x
-	from, to := 0, w.early
-	w.answerBytes, w.early = to, 0
+	from, to := answerRoom, answerRoom+w.early
+	w.answerBytes, w.early = w.early, 0
 	limits := http1.Limits{}
 	x.Response.Reset()
 	for interim := 0; ; {
@@ -82,17 +89,17 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 		switch {
 		case err == http1.ErrNeedMore:
 			if to == len(w.answer) {
-				if from == 0 && !w.growAnswer() {
+				if from == answerRoom && !w.growAnswer() {
 					return http1.HeadTooLarge
 				}
-				to = copy(w.answer, w.answer[from:to])
-				from = 0
+				to = answerRoom + copy(w.answer[answerRoom:], w.answer[from:to])
+				from = answerRoom
 				x.Response.Reset()
 				continue
 			}
 			got, err := w.readAnswer(up, w.answer[to:])
 			to += got
-			w.answerBytes = to
+			w.answerBytes = to - answerRoom
 			if got == 0 && err != nil {
 				return err
 			}
@@ -116,7 +123,7 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	if x.Response.Status == 101 && (x.Request.Upgrade == "" || !http1.EqualFold(x.Response.Upgrade, x.Request.Upgrade)) {
 		return errUnasked
 	}
-	w.rest = w.answer[from:to]
+	w.rest, w.bodyAt = w.answer[from:to], from
 	return nil
 }
 

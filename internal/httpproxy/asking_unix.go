@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"paifang/internal/socket"
 	"paifang/internal/upstream"
 )
 
@@ -54,12 +55,12 @@ func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
 func (w *work) askTurn(fd uintptr) bool {
 	a, c := &w.asking, w.c
 	if !a.sent {
-		if a.up.Requests > 0 && !w.receive(int(fd)) {
+		if a.up.Requests > 0 && !w.receive(fd) {
 			a.err = errStale
 			return true
 		}
 		c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
-		a.taken, a.err = w.writeRequest(a.up)
+		a.taken, a.err = w.offer(fd, a.up)
 		if c.watch.leave() {
 			a.err = errLate
 		}
@@ -67,25 +68,38 @@ func (w *work) askTurn(fd uintptr) bool {
 		c.watch.enter(awaiting, w.by(w.answerTime()))
 		return a.err != nil
 	}
-	return !w.receive(int(fd))
+	return !w.receive(fd)
 }
 
 // receive reads what has come of the answer. It returns whether nothing has.
-func (w *work) receive(fd int) (nothing bool) {
-	for {
-		n, err := unix.Read(fd, w.answer)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return true
-		case err != nil:
-			w.asking.err = err
-		case n == 0:
-			w.asking.err = io.EOF
-		default:
-			w.early = n
-		}
-		return false
+func (w *work) receive(fd uintptr) (nothing bool) {
+	n, err := socket.Receive(fd, w.answer[answerRoom:])
+	switch {
+	case err == unix.EAGAIN:
+		return true
+	case err != nil:
+		w.asking.err = err
+	case n == 0:
+		w.asking.err = io.EOF
+	default:
+		w.early = n
 	}
+	return false
+}
+
+// offer sends what goes of the request without waiting, and the rest as connections do.
+func (w *work) offer(fd uintptr, up *upstream.Conn) (int, error) {
+	if len(w.wire) > joinBelow {
+		return w.writeRequest(up, 0)
+	}
+	n, err := socket.Send(fd, w.out)
+	if err != nil {
+		return 0, err
+	}
+	if n == len(w.out) {
+		w.releaseOut()
+		return n, nil
+	}
+	rest, err := w.writeRequest(up, n)
+	return n + rest, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"paifang/internal/certs"
@@ -26,9 +27,10 @@ type conn struct {
 	port  *port // it came in by
 	caller
 	nc    net.Conn
-	tcp   *net.TCPConn // nc itself, or below TLS; nil for a stream
-	late  bool         // it was accepted while the port drained
-	index int          // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
+	tcp   *net.TCPConn    // nc itself, or below TLS; nil for a stream
+	raw   syscall.RawConn // of tcp, where it is used directly; nil under TLS
+	late  bool            // it was accepted while the port drained
+	index int             // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
 
 	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
 	carrier atomic.Pointer[carrier] // of a connection that turned out to be one of HTTP/2
@@ -211,7 +213,10 @@ func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
 // write writes all of b to the client.
 func (c *conn) write(b []byte) error {
 	c.watch.enter(answering, c.plane.in(c.plane.cfg.Timeouts.Write))
-	_, err := c.nc.Write(b)
+	n, err := c.offer(b)
+	if err == nil && n < len(b) {
+		_, err = c.nc.Write(b[n:])
+	}
 	c.deaf = err != nil
 	if c.watch.leave() {
 		return errLate

@@ -7,6 +7,7 @@ import (
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
+	"paifang/internal/socket"
 	"paifang/internal/upstream"
 )
 
@@ -19,7 +20,7 @@ const spliceStep = 1 << 20
 // deliver passes the answer on, and ends the pick of the endpoint and its connection.
 func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	x, c := &w.x, w.c
-	w.first = time.Now()
+	w.first = time.Since(w.x.Started)
 	up.Requests++
 	if x.Response.Status == 101 {
 		w.upgrade(e, up)
@@ -202,6 +203,9 @@ func (w *work) pass(part []byte) error {
 		return w.passStream(part)
 	}
 	chunked := w.x.Response.Body == http1.ChunkedBody
+	if !chunked && w.joins(part) {
+		return w.passJoined(len(part))
+	}
 	if len(w.out)+len(part) <= joinBelow {
 		if chunked {
 			w.out = http1.AppendChunk(w.out, part)
@@ -230,6 +234,19 @@ func (w *work) pass(part []byte) error {
 	return err
 }
 
+// joins tells whether a part is the first of its body and has room in front of it for the head that waits in w.out.
+func (w *work) joins(part []byte) bool {
+	return len(w.out) > 0 && len(w.out) <= w.bodyAt && w.bodyAt < len(w.answer) && &part[0] == &w.answer[w.bodyAt]
+}
+
+// passJoined writes what waits in w.out together with the n bytes behind bodyAt.
+func (w *work) passJoined(n int) error {
+	from := w.bodyAt - len(w.out)
+	copy(w.answer[from:], w.out)
+	w.wrote, w.out = true, w.out[:0]
+	return w.c.write(w.answer[from : w.bodyAt+n])
+}
+
 var crlf = []byte("\r\n")
 
 // flush writes what waits in w.out.
@@ -250,20 +267,19 @@ func (w *work) flush() error {
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	c := w.c
-	if w.x.Response.Body != http1.SizedBody || c.secure || c.tcp == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
+	if w.x.Response.Body != http1.SizedBody || c.raw == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
 	for !w.response.Done() {
-		from := &io.LimitedReader{R: up.TCP, N: min(w.response.Sure(), spliceStep)}
-		before := from.N
+		part := min(w.response.Sure(), spliceStep)
 		// Whichever side does not go on in time, the client is the one that is waited for longer.
 		c.watch.enter(splicing, c.plane.in(max(c.plane.cfg.Timeouts.Write, w.idleTime())))
-		n, err := c.tcp.ReadFrom(from)
+		n, err := c.plane.mover.Move(socket.Side{TCP: c.tcp, Raw: c.raw}, socket.Side{TCP: up.TCP, Raw: up.Raw}, part)
 		late := c.watch.leave()
 		w.response.Skip(n)
 		w.sent += n
 		switch {
-		case n == before:
+		case n == part:
 			continue
 		case c.cut.Load():
 			return true, CodeShutdown

@@ -8,3 +8,5 @@ type direct struct{ on, inside bool }
 func (c *conn) begin() {}
 
 func (c *conn) turns() (*work, bool) { return nil, true }
+
+func (c *conn) offer([]byte) (int, error) { return 0, nil }

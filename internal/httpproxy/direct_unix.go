@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -25,11 +24,11 @@ import (
 // An end that comes together with a request causes no event of its own: each read tells whether something waits behind it.
 type direct struct {
 	on     bool
-	raw    syscall.RawConn
 	turn   func(fd uintptr) bool
 	work   *work // to be served outside, or waiting for the rest of its head
 	headBy int64 // when a head that is being read is late
 	inside bool  // a request is served inside the call: nothing can be read of the client
+	fd     uintptr
 	reader socket.Reader
 	more   bool // something waits behind what was read last: bytes, or the end
 }
@@ -41,7 +40,8 @@ func (c *conn) begin() {
 		return
 	}
 	d := &c.direct
-	d.on, d.raw, d.turn = raw.Control(d.reader.Begin) == nil, raw, c.turn
+	d.on, d.turn = raw.Control(d.reader.Begin) == nil, c.turn
+	c.raw = raw
 }
 
 // turns serves requests until one needs more than its head: that is returned, its head parsed or refused. again asks the
@@ -49,7 +49,7 @@ func (c *conn) begin() {
 func (c *conn) turns() (_ *work, again bool) {
 	d := &c.direct
 	d.more = true // of what came before the call no event tells
-	err := d.raw.Read(d.turn)
+	err := c.raw.Read(d.turn)
 	w := d.work
 	d.work = nil
 	if err == nil {
@@ -111,7 +111,7 @@ func (c *conn) turn(fd uintptr) bool {
 			d.work = w
 			return true
 		}
-		d.inside = true
+		d.inside, d.fd = true, fd
 		again := w.serve()
 		d.inside = false
 		c.plane.giveWork(w)
@@ -163,4 +163,12 @@ func orEOF(err error) error {
 		return io.EOF
 	}
 	return err
+}
+
+// offer writes what goes without waiting, where the connection is in the call that lets it.
+func (c *conn) offer(b []byte) (int, error) {
+	if !c.direct.inside || len(b) == 0 {
+		return 0, nil
+	}
+	return socket.Send(c.direct.fd, b)
 }

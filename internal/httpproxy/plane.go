@@ -15,6 +15,7 @@ import (
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
+	"paifang/internal/socket"
 )
 
 // Plane is the HTTP plane.
@@ -25,6 +26,7 @@ type Plane struct {
 	counters counterSet
 	shared   *filter.Shared
 	binder   *binder
+	mover    socket.Mover
 	instance string
 	began    time.Time
 	ending   atomic.Bool     // Close was called
@@ -316,4 +318,5 @@ func (p *Plane) Close(ctx context.Context) {
 	}
 	p.cancel()
 	p.sweeper.Wait()
+	p.mover.Close()
 }

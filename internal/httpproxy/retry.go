@@ -146,7 +146,7 @@ func (w *work) repeats(e *upstream.Endpoint, err error, broke bool, sent int) bo
 func (w *work) another() bool {
 	r := &w.route.forward.Retry
 	switch {
-	case !w.held, !r.NonIdempotent && !isIdempotent(w.x.Request.Method):
+	case !w.held, !r.NonIdempotent && !isIdempotent(w.x.Request.Method), !r.Takes(w.x.Request.Method):
 		return false
 	case w.c.plane.clock.Load() >= w.expiry(), w.count(false) != nil:
 		return false

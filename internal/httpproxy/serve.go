@@ -289,8 +289,8 @@ func (w *work) connection() http1.Connection {
 func (w *work) beginAnswer() {
 	w.began = true
 	w.status = w.x.Response.Status
-	if w.first.IsZero() {
-		w.first = time.Now()
+	if w.first == 0 {
+		w.first = time.Since(w.x.Started)
 	}
 }
 

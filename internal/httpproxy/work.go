@@ -52,6 +52,7 @@ type job struct {
 
 	early       int // bytes of the answer that asking read
 	answerBytes int // of the answer that were read before its head was complete
+	bodyAt      int // where in answer the first part of the body is
 
 	headErr error // why the head is none
 	asked         // filters change what is sent on, and the log is about what was decided on
@@ -89,7 +90,7 @@ type job struct {
 	kept    uint8 // connections of endpoints that were used again
 	dialled uint8 // connections to endpoints that were made
 	connect time.Duration
-	first   time.Time
+	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
 	pod     string
 }
@@ -193,10 +194,9 @@ func (w *work) record() {
 		Total: took, RequestID: x.ID, UserAgent: w.userAgent, Referer: w.referer, Version: w.site.version, Shard: w.shard,
 	}
 	n := counted{status: w.status, failed: x.Code != "", latency: took, in: w.size, out: w.sent, kept: w.kept, dialled: w.dialled}
-	if !w.first.IsZero() {
-		r.FirstByte = w.first.Sub(x.Started)
+	if r.FirstByte = w.first; w.first > 0 {
 		if !w.ours {
-			n.firstByte = r.FirstByte
+			n.firstByte = w.first
 		}
 	}
 	set := &w.c.plane.counters

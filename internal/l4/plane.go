@@ -13,6 +13,7 @@ import (
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
+	"paifang/internal/socket"
 )
 
 // Plane is the L4 plane. Make one with New; Close ends it.
@@ -22,6 +23,7 @@ type Plane struct {
 	end context.CancelFunc
 
 	buffers sync.Pool // of *[bufferSize]byte
+	mover   socket.Mover
 
 	mu       sync.Mutex
 	closed   bool
@@ -164,6 +166,7 @@ func (p *Plane) Close(ctx context.Context) {
 	}
 	all.Wait()
 	p.retiring.Wait()
+	p.mover.Close()
 	p.end()
 }
 

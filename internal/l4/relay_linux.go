@@ -3,7 +3,6 @@ package l4
 import (
 	"errors"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -53,9 +52,8 @@ func (s *stream) readable(fd uintptr) bool {
 		s.bulk = n == len(s.buffer)
 		s.rest = s.buffer[:n]
 		// Not TCPConn.Write: that would wait in here, where a connection that is closed waits for us.
-		s.side.written, s.side.failed = 0, nil
 		if err := s.into.Control(s.write); err != nil {
-			s.side.failed = err
+			s.side.written, s.side.failed = 0, err
 		}
 		s.count(s.side.written)
 		s.rest = s.rest[s.side.written:]
@@ -71,18 +69,4 @@ func (s *stream) readable(fd uintptr) bool {
 }
 
 // writeSome writes what goes without waiting.
-func (s *stream) writeSome(fd uintptr) {
-	for {
-		n, err := unix.Write(int(fd), s.rest)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-		case err != nil:
-			s.side.failed = os.NewSyscallError("write", err)
-		default:
-			s.side.written = n
-		}
-		return
-	}
-}
+func (s *stream) writeSome(fd uintptr) { s.side.written, s.side.failed = socket.Send(fd, s.rest) }

@@ -3,10 +3,13 @@ package l4
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
 	"time"
+
+	"paifang/internal/socket"
 )
 
 // bufferSize is the most that one read takes. A read that fills it means that more is coming than a few messages.
@@ -145,7 +148,7 @@ func (s *stream) splice(until, stuck time.Time) error {
 		if err := s.from.SetReadDeadline(turn); err != nil {
 			return err
 		}
-		n, err := s.to.ReadFrom(s.from)
+		n, err := s.session.service.plane.mover.Move(socket.Side{TCP: s.to, Raw: s.into}, socket.Side{TCP: s.from, Raw: s.out}, math.MaxInt64)
 		s.count(int(n))
 		// If it was writing that took too long, what is in the pipe is lost, and the session is over.
 		late := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(stuck)

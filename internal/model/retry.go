@@ -15,6 +15,7 @@ type Retry struct {
 	On            []RetryOn     `json:"on,omitempty"`
 	Statuses      []StatusRange `json:"statuses,omitempty"`      // answers that are thrown away for another try
 	NonIdempotent bool          `json:"nonIdempotent,omitempty"` // also POST, PATCH and methods that are not known
+	Methods       []string      `json:"methods,omitempty"`       // only these, of those that the above allows; empty = all of them
 	// PerTry bounds one try, from connecting to the head of the answer. Default: none of its own.
 	PerTry  time.Duration `json:"perTry,omitempty"`
 	Backoff Backoff       `json:"backoff,omitzero"`
@@ -67,6 +68,11 @@ func (r *Retry) Again(status int) bool {
 
 // Allows tells whether a condition is listed.
 func (r *Retry) Allows(on RetryOn) bool { return slices.Contains(r.On, on) }
+
+// Takes tells whether a method is one of Methods.
+func (r *Retry) Takes(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
+}
 
 func (r Retry) validate() error {
 	all := []RetryOn{RetryConnect, RetryRefused, RetryReset, RetryTimeout, RetryGateway, RetryServer}

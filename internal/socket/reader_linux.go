@@ -2,9 +2,7 @@ package socket
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,37 +26,36 @@ func (r *Reader) Begin(fd uintptr) {
 func (r *Reader) Read(fd uintptr, b []byte) (n int, more bool, err error) {
 	for {
 		if !r.tells {
-			n, err = unix.Read(int(fd), b)
-			more = true
-		} else {
-			n, more, err = r.receive(fd, b)
+			n, err = Receive(fd, b)
+			return n, err == nil, err
 		}
-		switch {
-		case err == nil:
+		n, more, errno := r.receive(fd, b)
+		switch errno {
+		case 0:
 			return n, more, nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
+		case unix.EINTR:
+		case unix.EAGAIN:
 			return 0, false, unix.EAGAIN
+		default:
+			return 0, false, os.NewSyscallError("recvmsg", errno)
 		}
-		return 0, false, os.NewSyscallError("recvmsg", err)
 	}
 }
 
 // receive is unix.Recvmsg, which allocates the address of a sender.
-func (r *Reader) receive(fd uintptr, b []byte) (n int, more bool, err error) {
+func (r *Reader) receive(fd uintptr, b []byte) (n int, more bool, _ unix.Errno) {
 	r.vector.Base = &b[0]
 	r.vector.SetLen(len(b))
 	r.message = unix.Msghdr{Iov: &r.vector, Control: &r.told[0]}
 	r.message.SetIovlen(1)
 	r.message.SetControllen(len(r.told))
-	got, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.message)), 0)
+	n, errno := receiveMessage(fd, &r.message)
 	r.vector.Base = nil // the buffer is not held while nothing comes
 	if errno != 0 {
 		return 0, false, errno
 	}
 	if r.message.Controllen < unix.SizeofCmsghdr+4 {
-		return int(got), true, nil
+		return n, true, 0
 	}
-	return int(got), binary.NativeEndian.Uint32(r.told[unix.SizeofCmsghdr:]) != 0, nil
+	return n, binary.NativeEndian.Uint32(r.told[unix.SizeofCmsghdr:]) != 0, 0
 }

@@ -142,7 +142,7 @@ func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
 		table: t, key: key, security: s, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
 		users: map[*Handle]struct{}{}, met: now, since: now,
 	}
-	l.pool.limit = t.cfg.IdlePerEndpoint
+	l.pool.limit, l.pool.began = t.cfg.IdlePerEndpoint, now
 	l.pool.closed = t.closed
 	if key.Secure {
 		l.sessions = tls.NewLRUClientSessionCache(sessionsPerEndpoint)

@@ -32,10 +32,10 @@ type Conn struct {
 	one    [1]byte   // room for what nobody asked for
 	name   string    // that it is kept under; see poolName
 	live   *live
-	shared *sharedConn // of H2
-	gate   *gate       // of the upstream it was made for, where that counts its connections
-	since  time.Time   // when it became idle
-	turn   uint64      // how often it became idle
+	shared *sharedConn   // of H2
+	gate   *gate         // of the upstream it was made for, where that counts its connections
+	since  time.Duration // when it became idle, on the clock of its pool
+	turn   uint64        // how often it became idle
 	peek   func(fd uintptr)
 	probe  probe // of peek
 	stale  bool  // its result
@@ -124,7 +124,8 @@ func (e *Endpoint) Put(c *Conn) {
 
 // pool keeps the idle connections of one endpoint, the one used last on top.
 type pool struct {
-	limit int // set before use
+	limit int       // set before use
+	began time.Time // set before use
 
 	mu     sync.Mutex
 	closed bool
@@ -190,7 +191,7 @@ func (p *pool) get(name string) *Conn {
 }
 
 func (p *pool) put(c *Conn) bool {
-	now := time.Now()
+	now := time.Since(p.began)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.idle) >= p.limit {
@@ -231,7 +232,7 @@ func (p *pool) sweep(before time.Time) {
 	var old []bool
 	for i, c := range p.idle {
 		idle[i] = seen{c, c.turn}
-		old = append(old, c.since.Before(before))
+		old = append(old, c.since < before.Sub(p.began))
 	}
 	p.mu.Unlock()
 	var out []seen

@@ -68,14 +68,15 @@ func (b *bench) prepare(ctx context.Context) error {
 	return b.upstream.awaitAddress(ctx, upstreamAt)
 }
 
-// secret is the certificate as a Kubernetes Secret.
+// secret is the certificate as a Kubernetes Secret, for every server name: wrk sends the address for one.
 func (b *bench) secret() string {
 	read := func(file string) string {
 		text, _ := os.ReadFile(file)
 		return "    " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    ") + "\n"
 	}
 	return "apiVersion: v1\nkind: Secret\nmetadata: {name: bench-tls}\ntype: kubernetes.io/tls\nstringData:\n  tls.crt: |\n" +
-		read(b.chain) + "  tls.key: |\n" + read(b.key)
+		read(b.chain) + "  tls.key: |\n" + read(b.key) + "---\napiVersion: paifang.dev/v1\nkind: Certificate\nmetadata: {name: any}\n" +
+		"spec: {attach: [ingress], hosts: [\"\"], secret: default/bench-tls}\n"
 }
 
 func (b *bench) close() {

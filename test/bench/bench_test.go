@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -61,8 +62,10 @@ func TestTable(t *testing.T) {
 		{row: "b", what: "memory", value: 9, unit: "KB", bar: 8, aim: 4},
 		{row: "b", what: "shown", value: 3, unit: "×"},
 		{row: "c", what: "mallocs", value: 0.004, unit: "allocations"},
+		{row: "d", what: "ratio ÷ caddy", unit: "×", bar: 1, aim: 0.9, missing: errors.New("caddy: requests failed:\nRunning")},
 	})
-	for _, want := range []string{"| a | ratio ÷ nginx | 0.80 | ≤ 1.00 | ≤ 0.90 | aim | x |", "| ≥ 1.10 | ≥ 1.25 | bar |", "| **missed** |", "| b | shown | 3.00 |  |  |  |", "| c | mallocs | 0.004 allocations |"} {
+	for _, want := range []string{"| a | ratio ÷ nginx | 0.80 | ≤ 1.00 | ≤ 0.90 | aim | x |", "| ≥ 1.10 | ≥ 1.25 | bar |", "| **missed** |", "| b | shown | 3.00 |  |  |  |", "| c | mallocs | 0.004 allocations |",
+		"| d | ratio ÷ caddy | no result | ≤ 1.00 | ≤ 0.90 |  | caddy: requests failed: |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -82,6 +85,21 @@ func TestTable(t *testing.T) {
 	}
 	if replaceTable(filepath.Join("..", "..", "Makefile"), text) == nil {
 		t.Error("a page without a place for the table is written")
+	}
+}
+
+// A contender that fails in a round, as one does on a machine with other work, has no result there, and the others go on.
+func TestRoundsWithoutResult(t *testing.T) {
+	w := want{caddy(), cpu, 1, 0.9}
+	ok := func(us time.Duration) sample {
+		return sample{requests: 1000, seconds: 1, cpu: us * 1000 * time.Microsecond}
+	}
+	bad := sample{failed: errors.New("timeouts")}
+	if r := w.result([]sample{ok(8), bad, ok(6)}, []sample{ok(10), ok(1), bad}); r.missing != nil || r.value != 0.8 || !strings.Contains(r.absolute, "2 rounds without") {
+		t.Errorf("%+v", r)
+	}
+	if r := w.result([]sample{ok(8)}, []sample{bad}); r.missing == nil || r.verdict() != "" {
+		t.Errorf("no round: %+v", r)
 	}
 }
 

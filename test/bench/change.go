@@ -27,7 +27,7 @@ const (
 func change(ctx context.Context, b *bench) ([]result, error) {
 	c := paifang()
 	dir := filepath.Join(b.dir, "many")
-	manifests := filepath.Join(dir, "manifests")
+	manifests := filepath.Join(dir, "rules", "manifests")
 	if err := os.MkdirAll(manifests, 0o755); err != nil {
 		return nil, err
 	}

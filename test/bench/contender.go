@@ -63,7 +63,7 @@ func write(path string, parts ...string) error {
 
 // runPaifang serves an Ingress with its Service and EndpointSlice, as a cluster has them, and an L4 listener.
 func runPaifang(b *bench, c contender, dir string) (*process, error) {
-	manifests := filepath.Join(dir, "manifests")
+	manifests := filepath.Join(dir, "rules", "manifests")
 	if err := os.MkdirAll(manifests, 0o755); err != nil {
 		return nil, err
 	}
@@ -74,10 +74,14 @@ func runPaifang(b *bench, c contender, dir string) (*process, error) {
 }
 
 func (b *bench) servePaifang(c contender, dir, manifests string) (*process, error) {
+	// The directory around the manifests is watched: a log that is written there is looked at each time.
+	if err := os.MkdirAll(filepath.Join(dir, "log"), 0o755); err != nil {
+		return nil, err
+	}
 	config := filepath.Join(dir, "paifang.yaml")
 	err := write(config, fmt.Sprintf(`data: %[1]s/data
 admin: {address: "127.0.0.1:9088"}
-log: {level: warn, access: %[1]s/access.log}
+log: {level: warn, access: %[1]s/log/access.log, accessFormat: combined}
 limits: {connections: 16000, connectionsPerAddress: 12000}
 sources: {manifests: [%[2]s]}
 ingress:

@@ -19,6 +19,7 @@ type sample struct {
 	requests float64       // answered as they should be
 	seconds  float64       // of the load
 	cpu      time.Duration // of the proxy meanwhile
+	failed   error         // why there is no result
 }
 
 func (s sample) rate() float64 { return s.requests / s.seconds }
@@ -30,13 +31,13 @@ func (s sample) perRequest() float64 { return float64(s.cpu.Microseconds()) / s.
 type load func(ctx context.Context, b *bench, c contender) (requests, seconds float64, err error)
 
 // measured runs a load against a contender that runs.
-func measured(ctx context.Context, b *bench, c contender, p *process, l load) (sample, error) {
+func measured(ctx context.Context, b *bench, c contender, p *process, l load) sample {
 	before := p.cpu()
 	n, s, err := l(ctx, b, c)
 	if err != nil {
-		return sample{}, fmt.Errorf("%s: %w", c.name, err)
+		return sample{failed: fmt.Errorf("%s: %w", c.name, err)}
 	}
-	return sample{requests: n, seconds: s, cpu: p.cpu() - before}, nil
+	return sample{requests: n, seconds: s, cpu: p.cpu() - before}
 }
 
 var (

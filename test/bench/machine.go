@@ -11,7 +11,7 @@ import (
 )
 
 // machine is the line that a table of figures is worth nothing without.
-func machine(binary string) string {
+func machine(binary, congestion string) string {
 	version := func(pattern, name string, args ...string) string {
 		out, err := exec.Command(name, args...).CombinedOutput()
 		m := regexp.MustCompile(pattern).FindStringSubmatch(string(out))
@@ -26,10 +26,15 @@ func machine(binary string) string {
 			cpu = m[1]
 		}
 	}
-	return fmt.Sprintf("Measured on %s: %s, %d cores, Linux %s, %s; paifang %s, nginx %s, HAProxy %s, Caddy %s; proxy on one core, load and upstream on the other.",
+	network := "a network namespace of their own, TCP congestion control " + congestion
+	if congestion == noIsolation {
+		text, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+		network = "the machine's own loopback, TCP congestion control " + strings.TrimSpace(string(text))
+	}
+	return fmt.Sprintf("Measured on %s: %s, %d cores, Linux %s, %s; paifang %s, nginx %s, HAProxy %s, Caddy %s; proxy on one core, load and upstream on the other; %s.",
 		time.Now().Format(time.DateOnly), cpu, runtime.NumCPU(), version(`(\S+)`, "uname", "-r"), runtime.Version(),
 		strings.TrimSpace(version(`paifang (\S+)`, binary, "version")), version(`nginx/(\S+)`, "nginx", "-v"), version(`version (\S+)`, "haproxy", "-v"),
-		version(`v?(\S+)`, "caddy", "version"))
+		version(`v?(\S+)`, "caddy", "version"), network)
 }
 
 // The marks in the page between which the table stands.

@@ -35,6 +35,7 @@ func main() {
 	flag.StringVar(&o.binary, "paifang", "", "the binary to measure; built if empty")
 	flag.StringVar(&o.out, "out", "", "file to write the table to, as Markdown")
 	flag.BoolVar(&o.verbose, "v", false, "print every measurement")
+	flag.StringVar(&o.congestion, "congestion", "cubic", "congestion control of the network namespace that is made for the run; none: the machine's own network")
 	flag.Parse()
 	if *list {
 		for _, r := range allRows() {
@@ -57,6 +58,8 @@ type options struct {
 	binary  string
 	out     string
 	verbose bool
+
+	congestion string // "none": the run has no network of its own
 }
 
 func run(ctx context.Context, o options, names string) error {
@@ -65,6 +68,9 @@ func run(ctx context.Context, o options, names string) error {
 		return err
 	}
 	if err := findPrograms(); err != nil {
+		return err
+	}
+	if err := isolate(&o); err != nil {
 		return err
 	}
 	b, err := newBench(ctx, o)
@@ -77,8 +83,12 @@ func run(ctx context.Context, o options, names string) error {
 		began := time.Now()
 		fmt.Fprintf(os.Stderr, "%-14s %s\n", r.name, r.what)
 		got, err := r.measure(ctx, b)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return fmt.Errorf("row %s: %w", r.name, err)
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "%-14s no result: %v\n", r.name, err)
+			got = []result{{what: r.what, missing: err}}
 		}
 		for i := range got {
 			got[i].row = r.name
@@ -86,7 +96,7 @@ func run(ctx context.Context, o options, names string) error {
 		done = append(done, got...)
 		fmt.Fprintf(os.Stderr, "%-14s took %.0f s\n", "", time.Since(began).Seconds())
 	}
-	text := table(machine(b.binary), done)
+	text := table(machine(b.binary, o.congestion), done)
 	fmt.Print(text)
 	if o.out == "" {
 		return nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +26,7 @@ type result struct {
 	bar, aim  float64
 	atLeast   bool // the wanted figures are lower bounds
 	absolute  string
+	missing   error // why there is no figure
 }
 
 func allRows() []row {
@@ -84,20 +88,38 @@ func compared(l load, others []contender, wants ...want) func(context.Context, *
 		if err != nil {
 			return nil, err
 		}
-		own := samples["paifang"]
 		var out []result
 		for _, w := range wants {
-			var ratios []float64
-			for i, s := range samples[w.to.name] {
-				ratios = append(ratios, w.figure.of(own[i])/w.figure.of(s))
-			}
-			out = append(out, result{
-				what: w.figure.name + " ÷ " + w.to.name, value: median(ratios), unit: "×", bar: w.bar, aim: w.aim, atLeast: w.figure.high,
-				absolute: w.figure.text(middle(own, w.figure)) + " to " + w.figure.text(middle(samples[w.to.name], w.figure)) + spread(ratios),
-			})
+			out = append(out, w.result(samples["paifang"], samples[w.to.name]))
 		}
 		return out, nil
 	}
+}
+
+// result compares the rounds in which both sides have one. A round without, because a contender has failed a request on
+// a machine that had other things to do, is left out, and said.
+func (w want) result(own, other []sample) result {
+	r := result{what: w.figure.name + " ÷ " + w.to.name, unit: "×", bar: w.bar, aim: w.aim, atLeast: w.figure.high}
+	var ratios []float64
+	var mine, theirs []sample
+	for i := range own {
+		if err := cmp.Or(own[i].failed, other[i].failed); err != nil {
+			r.missing = err
+			continue
+		}
+		mine, theirs = append(mine, own[i]), append(theirs, other[i])
+		ratios = append(ratios, w.figure.of(own[i])/w.figure.of(other[i]))
+	}
+	if len(ratios) == 0 {
+		return r
+	}
+	r.missing = nil
+	r.value = median(ratios)
+	r.absolute = w.figure.text(middle(mine, w.figure)) + " to " + w.figure.text(middle(theirs, w.figure)) + spread(ratios)
+	if n := len(own) - len(ratios); n > 0 {
+		r.absolute += fmt.Sprintf("; %d rounds without a result", n)
+	}
+	return r
 }
 
 // inTurn measures contenders in turn, all of them in every round, after a round that does not count.
@@ -122,11 +144,13 @@ func (b *bench) inTurn(ctx context.Context, all []contender, l load) (map[string
 			slices.Reverse(turn)
 		}
 		for _, c := range turn {
-			s, err := measured(ctx, b, c, running[c.name], l)
-			if err != nil {
+			s := measured(ctx, b, c, running[c.name], l)
+			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if b.verbose {
+			if s.failed != nil {
+				fmt.Fprintf(os.Stderr, "  round %d %v\n", round, s.failed)
+			} else if b.verbose {
 				fmt.Fprintf(os.Stderr, "  round %d %-8s %9.0f/s %7.1f µs\n", round, c.name, s.rate(), s.perRequest())
 			}
 			if round > 0 {
@@ -162,7 +186,11 @@ func latency(ctx context.Context, b *bench) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := middle(highest["nginx"], rate).rate() / 2
+	reached := slices.DeleteFunc(highest["nginx"], func(s sample) bool { return s.failed != nil })
+	if len(reached) == 0 {
+		return nil, errors.New("nginx has no highest rate")
+	}
+	at := middle(reached, rate).rate() / 2
 	all := []contender{paifang(), nginx(), haproxy()}
 	running := map[string]*process{}
 	defer func() {
@@ -179,25 +207,36 @@ func latency(ctx context.Context, b *bench) ([]result, error) {
 	for round := range b.rounds + 1 {
 		for _, c := range all {
 			p99, err := paced(ctx, b, c, at, max(b.length, 2*time.Second))
-			if err != nil {
+			if ctx.Err() != nil {
 				return nil, err
 			}
-			if b.verbose {
+			ms := p99.Seconds() * 1000
+			if err != nil { // a round without a result
+				fmt.Fprintf(os.Stderr, "  round %d %v\n", round, err)
+				ms = math.NaN()
+			} else if b.verbose {
 				fmt.Fprintf(os.Stderr, "  round %d %-8s p99 %v\n", round, c.name, p99)
 			}
 			if round > 0 {
-				took[c.name] = append(took[c.name], p99.Seconds()*1000)
+				took[c.name] = append(took[c.name], ms)
 			}
 		}
 	}
 	var out []result
 	for _, to := range []string{"nginx", "haproxy"} {
-		var ratios []float64
+		var ratios, mine, theirs []float64
 		for i, v := range took[to] {
-			ratios = append(ratios, took["paifang"][i]/v)
+			if own := took["paifang"][i]; !math.IsNaN(own) && !math.IsNaN(v) {
+				ratios, mine, theirs = append(ratios, own/v), append(mine, own), append(theirs, v)
+			}
 		}
-		r := result{what: fmt.Sprintf("p99 at %.0f requests/s ÷ %s", at, to), value: median(ratios), unit: "×",
-			absolute: fmt.Sprintf("%.2f ms to %.2f ms", median(took["paifang"]), median(took[to])) + spread(ratios)}
+		r := result{what: fmt.Sprintf("p99 at %.0f requests/s ÷ %s", at, to), unit: "×"}
+		if len(ratios) == 0 {
+			r.missing = errors.New("no round had an answer to every request")
+		} else {
+			r.value = median(ratios)
+			r.absolute = fmt.Sprintf("%.2f ms to %.2f ms", median(mine), median(theirs)) + spread(ratios)
+		}
 		if to == "nginx" {
 			r.bar, r.aim = 1.25, 1.0
 		}
@@ -211,7 +250,11 @@ func table(machine string, results []result) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s\n\n| row | figure | measured | bar | aim | | absolute (median) |\n|---|---|---|---|---|---|---|\n", machine)
 	for _, r := range results {
-		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s | %s |\n", r.row, r.what, number(r.value, r.unit), r.limit(r.bar), r.limit(r.aim), r.verdict(), r.absolute)
+		value, absolute := number(r.value, r.unit), r.absolute
+		if r.missing != nil {
+			value, absolute = "no result", strings.TrimSpace(strings.SplitN(r.missing.Error(), "\n", 2)[0])
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s | %s |\n", r.row, r.what, value, r.limit(r.bar), r.limit(r.aim), r.verdict(), absolute)
 	}
 	return s.String()
 }
@@ -251,7 +294,7 @@ func (r result) verdict() string {
 		return r.value <= v
 	}
 	switch {
-	case r.bar == 0 && r.unit != "allocations":
+	case r.missing != nil, r.bar == 0 && r.unit != "allocations":
 		return ""
 	case reaches(r.aim):
 		return "aim"

@@ -193,3 +193,22 @@ func TestLocationOfParts(t *testing.T) {
 		}
 	}
 }
+
+// What no upstream's answer may become, and what changes nothing, is refused before it is bound.
+func TestRefusedEdits(t *testing.T) {
+	for kind, configs := range map[string][]string{
+		"request-headers":         {`{"copy":[{"from":"a b","to":"X"}]}`, `{"copy":[{"from":"X","to":"Content-Length"}]}`, `{"default":[{"name":"X","value":"\n"}]}`},
+		"request-query":           {`{}`, `{"add":[{"name":"","value":"x"}]}`, `{"remove":[""]}`},
+		"dedupe-response-headers": {`{}`, `{"names":["Connection"]}`, `{"names":["X"],"keep":"some"}`},
+		"rewrite-response-header": {`{"name":"X"}`, `{"name":"X","regexp":"("}`, `{"name":"Transfer-Encoding","regexp":"x"}`},
+		"rewrite-location":        {`{"host":"a b"}`, `{"version":"maybe"}`, `{"schemes":["h ttp"]}`, `{"header":"Connection"}`},
+		"status":                  {`{}`, `{"status":204}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
+		"header-limit":            {`{}`},
+	} {
+		for _, c := range configs {
+			if _, err := Kinds().Check(model.FilterSpec{Kind: kind, Config: json.RawMessage(c)}); err == nil {
+				t.Errorf("%s %s is taken", kind, c)
+			}
+		}
+	}
+}

@@ -8,11 +8,20 @@ import (
 )
 
 // Headers configures "request-headers" and "response-headers". Remove is done first, then Set, which leaves one field of
-// the name, then Add. Values may hold {name} for variables of the route's path pattern.
+// the name, then Default, which adds where there is none of the name, then Add, then Copy, which adds the values that another
+// name has. Values may hold {name} for variables of the route's path pattern.
 type Headers struct {
-	Set    []Header `json:"set,omitempty"`
-	Add    []Header `json:"add,omitempty"`
-	Remove []string `json:"remove,omitempty"`
+	Set     []Header `json:"set,omitempty"`
+	Default []Header `json:"default,omitempty"`
+	Add     []Header `json:"add,omitempty"`
+	Copy    []Copy   `json:"copy,omitempty"`
+	Remove  []string `json:"remove,omitempty"`
+}
+
+// Copy names the field whose values are copied, and the field that gets them.
+type Copy struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Header is a field to set or add.
@@ -24,17 +33,25 @@ type Header struct {
 // Validate refuses names and values that no field can have, and names that the gateway manages itself: those that frame
 // a message or concern one connection, and Host.
 func (c Headers) Validate() error {
-	if len(c.Set)+len(c.Add)+len(c.Remove) == 0 {
-		return fmt.Errorf("none of set, add and remove is given")
+	if len(c.Set)+len(c.Default)+len(c.Add)+len(c.Copy)+len(c.Remove) == 0 {
+		return fmt.Errorf("none of set, default, add, copy and remove is given")
 	}
-	for i, h := range c.Set {
-		if err := h.validate(); err != nil {
-			return fmt.Errorf("set[%d]: %w", i, err)
+	for _, list := range []struct {
+		name   string
+		fields []Header
+	}{{"set", c.Set}, {"default", c.Default}, {"add", c.Add}} {
+		for i, h := range list.fields {
+			if err := h.validate(); err != nil {
+				return fmt.Errorf("%s[%d]: %w", list.name, i, err)
+			}
 		}
 	}
-	for i, h := range c.Add {
-		if err := h.validate(); err != nil {
-			return fmt.Errorf("add[%d]: %w", i, err)
+	for i, f := range c.Copy {
+		if !http1.IsToken(f.From) {
+			return fmt.Errorf("copy[%d].from: %q is no header name", i, f.From)
+		}
+		if err := validateName(f.To); err != nil {
+			return fmt.Errorf("copy[%d].to: %w", i, err)
 		}
 	}
 	for i, name := range c.Remove {
@@ -82,9 +99,10 @@ func responseHeadersKind() filter.Kind {
 
 // headers is what both directions do.
 type headers struct {
-	set, add []header
-	remove   []string
-	location bool // Location is among set or add
+	set, usual, add []header
+	copy            []Copy
+	remove          []string
+	location        bool // Location may be written
 }
 
 type header struct {
@@ -93,8 +111,11 @@ type header struct {
 }
 
 func newHeaders(c Headers) (*headers, error) {
-	h := &headers{remove: c.Remove}
-	for to, from := range map[*[]header][]Header{&h.set: c.Set, &h.add: c.Add} {
+	h := &headers{remove: c.Remove, copy: c.Copy}
+	for _, f := range c.Copy {
+		h.location = h.location || http1.EqualFold(f.To, "Location")
+	}
+	for to, from := range map[*[]header][]Header{&h.set: c.Set, &h.usual: c.Default, &h.add: c.Add} {
 		for _, f := range from {
 			t, err := filter.ParseTemplate(f.Value)
 			if err != nil {
@@ -114,10 +135,27 @@ func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) 
 	for i := range h.set {
 		to.Set(h.set[i].name, h.set[i].value.Expand(x, mem))
 	}
+	for i := range h.usual {
+		if !to.Has(h.usual[i].name) {
+			to.Add(h.usual[i].name, h.usual[i].value.Expand(x, mem))
+		}
+	}
 	for i := range h.add {
 		to.Add(h.add[i].name, h.add[i].value.Expand(x, mem))
 	}
+	for _, f := range h.copy {
+		for i := 0; i < maxCopied; i++ {
+			v, ok := to.Nth(f.From, i)
+			if !ok {
+				break
+			}
+			to.Add(f.To, v)
+		}
+	}
 }
+
+// maxCopied bounds the fields that Copy makes, where a name is copied to itself too.
+const maxCopied = 16
 
 type requestHeaders struct{ *headers }
 

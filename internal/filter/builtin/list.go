@@ -12,6 +12,12 @@ func Kinds() filter.Catalog {
 		setPathKind(),
 		requestHeadersKind(),
 		responseHeadersKind(),
+		requestQueryKind(),
+		dedupeHeadersKind(),
+		rewriteHeaderKind(),
+		rewriteLocationKind(),
+		statusKind(),
+		headerLimitKind(),
 		bufferRequestKind(),
 		bodyLimitKind(),
 		rateLimitKind(),
@@ -20,5 +26,7 @@ func Kinds() filter.Catalog {
 		respondKind(),
 		corsKind(),
 		addressesKind(),
+		basicAuthKind(),
+		externalAuthKind(),
 	}
 }

@@ -3,6 +3,7 @@ package nacos
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,8 +35,13 @@ type RegistrarConfig struct {
 	Beat    time.Duration // between heartbeats; default: what the server asks for, 5 s as a rule
 	Retry   time.Duration // after a failure; default 1 s
 	Timeout time.Duration // of one request; default 2 s
+	Login   *Login        // default: none is asked for
+	TLS     *tls.Config   // default: clear text
 	Log     *slog.Logger  // default: nothing is logged
 }
+
+// userAgent is by whom servers know us in their logs.
+const userAgent = "Paifang"
 
 // Registrar keeps one instance registered by HTTP v1, which every server before Nacos 3.2 speaks, and ours. It is used by
 // one goroutine.
@@ -43,6 +49,7 @@ type Registrar struct {
 	cfg    RegistrarConfig
 	form   nacoswire.Form
 	client *http.Client
+	tokens *tokens
 	server int // in use
 }
 
@@ -66,10 +73,10 @@ func NewRegistrar(cfg RegistrarConfig, reg Registration) (*Registrar, error) {
 	in.Weight = cmp.Or(reg.Weight, 1)
 	in.Metadata = reg.Metadata
 	return &Registrar{
-		cfg:  cfg,
-		form: nacoswire.Form{Namespace: reg.Namespace, Group: reg.Group, Service: reg.Service, Instance: in},
-		// A connection for each call: there is one in five seconds, and none is left behind.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		cfg:    cfg,
+		form:   nacoswire.Form{Namespace: reg.Namespace, Group: reg.Group, Service: reg.Service, Instance: in},
+		client: newHTTPClient(cfg.TLS),
+		tokens: newTokens(cfg.Login, cfg.TLS),
 	}, nil
 }
 
@@ -157,7 +164,7 @@ func (r *Registrar) call(ctx context.Context, method, path string, q url.Values)
 
 func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.Values) ([]byte, error) {
 	if !strings.Contains(server, "://") {
-		server = "http://" + server
+		server = r.tokens.scheme + server
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -165,19 +172,25 @@ func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "Paifang")
+	req.Header.Set("User-Agent", userAgent)
+	token, err := r.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err // without the URL: it is long and said already
-		}
-		return nil, err
+		return nil, withoutURL(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized {
+		r.tokens.drop(token) // the next try logs in again
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %.200s", resp.Status, body)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
@@ -40,8 +41,12 @@ func (e *serverError) Error() string { return fmt.Sprintf("the server says %d: %
 
 // open connects and sets the connection up. The context it returns ends with the session, and says why.
 func (s *Source) open(ctx context.Context, server string) (context.Context, *session, error) {
+	secure := insecure.NewCredentials()
+	if s.cfg.TLS != nil {
+		secure = credentials.NewTLS(s.cfg.TLS.Clone())
+	}
 	conn, err := grpc.NewClient("passthrough:///"+server,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(secure),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(nacoswire.Codec{}), grpc.MaxCallRecvMsgSize(maxMessage)),
@@ -124,6 +129,13 @@ func call[A, Q any](ctx context.Context, x *session, typ string, q Q) (A, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.src.cfg.Timeout)
 	defer cancel()
+	token, err := x.src.tokens.get(ctx)
+	if err != nil {
+		return none, err
+	}
+	if token != "" {
+		p.Headers = map[string]string{"accessToken": token}
+	}
 	var out nacoswire.Payload
 	if err := x.conn.Invoke(ctx, nacoswire.FullRequestMethod, p, &out); err != nil {
 		return none, fmt.Errorf("%s: %w", typ, err)
@@ -131,6 +143,9 @@ func call[A, Q any](ctx context.Context, x *session, typ string, q Q) (A, error)
 	head, err := nacoswire.Decode[nacoswire.Response](&out)
 	if err != nil {
 		return none, err
+	}
+	if head.ErrorCode == nacoswire.ErrorNoRight {
+		x.src.tokens.drop(token) // the next request logs in again
 	}
 	if head.ResultCode != nacoswire.ResultOK {
 		return none, fmt.Errorf("%s: %w", typ, &serverError{head.ErrorCode, head.Message})

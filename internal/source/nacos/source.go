@@ -3,6 +3,7 @@ package nacos
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,8 @@ type Config struct {
 	Addresses registry.AddressRule // which instances are believed; others are diagnosed
 	Poll      time.Duration        // between looks for new services; default 1 s
 	Timeout   time.Duration        // of one request; default 3 s
+	Login     *Login               // default: none is asked for
+	TLS       *tls.Config          // default: clear text
 	Log       *slog.Logger         // default: nothing is logged
 }
 
@@ -48,7 +51,8 @@ func GRPCAddress(http string) (string, error) {
 // Source turns the services of one namespace into endpoint sets: those of one group, and those of any group that routes
 // use.
 type Source struct {
-	cfg Config
+	cfg    Config
+	tokens *tokens
 
 	mu       sync.Mutex
 	next     int // server to try
@@ -73,7 +77,7 @@ func New(cfg Config) *Source {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{cfg: cfg, inUse: map[registry.Key]bool{}, used: make(chan struct{}, 1)}
+	return &Source{cfg: cfg, tokens: newTokens(cfg.Login, cfg.TLS), inUse: map[registry.Key]bool{}, used: make(chan struct{}, 1)}
 }
 
 // Name is Config.Name.

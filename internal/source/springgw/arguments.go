@@ -48,6 +48,10 @@ func (p *part) read(names []string, check func(string) error) (values map[string
 			put(names[i], k.text())
 		case strings.HasPrefix(name, "_genkey_"):
 			extra = true
+		case k.leaf == nil && len(k.kids) > 0: // "backoff.firstBackoff", written as one key or as two
+			for _, inner := range k.kids {
+				put(name+"."+inner.name, strings.Join(inner.values(), ","))
+			}
 		default:
 			put(name, strings.Join(k.values(), ","))
 		}

@@ -14,6 +14,7 @@ type effect struct {
 	filters  []model.FilterSpec
 	host     model.HostMode
 	hostName string
+	retry    model.Retry
 	notes    []fault // what works, but not as somebody may expect
 }
 
@@ -26,12 +27,15 @@ func filters() map[string]func(*effect, *part) error {
 		"SetResponseHeader": headerFilter("response-headers", "set"), "RemoveResponseHeader": headerFilter("response-headers", "remove"),
 		"PreserveHostHeader": (*effect).preserveHost, "SetRequestHostHeader": (*effect).setHost,
 
-		"AddRequestHeadersIfNotPresent": nil, "AddRequestParameter": nil, "CacheRequestBody": nil, "CircuitBreaker": nil, "DedupeResponseHeader": nil,
-		"FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "MapRequestHeader": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
-		"RedirectTo": nil, "RemoveJsonAttributesResponseBody": nil, "RemoveRequestParameter": nil, "RequestHeaderSize": nil,
-		"RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil, "RequestSize": nil, "Retry": nil, "RewriteLocationResponseHeader": nil,
-		"RewriteRequestParameter": nil, "RewriteResponseHeader": nil, "SaveSession": nil, "SecureHeaders": nil, "SetRequestUri": nil, "SetStatus": nil,
-		"TokenRelay": nil,
+		"AddRequestHeadersIfNotPresent": (*effect).defaultHeaders, "MapRequestHeader": (*effect).mapHeader,
+		"AddRequestParameter": queryFilter("add"), "RewriteRequestParameter": queryFilter("rewrite"), "RemoveRequestParameter": queryFilter("remove"),
+		"DedupeResponseHeader": (*effect).dedupe, "RewriteResponseHeader": (*effect).rewriteHeader, "SecureHeaders": (*effect).secureHeaders,
+		"RewriteLocationResponseHeader": (*effect).rewriteLocation, "SetStatus": (*effect).setStatus, "RedirectTo": (*effect).redirectTo,
+		"RequestSize": (*effect).requestSize, "RequestHeaderSize": (*effect).headerSize, "Retry": (*effect).retryAgain,
+
+		"CacheRequestBody": nil, "CircuitBreaker": nil, "FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil,
+		"ModifyResponseBody": nil, "RemoveJsonAttributesResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
+		"SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
 	}
 }
 
@@ -46,7 +50,7 @@ func (e *effect) add(p *part) error {
 	case !known:
 		return unknown("filter", p.name, all)
 	case read == nil:
-		return fmt.Errorf("filter %s is not supported", p.name)
+		return fmt.Errorf("filter %s is not supported%s", p.name, insteadOf(p.name))
 	}
 	if err := read(e, p); err != nil {
 		return fmt.Errorf("filter %s: %w", p.name, err)
@@ -173,10 +177,17 @@ type headerValue struct {
 	Value string `json:"value"`
 }
 
+type headerCopy struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
 type headerConfig struct {
-	Set    []headerValue `json:"set,omitempty"`
-	Add    []headerValue `json:"add,omitempty"`
-	Remove []string      `json:"remove,omitempty"`
+	Set     []headerValue `json:"set,omitempty"`
+	Default []headerValue `json:"default,omitempty"`
+	Add     []headerValue `json:"add,omitempty"`
+	Copy    []headerCopy  `json:"copy,omitempty"`
+	Remove  []string      `json:"remove,omitempty"`
 }
 
 // headerFilter reads the factories that do one thing to one header.

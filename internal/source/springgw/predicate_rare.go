@@ -137,8 +137,8 @@ func readWeight(p *part) (weight, error) {
 	if err != nil {
 		return weight{}, err
 	}
-	if v := values["weight.group"]; v != "" { // as some write the long form
-		values["group"] = v
+	if v := values["weight.group"]; v != "" { // in the long form
+		values["group"], values["weight"] = v, values["weight.weight"]
 	}
 	w := weight{group: values["group"]}
 	if w.group == "" || extra {

@@ -225,7 +225,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, origi
 	if to.service == "" && does.host == model.HostEndpoint {
 		does.host, does.hostName = model.HostLiteral, to.authority() // the host of the uri, not the address that it has today
 	}
-	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName, Target: model.TargetReceived}, nil
+	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName, Target: model.TargetReceived, Retry: does.retry}, nil
 }
 
 // static adds the upstream of a host once, with the addresses that are known.

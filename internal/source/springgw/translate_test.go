@@ -289,7 +289,7 @@ func TestRejected(t *testing.T) {
 		field   string
 		says    string
 	}{
-		"filter not supported":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['Retry=3']}", true, "filters[0]", "filter Retry is not supported"},
+		"filter not supported":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['TokenRelay=']}", true, "filters[0]", "filter TokenRelay is not supported: it relays"},
 		"filter misspelt":       {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['StripPrefx=1']}", true, "filters[0]", "did you mean StripPrefix?"},
 		"filter of somebody":    {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['SentinelGatewayFilter=1']}", true, "filters[0]", `"SentinelGatewayFilter" is not supported`},
 		"filter without value":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=X']}", true, "filters[0]", "value is missing"},
@@ -516,6 +516,37 @@ func TestBadRarePredicates(t *testing.T) {
 		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['%s']}\n", text)))
 		if len(o.Routes) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {
 			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
+func TestBadFilters(t *testing.T) {
+	for text, want := range map[string]string{
+		"AddRequestHeadersIfNotPresent=a":         "not of the form name:value",
+		"MapRequestHeader=a":                      "toHeader is missing",
+		"DedupeResponseHeader=a, SOME":            "strategy",
+		"RewriteResponseHeader=a, b":              "wants name, regexp and replacement",
+		"RewriteResponseHeader=a, (?=b), c":       "look-ahead",
+		"RewriteLocationResponseHeader=SOMETIMES": "stripVersion",
+		"SetStatus=HAPPY":                         "neither a number nor the name",
+		"RedirectTo=200, https://x.test":          "no redirect",
+		"RedirectTo=302, https://x.test, true":    "includeRequestParams is not supported",
+		"RequestSize=5 apples":                    "not a size",
+		"RequestHeaderSize=0":                     "not a size",
+		"Retry=many":                              "retries",
+		"Retry=3, 700X":                           "neither a number nor the name",
+	} {
+		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['%s']}\n", text)))
+		if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
+func TestDataSize(t *testing.T) {
+	for text, want := range map[string]int64{"5000000": 5_000_000, "5MB": 5 << 20, "16kb": 16 << 10, "200B": 200, "0": 0, "-1": 0, "9999999TB": 0, "x": 0, "5PB": 0, "": 0} {
+		if n, err := dataSize(text); n != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d, %v", text, n, err)
 		}
 	}
 }

@@ -7,6 +7,6 @@
 // mounts. The machine's sysctls are not reached (see mask). What is left are empty control groups, which Enter removes.
 //
 // The network as tests see it: the test process is at 10.99.0.1, where the API server listens; the nodes n1 and n2 are at
-// 10.99.0.11 and 10.99.0.12; pods are in 10.244.1.0/24 and 10.244.2.0/24, Services in 10.96.0.0/16. Addresses of pods
+// 10.99.0.11 and 10.99.0.12, a machine for balancers at 10.99.0.20; pods are in 10.244.1.0/24 and 10.244.2.0/24, Services in 10.96.0.0/16. Addresses of pods
 // and NodePorts are reached from the test process, cluster addresses from the nodes (Cluster.On).
 package bed

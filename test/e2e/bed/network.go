@@ -14,6 +14,13 @@ const (
 	serviceRange = "10.96.0.0/16"
 )
 
+// Edge is a machine that is no node, for balancers: who speaks the PROXY protocol to the nodes and who does not are told apart by
+// their addresses.
+const (
+	Edge        = "edge"
+	EdgeAddress = "10.99.0.20"
+)
+
 // network makes a bridge in the namespace of the test, and a namespace on it for every node.
 func network(nodes []*Node) error {
 	lines := []string{
@@ -39,6 +46,14 @@ func network(nodes []*Node) error {
 			}
 		}
 	}
+	lines = append(lines,
+		"netns add "+Edge,
+		"link add v"+Edge+" type veth peer name eth0 netns "+Edge,
+		"link set v"+Edge+" master br0 up",
+		"-n "+Edge+" link set lo up",
+		"-n "+Edge+" addr add "+EdgeAddress+"/24 dev eth0",
+		"-n "+Edge+" link set eth0 up",
+	)
 	for _, line := range lines {
 		if _, err := run(5*time.Second, "ip", strings.Fields(line)...); err != nil {
 			return err

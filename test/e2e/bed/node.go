@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paifang/deploy/oci"
+	"paifang/deploy/product"
 )
 
 // Node is a machine of the cluster: a network namespace with containerd, kubelet and kube-proxy.
@@ -67,19 +68,21 @@ func (n *Node) runtime(f Files) error {
 	}); err != nil {
 		return fmt.Errorf("%w\nit said:\n%s", err, n.Containerd.Said())
 	}
-	for _, im := range []struct {
-		name, file, user string
-		entrypoint       []string
-	}{
-		{PauseImage, f.Pod, "65535:65535", []string{"/pod", "pause"}},
-		{PodImage, f.Pod, "65532:65532", []string{"/pod"}},
+	pod, err := os.ReadFile(f.Pod)
+	if err != nil {
+		return fmt.Errorf("bed: node %s: %w", n.Name, err)
+	}
+	paifang, err := os.ReadFile(f.Paifang)
+	if err != nil {
+		return fmt.Errorf("bed: node %s: %w", n.Name, err)
+	}
+	own := func(name, user string, entrypoint ...string) *oci.Image {
+		return &oci.Image{Name: name, Architecture: arch, User: user, Entrypoint: entrypoint, Created: time.Unix(0, 0),
+			Files: []oci.File{{Path: "pod", Mode: 0o755, Content: pod}}}
+	}
+	for _, image := range []*oci.Image{
+		own(PauseImage, "65535:65535", "/pod", "pause"), own(PodImage, "65532:65532", "/pod"), product.Image(PaifangImage, arch, paifang, nil),
 	} {
-		binary, err := os.ReadFile(im.file)
-		if err != nil {
-			return fmt.Errorf("bed: node %s: %w", n.Name, err)
-		}
-		image := oci.Image{Name: im.name, Architecture: arch, User: im.user, Entrypoint: im.entrypoint, Created: time.Unix(0, 0),
-			Files: []oci.File{{Path: "pod", Mode: 0o755, Content: binary}}}
 		var archive bytes.Buffer
 		if err := image.Write(&archive); err != nil {
 			return err
@@ -132,6 +135,8 @@ func (n *Node) join(c *Cluster) error {
 	return n.Proxy.Start()
 }
 
+// process declares a program of the node, for which the machine has the node's name: pods that share its network have it too.
 func (n *Node) process(name string, args ...string) *Process {
-	return &Process{Name: name + " of " + n.Name, Log: n.path(name + ".log"), netns: n.Name, args: args}
+	named := []string{"unshare", "--uts", "sh", "-c", `hostname "$0" && exec "$@"`, n.Name}
+	return &Process{Name: name + " of " + n.Name, Log: n.path(name + ".log"), netns: n.Name, args: append(named, args...)}
 }

@@ -1,0 +1,63 @@
+{{- define "paifang.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 53 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 53 | trimSuffix "-" }}{{ end -}}
+{{- end -}}
+
+{{- define "paifang.selector" -}}
+app.kubernetes.io/name: paifang
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "paifang.labels" -}}
+{{ include "paifang.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "paifang.account" -}}
+{{ default (include "paifang.name" .) .Values.serviceAccount.name }}
+{{- end -}}
+
+{{- define "paifang.hasService" -}}
+{{- if or (eq .Values.kind "Deployment") .Values.service.create }}yes{{ end -}}
+{{- end -}}
+
+{{- /* The configuration file: what the values say, and values.config over it. */ -}}
+{{- define "paifang.config" -}}
+admin:
+  address: 127.0.0.1:{{ .Values.ports.admin }}
+  public: 0.0.0.0:{{ .Values.ports.health }}
+log: {format: json, access: stdout}
+sources:
+  kubernetes:
+    controller: {{ .Values.ingressClass.controller }}
+    {{- with .Values.ingressClass.adopt }}
+    adopt: {{ toJson . }}
+    {{- end }}
+    {{- if .Values.ingressClass.unclassed }}
+    unclassed: true
+    {{- end }}
+    {{- with .Values.namespaces }}
+    namespaces: {{ toJson . }}
+    {{- end }}
+    events: {{ .Values.events }}
+    lease: {name: {{ include "paifang.name" . }}}
+    {{- if .Values.publish.addresses }}
+    publish: {addresses: {{ toJson .Values.publish.addresses }}}
+    {{- else if .Values.publish.service }}
+    publish: {service: {{ .Values.publish.service }}}
+    {{- else if include "paifang.hasService" . }}
+    publish: {service: {{ .Release.Namespace }}/{{ include "paifang.name" . }}}
+    {{- end }}
+ingress:
+  nodes:
+  - {name: ingress, http: "0.0.0.0:{{ .Values.ports.http }}", https: "0.0.0.0:{{ .Values.ports.https }}"}
+bodies: {dir: /tmp}
+drain: {{ .Values.drainSeconds }}s
+{{- if .Values.metrics.nginxNames }}
+metrics: {nginx: true}
+{{- end }}
+{{- end -}}
+
+{{- define "paifang.configFile" -}}
+{{- toYaml (mergeOverwrite (fromYaml (include "paifang.config" .)) .Values.config) -}}
+{{- end -}}

@@ -1,0 +1,58 @@
+// Package manifests are the chart's objects for those who install without Helm, and how they are made: by Helm itself.
+package manifests
+
+import (
+	"bytes"
+	_ "embed" // the files
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// DaemonSet serves on the ports of the nodes, Deployment behind a Service. Both are for the namespace paifang.
+var (
+	//go:embed daemonset.yaml
+	DaemonSet string
+	//go:embed deployment.yaml
+	Deployment string
+)
+
+// File is one of the files, and the values that it is made with.
+type File struct {
+	Name   string
+	Values []string
+}
+
+// Files are all of them.
+func Files() []File {
+	return []File{
+		{"daemonset.yaml", []string{"kind=DaemonSet"}},
+		{"deployment.yaml", []string{"kind=Deployment"}},
+	}
+}
+
+const head = `# Made from deploy/chart by make manifests: change that, and this is made again.
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: paifang
+`
+
+// Render runs Helm on the chart and returns the file. dir is the directory deploy. more are further values.
+func Render(dir string, f File, more ...string) (string, error) {
+	args := []string{"tool", "helm", "template", "paifang", filepath.Join("..", "chart"), "--namespace=paifang", "--kube-version=1.37.0"}
+	for _, v := range append(f.Values, more...) {
+		args = append(args, "--set", v)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = filepath.Join(dir, "helm")
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("manifests: render %s: %w: %s", f.Name, err, said.Bytes())
+	}
+	// Who applies the file manages the objects, not Helm.
+	text := strings.ReplaceAll(out.String(), "    app.kubernetes.io/managed-by: Helm\n", "")
+	return head + text, nil
+}

@@ -1,0 +1,153 @@
+package manifests
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestFilesAreTheChart renders the chart again.
+func TestFilesAreTheChart(t *testing.T) {
+	for name, have := range map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment} {
+		for _, f := range Files() {
+			if f.Name != name {
+				continue
+			}
+			want, err := Render("..", f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want != have {
+				t.Errorf("%s is not what the chart makes: run make manifests", name)
+			}
+		}
+	}
+}
+
+// TestValues renders what the plain files do not have.
+func TestValues(t *testing.T) {
+	for _, c := range []struct {
+		values []string
+		has    []string
+		lacks  []string
+	}{
+		{[]string{"kind=DaemonSet"}, []string{"hostNetwork: true", "kind: ClusterRole\n"}, []string{"kind: Service\n", "  service:"}},
+		{[]string{"kind=DaemonSet", "service.create=true", "service.nodePorts.http=30080", "hostNetwork=false"},
+			[]string{"kind: Service\n", "nodePort: 30080", "service: paifang/paifang"}, []string{"hostNetwork: true", "nodes]"}},
+		{[]string{"namespaces={shop,blog}"}, []string{"namespace: shop", "namespace: blog", "kind: RoleBinding\n", "- shop"}, nil},
+		{[]string{"publish.addresses={192.0.2.1}", "events=false"}, []string{"- 192.0.2.1", "events: false"}, []string{"resources: [events]"}},
+		{[]string{"nodes=true"}, []string{"resources: [nodes]"}, nil},
+		{[]string{"ingressClass.adopt={nginx}", "ingressClass.default=true"}, []string{"adopt:", "- nginx", `is-default-class: "true"`}, nil},
+		{[]string{"metrics.nginxNames=true", "metrics.rules=true", "metrics.podMonitor=true", "metrics.dashboard=true"},
+			[]string{"nginx: true", "kind: PrometheusRule", "PaifangErrors", "kind: PodMonitor", `grafana_dashboard: "1"`}, nil},
+		{[]string{"config.drain=1m", "config.limits.connections=1000"}, []string{"drain: 1m", "connections: 1000"}, []string{"drain: 30s"}},
+	} {
+		text, err := Render("..", File{Name: "test", Values: c.values})
+		if err != nil {
+			t.Errorf("%v: %v", c.values, err)
+			continue
+		}
+		for _, s := range c.has {
+			if !strings.Contains(text, s) {
+				t.Errorf("%v: there is no %q", c.values, s)
+			}
+		}
+		for _, s := range c.lacks {
+			if strings.Contains(text, s) {
+				t.Errorf("%v: there is %q", c.values, s)
+			}
+		}
+	}
+	if _, err := Render("..", File{Name: "test", Values: []string{"kind=StatefulSet"}}); err == nil {
+		t.Error("a kind that is none is rendered")
+	}
+}
+
+// TestNobodyIsRoot looks at what the security of a pod rests on.
+func TestNobodyIsRoot(t *testing.T) {
+	for _, text := range []string{DaemonSet, Deployment} {
+		for _, s := range []string{"runAsNonRoot: true", "allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true",
+			"capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}", "seccompProfile: {type: RuntimeDefault}"} {
+			if !strings.Contains(text, s) {
+				t.Errorf("there is no %q", s)
+			}
+		}
+		if strings.Contains(text, `"*"`) || strings.Contains(text, "cluster-admin") {
+			t.Error("RBAC names everything")
+		}
+	}
+}
+
+// TestMetricsExist finds every metric that the dashboard and the alerts ask for in docs/metrics.md, which a test of the product
+// compares with what it writes.
+func TestMetricsExist(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(page), -1) {
+		known[m[1]] = m[2]
+	}
+	if len(known) < 50 {
+		t.Fatalf("the page has %d metrics", len(known))
+	}
+	name := regexp.MustCompile(`\b(?:paifang|process|go)_[a-z0-9_]+`)
+	for _, file := range []string{"../chart/dashboards/paifang.json", "../chart/alerts/paifang.yaml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := name.FindAllString(string(b), -1)
+		if len(asked) < 8 {
+			t.Errorf("%s asks for %d metrics", file, len(asked))
+		}
+		for _, m := range asked {
+			family := m
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				if f := strings.TrimSuffix(m, suffix); known[f] == "histogram" {
+					family = f
+				}
+			}
+			if known[family] == "" {
+				t.Errorf("%s asks for %s, which docs/metrics.md does not have", file, m)
+			}
+		}
+	}
+}
+
+// TestDashboardIsWhole: every panel has a place of its own and asks for something.
+func TestDashboardIsWhole(t *testing.T) {
+	b, err := os.ReadFile("../chart/dashboards/paifang.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Panels []struct {
+			ID      int
+			Type    string
+			Title   string
+			GridPos struct{ X, Y, W, H int }
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	taken := map[[2]int]string{}
+	for _, p := range d.Panels {
+		if p.Type != "row" && (len(p.Targets) == 0 || p.Targets[0].Expr == "") {
+			t.Errorf("%s asks for nothing", p.Title)
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := taken[[2]int{x, y}]; other != "" {
+					t.Fatalf("%s lies over %s", p.Title, other)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"paifang/internal/registry"
+	"paifang/internal/source/nacos"
+)
+
+// servers are the addresses of the HTTP APIs.
+func (n Nacos) servers() []string {
+	var out []string
+	for s := range strings.SplitSeq(n.Address, ",") {
+		out = append(out, strings.TrimSpace(s))
+	}
+	return out
+}
+
+// login is who logs in; nil: nobody does.
+func (n Nacos) login() (*nacos.Login, error) {
+	if n.Username == "" {
+		return nil, nil //nolint:nilnil // nobody is no error
+	}
+	b, err := os.ReadFile(n.Password)
+	if err != nil {
+		return nil, err
+	}
+	return &nacos.Login{Servers: n.servers(), Username: n.Username, Password: strings.TrimRight(string(b), "\r\n")}, nil
+}
+
+// secure is TLS towards the servers; nil: clear text.
+func (n Nacos) secure() (*tls.Config, error) {
+	if !n.TLS {
+		return nil, nil //nolint:nilnil // clear text is no error
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if n.CA != "" {
+		b, err := os.ReadFile(n.CA)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(b) {
+			return nil, fmt.Errorf("%s: there is no certificate in it", n.CA)
+		}
+	}
+	return c, nil
+}
+
+func (n Nacos) registrar(log *slog.Logger) (nacos.RegistrarConfig, error) {
+	login, err := n.login()
+	secure, err2 := n.secure()
+	return nacos.RegistrarConfig{Servers: n.servers(), Login: login, TLS: secure, Log: log}, errors.Join(err, err2)
+}
+
+func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
+	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
+	if n.Name != "" {
+		c.Name = "nacos/" + n.Name
+	}
+	if n.GRPC != "" {
+		c.Servers = []string{n.GRPC}
+	} else {
+		for _, http := range n.servers() {
+			grpc, err := nacos.GRPCAddress(http)
+			if err != nil {
+				return c, fmt.Errorf("app: sources.nacos: %w", err)
+			}
+			c.Servers = append(c.Servers, grpc)
+		}
+	}
+	var err, err2 error
+	c.Login, err = n.login()
+	c.TLS, err2 = n.secure()
+	if err := errors.Join(err, err2); err != nil {
+		return c, fmt.Errorf("app: sources.nacos: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,79 @@
+package htpasswd
+
+import (
+	"strings"
+	"testing"
+)
+
+// The hashes are those of the tools: openssl passwd -apr1, openssl passwd -1 and crypt(3) with bcrypt.
+const file = `# users
+bcrypt:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a
+apr1:$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0
+md5:$1$ab$KmaUnA.l.kQcr/K/N8q./1
+empty:$apr1$abc$BfqKdn9xFDWJPa3kcp/PH0
+sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+ssha:{SSHA}UgCJjM+VJJYduihDuk0aPpDtY9RzYWx0eQ==
+plain:{PLAIN}secret:a comment
+bcrypt:{PLAIN}other
+
+des:rl0bFdFj2vGYk
+sha512:$6$abc$x
+broken:$2y$05$short
+nothing:
+line
+`
+
+func TestVerify(t *testing.T) {
+	u, problems := Parse(file)
+	for name, password := range map[string]string{
+		"bcrypt": "secret", "apr1": "secret", "md5": "a password that is longer than sixteen bytes", "empty": "", "sha": "secret", "ssha": "secret", "plain": "secret",
+	} {
+		h, known := u.Find([]byte(name))
+		if !known || !h.Verify([]byte(password)) {
+			t.Errorf("%s: %q is not the password", name, password)
+		}
+		for _, wrong := range []string{password + "x", "other", "Secret"} {
+			if h.Verify([]byte(wrong)) {
+				t.Errorf("%s: %q is the password", name, wrong)
+			}
+		}
+	}
+	if u.Len() != 7 {
+		t.Errorf("%d users", u.Len())
+	}
+	h, known := u.Find([]byte("nobody"))
+	if known || !h.Slow() || h.cost() != int(bcrypted) {
+		t.Errorf("an unknown user is told faster than a known one: %v", h.scheme)
+	}
+	if len(problems) != 5 {
+		t.Errorf("%v", problems)
+	}
+	for _, p := range problems {
+		if s := p.String(); strings.Contains(s, "$") || strings.Contains(s, "rl0b") {
+			t.Errorf("a hash is shown: %s", s)
+		}
+	}
+}
+
+func TestNobody(t *testing.T) {
+	var u Users
+	if h, known := u.Find([]byte("a")); known || h.Verify(nil) || h.Slow() {
+		t.Error("a list without users has one")
+	}
+	if why := u.Add("a", "$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"); !strings.Contains(why, "too long") {
+		t.Errorf("a hash that takes days is taken: %q", why)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(file)
+	f.Fuzz(func(t *testing.T, text string) {
+		u, problems := Parse(text)
+		if lines := strings.Count(text, "\n") + 1; u.Len()+len(problems) > lines {
+			t.Errorf("%d users and %d problems in %d lines", u.Len(), len(problems), lines)
+		}
+		if h, _ := u.Find([]byte("apr1")); h.scheme != bcrypted {
+			h.Verify([]byte("x"))
+		}
+	})
+}

@@ -1,0 +1,162 @@
+// Package htpasswd reads lists of users and the hashes of their passwords, in the form that Apache's htpasswd writes and nginx
+// reads, and verifies passwords against them.
+//
+// Hashes are bcrypt ($2a$, $2b$, $2y$), salted MD5 in Apache's form ($apr1$) and the system's ($1$), SHA-1 ({SHA}, {SSHA}), and
+// {PLAIN}. DES and the SHA-2 forms of crypt(3) are not supported: their users cannot log in, and Parse says so.
+package htpasswd
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Users are names and hashes. The zero value has none.
+type Users struct {
+	hashes map[string]Hash
+	decoy  Hash // what a password of an unknown user is tried against, so that it takes as long
+}
+
+// Problem is a line that gives no user.
+type Problem struct {
+	Line int // from 1; 0: of a map, under User
+	User string
+	Why  string
+}
+
+// String never shows a hash.
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("user %q %s", p.User, p.Why)
+	}
+	if p.User == "" {
+		return fmt.Sprintf("line %d %s", p.Line, p.Why)
+	}
+	return fmt.Sprintf("line %d: user %q %s", p.Line, p.User, p.Why)
+}
+
+// Parse reads lines of name:hash. Empty lines and those that begin with # are skipped, what stands behind a second colon is a
+// comment, and of several lines for one name the first counts.
+func Parse(text string) (Users, []Problem) {
+	var u Users
+	var problems []Problem
+	line := 0
+	for l := range strings.Lines(text) {
+		line++
+		l = strings.TrimRight(l, "\r\n")
+		if l == "" || l[0] == '#' {
+			continue
+		}
+		name, hash, ok := strings.Cut(l, ":")
+		if !ok || name == "" {
+			problems = append(problems, Problem{Line: line, Why: "is not name:hash"})
+			continue
+		}
+		hash, _, _ = strings.Cut(hash, ":")
+		if why := u.Add(name, hash); why != "" {
+			problems = append(problems, Problem{line, name, why})
+		}
+	}
+	return u, problems
+}
+
+// Add adds a user, unless there is one of the name. It returns why the hash cannot be used, or "".
+func (u *Users) Add(name, hash string) (why string) {
+	h, why := parseHash(hash)
+	if why != "" {
+		return why
+	}
+	if u.hashes == nil {
+		u.hashes = map[string]Hash{}
+	}
+	if _, taken := u.hashes[name]; taken {
+		return ""
+	}
+	u.hashes[name] = h
+	if u.decoy.cost() < h.cost() {
+		u.decoy = h
+	}
+	return ""
+}
+
+// Len is the number of users.
+func (u *Users) Len() int { return len(u.hashes) }
+
+// Find returns the hash of a user. For one that does not exist it is that of somebody else, to be tried all the same.
+func (u *Users) Find(name []byte) (h Hash, known bool) {
+	if h, known = u.hashes[string(name)]; known {
+		return h, true
+	}
+	return u.decoy, false
+}
+
+// Hash is the hash of one password.
+type Hash struct {
+	scheme scheme
+	salt   string
+	text   string // as it is written, or its bytes
+}
+
+// scheme is how a hash is made.
+type scheme uint8
+
+const (
+	none scheme = iota
+	plain
+	sha
+	md5Crypt
+	apr1
+	bcrypted
+)
+
+// cost orders schemes by how long they take.
+func (h Hash) cost() int { return int(h.scheme) }
+
+// Slow tells whether it takes so long to verify a password that the answer is worth keeping.
+func (h Hash) Slow() bool { return h.scheme >= md5Crypt }
+
+// Text identifies the hash among others. It must not be shown.
+func (h Hash) Text() string { return h.text }
+
+// maxCost bounds the work of one bcrypt hash: each step doubles it, and 14 takes about a second.
+const maxCost = 14
+
+func parseHash(s string) (h Hash, why string) {
+	switch {
+	case strings.HasPrefix(s, "$2a$"), strings.HasPrefix(s, "$2b$"), strings.HasPrefix(s, "$2y$"):
+		cost, err := bcrypt.Cost([]byte(s))
+		if err != nil || len(s) != 60 {
+			return h, "has a bcrypt hash that is not one"
+		}
+		if cost > maxCost {
+			return h, fmt.Sprintf("has a bcrypt hash of cost %d, which takes too long: at most %d", cost, maxCost)
+		}
+		return Hash{bcrypted, "", s}, ""
+	case strings.HasPrefix(s, "$apr1$"), strings.HasPrefix(s, "$1$"):
+		magic, kind := "$apr1$", apr1
+		if s[1] == '1' {
+			magic, kind = "$1$", md5Crypt
+		}
+		salt, sum, ok := strings.Cut(s[len(magic):], "$")
+		if !ok || len(sum) != 22 {
+			return h, "has an MD5 hash that is not one"
+		}
+		return Hash{kind, salt[:min(len(salt), 8)], sum}, ""
+	case strings.HasPrefix(s, "{SHA}"), strings.HasPrefix(s, "{SSHA}"):
+		_, b64, _ := strings.Cut(s, "}")
+		raw, err := base64.StdEncoding.DecodeString(b64)
+		salted := s[2] == 'S' && s[1] == 'S' && s[3] == 'H'
+		if err != nil || len(raw) < sha1.Size || !salted && len(raw) > sha1.Size {
+			return h, "has a SHA hash that is not one"
+		}
+		return Hash{sha, string(raw[sha1.Size:]), string(raw[:sha1.Size])}, ""
+	case strings.HasPrefix(s, "{PLAIN}"):
+		return Hash{plain, "", s[len("{PLAIN}"):]}, ""
+	case s == "":
+		return h, "has no hash"
+	}
+	return h, "has a hash of a kind that is not supported: make one with htpasswd -B"
+}

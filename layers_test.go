@@ -20,10 +20,10 @@ import (
 func rows() [][]string {
 	return [][]string{
 		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "registry/storage"},
-		1: {"snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
+		1: {"nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
-		4: {"source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
+		4: {"nacos", "source/kubernetes", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
 		5: {"adminapi", "example", "meter"},
 		6: {"console", "cli"},
@@ -74,8 +74,8 @@ func confinements() []confinement {
 		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/http2", []string{"http2", "upstream"}, "frames and header compression of HTTP/2, and a gRPC health probe, which is one call; everything else asks our own package"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
-		{"google.golang.org/grpc", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},
-		{"google.golang.org/protobuf", []string{"registry/nacosapi", "source/nacos", "nacoswire"}, "only Nacos' protocol is gRPC here"},
+		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire"}, "only Nacos' protocol is gRPC here"},
+		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
 		{"github.com/spf13/cobra", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},

@@ -38,6 +38,7 @@ func TestValues(t *testing.T) {
 			[]string{"kind: Service\n", "nodePort: 30080", "service: paifang/paifang"}, []string{"hostNetwork: true", "nodes]"}},
 		{[]string{"namespaces={shop,blog}"}, []string{"namespace: shop", "namespace: blog", "kind: RoleBinding\n", "- shop"}, nil},
 		{[]string{"publish.addresses={192.0.2.1}", "events=false"}, []string{"- 192.0.2.1", "events: false"}, []string{"resources: [events]"}},
+		{[]string{"kind=Deployment", "publish.enabled=false"}, []string{"leave: 6s"}, []string{"publish:"}},
 		{[]string{"nodes=true"}, []string{"resources: [nodes]"}, nil},
 		{[]string{"ingressClass.adopt={nginx}", "ingressClass.default=true"}, []string{"adopt:", "- nginx", `is-default-class: "true"`}, nil},
 		{[]string{"metrics.nginxNames=true", "metrics.rules=true", "metrics.podMonitor=true", "metrics.dashboard=true"},

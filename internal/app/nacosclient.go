@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"paifang/internal/nacosconn"
 	"paifang/internal/registry"
 	"paifang/internal/source/nacos"
 )
@@ -23,7 +24,7 @@ func (n Nacos) servers() []string {
 }
 
 // login is who logs in; nil: nobody does.
-func (n Nacos) login() (*nacos.Login, error) {
+func (n Nacos) login() (*nacosconn.Login, error) {
 	if n.Username == "" {
 		return nil, nil //nolint:nilnil // nobody is no error
 	}
@@ -31,7 +32,7 @@ func (n Nacos) login() (*nacos.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &nacos.Login{Servers: n.servers(), Username: n.Username, Password: strings.TrimRight(string(b), "\r\n")}, nil
+	return &nacosconn.Login{Servers: n.servers(), Username: n.Username, Password: strings.TrimRight(string(b), "\r\n")}, nil
 }
 
 // secure is TLS towards the servers; nil: clear text.

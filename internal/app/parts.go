@@ -70,8 +70,9 @@ func (a *App) parts() ([]hub.Part, error) {
 	return out, nil
 }
 
+// translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func translateOptions() translate.Options {
-	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest}
+	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true}
 }
 
 func springConfig(c *Config) springgw.Config {

@@ -76,7 +76,6 @@ func (c *conn) serve() {
 			c.serveHTTP2()
 			return
 		}
-		c.buf = c.plane.blocks.takeSmall()
 	}
 	for {
 		w, shared := c.next()
@@ -158,17 +157,17 @@ func (c *conn) handshake() bool {
 	return true
 }
 
-// awaitRequest returns when there is something of a request. While a connection is idle it holds a small buffer.
+// awaitRequest returns when there is something of a request. While a connection is idle it holds a tiny buffer.
 func (c *conn) awaitRequest() bool {
 	if c.n > 0 {
 		return true
 	}
 	// When the port drains, this waits all the same: the last answer may have left just before, and promised more. Who asks
 	// again is told that the connection ends; who does not is ended by the drain.
-	c.rest()
-	if c.buf == nil {
-		c.buf = c.plane.blocks.takeSmall()
+	if c.buf != nil {
+		c.plane.blocks.give(c.buf)
 	}
+	c.buf = c.plane.blocks.takeTiny()
 	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
 	if errors.Is(err, errLate) && !c.cut.Load() {
 		// A request that came at the last moment is served.
@@ -182,15 +181,13 @@ func (c *conn) awaitRequest() bool {
 		}
 	}
 	c.n = n
-	return n > 0 && !c.cut.Load()
-}
-
-// rest gives back a large buffer that nothing is in.
-func (c *conn) rest() {
-	if len(c.buf) > smallBlock {
-		c.plane.blocks.give(c.buf)
-		c.buf = nil
+	if n > 0 {
+		tiny := c.buf
+		c.buf = c.plane.blocks.takeSmall()
+		copy(c.buf, tiny[:n])
+		c.plane.blocks.give(tiny)
 	}
+	return n > 0 && !c.cut.Load()
 }
 
 // rearm takes back the deadlines of an interruption that came too late.

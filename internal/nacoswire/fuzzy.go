@@ -94,6 +94,11 @@ func ParseFuzzyPattern(s string) (FuzzyPattern, error) {
 	return FuzzyPattern{NonEmpty(p[0], PublicNamespace), p[1], p[2]}, nil
 }
 
+// String is the pattern as it is sent.
+func (p FuzzyPattern) String() string {
+	return p.Namespace + patternSeparator + p.Group + patternSeparator + p.Service
+}
+
 // Match tells whether a watch is about a service.
 func (p FuzzyPattern) Match(namespace, group, service string) bool {
 	return p.Namespace == namespace && matchPart(p.Group, group) && matchPart(p.Service, service)

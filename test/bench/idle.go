@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func idle(ctx context.Context, b *bench) ([]result, error) {
 				r.value = kb
 				continue
 			}
-			r.absolute += fmt.Sprintf("%s %.1f KB; ", c.name, kb)
+			r.absolute = strings.TrimPrefix(r.absolute+fmt.Sprintf("; %s %.1f KB", c.name, kb), "; ")
 		}
 		out = append(out, r)
 	}

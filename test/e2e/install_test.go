@@ -36,7 +36,7 @@ func install(t *testing.T) {
 	installation.once.Do(func() {
 		yaml := customised(manifests.DaemonSet, map[string]string{
 			"image: \"paifang:0.1.0\"": "image: " + bed.PaifangImage,
-			"        events: true":     "        events: true\n        adopt: [nginx]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
+			"        events: true":     "        events: true\n        adopt: [nginx, legacy]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
 			"    log:\n":               "    metrics: {nginx: true}\n    log:\n",
 			"    ingress:\n":           "    ingress:\n      proxyFrom: [" + bed.EdgeAddress + "/32]\n",
 		})
@@ -126,28 +126,15 @@ func TestTLS(t *testing.T) {
 	deploy(t, ns, "web", "v1", 1)
 	secret := func(serial int64) string {
 		chain, key := certificate(t, "tls.test", serial)
-		b64 := base64.StdEncoding.EncodeToString
-		return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: web-tls, namespace: %s}\ndata: {tls.crt: %s, tls.key: %s}\n", ns, b64(chain), b64(key))
+		return tlsSecret(ns, "web-tls", chain, key)
 	}
 	apply(t, secret(1001))
 	apply(t, strings.Replace(ingress(ns, "web", "tls.test", "web"), "  rules:", "  tls: [{hosts: [tls.test], secretName: web-tls}]\n  rules:", 1))
-	served := func(want int64) {
-		t.Helper()
-		eventually(t, 20*time.Second, fmt.Sprint("certificate ", want, " is served"), func() (bool, string) {
-			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", cluster.Nodes[0].Address+":443", &tls.Config{ServerName: "tls.test", InsecureSkipVerify: true})
-			if err != nil {
-				return false, err.Error()
-			}
-			defer conn.Close()
-			serial := conn.ConnectionState().PeerCertificates[0].SerialNumber
-			return serial.Cmp(big.NewInt(want)) == 0, serial.String()
-		})
-	}
-	served(1001)
+	servesCertificate(t, "tls.test", 1001)
 	apply(t, secret(1002))
-	served(1002)
+	servesCertificate(t, "tls.test", 1002)
 	c := client(entry(0), false)
-	// The redirect to https is ingress-nginx's default for a host with a certificate, and not this class's.
+	// To redirect to https is ingress-nginx's default, and not this class's.
 	answers(t, c, "http://tls.test/", 200)
 	kubectl(t, "delete", "secret", "-n", ns, "web-tls")
 	eventually(t, 20*time.Second, "an Event tells that the Secret is missing", func() (bool, string) {
@@ -155,6 +142,25 @@ func TestTLS(t *testing.T) {
 		return strings.Contains(said, "web-tls"), said
 	})
 	answers(t, c, "http://tls.test/", 200)
+}
+
+// servesCertificate waits until a host has the certificate with a serial number.
+func servesCertificate(t *testing.T, host string, want int64) {
+	t.Helper()
+	eventually(t, 20*time.Second, fmt.Sprint("certificate ", want, " is served"), func() (bool, string) {
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", cluster.Nodes[0].Address+":443", &tls.Config{ServerName: host, InsecureSkipVerify: true})
+		if err != nil {
+			return false, err.Error()
+		}
+		defer conn.Close()
+		serial := conn.ConnectionState().PeerCertificates[0].SerialNumber
+		return serial.Cmp(big.NewInt(want)) == 0, serial.String()
+	})
+}
+
+func tlsSecret(ns, name string, chain, key []byte) string {
+	b64 := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: %s, namespace: %s}\ndata: {tls.crt: %s, tls.key: %s}\n", name, ns, b64(chain), b64(key))
 }
 
 // certificate makes a self-signed certificate.

@@ -65,5 +65,5 @@ func TestConfigCAS(t *testing.T) {
 
 // other is a second client, of another kind than most.
 func other(t *testing.T, a access) client {
-	return openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, username: a.username, password: a.password, dir: t.TempDir()})
+	return openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, username: a.username, password: a.password, dir: scratch(t)})
 }

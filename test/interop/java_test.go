@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// javaBuilds are the drivers that were built, by the version of nacos-client: their class paths.
+// javaBuilds are the programs that were built: their class paths.
 var javaBuilds = struct {
 	sync.Mutex
 	paths map[string]string
@@ -26,18 +26,22 @@ func needJava(t *testing.T) {
 	}
 }
 
-// javaPath builds the driver against a version of nacos-client, once, and returns its class path.
-func javaPath(version string) (string, error) {
+// javaPath builds the program in a directory, once for each version of nacos-client, and returns its class path.
+func javaPath(from, version string) (string, error) {
 	javaBuilds.Lock()
 	defer javaBuilds.Unlock()
-	if p, ok := javaBuilds.paths[version]; ok {
+	key := from + version
+	if p, ok := javaBuilds.paths[key]; ok {
 		return p, nil
 	}
-	dir := filepath.Join(builds, "java-"+version)
+	dir := filepath.Join(builds, from+"-"+version)
 	list := filepath.Join(dir, "classpath")
-	build := exec.Command("mvn", "-q", "-B", "-Dnacos.version="+version, "-Dbuild.dir="+dir, "-Dmdep.outputFile="+list,
-		"compile", "dependency:build-classpath")
-	build.Dir = "java"
+	args := []string{"-q", "-B", "-Dbuild.dir=" + dir, "-Dmdep.outputFile=" + list, "compile", "dependency:build-classpath"}
+	if version != "" {
+		args = append(args, "-Dnacos.version="+version)
+	}
+	build := exec.Command("mvn", args...)
+	build.Dir = from
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mvn compile: %w\n%s", err, out)
 	}
@@ -45,8 +49,8 @@ func javaPath(version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	javaBuilds.paths[version] = filepath.Join(dir, "classes") + string(filepath.ListSeparator) + strings.TrimSpace(string(b))
-	return javaBuilds.paths[version], nil
+	javaBuilds.paths[key] = filepath.Join(dir, "classes") + string(filepath.ListSeparator) + strings.TrimSpace(string(b))
+	return javaBuilds.paths[key], nil
 }
 
 // javaClient runs nacos-client of a version.
@@ -54,7 +58,7 @@ func javaClient(version string) func(*testing.T, access) client {
 	return func(t *testing.T, a access) client {
 		t.Helper()
 		needJava(t)
-		path, err := javaPath(version)
+		path, err := javaPath("java", version)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,3 +30,13 @@ func TestMain(m *testing.M) {
 		return m.Run()
 	}())
 }
+
+// scratch is a directory for a client. It is removed after all tests, for some clients write to it after they were closed.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(builds, "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

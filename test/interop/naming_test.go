@@ -16,7 +16,7 @@ func each(t *testing.T, s settings, skill string, scenario func(*testing.T, *ser
 			t.Run(k.name, func(t *testing.T) {
 				k.lacks(t, skill)
 				t.Parallel()
-				scenario(t, v, k, access{host: "127.0.0.1", port: v.port, namespace: k.name, dir: t.TempDir()})
+				scenario(t, v, k, access{host: "127.0.0.1", port: v.port, namespace: k.name, dir: scratch(t)})
 			})
 		}
 	})
@@ -175,7 +175,7 @@ func TestServerRestarted(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			v := newServer(t, settings{})
-			c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: "public", dir: t.TempDir()})
+			c := k.open(t, access{host: "127.0.0.1", port: v.port, namespace: "public", dir: scratch(t)})
 			in := at("127.0.0.1", 8081)
 			must(t, c.register("order", in))
 			must(t, c.subscribe("order"))

@@ -20,27 +20,30 @@ import (
 
 // server is a `paifang serve` with the role registry, and with a gateway when routes are given.
 type server struct {
-	t       *testing.T
-	dir     string
-	port    int // of HTTP; gRPC is 1000 above, where clients expect it
-	gateway string
-	admin   string
-	cmd     *exec.Cmd
-	done    chan error
-	out     buffer
+	t     *testing.T
+	dir   string
+	port  int // of HTTP; gRPC is 1000 above, where clients expect it
+	admin string
+	cmd   *exec.Cmd
+	done  chan error
+	out   buffer
 }
 
-// settings are further lines of the configuration, below "registry" and at its top.
+// settings are further lines of the configuration, below "registry" and at its top, and files beside it.
 type settings struct {
 	registry string
 	top      string
+	files    map[string]string
 }
 
 func newServer(t *testing.T, s settings) *server {
 	t.Helper()
-	v := &server{t: t, dir: t.TempDir(), port: portPair(t), gateway: free(t), admin: free(t)}
+	v := &server{t: t, dir: scratch(t), port: portPair(t), admin: free(t)}
 	v.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nregistry:\n  http: 127.0.0.1:%d\n  grpc: 127.0.0.1:%d\n  allow: [127.0.0.0/8]\n%s%s",
 		v.admin, v.port, v.port+1000, s.registry, s.top))
+	for name, text := range s.files {
+		v.write(name, text)
+	}
 	v.start()
 	t.Cleanup(func() {
 		v.stop()

@@ -41,7 +41,8 @@ sources:
     {{- end }}
     events: {{ .Values.events }}
     lease: {name: {{ include "paifang.name" . }}}
-    {{- if .Values.publish.addresses }}
+    {{- if not .Values.publish.enabled }}
+    {{- else if .Values.publish.addresses }}
     publish: {addresses: {{ toJson .Values.publish.addresses }}}
     {{- else if .Values.publish.service }}
     publish: {service: {{ .Values.publish.service }}}
@@ -52,6 +53,7 @@ ingress:
   nodes:
   - {name: ingress, http: "0.0.0.0:{{ .Values.ports.http }}", https: "0.0.0.0:{{ .Values.ports.https }}"}
 bodies: {dir: /tmp}
+leave: {{ .Values.leaveSeconds }}s
 drain: {{ .Values.drainSeconds }}s
 {{- if .Values.metrics.nginxNames }}
 metrics: {nginx: true}

@@ -17,7 +17,7 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "paifang.account" . }}
-  terminationGracePeriodSeconds: {{ add .Values.preStopSeconds .Values.drainSeconds 10 }}
+  terminationGracePeriodSeconds: {{ add .Values.leaveSeconds .Values.drainSeconds 10 }}
   {{- if and (eq .Values.kind "DaemonSet") .Values.hostNetwork }}
   hostNetwork: true
   dnsPolicy: ClusterFirstWithHostNet
@@ -52,9 +52,6 @@ spec:
     startupProbe: {httpGet: {path: /readyz, port: health}, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 300}
     readinessProbe: {httpGet: {path: /readyz, port: health}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2}
     livenessProbe: {httpGet: {path: /healthz, port: health}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
-    {{- if .Values.preStopSeconds }}
-    lifecycle: {preStop: {sleep: {seconds: {{ .Values.preStopSeconds }}}}}
-    {{- end }}
     resources:
       {{- toYaml .Values.resources | nindent 6 }}
     volumeMounts:

@@ -26,6 +26,7 @@ func Kinds() filter.Catalog {
 		respondKind(),
 		corsKind(),
 		addressesKind(),
+		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
 	}

@@ -4,7 +4,7 @@
 // Registrar writes: one instance by HTTP v1, kept alive by heartbeats; the gateway and the example's pods use it.
 //
 //	source.go     Source and its configuration
-//	session.go    one connection: handshake, requests, messages of the server
+//	session.go    one connection: what the server sends, which services there are
 //	services.go   which services are subscribed to, what is known of them
 //	registrar.go  Registrar
 package nacos

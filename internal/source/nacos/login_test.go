@@ -2,59 +2,20 @@ package nacos
 
 import (
 	"context"
-	"encoding/json"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/nacosconn"
 	"paifang/internal/registry"
 	"paifang/internal/registry/auth"
 	"paifang/internal/registry/nacosapi"
 	"paifang/internal/registry/storage"
 	"paifang/internal/source"
 )
-
-// A server of before 3.0 knows the older path only. Tokens are kept until they run out or are refused.
-func TestTokens(t *testing.T) {
-	var logins atomic.Int32
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/nacos/v1/auth/users/login" {
-			http.NotFound(w, r)
-			return
-		}
-		if r.FormValue("username") != "ann" || r.PostFormValue("password") != "a&b" {
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		logins.Add(1)
-		_ = json.NewEncoder(w).Encode(map[string]any{"accessToken": "t", "tokenTtl": 18000})
-	}))
-	defer s.Close()
-	tk := newTokens(&Login{Servers: []string{"127.0.0.1:1", s.Listener.Addr().String()}, Username: "ann", Password: "a&b"}, nil)
-	for range 3 {
-		if token, err := tk.get(t.Context()); err != nil || token != "t" {
-			t.Fatal(token, err)
-		}
-	}
-	tk.drop("another")
-	if _, err := tk.get(t.Context()); err != nil || logins.Load() != 1 {
-		t.Fatal(err, logins.Load())
-	}
-	tk.drop("t")
-	if _, err := tk.get(t.Context()); err != nil || logins.Load() != 2 {
-		t.Fatal(err, logins.Load())
-	}
-	tk = newTokens(&Login{Servers: []string{s.Listener.Addr().String()}, Username: "ann", Password: "else"}, nil)
-	if _, err := tk.get(t.Context()); err == nil || strings.Contains(err.Error(), "else") || !strings.Contains(err.Error(), "403") {
-		t.Fatal(err)
-	}
-}
 
 // Source and Registrar log in; who may not read is told so.
 func TestLogin(t *testing.T) {
@@ -79,7 +40,7 @@ func TestLogin(t *testing.T) {
 		defer cancel()
 		must(t, s.Close(ctx))
 	}()
-	login := &Login{Servers: []string{hl.Addr().String()}, Username: "gateway", Password: "the gateway's"}
+	login := &nacosconn.Login{Servers: []string{hl.Addr().String()}, Username: "gateway", Password: "the gateway's"}
 	r, err := NewRegistrar(RegistrarConfig{Servers: login.Servers, Login: login}, Registration{Service: "order", Addr: netip.MustParseAddrPort("10.0.0.1:80")})
 	must(t, err)
 	must(t, r.Register(ctx))

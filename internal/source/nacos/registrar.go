@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/nacosconn"
 	"paifang/internal/nacoswire"
 )
 
@@ -31,17 +32,14 @@ type Registration struct {
 
 // RegistrarConfig says where a Registrar registers. Servers is required.
 type RegistrarConfig struct {
-	Servers []string      // host:port, or URLs, of HTTP; one after the other is tried
-	Beat    time.Duration // between heartbeats; default: what the server asks for, 5 s as a rule
-	Retry   time.Duration // after a failure; default 1 s
-	Timeout time.Duration // of one request; default 2 s
-	Login   *Login        // default: none is asked for
-	TLS     *tls.Config   // default: clear text
-	Log     *slog.Logger  // default: nothing is logged
+	Servers []string         // host:port, or URLs, of HTTP; one after the other is tried
+	Beat    time.Duration    // between heartbeats; default: what the server asks for, 5 s as a rule
+	Retry   time.Duration    // after a failure; default 1 s
+	Timeout time.Duration    // of one request; default 2 s
+	Login   *nacosconn.Login // default: none is asked for
+	TLS     *tls.Config      // default: clear text
+	Log     *slog.Logger     // default: nothing is logged
 }
-
-// userAgent is by whom servers know us in their logs.
-const userAgent = "Paifang"
 
 // Registrar keeps one instance registered by HTTP v1, which every server before Nacos 3.2 speaks, and ours. It is used by
 // one goroutine.
@@ -49,7 +47,7 @@ type Registrar struct {
 	cfg    RegistrarConfig
 	form   nacoswire.Form
 	client *http.Client
-	tokens *tokens
+	tokens *nacosconn.Tokens
 	server int // in use
 }
 
@@ -75,8 +73,8 @@ func NewRegistrar(cfg RegistrarConfig, reg Registration) (*Registrar, error) {
 	return &Registrar{
 		cfg:    cfg,
 		form:   nacoswire.Form{Namespace: reg.Namespace, Group: reg.Group, Service: reg.Service, Instance: in},
-		client: newHTTPClient(cfg.TLS),
-		tokens: newTokens(cfg.Login, cfg.TLS),
+		client: nacosconn.NewHTTPClient(cfg.TLS),
+		tokens: nacosconn.NewTokens(cfg.Login, cfg.TLS),
 	}, nil
 }
 
@@ -164,7 +162,7 @@ func (r *Registrar) call(ctx context.Context, method, path string, q url.Values)
 
 func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.Values) ([]byte, error) {
 	if !strings.Contains(server, "://") {
-		server = r.tokens.scheme + server
+		server = r.tokens.Scheme + server
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -172,8 +170,8 @@ func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", userAgent)
-	token, err := r.tokens.get(ctx)
+	req.Header.Set("User-Agent", "Paifang")
+	token, err := r.tokens.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +180,7 @@ func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, nacosconn.WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -190,7 +188,7 @@ func (r *Registrar) ask(ctx context.Context, method, server, path string, q url.
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized {
-		r.tokens.drop(token) // the next try logs in again
+		r.tokens.Drop(token) // the next try logs in again
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %.200s", resp.Status, body)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/nacosconn"
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
 	"paifang/internal/source"
@@ -63,9 +64,12 @@ func refOf(k registry.Key) nacoswire.ServiceRef {
 
 // look lists the services, subscribes to those that are new and leaves those that are gone.
 func (x *session) look(ctx context.Context) error {
-	want, err := x.list(ctx)
-	if err != nil {
-		return err
+	want := map[registry.Key]bool{}
+	if !x.src.cfg.UsedOnly {
+		var err error
+		if want, err = x.list(ctx); err != nil {
+			return err
+		}
 	}
 	x.src.mu.Lock()
 	for key := range x.src.inUse {
@@ -83,7 +87,7 @@ func (x *session) look(ctx context.Context) error {
 	}
 	for key, k := range x.known {
 		// One that still has instances is there, whatever the list says that was asked for before them.
-		if !want[key] && k.view != nil && len(k.view.Instances) == 0 {
+		if !want[key] && (x.src.cfg.UsedOnly || k.view != nil && len(k.view.Instances) == 0) {
 			gone = append(gone, key)
 		}
 	}
@@ -93,7 +97,7 @@ func (x *session) look(ctx context.Context) error {
 		return err
 	}
 	for _, key := range gone {
-		if _, err := call[nacoswire.ServiceResponse](ctx, x, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
+		if _, err := nacosconn.Call[nacoswire.ServiceResponse](ctx, x.conn, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
 			ServiceRef: refOf(key),
 		}); err != nil {
 			return err
@@ -107,7 +111,7 @@ func (x *session) look(ctx context.Context) error {
 func (x *session) list(ctx context.Context) (map[registry.Key]bool, error) {
 	all := map[registry.Key]bool{}
 	for no := 1; no <= maxServices/pageSize; no++ {
-		a, err := call[nacoswire.ServiceListResponse](ctx, x, nacoswire.TypeServiceList, nacoswire.ServiceListRequest{
+		a, err := nacosconn.Call[nacoswire.ServiceListResponse](ctx, x.conn, nacoswire.TypeServiceList, nacoswire.ServiceListRequest{
 			ServiceRef: nacoswire.ServiceRef{Namespace: x.src.cfg.Namespace, GroupName: x.src.cfg.Group}, PageNo: no, PageSize: pageSize,
 		})
 		if err != nil {
@@ -138,7 +142,7 @@ func (x *session) subscribe(ctx context.Context, keys []registry.Key) error {
 		places <- struct{}{}
 		work.Go(func() {
 			defer func() { <-places }()
-			a, err := call[nacoswire.ServiceResponse](ctx, x, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
+			a, err := nacosconn.Call[nacoswire.ServiceResponse](ctx, x.conn, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
 				ServiceRef: refOf(key), Subscribe: true,
 			})
 			if err == nil && a.ServiceInfo != nil {
@@ -149,8 +153,8 @@ func (x *session) subscribe(ctx context.Context, keys []registry.Key) error {
 				err = errors.New("the answer has no list")
 			}
 			// A service that the server refuses is left alone for the rest of the session; its siblings live on.
-			var no *serverError
-			if errors.As(err, &no) && no.code != nacoswire.ErrorUnregistered && no.code != nacoswire.ErrorStarting {
+			var no *nacosconn.ServerError
+			if errors.As(err, &no) && no.Code != nacoswire.ErrorUnregistered && no.Code != nacoswire.ErrorStarting {
 				x.src.cfg.Log.Warn("nacos: subscription refused", "service", key.String(), "error", err)
 				return
 			}

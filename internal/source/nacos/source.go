@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/nacosconn"
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
 	"paifang/internal/shard"
@@ -28,9 +29,10 @@ type Config struct {
 	Group     string   // whose services are listed; default "DEFAULT_GROUP"
 
 	Addresses registry.AddressRule // which instances are believed; others are diagnosed
-	Poll      time.Duration        // between looks for new services; default 1 s
+	UsedOnly  bool                 // services are subscribed to when routes use them, and not looked for
+	Poll      time.Duration        // between looks for new services, where the server does not tell of them; default 1 s
 	Timeout   time.Duration        // of one request; default 3 s
-	Login     *Login               // default: none is asked for
+	Login     *nacosconn.Login     // default: none is asked for
 	TLS       *tls.Config          // default: clear text
 	Log       *slog.Logger         // default: nothing is logged
 }
@@ -52,7 +54,7 @@ func GRPCAddress(http string) (string, error) {
 // use.
 type Source struct {
 	cfg    Config
-	tokens *tokens
+	tokens *nacosconn.Tokens
 
 	mu       sync.Mutex
 	next     int // server to try
@@ -77,7 +79,7 @@ func New(cfg Config) *Source {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{cfg: cfg, tokens: newTokens(cfg.Login, cfg.TLS), inUse: map[registry.Key]bool{}, used: make(chan struct{}, 1)}
+	return &Source{cfg: cfg, tokens: nacosconn.NewTokens(cfg.Login, cfg.TLS), inUse: map[registry.Key]bool{}, used: make(chan struct{}, 1)}
 }
 
 // Name is Config.Name.
@@ -122,9 +124,9 @@ func (s *Source) Report(_ context.Context, r source.Report) error {
 // true until something else is known. The first list of each service is in doubt, for the server may have lost its
 // memory; what it pushes later is not.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
-	during, x, err := s.connect(ctx)
+	x, err := s.connect(ctx)
 	if err == nil {
-		err = x.run(during, out)
+		err = x.run(x.conn.Context(), out)
 		x.close()
 	}
 	if ctx.Err() != nil {
@@ -134,9 +136,9 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 }
 
 // connect tries each server once, beginning after the one that was last used.
-func (s *Source) connect(ctx context.Context) (context.Context, *session, error) {
+func (s *Source) connect(ctx context.Context) (*session, error) {
 	if len(s.cfg.Servers) == 0 {
-		return nil, nil, errors.New("nacos: no servers are configured")
+		return nil, errors.New("nacos: no servers are configured")
 	}
 	var errs []error
 	for range s.cfg.Servers {
@@ -144,14 +146,14 @@ func (s *Source) connect(ctx context.Context) (context.Context, *session, error)
 		server := s.cfg.Servers[s.next%len(s.cfg.Servers)]
 		s.next++
 		s.mu.Unlock()
-		during, x, err := s.open(ctx, server)
+		x, err := s.open(ctx, server)
 		if err == nil {
-			return during, x, nil
+			return x, nil
 		}
 		errs = append(errs, fmt.Errorf("nacos: connect %s: %w", server, err))
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, nil, errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }

@@ -222,8 +222,3 @@ func (c *Cluster) kubectl(input string, args ...string) (string, error) {
 	}
 	return out.String(), nil
 }
-
-// Account makes a kubeconfig for a user of one's own choice, whom RBAC rules then name.
-func (c *Cluster) Account(user string) (string, error) {
-	return c.ca.kubeconfig("account-"+user, user, "", Server)
-}

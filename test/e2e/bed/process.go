@@ -17,7 +17,6 @@ type Process struct {
 
 	netns string // the network namespace; none: that of the test
 	args  []string
-	env   []string
 	cmd   *exec.Cmd
 	done  chan struct{}
 }
@@ -34,7 +33,6 @@ func (p *Process) Start() error {
 		args = append(inside(p.netns), args...)
 	}
 	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("bed: start %s: %w", p.Name, err)
@@ -67,9 +65,6 @@ func (p *Process) end(signal syscall.Signal, within time.Duration) bool {
 	<-p.done
 	return false
 }
-
-// Signal sends a signal to the program.
-func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
 // PID is the process id of the program.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

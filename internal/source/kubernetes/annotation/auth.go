@@ -1,30 +1,231 @@
 package annotation
 
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
 // Auth is who may pass.
-type Auth struct{}
+type Auth struct {
+	Basic  bool
+	Secret string // [namespace/]name, as it was written
+	Map    bool   // each key of the Secret is a user
+	Realm  string
+
+	URL         string // text of an external-auth filter; "" = nobody is asked
+	Method      string // "" = GET
+	SignIn      string // text
+	SignInParam string
+	Headers     []string // of the service's answer, for the upstream
+	Return      string   // text: what X-Auth-Request-Redirect says; "" = the path with its query
+	CacheKey    string   // text; "" = nothing is kept
+	CacheFor    []AuthCache
+	Cookies     bool // of the service reach the client on every status
+}
+
+// AuthCache is how long answers with some statuses are kept.
+type AuthCache struct {
+	Statuses []int
+	For      time.Duration
+}
+
+const withURL = "it belongs to auth-url"
 
 func authFamily() family {
-	return family{name: "Authentication", rows: []Annotation{
-		{Name: "auth-type", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-secret", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-secret-type", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-realm", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "satisfy", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-url", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-method", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-signin", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-signin-redirect-param", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-response-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-proxy-set-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-request-redirect", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-cache-key", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-cache-duration", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-always-set-cookie", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-keepalive", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-keepalive-requests", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-keepalive-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-keepalive-share-vars", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "auth-snippet", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "enable-global-auth", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+	return family{name: "Authentication", settle: settleAuth, rows: []Annotation{
+		{Name: "auth-type", Scope: OwnPaths, Verdict: Supported, read: readAuthType},
+		{Name: "auth-secret", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.object(&v.s.Auth.Secret) }},
+		{Name: "auth-secret-type", Scope: OwnPaths, Verdict: Supported, read: readSecretType},
+		{Name: "auth-realm", Scope: OwnPaths, Verdict: Supported, read: readRealm},
+		{Name: "satisfy", Scope: OwnPaths, Verdict: Ignored, Note: "both address lists and authentication must let a request pass, whatever it says"},
+		{Name: "auth-url", Scope: OwnPaths, Verdict: Differs, Note: "of a service that is asked over TLS the certificate is verified, and one at a link-local address, or in a cluster at a loopback address, is not asked", read: readAuthURL},
+		{Name: "auth-method", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.token(&v.s.Auth.Method) }},
+		{Name: "auth-signin", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.SignIn) }},
+		{Name: "auth-signin-redirect-param", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.token(&v.s.Auth.SignInParam) }},
+		{Name: "auth-response-headers", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.tokens(&v.s.Auth.Headers) }},
+		{Name: "auth-proxy-set-headers", Scope: OwnPaths, Verdict: Ignored, Note: "write an external-auth filter with headers into paifang.dev/filters"},
+		{Name: "auth-request-redirect", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.Return) }},
+		{Name: "auth-cache-key", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.CacheKey) }},
+		{Name: "auth-cache-duration", Scope: OwnPaths, Verdict: Supported, read: readCacheDuration},
+		{Name: "auth-always-set-cookie", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Auth.Cookies) }},
+		{Name: "auth-keepalive", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept in any case"},
+		{Name: "auth-keepalive-requests", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept in any case"},
+		{Name: "auth-keepalive-timeout", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept for a minute"},
+		{Name: "auth-keepalive-share-vars", Scope: OwnPaths, Verdict: Ignored, Note: "the service always gets the request's X-Request-ID"},
+		{Name: "auth-snippet", Scope: OwnPaths, Verdict: Refused, Note: "text of nginx is never executed: write an external-auth filter with headers into paifang.dev/filters"},
+		{Name: "enable-global-auth", Scope: OwnPaths, Verdict: Ignored, Note: "there is no authentication for all Ingresses: each names its own auth-url"},
 	}}
+}
+
+// readAuthType refuses what cannot be carried out: a login that is silently not asked for is worse than none.
+func readAuthType(v *value) {
+	switch v.text {
+	case "basic":
+		v.s.Auth.Basic = true
+	case "digest":
+		v.deny("digest authentication is not supported: use basic over TLS, or auth-url")
+	default:
+		v.deny("%q is not basic", v.text)
+	}
+}
+
+func readSecretType(v *value) {
+	switch v.text {
+	case "auth-file":
+		v.s.Auth.Map = false
+	case "auth-map":
+		v.s.Auth.Map = true
+	default:
+		v.deny("%q is neither auth-file nor auth-map", v.text)
+	}
+}
+
+func readRealm(v *value) {
+	if strings.ContainsAny(v.text, "\"\\") {
+		v.invalid("has quotes or backslashes, which a realm cannot have: it has no effect")
+		return
+	}
+	v.line(&v.s.Auth.Realm)
+}
+
+// object reads [namespace/]name.
+func (v *value) object(to *string) {
+	ns, name, both := strings.Cut(v.text, "/")
+	if !isToken(ns) || both && (!isToken(name) || strings.Contains(name, "/")) {
+		v.deny("%q is no name of an object", v.text)
+		return
+	}
+	*to = v.text
+}
+
+func readAuthURL(v *value) {
+	var text string
+	if !v.requestText(&text) {
+		v.deny("%q is no address that can be asked", v.text)
+		return
+	}
+	if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
+		v.deny("%q begins with neither http:// nor https://", v.text)
+		return
+	}
+	v.s.Auth.URL = text
+}
+
+// requestText reads text with variables of nginx, and writes it as filters have it.
+func (v *value) requestText(to *string) bool {
+	if !visible(strings.NewReplacer("{", "", "}", "").Replace(v.text)) {
+		v.invalid("is empty, too long or has bytes that no address has: it has no effect")
+		return false
+	}
+	var out strings.Builder
+	rest := v.text
+	for {
+		before, after, more := strings.Cut(rest, "$")
+		if strings.ContainsAny(before, "{}") {
+			v.invalid("%q has braces: it has no effect", v.text)
+			return false
+		}
+		out.WriteString(before)
+		if !more {
+			break
+		}
+		name, tail := variable(after)
+		part := requestPart(name)
+		if part == "" {
+			v.invalid("$%s is no variable that is known here: it has no effect", name)
+			return false
+		}
+		out.WriteString("{" + part + "}")
+		rest = tail
+	}
+	*to = out.String()
+	return true
+}
+
+// requestPart is what filters call a variable of nginx; "" = it is not known.
+func requestPart(name string) string {
+	switch name {
+	case "scheme", "pass_access_scheme":
+		return "scheme"
+	case "host":
+		return "host"
+	case "http_host", "best_http_host":
+		return "authority"
+	case "uri", "document_uri":
+		return "path"
+	case "request_uri":
+		return "uri"
+	case "escaped_request_uri":
+		return "escaped-uri"
+	case "request_method":
+		return "method"
+	case "remote_addr", "binary_remote_addr", "the_real_ip":
+		return "client"
+	case "request_id", "req_id":
+		return "id"
+	case "remote_user":
+		return "user"
+	}
+	for prefix, from := range map[string]string{"http_": "header.", "cookie_": "cookie.", "arg_": "query."} {
+		if of, ok := strings.CutPrefix(name, prefix); ok && of != "" {
+			if prefix == "http_" {
+				of = strings.ReplaceAll(of, "_", "-")
+			}
+			return from + of
+		}
+	}
+	return ""
+}
+
+// readCacheDuration reads "200 202 10m, 401 5m".
+func readCacheDuration(v *value) {
+	var all []AuthCache
+	for _, rule := range v.list() {
+		words := strings.Fields(rule)
+		var c AuthCache
+		var err error
+		if c.For, err = time.ParseDuration(words[len(words)-1]); err != nil || c.For <= 0 || c.For > 24*time.Hour {
+			v.invalid("%q does not end in a time like 10m, of a day at most: answers are kept as if it were not given", rule)
+			return
+		}
+		for _, w := range words[:len(words)-1] {
+			n, err := strconv.Atoi(w)
+			if err != nil || n < 200 || n > 599 {
+				v.invalid("%q is no status: answers are kept as if it were not given", w)
+				return
+			}
+			c.Statuses = append(c.Statuses, n)
+		}
+		if len(c.Statuses) == 0 {
+			c.Statuses = []int{200, 301, 302}
+		}
+		all = append(all, c)
+	}
+	v.s.Auth.CacheFor = all
+}
+
+func settleAuth(r *reading) {
+	a := &r.Auth
+	if !a.Basic {
+		for _, name := range []string{"auth-secret", "auth-secret-type", "auth-realm"} {
+			if r.has(name) {
+				r.say(name, Ignored, "it belongs to auth-type: basic")
+			}
+		}
+	} else if a.Secret == "" && r.Denied == "" {
+		r.Denied = "auth-secret"
+		r.say("auth-type", Invalid, "auth-secret, which names the users, is missing: every path of this Ingress answers 503")
+	}
+	if a.URL == "" {
+		for _, name := range []string{"auth-method", "auth-signin", "auth-signin-redirect-param", "auth-response-headers", "auth-request-redirect", "auth-cache-key", "auth-cache-duration", "auth-always-set-cookie"} {
+			if r.has(name) {
+				r.say(name, Ignored, withURL)
+			}
+		}
+		return
+	}
+	if a.CacheKey != "" && len(a.CacheFor) == 0 {
+		a.CacheFor = []AuthCache{{[]int{200, 202, 401}, 5 * time.Minute}}
+	}
 }

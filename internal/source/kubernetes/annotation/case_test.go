@@ -286,6 +286,9 @@ func (s *step) expect(words []string, text string) error {
 }
 
 func wantOf(text string) want {
+	if service, name, ok := strings.Cut(text, "/!"); ok && !strings.ContainsAny(service, " :") {
+		return want{name: service + "/" + name, absent: true}
+	}
 	if name, ok := strings.CutPrefix(text, "!"); ok {
 		return want{name: name, absent: true}
 	}

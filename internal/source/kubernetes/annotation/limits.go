@@ -1,18 +1,73 @@
 package annotation
 
+import "net/netip"
+
 // Limits is how much one client may ask, and from where.
-type Limits struct{}
+type Limits struct {
+	PerSecond   int // 0 = no limit
+	PerMinute   int
+	Connections int
+	Burst       int      // times the rate
+	Exempt      []string // ranges of clients that are not counted
+	RateStatus  int      // of what is over a rate
+	ConnStatus  int      // of what is over Connections
+	Allow       []string // ranges; with any, others are refused
+	Deny        []string // ranges, looked at first
+}
+
+// What ingress-nginx does where nobody says otherwise.
+const (
+	defaultBurst       = 5
+	defaultLimitStatus = 503
+)
+
+// maxLimit bounds rates.
+const maxLimit = 1_000_000
 
 func limitsFamily() family {
-	return family{name: "Limits and addresses", rows: []Annotation{
-		{Name: "limit-rps", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-rpm", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-burst-multiplier", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-connections", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-rate", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-rate-after", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "limit-allowlist", Alias: "limit-whitelist", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "allowlist-source-range", Alias: "whitelist-source-range", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "denylist-source-range", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+	return family{name: "Limits and addresses", settle: settleLimits, rows: []Annotation{
+		{Name: "limit-rps", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Limits.PerSecond, 0, maxLimit) }},
+		{Name: "limit-rpm", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Limits.PerMinute, 0, maxLimit) }},
+		{Name: "limit-burst-multiplier", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Limits.Burst, 1, 1000) }},
+		{Name: "limit-connections", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Limits.Connections, 0, maxLimit) }},
+		{Name: "limit-rate", Scope: OwnPaths, Verdict: Ignored, Note: "answers are sent as fast as the client takes them"},
+		{Name: "limit-rate-after", Scope: OwnPaths, Verdict: Ignored, Note: "answers are sent as fast as the client takes them"},
+		{Name: "limit-allowlist", Alias: "limit-whitelist", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Exempt) }},
+		{Name: "allowlist-source-range", Alias: "whitelist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Allow) }},
+		{Name: "denylist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Deny) }},
 	}}
+}
+
+// ranges reads addresses and ranges. A bad one lets nobody in: whom it was meant for is not known.
+func (v *value) ranges(to *[]string) {
+	all := v.list()
+	for _, s := range all {
+		if _, err := netip.ParsePrefix(s); err != nil {
+			if _, err := netip.ParseAddr(s); err != nil {
+				v.deny("%q is neither an address nor a range like 10.0.0.0/8", s)
+				return
+			}
+		}
+	}
+	if len(all) == 0 {
+		v.invalid("names no range: it has no effect")
+		return
+	}
+	*to = all
+}
+
+func settleLimits(r *reading) {
+	l := &r.Limits
+	if l.Burst == 0 {
+		l.Burst = defaultBurst
+	}
+	if l.RateStatus == 0 {
+		l.RateStatus = defaultLimitStatus
+	}
+	if l.ConnStatus == 0 {
+		l.ConnStatus = defaultLimitStatus
+	}
+	if l.PerSecond == 0 && l.PerMinute == 0 && r.has("limit-burst-multiplier") {
+		r.say("limit-burst-multiplier", Ignored, "it belongs to limit-rps and limit-rpm")
+	}
 }

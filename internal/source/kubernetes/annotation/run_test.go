@@ -92,7 +92,12 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 	for i := range c.steps {
 		st := &c.steps[i]
 		counts := map[string]int{}
-		for range st.times {
+		if containsOption(c, "parallel") && st.times > 1 {
+			if err := atOnce(c, st, addr, clients, counts); err != nil {
+				return fmt.Errorf("%s: %w", st.at, err)
+			}
+		}
+		for range st.times - sum(counts) {
 			if len(st.shares) > 0 && !containsOption(c, "jar") {
 				clear(jar)
 			}
@@ -119,6 +124,38 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 		}
 	}
 	return nil
+}
+
+// atOnce sends the requests of a step at the same time and counts who answers.
+func atOnce(c *testCase, st *step, addr func(scheme string) string, clients *tls.Config, counts map[string]int) error {
+	type result struct {
+		a   *answer
+		err error
+	}
+	results := make(chan result, st.times)
+	for range st.times {
+		go func() {
+			a, err := send(c, st, addr, clients, map[string]string{})
+			results <- result{a, err}
+		}()
+	}
+	var failed error
+	for range st.times {
+		r := <-results
+		if r.err != nil {
+			failed = r.err
+			continue
+		}
+		counts[r.a.service()]++
+	}
+	return failed
+}
+
+func sum(counts map[string]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 func containsOption(c *testCase, name string) bool {
@@ -174,12 +211,19 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 	if len(s.seen) == 0 {
 		return nil
 	}
-	rec := recs[s.by]
-	if rec == nil {
-		return fmt.Errorf("nobody saw the request")
-	}
-	r, body := rec.last()
 	for _, w := range s.seen {
+		by := s.by
+		if service, name, other := strings.Cut(w.name, "/"); other && w.name != "line" { // another service than the one that answered
+			by, w.name = service, name
+		}
+		rec := recs[by]
+		if rec == nil {
+			return fmt.Errorf("nobody saw the request")
+		}
+		r, body := rec.last()
+		if r == nil {
+			return fmt.Errorf("%s was not asked", by)
+		}
 		var got []string
 		switch w.name {
 		case "line":
@@ -205,7 +249,7 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 			got = r.Header.Values(w.name)
 		}
 		if !w.fits(got) {
-			return fmt.Errorf("%s saw %q, want %s", s.by, got, w)
+			return fmt.Errorf("%s saw %q, want %s", by, got, w)
 		}
 	}
 	return nil
@@ -243,13 +287,25 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	if scheme == "https" {
 		cfg := clients.Clone()
 		cfg.ServerName, _, _ = strings.Cut(host, ":")
+		shown := cfg.Certificates
+		cfg.Certificates = nil
+		if len(s.fields) > 0 && strings.HasPrefix(s.fields[0], "Certificate: ") { // also one that the server did not ask for
+			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				if s.fields[0] == "Certificate: good" {
+					return &shown[0], nil
+				}
+				return &shown[1], nil
+			}
+		}
 		cfg.InsecureSkipVerify = true // what is shown where no certificate is meant is not the matter here
 		conn = tls.Client(conn, cfg)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", s.method, path, host)
 	for _, f := range s.fields {
-		b.WriteString(f + "\r\n")
+		if !strings.HasPrefix(f, "Certificate: ") {
+			b.WriteString(f + "\r\n")
+		}
 	}
 	if len(jar) > 0 {
 		var pairs []string

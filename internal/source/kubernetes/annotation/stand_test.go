@@ -47,7 +47,7 @@ func (s *stand) close() {
 // newStand serves a case.
 func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
 	t.Helper()
-	s := &stand{recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool()}}
+	s := &stand{recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob")}}}
 	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
 	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})
 	s.closers = append(s.closers, table.Close, sockets.Close)
@@ -66,8 +66,14 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + x.name + ":80"}, Endpoints: b.endpoints}
 		table.SetContribution("test", x.name, []model.EndpointSet{list}, 0)
 	}
-	store := translate.New(translate.Options{Attach: "ingress"})
+	store := translate.New(translate.Options{Attach: "ingress", Loopback: true})
 	text := c.manifests()
+	text = strings.ReplaceAll(text, "ca()", strings.ReplaceAll(ca.PEM(), "\n", "\\n"))
+	for name, b := range s.recs {
+		if len(b.endpoints) > 0 {
+			text = strings.ReplaceAll(text, "addr("+name+")", b.endpoints[0].Addr.String())
+		}
+	}
 	if slices.ContainsFunc(c.ingresses, func(g ingress) bool { return g.tls }) {
 		text += "---\n" + secretFor(t, ca, c)
 	}

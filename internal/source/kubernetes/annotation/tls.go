@@ -1,19 +1,42 @@
 package annotation
 
 // TLS is how TLS is spoken, on both sides.
-type TLS struct{}
+type TLS struct {
+	Secret string // namespace/name: the certificate shown to endpoints, and the CAs that theirs are verified against
+	Verify bool
+	Name   string // that must be in the certificate of an endpoint, and is sent as server name; "" = the upstream's default
+}
+
+const tlsVersions = "TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward"
 
 func tlsFamily() family {
 	return family{name: "TLS", rows: []Annotation{
 		{Name: "ssl-passthrough", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "ssl-prefer-server-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-secret", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-verify", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-verify-depth", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-name", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-server-name", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-protocols", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
+		{Name: "ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions + "; tls.ciphers of the listener narrows them"},
+		{Name: "ssl-prefer-server-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions + ", the strongest first that both have"},
+		{Name: "proxy-ssl-secret", Scope: WholeIngress, Verdict: Supported, read: readProxySecret},
+		{Name: "proxy-ssl-verify", Scope: WholeIngress, Verdict: Supported, read: readProxyVerify},
+		{Name: "proxy-ssl-verify-depth", Scope: WholeIngress, Verdict: Ignored, Note: "chains are verified whatever their length"},
+		{Name: "proxy-ssl-name", Scope: WholeIngress, Verdict: Supported, read: readProxyName},
+		{Name: "proxy-ssl-server-name", Scope: WholeIngress, Verdict: Ignored, Note: "the server name is always sent: that of proxy-ssl-name, or the endpoint's"},
+		{Name: "proxy-ssl-protocols", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions},
+		{Name: "proxy-ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions},
 	}}
+}
+
+func readProxySecret(v *value) { v.object(&v.s.TLS.Secret) }
+
+// readProxyVerify takes a bad value for on: endpoints that nobody has verified are worse than none.
+func readProxyVerify(v *value) {
+	if !v.onOff(&v.s.TLS.Verify) {
+		v.deny("%q is neither on nor off", v.text)
+	}
+}
+
+func readProxyName(v *value) {
+	if !isToken(v.text) {
+		v.deny("%q is no name of a host", v.text)
+		return
+	}
+	v.s.TLS.Name = v.text
 }

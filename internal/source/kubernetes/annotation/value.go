@@ -141,6 +141,22 @@ func (v *value) list() []string {
 	return out
 }
 
+// tokens reads a list of names of headers, methods and the like.
+func (v *value) tokens(to *[]string) {
+	all := v.list()
+	for _, s := range all {
+		if !isToken(s) {
+			v.invalid("%q is no name: it has no effect", s)
+			return
+		}
+	}
+	if len(all) == 0 {
+		v.invalid("is empty: it has no effect")
+		return
+	}
+	*to = all
+}
+
 // token reads a name of a header or cookie (RFC 9110, 5.6.2).
 func (v *value) token(to *string) bool {
 	if !isToken(v.text) {

@@ -93,7 +93,7 @@ func (b *builder) ingressNotes(k Key) {
 		return
 	}
 	b.verdicts(o, v)
-	b.ownNames(o, "metadata.annotations", v.Annotations, nil)
+	b.ownNames(o, "metadata.annotations", v.Annotations, []string{AnnotationFilters})
 	if b.isCanary(v) {
 		b.canaryNotes(o)
 	}

@@ -31,9 +31,16 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).clientTLS,
 		(*draft).limited,
+		(*draft).cors,
 		(*draft).sent,
 		(*draft).secured,
+		(*draft).limits,
+		(*draft).addresses,
+		(*draft).basicAuth,
+		(*draft).externalAuth,
+		(*draft).ownFilters,
 		(*draft).rewritten,
 		(*draft).canary,
 		(*draft).vhost,
@@ -47,7 +54,7 @@ func effects() []func(*draft) {
 // upstreams of its own for its services.
 func upstreamEffects() []func(*draft, *model.Upstream) {
 	return []func(*draft, *model.Upstream){
-		(*draft).clusterAddress, (*draft).balanced, (*draft).kept, (*draft).spoken,
+		(*draft).clusterAddress, (*draft).balanced, (*draft).kept, (*draft).spoken, (*draft).verified,
 	}
 }
 

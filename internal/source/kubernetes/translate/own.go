@@ -21,6 +21,25 @@ func (b *builder) own(group string) {
 	b.ownCertificates(o.Certificates)
 	b.ownPolicies(o.TLSPolicies)
 	b.ownUpstreams(o.Upstreams)
+	b.ownRoutes(o.Routes)
+}
+
+// ownRoutes fills the filters that name a Secret. One whose Secret is missing is left to compile, which refuses its route.
+func (b *builder) ownRoutes(all []model.Route) {
+	b.out.Routes = slices.Clone(all)
+	for i := range b.out.Routes {
+		r := &b.out.Routes[i]
+		r.Filters = slices.Clone(r.Filters)
+		for j := range r.Filters {
+			f := &r.Filters[j]
+			if f.Secret == "" {
+				continue
+			}
+			if s, ok := b.ownSecret(f.Secret); ok {
+				f.Data = secretData(s)
+			}
+		}
+	}
 }
 
 func (b *builder) ownFault(o model.Origin, field string, code model.Code, message string) {

@@ -1,4 +1,4 @@
-package nacos
+package nacosconn
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// userAgent is by whom servers know us in their logs.
+const userAgent = "Paifang"
+
 // Login is who a client is, where servers ask for it.
 type Login struct {
 	Servers  []string // host:port, or URLs, of HTTP; one after the other is tried
@@ -21,36 +24,36 @@ type Login struct {
 	Password string
 }
 
-// tokens keeps the token of a login, and logs in again before it runs out or when a server no longer takes it.
-type tokens struct {
+// Tokens keeps the token of a login, and logs in again before it runs out or when a server no longer takes it.
+type Tokens struct {
 	login  *Login // nil: no server asks
 	client *http.Client
-	scheme string
+	Scheme string // "http://" or "https://"
 
 	mu    sync.Mutex
 	token string
 	until time.Time
 }
 
-// newTokens logs in over TLS where a configuration is given.
-func newTokens(login *Login, secure *tls.Config) *tokens {
-	t := &tokens{login: login, scheme: "http://", client: newHTTPClient(secure)}
+// NewTokens logs in, for a login that is not nil, over TLS where a configuration is given.
+func NewTokens(login *Login, secure *tls.Config) *Tokens {
+	t := &Tokens{login: login, Scheme: "http://", client: NewHTTPClient(secure)}
 	if secure != nil {
-		t.scheme = "https://"
+		t.Scheme = "https://"
 	}
 	return t
 }
 
-// newHTTPClient makes a connection for each call: they are rare, and none is left behind.
-func newHTTPClient(secure *tls.Config) *http.Client {
+// NewHTTPClient returns a client that makes a connection for each call: they are rare, and none is left behind.
+func NewHTTPClient(secure *tls.Config) *http.Client {
 	return &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: secure.Clone()},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // passwords go to no other server
 	}
 }
 
-// get returns a token; empty where no server asks for one.
-func (t *tokens) get(ctx context.Context) (string, error) {
+// Get returns a token; empty where no server asks for one.
+func (t *Tokens) Get(ctx context.Context) (string, error) {
 	if t.login == nil {
 		return "", nil
 	}
@@ -70,8 +73,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return "", errors.Join(errs...)
 }
 
-// drop forgets a token that a server has refused.
-func (t *tokens) drop(token string) {
+// Drop forgets a token that a server has refused.
+func (t *Tokens) Drop(token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.token == token {
@@ -80,7 +83,7 @@ func (t *tokens) drop(token string) {
 }
 
 // ask logs in at one server: as since 3.0, and where that is not there as before. The mutex is held.
-func (t *tokens) ask(ctx context.Context, server string) error {
+func (t *Tokens) ask(ctx context.Context, server string) error {
 	var err error
 	for _, path := range []string{"/v3/auth/user/login", "/v1/auth/users/login"} {
 		var again bool
@@ -91,9 +94,9 @@ func (t *tokens) ask(ctx context.Context, server string) error {
 	return err
 }
 
-func (t *tokens) post(ctx context.Context, server, path string) (again bool, err error) {
+func (t *Tokens) post(ctx context.Context, server, path string) (again bool, err error) {
 	if !strings.Contains(server, "://") {
-		server = t.scheme + server
+		server = t.Scheme + server
 	}
 	form := url.Values{"username": {t.login.Username}, "password": {t.login.Password}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+"/nacos"+path, strings.NewReader(form.Encode()))
@@ -104,7 +107,7 @@ func (t *tokens) post(ctx context.Context, server, path string) (again bool, err
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := t.client.Do(req)
 	if err != nil {
-		return false, withoutURL(err)
+		return false, WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -129,8 +132,8 @@ func (t *tokens) post(ctx context.Context, server, path string) (again bool, err
 	return false, nil
 }
 
-// withoutURL is the error of a request without its URL, which is long and said already.
-func withoutURL(err error) error {
+// WithoutURL is the error of a request without its URL, which is long and said already.
+func WithoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

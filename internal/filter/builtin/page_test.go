@@ -1,0 +1,49 @@
+package builtin
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestPage: every kind is on the page, with every setting.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/filters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, s := range strings.Split(string(text), "\n## ")[1:] {
+		title, body, _ := strings.Cut(s, "\n")
+		for kind := range strings.SplitSeq(title, ", ") {
+			sections[kind] = body
+		}
+	}
+	limits := sections["rate-limit"]
+	for kind, config := range map[string]any{
+		"redirect": Redirect{}, "respond": Respond{}, "cors": CORS{}, "addresses": Addresses{}, "basic-auth": BasicAuth{}, "external-auth": ExternalAuth{},
+		"client-certificate": ClientCertificate{}, "rate-limit": RateLimit{}, "concurrency-limit": ConcurrencyLimit{}, "body-limit": BodyLimit{}, "buffer-request": BufferRequest{},
+	} {
+		body, ok := sections[kind]
+		if _, exists := Kinds().Kind(kind); !ok || !exists {
+			t.Errorf("%s has no section, or is no kind", kind)
+			continue
+		}
+		if kind == "concurrency-limit" {
+			body += limits
+		}
+		v := reflect.TypeOf(config)
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(body, "`"+name+"`") && !strings.Contains(body, "`"+name+".") {
+				t.Errorf("%s: the page does not tell of %s", kind, name)
+			}
+		}
+	}
+	for _, k := range Kinds() {
+		if sections[k.Name()] == "" && !strings.Contains(sections["Paths"], "`"+k.Name()+"`") {
+			t.Errorf("the page does not tell of %s", k.Name())
+		}
+	}
+}

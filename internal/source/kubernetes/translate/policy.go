@@ -1,0 +1,174 @@
+package translate
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"paifang/internal/htpasswd"
+	"paifang/internal/model"
+)
+
+// The names of settings are those of the filters, which no source imports: a case for each annotation keeps them together.
+type settings map[string]any
+
+// MarshalJSON leaves out what is not set: a setting that is its own default says nothing.
+func (s settings) MarshalJSON() ([]byte, error) {
+	out := map[string]any{}
+	for name, v := range s {
+		if r := reflect.ValueOf(v); r.IsValid() && !r.IsZero() {
+			out[name] = v
+		}
+	}
+	return json.Marshal(out)
+}
+
+// cors is enable-cors and what belongs to it.
+func (d *draft) cors() {
+	c := &d.set.CORS
+	if !c.On || len(c.Origins) == 0 {
+		return
+	}
+	d.filter("cors", settings{"origins": c.Origins, "methods": c.Methods, "headers": c.Headers, "expose": c.Expose,
+		"credentials": !c.NoCredentials, "maxAge": c.MaxAge, "everything": true})
+}
+
+// limits are limit-connections, limit-rpm and limit-rps, in the order in which they are looked at. All paths of an Ingress
+// count together.
+func (d *draft) limits() {
+	l := &d.set.Limits
+	limit := func(kind string, requests, status int, more settings) {
+		if requests == 0 {
+			return
+		}
+		more["requests"], more["status"], more["scope"], more["exempt"] = requests, status, "object", l.Exempt
+		more["key"] = settings{"ipv6": 128}
+		d.filter(kind, more)
+	}
+	limit("concurrency-limit", l.Connections, l.ConnStatus, settings{})
+	limit("rate-limit", l.PerMinute, l.RateStatus, settings{"per": time.Minute.String(), "burst": l.PerMinute * l.Burst})
+	limit("rate-limit", l.PerSecond, l.RateStatus, settings{"burst": l.PerSecond * l.Burst})
+}
+
+// addresses are denylist-source-range and allowlist-source-range.
+func (d *draft) addresses() {
+	l := &d.set.Limits
+	if len(l.Allow)+len(l.Deny) > 0 {
+		d.filter("addresses", settings{"allow": l.Allow, "deny": l.Deny})
+	}
+}
+
+// basicAuth is auth-type: basic. Without its users nobody passes.
+func (d *draft) basicAuth() {
+	a := &d.set.Auth
+	if !a.Basic || a.Secret == "" {
+		return
+	}
+	field := annotationField(d.store.reader.Prefix() + "auth-secret")
+	refuse := func(code model.Code, format string, args ...any) {
+		d.set.Denied = "auth-secret"
+		if d.say {
+			d.diagnose(d.o, field, model.Error, code, format+": every path of this Ingress answers 503", args...)
+		}
+	}
+	ns, name, other := strings.Cut(a.Secret, "/")
+	if !other {
+		ns, name = d.o.key.Namespace, a.Secret
+	}
+	if ns != d.o.key.Namespace {
+		refuse(model.CodeInvalid, "secret %s/%s is in another namespace, which is not allowed", ns, name)
+		return
+	}
+	o := d.get(Key{KindSecret, ns, name})
+	if o == nil {
+		refuse(model.CodeSecretMissing, "secret %s/%s does not exist", ns, name)
+		return
+	}
+	data := secretData(o.Value.(*corev1.Secret))
+	if _, ok := data.Get("auth"); !ok && !a.Map {
+		refuse(model.CodeSecretInvalid, "secret %s/%s has no key auth", ns, name)
+		return
+	}
+	if data.Empty() {
+		refuse(model.CodeSecretInvalid, "secret %s/%s is empty", ns, name)
+		return
+	}
+	if d.say {
+		for _, p := range userProblems(data, a.Map) {
+			d.diagnose(o, "data", model.Warning, model.CodeSecretInvalid, "%s: cannot log in", p)
+		}
+	}
+	format := "htpasswd"
+	if a.Map {
+		format = "map"
+	}
+	d.filter("basic-auth", settings{"realm": a.Realm, "format": format})
+	spec := &d.route.Filters[len(d.route.Filters)-1]
+	spec.Secret, spec.Data = ns+"/"+name, data
+}
+
+func secretData(s *corev1.Secret) model.SecretData {
+	values := map[string]string{}
+	for name, v := range s.Data {
+		values[name] = string(v)
+	}
+	for name, v := range s.StringData {
+		values[name] = v
+	}
+	return model.NewSecretData(values)
+}
+
+// userProblems says which users cannot be verified.
+func userProblems(d model.SecretData, each bool) []htpasswd.Problem {
+	if !each {
+		text, _ := d.Get("auth")
+		_, problems := htpasswd.Parse(text.Reveal())
+		return problems
+	}
+	var problems []htpasswd.Problem
+	var u htpasswd.Users
+	for name, hash := range d.All() {
+		if why := u.Add(name, strings.TrimSpace(hash.Reveal())); why != "" {
+			problems = append(problems, htpasswd.Problem{User: name, Why: why})
+		}
+	}
+	return problems
+}
+
+// noAuth is where certificates are asked for by those who cannot log in (RFC 8555, 8.3).
+const noAuth = "/.well-known/acme-challenge"
+
+// externalAuth is auth-url and what belongs to it.
+func (d *draft) externalAuth() {
+	a := &d.set.Auth
+	if a.URL == "" || d.path != nil && strings.HasPrefix(d.path.Path, noAuth) {
+		return
+	}
+	back := a.Return
+	if back == "" {
+		back = "{uri}"
+	}
+	type field = map[string]string
+	headers := []field{
+		{"name": "X-Original-URL", "value": "{scheme}://{authority}{uri}"},
+		{"name": "X-Original-Method", "value": "{method}"},
+		{"name": "X-Sent-From", "value": "nginx-ingress-controller"},
+		{"name": "X-Auth-Request-Redirect", "value": back},
+	}
+	if a.Method != "" {
+		headers = append(headers, field{"name": "X-Original-URI", "value": "{uri}"}, field{"name": "X-Scheme", "value": "{scheme}"})
+	}
+	config := settings{"url": a.URL, "method": a.Method, "headers": headers, "upstream": a.Headers, "signIn": a.SignIn, "signInParameter": a.SignInParam,
+		"alwaysCookies": a.Cookies, "failStatus": 500, "timeout": time.Minute.String(), "loopback": d.store.opt.Loopback}
+	if a.CacheKey != "" {
+		var cache []any
+		for _, c := range a.CacheFor {
+			cache = append(cache, settings{"statuses": c.Statuses, "for": c.For.String()})
+		}
+		config["cacheKey"], config["cache"] = a.CacheKey, cache
+	}
+	d.filter("external-auth", config)
+}

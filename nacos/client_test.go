@@ -1,0 +1,249 @@
+package nacos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"paifang/internal/registry"
+	"paifang/internal/registry/config"
+	"paifang/internal/registry/nacosapi"
+	"paifang/internal/registry/storage"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 15 s: %s", what)
+		}
+	}
+}
+
+// server is a registry that is stopped and started at one address.
+type server struct {
+	t          *testing.T
+	http, grpc string
+	configs    *config.Store
+	handle     registry.Handle
+	api        *nacosapi.Server
+}
+
+func serve(t *testing.T) *server {
+	t.Helper()
+	s := &server{t: t, http: "127.0.0.1:0", grpc: "127.0.0.1:0"}
+	var err error
+	s.configs, err = config.Open(t.Context(), storage.NewMemory(), config.Options{})
+	must(t, err)
+	t.Cleanup(s.configs.Close)
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *server) start() {
+	s.t.Helper()
+	must(s.t, s.handle.Start(registry.Options{}))
+	s.api = nacosapi.New(nacosapi.Config{Configs: s.configs}, &s.handle)
+	h, err := net.Listen("tcp", s.http)
+	must(s.t, err)
+	g, err := net.Listen("tcp", s.grpc)
+	must(s.t, err)
+	s.http, s.grpc = h.Addr().String(), g.Addr().String()
+	s.api.Start(h, g)
+}
+
+func (s *server) stop() {
+	if s.api == nil {
+		return
+	}
+	s.handle.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_ = s.api.Close(ctx) // connections that are cut are an error, and no surprise
+	s.api = nil
+}
+
+func (s *server) connect() *Client {
+	s.t.Helper()
+	c, err := Connect(s.t.Context(), Options{Servers: []string{s.http}, GRPC: []string{s.grpc}})
+	must(s.t, err)
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+func (s *server) addresses() string {
+	r, ok := s.handle.Current()
+	if !ok {
+		return "stopped"
+	}
+	var out []string
+	for _, in := range r.View(registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: "order"}).Instances {
+		out = append(out, in.Addr.String())
+	}
+	return strings.Join(out, " ")
+}
+
+// last keeps what a callback was told last.
+type last[T any] struct {
+	mu    sync.Mutex
+	value T
+	told  int
+}
+
+func (l *last[T]) set(v T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.value = v
+	l.told++
+}
+
+func (l *last[T]) get() (T, int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.value, l.told
+}
+
+func one(port int) Instance {
+	return Instance{Addr: netip.MustParseAddrPort(fmt.Sprintf("10.0.0.1:%d", port))}
+}
+
+var order = Service{Name: "order"}
+
+func TestRegister(t *testing.T) {
+	s := serve(t)
+	c := s.connect()
+	ctx := t.Context()
+	// Several of one service, at once: none takes another's place.
+	var wg sync.WaitGroup
+	for i := range 5 {
+		wg.Go(func() {
+			if err := c.Register(ctx, order, one(81+i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.addresses(); got != "10.0.0.1:81 10.0.0.1:82 10.0.0.1:83 10.0.0.1:84 10.0.0.1:85" {
+		t.Fatal(got)
+	}
+	for i := range 4 {
+		must(t, c.Deregister(ctx, order, one(81+i).Addr))
+	}
+	must(t, c.Deregister(ctx, order, one(99).Addr))
+	if got := s.addresses(); got != "10.0.0.1:85" {
+		t.Fatal(got)
+	}
+	// One that the server refuses leaves no trace.
+	bad := Instance{Addr: netip.MustParseAddrPort("127.0.0.1:80")}
+	if err := c.Register(ctx, order, bad); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Fatalf("%v", err)
+	}
+	must(t, c.Register(ctx, order, one(86)))
+	if got := s.addresses(); got != "10.0.0.1:85 10.0.0.1:86" {
+		t.Fatal(got)
+	}
+	c.Close()
+	eventually(t, "what it registered ends with it", func() bool { return s.addresses() == "" })
+	if err := c.Register(ctx, order, one(80)); !errors.Is(err, ErrClosed) {
+		t.Fatalf("%v", err)
+	}
+}
+
+// A server that was stopped and comes back empty knows everything again, and followers go on.
+func TestConnectAgain(t *testing.T) {
+	s := serve(t)
+	c, other := s.connect(), s.connect()
+	must(t, c.Register(t.Context(), order, one(81)))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var list last[[]Instance]
+	var content last[string]
+	ended := make(chan error, 2)
+	go func() { ended <- other.Follow(ctx, order, list.set) }()
+	go func() { ended <- other.FollowConfig(ctx, Config{ID: "a"}, content.set) }()
+	ports := func(want ...uint16) func() bool {
+		return func() bool {
+			l, told := list.get()
+			var got []uint16
+			for _, in := range l {
+				got = append(got, in.Addr.Port())
+			}
+			return told > 0 && slices.Equal(got, want)
+		}
+	}
+	is := func(want string) func() bool {
+		return func() bool { got, told := content.get(); return told > 0 && got == want }
+	}
+	eventually(t, "the list", ports(81))
+	eventually(t, "there is no configuration", is(""))
+	publish := func(text string) {
+		t.Helper()
+		_, err := s.configs.Publish(t.Context(), config.Item{ID: config.ID{Namespace: "public", Group: "DEFAULT_GROUP", Name: "a"}, Content: text}, "")
+		must(t, err)
+	}
+	publish("1")
+	eventually(t, "the configuration", is("1"))
+	s.stop()
+	publish("2")
+	if err := c.Deregister(canceled(t), order, one(81).Addr); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v", err)
+	}
+	go func() { _ = c.Register(t.Context(), order, one(82)) }() // waits for the server
+	s.start()
+	eventually(t, "the instance that was registered meanwhile", func() bool { return s.addresses() == "10.0.0.1:82" })
+	eventually(t, "the follower sees it", ports(82))
+	eventually(t, "the configuration that was changed meanwhile", is("2"))
+	must(t, c.Deregister(t.Context(), order, one(82).Addr))
+	eventually(t, "the empty list", ports())
+	why := errors.New("enough")
+	cancel(why)
+	for range 2 {
+		if err := <-ended; !errors.Is(err, why) {
+			t.Errorf("%v", err)
+		}
+	}
+	if got, err := other.Read(t.Context(), Config{ID: "a"}); got != "2" || err != nil {
+		t.Error(got, err)
+	}
+	if _, err := other.Read(t.Context(), Config{ID: "none"}); !errors.Is(err, ErrNoConfig) {
+		t.Error(err)
+	}
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestConnectFails(t *testing.T) {
+	if _, err := Connect(t.Context(), Options{Servers: []string{"127.0.0.1:1"}}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1001") {
+		t.Error(err)
+	}
+	for _, servers := range [][]string{nil, {"host"}, {"host:65000"}} {
+		if _, err := Connect(t.Context(), Options{Servers: servers}); err == nil {
+			t.Errorf("%v is connected to", servers)
+		}
+	}
+	if _, err := Connect(canceled(t), Options{Servers: []string{"127.0.0.1:1"}}); err == nil {
+		t.Error("it connects with a context that has ended")
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,12 +164,42 @@ func offline(ctx context.Context, paths []string) (cli.Offline, error) {
 	if err != nil {
 		return cli.Offline{}, err
 	}
+	return view(compiled, paths), nil
+}
+
+// fromCluster reads a live cluster once, with files beside it.
+func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Offline, error) {
+	cfg, err := offlineConfig(paths)
+	if err != nil {
+		return cli.Offline{}, err
+	}
+	k := app.Kubernetes{}
+	if cfg.Sources.Kubernetes != nil {
+		k = *cfg.Sources.Kubernetes
+	}
+	k.Kubeconfig, k.Context = cmp.Or(from.Kubeconfig, k.Kubeconfig), cmp.Or(from.Context, k.Context)
+	if len(from.Namespaces) > 0 {
+		k.Namespaces = from.Namespaces
+	}
+	if len(from.Adopt) > 0 {
+		k.Adopt = from.Adopt
+	}
+	cfg.Sources.Kubernetes = &k
+	compiled, err := app.FromCluster(ctx, cfg)
+	if err != nil {
+		return cli.Offline{}, err
+	}
+	return view(compiled, paths), nil
+}
+
+// view shows what was compiled.
+func view(compiled app.Compiled, paths []string) cli.Offline {
 	dir := ""
 	if len(paths) == 1 {
 		dir = paths[0]
 	}
 	local := &adminapi.Local{Name: "files", Version: app.Version(), Started: time.Now(), Dir: dir, Generations: compiled, Traces: compiled.Traces()}
-	return cli.Offline{Reader: local, Explainer: local, Diagnostics: compiled.Load().Diagnostics()}, nil
+	return cli.Offline{Reader: local, Explainer: local, Diagnostics: compiled.Load().Diagnostics()}
 }
 
 // hasYAML is an error for a path that is not there, and for a directory without anything to read: who names the wrong

@@ -50,7 +50,9 @@ func root() *cobra.Command {
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	c.AddCommand(upCommand(), serveCommand(), exampleCommand())
-	c.AddCommand(cli.Commands(cli.System(app.Version(), offline))...)
+	env := cli.System(app.Version(), offline)
+	env.FromCluster = fromCluster
+	c.AddCommand(cli.Commands(env)...)
 	return c
 }
 

@@ -30,6 +30,7 @@ import (
 	"paifang/internal/registry"
 	"paifang/internal/snapshot"
 	"paifang/internal/source/kubernetes"
+	"paifang/internal/source/kubernetes/webhook"
 	"paifang/internal/telemetry"
 	"paifang/internal/upstream"
 )
@@ -81,6 +82,7 @@ type App struct {
 	gateway       *registration
 	cluster       *kubernetes.Source
 	clusterClient *kubernetes.Client
+	webhook       *webhook.Server // nil: not that role
 	store         *snapshot.Store
 	hub           *hub.Hub
 	keys          *ticketFile
@@ -170,6 +172,9 @@ func (a *App) build() error {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
 	}
 	a.hub = hub.New(cfg)
+	if err := a.newWebhook(); err != nil {
+		return err
+	}
 	return a.buildAdmin()
 }
 
@@ -228,6 +233,9 @@ func (a *App) Run(outer context.Context) error {
 	gateway := r.run("registration", a.gateway.run)
 	bind := r.run("binding", a.bindAgain)
 	keys := r.run("ticket keys", a.keys.run)
+	if a.webhook != nil {
+		defer r.run("webhook", a.webhook.Run).stop()
+	}
 	a.log.Info("started", "process", a.opt.Name, "admin", a.admin.Addr(), "pieces", strings.Join(a.Pieces(), ","))
 	defer r.run("readiness", a.tellReady).stop()
 	memory := r.run("memory", a.giveBack)
@@ -251,6 +259,9 @@ func (a *App) close() {
 		if l != nil {
 			_ = l.Close()
 		}
+	}
+	if a.webhook != nil {
+		a.webhook.Close()
 	}
 	if a.clusterClient != nil {
 		a.clusterClient.Close()

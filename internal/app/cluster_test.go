@@ -3,17 +3,27 @@ package app
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"sigs.k8s.io/yaml"
+
+	"paifang/internal/certs/certstest"
+	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/apitest"
 )
 
@@ -154,4 +164,91 @@ func TestClusterNodes(t *testing.T) {
 	}
 	api.Delete("v1", "nodes", "", "two")
 	holds(t, "one that is deleted goes", func() bool { return states() == "127.0.0.31:80 ready" })
+}
+
+// TestFromCluster reports on a cluster without starting anything.
+func TestFromCluster(t *testing.T) {
+	api := apitest.New(t)
+	api.Apply("apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, namespace: shop, annotations: {nginx.ingress.kubernetes.io/server-snippet: \"return 200;\"}}\n" +
+		"spec: {ingressClassName: nginx, rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}\n")
+	c, err := FromCluster(t.Context(), parsed(t, fmt.Sprintf("sources: {kubernetes: {kubeconfig: %q}}\ningress: {nodes: [{name: node, http: %q}]}\n", api.Kubeconfig(), free(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[model.Code]bool{}
+	for _, d := range c.Load().Diagnostics() {
+		said[d.Code] = true
+	}
+	if !said[model.CodeServiceMissing] || !said[model.CodeAnnotationRefused] && !said[model.CodeAnnotationIgnored] {
+		t.Errorf("said %v", c.Load().Diagnostics())
+	}
+}
+
+// TestWebhook judges Ingresses by what is served.
+func TestWebhook(t *testing.T) {
+	ingress := func(name, created, path string) string {
+		return fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: %s, namespace: shop%s}\nspec:\n  ingressClassName: paifang\n"+
+			"  rules: [{host: shop.test, http: {paths: [{path: %q, pathType: Exact, backend: {service: {name: web, port: {number: 80}}}}]}}]\n", name, created, path)
+	}
+	api := apitest.New(t)
+	api.Apply("apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: paifang}\nspec: {controller: paifang.dev/controller}\n---\n" +
+		"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n---\n" + ingress("first", "", "/taken"))
+	cert, key := pairFiles(t)
+	at := free(t)
+	a, _ := served(t, api, fmt.Sprintf("webhook: {address: %q, cert: %q, key: %q, deny: true}\n", at, cert, key))
+	holds(t, "it is ready", func() bool { return a.hub.Ready() })
+	version := a.store.Load().Version()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	ask := func(text string) string {
+		object, err := yaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := fmt.Sprintf(`{"request":{"uid":"u","kind":{"kind":"Ingress"},"operation":"CREATE","namespace":"shop","object":%s}}`, object)
+		r, err := (&http.Client{Transport: transport, Timeout: 5 * time.Second}).Post("https://"+at.String()+"/validate", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		said, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(said)
+	}
+	const late = `, creationTimestamp: "2099-01-01T00:00:00Z"`
+	for _, c := range []struct{ what, text, want string }{
+		{"a good one", ingress("second", late, "/free"), `"allowed":true}`},
+		{"a path that another one has", ingress("second", late, "/taken"), "duplicate-route"},
+		{"a path that is none", ingress("second", late, "no/path"), `"allowed":false`},
+		{"a service that is not there", strings.Replace(ingress("second", late, "/free"), "name: web", "name: other", 1), "service-missing"},
+		{"another controller's", strings.Replace(ingress("second", late, "no/path"), "ingressClassName: paifang", "ingressClassName: other", 1), `"allowed":true`},
+		{"the one that is there, as it is", ingress("first", "", "/taken"), `"allowed":true}`},
+	} {
+		if got := ask(c.text); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.what, got, c.want)
+		}
+	}
+	if now := a.store.Load().Version(); now != version {
+		t.Errorf("asking made generation %d of %d", now, version)
+	}
+}
+
+// pairFiles writes a certificate and its key.
+func pairFiles(t *testing.T) (cert, key string) {
+	t.Helper()
+	pair := certstest.New(t, "ca", nil).Server("127.0.0.1")
+	raw, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
 	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
 	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
+	Webhook  *Webhook  `json:"webhook,omitempty" doc:"role: says what is wrong with an Ingress while it is applied; docs/controller.md"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
 	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
@@ -174,11 +175,23 @@ type Registry struct {
 	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
-	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; default bolt where data is set, else memory; docs/registry.md tells more"`
+	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`
+	Etcd      *Etcd          `json:"etcd,omitempty" doc:"the cluster, where storage is etcd"`
 	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user's password is written to data; off; default on unless http is on loopback"`
 	// The files of TLS are read when the registry starts.
 	Certificate string `json:"certificate,omitempty" doc:"file with the certificate chain in PEM, for TLS on both ports; default clear text"`
 	Key         string `json:"key,omitempty" doc:"file with its private key in PEM"`
+}
+
+// Etcd is a cluster of etcd.
+type Etcd struct {
+	Endpoints    []string `json:"endpoints" doc:"its members, as http://host:port or https://host:port"`
+	Prefix       string   `json:"prefix,omitempty" doc:"of all keys; one registry has one prefix; default /paifang/"`
+	Username     string   `json:"username,omitempty" doc:"where the cluster asks who one is"`
+	PasswordFile string   `json:"passwordFile,omitempty" doc:"file with the password; read at start"`
+	CA           string   `json:"ca,omitempty" doc:"file with the CAs in PEM that members are verified against; none: the roots of the system"`
+	Certificate  string   `json:"certificate,omitempty" doc:"file with a client certificate in PEM; needs key"`
+	Key          string   `json:"key,omitempty" doc:"file with its key in PEM"`
 }
 
 // Pods is the pod runner of up.

@@ -99,6 +99,7 @@ func (c *Config) faults() []fault {
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.kubernetesFaults(&f)
+	c.webhookFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)
 	if c.DNS == nil && c.SLB == nil && c.Ingress == nil && c.Gateway == nil && c.Registry == nil && c.Pods == nil {
@@ -120,8 +121,20 @@ func (c *Config) registryFaults(f *faults) {
 		if c.Data == "" {
 			f.say("registry.storage", "bolt needs a directory: set data")
 		}
+	case storageEtcd:
+		if r.Etcd == nil || len(r.Etcd.Endpoints) == 0 {
+			f.say("registry.etcd.endpoints", "is missing: name the members of the cluster")
+		}
 	default:
-		f.say("registry.storage", "%q is none of memory, bolt", r.Storage)
+		f.say("registry.storage", "%q is none of memory, bolt, etcd", r.Storage)
+	}
+	if e := r.Etcd; e != nil {
+		if r.Storage != storageEtcd {
+			f.say("registry.etcd", "is not used: set registry.storage to etcd")
+		}
+		if (e.Certificate == "") != (e.Key == "") {
+			f.say("registry.etcd.certificate", "goes with key: set both or none")
+		}
 	}
 	switch r.Auth {
 	case "", authOff, authOn:

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"paifang/internal/shard"
 	"paifang/internal/snapshot"
 	"paifang/internal/source"
+	"paifang/internal/source/kubernetes"
 	"paifang/internal/source/manifest"
 	"paifang/internal/source/springgw"
 )
@@ -33,21 +35,56 @@ func (c Compiled) Traces() explain.Traces { return explain.NewRing(1) }
 // Offline compiles what a configuration and its files say, without starting anything or asking anybody. What is wrong
 // in them is in the snapshot's diagnostics; the error is for files that cannot be read at all.
 func Offline(_ context.Context, cfg Config) (Compiled, error) {
-	all := map[string][]source.Group{"configuration": newStatic(&cfg).groups()}
+	all, err := offlineGroups(&cfg)
+	if err != nil {
+		return Compiled{}, err
+	}
+	return compiled(all), nil
+}
+
+// FromCluster is Offline with the objects of the cluster in sources.kubernetes, which it asks once.
+func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
+	if cfg.Sources.Kubernetes == nil {
+		cfg.Sources.Kubernetes = &Kubernetes{}
+	}
+	all, err := offlineGroups(&cfg)
+	if err != nil {
+		return Compiled{}, err
+	}
+	client, err := cfg.Sources.Kubernetes.connect()
+	if err != nil {
+		return Compiled{}, err
+	}
+	defer client.Close()
+	o := cfg.clusterOptions(client, slog.New(slog.DiscardHandler))
+	if all["kubernetes"], err = kubernetes.Load(ctx, o); err != nil {
+		return Compiled{}, fmt.Errorf("app: %w", err)
+	}
+	return compiled(all), nil
+}
+
+// offlineGroups are those of the configuration and of the files that it names.
+func offlineGroups(cfg *Config) (map[string][]source.Group, error) {
+	all := map[string][]source.Group{"configuration": newStatic(cfg).groups()}
 	if paths := cfg.Sources.Manifests; len(paths) > 0 {
 		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: translateOptions()})
 		if err != nil {
-			return Compiled{}, fmt.Errorf("app: %w", err)
+			return nil, fmt.Errorf("app: %w", err)
 		}
 		all["manifest"] = groups
 	}
 	if paths := cfg.Sources.Routes; len(paths) > 0 {
-		groups, err := springgw.Load(springConfig(&cfg))
+		groups, err := springgw.Load(springConfig(cfg))
 		if err != nil {
-			return Compiled{}, fmt.Errorf("app: %w", err)
+			return nil, fmt.Errorf("app: %w", err)
 		}
 		all["springgw"] = groups
 	}
+	return all, nil
+}
+
+// compiled compiles what all sources say.
+func compiled(all map[string][]source.Group) Compiled {
 	e := shard.Map[*model.Objects]{}.Edit()
 	lists := map[model.EndpointsID]bool{}
 	for name, groups := range all {
@@ -61,5 +98,5 @@ func Offline(_ context.Context, cfg Config) (Compiled, error) {
 		}
 	}
 	in := compile.Input{Groups: e.Map(), Lists: compile.Lists(slices.Collect(maps.Keys(lists))...)}
-	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).Check)}, nil
+	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).Check)}
 }

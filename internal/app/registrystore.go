@@ -2,23 +2,28 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"paifang/internal/registry/auth"
 	"paifang/internal/registry/config"
 	"paifang/internal/registry/storage"
 	"paifang/internal/registry/storage/bolt"
+	"paifang/internal/registry/storage/etcd"
 )
 
 // Values of registry.storage.
 const (
 	storageMemory = "memory"
 	storageBolt   = "bolt"
+	storageEtcd   = "etcd"
 )
 
 // openStoreWithin bounds how long a storage may take to say what it has.
@@ -56,14 +61,17 @@ func (r *Registry) guarded() bool {
 
 // openAuth knows the users. The first one's password is in a file that only its owner may read, beside the secret that signs
 // tokens; a storage that several processes share keeps that itself.
-func openAuth(ctx context.Context, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
+func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
 	dir := filepath.Join(data, "registry")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	secret, err := auth.SecretFile(filepath.Join(dir, "secret"))
-	if err != nil {
-		return nil, err
+	var secret []byte
+	if cfg.Storage != storageEtcd {
+		var err error
+		if secret, err = auth.SecretFile(filepath.Join(dir, "secret")); err != nil {
+			return nil, err
+		}
 	}
 	return auth.Open(ctx, kv, auth.Options{Secret: secret, First: func(user, password string) error {
 		file := filepath.Join(dir, "password")
@@ -84,6 +92,11 @@ func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryS
 			return nil, fmt.Errorf("app: registry: %w", err)
 		}
 		s.under = s.store
+	case storageEtcd:
+		if s.store, err = openEtcd(cfg.Etcd, log); err != nil {
+			return nil, fmt.Errorf("app: registry: %w", err)
+		}
+		s.under = s.store
 	default:
 		s.under = storage.NewMemory()
 	}
@@ -93,11 +106,44 @@ func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryS
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 	}
 	if cfg.guarded() {
-		if s.auth, err = openAuth(ctx, data, s.under, log); err != nil {
+		if s.auth, err = openAuth(ctx, cfg, data, s.under, log); err != nil {
 			return nil, errors.Join(fmt.Errorf("app: registry: %w", err), s.close())
 		}
 	}
 	return s, nil
+}
+
+func openEtcd(e *Etcd, log *slog.Logger) (storage.Store, error) {
+	c := etcd.Config{Endpoints: e.Endpoints, Prefix: e.Prefix, Username: e.Username, Log: log}
+	if e.PasswordFile != "" {
+		text, err := os.ReadFile(e.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.passwordFile: %w", err)
+		}
+		c.Password = strings.TrimSpace(string(text))
+	}
+	if e.CA == "" && e.Certificate == "" {
+		return etcd.Open(c) // https:// uses the roots of the system
+	}
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.CA != "" {
+		text, err := os.ReadFile(e.CA)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.ca: %w", err)
+		}
+		c.TLS.RootCAs = x509.NewCertPool()
+		if !c.TLS.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("etcd.ca: %s has no certificate in it", e.CA)
+		}
+	}
+	if e.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
+		if err != nil {
+			return nil, fmt.Errorf("etcd.certificate: %w", err)
+		}
+		c.TLS.Certificates = []tls.Certificate{pair}
+	}
+	return etcd.Open(c)
 }
 
 // close ends everything; the registry on it was stopped before.

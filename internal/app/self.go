@@ -39,19 +39,23 @@ func (a *App) newMeter() *meter.Meter {
 		parts.Registry = &a.reg.handle
 	}
 	if a.cfg.Metrics.Nginx {
-		parts.Nginx = nginxLabels()
+		parts.Nginx = a.cfg.nginxLabels()
 	}
 	return meter.New(parts)
 }
 
 // nginxLabels says which controller this is, as ingress-nginx does: its pod's name is the name of the host.
-func nginxLabels() *meter.Nginx {
+func (c *Config) nginxLabels() *meter.Nginx {
+	class := translate.Controller
+	if k := c.Sources.Kubernetes; k != nil && k.Controller != "" {
+		class = k.Controller
+	}
 	pod, err := os.Hostname()
 	if err != nil {
 		pod = "paifang"
 	}
 	namespace, _ := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace") // elsewhere there is none
-	return &meter.Nginx{Class: translate.Controller, Namespace: strings.TrimSpace(string(namespace)), Pod: pod}
+	return &meter.Nginx{Class: class, Namespace: strings.TrimSpace(string(namespace)), Pod: pod}
 }
 
 // Codes of what the process finds wrong with itself.

@@ -12,19 +12,33 @@ import (
 
 func checkCommand(e Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check PATH…",
+		Use:   "check [PATH…] [--from-cluster]",
 		Short: "Compile manifests, routes and configuration without serving them, and print what is wrong",
 		Long: "Reads files and directories as `paifang up` and `paifang serve` do, prints every error, warning and note with file and line, and\n" +
-			"serves nothing. Exit code 1 when there are errors.",
-		Args: Between(1, 1<<16, "at least one file or directory"),
+			"serves nothing. With --from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
+			"what would become of each annotation of each: the report for moving over. It changes nothing there. Exit code 1 when there are errors.",
+		Args: Between(0, 1<<16, "files and directories"),
 	}
 	form := cmd.Flags().StringP("output", "o", formTable, "table, json or yaml")
+	cluster := cmd.Flags().Bool("from-cluster", false, "read a live cluster too")
+	var from Cluster
+	cmd.Flags().StringVar(&from.Kubeconfig, "kubeconfig", "", "with --from-cluster: kubeconfig file (default: that of kubectl)")
+	cmd.Flags().StringVar(&from.Context, "context", "", "with --from-cluster: context of the kubeconfig (default: its current one)")
+	cmd.Flags().StringSliceVar(&from.Namespaces, "namespace", nil, "with --from-cluster: namespaces to read (default: all)")
+	cmd.Flags().StringSliceVar(&from.Adopt, "adopt", nil, "with --from-cluster: classes to read as ours (default: those of ingress-nginx)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && !*cluster {
+			return usage("want at least one file or directory, or --from-cluster")
+		}
 		if err := checkForm(*form, formTable, formJSON, formYAML); err != nil {
 			return err
 		}
 		var o Offline
 		err := e.during("checking", func() (err error) {
+			if *cluster {
+				o, err = e.FromCluster(cmd.Context(), from, args)
+				return err
+			}
 			o, err = e.Offline(cmd.Context(), args)
 			return err
 		})
@@ -37,7 +51,11 @@ func checkCommand(e Env) *cobra.Command {
 		for _, d := range all {
 			counts[d.Severity]++
 		}
-		if err := e.showDiagnostics(all, countLine(counts), *form); err != nil {
+		show := func() error { return e.showDiagnostics(all, countLine(counts), *form) }
+		if *cluster && *form == formTable {
+			show = func() error { return e.showCluster(all, countLine(counts)) }
+		}
+		if err := show(); err != nil {
 			return err
 		}
 		if counts[model.Error] > 0 {

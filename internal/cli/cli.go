@@ -32,6 +32,8 @@ type Env struct {
 	Version         string
 	// Offline reads files in place of a running process.
 	Offline func(ctx context.Context, paths []string) (Offline, error)
+	// FromCluster reads a live cluster, and files beside it.
+	FromCluster func(ctx context.Context, from Cluster, paths []string) (Offline, error)
 }
 
 // Offline is files, compiled.

@@ -49,21 +49,40 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 		have[in.slot()] = true
 		batch = append(batch, &publication{in: in})
 	}
+	what := "register " + key.String()
+	if err := r.reachable(what); err != nil {
+		return err
+	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	done, undo, err := c.publish(key, batch)
+	r.mu.Unlock()
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	if err = r.shares(what, done...); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		undo()
+	}
+	return err
+}
+
+// publish makes the change here. What it returns is closed when others know; until then it can be undone.
+func (c *Connection) publish(key Key, batch []*publication) (done []chan struct{}, undo func(), err error) {
+	r := c.r
 	if c.closed {
-		return fmt.Errorf("registry: register %s: the connection is closed: %w", key, ErrClosed)
+		return nil, nil, fmt.Errorf("registry: register %s: the connection is closed: %w", key, ErrClosed)
 	}
 	if err := r.takes(key, ephemeral); err != nil {
-		return err
+		return nil, nil, err
 	}
 	s, err := r.open(key)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	old := s.published[c]
 	if err := r.room(s, len(batch)-len(old)); err != nil {
-		return err
+		return nil, nil, err
 	}
 	now, news := time.Now(), len(batch) != len(old)
 	for _, p := range batch {
@@ -71,6 +90,8 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 		q := find(old, p.in.slot())
 		if q != nil {
 			p.in.Since = q.in.Since
+		} else if f := s.foreign[p.in.slot()]; f != nil {
+			p.in.Since = f.in.Since
 		}
 		news = news || q == nil || !p.in.Same(&q.in)
 		if before := r.confirm(s, p.in.slot()); before != nil {
@@ -81,11 +102,41 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 	}
 	s.published[c] = batch
 	c.services[s] = struct{}{}
-	if news {
-		r.orphans(s, old)
-		r.changed(s)
+	if !news {
+		return nil, nil, nil
 	}
-	return nil
+	r.orphans(s, old)
+	r.changed(s)
+	if r.shared == nil {
+		return nil, nil, nil
+	}
+	for _, p := range batch {
+		done = append(done, r.announce(key, p.in.slot(), true))
+	}
+	r.announceGone(s, old)
+	return done, func() { c.unpublish(s, batch, old) }, nil
+}
+
+// unpublish undoes a publication of which the others could not be told, unless another one followed.
+func (c *Connection) unpublish(s *service, batch, old []*publication) {
+	have := s.published[c]
+	if c.closed || len(have) == 0 || have[0] != batch[0] {
+		return
+	}
+	if s.published[c] = old; len(old) == 0 {
+		delete(s.published, c)
+		delete(c.services, s)
+	}
+	c.r.announceGone(s, batch)
+	c.r.announceGone(s, old)
+	c.r.changed(s)
+}
+
+// announceGone notes the slots of publications that were replaced or taken back.
+func (r *Registry) announceGone(s *service, list []*publication) {
+	for _, p := range list {
+		r.announce(s.key, p.in.slot(), false)
+	}
 }
 
 // Withdraw takes back everything this connection publishes for a service.
@@ -106,6 +157,7 @@ func (c *Connection) withdraw(s *service) {
 	delete(s.published, c)
 	delete(c.services, s)
 	if had {
+		c.r.announceGone(s, old)
 		c.r.orphans(s, old)
 		c.r.changed(s)
 	}

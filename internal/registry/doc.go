@@ -9,7 +9,8 @@
 // All state stands behind one mutex, which nobody holds while the storage is asked. What has to outlive the process is written to
 // a storage.Store first and gets into the views by following it: persistent instances, settings of services, updates by API.
 // Ephemeral instances are saved there now and then, and are back after a restart, in doubt until their clients are heard of.
-// One goroutine waits for leases to run out, one follows the storage, one saves.
+// Where several processes share a storage (storage.Shared), each writes the ephemeral instances of its own clients there instead. One
+// goroutine waits for leases to run out, one follows the storage, one saves, one writes for the others.
 //
 //	registry.go    Registry, options, what was asked last
 //	key.go         names of services and their rules
@@ -24,7 +25,8 @@
 //	record.go      what is stored, and under which keys
 //	news.go        what the storage tells
 //	saved.go       ephemeral instances over a restart
-//	refs.go        lastRefTime over a restart
+//	shared.go      instances of several processes on one storage
+//	refs.go        lastRefTime over a restart and across processes
 //	watch.go       watchers
 //	handle.go      a registry that is stopped and started
 //	source.go      the registry as a source of endpoint sets

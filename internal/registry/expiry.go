@@ -126,6 +126,7 @@ func (r *Registry) lapsed(l *lapse, now time.Time) {
 			return
 		case silent >= p.lease.unhealthy && p.in.Healthy:
 			p.in.Healthy = false
+			r.announce(s.key, p.in.slot(), false)
 			r.changed(s)
 		}
 		r.leases.put(l, p.next())

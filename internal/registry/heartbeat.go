@@ -25,18 +25,32 @@ func (r *Registry) Register(key Key, in Instance) error {
 	if !in.Ephemeral {
 		return r.registerFixed(key, in)
 	}
+	what := "register " + key.String()
+	if err := r.reachable(what); err != nil {
+		return err
+	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.register(key, in)
+	done, undo, err := r.register(key, in)
+	r.mu.Unlock()
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	if err = r.shares(what, done...); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		undo()
+	}
+	return err
 }
 
-func (r *Registry) register(key Key, in Instance) error {
+// register makes the change here. What it returns is closed when others know; until then it can be undone.
+func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo func(), err error) {
 	if err := r.takes(key, ephemeral); err != nil {
-		return err
+		return nil, nil, err
 	}
 	s, err := r.open(key)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	now := time.Now()
 	before := r.confirm(s, in.slot())
@@ -44,29 +58,53 @@ func (r *Registry) register(key Key, in Instance) error {
 	switch {
 	case p == nil:
 		if err := r.room(s, 1); err != nil {
-			return err
+			return nil, nil, err
 		}
 		if in.Since = now; before != nil {
 			in.Since = before.in.Since
+		} else if q := s.foreign[in.slot()]; q != nil {
+			in.Since = q.in.Since
 		}
 		p = &publication{}
 		p.lapse = lapse{service: s, publication: p, index: notQueued}
 		s.beating[in.Addr] = p
 	case p.in.Same(&in):
 		p.beat = now
-		return nil
+		return nil, nil, nil
 	default:
 		in.Since = p.in.Since
 		if p.in.Cluster != in.Cluster {
 			defer r.orphan(s, p.in.slot())
 		}
 	}
+	old := *p
 	r.order++
 	p.in, p.order, p.beat, p.lease = in, r.order, now, in.lease(r.usual)
 	r.leases.put(&p.lapse, p.next())
 	r.nudge()
 	r.changed(s)
-	return nil
+	if r.shared == nil {
+		return nil, nil, nil
+	}
+	if old.order > 0 && old.in.slot() != in.slot() {
+		done = append(done, r.announce(key, old.in.slot(), false))
+	}
+	order := r.order
+	return append(done, r.announce(key, in.slot(), true)), func() { r.unregister(s, p, old, order) }, nil
+}
+
+// unregister undoes a registration of which the others could not be told, unless another one followed.
+func (r *Registry) unregister(s *service, p *publication, old publication, order uint64) {
+	switch {
+	case s.beating[p.in.Addr] != p || p.order != order:
+	case old.order == 0:
+		r.drop(s, p)
+	default:
+		r.announce(s.key, p.in.slot(), false)
+		p.in, p.lease = old.in, old.lease
+		r.announce(s.key, p.in.slot(), false)
+		r.changed(s)
+	}
 }
 
 // room tells whether a service may have n more instances; a service that was made for them and stays empty goes again.
@@ -124,6 +162,7 @@ func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, foun
 func (r *Registry) drop(s *service, p *publication) {
 	delete(s.beating, p.in.Addr)
 	r.leases.remove(&p.lapse)
+	r.announce(s.key, p.in.slot(), false)
 	r.orphan(s, p.in.slot())
 	r.changed(s)
 }
@@ -145,12 +184,16 @@ func (r *Registry) Beat(key Key, addr netip.AddrPort) (time.Duration, bool, erro
 	if p == nil {
 		p = r.adopt(s, addr)
 	}
+	if from := s.foreignAt(addr); p == nil && from != nil {
+		p = r.takeOver(s, from)
+	}
 	if p == nil {
 		return r.usual.interval, false, nil
 	}
 	p.beat = time.Now()
 	if !p.in.Healthy {
 		p.in.Healthy = true
+		r.announce(key, p.in.slot(), false)
 		r.leases.put(&p.lapse, p.next())
 		r.nudge()
 		r.changed(s)

@@ -17,6 +17,7 @@ func (r *Registry) news(n storage.News) {
 	if r.closed {
 		return
 	}
+	r.refs.told(n.Revision)
 	r.feed++ // what a full listing does not name has an older one
 	for i := range n.Entries {
 		if err := r.stored(&n.Entries[i]); err != nil {
@@ -40,6 +41,15 @@ func (r *Registry) stored(e *storage.Entry) error {
 	}
 	if text, ok := strings.CutPrefix(e.Key, patchRoot); ok {
 		return r.storedPatch(text, e)
+	}
+	if r.shared == nil {
+		return nil
+	}
+	if text, ok := strings.CutPrefix(e.Key, liveRoot); ok {
+		return r.storedLive(text, e)
+	}
+	if e.Key == clockKey {
+		r.refs.set(e)
 	}
 	return nil
 }
@@ -162,17 +172,20 @@ func (r *Registry) unstored(k string) {
 		}
 		return
 	}
-	for _, root := range []string{fixedRoot, patchRoot} {
+	for _, root := range []string{fixedRoot, patchRoot, liveRoot} {
 		text, ok := strings.CutPrefix(k, root)
 		if !ok {
 			continue
 		}
 		key, at, err := parseSlot(text)
 		if s := r.services[key]; err == nil && s != nil {
-			if root == fixedRoot {
+			switch root {
+			case fixedRoot:
 				r.dropFixed(s, at)
-			} else {
+			case patchRoot:
 				r.dropPatch(s, at)
+			case liveRoot:
+				r.unstoredLive(s, at)
 			}
 		}
 	}
@@ -225,6 +238,12 @@ func (r *Registry) sweep() {
 				r.dropPatch(s, at)
 			}
 		}
+		for at, p := range s.foreign {
+			if p.feed != r.feed {
+				r.unstoredLive(s, at)
+			}
+		}
+		s.eachOwn(func(p *publication) { r.announce(s.key, p.in.slot(), false) }) // it may have gone meanwhile
 		if s.settings != nil && s.settingsFeed != r.feed {
 			r.unset(s)
 		}

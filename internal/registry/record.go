@@ -17,6 +17,8 @@ const (
 	settingsRoot = root + "service/"  // what was set of a service
 	fixedRoot    = root + "instance/" // persistent instances
 	patchRoot    = root + "patch/"    // updates by API
+	liveRoot     = root + "live/"     // ephemeral instances of processes that share the storage
+	clockKey     = root + "clock"     // see refs
 	markKey      = "naming-mark"      // see refs
 	savedRoot    = "naming-saved/"    // ephemeral instances of one process, for its next start
 )

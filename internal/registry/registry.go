@@ -55,11 +55,13 @@ type Registry struct {
 	ended chan struct{} // closed when the goroutine has returned
 	rearm chan struct{} // the first lease to run out has become another one
 
-	store  storage.Store
-	own    storage.Store // the one that New made
-	mirror *storage.Mirror
-	house  sync.WaitGroup
-	tidy   chan struct{} // there is something to save or to delete
+	store   storage.Store
+	own     storage.Store // the one that New made
+	mirror  *storage.Mirror
+	house   sync.WaitGroup
+	tidy    chan struct{}  // there is something to save or to delete
+	shared  storage.Shared // store, where several processes use it; nil: they do not
+	sharing chan struct{}  // there is something to write for the others
 
 	mu       sync.Mutex
 	closed   bool
@@ -69,6 +71,8 @@ type Registry struct {
 	unsaved  map[*service]struct{}
 	probes   *probe.Runner[probed]
 	refs     refs
+	unshared map[place]*unshared // what is not written as it is
+	flying   map[place]struct{}  // and what is being written
 	services map[Key]*service
 	revision uint64
 	lastRef  int64  // the highest LastRef of a view without a service
@@ -123,11 +127,15 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		litter:   map[string]int64{},
 		unsaved:  map[*service]struct{}{},
 		store:    opt.Store,
+		unshared: map[place]*unshared{},
+		flying:   map[place]struct{}{},
+		sharing:  make(chan struct{}, 1),
 	}
 	if r.store == nil {
 		r.own = storage.NewMemory()
 		r.store = r.own
 	}
+	r.shared, _ = r.store.(storage.Shared)
 	go r.expire()
 	if err := r.begin(ctx); err != nil {
 		r.Close()
@@ -138,7 +146,12 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 
 // begin reads what is stored: what this process had before its restart, then what is followed.
 func (r *Registry) begin(ctx context.Context) error {
-	if r.own == nil {
+	switch {
+	case r.shared != nil:
+		if err := r.moveClock(ctx); err != nil {
+			return err
+		}
+	case r.own == nil:
 		if err := r.beginRefs(ctx); err != nil {
 			return err
 		}
@@ -151,6 +164,9 @@ func (r *Registry) begin(ctx context.Context) error {
 		return err
 	}
 	r.house.Go(r.keepHouse)
+	if r.shared != nil {
+		r.house.Go(r.share)
+	}
 	return nil
 }
 
@@ -192,6 +208,7 @@ type View struct {
 	LastRef   int64      // milliseconds since 1970 of the last change; grows strictly with every change of the service
 	Instances []Instance // by address and cluster
 	Settings  *Settings  // nil: none were set; not to be changed
+	Local     bool       // the last change was seen by this process while it could not tell the others
 }
 
 // View returns a service as it is now; never nil.
@@ -263,6 +280,7 @@ func (r *Registry) changed(s *service) {
 	s.revision = r.revision
 	s.lastRef = max(r.refs.now(r.opt.Now()), s.lastRef+1)
 	s.view = nil
+	s.local = r.shared != nil && r.shared.Reachable().Lost
 	r.unsave(s)
 	r.wake(s.key)
 	if s.count() == 0 {

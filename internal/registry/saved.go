@@ -18,7 +18,7 @@ const perKey = 64 << 10
 
 // unsave notes that the ephemeral instances of a service are not saved as they are. The mutex is held.
 func (r *Registry) unsave(s *service) {
-	if r.own != nil || s.dirty {
+	if r.own != nil || r.shared != nil || s.dirty {
 		return
 	}
 	s.dirty = true
@@ -43,7 +43,11 @@ func savedKey(key Key, part int) string { return fmt.Sprintf("%s%s %d", savedRoo
 // closed. Instances are saved some time after they changed, so that many changes are one write: a process that is killed
 // meanwhile loses what its clients repeat anyway.
 func (r *Registry) keepHouse() {
-	mark := time.NewTicker(markEvery)
+	every := markEvery
+	if r.shared != nil {
+		every = clockEvery
+	}
+	mark := time.NewTicker(every)
 	defer mark.Stop()
 	for {
 		select {
@@ -57,7 +61,10 @@ func (r *Registry) keepHouse() {
 			r.keep(r.save)
 			r.keep(r.sweepLitter)
 		case <-mark.C:
-			if r.own == nil {
+			switch {
+			case r.shared != nil:
+				r.keep(r.moveClock)
+			case r.own == nil:
 				r.keep(r.moveMark)
 			}
 		case <-r.done:

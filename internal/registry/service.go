@@ -20,6 +20,7 @@ type service struct {
 	published map[*Connection][]*publication  // one publication, or a batch, of each connection
 	fixed     map[slot]*publication           // persistent ones, which are stored
 	restored  map[slot]*publication           // ephemeral ones of before a restart, which nobody has confirmed yet
+	foreign   map[slot]*publication           // those of other processes' clients
 	overrides map[slot]*override              // updates by API, which win over what clients say
 	cleanup   lapse                           // when it goes for being empty
 
@@ -27,6 +28,7 @@ type service struct {
 	settingsFeed uint64
 	dirty        bool // its ephemeral instances are not saved as they are
 	saved        int  // keys under which they are
+	local        bool // the last change was seen by this process alone
 }
 
 // publication is an instance and who vouches for it.
@@ -41,6 +43,8 @@ type publication struct {
 
 	unconfirmed bool   // of before a restart
 	feed        uint64 // of those that are stored: the last news that named it
+	owner       string // of those of other processes: whose
+	revision    int64  // and of the storage, when it was written
 }
 
 // override is what an update by API says of an instance, however it was registered.
@@ -72,7 +76,7 @@ func newService(key Key, lastRef int64) *service {
 
 // count is the number of publications.
 func (s *service) count() int {
-	n := len(s.beating) + len(s.fixed) + len(s.restored)
+	n := len(s.beating) + len(s.fixed) + len(s.restored) + len(s.foreign)
 	for _, batch := range s.published {
 		n += len(batch)
 	}
@@ -81,7 +85,7 @@ func (s *service) count() int {
 
 // each calls f for every publication.
 func (s *service) each(f func(*publication)) {
-	for _, several := range []map[slot]*publication{s.fixed, s.restored} {
+	for _, several := range []map[slot]*publication{s.fixed, s.restored, s.foreign} {
 		for _, p := range several {
 			f(p)
 		}
@@ -128,7 +132,7 @@ func (s *service) render() *View {
 		in.Unconfirmed = p.unconfirmed
 		list = append(list, in)
 	}
-	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings}
+	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings, Local: s.local}
 	s.view.Sort()
 	return s.view
 }

@@ -47,6 +47,25 @@ func (w *Watcher) add(key Key) {
 		w.r.watching[key] = set
 	}
 	set[w] = struct{}{}
+	w.r.freshen(w.r.services[key])
+}
+
+// freshen brings the time of a view to the present: who begins to watch may come from another server, or from one of another
+// make, whose last word was later than our last change, and would drop what is not newer. The mutex is held.
+func (r *Registry) freshen(s *service) {
+	if s == nil {
+		return
+	}
+	now := r.refs.now(r.opt.Now())
+	if now <= s.lastRef {
+		return
+	}
+	s.lastRef = now
+	if s.view != nil {
+		v := *s.view // the list is the same
+		v.LastRef = now
+		s.view = &v
+	}
 }
 
 // Remove ends watching a service.

@@ -74,7 +74,7 @@ func TestRedirect(t *testing.T) {
 		{`{"status":308,"scheme":"https","clearOnly":true}`, "GET /a/", "http", "308 https://shop.test/a/"},
 		{`{"status":308,"scheme":"https","clearOnly":true}`, "GET /a/", "https", ""},
 		{`{"scheme":"https","port":8443}`, "GET /", "", "302 https://shop.test:8443/"},
-		{`{"scheme":"https","port":443,"cutSlash":true}`, "GET /", "", "302 https://shop.test/"},
+		{`{"scheme":"https","port":443,"cutSlash":true}`, "GET /", "", "302 https://shop.test"},
 		{`{"path":"/app","pathOnly":"/","dropQuery":true}`, "GET /?x", "", "302 http://shop.test:8080/app"},
 		{`{"path":"/app","pathOnly":"/"}`, "GET /other", "", ""},
 		{`{"host":"www.shop.test"}`, "GET //evil.test/", "", "302 http://www.shop.test/evil.test/"},

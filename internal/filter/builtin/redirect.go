@@ -139,7 +139,7 @@ func (f *redirect) pathOf(x *filter.Exchange) string {
 		return f.path.Expand(x, &x.Response.Mem)
 	}
 	path := x.Request.Path
-	if f.CutSlash && len(path) > 1 {
+	if f.CutSlash {
 		path = strings.TrimSuffix(path, "/")
 	}
 	return path

@@ -200,11 +200,16 @@ func (s *statuses) queued() []translate.Key {
 	return slices.SortedFunc(maps.Keys(s.pending), translate.Key.Compare)
 }
 
-// write replaces the addresses of one Ingress and nothing else of its status.
+// write replaces the addresses of one Ingress and nothing else of its status. What becomes of it is seen by the watch, which may
+// tell of the next writer before this call returns: so the queue is settled first.
 func (s *statuses) write(ctx context.Context, key translate.Key) error {
 	s.mu.Lock()
-	want := s.want
+	want, x := s.want, s.shown[key]
 	_, still := s.pending[key]
+	delete(s.pending, key)
+	if still && x != nil {
+		x.wrote = want
+	}
 	s.mu.Unlock()
 	if !still {
 		return nil
@@ -225,16 +230,15 @@ func (s *statuses) write(ctx context.Context, key translate.Key) error {
 	defer cancel()
 	err = s.client.groups[networkingv1.SchemeGroupVersion].Patch(types.MergePatchType).Namespace(key.Namespace).Resource("ingresses").Name(key.Name).
 		SubResource("status").Body(patch).Do(ctx).Error()
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.pending, key)
-	if x := s.shown[key]; x != nil && err == nil {
-		x.wrote, x.addresses = want, want
+	if x := s.shown[key]; x != nil {
+		s.look(key, x)
 	}
-	return nil
+	return err
 }
 
 // writeTimeout bounds one write.

@@ -25,6 +25,7 @@ type backend struct {
 	endpoints []model.Endpoint
 	servers   []*http.Server
 	done      sync.WaitGroup
+	ends      []func()
 
 	mu   sync.Mutex
 	seen []*http.Request // with Body replaced by what was in it
@@ -41,6 +42,17 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 		}
 		pod := s.name + "-" + strconv.Itoa(i+1)
 		b.endpoints = append(b.endpoints, model.Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort(), Name: pod})
+		if s.how == "full" {
+			_ = ln.Close()
+			end, addr, err := fullListener()
+			if err != nil {
+				b.stop()
+				return nil, err
+			}
+			b.ends = append(b.ends, end)
+			b.endpoints[i].Addr = addr
+			continue
+		}
 		if s.how == "closed" || s.how == "closed-first" && i == 0 {
 			_ = ln.Close()
 			continue
@@ -68,6 +80,9 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 func (b *backend) stop() {
 	for _, s := range b.servers {
 		_ = s.Close()
+	}
+	for _, end := range b.ends {
+		end()
 	}
 	b.done.Wait()
 }
@@ -135,4 +150,11 @@ func (b *backend) last() (*http.Request, string) {
 		return nil, ""
 	}
 	return b.seen[len(b.seen)-1], b.got[len(b.got)-1]
+}
+
+// asked is how often the service was asked.
+func (b *backend) asked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.seen)
 }

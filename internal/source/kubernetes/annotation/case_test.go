@@ -34,7 +34,7 @@ type testCase struct {
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, h2c, h2, closed, closed-first, cluster
+	how       string // "", https, h2c, h2, closed, closed-first, cluster, full
 }
 
 // ingress is an Ingress in short.
@@ -60,6 +60,7 @@ type step struct {
 	bind   string // a letter that the endpoint is remembered by, or has to be
 	answer []want
 	seen   []want
+	within int               // seconds that it may take; 0 = any
 	shares map[string][2]int // service → least and most of the times
 }
 
@@ -272,6 +273,10 @@ func (s *step) expect(words []string, text string) error {
 		return err
 	case !wanted:
 		s.fields = append(s.fields, text)
+	case words[0] == "within":
+		n, err := strconv.Atoi(words[1])
+		s.within = n
+		return err
 	case words[0] == "saw":
 		s.seen = append(s.seen, wantOf(strings.TrimPrefix(text, "saw ")))
 	default:

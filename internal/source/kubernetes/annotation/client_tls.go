@@ -20,7 +20,7 @@ const withCA = "it belongs to auth-tls-secret"
 
 func clientTLSFamily() family {
 	return family{name: "Client certificates", settle: settleClientTLS, rows: []Annotation{
-		{Name: "auth-tls-secret", Scope: OwnPaths, Verdict: Supported, read: readTLSSecret},
+		{Name: "auth-tls-secret", Scope: OwnPaths, Verdict: Differs, Note: "a Secret that cannot be read makes the paths answer 503, where ingress-nginx answers 403", read: readTLSSecret},
 		{Name: "auth-tls-verify-client", Scope: OwnPaths, Verdict: Supported, read: readVerifyClient},
 		{Name: "auth-tls-verify-depth", Scope: OwnPaths, Verdict: Ignored, Note: "one intermediate certificate is allowed, as where it is not given", read: readDepth},
 		{Name: "auth-tls-error-page", Scope: OwnPaths, Verdict: Ignored, Note: "certificate errors are answered 400"},

@@ -1,22 +1,91 @@
 package annotation
 
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"paifang/internal/model"
+)
+
 // Proxy is how long is waited for an endpoint, and when the next one is asked.
-type Proxy struct{}
+type Proxy struct {
+	Connect, Send, Read time.Duration // 0 = the engine's own
+	Next                Next
+}
+
+// Next is when another endpoint is asked.
+type Next struct {
+	Given         bool // otherwise the engine's own way counts
+	Off           bool
+	On            []model.RetryOn
+	Statuses      []model.StatusRange
+	NonIdempotent bool
+	Tries         int // in total; 0 = as many as may be
+	Within        time.Duration
+}
 
 func proxyFamily() family {
 	return family{name: "Timeouts and further tries", rows: []Annotation{
-		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-read-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Connect, 1) }},
+		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Ignored, Note: "the time for a part of a request to be taken is the engine's, 60 s, for all"},
+		{Name: "proxy-read-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Read, 1) }},
+		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Supported, read: readNext},
+		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Supported, read: func(v *value) {
+			v.s.Proxy.Next.Given = v.integer(&v.s.Proxy.Next.Tries, 0, 1000) || v.s.Proxy.Next.Given
+		}},
 		{Name: "proxy-next-upstream-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-http-version", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "proxy-http-version", Scope: OwnPaths, Verdict: Ignored, Note: "endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so"},
 		{Name: "proxy-cookie-domain", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "proxy-cookie-path", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "proxy-redirect-from", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "proxy-redirect-to", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "connection-proxy-header", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "http2-push-preload", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "connection-proxy-header", Scope: OwnPaths, Verdict: Ignored, Note: "connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks"},
+		{Name: "http2-push-preload", Scope: OwnPaths, Verdict: Ignored, Note: "browsers have given up server push, and so has nginx"},
 	}}
+}
+
+// readNext reads the conditions of proxy_next_upstream.
+func readNext(v *value) {
+	n := Next{Given: true, Tries: v.s.Proxy.Next.Tries, Within: v.s.Proxy.Next.Within}
+	add := func(on ...model.RetryOn) {
+		for _, c := range on {
+			if !slices.Contains(n.On, c) {
+				n.On = append(n.On, c)
+			}
+		}
+	}
+	status := func(s int) { n.Statuses = append(n.Statuses, model.StatusRange{From: s, To: s}) }
+	for word := range strings.FieldsSeq(v.text) {
+		switch word {
+		case "error":
+			add(model.RetryConnect, model.RetryRefused, model.RetryReset)
+		case "timeout":
+			add(model.RetryTimeout)
+		case "invalid_header":
+			v.differs("an answer that breaks the protocol is 502 at once; the other conditions count")
+		case "http_500":
+			status(500)
+		case "http_502":
+			status(502)
+		case "http_503":
+			status(503)
+		case "http_504":
+			status(504)
+		case "http_403":
+			status(403)
+		case "http_404":
+			status(404)
+		case "http_429":
+			status(429)
+		case "non_idempotent":
+			n.NonIdempotent = true
+		case "off":
+			n.Off = true
+		default:
+			v.invalid("%q is no condition of proxy_next_upstream: it has no effect", word)
+			return
+		}
+	}
+	v.s.Proxy.Next = n
 }

@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"paifang/internal/model"
 )
 
 // DefaultPrefix is what the names begin with, unless ingress-nginx was told otherwise.
@@ -34,7 +37,12 @@ type Settings struct {
 
 // Defaults is what ingress-nginx does where neither its ConfigMap nor an Ingress says anything.
 func Defaults() Settings {
-	return Settings{}
+	var s Settings
+	s.Redirect.SSL = true
+	s.Proxy = Proxy{Connect: 5 * time.Second, Read: time.Minute, Next: Next{
+		Given: true, Tries: 3, On: []model.RetryOn{model.RetryConnect, model.RetryRefused, model.RetryReset, model.RetryTimeout}}}
+	s.Buffers.BodySize = 1 << 20
+	return s
 }
 
 // Reader reads the annotations of one prefix. It never changes, so that many may use it at once.

@@ -28,6 +28,7 @@ func TestCases(t *testing.T) {
 			name = "rules"
 		}
 		t.Run(name+"/"+c.name, func(t *testing.T) {
+			t.Parallel() // most of them wait for a time to pass
 			if err := serveAndAsk(t, ca, &c); err != nil {
 				t.Fatalf("%s: %s\n%v", c.at, c.sentence, err)
 			}
@@ -100,9 +101,13 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if len(st.shares) > 0 && !containsOption(c, "jar") {
 				clear(jar)
 			}
+			began := time.Now()
 			a, err := send(c, st.naming(pods), addr, clients, jar)
 			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
+			}
+			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second {
+				return fmt.Errorf("%s: it took %v", st.at, took)
 			}
 			counts[a.service()]++
 			if len(st.shares) > 0 {
@@ -223,6 +228,8 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 		switch w.name {
 		case "line":
 			got = []string{r.Method + " " + r.RequestURI}
+		case "Asked": // so often, in the case so far
+			got = []string{strconv.Itoa(rec.asked())}
 		case "Host":
 			got = []string{r.Host}
 		case "body":

@@ -78,7 +78,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		items, version := s.matching(t, q.Get("fieldSelector")), s.version
 		s.mu.Unlock()
-		answer(w, http.StatusOK, object{"kind": "List", "apiVersion": t.version, "metadata": object{"resourceVersion": strconv.Itoa(version)}, "items": items})
+		answer(w, http.StatusOK, object{"kind": kindOf(t.resource) + "List", "apiVersion": t.version, "metadata": object{"resourceVersion": strconv.Itoa(version)}, "items": items})
 	default:
 		s.write(w, r, t, verb)
 	}

@@ -24,15 +24,15 @@ func (b *builder) likeNginx(v *networkingv1.Ingress) bool {
 	return c != nil && b.behavior(c) == behaviorNginx
 }
 
-// controllerNginx is the spec.controller of ingress-nginx.
-const controllerNginx = "k8s.io/ingress-nginx"
+// ControllerNginx is the spec.controller of ingress-nginx.
+const ControllerNginx = "k8s.io/ingress-nginx"
 
 // behavior is what a class asks for. One that is taken over from ingress-nginx as it stands behaves as it did there.
 func (b *builder) behavior(c *networkingv1.IngressClass) string {
 	if how, given := c.Annotations[AnnotationBehavior]; given {
 		return how
 	}
-	if c.Spec.Controller == controllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
+	if c.Spec.Controller == ControllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
 		return behaviorNginx
 	}
 	return behaviorSpec

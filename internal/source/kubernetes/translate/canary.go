@@ -65,7 +65,7 @@ func (d *draft) canary() {
 			continue
 		}
 		set, _ := d.store.reader.Read(v.Annotations)
-		own := d.canaryUpstream(v, &set, *plain)
+		own := d.canaryUpstream(v, &set, backend, *plain)
 		lanes := lanesOf(&set.Canary, main.Targets[0].Upstream, own)
 		d.forward(func(f *model.Forward) {
 			f.Targets = []model.Target{{Upstream: f.Targets[0].Upstream, Weight: 1}, {Upstream: own}}
@@ -82,14 +82,14 @@ func sameService(a, b networkingv1.IngressBackend) bool {
 
 // canaryUpstream is the upstream of a canary's Service. The main Ingress says how it is spoken to and, unless the canary asks
 // for the old way, how clients are kept; the canary itself how endpoints are chosen.
-func (d *draft) canaryUpstream(v *networkingv1.Ingress, set *annotation.Settings, plain model.Upstream) model.UpstreamID {
+func (d *draft) canaryUpstream(v *networkingv1.Ingress, set *annotation.Settings, backend networkingv1.IngressBackend, plain model.Upstream) model.UpstreamID {
 	mixed := *d.set
 	mixed.Backend.Balance, mixed.Backend.HashBy = set.Backend.Balance, set.Backend.HashBy
 	if set.Affinity.CanaryLegacy {
 		mixed.Affinity = set.Affinity
 	}
 	as := *d
-	as.set = &mixed
+	as.set, as.service = &mixed, backend
 	name := d.ingress.Name
 	if v.Namespace == d.ingress.Namespace {
 		name = v.Name + "~" + name

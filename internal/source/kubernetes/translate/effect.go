@@ -31,15 +31,21 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
-		(*draft).canary,
 		(*draft).clientTLS,
+		(*draft).limited,
 		(*draft).cors,
+		(*draft).sent,
+		(*draft).secured,
 		(*draft).limits,
 		(*draft).addresses,
 		(*draft).basicAuth,
 		(*draft).externalAuth,
 		(*draft).ownFilters,
+		(*draft).rewritten,
+		(*draft).canary,
 		(*draft).vhost,
+		(*draft).timed,
+		(*draft).again,
 		(*draft).spelled,
 	}
 }

@@ -8,12 +8,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/source/kubernetes/annotation"
 )
 
 // index finds objects by what others know of them: fact → keys. The facts are
 //
 //	host/HOST               Ingresses with a rule for a host, or a default backend where it is empty
 //	canary/HOST             those of them that are canaries
+//	regex/HOST              those of them that make every path of the host an expression under ingress-nginx
+//	tlshost/HOST            Ingresses that name a certificate for a host
 //	secret/NS/NAME          Ingresses whose TLS names a Secret
 //	classes                 IngressClasses
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
@@ -71,16 +75,21 @@ func (s *Store) indexed(o *stored) []string {
 // ingressFacts are those of the hosts of an Ingress.
 func (s *Store) ingressFacts(v *networkingv1.Ingress) []string {
 	var facts []string
-	canary := false
+	var set annotation.Settings
 	if s.reader.Has(v.Annotations) {
-		set, _ := s.reader.Read(v.Annotations)
-		canary = set.Canary.On
+		set, _ = s.reader.Read(v.Annotations)
 	}
 	for _, h := range ingressHosts(v) {
 		facts = append(facts, "host/"+h)
-		if canary {
+		if set.Canary.On {
 			facts = append(facts, "canary/"+h)
 		}
+		if makesRegex(v, &set.Rewrite, h) {
+			facts = append(facts, "regex/"+h)
+		}
+	}
+	for _, h := range tlsNames(v) {
+		facts = append(facts, "tlshost/"+h)
 	}
 	return facts
 }

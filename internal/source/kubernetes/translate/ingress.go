@@ -46,6 +46,9 @@ func (b *builder) ingressHost(host string, k Key) {
 			b.path(o, at+fmt.Sprintf(".http.paths[%d]", j), fmt.Sprintf("%d/%d", i, j), host, p)
 		}
 	}
+	if valid && b.store.reader.Has(v.Annotations) {
+		b.hostRoutes(o, host)
+	}
 	if v.Spec.DefaultBackend != nil && valid {
 		b.defaultBackend(o, host, v.Spec.DefaultBackend)
 	}
@@ -62,9 +65,10 @@ func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngres
 		return
 	}
 	r := b.route(o, id, host, o.at(at))
-	r.Match.Path = match
 	d := b.draft(o, host, at, true)
 	d.path = &p
+	r.Match.Path = d.matched(match)
+	d.slashed(o, id)
 	d.finish(r, at+".backend", p.Backend)
 }
 

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"paifang/internal/compile"
+	"paifang/internal/filter"
+	"paifang/internal/filter/builtin"
+	"paifang/internal/model"
+	"paifang/internal/source"
+	"paifang/internal/source/kubernetes/webhook"
+)
+
+// Webhook is the role webhook.
+type Webhook struct {
+	Address netip.AddrPort `json:"address" doc:"address:port, HTTPS; the path is /validate"`
+	Cert    string         `json:"cert" doc:"file with its certificate in PEM, such as a mounted Secret has; read again when it changes"`
+	Key     string         `json:"key" doc:"file with its key"`
+	Deny    bool           `json:"deny,omitempty" doc:"an Ingress that cannot be served, whatever else there is, is refused; default false: faults are warnings"`
+}
+
+func (c *Config) webhookFaults(f *faults) {
+	w := c.Webhook
+	if w == nil {
+		return
+	}
+	f.need("webhook.address", w.Address)
+	if w.Cert == "" || w.Key == "" {
+		f.say("webhook.cert", "give cert and key: the API server speaks HTTPS only")
+	}
+	if c.Sources.Kubernetes == nil {
+		f.say("webhook", "needs sources.kubernetes: it judges by what a cluster has")
+	}
+}
+
+func (a *App) newWebhook() error {
+	w := a.cfg.Webhook
+	if w == nil {
+		return nil
+	}
+	s, err := webhook.Listen(webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	a.webhook = s
+	return nil
+}
+
+// errNotRead is why nothing is judged yet.
+var errNotRead = errors.New("not everything was read yet")
+
+// judge returns the diagnostics that groups of the cluster bring, were they served: those that are there with them and not
+// without. It compiles what they touch, beside the generation that is served.
+func (a *App) judge(groups []source.Group) ([]model.Diagnostic, error) {
+	if !a.hub.Ready() {
+		return nil, errNotRead
+	}
+	served := a.store.Load()
+	check := filter.Catalog(builtin.Kinds()).Check
+	kept := served.Contents().Kept
+	e := kept.Groups.Edit()
+	for _, g := range groups {
+		e.Delete(a.cluster.Name() + "/" + g.Key)
+	}
+	without := compile.Compile(served, compile.Input{Groups: e.Map(), Lists: kept.Lists}, check)
+	e = without.Contents().Kept.Groups.Edit()
+	for _, g := range groups {
+		if rules := g.Rules(); rules != nil {
+			e.Set(a.cluster.Name()+"/"+g.Key, rules)
+		}
+	}
+	with := compile.Compile(without, compile.Input{Groups: e.Map(), Lists: kept.Lists}, check)
+	_, now := with.DiagnosticsSince(without)
+	return now, nil
+}

@@ -1,0 +1,318 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"paifang/internal/registry/storage"
+)
+
+// What several processes share (storage.Shared): each writes the ephemeral instances of its own clients, as keys that go when
+// the process does, and has those of the others by following. What this process wants to be written is never kept as a list
+// of writes: a slot is noted as not being written as it is, and what it is then is looked up when its turn comes. So what waits is
+// bounded by what there is, and what was out of reach converges by itself.
+
+// place is a slot of a service.
+type place struct {
+	key  Key
+	slot slot
+}
+
+// unshared is a slot that is not written as it is.
+type unshared struct {
+	claim   bool // a client of this process has said so just now: it takes the key from whoever had it
+	waiters []chan struct{}
+}
+
+// Times of writing.
+const (
+	shareRetry = 200 * time.Millisecond
+	shareBatch = storage.MaxCommit / 2
+)
+
+// announce notes that a slot changed. What it returns is closed when it is written as it was then, or later. It is nil
+// where nothing is shared. The mutex is held.
+func (r *Registry) announce(key Key, at slot, claim bool) chan struct{} {
+	if r.shared == nil {
+		return nil
+	}
+	p := place{key, at}
+	u := r.unshared[p]
+	if u == nil {
+		u = &unshared{}
+		r.unshared[p] = u
+	}
+	u.claim = u.claim || claim
+	done := make(chan struct{})
+	u.waiters = append(u.waiters, done)
+	select {
+	case r.sharing <- struct{}{}:
+	default:
+	}
+	return done
+}
+
+// announceAll notes every slot of this process's clients.
+func (r *Registry) announceAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.services {
+		s.eachOwn(func(p *publication) { r.announce(s.key, p.in.slot(), false) })
+	}
+}
+
+// reachable fails at once where the storage that is shared does not answer. The mutex need not be held.
+func (r *Registry) reachable(what string) error {
+	if r.shared == nil {
+		return nil
+	}
+	if c := r.shared.Reachable(); c.Lost {
+		return fmt.Errorf("registry: %s: %w: %s", what, storage.ErrUnavailable, c.Error)
+	}
+	return nil
+}
+
+// shares waits until announcements are written. The mutex is not held.
+func (r *Registry) shares(what string, done ...chan struct{}) error {
+	if r.shared == nil {
+		return nil
+	}
+	late := time.NewTimer(r.opt.Wait)
+	defer late.Stop()
+	for _, d := range done {
+		select {
+		case <-d:
+		case <-late.C:
+			return fmt.Errorf("registry: %s: not written within %s: %w", what, r.opt.Wait, storage.ErrUnavailable)
+		case <-r.done:
+			return fmt.Errorf("registry: %s: %w", what, ErrClosed)
+		}
+	}
+	return nil
+}
+
+// share writes what was announced until the registry is closed.
+func (r *Registry) share() {
+	for {
+		select {
+		case <-r.sharing:
+		case <-r.shared.Lost():
+			r.announceAll()
+		case <-r.done:
+			return
+		}
+		for r.shareSome() {
+			select {
+			case <-r.done:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// shareSome writes one batch and tells whether to go on at once. What failed is tried again a little later.
+func (r *Registry) shareSome() bool {
+	places, batch, steps := r.toShare()
+	if len(batch) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
+	defer cancel()
+	done, revision, err := r.shared.Batch(ctx, steps)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.flying)
+	if err != nil {
+		for i, p := range places {
+			r.announce(p.key, p.slot, batch[i].claim)
+			again := r.unshared[p]
+			again.waiters = append(again.waiters[:len(again.waiters)-1], batch[i].waiters...)
+		}
+		time.AfterFunc(shareRetry, func() {
+			select {
+			case r.sharing <- struct{}{}:
+			default:
+			}
+		})
+		select { // not before that
+		case <-r.sharing:
+		default:
+		}
+		return false
+	}
+	for i, p := range places {
+		// Somebody else has it, since this was written or instead of it.
+		if s := r.services[p.key]; s != nil && r.unshared[p] == nil {
+			if q := s.foreign[p.slot]; q != nil && (q.revision > revision || !done[i]) {
+				r.moved(s, p.slot)
+			}
+		}
+		for _, w := range batch[i].waiters {
+			close(w)
+		}
+	}
+	return true
+}
+
+// toShare takes some of what was announced, with what it is now.
+func (r *Registry) toShare() (places []place, batch []*unshared, steps []storage.Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p, u := range r.unshared {
+		if len(places) == shareBatch {
+			break
+		}
+		delete(r.unshared, p)
+		r.flying[p] = struct{}{}
+		step := storage.Step{Change: storage.Delete(liveRoot + slotText(p.key, p.slot)), If: storage.Mine}
+		if own := r.services[p.key].newest(p.slot); own != nil {
+			value, err := json.Marshal(newRecord(&own.in))
+			if err != nil {
+				r.opt.Log.Error("an instance cannot be written", "service", p.key, "err", err) // texts and numbers that were checked
+			}
+			step = storage.Step{Change: storage.Put(step.Key, value), If: storage.NotOther}
+			if u.claim {
+				step.If = storage.Anybody
+			}
+		}
+		places, batch, steps = append(places, p), append(batch, u), append(steps, step)
+	}
+	return places, batch, steps
+}
+
+// newest is what clients of this process publish for a slot: the last of them, or nil.
+func (s *service) newest(at slot) *publication {
+	if s == nil {
+		return nil
+	}
+	p := s.beating[at.addr]
+	if p != nil && p.in.slot() != at {
+		p = nil
+	}
+	for _, batch := range s.published {
+		if q := find(batch, at); q != nil && (p == nil || q.order > p.order) {
+			p = q
+		}
+	}
+	return p
+}
+
+// writing tells whether this process is about to write a slot. The mutex is held.
+func (r *Registry) writing(key Key, at slot) bool {
+	p := place{key, at}
+	_, flies := r.flying[p]
+	return flies || r.unshared[p] != nil
+}
+
+// storedLive takes what a process has written.
+func (r *Registry) storedLive(text string, e *storage.Entry) error {
+	key, at, err := parseSlot(text)
+	if err != nil {
+		return err
+	}
+	if e.Owner == r.shared.Owner() {
+		r.echo(key, at)
+		return nil
+	}
+	var d record
+	if err := json.Unmarshal(e.Value, &d); err != nil {
+		return err
+	}
+	s := r.service(key)
+	in := d.instance(at, true)
+	if !r.writing(key, at) {
+		r.moved(s, at)
+	}
+	p := s.foreign[at]
+	if p == nil {
+		if s.foreign == nil {
+			s.foreign = map[slot]*publication{}
+		}
+		p = &publication{}
+		s.foreign[at] = p
+	}
+	p.feed, p.owner, p.revision = r.feed, e.Owner, e.Revision
+	if !p.in.Same(&in) {
+		r.order++
+		p.in, p.order = in, r.order
+		r.changed(s)
+	}
+	return nil
+}
+
+// echo is what this process has written itself. What nobody wants any more, because it was taken back meanwhile, goes.
+func (r *Registry) echo(key Key, at slot) {
+	s := r.services[key]
+	if s != nil && s.foreign[at] != nil {
+		delete(s.foreign, at)
+		r.changed(s)
+	}
+	if s.newest(at) == nil && !r.writing(key, at) {
+		r.announce(key, at, false)
+	}
+}
+
+// unstoredLive takes that a key went.
+func (r *Registry) unstoredLive(s *service, at slot) {
+	if s.foreign[at] != nil {
+		delete(s.foreign, at)
+		r.orphan(s, at)
+		r.changed(s)
+	}
+	if s.newest(at) != nil && !r.writing(s.key, at) {
+		r.announce(s.key, at, false) // it hung on a lease that was lost
+	}
+}
+
+// moved drops what clients of this process have published for a slot: the client is with another process now. The mutex is
+// held.
+func (r *Registry) moved(s *service, at slot) {
+	if p := s.beating[at.addr]; p != nil && p.in.slot() == at {
+		delete(s.beating, at.addr)
+		r.leases.remove(&p.lapse)
+		r.changed(s)
+	}
+	for c, batch := range s.published {
+		if find(batch, at) == nil {
+			continue
+		}
+		var rest []*publication
+		for _, p := range batch {
+			if p.in.slot() != at {
+				rest = append(rest, p)
+			}
+		}
+		if s.published[c] = rest; len(rest) == 0 {
+			delete(s.published, c)
+			delete(c.services, s)
+		}
+		r.changed(s)
+	}
+}
+
+// takeOver makes an instance of another process's client, whose heartbeats come here, one of this process.
+func (r *Registry) takeOver(s *service, from *publication) *publication {
+	r.order++
+	p := &publication{in: from.in, order: r.order, beat: time.Now(), lease: from.in.lease(r.usual)}
+	p.lapse = lapse{service: s, publication: p, index: notQueued}
+	s.beating[p.in.Addr] = p
+	r.leases.put(&p.lapse, p.next())
+	r.nudge()
+	r.announce(s.key, p.in.slot(), true)
+	r.changed(s)
+	return p
+}
+
+// foreignAt is an instance of another process with an address, or nil.
+func (s *service) foreignAt(addr netip.AddrPort) *publication {
+	for at, p := range s.foreign {
+		if at.addr == addr {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package etcd
+
+import (
+	"context"
+	"hash/fnv"
+	"sync"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// leaseCount is how many leases a process has. When one ends, the cluster deletes what hangs on it in one step, so that
+// some are better than one, and a few are better than one for each key, each of which would have to be kept alive.
+const leaseCount = 4
+
+// lease is one of the process's; granted when it is needed first, and again after it was lost.
+type lease struct {
+	mu sync.Mutex
+	id clientv3.LeaseID // 0: none
+}
+
+func (s *Store) leaseOf(key string) *lease {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return &s.leases[h.Sum32()%leaseCount]
+}
+
+// get returns the lease, granted where there is none.
+func (s *Store) get(ctx context.Context, l *lease) (clientv3.LeaseID, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.id != 0 {
+		return l.id, nil
+	}
+	g, err := s.client.Grant(ctx, int64(max(s.cfg.TTL.Seconds(), 1)))
+	if err != nil {
+		return 0, s.failed(ctx, "grant a lease", err)
+	}
+	alive, err := s.client.KeepAlive(s.ctx, g.ID)
+	if err != nil {
+		return 0, s.failed(ctx, "keep a lease", err)
+	}
+	l.id = g.ID
+	s.work.Go(func() {
+		for range alive { // until it is lost, or the store is closed
+		}
+		s.drop(l, g.ID)
+	})
+	return g.ID, nil
+}
+
+// drop notes that a lease is lost, and with it what hung on it.
+func (s *Store) drop(l *lease, id clientv3.LeaseID) {
+	l.mu.Lock()
+	current := l.id == id
+	if current {
+		l.id = 0
+	}
+	l.mu.Unlock()
+	if !current || s.ctx.Err() != nil {
+		return
+	}
+	s.cfg.Log.Warn("a lease of this process was lost: what other processes know of it may be gone for a moment")
+	select {
+	case s.lost <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,260 @@
+package annotation_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/certs/certstest"
+)
+
+// TestNginx asks nginx what the cases ask the engine, with the blocks that ingress-nginx writes for their Ingresses: those
+// cases whose annotations become directives of nginx alone, and not code that runs inside it.
+func TestNginx(t *testing.T) {
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is not installed (Debian: apt-get install nginx-light)")
+	}
+	ca := certstest.New(t, "test CA", nil)
+	n := 0
+	for _, c := range cases(t) {
+		if !c.forNginx() {
+			continue
+		}
+		n++
+		t.Run(c.annotation+"/"+c.name, func(t *testing.T) {
+			t.Parallel()
+			recs := map[string]*backend{}
+			for _, s := range c.allServices() {
+				b, err := newBackend(ca, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.stop()
+				recs[s.name] = b
+			}
+			addr, stop := startNginx(t, program, &c, recs)
+			defer stop()
+			if err := ask(&c, recs, func(string) string { return addr }, nil); err != nil {
+				t.Errorf("%s: nginx does otherwise: %v", c.at, err)
+			}
+		})
+	}
+	if n < 20 {
+		t.Errorf("only %d cases are ones that nginx can show", n)
+	}
+}
+
+// forNginx tells whether directives of nginx can show a case.
+func (c *testCase) forNginx() bool {
+	known := []string{"rewrite-target", "use-regex", "app-root", "permanent-redirect", "temporal-redirect", "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-body-size"}
+	if c.class != "nginx" || c.yaml != "" || len(c.option) > 0 {
+		return false
+	}
+	for _, g := range c.ingresses {
+		if g.tls || g.defaults != "" {
+			return false
+		}
+		for _, a := range g.annotations {
+			if !slices.Contains(known, a[0]) || strings.HasPrefix(a[1], "ftp:") {
+				return false
+			}
+		}
+	}
+	for _, s := range c.services {
+		if s.how != "" {
+			return false
+		}
+	}
+	for _, st := range c.steps {
+		for _, w := range st.seen {
+			if w.name != "line" && w.name != "Host" && w.name != "body" && w.name != "Asked" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// annotation is the value of an annotation, or what holds without.
+func (g *ingress) annotation(name, otherwise string) string {
+	for _, a := range g.annotations {
+		if a[0] == name {
+			return a[1]
+		}
+	}
+	return otherwise
+}
+
+// location is a location block of a server.
+type location struct {
+	kind, path, service string
+	g                   *ingress
+}
+
+// nginxConf writes the servers of a case.
+func nginxConf(c *testCase, recs map[string]*backend, listen string) string {
+	var b strings.Builder
+	b.WriteString("daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log error.log;\nevents { worker_connections 64; }\nhttp {\naccess_log off;\nport_in_redirect off;\n")
+	for _, d := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&b, "%s_temp_path %s;\n", d, d)
+	}
+	for name, r := range recs {
+		fmt.Fprintf(&b, "upstream %s {\n", name)
+		for _, e := range r.endpoints {
+			fmt.Fprintf(&b, "  server %s max_fails=0;\n", e.Addr)
+		}
+		b.WriteString("}\n")
+	}
+	fmt.Fprintf(&b, "server { listen %s default_server; return 404; }\n", listen)
+	hosts := map[string][]location{}
+	for i := range c.ingresses {
+		g := &c.ingresses[i]
+		for _, p := range g.paths {
+			hosts[g.host] = append(hosts[g.host], location{p[0], p[1], p[2], g})
+		}
+	}
+	for host, all := range hosts {
+		if parent, ok := strings.CutPrefix(host, "*."); ok { // one label
+			host = `"~^[\w-]+\.` + strings.ReplaceAll(parent, ".", `\.`) + `$"`
+		}
+		fmt.Fprintf(&b, "server {\nlisten %s;\nserver_name %s;\n", listen, host)
+		writeLocations(&b, all)
+		b.WriteString("}\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// writeLocations puts them in the order in which ingress-nginx does, the longest path first.
+func writeLocations(b *strings.Builder, all []location) {
+	regex := slices.ContainsFunc(all, func(l location) bool {
+		t := l.g.annotation("rewrite-target", "")
+		return l.g.annotation("use-regex", "") == "true" || t != "" && t != l.path
+	})
+	if !regex {
+		all = prefixLocations(all)
+	}
+	if !slices.ContainsFunc(all, func(l location) bool { return l.path == "/" }) {
+		all = append(all, location{kind: "Prefix", path: "/"})
+	}
+	slices.SortStableFunc(all, func(x, y location) int { return strings.Compare(y.path, x.path) })
+	slices.SortStableFunc(all, func(x, y location) int { return len(y.path) - len(x.path) })
+	for _, l := range all {
+		if l.g != nil && l.g.annotation("app-root", "") != "" {
+			fmt.Fprintf(b, "if ($uri = /) { return 302 $scheme://$http_host%s; }\n", l.g.annotation("app-root", ""))
+			break
+		}
+	}
+	for _, l := range all {
+		switch {
+		case regex:
+			fmt.Fprintf(b, "location ~* \"^%s\" {\n", l.path)
+		case l.kind == "Exact":
+			fmt.Fprintf(b, "location = \"%s\" {\n", l.path)
+		default:
+			fmt.Fprintf(b, "location \"%s\" {\n", l.path)
+		}
+		l.body(b)
+		b.WriteString("}\n")
+	}
+}
+
+// prefixLocations makes two of a Prefix: the path itself, and what is below it.
+func prefixLocations(all []location) []location {
+	exact := func(path string) bool {
+		return slices.ContainsFunc(all, func(l location) bool { return l.kind == "Exact" && l.path == path })
+	}
+	var out []location
+	for _, l := range all {
+		if l.kind != "Prefix" || l.path == "/" {
+			out = append(out, l)
+			continue
+		}
+		if !exact(l.path) {
+			same := l
+			same.kind = "Exact"
+			out = append(out, same)
+		}
+		if !strings.HasSuffix(l.path, "/") {
+			l.path += "/"
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// body is what happens in a location.
+func (l *location) body(b *strings.Builder) {
+	if l.g == nil {
+		b.WriteString("  return 404;\n")
+		return
+	}
+	g := l.g
+	fmt.Fprintf(b, "  client_max_body_size %s;\n", g.annotation("proxy-body-size", "1m"))
+	if u := g.annotation("temporal-redirect", ""); u != "" {
+		fmt.Fprintf(b, "  return 302 %s;\n", u)
+	} else if u := g.annotation("permanent-redirect", ""); u != "" {
+		fmt.Fprintf(b, "  return 301 %s;\n", u)
+	}
+	fmt.Fprintf(b, "  proxy_next_upstream %s;\n  proxy_next_upstream_tries %s;\n", g.annotation("proxy-next-upstream", "error timeout"), g.annotation("proxy-next-upstream-tries", "3"))
+	b.WriteString("  proxy_http_version 1.1;\n  proxy_set_header Host $http_host;\n  proxy_set_header Connection \"\";\n")
+	if t := g.annotation("rewrite-target", ""); t != "" && t != l.path {
+		fmt.Fprintf(b, "  rewrite \"(?i)%s\" %s break;\n", l.path, t)
+	}
+	fmt.Fprintf(b, "  proxy_pass http://%s;\n", l.service)
+}
+
+// startNginx runs nginx with the configuration of a case until stop is called.
+func startNginx(t *testing.T, program string, c *testCase, recs map[string]*backend) (addr string, stop func()) {
+	t.Helper()
+	dir := t.TempDir()
+	ln, err := net.Listen("tcp", "127.0.0.77:0") // not where endpoints of cases that run beside it take ports
+	if err != nil {
+		t.Skip("this system has no 127.0.0.77")
+	}
+	addr = ln.Addr().String()
+	_ = ln.Close()
+	conf := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(conf, []byte(nginxConf(c, recs, addr)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, "-p", dir, "-c", conf, "-e", "error.log")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			return addr, stop
+		}
+		select {
+		case <-done:
+			t.Fatalf("nginx has ended: %s\n%s", &out, nginxConf(c, recs, addr))
+		default:
+		}
+		if time.Now().After(end) {
+			stop()
+			t.Fatalf("nginx does not listen: %s", &out)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package annotation_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"paifang/internal/source/kubernetes/annotation"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/annotations.md and its translation")
+
+const docs = "../../../../docs/"
+
+// language is what the tables of a page are written in.
+type language struct {
+	page, head      string
+	scopes          map[annotation.Scope]string
+	verdicts        map[annotation.Verdict]string
+	cases           string
+	families, notes map[string]string // in place of the table's own; what is missing stays as it is
+}
+
+func languages() []language {
+	return []language{
+		{page: "annotations.md", head: "| annotation | acts on | verdict | note |", cases: "cases",
+			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "paths"},
+			verdicts: map[annotation.Verdict]string{annotation.Supported: "supported", annotation.Differs: "differs", annotation.Ignored: "ignored", annotation.Refused: "refused"}},
+		{page: "annotations.zh-CN.md", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
+			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "路径"},
+			verdicts: map[annotation.Verdict]string{annotation.Supported: "支持", annotation.Differs: "有差异", annotation.Ignored: "忽略", annotation.Refused: "拒绝"}},
+	}
+}
+
+func familiesZH() map[string]string {
+	return map[string]string{
+		"Rewrite and paths": "改写与路径", "Redirects": "重定向", "Backends and balancing": "后端与负载均衡", "Affinity": "会话保持", "Canary": "灰度（canary）",
+		"Authentication": "认证", "Client certificates": "客户端证书", "TLS": "TLS", "CORS": "CORS", "Limits and addresses": "限制与地址",
+		"Timeouts and further tries": "超时与重试", "Bodies and buffers": "正文与缓冲", "Errors and headers": "错误与头", "Logs, traces, WAF": "日志、追踪、WAF",
+		"FastCGI and text of nginx": "FastCGI 与 nginx 原文",
+	}
+}
+
+func notesZH() map[string]string {
+	const streams = "正文按流转发：除非过滤器要求，请求和响应都不在缓冲区或文件里等待"
+	return map[string]string{
+		"it is not supported":                                                                                   "尚不支持",
+		"it is not supported: write a rule for each host":                                                       "尚不支持：请为每个主机写一条规则",
+		"redirects say the whole address":                                                                       "重定向总是给出完整地址",
+		"redirects to https say no port: it is 443":                                                             "到 https 的重定向不带端口：就是 443",
+		"requests are hashed to one endpoint, not to a subset of them":                                          "请求按哈希去往一个端点，而不是一个子集",
+		"the browsers that it is for are gone: SameSite=None is sent to all":                                    "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",
+		"browsers have given up server push, and so has nginx":                                                  "浏览器已放弃服务器推送，nginx 也是",
+		"the head of an answer may have 64 KiB":                                                                 "响应头最大 64 KiB",
+		"the time for a part of a request to be taken is the engine's, 60 s, for all":                           "发送请求各部分的等待时间是引擎的 60 秒，对所有路由相同",
+		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                      "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
+		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks": "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
+		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":    streams,
+	}
+}
+
+// TestPage compares the tables of the page with the one in the code; -update writes them.
+func TestPage(t *testing.T) {
+	shown := map[string]int{}
+	for _, c := range cases(t) {
+		shown[c.annotation]++
+	}
+	for _, l := range languages() {
+		text, err := os.ReadFile(docs + l.page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
+		before, rest, ok1 := strings.Cut(string(text), begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("%s: no place for the table", l.page)
+		}
+		want := before + begin + l.table(shown) + "\n" + end + after
+		if want == string(text) {
+			continue
+		}
+		if !*update {
+			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run TestPage -update", l.page)
+			continue
+		}
+		if err := os.WriteFile(docs+l.page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// table is all rows, family by family.
+func (l *language) table(shown map[string]int) string {
+	var b strings.Builder
+	family := ""
+	for _, a := range annotation.Table() {
+		if a.Family != family {
+			family = a.Family
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n|---|---|---|---|\n", orSame(l.families, family), l.head)
+		}
+		name := "`" + a.Name + "`"
+		if a.Alias != "" {
+			name += ", `" + a.Alias + "`"
+		}
+		note := orSame(l.notes, a.Note)
+		if n := shown[a.Name]; n > 0 {
+			if note != "" {
+				note += "; "
+			}
+			note += fmt.Sprintf("[%d %s](../internal/source/kubernetes/annotation/testdata/cases/%s.txt)", n, l.cases, a.Name)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, l.scopes[a.Scope], l.verdicts[a.Verdict], strings.ReplaceAll(note, "|", `\|`))
+	}
+	return b.String()
+}
+
+func orSame(m map[string]string, text string) string {
+	if t, ok := m[text]; ok {
+		return t
+	}
+	return text
+}

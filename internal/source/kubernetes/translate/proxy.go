@@ -1,0 +1,40 @@
+package translate
+
+import (
+	"paifang/internal/model"
+)
+
+// limited is proxy-body-size.
+func (d *draft) limited() {
+	if n := d.set.Buffers.BodySize; n > 0 {
+		d.filter("body-limit", struct {
+			Bytes int64 `json:"bytes"`
+		}{n})
+	}
+}
+
+// timed is proxy-connect-timeout and proxy-read-timeout.
+func (d *draft) timed() {
+	p := &d.set.Proxy
+	d.route.Timeouts.Connect, d.route.Timeouts.Response, d.route.Timeouts.Idle = p.Connect, p.Read, p.Read
+}
+
+// mostTries is how many endpoints the engine asks for one request at most.
+const mostTries = 8
+
+// again is proxy-next-upstream and what belongs to it. nginx asks the next endpoint without a pause.
+func (d *draft) again() {
+	n := &d.set.Proxy.Next
+	if !n.Given {
+		return
+	}
+	tries := n.Tries
+	if tries == 0 || tries > mostTries {
+		tries = mostTries
+	}
+	retry := model.Retry{Attempts: tries - 1, On: n.On, Statuses: n.Statuses, NonIdempotent: n.NonIdempotent, Backoff: model.Backoff{Base: -1}}
+	if n.Off || tries == 1 {
+		retry = model.Retry{Attempts: -1}
+	}
+	d.forward(func(f *model.Forward) { f.Retry = retry })
+}

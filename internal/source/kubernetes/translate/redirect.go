@@ -1,0 +1,137 @@
+package translate
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
+)
+
+// redirection is the configuration of a "redirect" filter.
+type redirection struct {
+	Status    int    `json:"status"`
+	Location  string `json:"location,omitempty"`
+	Scheme    string `json:"scheme,omitempty"`
+	Host      string `json:"host,omitempty"`
+	Port      int    `json:"port,omitempty"`
+	Path      string `json:"path,omitempty"`
+	CutSlash  bool   `json:"cutSlash,omitempty"`
+	DropQuery bool   `json:"dropQuery,omitempty"`
+	ClearOnly bool   `json:"clearOnly,omitempty"`
+}
+
+// codeHTTPS is the status of redirects that only change scheme or host, as ingress-nginx has it.
+const codeHTTPS = 308
+
+// sent is permanent-redirect and temporal-redirect.
+func (d *draft) sent() {
+	for _, t := range []annotation.Target{d.set.Redirect.Temporal, d.set.Redirect.Permanent} {
+		switch {
+		case t.KeepPath:
+			d.filter("redirect", redirection{Status: t.Status, Scheme: t.Scheme, Host: t.Host, Port: t.Port})
+		case t.Location != "":
+			d.filter("redirect", redirection{Status: t.Status, Location: t.Location})
+		}
+	}
+}
+
+// acme is where certificate authorities ask, in clear text, and are not sent to https.
+const acme = "/.well-known/acme-challenge"
+
+// secured is ssl-redirect and force-ssl-redirect.
+func (d *draft) secured() {
+	r := &d.set.Redirect
+	if d.path != nil && strings.HasPrefix(d.path.Path, acme) {
+		return
+	}
+	if r.ForceSSL || r.SSL && d.certified(d.host) {
+		d.filter("redirect", redirection{Status: codeHTTPS, Scheme: "https", CutSlash: !r.KeepSlash, ClearOnly: true})
+	}
+}
+
+// certified tells whether some Ingress names a certificate for a host.
+func (b *builder) certified(host string) bool {
+	if host == "" {
+		return false
+	}
+	names := []string{host}
+	if _, parent, ok := strings.Cut(host, "."); ok && !strings.HasPrefix(host, "*") {
+		names = append(names, "*."+parent)
+	}
+	for _, n := range names {
+		for _, o := range b.find("tlshost/" + n) {
+			if b.class(o.Value.(*networkingv1.Ingress)) == served {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tlsNames are the hosts that an Ingress names a certificate for.
+func tlsNames(v *networkingv1.Ingress) []string {
+	var out []string
+	for _, t := range v.Spec.TLS {
+		switch {
+		case t.SecretName == "":
+		case len(t.Hosts) > 0:
+			out = append(out, t.Hosts...)
+		default:
+			out = append(out, ingressHosts(v)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// hostRoutes are the routes that an Ingress makes for a host as a whole.
+func (b *builder) hostRoutes(o *stored, host string) {
+	d := b.draft(o, host, "metadata.annotations", true)
+	r := &d.set.Redirect
+	if r.AppRoot != "" {
+		to := b.route(o, "app-root", host, o.at("metadata.annotations"))
+		to.Match.Path = model.PathMatch{Kind: model.PathExact, Value: "/"}
+		to.Priority-- // before a path of its own, which it takes the place of
+		d.place(to, redirection{Status: 302, Path: r.AppRoot, DropQuery: true})
+	}
+	if other := otherName(host); r.WWW && other != "" && len(b.find("host/"+other)) == 0 {
+		to := b.route(o, "www", other, o.at("metadata.annotations"))
+		d.place(to, redirection{Status: codeHTTPS, Host: host})
+	}
+}
+
+// place adds a route that only redirects. Its action is never reached.
+func (d *draft) place(r model.Route, to redirection) {
+	d.route = &r
+	d.filter("redirect", to)
+	r.Action = model.Redirect{Status: to.Status, Location: cmp.Or(to.Path, "/")}
+	d.out.Routes = append(d.out.Routes, r)
+}
+
+// otherName is the host with www. before it, or without; "" for a wildcard.
+func otherName(host string) string {
+	if host == "" || strings.HasPrefix(host, "*") {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(host, "www."); ok {
+		return rest
+	}
+	return "www." + host
+}
+
+// slashed sends who leaves out the slash at the end of a path to it, as nginx does where nothing else has the path.
+func (d *draft) slashed(o *stored, id string) {
+	if !d.nginx || d.path == nil || len(d.path.Path) < 2 || !strings.HasSuffix(d.path.Path, "/") || strings.ContainsAny(d.path.Path, "{*?") || d.regexHost(d.host) {
+		return
+	}
+	r := d.builder.route(o, id+"/slash", d.host, o.at(d.at))
+	// A pattern, and after everything else: whatever says the path itself comes before it.
+	r.Match.Path = model.PathMatch{Kind: model.PathPattern, Value: strings.TrimSuffix(d.path.Path, "/"), Strict: true}
+	r.Priority++
+	own := *d
+	own.place(r, redirection{Status: 301, Path: d.path.Path})
+}

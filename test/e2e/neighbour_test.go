@@ -164,7 +164,7 @@ func TestCertManager(t *testing.T) {
 	apply(t, strings.Replace(ofNginx(ingress(ns, "web", "acme.test", "web", "cert-manager.io/cluster-issuer", "letsencrypt", "external-dns.alpha.kubernetes.io/hostname", "acme.test")),
 		"  rules:", "  tls: [{hosts: [acme.test], secretName: web-tls}]\n  rules:", 1))
 	const path = "/.well-known/acme-challenge/q1w2e3r4"
-	apply(t, fmt.Sprintf(`apiVersion: networking.k8s.io/v1
+	challenge := fmt.Sprintf(`apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: cm-acme-http-solver-9dk4l
@@ -175,17 +175,33 @@ metadata:
     nginx.ingress.kubernetes.io/whitelist-source-range: 0.0.0.0/0,::/0
 spec:
   rules: [{host: acme.test, http: {paths: [{path: %s, pathType: ImplementationSpecific, backend: {service: {name: cm-acme-http-solver-x7k2p, port: {number: 8089}}}}]}}]
-`, ns, path))
+`, ns, path)
 	c := client(entry(0), false)
-	eventually(t, 30*time.Second, "the challenge is answered by the solver", func() (bool, string) {
-		a, err := get(c, "http://acme.test"+path)
-		return err == nil && a.status == 200 && a.header.Get("X-Version") == "solver", fmt.Sprint(a, err)
-	})
+	answered := func() {
+		t.Helper()
+		apply(t, challenge)
+		eventually(t, 30*time.Second, "the challenge is answered by the solver", func() (bool, string) {
+			a, err := get(c, "http://acme.test"+path)
+			return err == nil && a.status == 200 && a.header.Get("X-Version") == "solver", fmt.Sprint(a, err)
+		})
+	}
+	answered()
 	// Issued: the Secret appears, the solver goes, and the host has its certificate.
 	chain, key := certificate(t, "acme.test", 77)
 	apply(t, tlsSecret(ns, "web-tls", chain, key))
 	kubectl(t, "delete", "ingress", "-n", ns, "cm-acme-http-solver-9dk4l")
 	servesCertificate(t, "acme.test", 77)
+	// From now on http is sent to https, but for the challenge of the renewal.
+	redirected := func() (bool, string) {
+		a, err := get(c, "http://acme.test/x")
+		return err == nil && a.status == 308 && a.header.Get("Location") == "https://acme.test/x", fmt.Sprint(a, err)
+	}
+	eventually(t, 20*time.Second, "http is sent to https", redirected)
+	answered()
+	if ok, got := redirected(); !ok {
+		t.Error("with a challenge under way, other paths are no longer sent to https:", got)
+	}
+	kubectl(t, "delete", "ingress", "-n", ns, "cm-acme-http-solver-9dk4l")
 	// What external-dns reads.
 	eventually(t, 20*time.Second, "the address for external-dns", func() (bool, string) {
 		ip := kubectl(t, "get", "ingress", "-n", ns, "web", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")

@@ -201,6 +201,12 @@ func (c *Cluster) Apply(yaml string) error {
 	return err
 }
 
+// ApplyIn runs kubectl apply on documents that name no namespace.
+func (c *Cluster) ApplyIn(namespace, yaml string) error {
+	_, err := c.kubectl(yaml, "apply", "-n", namespace, "-f", "-")
+	return err
+}
+
 // Delete runs kubectl delete on documents in YAML, and waits until they are gone.
 func (c *Cluster) Delete(yaml string) error {
 	_, err := c.kubectl(yaml, "delete", "--ignore-not-found", "--grace-period=1", "-f", "-")

@@ -124,19 +124,39 @@ func (x *session) run(ctx context.Context, out chan<- source.Update) error {
 	}
 }
 
-// watch looks for services again and again. One look that fails may be chance; the second one is not.
+// pulse is how often a server is asked whether it is there, where nothing else is asked of it as often. One that hangs is
+// noticed within three times of it.
+const pulse = 3 * time.Second
+
+// alive asks the server whether it is there.
+func (x *session) alive(ctx context.Context) error {
+	_, err := nacosconn.Call[nacoswire.Response](ctx, x.conn, nacoswire.TypeHealthCheck, nacoswire.Request{})
+	return err
+}
+
+// watch looks for services again and again, and whether the server is there. One question that fails may be chance; the second
+// one is not.
 func (x *session) watch(ctx context.Context) error {
-	tick := time.NewTicker(x.follow(ctx))
+	every := x.follow(ctx)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	beat := time.NewTicker(pulse)
+	defer beat.Stop()
+	if every <= pulse {
+		beat.Stop()
+	}
 	for failed := false; ; {
+		ask := x.look
 		select {
 		case <-tick.C:
+		case <-beat.C:
+			ask = x.alive
 		case <-x.src.used:
 		case <-x.came:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		err := x.look(ctx)
+		err := ask(ctx)
 		if err != nil && (failed || !errors.Is(err, context.DeadlineExceeded)) {
 			return err
 		}

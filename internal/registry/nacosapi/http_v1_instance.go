@@ -108,7 +108,12 @@ func (c call) find() (nacoswire.Instance, registry.Key, error) {
 
 // instanceDetail is the answer of GET /v1/ns/instance.
 type instanceDetail struct {
-	Service     string             `json:"service"`
+	Service string `json:"service"`
+	instanceFields
+}
+
+// instanceFields are what every version of the API says of one instance, besides the name of its service.
+type instanceFields struct {
 	IP          string             `json:"ip"`
 	Port        int                `json:"port"`
 	ClusterName string             `json:"clusterName"`
@@ -118,14 +123,22 @@ type instanceDetail struct {
 	Metadata    nacoswire.Metadata `json:"metadata"`
 }
 
-func v1Instance(c call) (any, error) {
+// one returns the service and the fields of the instance that a call names.
+func (c call) one() (service string, f instanceFields, err error) {
 	in, key, err := c.find()
+	if err != nil {
+		return "", f, err
+	}
+	return nacoswire.GroupedName(key.Group, key.Service),
+		instanceFields{in.IP, in.Port, in.ClusterName, in.Weight, in.Healthy, in.InstanceID, in.Metadata}, nil
+}
+
+func v1Instance(c call) (any, error) {
+	service, fields, err := c.one()
 	if err != nil {
 		return nil, err
 	}
-	return instanceDetail{
-		nacoswire.GroupedName(key.Group, key.Service), in.IP, in.Port, in.ClusterName, in.Weight, in.Healthy, in.InstanceID, in.Metadata,
-	}, nil
+	return instanceDetail{service, fields}, nil
 }
 
 // beat takes a light heartbeat, which names the instance, or a full one, which also registers it where it is not

@@ -45,24 +45,16 @@ func v2Endpoints() []endpoint {
 
 // instanceDetail2 is the answer of GET /v2/ns/instance.
 type instanceDetail2 struct {
-	Service     string             `json:"serviceName"`
-	IP          string             `json:"ip"`
-	Port        int                `json:"port"`
-	ClusterName string             `json:"clusterName"`
-	Weight      float64            `json:"weight"`
-	Healthy     bool               `json:"healthy"`
-	InstanceID  string             `json:"instanceId"`
-	Metadata    nacoswire.Metadata `json:"metadata"`
+	Service string `json:"serviceName"`
+	instanceFields
 }
 
 func v2Instance(c call) (any, error) {
-	in, key, err := c.find()
+	service, fields, err := c.one()
 	if err != nil {
 		return nil, err
 	}
-	return instanceDetail2{
-		nacoswire.GroupedName(key.Group, key.Service), in.IP, in.Port, in.ClusterName, in.Weight, in.Healthy, in.InstanceID, in.Metadata,
-	}, nil
+	return instanceDetail2{service, fields}, nil
 }
 
 // v2List reads the clusters from the parameter clusterName.

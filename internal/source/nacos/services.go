@@ -64,12 +64,9 @@ func refOf(k registry.Key) nacoswire.ServiceRef {
 
 // look lists the services, subscribes to those that are new and leaves those that are gone.
 func (x *session) look(ctx context.Context) error {
-	want := map[registry.Key]bool{}
-	if !x.src.cfg.UsedOnly {
-		var err error
-		if want, err = x.list(ctx); err != nil {
-			return err
-		}
+	want, err := x.list(ctx)
+	if err != nil {
+		return err
 	}
 	x.src.mu.Lock()
 	for key := range x.src.inUse {
@@ -87,7 +84,7 @@ func (x *session) look(ctx context.Context) error {
 	}
 	for key, k := range x.known {
 		// One that still has instances is there, whatever the list says that was asked for before them.
-		if !want[key] && (x.src.cfg.UsedOnly || k.view != nil && len(k.view.Instances) == 0) {
+		if !want[key] && k.view != nil && len(k.view.Instances) == 0 {
 			gone = append(gone, key)
 		}
 	}

@@ -69,9 +69,6 @@ func (x *session) lookAgain() {
 
 // follow asks the server to tell of services that come and go, and returns how often to look all the same.
 func (x *session) follow(ctx context.Context) time.Duration {
-	if x.src.cfg.UsedOnly {
-		return lookAnyhow
-	}
 	if !x.conn.Can("fuzzyWatch") {
 		return x.src.cfg.Poll
 	}
@@ -140,16 +137,17 @@ func (x *session) watch(ctx context.Context) error {
 	every := x.follow(ctx)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	beat := time.NewTicker(pulse)
-	defer beat.Stop()
-	if every <= pulse {
-		beat.Stop()
+	var beat <-chan time.Time
+	if every > pulse {
+		t := time.NewTicker(pulse)
+		defer t.Stop()
+		beat = t.C
 	}
 	for failed := false; ; {
 		ask := x.look
 		select {
 		case <-tick.C:
-		case <-beat.C:
+		case <-beat:
 			ask = x.alive
 		case <-x.src.used:
 		case <-x.came:

@@ -29,7 +29,6 @@ type Config struct {
 	Group     string   // whose services are listed; default "DEFAULT_GROUP"
 
 	Addresses registry.AddressRule // which instances are believed; others are diagnosed
-	UsedOnly  bool                 // services are subscribed to when routes use them, and not looked for
 	Poll      time.Duration        // between looks for new services, where the server does not tell of them; default 1 s
 	Timeout   time.Duration        // of one request; default 3 s
 	Login     *nacosconn.Login     // default: none is asked for

@@ -1,8 +1,5 @@
 package annotation
 
-// Errors is what becomes of answers.
-type Errors struct{}
-
 func errorsFamily() family {
 	return family{name: "Errors and headers", rows: []Annotation{
 		{Name: "custom-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},

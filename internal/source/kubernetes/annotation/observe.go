@@ -1,8 +1,5 @@
 package annotation
 
-// Observe is what is told of requests.
-type Observe struct{}
-
 func observeFamily() family {
 	return family{name: "Logs, traces, WAF", rows: []Annotation{
 		{Name: "enable-access-log", Scope: OwnPaths, Verdict: Ignored, Note: notYet},

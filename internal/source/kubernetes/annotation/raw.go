@@ -2,9 +2,6 @@ package annotation
 
 import "strings"
 
-// Raw is what is text of nginx: it is never carried out.
-type Raw struct{}
-
 func rawFamily() family {
 	return family{name: "FastCGI and text of nginx", rows: []Annotation{
 		{Name: "fastcgi-index", Scope: OwnPaths, Verdict: Ignored, Note: "FastCGI is not spoken: put a web server beside the program"},

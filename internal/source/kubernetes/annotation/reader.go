@@ -27,9 +27,6 @@ type Settings struct {
 	Limits    Limits
 	Proxy     Proxy
 	Buffers   Buffers
-	Errors    Errors
-	Observe   Observe
-	Raw       Raw
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.
 	Denied string

@@ -17,7 +17,7 @@ type picker struct {
 	anyway  class
 	parts   map[string]class // of the ready that are up, by their value of a tag that requests may name
 	bound   marks            // of the members, where clients are kept by a cookie
-	warming bool  // an endpoint is in its slow start: the picker must be made anew soon
+	warming bool             // an endpoint is in its slow start: the picker must be made anew soon
 }
 
 // nobody is the picker of every upstream without endpoints, of which there may be thousands.

@@ -18,14 +18,16 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/springgw"
 )
 
 // The cases in testdata/spring are what users of Spring Cloud Gateway expect of each predicate and filter. routes.yaml is
-// the configuration, with UPSTREAM for the address of a server that records what it is sent. exchanges are requests, divided by
-// empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed.
+// the configuration, with UPSTREAM for the address of a server that records what it is sent; there may be several files. exchanges are
+// requests, divided by empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed, active
+// profiles as "profile:prod", and properties as "key=value".
 //
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok"
@@ -74,16 +76,25 @@ func springCase(t *testing.T, file string) {
 		}
 	}
 	var trusted []netip.Prefix
+	boot := bootconfig.Settings{Properties: map[string]string{}}
 	for _, text := range strings.Fields(string(archive.Comment)) {
-		trusted = append(trusted, netip.MustParsePrefix(text))
+		if key, value, ok := strings.Cut(text, "="); ok {
+			boot.Properties[key] = value
+		} else if name, ok := strings.CutPrefix(text, "profile:"); ok {
+			boot.Profiles = append(boot.Profiles, name)
+		} else {
+			trusted = append(trusted, netip.MustParsePrefix(text))
+		}
 	}
-	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}, Boot: boot})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range groups {
 		for _, d := range g.Objects.Diagnostics {
-			t.Error(d)
+			if d.Severity > model.Info {
+				t.Error(d)
+			}
 		}
 	}
 	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{

@@ -301,7 +301,7 @@ func TestRejected(t *testing.T) {
 		"no uri":                {"{id: a, predicates: ['Path=/a']}", true, "uri", "is missing"},
 		"scheme":                {"{id: a, uri: 'ftp://x.test', predicates: ['Path=/a']}", true, "uri", "scheme ftp is not supported"},
 		"forward":               {"{id: a, uri: 'forward:/x', predicates: ['Path=/a']}", true, "uri", "not supported"},
-		"placeholder":           {"{id: a, uri: 'http://${HOST:x}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
+		"placeholder":           {"{id: a, uri: 'http://${HOST}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
 		"user":                  {"{id: a, uri: 'http://u:p@x.test', predicates: ['Path=/a']}", true, "uri", "plain host"},
 		"order":                 {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], order: first}", true, "order", "whole number"},
 		"regexp":                {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['RewritePath=/(?=a), /b']}", true, "filters[0]", "look-ahead"},
@@ -417,7 +417,7 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 	o := load(t, Config{}, "spring.cloud.gateway:\n  globalcors: {}\n  httpclient: {connect-timeout: 1000, response-timeout: 5s, pool: {type: fixed}}\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filter: [StripPrefix=1], metadata: {response-timeout: -1}}\n"+
 		"---\nspring.config.activate.on-profile: prod\nspring.cloud.gateway.routes: [{id: p, uri: 'lb://s', predicates: ['Path=/p']}]\n")
 	text := fmt.Sprint(o.Diagnostics)
-	for _, want := range []string{"globalcors", "pool", "did you mean filters?", `profile "prod"`} {
+	for _, want := range []string{"globalcors", "pool", "did you mean filters?", `is for "prod"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not said: %v", want, text)
 		}

@@ -34,6 +34,7 @@ type translator struct {
 	defaults []part
 	refusals int // default filters that cannot be served
 	weights  groups
+	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool // certificates of upstreams are not verified
 }
@@ -41,11 +42,14 @@ type translator struct {
 // translate makes the groups of files, which are in their order.
 func translate(c Config, files []*application, resolved map[string]known) result {
 	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}, weights: groups{}}
+	preflights := false
 	for _, f := range files {
 		if f.config.off {
 			continue
 		}
 		t.defaults = append(t.defaults, f.config.defaults...)
+		t.cors = append(t.cors, f.config.cors...)
+		preflights = preflights || f.config.preflights
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
@@ -54,6 +58,9 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		}
 	}
 	t.checkDefaults()
+	if preflights {
+		t.preflight()
+	}
 	for i, f := range files {
 		for _, x := range slices.Concat(f.broken, f.config.faults) {
 			t.say(x)
@@ -170,11 +177,26 @@ func (t *translator) definition(d *definition, position int) {
 		g.Upstreams = nil
 		return
 	}
-	t.place(g, route, when.paths)
+	var own *corsRule
+	if p := d.metadata.Get("cors"); p != nil {
+		own = &corsRule{at: p}
+		if own.spec, own.err = readCORS(p); own.err != nil {
+			say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Error, own.err.Error() + "; the route answers 503"})
+		}
+	}
+	t.place(g, route, when.paths, func(r *model.Route) {
+		spec, err := t.corsOf(own, r.Match.Path, say)
+		switch {
+		case err != nil:
+			r.Filters, r.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
+		case spec != nil && !failed:
+			r.Filters = append([]model.FilterSpec{*spec}, r.Filters...)
+		}
+	})
 }
 
-// place adds the route once for each of its path patterns.
-func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch) {
+// place adds the route once for each of its path patterns, with what depends on these.
+func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch, finish func(*model.Route)) {
 	if len(paths) == 0 {
 		paths = []model.PathMatch{{}}
 	}
@@ -185,6 +207,7 @@ func (t *translator) place(g *model.Objects, route model.Route, paths []model.Pa
 			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
 		}
 		r.Match.Path = p
+		finish(&r)
 		g.Routes = append(g.Routes, r)
 	}
 }
@@ -264,9 +287,6 @@ func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
 				say(fault{"", p.Line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
 			}
 		}
-	}
-	if p := d.metadata.Get("cors"); p != nil {
-		say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Warning, "cors is not supported and has no effect"})
 	}
 	return out
 }

@@ -30,7 +30,7 @@ import (
 // profiles as "profile:prod", and properties as "key=value".
 //
 //	> line   of the request
-//	} line   of the answer that the upstream gives; without any it is 200 and "ok"
+//	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
 //	*3 line  that the upstream must see so many times
 //	< line   that the answer must have, "!< prefix" one that it must not
@@ -306,6 +306,11 @@ func (u *scriptedUpstream) serve(c net.Conn) {
 		u.saw = append(u.saw, lines...)
 		answer := u.answer
 		u.mu.Unlock()
+		if len(answer) == 1 && strings.HasPrefix(answer[0], "DELAY ") {
+			ms, _ := strconv.Atoi(strings.TrimPrefix(answer[0], "DELAY "))
+			time.Sleep(time.Duration(ms) * time.Millisecond) // the service is slow: nothing is waited for
+			answer = nil
+		}
 		head, text := []string{"HTTP/1.1 200 OK"}, "ok"
 		if len(answer) > 0 {
 			head, text = answer, ""

@@ -204,6 +204,26 @@ func (p *Property) Values() []string {
 	return out
 }
 
+// Flat returns every scalar below p by its path with dots, as the keys of metadata are written that have dots themselves.
+func (p *Property) Flat() map[string]string {
+	out := map[string]string{}
+	p.flatten("", out)
+	return out
+}
+
+func (p *Property) flatten(prefix string, into map[string]string) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.Kids {
+		name := prefix + k.Name
+		if k.leaf {
+			into[name] = k.Text()
+		}
+		k.flatten(name+".", into)
+	}
+}
+
 // Words returns the values of a list that may also be written as one text with commas.
 func (p *Property) Words() []string {
 	var out []string

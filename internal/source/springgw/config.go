@@ -13,10 +13,13 @@ type gatewayConfig struct {
 	routes   []definition
 	defaults []part // default-filters
 	locator  *bootconfig.Property
-	timeouts model.Timeouts // httpclient
-	insecure bool           // httpclient.ssl: certificates of upstreams are not verified
-	off      bool           // the gateway is switched off
-	faults   []fault        // that belong to no route
+	cors     []corsRule // globalcors
+	// preflights says that those which no route matches are answered.
+	preflights bool
+	timeouts   model.Timeouts // httpclient
+	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
+	off        bool           // the gateway is switched off
+	faults     []fault        // that belong to no route
 }
 
 // CodeUnverified is the code of TLS that verifies nobody.
@@ -55,6 +58,7 @@ func (c *gatewayConfig) read(gw *bootconfig.Property) {
 	if l := gw.Get("discovery", "locator"); l != nil {
 		c.locator = l
 	}
+	c.readGlobal(gw.Get("globalcors"))
 	if p := gw.Get("enabled"); p != nil && !p.IsTrue() {
 		c.off = true
 		c.say(p, "enabled", model.CodeIgnored, model.Warning, "the gateway is switched off: nothing of the file is served")
@@ -128,6 +132,9 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 	}
 	if c.locator == nil {
 		c.locator = old.locator
+	}
+	if c.cors == nil {
+		c.cors, c.preflights = old.cors, old.preflights
 	}
 	c.insecure = c.insecure || old.insecure
 	if c.timeouts == (model.Timeouts{}) {

@@ -57,6 +57,13 @@ func (t *translator) locator(f *application) {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "default-filters", model.CodeUnsupported, model.Warning,
 			"the default filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
 	}
+	spec, err := t.corsOf(nil, model.PathMatch{}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
+	if err != nil {
+		return
+	}
+	if spec != nil {
+		does.filters = append([]model.FilterSpec{*spec}, does.filters...)
+	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix,
 		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, Filters: does.filters,
 		TLS: model.UpstreamTLS{SkipVerify: t.insecure}}

@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -34,6 +35,7 @@ type translator struct {
 	defaults []part
 	refusals int // default filters that cannot be served
 	weights  groups
+	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool // certificates of upstreams are not verified
 }
@@ -41,11 +43,14 @@ type translator struct {
 // translate makes the groups of files, which are in their order.
 func translate(c Config, files []*application, resolved map[string]known) result {
 	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}, weights: groups{}}
+	preflights := false
 	for _, f := range files {
 		if f.config.off {
 			continue
 		}
 		t.defaults = append(t.defaults, f.config.defaults...)
+		t.cors = append(t.cors, f.config.cors...)
+		preflights = preflights || f.config.preflights
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
@@ -54,6 +59,9 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		}
 	}
 	t.checkDefaults()
+	if preflights {
+		t.preflight()
+	}
 	for i, f := range files {
 		for _, x := range slices.Concat(f.broken, f.config.faults) {
 			t.say(x)
@@ -155,7 +163,12 @@ func (t *translator) definition(d *definition, position int) {
 			say(n)
 		}
 	}
-	action, err := t.action(g, d, &does, origin)
+	parts, err := readLanes(d.metadata)
+	if err != nil {
+		failed = true
+		say(lanesFault(err, d))
+	}
+	action, err := t.action(g, d, &does, parts, origin)
 	if err != nil {
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
@@ -170,11 +183,26 @@ func (t *translator) definition(d *definition, position int) {
 		g.Upstreams = nil
 		return
 	}
-	t.place(g, route, when.paths)
+	var own *corsRule
+	if p := d.metadata.Get("cors"); p != nil {
+		own = &corsRule{at: p}
+		if own.spec, own.err = readCORS(p); own.err != nil {
+			say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Error, own.err.Error() + "; the route answers 503"})
+		}
+	}
+	t.place(g, route, when.paths, func(r *model.Route) {
+		spec, err := t.corsOf(own, r.Match.Path, say)
+		switch {
+		case err != nil:
+			r.Filters, r.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
+		case spec != nil && !failed:
+			r.Filters = append([]model.FilterSpec{*spec}, r.Filters...)
+		}
+	})
 }
 
-// place adds the route once for each of its path patterns.
-func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch) {
+// place adds the route once for each of its path patterns, with what depends on these.
+func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch, finish func(*model.Route)) {
 	if len(paths) == 0 {
 		paths = []model.PathMatch{{}}
 	}
@@ -185,6 +213,7 @@ func (t *translator) place(g *model.Objects, route model.Route, paths []model.Pa
 			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
 		}
 		r.Match.Path = p
+		finish(&r)
 		g.Routes = append(g.Routes, r)
 	}
 }
@@ -197,7 +226,7 @@ func lineOf(p *bootconfig.Property, otherwise int) int {
 }
 
 // action returns the effect of a route's uri and adds the upstream it needs.
-func (t *translator) action(g *model.Objects, d *definition, does *effect, origin model.Origin) (model.Action, error) {
+func (t *translator) action(g *model.Objects, d *definition, does *effect, parts *lanes, origin model.Origin) (model.Action, error) {
 	to, err := readTarget(d.uri.Text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
@@ -209,15 +238,22 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, origi
 	}
 	up := to.upstream(t.c, origin)
 	up.TLS.SkipVerify = t.insecure
-	if to.service != "" {
-		g.Upstreams = append(g.Upstreams, up)
-	} else {
+	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
+	switch {
+	case to.service == "" && parts != nil:
+		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")
+	case to.service == "":
 		t.static(to, up)
+	case parts != nil:
+		g.Upstreams = append(g.Upstreams, parts.divide(&forward, up)...)
+	default:
+		g.Upstreams = append(g.Upstreams, up)
 	}
 	if to.service == "" && does.host == model.HostEndpoint {
 		does.host, does.hostName = model.HostLiteral, to.authority() // the host of the uri, not the address that it has today
 	}
-	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName, Target: model.TargetReceived, Retry: does.retry}, nil
+	forward.Host, forward.HostName = does.host, does.hostName
+	return forward, nil
 }
 
 // static adds the upstream of a host once, with the addresses that are known.
@@ -264,9 +300,6 @@ func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
 				say(fault{"", p.Line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
 			}
 		}
-	}
-	if p := d.metadata.Get("cors"); p != nil {
-		say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Warning, "cors is not supported and has no effect"})
 	}
 	return out
 }

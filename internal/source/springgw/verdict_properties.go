@@ -12,7 +12,7 @@ func properties() []Verdict {
 		{Name: gw + "routes", Verdict: Supported},
 		{Name: gw + "default-filters", Verdict: Supported},
 		{Name: gw + "discovery", Verdict: Supported},
-		{Name: gw + "globalcors", Verdict: Unsupported, Why: "the answers of services are passed on as they are"},
+		{Name: gw + "globalcors", Verdict: Supported, Why: "a pattern has all paths of a route, or has no effect on it"},
 		{Name: gw + "httpclient.connect-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.response-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.pool", Verdict: Ignored, Why: pool},

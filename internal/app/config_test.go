@@ -65,6 +65,9 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"no address to tell", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2', auth: 'off'}\ngateway:\n  http: 0.0.0.0:80\n", "f.yaml:2: gateway.advertise: is missing"},
 		{"no address of nodes to tell", "dns: {address: '127.0.0.1:1', zones: [test]}\ningress:\n  nodes: [{name: a, http: '0.0.0.0:80'}]\n", "f.yaml:2: ingress.advertise: is missing"},
 		{"pods without addresses", "pods:\n  nodes:\n  - name: node-1\n", "f.yaml:3: pods.nodes[0].range: is missing"},
+		{"webhook without a certificate", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1'}\n", "f.yaml:2: webhook.cert: give cert and key, or register"},
+		{"webhook with two", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', cert: a, key: b, register: {configuration: a, secret: b}}\n", "f.yaml:2: webhook.register: is in place of cert and key"},
+		{"webhook registered nowhere", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', register: {secret: b}}\n", "f.yaml:2: webhook.register: give the names of both"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
 		{"not YAML", "a: [\n", "f.yaml:"},
 	} {

@@ -93,6 +93,7 @@ type job struct {
 	connect time.Duration
 	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
+	other   *upstream.Handle // asked once handle has nobody; may be nil
 	pod     string
 }
 

@@ -72,4 +72,3 @@ func compareCases(t *testing.T, dir string, verdicts map[string]annotation.Verdi
 		t.Errorf("testdata/%s/%s.txt is of nothing that exists", dir, name)
 	}
 }
-

@@ -29,5 +29,7 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		compressKind(),
+		removeJSONKind(),
 	}
 }

@@ -71,7 +71,7 @@ func (k *Kubernetes) connect() (*kubernetes.Client, error) {
 
 func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kubernetes.Options {
 	k := c.Sources.Kubernetes
-	t := translateOptions()
+	t := c.Sources.translateOptions()
 	t.Loopback = false // who writes an Ingress in a cluster is not who runs this machine
 	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes, t.Zone = k.Controller, k.Adopt, k.Unclassed, c.nodeLists(), c.Zone
 	return kubernetes.Options{

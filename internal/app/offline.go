@@ -67,7 +67,7 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 func offlineGroups(cfg *Config) (map[string][]source.Group, error) {
 	all := map[string][]source.Group{"configuration": newStatic(cfg).groups()}
 	if paths := cfg.Sources.Manifests; len(paths) > 0 {
-		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: translateOptions()})
+		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: cfg.Sources.translateOptions()})
 		if err != nil {
 			return nil, fmt.Errorf("app: %w", err)
 		}

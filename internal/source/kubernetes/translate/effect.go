@@ -39,6 +39,7 @@ func effects() []func(*draft) {
 		(*draft).limits,
 		(*draft).addresses,
 		(*draft).basicAuth,
+		(*draft).told,
 		(*draft).externalAuth,
 		(*draft).ownFilters,
 		(*draft).rewritten,
@@ -46,6 +47,7 @@ func effects() []func(*draft) {
 		(*draft).vhost,
 		(*draft).timed,
 		(*draft).again,
+		(*draft).gathered,
 		(*draft).spelled,
 	}
 }

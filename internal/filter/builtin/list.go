@@ -30,5 +30,7 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		compressKind(),
+		removeJSONKind(),
 	}
 }

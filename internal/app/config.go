@@ -67,8 +67,10 @@ type Sources struct {
 	Manifests    []string      `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
 	Kubernetes   *Kubernetes   `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
 	IngressNginx *IngressNginx `json:"ingressNginx,omitempty" doc:"an installation of ingress-nginx that is taken over, for manifests and the cluster; docs/from-ingress-nginx.md"`
-	Routes       []string      `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
-	Nacos        []Nacos       `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	// AnnotationPrefix is what a class of ingress-nginx reads.
+	AnnotationPrefix string   `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
+	Routes           []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Nacos            []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
 }
 
 // TLS is what all TLS of a process has in common.

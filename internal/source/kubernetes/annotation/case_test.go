@@ -37,7 +37,7 @@ type testCase struct {
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, h2c, h2, closed, closed-first, cluster, full
+	how       string // "", https, h2c, h2, closed, closed-first, cluster, full, deaf
 }
 
 // ingress is an Ingress in short.

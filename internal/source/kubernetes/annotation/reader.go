@@ -39,6 +39,8 @@ func Defaults() Settings {
 	s.Proxy = Proxy{Connect: 5 * time.Second, Read: time.Minute, Next: Next{
 		Given: true, Tries: 3, On: []model.RetryOn{model.RetryConnect, model.RetryRefused, model.RetryReset, model.RetryTimeout}}}
 	s.Buffers.BodySize = 1 << 20
+	s.TLS.Hide = true
+	s.Affinity.SameSite = model.SameSiteOmit
 	return s
 }
 

@@ -335,8 +335,20 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(s.body))
 	}
 	b.WriteString("\r\n" + s.body)
-	if _, err := io.WriteString(conn, b.String()); err != nil && s.body == "" {
-		return nil, err
+	sent := make(chan error, 1)
+	if s.body == "" {
+		if _, err := io.WriteString(conn, b.String()); err != nil {
+			return nil, err
+		}
+	} else {
+		go func() { // the answer may come before all of it is taken
+			_, err := io.WriteString(conn, b.String())
+			sent <- err
+		}()
+		defer func() {
+			_ = conn.Close()
+			<-sent
+		}()
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: s.method})
 	if err != nil && scheme == "tcp" {

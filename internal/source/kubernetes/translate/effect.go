@@ -42,14 +42,16 @@ func effects() []func(*draft) {
 		(*draft).limits,
 		(*draft).addresses,
 		(*draft).basicAuth,
-		(*draft).externalAuth,
 		(*draft).told,
+		(*draft).externalAuth,
+		(*draft).setForEndpoints,
 		(*draft).ownFilters,
 		(*draft).rewritten,
 		(*draft).canary,
 		(*draft).vhost,
 		(*draft).timed,
 		(*draft).again,
+		(*draft).gathered,
 		(*draft).spelled,
 	}
 }

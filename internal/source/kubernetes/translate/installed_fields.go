@@ -41,7 +41,7 @@ func (d *draft) answered() {
 }
 
 // told is proxy-set-headers.
-func (d *draft) told() {
+func (d *draft) setForEndpoints() {
 	if !d.asInstalled() {
 		return
 	}

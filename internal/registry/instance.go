@@ -10,6 +10,9 @@ import (
 	"paifang/internal/model"
 )
 
+// defaultCluster is where an instance is that names none.
+const defaultCluster = "DEFAULT"
+
 // Instance is one address of a service.
 type Instance struct {
 	Addr      netip.AddrPort
@@ -76,7 +79,7 @@ func (r *Registry) check(in Instance) (Instance, error) {
 		return in, err
 	}
 	if in.Cluster == "" {
-		in.Cluster = "DEFAULT"
+		in.Cluster = defaultCluster
 	}
 	if err := checkName("cluster", in.Cluster, maxCluster, "-_"); err != nil {
 		return in, err

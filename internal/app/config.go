@@ -92,6 +92,7 @@ type Nacos struct {
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
+	All       bool           `json:"all,omitempty" doc:"the addresses of all services are read, and not only of those that routes use: for those who look at them"`
 	Username  string         `json:"username,omitempty" doc:"who logs in; default nobody"`
 	Password  string         `json:"password,omitempty" doc:"file with the password"`
 	TLS       bool           `json:"tls,omitempty" doc:"both APIs are spoken over TLS"`

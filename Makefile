@@ -37,6 +37,10 @@ image: ## an OCI image in dist/, without a daemon
 e2e: ## on a real Kubernetes of two nodes; needs Linux, root, containerd, runc
 	cd test/e2e && PAIFANG_E2E=required go test -count=1 -timeout 20m -v .
 
+figures: ## what thousands of Ingresses cost, from a real API server and from files; needs what e2e needs, and a machine that has nothing else to do
+	cd test/e2e && PAIFANG_E2E=required PAIFANG_FIGURES=1 go test -count=1 -timeout 15m -run TestFigures -v .
+	cd test/system && PAIFANG_FIGURES=1 go test -count=1 -timeout 15m -run TestSlope -v .
+
 floods: ## what attacks do to other clients, beside HAProxy; takes ten minutes of a machine that has nothing else to do
 	cd test/flood && PAIFANG_VERSUS=1 go test -count=1 -timeout 30m -run TestVersus -v .
 

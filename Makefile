@@ -1,6 +1,6 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt bench floods image manifests e2e ci clean
+.PHONY: help build up test race vet lint fmt bench floods figures image manifests e2e ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

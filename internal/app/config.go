@@ -67,7 +67,14 @@ type Sources struct {
 	Manifests  []string    `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
 	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
 	Routes     []string    `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Spring     Spring      `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
 	Nacos      []Nacos     `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+}
+
+// Spring says how files of routes are read, as Spring Boot would be told.
+type Spring struct {
+	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
+	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
 }
 
 // TLS is what all TLS of a process has in common.
@@ -177,7 +184,7 @@ type Registry struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`
 	Etcd      *Etcd          `json:"etcd,omitempty" doc:"the cluster, where storage is etcd"`
-	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user's password is written to data; off; default on unless http is on loopback"`
+	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has a password that is made once and written to registry/password in data; off: everybody may do everything; default on"`
 	// The files of TLS are read when the registry starts.
 	Certificate string `json:"certificate,omitempty" doc:"file with the certificate chain in PEM, for TLS on both ports; default clear text"`
 	Key         string `json:"key,omitempty" doc:"file with its private key in PEM"`

@@ -10,9 +10,6 @@ import (
 	"paifang/internal/model"
 )
 
-// defaultCluster is where an instance is that names none.
-const defaultCluster = "DEFAULT"
-
 // Instance is one address of a service.
 type Instance struct {
 	Addr      netip.AddrPort

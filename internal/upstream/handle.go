@@ -91,7 +91,7 @@ func handleKey(up *model.Upstream) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q", up.Select, up.Except)
+	fmt.Fprintf(b, " %q %q %q", up.Select, up.Except, up.Where.String())
 	return string(b.Sum(nil))
 }
 

@@ -389,9 +389,48 @@ func TestLocator(t *testing.T) {
 	if got := filterText(l.Filters); !strings.HasPrefix(got, "request-headers") || !strings.Contains(got, `strip-prefix{"parts":1} request-headers`) {
 		t.Errorf("filters: %s", got)
 	}
-	for _, text := range []string{"enabled: false", "enabled: true\n  include-expression: metadata['x']=='y'", "enabled: true\n  filters: [StripPrefix=2]"} {
-		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  "+text+"\n")
-		if len(o.Locators) != 0 || (text == "enabled: false") != (len(o.Diagnostics) == 0) {
+	if o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: false\n"); len(o.Locators)+len(o.Diagnostics) != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestLocatorTemplates(t *testing.T) {
+	o := load(t, Config{}, `spring.cloud.gateway.discovery.locator:
+  enabled: true
+  include-expression: metadata['edge']=='yes' and !(serviceId matches 'int.*')
+  url-expression: "'lb:https://' + serviceId"
+  predicates:
+  - name: Path
+    args: {pattern: "'/api/' + serviceId + '/**'"}
+  - Method='GET'
+  filters:
+  - name: RewritePath
+    args:
+      regexp: "'/api/' + serviceId + '/?(?<remaining>.*)'"
+      replacement: "'/${remaining}'"
+  - AddRequestHeader='X-Service','it is '+serviceId
+`)
+	if len(o.Diagnostics) != 0 || len(o.Locators) != 1 {
+		t.Fatalf("%+v", o)
+	}
+	l := o.Locators[0]
+	if rest, never := l.Include.For("order"), l.Include.For("internal"); rest.String() != "edge = yes" || never.Op != model.TermNone || l.Validate() != nil {
+		t.Errorf("%s: %s, %s", l.Include.String(), rest.String(), never.String())
+	}
+	named, err := model.Named(l, "order")
+	if err != nil || len(named.Paths) != 1 || named.Paths[0].Value != "/api/order/**" || fmt.Sprint(named.Match.Methods) != "[GET]" || named.TLS.Mode != model.TLSAlways ||
+		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}` {
+		t.Errorf("%+v %s %v", named, filterText(named.Filters), err)
+	}
+	for text, want := range map[string]string{
+		"include-expression: \"metadata['x']=='y' ? true : false\"": "more than a condition", "include-expression: \"#serviceId == 'a'\"": "is not supported",
+		"include-expression: serviceId.startsWith('a')": "is not supported", "include-expression: serviceId == a": "single quotes",
+		"include-expression: serviceId matches '(?=a)'": "look-ahead", "include-expression: (serviceId == 'a'": "not closed", "include-expression: metadata == 'a'": "without a name",
+		"url-expression: uri": "is not supported", "url-expression: \"'http://'+serviceId\"": "want 'lb://'", "filters: [\"StripPrefix=@bean\"]": "is not supported",
+		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
+	} {
+		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  "+text+"\n")
+		if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Severity != model.Error || o.Diagnostics[0].Origin.Line == 0 {
 			t.Errorf("%s: %+v", text, o)
 		}
 	}

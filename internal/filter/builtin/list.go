@@ -29,6 +29,7 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		jwtKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

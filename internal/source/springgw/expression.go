@@ -170,7 +170,11 @@ func (p *expressionReader) comparison() (model.Term, error) {
 		return t, fmt.Errorf("%q is no text in single quotes", p.text[p.at:])
 	}
 	if t.Value, err = p.literal(); err == nil && t.Op == model.TermMatches {
-		_, err = compileJava(t.Value)
+		re, bad := compileJava(t.Value)
+		if bad != nil {
+			return t, bad
+		}
+		t.Value = re.String()
 	}
 	if not {
 		t = model.Term{Op: model.TermNot, Of: []model.Term{t}}

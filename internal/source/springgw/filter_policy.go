@@ -38,17 +38,15 @@ func (e *effect) redirectTo(p *part) error {
 	if status < 300 || status > 308 || status == 304 {
 		return fmt.Errorf("status %d is no redirect that is supported", status)
 	}
-	switch include := values["includerequestparams"]; {
-	case include == "" || strings.EqualFold(include, "false"):
-	case strings.EqualFold(include, "true"):
-		return errors.New("includeRequestParams is not supported")
-	default:
+	include := values["includerequestparams"]
+	if include != "" && !isFlag(include) {
 		return fmt.Errorf("includeRequestParams %q is neither true nor false", include)
 	}
 	return e.emit("redirect", struct {
 		Status   int    `json:"status"`
 		Location string `json:"location"`
-	}{status, values["url"]})
+		Keep     bool   `json:"keepQuery,omitempty"`
+	}{status, values["url"], strings.EqualFold(include, "true")})
 }
 
 // The limits that Spring has where none is given, in bytes.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func TestPathPatterns(t *testing.T) {
 func TestHosts(t *testing.T) {
 	for shortcut, want := range map[string][]model.Host{
 		"Shop.test": {"shop.test"}, "*.shop.test": {"*.shop.test"}, "**.shop.test": {"**.shop.test", "shop.test"}, "**": {""},
-		"a.test,b.test": {"a.test", "b.test"}, "{sub}.shop.test": nil, "shop.test:8080": nil, "s*.test": nil, "a.**.test": nil,
+		"a.test,b.test": {"a.test", "b.test"}, "{sub.shop.test": nil, "shop..test": nil, "sh/op.test": nil, "{:a}.test": nil, "{a:(?=x)}.test": nil,
 	} {
 		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Host=%s']}\n", shortcut)))
 		var got []model.Host
@@ -193,6 +194,45 @@ func TestHosts(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || (want == nil) != (len(o.Diagnostics) == 1) {
 			t.Errorf("%s: got %v with %v, want %v", shortcut, got, o.Diagnostics, want)
 		}
+	}
+}
+
+func TestHostPatterns(t *testing.T) {
+	for pattern, c := range map[string]struct{ yes, no string }{
+		"{sub}.shop.test":     {"a.shop.test A.SHOP.test:8080", "shop.test a.b.shop.test a.shop.tests"},
+		"{sub:[a-c]+}.test":   {"abc.test", "d.test"},
+		"{sub:a{2}}.{x}.test": {"aa.b.test", "a.b.test"},
+		"shop.test:8080":      {"shop.test:8080", "shop.test shop.test:80"},
+		"shop.test:{port}":    {"shop.test:8080", "shop.test"},
+		"s*.te?t":             {"shop.test s.teXt", "a.s.test s.tet"},
+		"a.**.test":           {"a.test a.b.test a.b.c.test:1", "a.b b.test xa.test"},
+		"**.{x}.test":         {"a.test b.a.test c.b.a.test", "test"},
+		"shop.**":             {"shop.test shop shop.a.b", "ashop.test"},
+		"*.a.test,one.*.test": {"x.a.test one.b.test", "two.b.test"},
+		"{a}-{b}.shop.test":   {"x-y.shop.test", "xy.shop.test"},
+	} {
+		r := one(t, fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: [\"Host=%s\"]}\n", pattern))
+		if len(r.Hosts) != 0 || len(r.Match.Headers) != 1 {
+			if pattern != "*.a.test,one.*.test" || len(r.Match.Headers) != 1 {
+				t.Errorf("%s: %+v", pattern, r)
+				continue
+			}
+		}
+		re := regexp.MustCompile("^(?:" + r.Match.Headers[0].Value + ")$")
+		for _, h := range strings.Fields(c.yes) {
+			if !re.MatchString(h) {
+				t.Errorf("%s does not take %s: %s", pattern, h, re)
+			}
+		}
+		for _, h := range strings.Fields(c.no) {
+			if re.MatchString(h) {
+				t.Errorf("%s takes %s: %s", pattern, h, re)
+			}
+		}
+	}
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
+	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "{sub}") || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+		t.Errorf("%+v", o)
 	}
 }
 
@@ -569,7 +609,8 @@ func TestBadFilters(t *testing.T) {
 		"RewriteLocationResponseHeader=SOMETIMES": "stripVersion",
 		"SetStatus=HAPPY":                         "neither a number nor the name",
 		"RedirectTo=200, https://x.test":          "no redirect",
-		"RedirectTo=302, https://x.test, true":    "includeRequestParams is not supported",
+		"RedirectTo=302, https://x.test, maybe":   "neither true nor false",
+		"RemoveJsonAttributesResponseBody":        "names no attribute",
 		"RequestSize=5 apples":                    "not a size",
 		"RequestHeaderSize=0":                     "not a size",
 		"Retry=many":                              "retries",

@@ -61,6 +61,7 @@ type Upstream struct {
 	Balance   Balance        `json:"balance,omitzero"`
 	Affinity  Affinity       `json:"affinity,omitzero"`
 	Zones     ZonePreference `json:"zones,omitzero"`
+	Prefer    TagPreference  `json:"prefer,omitzero"`
 	SlowStart SlowStart      `json:"slowStart,omitzero"`
 	Health    HealthCheck    `json:"health,omitzero"`
 	Ejection  Ejection       `json:"ejection,omitzero"`
@@ -149,7 +150,7 @@ func (u Upstream) Validate() error {
 	if err := u.Where.validate("where", 0, false); err != nil {
 		return err
 	}
-	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.SlowStart, u.Health, u.Ejection, u.Limits} {
+	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits} {
 		if err := part.validate(); err != nil {
 			return err
 		}

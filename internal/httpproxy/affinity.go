@@ -210,6 +210,9 @@ func (w *work) cookieText(a *model.Affinity, value string) string {
 	if !a.Scripts {
 		text = mem.Join(text, "; HttpOnly")
 	}
+	if a.SameSite == model.SameSiteOmit {
+		return text
+	}
 	return mem.Join(text, "; SameSite=", a.SameSite)
 }
 

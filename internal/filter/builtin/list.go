@@ -30,6 +30,8 @@ func Kinds() filter.Catalog {
 		basicAuthKind(),
 		externalAuthKind(),
 		jwtKind(),
+		circuitBreakerKind(),
+		faultKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

@@ -78,6 +78,15 @@ type Sources struct {
 type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
+	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+}
+
+// SpringItem is a configuration in a registry that holds routes.
+type SpringItem struct {
+	DataID    string `json:"dataId" doc:"its data ID; read as properties where it ends in .properties, as YAML or JSON otherwise; a JSON list holds definitions of routes"`
+	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+	Namespace string `json:"namespace,omitempty" doc:"default that of the registry, or public"`
+	Registry  string `json:"registry,omitempty" doc:"the name of one of sources.nacos; none: the registry of this process, or else the one of sources.nacos without a name"`
 }
 
 // TLS is what all TLS of a process has in common.

@@ -167,6 +167,10 @@ func (t *translator) definition(d *definition, position int) {
 			say(n)
 		}
 	}
+	if name, uses := when.usesHost(does.filters); uses {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
+	}
 	parts, err := readLanes(d.metadata)
 	if err != nil {
 		failed = true
@@ -231,6 +235,9 @@ func lineOf(p *bootconfig.Property, otherwise int) int {
 
 // action returns the effect of a route's uri and adds the upstream it needs.
 func (t *translator) action(g *model.Objects, d *definition, does *effect, parts *lanes, origin model.Origin) (model.Action, error) {
+	if d.uri.Text() == "no://op" && parts == nil { // a filter answers, or nobody does
+		return model.Respond{Status: 200}, nil
+	}
 	to, err := readTarget(d.uri.Text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)

@@ -164,10 +164,16 @@ func (w *work) carryOut() {
 	case model.Respond:
 		x.Respond(a.Status, a.Code, a.Body)
 	default:
-		if !w.needsTLS() {
-			w.forward()
+		if w.needsTLS() {
+			return
 		}
-		return
+		if w.gathers() {
+			w.forward()
+			return
+		}
+		if w.status == 499 {
+			return
+		}
 	}
 	b.chain.Response(x)
 	w.sendOwn()

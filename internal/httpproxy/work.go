@@ -86,6 +86,7 @@ type job struct {
 	why     model.Code         // the try before was not the end
 	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
 	tryEnd  int64              // when this try is
+	tryBy   int64              // by when another try must begin
 
 	lot     uint64 // of LookupDraw; 0 = not drawn
 	tries   int

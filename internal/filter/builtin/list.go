@@ -12,6 +12,7 @@ func Kinds() filter.Catalog {
 		setPathKind(),
 		requestHeadersKind(),
 		responseHeadersKind(),
+		tellOriginKind(),
 		requestQueryKind(),
 		dedupeHeadersKind(),
 		rewriteHeaderKind(),

@@ -73,9 +73,17 @@ func (w *work) askTurn(fd uintptr) bool {
 
 // receive reads what has come of the answer. It returns whether nothing has.
 func (w *work) receive(fd uintptr) (nothing bool) {
+	bare := w.answer == nil
+	if bare {
+		w.answer = w.answerBlock()
+	}
 	n, err := socket.Receive(fd, w.answer[answerRoom:])
 	switch {
 	case err == unix.EAGAIN:
+		if bare {
+			w.c.plane.blocks.give(w.answer)
+			w.answer = nil
+		}
 		return true
 	case err != nil:
 		w.asking.err = err
@@ -85,6 +93,29 @@ func (w *work) receive(fd uintptr) (nothing bool) {
 		w.early = n
 	}
 	return false
+}
+
+// firstBytes waits for the first bytes of the answer to a request whose body is still sent, and may be for long: without a buffer, where
+// that can be.
+func (w *work) firstBytes(up *upstream.Conn) error {
+	if w.stream == nil || w.answer != nil || up.Stream != net.Conn(up.TCP) {
+		return nil
+	}
+	a := &w.asking
+	if a.turn == nil {
+		a.turn = w.askTurn
+	}
+	a.up, a.sent, a.err = up, true, nil
+	w.enterAwaiting()
+	err := up.Raw.Read(a.turn)
+	if w.c.watch.leave() {
+		err = errLate
+	}
+	a.up = nil
+	if err == nil {
+		err = a.err
+	}
+	return err
 }
 
 // offer sends what goes of the request without waiting, and the rest as connections do.

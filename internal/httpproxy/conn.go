@@ -25,7 +25,7 @@ var errLate = errors.New("httpproxy: waited too long")
 type conn struct {
 	plane *Plane
 	port  *port // it came in by
-	caller
+	*caller
 	nc    net.Conn
 	tcp   *net.TCPConn    // nc itself, or below TLS; nil for a stream
 	raw   syscall.RawConn // of tcp, where it is used directly; nil under TLS
@@ -52,7 +52,8 @@ type conn struct {
 	direct direct
 }
 
-// caller is who makes the requests of a connection. It is the same for all that are made.
+// caller is who makes the requests of a connection. It is the same for all that are made, and streams
+// share that of their connection.
 type caller struct {
 	secure   bool
 	session  *certs.Session // what the TLS handshake came to; nil in clear text

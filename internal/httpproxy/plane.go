@@ -70,6 +70,7 @@ func New(cfg Config) (*Plane, error) {
 	p.works.New = func() any {
 		w := &work{shard: p.counters.shard()}
 		w.x.Gatherer, w.x.Waiter = w, w
+		w.x.Request.Fields.Grow(usualFields)
 		return w
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -64,6 +64,8 @@ func (c *conn) writeHead(h *http2.Head) {
 		size += len(f.Name) + len(f.Value) + len(": \r\n")
 	}
 	switch { // not more than it needs: there may be many streams
+	case size <= leastBlock:
+		c.buf = c.plane.blocks.takeLeast()
 	case size <= tinyBlock:
 		c.buf = c.plane.blocks.takeTiny()
 	case size <= smallBlock:

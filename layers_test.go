@@ -19,8 +19,8 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "registry/storage"},
-		1: {"nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "jwks", "registry/storage"},
+		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
@@ -80,6 +80,9 @@ func confinements() []confinement {
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire"}, "only Nacos' protocol is gRPC here"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
+		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},
+		{"github.com/andybalholm/brotli", []string{"coding"}, "only coding compresses"},
+		{"github.com/go-jose/go-jose/v4", []string{"jwks"}, "only jwks reads keys and verifies signatures"},
 		{"github.com/spf13/cobra", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"github.com/spf13/pflag", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},

@@ -9,12 +9,21 @@ import (
 	"time"
 )
 
-// loadedPage says that no request fails while its commands are typed, so they are typed under load.
-const loadedPage = "gray-release"
+// asking is what is asked for without a pause while the commands of a page are typed.
+type asking struct {
+	at   string // host:port
+	host string
+	path string
+}
 
-// load asks for a page of a host at the load balancer without a pause, from two clients, once it is answered, until stop is
-// called, which notes every request that failed.
-func (sh *shell) load(host, path string) (stop func()) {
+// loaded are the pages that say that no request fails while their commands are typed.
+var loaded = map[string]asking{
+	"gray-release":         {"127.0.0.10:8080", "shop.test", "/order/load"},
+	"gray-release-gateway": {"127.0.0.20:8080", "gateway.test", "/order/load"},
+}
+
+// load asks from two clients, once the first is answered, until stop is called, which notes every request that failed.
+func (sh *shell) load(page string, what asking) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -26,7 +35,7 @@ func (sh *shell) load(host, path string) (stop func()) {
 			defer transport.CloseIdleConnections()
 			began := false
 			for ctx.Err() == nil {
-				err := sh.askOnce(transport, host, path)
+				err := sh.askOnce(transport, what)
 				if err != nil && !began {
 					time.Sleep(interval) // its pods are not there yet
 					continue
@@ -46,19 +55,19 @@ func (sh *shell) load(host, path string) (stop func()) {
 		wg.Wait()
 		sh.t.Logf("%d requests meanwhile, %d failed", asked, len(failed))
 		if len(failed) > 0 || asked < 100 {
-			sh.problems = append(sh.problems, fmt.Sprintf("%s: of %d requests under way %d failed: %.500q", loadedPage, asked, len(failed), failed))
+			sh.problems = append(sh.problems, fmt.Sprintf("%s: of %d requests under way %d failed: %.500q", page, asked, len(failed), failed))
 		}
 	}
 }
 
-func (sh *shell) askOnce(transport *http.Transport, host, path string) error {
+func (sh *shell) askOnce(transport *http.Transport, what asking) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, toOffset("http://127.0.0.10:8080", sh.at.offset)+path, http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, toOffset("http://"+what.at, sh.at.offset)+what.path, http.NoBody)
 	if err != nil {
 		return err
 	}
-	r.Host = host
+	r.Host = what.host
 	resp, err := transport.RoundTrip(r)
 	if err != nil {
 		return err

@@ -94,8 +94,9 @@ func (sh *shell) typeAll(s *section) {
 		"PAIFANG_ADMIN="+toOffset("127.0.0.1:8088", sh.at.offset), "LC_ALL=C", "no_proxy=*", "NO_PROXY=*")
 	end, ok := sh.up(s.up)
 	defer end()
-	if ok && s.up.page == loadedPage+".md" {
-		defer sh.load("shop.test", "/order/load")()
+	page := strings.TrimSuffix(s.up.page, ".md")
+	if what, is := loaded[page]; ok && is {
+		defer sh.load(page, what)()
 	}
 	for _, x := range s.steps {
 		if !ok || !sh.run(x) && !*update {

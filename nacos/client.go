@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
@@ -27,6 +28,29 @@ type Options struct {
 	Password  string        //
 	TLS       *tls.Config   // default: clear text
 	Timeout   time.Duration // of one request; default 3 s
+	Log       *slog.Logger  // says when the registry is lost and there again; default: nothing is logged
+}
+
+// prepare checks the options and sets what is not given.
+func (o *Options) prepare() error {
+	if len(o.Servers) == 0 {
+		return errors.New("nacos: connect: no servers are given")
+	}
+	if len(o.GRPC) == 0 {
+		for _, s := range o.Servers {
+			g, err := above(s)
+			if err != nil {
+				return err
+			}
+			o.GRPC = append(o.GRPC, g)
+		}
+	}
+	o.Namespace = cmp.Or(o.Namespace, nacoswire.PublicNamespace)
+	o.Timeout = cmp.Or(o.Timeout, 3*time.Second)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
 }
 
 // Client is a connection to a registry, made again whenever it is lost. It is used by any number of goroutines.
@@ -63,25 +87,17 @@ func (f *followed[T]) set(v T) {
 	f.news = make(chan struct{})
 }
 
-// again is how long the client waits before it tries all servers again.
-const again = time.Second
+// Times of the connection.
+const (
+	again = time.Second     // before all servers are tried again
+	pulse = 5 * time.Second // between questions whether the server is there; of two that fail the second one is no chance
+)
 
 // Connect connects to the first server that answers, and fails when none does. The client lives until Close.
 func Connect(ctx context.Context, opt Options) (*Client, error) {
-	if len(opt.Servers) == 0 {
-		return nil, errors.New("nacos: connect: no servers are given")
+	if err := opt.prepare(); err != nil {
+		return nil, err
 	}
-	if len(opt.GRPC) == 0 {
-		for _, s := range opt.Servers {
-			g, err := above(s)
-			if err != nil {
-				return nil, err
-			}
-			opt.GRPC = append(opt.GRPC, g)
-		}
-	}
-	opt.Namespace = cmp.Or(opt.Namespace, nacoswire.PublicNamespace)
-	opt.Timeout = cmp.Or(opt.Timeout, 3*time.Second)
 	var login *nacosconn.Login
 	if opt.Username != "" {
 		login = &nacosconn.Login{Servers: opt.Servers, Username: opt.Username, Password: opt.Password}
@@ -147,16 +163,16 @@ func (c *Client) dial(ctx context.Context) (*nacosconn.Conn, error) {
 // keep has a connection until ctx ends, and has it know what the client registers and follows.
 func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 	defer close(c.done)
-	for {
-		c.serve(ctx, conn)
+	for refused := error(nil); ; {
+		c.serve(ctx, conn, refused)
 		c.use(nil)
 		conn.Close()
+		if ctx.Err() != nil {
+			return
+		}
+		c.opt.Log.Warn("nacos: the registry is lost, trying again", "error", context.Cause(conn.Context()))
 		for {
-			if ctx.Err() != nil {
-				return
-			}
-			var err error
-			if conn, err = c.dial(ctx); err == nil {
+			if conn, refused = c.connectAgain(ctx); conn != nil {
 				break
 			}
 			select {
@@ -165,21 +181,44 @@ func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 				return
 			}
 		}
-		if err := c.redo(ctx, conn); err != nil {
-			conn.End(err)
-		}
+		c.opt.Log.Info("nacos: the registry is there again")
 		c.use(conn)
 	}
 }
 
-// serve waits for the end of a connection, and reads configurations that have changed meanwhile.
-func (c *Client) serve(ctx context.Context, conn *nacosconn.Conn) {
-	for {
+// connectAgain returns a connection that knows everything but what the server refuses; nil where there is none.
+func (c *Client) connectAgain(ctx context.Context) (conn *nacosconn.Conn, refused error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	if refused, err = c.redo(ctx, conn); err != nil {
+		conn.Close()
+		return nil, nil
+	}
+	return conn, refused
+}
+
+// serve waits for the end of a connection, reads configurations that have changed meanwhile, and asks whether the server is there.
+// What the server has refused to know is tried again.
+func (c *Client) serve(ctx context.Context, conn *nacosconn.Conn, refused error) {
+	beat := time.NewTicker(pulse)
+	defer beat.Stop()
+	for failed := false; ; {
 		select {
 		case <-c.stale:
 			if err := c.readStale(ctx, conn); err != nil {
 				conn.End(err)
 			}
+		case <-beat.C:
+			_, err := nacosconn.Call[nacoswire.Response](conn.Context(), conn, nacoswire.TypeHealthCheck, nacoswire.Request{})
+			if err == nil && refused != nil {
+				refused, err = c.redo(ctx, conn)
+			}
+			if err != nil && (failed || !errors.Is(err, context.DeadlineExceeded)) {
+				conn.End(err)
+			}
+			failed = err != nil
 		case <-conn.Context().Done():
 			return
 		}
@@ -194,8 +233,8 @@ func (c *Client) use(conn *nacosconn.Conn) {
 	c.changed = make(chan struct{})
 }
 
-// redo has a new connection know everything.
-func (c *Client) redo(ctx context.Context, conn *nacosconn.Conn) error {
+// redo has a new connection know everything. What the server refuses leaves the rest as it is.
+func (c *Client) redo(ctx context.Context, conn *nacosconn.Conn) (refused, err error) {
 	c.mu.Lock()
 	var published []Service
 	for s := range c.published {
@@ -210,22 +249,28 @@ func (c *Client) redo(ctx context.Context, conn *nacosconn.Conn) error {
 		listen = append(listen, id)
 	}
 	c.mu.Unlock()
+	var tasks []func() error
 	for _, s := range published {
-		if err := c.publish(ctx, conn, s); err != nil {
-			return err
-		}
+		tasks = append(tasks, func() error { return c.publish(ctx, conn, s) })
 	}
 	for _, s := range follow {
-		if err := c.subscribe(ctx, conn, s); err != nil {
-			return err
-		}
+		tasks = append(tasks, func() error { return c.subscribe(ctx, conn, s) })
 	}
 	for _, id := range listen {
-		if err := c.listen(ctx, conn, id, true); err != nil {
-			return err
-		}
+		tasks = append(tasks, func() error { return c.listen(ctx, conn, id, true) })
 	}
-	return nil
+	var said []error
+	for _, task := range tasks {
+		err := task()
+		if no := (*nacosconn.ServerError)(nil); err != nil && (lost(err, conn) || !errors.As(err, &no)) {
+			return nil, err
+		}
+		said = append(said, err)
+	}
+	if refused = errors.Join(said...); refused != nil {
+		c.opt.Log.Warn("nacos: the registry refuses what it is to know, trying again", "error", refused)
+	}
+	return refused, nil
 }
 
 // do makes a request on the present connection, and on the next one where that is lost. It fails when ctx ends, when the server

@@ -44,6 +44,7 @@ type server struct {
 	http, grpc string
 	configs    *config.Store
 	handle     registry.Handle
+	options    registry.Options
 	api        *nacosapi.Server
 }
 
@@ -61,7 +62,7 @@ func serve(t *testing.T) *server {
 
 func (s *server) start() {
 	s.t.Helper()
-	must(s.t, s.handle.Start(registry.Options{}))
+	must(s.t, s.handle.Start(s.options))
 	s.api = nacosapi.New(nacosapi.Config{Configs: s.configs}, &s.handle)
 	h, err := net.Listen("tcp", s.http)
 	must(s.t, err)

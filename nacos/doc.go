@@ -10,7 +10,12 @@
 //	err = c.Register(ctx, nacos.Service{Name: "order"}, nacos.Instance{Addr: netip.MustParseAddrPort("10.0.0.1:8080")})
 //	err = c.Follow(ctx, nacos.Service{Name: "stock"}, func(list []nacos.Instance) { … })
 //
+// A program that only has to be found needs one call, which it ends by ending ctx:
+//
+//	err = nacos.Keep(ctx, options, service, instance)
+//
 //	client.go   Client: connecting, keeping the connection
+//	keep.go     one registration for as long as a context
 //	naming.go   registering, following services
 //	config.go   reading and following configurations
 package nacos

@@ -35,11 +35,16 @@ type Instance struct {
 	Enabled bool
 }
 
+// complete tells whether there is what a registration needs.
+func (in *Instance) complete(s Service) bool {
+	return s.Name != "" && in.Addr.IsValid() && in.Addr.Port() != 0
+}
+
 // Register registers an instance, beside others that this client has registered for the service. It stays until Deregister
 // or Close, and is registered again when the connection was lost.
 func (c *Client) Register(ctx context.Context, s Service, in Instance) error {
 	s = s.plain()
-	if s.Name == "" || !in.Addr.IsValid() || in.Addr.Port() == 0 {
+	if !in.complete(s) {
 		return fmt.Errorf("nacos: register %q at %s: want a name and IP:PORT", s.Name, in.Addr)
 	}
 	in.Metadata = maps.Clone(in.Metadata)

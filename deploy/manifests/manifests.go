@@ -10,12 +10,17 @@ import (
 	"strings"
 )
 
-// DaemonSet serves on the ports of the nodes, Deployment behind a Service. Both are for the namespace paifang.
+// DaemonSet serves on the ports of the nodes, Deployment behind a Service. Those with a webhook have kubectl apply say what is
+// wrong with an Ingress, too. All are for the namespace paifang.
 var (
 	//go:embed daemonset.yaml
 	DaemonSet string
 	//go:embed deployment.yaml
 	Deployment string
+	//go:embed daemonset-webhook.yaml
+	DaemonSetWebhook string
+	//go:embed deployment-webhook.yaml
+	DeploymentWebhook string
 )
 
 // File is one of the files, and the values that it is made with.
@@ -29,6 +34,8 @@ func Files() []File {
 	return []File{
 		{"daemonset.yaml", []string{"kind=DaemonSet"}},
 		{"deployment.yaml", []string{"kind=Deployment"}},
+		{"daemonset-webhook.yaml", []string{"kind=DaemonSet", "webhook.enabled=true"}},
+		{"deployment-webhook.yaml", []string{"kind=Deployment", "webhook.enabled=true"}},
 	}
 }
 

@@ -10,18 +10,14 @@ import (
 
 // TestFilesAreTheChart renders the chart again.
 func TestFilesAreTheChart(t *testing.T) {
-	for name, have := range map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment} {
-		for _, f := range Files() {
-			if f.Name != name {
-				continue
-			}
-			want, err := Render("..", f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want != have {
-				t.Errorf("%s is not what the chart makes: run make manifests", name)
-			}
+	have := map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment, "daemonset-webhook.yaml": DaemonSetWebhook, "deployment-webhook.yaml": DeploymentWebhook}
+	for _, f := range Files() {
+		want, err := Render("..", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want != have[f.Name] {
+			t.Errorf("%s is not what the chart makes: run make manifests", f.Name)
 		}
 	}
 }
@@ -43,6 +39,12 @@ func TestValues(t *testing.T) {
 		{[]string{"ingressClass.adopt={nginx}", "ingressClass.default=true"}, []string{"adopt:", "- nginx", `is-default-class: "true"`}, nil},
 		{[]string{"metrics.nginxNames=true", "metrics.rules=true", "metrics.podMonitor=true", "metrics.dashboard=true"},
 			[]string{"nginx: true", "kind: PrometheusRule", "PaifangErrors", "kind: PodMonitor", `grafana_dashboard: "1"`}, nil},
+		{[]string{"webhook.enabled=true", "webhook.deny=true"}, []string{"kind: ValidatingWebhookConfiguration", "failurePolicy: Ignore", "deny: true", "configuration: paifang", "resourceNames: [paifang-webhook]",
+			"containerPort: 9443"}, []string{"cert-manager"}},
+		{[]string{"webhook.enabled=true", "webhook.certManager.enabled=true"}, []string{"inject-ca-from: paifang/paifang-webhook", "kind: Issuer\n", "kind: Certificate\n", "cert: /etc/paifang-webhook/tls.crt",
+			"secretName: paifang-webhook"}, []string{"register:", "validatingwebhookconfigurations"}},
+		{[]string{"webhook.enabled=true", "webhook.certManager.enabled=true", "webhook.certManager.issuerRef.kind=ClusterIssuer", "webhook.certManager.issuerRef.name=internal"},
+			[]string{`issuerRef: {"kind":"ClusterIssuer","name":"internal"}`}, []string{"kind: Issuer\n"}},
 		{[]string{"config.drain=1m", "config.limits.connections=1000"}, []string{"drain: 1m", "connections: 1000"}, []string{"drain: 30s"}},
 	} {
 		text, err := Render("..", File{Name: "test", Values: c.values})
@@ -68,7 +70,7 @@ func TestValues(t *testing.T) {
 
 // TestNobodyIsRoot looks at what the security of a pod rests on.
 func TestNobodyIsRoot(t *testing.T) {
-	for _, text := range []string{DaemonSet, Deployment} {
+	for _, text := range []string{DaemonSet, Deployment, DaemonSetWebhook, DeploymentWebhook} {
 		for _, s := range []string{"runAsNonRoot: true", "allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true",
 			"capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}", "seccompProfile: {type: RuntimeDefault}"} {
 			if !strings.Contains(text, s) {

@@ -177,7 +177,7 @@ type Registry struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`
 	Etcd      *Etcd          `json:"etcd,omitempty" doc:"the cluster, where storage is etcd"`
-	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user's password is written to data; off; default on unless http is on loopback"`
+	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has a password that is made once and written to registry/password in data; off: everybody may do everything; default on"`
 	// The files of TLS are read when the registry starts.
 	Certificate string `json:"certificate,omitempty" doc:"file with the certificate chain in PEM, for TLS on both ports; default clear text"`
 	Key         string `json:"key,omitempty" doc:"file with its private key in PEM"`

@@ -50,7 +50,7 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"no registry", "gateway:\n  http: 127.0.0.1:80\n", "there is no registry to register in"},
 		{"negative time", "drain: -4s\ndns:\n  address: 127.0.0.1:53\n  zones: [test]\n", "f.yaml:1: drain: is negative"},
 		{"no name of a zone", "dns:\n  address: 127.0.0.1:53\n  zones:\n  - test\n  - a b\n", `f.yaml:5: dns.zones[1]: "a b" is not a name`},
-		{"no name of the gateway", "dns:\n  address: 127.0.0.1:53\n  zones: [test]\nregistry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2'}\ngateway:\n  http: 127.0.0.1:80\n  host: '*.test'\n", `f.yaml:7: gateway.host: "*.test" is not a name`},
+		{"no name of the gateway", "dns:\n  address: 127.0.0.1:53\n  zones: [test]\nregistry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2', auth: 'off'}\ngateway:\n  http: 127.0.0.1:80\n  host: '*.test'\n", `f.yaml:7: gateway.host: "*.test" is not a name`},
 		{"no ports", "slb: {}\n", "f.yaml:1: slb.listeners: is empty"},
 		{"negative count", "slb:\n  fall: -1\n  listeners: [{name: a, address: '127.0.0.1:1', nodes: [{name: node, address: '127.0.0.2:1'}]}]\n", "f.yaml:2: slb.fall: is negative"},
 		{"two of one name", "ingress:\n  nodes:\n  - {name: a, http: '127.0.0.1:1'}\n  - {name: a, http: '127.0.0.1:2'}\n", `f.yaml:4: ingress.nodes[1].name: "a" is the name of another one already`},
@@ -58,12 +58,16 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"etcd not used", "registry:\n  http: 127.0.0.1:1\n  grpc: 127.0.0.1:2\n  etcd: {endpoints: [a]}\n", "f.yaml:4: registry.etcd: is not used"},
 		{"another storage", "registry:\n  http: 127.0.0.1:1\n  grpc: 127.0.0.1:2\n  storage: disk\n", `f.yaml:4: registry.storage: "disk" is none of memory, bolt, etcd`},
 		{"bolt without data", "registry:\n  http: 127.0.0.1:1\n  grpc: 127.0.0.1:2\n  storage: bolt\n", "f.yaml:4: registry.storage: bolt needs a directory"},
+		{"no place for a password", "registry:\n  http: 127.0.0.1:1\n  grpc: 127.0.0.1:2\n", "registry.auth: the first user's password needs a directory: set data, or auth: \"off\""},
 		{"two at one address", "registry:\n  http: 127.0.0.1:8848\n  grpc: 127.0.0.1:8848\n", "f.yaml:3: registry.grpc: 127.0.0.1:8848 is taken by registry.http"},
 		{"two at one port of all", "registry:\n  http: 127.0.0.1:8848\n  grpc: 0.0.0.0:8848\n", "f.yaml:3: registry.grpc: 0.0.0.0:8848 is taken by registry.http, 127.0.0.1:8848"},
 		{"the port of the admin API", "dns:\n  address: 127.0.0.1:8088\n  zones: [test]\n", "f.yaml:2: dns.address: 127.0.0.1:8088 is taken by admin.address"},
-		{"no address to tell", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2'}\ngateway:\n  http: 0.0.0.0:80\n", "f.yaml:2: gateway.advertise: is missing"},
+		{"no address to tell", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2', auth: 'off'}\ngateway:\n  http: 0.0.0.0:80\n", "f.yaml:2: gateway.advertise: is missing"},
 		{"no address of nodes to tell", "dns: {address: '127.0.0.1:1', zones: [test]}\ningress:\n  nodes: [{name: a, http: '0.0.0.0:80'}]\n", "f.yaml:2: ingress.advertise: is missing"},
 		{"pods without addresses", "pods:\n  nodes:\n  - name: node-1\n", "f.yaml:3: pods.nodes[0].range: is missing"},
+		{"webhook without a certificate", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1'}\n", "f.yaml:2: webhook.cert: give cert and key, or register"},
+		{"webhook with two", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', cert: a, key: b, register: {configuration: a, secret: b}}\n", "f.yaml:2: webhook.register: is in place of cert and key"},
+		{"webhook registered nowhere", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', register: {secret: b}}\n", "f.yaml:2: webhook.register: give the names of both"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
 		{"not YAML", "a: [\n", "f.yaml:"},
 	} {
@@ -95,7 +99,7 @@ ingress:
 gateway: {http: "127.0.0.20:80", host: gateway.test, http1Only: true, trusted: [10.0.0.0/8], hops: 2, parsing: {underscores: drop, slashes: keep, encodedSlashes: decode, head: 8192, line: 4096, fields: 50}}
 bodies: {dir: /tmp, total: 5}
 http2: {streams: 50, streamWindow: 128, connWindow: 2048, headerList: 32768, glitches: 500, upstreamStreams: 200}
-registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8]}
+registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", allow: [127.0.0.0/8], auth: "off"}
 `
 	c, err := ParseConfig("f.yaml", []byte(text))
 	if err != nil {

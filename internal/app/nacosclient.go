@@ -1,17 +1,20 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 
 	"paifang/internal/nacosconn"
 	"paifang/internal/registry"
 	"paifang/internal/source/nacos"
+	nacosclient "paifang/nacos"
 )
 
 // servers are the addresses of the HTTP APIs.
@@ -54,11 +57,30 @@ func (n Nacos) secure() (*tls.Config, error) {
 	return c, nil
 }
 
-func (n Nacos) registrar(log *slog.Logger) (nacos.RegistrarConfig, error) {
+// registrar keeps a service of the gateway registered there.
+func (n Nacos) registrar(service string, addr netip.AddrPort, log *slog.Logger) (registrar, error) {
 	login, err := n.login()
 	secure, err2 := n.secure()
-	return nacos.RegistrarConfig{Servers: n.servers(), Login: login, TLS: secure, Log: log}, errors.Join(err, err2)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	opt := nacosclient.Options{Servers: n.servers(), Namespace: n.namespace(), TLS: secure, Log: log}
+	if n.GRPC != "" {
+		opt.GRPC = []string{n.GRPC}
+	}
+	if login != nil {
+		opt.Username, opt.Password = login.Username, login.Password
+	}
+	return kept(func(ctx context.Context) error {
+		return nacosclient.Keep(ctx, opt, nacosclient.Service{Name: service, Group: n.group()}, nacosclient.Instance{Addr: addr})
+	}), nil
 }
+
+// kept is a registrar that is one function.
+type kept func(context.Context) error
+
+// Run implements registrar.
+func (k kept) Run(ctx context.Context) error { return k(ctx) }
 
 func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
 	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), Addresses: registry.AddressRule{Also: n.Allow}, Log: log}

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"paifang/internal/registry"
-	"paifang/internal/source/nacos"
 )
 
 // registration keeps the gateway in the registry while it runs, and takes it out while it is stopped.
@@ -37,12 +36,8 @@ func newRegistration(c *Config, own *registry.Handle, log *slog.Logger) (*regist
 		r.registrar = &ownRegistrar{own, registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: g.service()}, addr, log}
 		return r, nil
 	}
-	at := c.Sources.Nacos[0]
-	cfg, err := at.registrar(log)
-	if err != nil {
-		return nil, fmt.Errorf("app: register the gateway: %w", err)
-	}
-	r.registrar, err = nacos.NewRegistrar(cfg, nacos.Registration{Namespace: at.namespace(), Group: at.group(), Service: g.service(), Addr: addr})
+	var err error
+	r.registrar, err = c.Sources.Nacos[0].registrar(g.service(), addr, log)
 	if err != nil {
 		return nil, fmt.Errorf("app: register the gateway: %w", err)
 	}

@@ -3,47 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// book is a registry that knows who is registered.
-type book struct {
-	mu     sync.Mutex
-	inside map[string]bool // service at ip:port
-}
-
-func (b *book) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	who := fmt.Sprintf("%s %s:%s", r.Form.Get("serviceName"), r.Form.Get("ip"), r.Form.Get("port"))
-	switch {
-	case strings.HasSuffix(r.URL.Path, "/beat"):
-		_, _ = io.WriteString(w, `{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}`)
-		return
-	case r.Method == http.MethodPost:
-		b.inside[who] = true
-	case r.Method == http.MethodDelete:
-		delete(b.inside, who)
-	}
-	_, _ = io.WriteString(w, "ok")
-}
-
-func (b *book) has(who string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.inside[who]
-}
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -56,13 +19,11 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // The gateway is registered while it runs and is not stopped, and is out of the registry when hold and run return.
 func TestRegistration(t *testing.T) {
-	b := &book{inside: map[string]bool{}}
-	server := httptest.NewServer(b)
-	defer server.Close()
-	c := parsed(t, strings.ReplaceAll(`
+	reg := serveRegistry(t)
+	c := parsed(t, fmt.Sprintf(`
 gateway: {http: "0.0.0.0:8080", advertise: 10.0.0.20}
-sources: {nacos: [{address: "REGISTRY"}]}
-`, "REGISTRY", server.Listener.Addr().String()))
+sources: {nacos: [{address: %q, grpc: %q}]}
+`, reg.http, reg.grpc))
 	r, err := newRegistration(&c, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +31,7 @@ sources: {nacos: [{address: "REGISTRY"}]}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
-	const gateway = "DEFAULT_GROUP@@paifang-gateway 10.0.0.20:8080"
-	there := func() bool { return b.has(gateway) || b.has(strings.TrimPrefix(gateway, "DEFAULT_GROUP@@")) }
+	there := func() bool { return reg.lists("paifang-gateway", "10.0.0.20:8080") }
 	until(t, "the gateway is registered", there)
 	for range 3 {
 		r.hold(ctx, true)
@@ -96,7 +56,7 @@ sources: {nacos: [{address: "REGISTRY"}]}
 func TestNoRegistration(t *testing.T) {
 	for _, text := range []string{
 		"gateway: {http: \"127.0.0.1:1\", service: \"-\"}\n",
-		"gateway: {http: \"127.0.0.1:1\", elsewhere: true}\nregistry: {http: \"127.0.0.1:2\", grpc: \"127.0.0.1:3\"}\n",
+		"gateway: {http: \"127.0.0.1:1\", elsewhere: true}\nregistry: {http: \"127.0.0.1:2\", grpc: \"127.0.0.1:3\", auth: \"off\"}\n",
 		"dns: {address: \"127.0.0.1:1\", zones: [test]}\n",
 	} {
 		c := parsed(t, text)

@@ -54,10 +54,12 @@ const (
 	authOff = "off"
 )
 
-// guarded tells whether clients log in.
-func (r *Registry) guarded() bool {
-	return r.Auth == authOn || r.Auth == "" && !r.HTTP.Addr().IsLoopback()
-}
+// guarded tells whether clients log in: unless somebody has said that they do not. Who may register decides where gateways
+// connect to, and a port on loopback is open to everybody on the machine.
+func (r *Registry) guarded() bool { return r.Auth != authOff }
+
+// PasswordFile is where the password of the first user (auth.FirstUser) is written once, in a data directory.
+func PasswordFile(data string) string { return filepath.Join(data, "registry", "password") }
 
 // openAuth knows the users. The first one's password is in a file that only its owner may read, beside the secret that signs
 // tokens; a storage that several processes share keeps that itself.
@@ -74,7 +76,7 @@ func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store,
 		}
 	}
 	return auth.Open(ctx, kv, auth.Options{Secret: secret, First: func(user, password string) error {
-		file := filepath.Join(dir, "password")
+		file := PasswordFile(data)
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // of a storage that is gone
 			return err
 		}

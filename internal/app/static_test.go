@@ -23,7 +23,7 @@ ingress:
   advertise: [127.0.0.10]
   proxyFrom: [127.0.0.10/32]
 gateway: {http: "127.0.0.20:80", host: gateway.test, http1Only: true}
-registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848"}
+registry: {http: "127.0.0.1:8848", grpc: "127.0.0.1:9848", auth: "off"}
 `
 
 func parsed(t *testing.T, text string) Config {

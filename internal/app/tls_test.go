@@ -70,7 +70,7 @@ func TestTLSFromEndToEnd(t *testing.T) {
 		Sources:  Sources{Routes: []string{filepath.Join(dir, "routes.yaml")}},
 		TLS:      TLS{UpstreamCA: write("ca.pem", ca.PEM()), TicketKeys: write("keys", base64.StdEncoding.EncodeToString(make([]byte, 32)))},
 		Gateway:  &Gateway{HTTP: free(t), HTTPS: free(t), Service: "-", TLS: Bounds{MinVersion: "1.3"}},
-		Registry: &Registry{HTTP: registry, GRPC: free(t), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Registry: &Registry{HTTP: registry, GRPC: free(t), Auth: authOff, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Drain:    Duration(50 * time.Millisecond),
 	}
 	a, err := New(c, Options{Name: "test", Log: io.Discard})

@@ -10,15 +10,23 @@ import (
 	"paifang/internal/filter/builtin"
 	"paifang/internal/model"
 	"paifang/internal/source"
+	"paifang/internal/source/kubernetes"
 	"paifang/internal/source/kubernetes/webhook"
 )
 
 // Webhook is the role webhook.
 type Webhook struct {
-	Address netip.AddrPort `json:"address" doc:"address:port, HTTPS; the path is /validate"`
-	Cert    string         `json:"cert" doc:"file with its certificate in PEM, such as a mounted Secret has; read again when it changes"`
-	Key     string         `json:"key" doc:"file with its key"`
-	Deny    bool           `json:"deny,omitempty" doc:"an Ingress that cannot be served, whatever else there is, is refused; default false: faults are warnings"`
+	Address  netip.AddrPort   `json:"address" doc:"address:port, HTTPS; the path is /validate"`
+	Cert     string           `json:"cert,omitempty" doc:"file with its certificate in PEM, such as a mounted Secret has; read again when it changes"`
+	Key      string           `json:"key,omitempty" doc:"file with its key"`
+	Register *WebhookRegister `json:"register,omitempty" doc:"in place of cert and key: a certificate that the replicas make and share, and that the API server is told to trust"`
+	Deny     bool             `json:"deny,omitempty" doc:"an Ingress that cannot be served, whatever else there is, is refused; default false: faults are warnings"`
+}
+
+// WebhookRegister names what has to exist for a webhook that makes its certificate itself. The process may get and update both.
+type WebhookRegister struct {
+	Configuration string `json:"configuration" doc:"a ValidatingWebhookConfiguration, whose caBundle is written"`
+	Secret        string `json:"secret" doc:"a Secret in the namespace of the pod, where replicas share what they make; empty at first"`
 }
 
 func (c *Config) webhookFaults(f *faults) {
@@ -27,8 +35,13 @@ func (c *Config) webhookFaults(f *faults) {
 		return
 	}
 	f.need("webhook.address", w.Address)
-	if w.Cert == "" || w.Key == "" {
-		f.say("webhook.cert", "give cert and key: the API server speaks HTTPS only")
+	switch {
+	case w.Register == nil && (w.Cert == "" || w.Key == ""):
+		f.say("webhook.cert", "give cert and key, or register: the API server speaks HTTPS only")
+	case w.Register != nil && (w.Cert != "" || w.Key != ""):
+		f.say("webhook.register", "is in place of cert and key: give one of the two")
+	case w.Register != nil && (w.Register.Configuration == "" || w.Register.Secret == ""):
+		f.say("webhook.register", "give the names of both, configuration and secret")
 	}
 	if c.Sources.Kubernetes == nil {
 		f.say("webhook", "needs sources.kubernetes: it judges by what a cluster has")
@@ -40,7 +53,11 @@ func (a *App) newWebhook() error {
 	if w == nil {
 		return nil
 	}
-	s, err := webhook.Listen(webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log})
+	c := webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log}
+	if w.Register != nil {
+		c.Register = &kubernetes.Registration{Client: a.clusterClient, Configuration: w.Register.Configuration, Secret: w.Register.Secret}
+	}
+	s, err := webhook.Listen(c)
 	if err != nil {
 		return fmt.Errorf("app: %w", err)
 	}

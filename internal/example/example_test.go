@@ -5,49 +5,91 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httptrace"
+	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"paifang/internal/registry"
+	"paifang/internal/registry/nacosapi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// book is a registry that writes down who calls.
+// book is a registry behind its wire servers.
 type book struct {
-	mu    sync.Mutex
-	calls []string
-	down  bool
+	t          *testing.T
+	handle     registry.Handle
+	http, grpc string
+	api        *nacosapi.Server
 }
 
-func (b *book) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.down {
-		http.Error(w, "down", http.StatusInternalServerError)
-		return
-	}
-	q := r.URL.Query()
-	b.calls = append(b.calls, fmt.Sprintf("%s %s %s:%s", r.Method, q.Get("serviceName"), q.Get("ip"), q.Get("port")))
-	if strings.HasSuffix(r.URL.Path, "/beat") {
-		_, _ = io.WriteString(w, `{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}`)
-		return
-	}
-	_, _ = io.WriteString(w, "ok")
+func newBook(t *testing.T) *book {
+	t.Helper()
+	b := &book{t: t, http: free(t), grpc: free(t)}
+	t.Cleanup(b.stop)
+	return b
 }
 
-func (b *book) all() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]string(nil), b.calls...)
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func (b *book) start() {
+	b.t.Helper()
+	if err := b.handle.Start(registry.Options{Addresses: registry.AddressRule{Also: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}); err != nil {
+		b.t.Fatal(err)
+	}
+	var at [2]net.Listener
+	for i, addr := range []string{b.http, b.grpc} {
+		var err error
+		if at[i], err = net.Listen("tcp", addr); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	b.api = nacosapi.New(nacosapi.Config{}, &b.handle)
+	b.api.Start(at[0], at[1])
+}
+
+func (b *book) stop() {
+	if b.api == nil {
+		return
+	}
+	b.handle.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_ = b.api.Close(ctx) // connections that are cut are an error, and no surprise
+	b.api = nil
+}
+
+func (b *book) env() map[string]string {
+	return map[string]string{"PAIFANG_REGISTRY": b.http, "PAIFANG_REGISTRY_GRPC": b.grpc}
+}
+
+// lists returns the addresses of the application, with the pods that they say they are.
+func (b *book) lists() string {
+	r, ok := b.handle.Current()
+	if !ok {
+		return ""
+	}
+	var out []string
+	for _, in := range r.View(registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: RegistryService}).Instances {
+		pod, _ := in.Metadata.Get("pod")
+		out = append(out, in.Addr.String()+" "+pod)
+	}
+	return strings.Join(out, ", ")
 }
 
 type run struct {
@@ -145,13 +187,10 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestRegistersAndLeavesInOrder(t *testing.T) {
-	b := &book{}
-	registry := httptest.NewServer(b)
-	defer registry.Close()
-	r := start(t, map[string]string{"PAIFANG_REGISTRY": registry.Listener.Addr().String()})
-	address := strings.TrimPrefix(r.url, "http://")
-	first := "POST DEFAULT_GROUP@@nacos-order-service " + address
-	until(t, "it registers", func() bool { return len(b.all()) > 0 && b.all()[0] == first })
+	b := newBook(t)
+	b.start()
+	r := start(t, b.env())
+	until(t, "it registers", func() bool { return b.lists() == strings.TrimPrefix(r.url, "http://")+" order-a" })
 
 	slow, sent := make(chan error, 1), make(chan struct{})
 	go func() {
@@ -168,8 +207,7 @@ func TestRegistersAndLeavesInOrder(t *testing.T) {
 	}()
 	<-sent
 	r.cancel()
-	last := "DELETE DEFAULT_GROUP@@nacos-order-service " + address
-	until(t, "it deregisters", func() bool { c := b.all(); return c[len(c)-1] == last })
+	until(t, "it deregisters", func() bool { return b.lists() == "" })
 	// It still answers: others do not know yet that it is gone.
 	resp, err := client.Get(r.url + "/order/2")
 	if err != nil {
@@ -183,21 +221,17 @@ func TestRegistersAndLeavesInOrder(t *testing.T) {
 }
 
 func TestStartsWithoutItsRegistry(t *testing.T) {
-	b := &book{down: true}
-	registry := httptest.NewServer(b)
-	defer registry.Close()
-	r := start(t, map[string]string{"PAIFANG_REGISTRY": registry.Listener.Addr().String()})
-	b.mu.Lock()
-	b.down = false
-	b.mu.Unlock()
-	until(t, "it registers once the registry is there", func() bool { return len(b.all()) > 0 })
-	registry.Close() // and it ends without its registry
+	b := newBook(t)
+	r := start(t, b.env())
+	b.start()
+	until(t, "it registers once the registry is there", func() bool { return b.lists() != "" })
+	b.stop() // and it ends without its registry
 	r.cancel()
 	r.wait(t)
 }
 
 func TestBadSettings(t *testing.T) {
-	for _, env := range []map[string]string{{"PORT": "http"}, {"PORT": "0"}, {"PORT": "65536"}, {"POD_IP": "here"}} {
+	for _, env := range []map[string]string{{"PAIFANG_REGISTRY": "here", "PAIFANG_REGISTRY_USERNAME": "a", "PAIFANG_REGISTRY_PASSWORD_FILE": "/none"}, {"PORT": "http"}, {"PORT": "0"}, {"PORT": "65536"}, {"POD_IP": "here"}} {
 		err := Run(t.Context(), func(k string) string { return env[k] }, &bytes.Buffer{})
 		if err == nil || !strings.Contains(err.Error(), "example: ") {
 			t.Errorf("%v: %v", env, err)

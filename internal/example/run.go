@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"paifang/internal/source/nacos"
+	"paifang/nacos"
 )
 
 // The steps of an end. Together they are shorter than the grace period that the example's manifest gives the pods.
@@ -19,37 +19,33 @@ const (
 	finish = 3 * time.Second        // for requests in flight
 )
 
-// Registrar keeps an instance registered until ctx ends, and deregisters it then.
-type Registrar interface {
-	Run(ctx context.Context) error
-}
-
-var _ Registrar = (*nacos.Registrar)(nil)
+// register keeps an instance registered until ctx ends, and deregisters it then; nil: nobody is to know of it.
+type register func(ctx context.Context) error
 
 // Run serves on POD_IP:PORT (default 127.0.0.1:8080) until ctx ends, which SIGTERM does where the caller has it so.
 // It registers itself as nacos-order-service at PAIFANG_REGISTRY, and keeps trying where that does not answer. At the
 // end it deregisters, waits for that to be heard, finishes what it has begun, and returns nil. Further variables:
-// POD_NAME, NODE_NAME, VERSION. What it has to say goes to stdout.
+// POD_NAME, NODE_NAME, VERSION; PAIFANG_REGISTRY_GRPC, where that is not 1000 above; PAIFANG_REGISTRY_USERNAME and
+// PAIFANG_REGISTRY_PASSWORD_FILE, where the registry asks. What it has to say goes to stdout.
 func Run(ctx context.Context, env func(string) string, stdout io.Writer) error {
 	s, err := readSettings(env)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stdout, nil)).With("pod", s.pod)
-	var registrar Registrar
-	if s.registry != "" {
-		registrar, err = nacos.NewRegistrar(nacos.RegistrarConfig{Servers: []string{s.registry}, Log: log}, nacos.Registration{
-			Service: RegistryService, Addr: s.addr,
-			Metadata: map[string]string{"version": s.version, "pod": s.pod, "node": s.node},
-		})
-		if err != nil {
-			return fmt.Errorf("example: PAIFANG_REGISTRY: %w", err)
+	var keep register
+	if len(s.registry.Servers) > 0 {
+		s.registry.Log = log
+		keep = func(ctx context.Context) error {
+			return nacos.Keep(ctx, s.registry, nacos.Service{Name: RegistryService}, nacos.Instance{
+				Addr: s.addr, Metadata: map[string]string{"version": s.version, "pod": s.pod, "node": s.node},
+			})
 		}
 	}
-	return serve(ctx, s, registrar, log)
+	return serve(ctx, s, keep, log)
 }
 
-func serve(ctx context.Context, s settings, registrar Registrar, log *slog.Logger) error {
+func serve(ctx context.Context, s settings, keep register, log *slog.Logger) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", s.addr.String())
 	if err != nil {
@@ -62,15 +58,15 @@ func serve(ctx context.Context, s settings, registrar Registrar, log *slog.Logge
 	log.Info("serving", "address", s.addr.String(), "version", s.version)
 
 	registered := make(chan error, 1)
-	register, deregister := context.WithCancel(context.WithoutCancel(ctx))
+	while, deregister := context.WithCancel(context.WithoutCancel(ctx))
 	defer deregister()
-	if registrar != nil {
-		go func() { registered <- registrar.Run(register) }()
+	if keep != nil {
+		go func() { registered <- keep(while) }()
 	}
 	select {
 	case err := <-served:
 		deregister()
-		if registrar != nil {
+		if keep != nil {
 			<-registered //nolint:errcheck // the server has failed, which is what counts
 		}
 		return fmt.Errorf("example: serve: %w", err)
@@ -78,7 +74,7 @@ func serve(ctx context.Context, s settings, registrar Registrar, log *slog.Logge
 	}
 
 	log.Info("ending")
-	if registrar != nil {
+	if keep != nil {
 		deregister()
 		if err := <-registered; err != nil {
 			log.Warn("deregistration failed", "error", err)

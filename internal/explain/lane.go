@@ -43,3 +43,16 @@ func (x *walker) boundBy(r *snapshot.Route, action model.Forward) string {
 	}
 	return ""
 }
+
+// inPlace turns to the upstream that has the requests of a target while nobody of it is up, and says so.
+func (x *walker) inPlace(r *snapshot.Route, t model.Target) string {
+	if t.Else == "" || x.done != nil {
+		return ""
+	}
+	state, running := x.w.upstream(t.Upstream, x.serving.Node)
+	if !running || !state.Known || slices.ContainsFunc(state.Endpoints, Endpoint.up) {
+		return ""
+	}
+	x.target, x.r.Upstream = t.Else, t.Else
+	return fmt.Sprintf("; nobody of it is up, so %s has its requests", x.upstreamName(r, t.Else))
+}

@@ -38,3 +38,31 @@ func TestLanes(t *testing.T) {
 		}
 	}
 }
+
+// TestInPlaceOf: a target of which nobody is up is told with the one that has its requests, and the next lines follow that.
+func TestInPlaceOf(t *testing.T) {
+	forward := model.Forward{
+		Targets: []model.Target{{Upstream: explaintest.OrderService, Weight: 1}, {Upstream: explaintest.LBOrder, Else: explaintest.OrderService}},
+		Lanes:   []model.Lane{{Target: explaintest.LBOrder, Name: "lane gray: header X-Gray", From: model.LaneHeader, Field: "X-Gray", Present: true}},
+	}
+	s := explaintest.New(model.Objects{Routes: []model.Route{{ID: "gray", Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"},
+		Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/gray"}}, Action: forward}}})
+	q := explain.Request{URL: "http://shop.test/gray", Headers: []string{"X-Gray: 1"}}
+	const says = "by lane gray: header X-Gray; nobody of it is up, so order-service:80 has its requests"
+	if r, text := explained(t, s.World(), q); r.Upstream != explaintest.LBOrder || strings.Contains(text, "nobody") {
+		t.Errorf("while it is up: to %s\n%s", r.Upstream, text)
+	}
+	u := s.ByID[explaintest.LBOrder]
+	for i := range u.Endpoints {
+		u.Endpoints[i].Healthy = false
+	}
+	s.ByID[explaintest.LBOrder] = u
+	if r, text := explained(t, s.World(), q); r.Upstream != explaintest.OrderService || !strings.Contains(text, says) {
+		t.Errorf("while it is down: to %s\n%s", r.Upstream, text)
+	}
+	u.Endpoints = nil
+	s.ByID[explaintest.LBOrder] = u
+	if r, text := explained(t, s.World(), q); r.Upstream != explaintest.OrderService || !strings.Contains(text, says) {
+		t.Errorf("while it is empty: to %s\n%s", r.Upstream, text)
+	}
+}

@@ -125,7 +125,7 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		} else {
 			text += "; the next lines follow " + cs[best].Name
 		}
-		text += decided
+		text += decided + x.inPlace(r, action.Targets[best])
 	}
 	if len(r.Filters) > 0 {
 		var fs []string
@@ -254,11 +254,17 @@ func (x *walker) upstreamName(r *snapshot.Route, id model.UpstreamID) string {
 // UpstreamName is an upstream as people call it: "order-service:80", and in a route of predicates
 // "lb://nacos-order-service".
 func UpstreamName(u *model.Upstream, springStyle bool) string {
-	id := string(u.ID)
+	part := u.PartText()
+	id := strings.TrimSuffix(string(u.ID), part)
 	if springStyle && len(u.Endpoints) > 0 && u.Endpoints[0].Road() == 2 {
 		name := u.Endpoints[0].Name
-		return "lb://" + name[strings.LastIndexByte(name, '/')+1:]
+		return "lb://" + name[strings.LastIndexByte(name, '/')+1:] + part
 	}
+	return nameOf(u, id) + part
+}
+
+// nameOf is what people call an upstream by its ID.
+func nameOf(u *model.Upstream, id string) string {
 	if scheme := strings.Index(id, "://"); scheme >= 0 {
 		return id[strings.LastIndexByte(id[:scheme], '/')+1:]
 	}

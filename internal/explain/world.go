@@ -51,6 +51,9 @@ type Endpoint struct {
 	Since   time.Time           `json:"since,omitzero"` // of its present state
 }
 
+// up tells whether the endpoint may be chosen and own observation has nothing against it.
+func (e Endpoint) up() bool { return e.Healthy && e.Weight > 0 && e.State < model.Unhealthy }
+
 // Ready tells whether the endpoint is one of those that are chosen first.
 func (e Endpoint) Ready() bool { return e.Healthy && e.State == model.Ready }
 

@@ -2,7 +2,9 @@ package filter
 
 import (
 	"io"
+	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	"paifang/internal/certs"
@@ -50,6 +52,9 @@ type Exchange struct {
 	captured int
 	ran      int // filters whose request phase ran
 	held     []held
+
+	transforms transforms
+	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
 }
 
 // held is what a filter has taken for as long as the exchange lasts.
@@ -58,8 +63,10 @@ type held struct {
 	token uint64
 }
 
-// Holder takes back what it gave for an exchange.
-type Holder interface{ Release(token uint64) }
+// Holder takes back what it gave for an exchange. It may look at how that went: Response.Status is what was answered, Code why.
+type Holder interface {
+	Release(x *Exchange, token uint64)
+}
 
 // Hold has h.Release(token) called when the exchange is over, whichever way it ends: the answer is sent, the client has left, an
 // upgraded connection has ended.
@@ -67,8 +74,9 @@ func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h
 
 // Finish ends the exchange: what filters hold for it is given back. It is for the engine; Reset does it too.
 func (x *Exchange) Finish() {
+	x.transforms.release()
 	for i := range x.held {
-		x.held[i].by.Release(x.held[i].token)
+		x.held[i].by.Release(x, x.held[i].token)
 	}
 	clear(x.held)
 	x.held = x.held[:0]
@@ -76,13 +84,13 @@ func (x *Exchange) Finish() {
 
 // Reset makes the exchange ready for the next request of its connection.
 func (x *Exchange) Reset() {
+	x.Finish()
 	x.Request.Reset()
 	x.Response.Reset()
-	x.Finish()
 	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body = "", ""
-	x.RequestBody, x.gathered, x.MaxBody = nil, false, 0
+	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]
 	clear(x.captures[:x.captured])
@@ -147,6 +155,7 @@ func (x *Exchange) Capture(name string) (string, bool) {
 // Respond fills the response with an answer of our own: a filter returns what it returns. code tells operators why,
 // in header and log; body is for the client and has no inside information. Fields may be set afterwards.
 func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
+	x.transforms.release() // they were for another answer
 	x.Response.Reset()
 	x.Response.Status = status
 	x.Response.Body, x.Response.ContentLength = http1.SizedBody, int64(len(body))
@@ -155,4 +164,22 @@ func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	}
 	x.Code, x.Body = code, body
 	return Respond
+}
+
+// KeepAcceptEncoding keeps what the client says of the codings that it takes, for a filter that asks the upstream for another one.
+func (x *Exchange) KeepAcceptEncoding() {
+	if x.accepts == nil {
+		x.accepts = []string{}
+		for v := range x.Request.Fields.Values("Accept-Encoding") {
+			x.accepts = append(x.accepts, v)
+		}
+	}
+}
+
+// AcceptEncodings are the client's Accept-Encoding fields, whatever filters have made of them.
+func (x *Exchange) AcceptEncodings() iter.Seq[string] {
+	if x.accepts != nil {
+		return slices.Values(x.accepts)
+	}
+	return x.Request.Fields.Values("Accept-Encoding")
 }

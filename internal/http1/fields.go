@@ -145,3 +145,11 @@ func (f *Fields) Reset() {
 
 // CopyFrom makes f the same as g. The strings are shared, not copied.
 func (f *Fields) CopyFrom(g *Fields) { f.rows = append(f.rows[:0], g.rows...) }
+
+// Keep copies names and values to mem, for who needs them longer than what they are views of.
+func (f *Fields) Keep(mem *Arena) {
+	for i := range f.rows {
+		r := &f.rows[i]
+		r.name, r.value = mem.Join(r.name), mem.Join(r.value)
+	}
+}

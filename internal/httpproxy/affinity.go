@@ -12,36 +12,69 @@ import (
 	"paifang/internal/upstream"
 )
 
-// choose returns the upstream of the request: the one that its client is bound to by a cookie, that of a lane, or one by
+// choose returns the target of the request: the one that its client is bound to by a cookie, that of a lane, or one by
 // chance. The first two are the other way round where the route says so.
-func (w *work) choose() *upstream.Handle {
+func (w *work) choose() *boundTarget {
 	r := w.route
 	if len(r.lanes) > 0 && r.forward.LanesFirst {
-		if h := w.lane(); h != nil {
-			return h
+		if t := w.lane(); t != nil {
+			return t
 		}
 	}
 	if r.sticky {
-		for _, t := range r.targets {
-			if n, ok := w.bound(t.handle); ok && (t.handle.Affinity().Mode == model.Balanced || t.handle.Bound(n)) {
-				return t.handle
+		for i := range r.targets {
+			h := r.targets[i].handle
+			if n, ok := w.bound(h); ok && (h.Affinity().Mode == model.Balanced || h.Bound(n)) {
+				return &r.targets[i]
 			}
 		}
 	}
 	if len(r.lanes) > 0 && !r.forward.LanesFirst {
-		if h := w.lane(); h != nil {
-			return h
+		if t := w.lane(); t != nil {
+			return t
 		}
 	}
 	return r.choose()
 }
 
 // lane returns where the lane leads that takes the request; nil if none does.
-func (w *work) lane() *upstream.Handle {
+func (w *work) lane() *boundTarget {
 	if i, ok := w.route.route.Lanes.Decide(w); ok {
 		return w.route.lanes[i]
 	}
 	return nil
+}
+
+// lead makes the target's upstream that of the request, or the one in its place while nobody of it is up.
+func (w *work) lead(t *boundTarget) {
+	w.handle, w.other = t.handle, t.other
+	if w.other != nil && !w.handle.Up() {
+		w.handle, w.other = w.other, nil
+	}
+	if t.carry.Name != "" {
+		w.x.Request.Fields.Set(t.carry.Name, t.carry.Value)
+	}
+}
+
+// yields turns to the upstream in the place of one that has nobody left. It tells whether there is one to ask.
+func (w *work) yields(err error) bool {
+	switch err {
+	case upstream.ErrNoEndpoints, upstream.ErrAllUnhealthy, upstream.ErrAllTried:
+	default:
+		return false
+	}
+	h := w.other
+	if h == nil || h.Shared() != w.shared || h.Enter(w.c.plane.ctx) != nil {
+		return false
+	}
+	counted := w.counted
+	if counted {
+		w.handle.Once()
+	}
+	w.handle.Leave()
+	w.handle, w.other, w.hint, w.unbound, w.counted = h, nil, upstream.Hint{Tried: w.hint.Tried}, false, false
+	w.aim()
+	return !counted || w.count(true) == nil
 }
 
 var _ snapshot.LaneRequest = (*work)(nil)

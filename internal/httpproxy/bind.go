@@ -25,9 +25,9 @@ type boundRoute struct {
 	targets  []boundTarget
 	shares   int // of all targets
 	refuse   model.Code
-	further  int                // tries after the first
-	sticky   bool               // a client may be bound to one of several targets
-	lanes    []*upstream.Handle // where each lane of the route leads
+	further  int            // tries after the first
+	sticky   bool           // a client may be bound to one of several targets
+	lanes    []*boundTarget // where each lane of the route leads
 	counters *routeCounters
 
 	users   atomic.Int64 // requests, and one while a table has it
@@ -39,6 +39,8 @@ type boundTarget struct {
 	handle *upstream.Handle
 	until  int // shares of this target and those before it
 	counts *upstreamCounters
+	carry  model.Tag        // a header that requests are sent on with
+	other  *upstream.Handle // which has them while nobody of the target is up; may be nil
 }
 
 // acquire takes a reference for a request. It fails for a route that has been retired for good.
@@ -66,18 +68,18 @@ func (b *boundRoute) release() {
 	b.counters.release()
 }
 
-// choose returns the upstream of a request: by chance, in proportion to the shares. nil if there is none.
-func (b *boundRoute) choose() *upstream.Handle {
+// choose returns the target of a request: by chance, in proportion to the shares. nil if there is none.
+func (b *boundRoute) choose() *boundTarget {
 	switch {
 	case len(b.targets) == 0:
 		return nil
 	case len(b.targets) == 1:
-		return b.targets[0].handle
+		return &b.targets[0]
 	}
 	n := rand.IntN(b.shares)
-	for _, t := range b.targets {
-		if n < t.until { // a target without a share ends where the one before it does
-			return t.handle
+	for i := range b.targets {
+		if t := &b.targets[i]; n < t.until { // a target without a share ends where the one before it does
+			return t
 		}
 	}
 	return nil
@@ -149,40 +151,47 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	}
 	for i, t := range forward.Targets {
 		none := !equal && t.Weight == 0
-		if i >= len(r.Upstreams) || r.Upstreams[i] == nil || none && !laneTo(&forward, t.Upstream) {
+		if i >= len(r.Upstreams) || r.Upstreams[i] == nil || none && !reachable(&forward, t.Upstream) {
 			continue
 		}
 		if !none {
 			out.shares += max(t.Weight, 1)
 		}
-		out.targets = append(out.targets, boundTarget{b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), out.shares, b.plane.counters.upstream(r.Upstreams[i].ID)})
+		out.targets = append(out.targets, boundTarget{
+			handle: b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), until: out.shares,
+			counts: b.plane.counters.upstream(r.Upstreams[i].ID), carry: t.Carry,
+		})
 		out.sticky = out.sticky || r.Upstreams[i].Affinity.Mode != model.NoAffinity
 	}
 	out.sticky = out.sticky && len(out.targets) > 1
-	out.lanes = out.lanesTo(&forward)
+	for _, l := range forward.Lanes {
+		out.lanes = append(out.lanes, out.target(l.Target))
+	}
+	for _, t := range forward.Targets {
+		if from, to := out.target(t.Upstream), out.target(t.Else); from != nil && to != nil {
+			from.other = to.handle
+		}
+	}
 	if len(out.targets) == 0 {
 		out.refuse = CodeNoTarget
 	}
 	return out
 }
 
-// laneTo tells whether a lane leads to a target.
-func laneTo(f *model.Forward, id model.UpstreamID) bool {
-	return slices.ContainsFunc(f.Lanes, func(l model.Lane) bool { return l.Target == id })
+// reachable tells whether a target without a share has requests all the same: by a lane, or in place of another.
+func reachable(f *model.Forward, id model.UpstreamID) bool {
+	return slices.ContainsFunc(f.Lanes, func(l model.Lane) bool { return l.Target == id }) ||
+		slices.ContainsFunc(f.Targets, func(t model.Target) bool { return t.Else == id })
 }
 
-// lanesTo are the targets of the lanes, in their order.
-func (b *boundRoute) lanesTo(f *model.Forward) []*upstream.Handle {
-	var out []*upstream.Handle
-	for _, l := range f.Lanes {
-		for _, t := range b.targets {
-			if t.handle.ID() == l.Target {
-				out = append(out, t.handle)
-				break
-			}
+// target is the target that leads to an upstream; nil where there is none.
+func (b *boundRoute) target(id model.UpstreamID) *boundTarget {
+	for i := range b.targets {
+		if b.targets[i].handle.ID() == id {
+			return &b.targets[i]
 		}
 	}
-	return out
+	return nil
 }
 
 // drop gives a route back.

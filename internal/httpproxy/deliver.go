@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/socket"
@@ -37,7 +38,7 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	w.reframe()
 	w.head()
 	code := w.relay(up)
-	untold := code == CodeUpstreamProtocol && !w.wrote // the client has seen nothing of the broken answer
+	untold := (code == CodeUpstreamProtocol || code == filter.CodeUnchanged) && !w.wrote // the client has seen nothing of the broken answer
 	if code != "" {
 		reusable = false
 		if !untold {
@@ -91,6 +92,9 @@ func (w *work) doubtful() bool {
 // reframe gives the answer the framing that its client can take.
 func (w *work) reframe() {
 	r := &w.x.Response
+	if w.transforms = w.x.Transformed(); w.transforms {
+		w.reframeTransformed()
+	}
 	switch r.Body {
 	case http1.ChunkedBody, http1.UntilClose:
 		r.Body, r.ContentLength = http1.ChunkedBody, -1
@@ -115,6 +119,11 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 				return CodeUpstreamProtocol
 			}
 			data = data[n:]
+			if w.transforms {
+				if part, err = w.x.TransformPart(part); err != nil {
+					return filter.CodeUnchanged
+				}
+			}
 			if err := w.pass(part); err != nil {
 				w.clientFailed(err)
 				return w.x.Code
@@ -123,7 +132,11 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 		if w.response.Done() {
 			break
 		}
-		if err := w.flush(); err != nil {
+		if w.transforms {
+			if code := w.pauseTransforms(); code != "" {
+				return code
+			}
+		} else if err := w.flush(); err != nil {
 			w.clientFailed(err)
 			return w.x.Code
 		}
@@ -133,6 +146,11 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 		}
 	}
 	w.rest = data
+	if w.transforms {
+		if code := w.endTransforms(); code != "" {
+			return code
+		}
+	}
 	if err := w.finish(); err != nil {
 		w.clientFailed(err)
 		return w.x.Code
@@ -285,7 +303,7 @@ func (w *work) flush() error {
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	c := w.c
-	if w.x.Response.Body != http1.SizedBody || c.raw == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
+	if w.x.Response.Body != http1.SizedBody || w.transforms || c.raw == nil || up.Stream != up.TCP || w.response.Sure() < spliceAbove {
 		return false, ""
 	}
 	w.c.plane.blocks.give(w.answer) // the head has been sent; a client may be slow

@@ -32,7 +32,7 @@ func (w *work) forward() {
 	if w.route.forward.Target == model.TargetReceived {
 		w.x.Request.SendAsReceived()
 	}
-	w.handle = w.choose()
+	w.lead(w.choose())
 	w.tryEnd = never
 	if w.shared = w.handle.Shared(); w.shared {
 		w.unframeSpool()
@@ -111,6 +111,9 @@ func (w *work) pick() (*upstream.Endpoint, error) {
 		if err = w.handle.Wait(w.c.plane.ctx); err == nil {
 			e, err = w.handle.Pick(w.hint)
 		}
+	}
+	if err != nil && w.yields(err) {
+		e, err = w.handle.Pick(w.hint)
 	}
 	if err == upstream.ErrAllTried && w.route.forward.Retry.Allows(model.RetryConnect) {
 		e, err = w.startOver()

@@ -26,7 +26,7 @@ func (b bounded) Request(x *filter.Exchange) filter.Verdict {
 	return filter.Continue
 }
 
-func (b bounded) Release(token uint64) { b.held.Add(-int64(token)) }
+func (b bounded) Release(_ *filter.Exchange, token uint64) { b.held.Add(-int64(token)) }
 
 // withBounded puts it into the catalog as "waits".
 func withBounded(b bounded) func(*stand, *Config) {

@@ -223,6 +223,9 @@ func (w *work) sendOwn() {
 		return // too late: the answer has begun
 	}
 	w.ours = true
+	if x.Transformed() {
+		w.transformOwn()
+	}
 	if x.Code != "" {
 		x.Response.Fields.Set(fieldReason, string(x.Code))
 	}

@@ -44,7 +44,7 @@ func (w *work) passStream(part []byte) error {
 		if err := w.headStream(s, false); err != nil {
 			return err
 		}
-		w.ended = w.response.Done() && w.response.Trailers().Len() == 0
+		w.ended = w.response.Done() && w.response.Trailers().Len() == 0 && !w.transforms
 		return s.Write(part, w.ended)
 	})
 }

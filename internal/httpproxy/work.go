@@ -61,22 +61,23 @@ type job struct {
 	headErr error // why the head is none
 	asked         // filters change what is sent on, and the log is about what was decided on
 
-	size     int64 // request body bytes from the client
-	sent     int64 // response body bytes to the client
-	began    bool  // the answer has begun: no other can be given
-	wrote    bool  // bytes of it were given to the client
-	whole    bool  // the request body is used up, and what follows is the next request
-	keep     bool  // the connection is used again
-	trailers bool  // the client takes trailers
-	ours     bool  // the answer is of our own
-	stream   *uploadState
-	shared   bool  // the upstream speaks HTTP/2: requests share its connections
-	headDue  bool  // HTTP/2: the head of the answer was not sent yet
-	ended    bool  // HTTP/2: all of the answer was sent
-	bodiless bool  // HTTP/2: the answer is a head and nothing else
-	unsized  bool  // HTTP/2: and does not say so in a Content-Length
-	broken   bool  // the answer could not be completed: a stream is reset
-	spool    spool // the request body, where a filter has asked for all of it
+	size       int64 // request body bytes from the client
+	sent       int64 // response body bytes to the client
+	began      bool  // the answer has begun: no other can be given
+	wrote      bool  // bytes of it were given to the client
+	whole      bool  // the request body is used up, and what follows is the next request
+	keep       bool  // the connection is used again
+	trailers   bool  // the client takes trailers
+	ours       bool  // the answer is of our own
+	transforms bool  // filters change the body of the answer, and have not seen its end
+	stream     *uploadState
+	shared     bool  // the upstream speaks HTTP/2: requests share its connections
+	headDue    bool  // HTTP/2: the head of the answer was not sent yet
+	ended      bool  // HTTP/2: all of the answer was sent
+	bodiless   bool  // HTTP/2: the answer is a head and nothing else
+	unsized    bool  // HTTP/2: and does not say so in a Content-Length
+	broken     bool  // the answer could not be completed: a stream is reset
+	spool      spool // the request body, where a filter has asked for all of it
 
 	hint    upstream.Hint      // what decides where the request goes
 	unbound bool               // hint.Key is a new one, which the client is not bound to yet
@@ -96,6 +97,7 @@ type job struct {
 	connect time.Duration
 	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
+	other   *upstream.Handle // asked once handle has nobody; may be nil
 	pod     string
 }
 

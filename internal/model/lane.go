@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 	"regexp"
-	"slices"
 )
 
 // Lane is a condition under which a request of a Forward goes to one of its targets, whatever their shares are. Lanes are
@@ -39,22 +38,22 @@ const (
 	LaneShare  LaneSource = "Share" // chance, or a hash
 )
 
-// maxLane bounds the text of a pattern in bytes, maxOf the shares.
-const (
-	maxLane = 1000
-	maxOf   = 1_000_000
-)
+// maxLane bounds the text of a pattern in bytes.
+const maxLane = 1000
 
-// maxLanes bounds the lanes of a Forward: each may be looked at by every request.
-const maxLanes = 64
+// MaxOf bounds the total that a share is a part of.
+const MaxOf = 1_000_000
+
+// MaxLanes bounds the lanes of a Forward: each may be looked at by every request.
+const MaxLanes = 64
 
 func (f Forward) validateLanes() error {
-	if len(f.Lanes) > maxLanes {
-		return fieldError("forward.lanes", fmt.Sprintf("are %d: at most %d", len(f.Lanes), maxLanes))
+	if len(f.Lanes) > MaxLanes {
+		return fieldError("forward.lanes", fmt.Sprintf("are %d: at most %d", len(f.Lanes), MaxLanes))
 	}
 	for i, l := range f.Lanes {
 		at := fmt.Sprintf("forward.lanes[%d]", i)
-		if !slices.ContainsFunc(f.Targets, func(t Target) bool { return t.Upstream == l.Target }) {
+		if !f.leadsTo(l.Target) {
 			return fieldError(at+".target", fmt.Sprintf("%q is none of the targets", l.Target))
 		}
 		if err := l.validate(at); err != nil {
@@ -69,8 +68,8 @@ func (l Lane) validate(at string) error {
 		switch {
 		case l.Field != "" || l.Value != "" || l.Pattern != "" || l.Present:
 			return fieldError(at, "is a share: field, value, pattern and present are for the other sources")
-		case l.Of < 1 || l.Of > maxOf:
-			return fieldError(at+".of", fmt.Sprintf("%d is not within 1 to %d", l.Of, maxOf))
+		case l.Of < 1 || l.Of > MaxOf:
+			return fieldError(at+".of", fmt.Sprintf("%d is not within 1 to %d", l.Of, MaxOf))
 		case l.Share < 0 || l.Share > l.Of:
 			return fieldError(at+".share", fmt.Sprintf("%d is not within 0 to %d", l.Share, l.Of))
 		}

@@ -111,23 +111,6 @@ type Forward struct {
 	LanesFirst bool `json:"lanesFirst,omitempty"`
 }
 
-// Target is an upstream with a share of the route's requests.
-type Target struct {
-	Upstream UpstreamID `json:"upstream"`
-	Weight   int        `json:"weight,omitempty"` // share; all zero = equal shares; zero beside others = only by a lane
-}
-
-// TargetMode says how the path is spelled that an upstream sees.
-type TargetMode string
-
-// The target modes.
-const (
-	TargetNormal TargetMode = "" // the normalised form, which everything is decided by
-	// TargetReceived: as the client wrote it, where no filter has changed it and it is the same path for every server. Where
-	// it has dot segments, several slashes in a row or encoded slashes, the normalised form.
-	TargetReceived TargetMode = "received"
-)
-
 // HostMode says which Host header the upstream sees.
 type HostMode string
 
@@ -345,11 +328,8 @@ func validateAction(a Action) error {
 			return err
 		}
 		for i, t := range a.Targets {
-			if t.Upstream == "" {
-				return fieldError(fmt.Sprintf("forward.targets[%d].upstream", i), "is empty")
-			}
-			if t.Weight < 0 {
-				return fieldError(fmt.Sprintf("forward.targets[%d].weight", i), "is negative")
+			if err := a.validateTarget(t, fmt.Sprintf("forward.targets[%d]", i)); err != nil {
+				return err
 			}
 		}
 	case Redirect:

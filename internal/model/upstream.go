@@ -55,6 +55,7 @@ type Upstream struct {
 	Priority  int            `json:"priority,omitempty"` // of the source; lower first
 	Endpoints []EndpointsID  `json:"endpoints"`          // the union of these lists, an address counted once
 	Select    Tags           `json:"select,omitempty"`   // only endpoints that carry all of these
+	Except    []Tags         `json:"except,omitempty"`   // and none that carry all of one of these
 	Selector  Tags           `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
 	Balance   Balance        `json:"balance,omitzero"`
 	Affinity  Affinity       `json:"affinity,omitzero"`
@@ -66,6 +67,26 @@ type Upstream struct {
 	Dial      Dial           `json:"dial,omitzero"`
 	TLS       UpstreamTLS    `json:"tls,omitzero"`
 	Protocol  HTTPVersion    `json:"protocol,omitempty"` // that its endpoints are spoken to in
+}
+
+// Takes tells whether an endpoint with these tags belongs to the upstream.
+func (u *Upstream) Takes(t Tags) bool {
+	return t.Contains(u.Select) && !slices.ContainsFunc(u.Except, t.Contains)
+}
+
+// PartText says which of the endpoints of its lists an upstream takes: "{version=v2}", "{not version=v2}"; empty for all.
+func (u *Upstream) PartText() string {
+	var parts []string
+	if len(u.Select) > 0 {
+		parts = append(parts, u.Select.String())
+	}
+	for _, t := range u.Except {
+		parts = append(parts, "not "+t.String())
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
 }
 
 // HTTPVersion is the version of HTTP that endpoints are spoken to in. They are not asked: what an upstream says is sent.
@@ -114,6 +135,11 @@ func (u Upstream) Validate() error {
 	for i, e := range u.Endpoints {
 		if e.Keeper == "" || e.Name == "" {
 			return fieldError(fmt.Sprintf("endpoints[%d]", i), "needs keeper and name")
+		}
+	}
+	for i, t := range u.Except {
+		if len(t) == 0 {
+			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
 		}
 	}
 	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.SlowStart, u.Health, u.Ejection, u.Limits} {
@@ -235,6 +261,18 @@ func (t Tags) Get(name string) (string, bool) {
 		return "", false
 	}
 	return t[i].Value, true
+}
+
+// String returns "version=v2,zone=a".
+func (t Tags) String() string {
+	var b strings.Builder
+	for i, x := range t {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(x.Name + "=" + x.Value)
+	}
+	return b.String()
 }
 
 // Contains tells whether every tag of want is in t.

@@ -150,7 +150,7 @@ func (c *Conn) handshake() error {
 	}
 }
 
-// Call makes a unary request. An answer without success is a ServerError.
+// Call makes a unary request. An answer without success is a ServerError; none within Config.Timeout is context.DeadlineExceeded.
 func Call[A, Q any](ctx context.Context, c *Conn, typ string, q Q) (A, error) {
 	var none A
 	p, err := nacoswire.NewPayload(typ, q)
@@ -168,6 +168,9 @@ func Call[A, Q any](ctx context.Context, c *Conn, typ string, q Q) (A, error) {
 	}
 	var out nacoswire.Payload
 	if err := c.conn.Invoke(ctx, nacoswire.FullRequestMethod, p, &out); err != nil {
+		if ctx.Err() != nil { // gRPC's error hides it
+			err = context.Cause(ctx)
+		}
 		return none, fmt.Errorf("%s: %w", typ, err)
 	}
 	head, err := nacoswire.Decode[nacoswire.Response](&out)

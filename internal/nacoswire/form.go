@@ -75,27 +75,6 @@ func ParseForm(q url.Values) (Form, error) {
 	return f, nil
 }
 
-// Values writes the form as a client sends it.
-func (f Form) Values() url.Values {
-	q := url.Values{
-		"namespaceId": {NonEmpty(f.Namespace, PublicNamespace)},
-		"groupName":   {NonEmpty(f.Group, DefaultGroup)},
-		"serviceName": {GroupedName(f.Group, f.Service)},
-		"ip":          {f.Instance.IP},
-		"port":        {strconv.Itoa(f.Instance.Port)},
-		"clusterName": {NonEmpty(f.Instance.ClusterName, DefaultCluster)},
-		"weight":      {strconv.FormatFloat(f.Instance.Weight, 'f', -1, 64)},
-		"enabled":     {strconv.FormatBool(f.Instance.Enabled)},
-		"healthy":     {strconv.FormatBool(f.Instance.Healthy)},
-		"ephemeral":   {strconv.FormatBool(f.Instance.Ephemeral)},
-	}
-	if len(f.Instance.Metadata) > 0 {
-		b, _ := json.Marshal(f.Instance.Metadata) // a map of strings cannot fail
-		q.Set("metadata", string(b))
-	}
-	return q
-}
-
 // ParseMetadata reads metadata as JSON, or as the older "k1=v1,k2=v2".
 func ParseMetadata(s string) (Metadata, error) {
 	if strings.HasPrefix(strings.TrimSpace(s), "{") {

@@ -36,6 +36,9 @@ func (s *Snapshot) Dump(w io.Writer) {
 		for _, e := range u.Endpoints {
 			fmt.Fprintf(w, " %s", e)
 		}
+		if part := u.PartText(); part != "" {
+			fmt.Fprintf(w, " only %s", part)
+		}
 		if u.TLS.Mode != model.TLSAsListed {
 			fmt.Fprintf(w, " TLS %s", u.TLS.Mode)
 		}
@@ -99,6 +102,12 @@ func (r *Route) String() string {
 			fmt.Fprintf(&b, " %s", t.Upstream)
 			if t.Weight > 0 {
 				fmt.Fprintf(&b, "*%d", t.Weight)
+			}
+			if t.Else != "" {
+				fmt.Fprintf(&b, " else %s", t.Else)
+			}
+			if t.Carry.Name != "" {
+				fmt.Fprintf(&b, " with %s: %s", t.Carry.Name, t.Carry.Value)
 			}
 		}
 		b.WriteString(a.LanesText() + a.Retry.Settings())

@@ -293,14 +293,13 @@ func (p *Plan) config() app.Config {
 			{Name: "http", Address: at["slb"], Nodes: behind(false)},
 			{Name: "https", Address: at["slb-tls"], Nodes: behind(true)},
 		}},
-		Ingress: &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
-		Gateway: &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
-		Registry: &app.Registry{HTTP: at["registry"], GRPC: at["registry-grpc"], Storage: "memory", // one that is stopped has forgotten all, as the drill says
-			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Ingress:  &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
+		Gateway:  &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
+		Registry: p.registry(),
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
 			Within: app.Duration(4 * time.Second),
-			Env:    map[string]string{"PAIFANG_REGISTRY": at["registry"].String()},
+			Env:    p.registryEnv(),
 			Nodes: []app.PodNode{
 				{Name: "node-1", Range: p.podRange(1), Addr: at["node-1"].Addr()},
 				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},

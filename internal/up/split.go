@@ -39,7 +39,7 @@ func (p *Plan) adminOf(piece string) netip.AddrPort {
 func (p *Plan) split() (own app.Config, parts []part) {
 	whole := p.Config
 	export := filepath.Join(p.State, "endpoints")
-	nacos := []app.Nacos{{Address: whole.Registry.HTTP.String(), GRPC: whole.Registry.GRPC.String(), Allow: whole.Registry.Allow}}
+	nacos := []app.Nacos{p.registryClient()}
 
 	own = whole
 	own.Registry = nil
@@ -105,6 +105,11 @@ func (p *Plan) runSplit(ctx context.Context, out io.Writer, o app.Options) error
 	for _, x := range parts {
 		if err := procs.start(x.name); err != nil {
 			return err
+		}
+		if x.name == "registry" {
+			if err := p.awaitPassword(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	p.Config = own

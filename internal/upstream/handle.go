@@ -91,9 +91,7 @@ func handleKey(up *model.Upstream) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	for _, tag := range up.Select {
-		fmt.Fprintf(b, " %q=%q", tag.Name, tag.Value)
-	}
+	fmt.Fprintf(b, " %q %q", up.Select, up.Except)
 	return string(b.Sum(nil))
 }
 
@@ -199,6 +197,23 @@ func (h *Handle) pick(hint Hint) (*Endpoint, error) {
 	}
 }
 
+// Up tells whether an endpoint is there that own observation has nothing against. Where the lists are not known yet, one may
+// be.
+func (h *Handle) Up() bool {
+	p := h.picker.Load()
+	if !p.known {
+		return true
+	}
+	for _, c := range [...]*class{&p.ready, &p.far, &p.draining, &p.last} {
+		for _, e := range c.endpoints {
+			if !e.live.down.Load() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Peek returns the endpoints that the next n picks will choose if nothing changes, of requests that are bound to none and
 // have no key. It takes no turn. Where chance decides nobody can know, and it returns none: Candidates are what can be said.
 func (h *Handle) Peek(n int) ([]*Endpoint, error) {
@@ -262,7 +277,7 @@ func (h *Handle) rebuild() {
 	uses := make(map[netip.AddrPort]*Endpoint, len(all))
 	members := make([]*Endpoint, 0, len(all))
 	for _, m := range all {
-		if !m.Tags.Contains(h.up.Select) {
+		if !h.up.Takes(m.Tags) {
 			continue
 		}
 		key := h.keyOf(&m)

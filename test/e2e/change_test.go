@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,7 @@ func TestWithoutAPIServer(t *testing.T) {
 	answers(t, client(entry(0), false), "http://noapi.test/", 200)
 	l := startLoad(entry(0), "http://noapi.test/", 2, true)
 	l.more(t, 100)
+	away := time.Now()
 	cluster.API.Kill()
 	restarted := false
 	defer func() {
@@ -114,6 +116,45 @@ func TestWithoutAPIServer(t *testing.T) {
 	}
 	t.Logf("an Ingress that was applied once the API server was back was served by both nodes after %.1f s", time.Since(begin).Seconds())
 	l.none(t, "API server away")
+	listedOnce(t, away)
+}
+
+// listedOnce compares with what the API server has written down: since a time, each replica has asked once for all objects of each
+// kind.
+func listedOnce(t *testing.T, since time.Time) {
+	t.Helper()
+	kinds := []string{"ingressclasses", "ingresses", "services", "endpointslices", "secrets"}
+	counts := func() (map[string]int, string) {
+		reads, err := cluster.Reads(since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, r := range reads {
+			if r.User == "system:serviceaccount:"+controllerNamespace+":paifang" && r.Whole {
+				seen[r.From+" "+r.Resource]++
+			}
+		}
+		return seen, fmt.Sprint(seen)
+	}
+	eventually(t, 20*time.Second, "every kind is listed", func() (bool, string) {
+		seen, said := counts()
+		for _, n := range cluster.Nodes {
+			for _, k := range kinds {
+				if seen[n.Address+" "+k] == 0 {
+					return false, said
+				}
+			}
+		}
+		return true, said
+	})
+	seen, said := counts()
+	t.Log("lists since the API server went away:", said)
+	for what, n := range seen {
+		if n != 1 {
+			t.Errorf("%s: listed %d times", what, n)
+		}
+	}
 }
 
 // TestLeaderChange ends the replica that writes: the other one does, and both have served all the time.

@@ -30,11 +30,11 @@ var installation struct {
 	err  error
 }
 
-// install applies our own manifest of the DaemonSet, changed only where a user would: its image, and what is published.
+// install applies our own manifest of the DaemonSet with a webhook, changed only where a user would: its image, and what is published.
 func install(t *testing.T) {
 	t.Helper()
 	installation.once.Do(func() {
-		yaml := customised(manifests.DaemonSet, map[string]string{
+		yaml := customised(manifests.DaemonSetWebhook, map[string]string{
 			"image: \"paifang:0.1.0\"": "image: " + bed.PaifangImage,
 			"        events: true":     "        events: true\n        adopt: [nginx, legacy]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
 			"    log:\n":               "    metrics: {nginx: true}\n    log:\n",

@@ -18,7 +18,7 @@ import (
 
 // Clients log in and are served; with another password they are not.
 func TestAuthentication(t *testing.T) {
-	v := newServer(t, settings{registry: "  auth: \"on\"\n", top: "data: data\n"})
+	v := newServer(t, settings{auth: "on", top: "data: data\n"})
 	b, err := os.ReadFile(filepath.Join(v.dir, "data", "registry", "password"))
 	must(t, err)
 	password := strings.TrimSpace(string(b))

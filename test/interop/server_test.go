@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -31,6 +32,7 @@ type server struct {
 
 // settings are further lines of the configuration, below "registry" and at its top, and files beside it.
 type settings struct {
+	auth     string // of the registry; default off
 	registry string
 	top      string
 	files    map[string]string
@@ -39,8 +41,8 @@ type settings struct {
 func newServer(t *testing.T, s settings) *server {
 	t.Helper()
 	v := &server{t: t, dir: scratch(t), port: portPair(t), admin: free(t)}
-	v.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nregistry:\n  http: 127.0.0.1:%d\n  grpc: 127.0.0.1:%d\n  allow: [127.0.0.0/8]\n%s%s",
-		v.admin, v.port, v.port+1000, s.registry, s.top))
+	v.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nregistry:\n  http: 127.0.0.1:%d\n  grpc: 127.0.0.1:%d\n  allow: [127.0.0.0/8]\n  auth: %q\n%s%s",
+		v.admin, v.port, v.port+1000, cmp.Or(s.auth, "off"), s.registry, s.top))
 	for name, text := range s.files {
 		v.write(name, text)
 	}

@@ -1,19 +1,34 @@
 // Package registry tests what the registry keeps against what ends processes and networks: a file under a process that is
-// killed a thousand times, and a cluster of etcd with several registries on it whose connections are cut.
+// killed a thousand times, a registry that is killed while a gateway carries requests by what it said, and a cluster of etcd with
+// several registries on it whose connections are cut.
 package registry
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
 	"paifang/internal/registry/registrytest"
 )
 
+// scratch is where the product is built.
+var scratch string
+
 func TestMain(m *testing.M) {
 	if registrytest.Child() {
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "paifang-registry-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	return m.Run()
 }
 
 // Nothing that was acknowledged is lost, and the file always opens. PAIFANG_LONG=1 kills a thousand times, which takes minutes.

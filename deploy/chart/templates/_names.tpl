@@ -58,6 +58,17 @@ drain: {{ .Values.drainSeconds }}s
 {{- if .Values.metrics.nginxNames }}
 metrics: {nginx: true}
 {{- end }}
+{{- if .Values.webhook.enabled }}
+webhook:
+  address: 0.0.0.0:{{ .Values.webhook.port }}
+  deny: {{ .Values.webhook.deny }}
+  {{- if .Values.webhook.certManager.enabled }}
+  cert: /etc/paifang-webhook/tls.crt
+  key: /etc/paifang-webhook/tls.key
+  {{- else }}
+  register: {configuration: {{ include "paifang.name" . }}, secret: {{ include "paifang.name" . }}-webhook}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "paifang.configFile" -}}

@@ -43,6 +43,9 @@ spec:
     - {name: http, containerPort: {{ .Values.ports.http }}}
     - {name: https, containerPort: {{ .Values.ports.https }}}
     - {name: health, containerPort: {{ .Values.ports.health }}}
+    {{- if .Values.webhook.enabled }}
+    - {name: webhook, containerPort: {{ .Values.webhook.port }}}
+    {{- end }}
     # The file in the image has the capability to listen below 1024: without it in this list it cannot be started.
     securityContext:
       allowPrivilegeEscalation: false
@@ -57,11 +60,18 @@ spec:
     volumeMounts:
     - {name: config, mountPath: /etc/paifang, readOnly: true}
     - {name: tmp, mountPath: /tmp}
+    {{- if and .Values.webhook.enabled .Values.webhook.certManager.enabled }}
+    - {name: webhook, mountPath: /etc/paifang-webhook, readOnly: true}
+    {{- end }}
   volumes:
   - name: config
     configMap: {name: {{ include "paifang.name" . }}}
   - name: tmp
     emptyDir: {}
+  {{- if and .Values.webhook.enabled .Values.webhook.certManager.enabled }}
+  - name: webhook
+    secret: {secretName: {{ include "paifang.name" . }}-webhook}
+  {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
     {{- toYaml . | nindent 4 }}

@@ -34,7 +34,7 @@ type running struct {
 var _ filter.Holder = (*running)(nil)
 
 // Release ends a request.
-func (r *running) Release(token uint64) {
+func (r *running) Release(_ *filter.Exchange, token uint64) {
 	s := &r.shards[token>>32]
 	s.Lock()
 	s.entries[uint32(token)].value--

@@ -29,5 +29,8 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		jwtKind(),
+		compressKind(),
+		removeJSONKind(),
 	}
 }

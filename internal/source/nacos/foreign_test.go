@@ -123,7 +123,7 @@ func TestServerFaults(t *testing.T) {
 		"hangs": {foreign{answer: func(*nacoswire.Payload) *nacoswire.Payload {
 			time.Sleep(400 * time.Millisecond)
 			return usual(&nacoswire.Payload{})
-		}, stream: hold}, "DeadlineExceeded"},
+		}, stream: hold}, "deadline exceeded"},
 		"many answers": {foreign{answer: refuse(nacoswire.TypeHealthCheck, 301), stream: hold}, "301"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"paifang/internal/source"
 )
 
-// Source and Registrar log in; who may not read is told so.
+// Source logs in; who may not read is told so.
 func TestLogin(t *testing.T) {
 	ctx, kv := t.Context(), storage.NewMemory()
 	a, err := auth.Open(ctx, kv, auth.Options{Cost: 4})
@@ -41,9 +41,8 @@ func TestLogin(t *testing.T) {
 		must(t, s.Close(ctx))
 	}()
 	login := &nacosconn.Login{Servers: []string{hl.Addr().String()}, Username: "gateway", Password: "the gateway's"}
-	r, err := NewRegistrar(RegistrarConfig{Servers: login.Servers, Login: login}, Registration{Service: "order", Addr: netip.MustParseAddrPort("10.0.0.1:80")})
-	must(t, err)
-	must(t, r.Register(ctx))
+	reg, _ := h.Current()
+	must(t, reg.Register(order, registry.Instance{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}))
 
 	src := New(Config{Servers: []string{gl.Addr().String()}, Login: login})
 	out, done := make(chan source.Update), make(chan error, 1)

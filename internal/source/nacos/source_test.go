@@ -30,15 +30,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
-
 // server is a registry of ours on real sockets, to be stopped and started at the same addresses.
 type server struct {
 	t          *testing.T
@@ -134,16 +125,24 @@ func instance(addr string) registry.Instance {
 	return registry.Instance{Addr: netip.MustParseAddrPort(addr), Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}
 }
 
-func registrar(t *testing.T, s *server, addr string) *Registrar {
-	t.Helper()
-	r, err := NewRegistrar(RegistrarConfig{Servers: []string{s.http}}, Registration{Service: "order", Addr: netip.MustParseAddrPort(addr)})
-	must(t, err)
-	return r
+// member is an instance of order that comes and goes.
+type member struct {
+	s    *server
+	addr string
+}
+
+func (m member) Register(context.Context) error {
+	return m.s.registry().Register(order, instance(m.addr))
+}
+
+func (m member) Deregister(context.Context) error {
+	_, err := m.s.registry().Deregister(order, netip.MustParseAddrPort(m.addr))
+	return err
 }
 
 func TestSource(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{})
-	a, b := registrar(t, srv, "10.0.0.1:80"), registrar(t, srv, "10.0.0.2:80")
+	a, b := member{srv, "10.0.0.1:80"}, member{srv, "10.0.0.2:80"}
 	must(t, a.Register(t.Context()))
 
 	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond})

@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -155,7 +156,12 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 			say(n)
 		}
 	}
-	action, err := t.action(g, d, &does, origin)
+	parts, err := readLanes(d.metadata)
+	if err != nil {
+		failed = true
+		say(lanesFault(err, d))
+	}
+	action, err := t.action(g, d, &does, parts, origin)
 	if err != nil {
 		failed = true
 		say(fault{lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
@@ -205,7 +211,7 @@ func lineOf(p *property, otherwise int) int {
 }
 
 // action returns the effect of a route's uri and adds the upstream it needs.
-func (t *translator) action(g *model.Objects, d *definition, does *effect, origin model.Origin) (model.Action, error) {
+func (t *translator) action(g *model.Objects, d *definition, does *effect, parts *lanes, origin model.Origin) (model.Action, error) {
 	to, err := readTarget(d.uri.text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
@@ -217,15 +223,22 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, origi
 	}
 	up := to.upstream(t.c, origin)
 	up.TLS.SkipVerify = t.insecure
-	if to.service != "" {
-		g.Upstreams = append(g.Upstreams, up)
-	} else {
+	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
+	switch {
+	case to.service == "" && parts != nil:
+		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")
+	case to.service == "":
 		t.static(to, up)
+	case parts != nil:
+		g.Upstreams = append(g.Upstreams, parts.divide(&forward, up)...)
+	default:
+		g.Upstreams = append(g.Upstreams, up)
 	}
 	if to.service == "" && does.host == model.HostEndpoint {
 		does.host, does.hostName = model.HostLiteral, to.authority() // the host of the uri, not the address that it has today
 	}
-	return model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: does.host, HostName: does.hostName, Target: model.TargetReceived, Retry: does.retry}, nil
+	forward.Host, forward.HostName = does.host, does.hostName
+	return forward, nil
 }
 
 // static adds the upstream of a host once, with the addresses that are known.

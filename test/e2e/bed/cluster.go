@@ -122,13 +122,18 @@ func (c *Cluster) controlPlane() error {
 	c.Etcd = c.process("etcd", "etcd", "--data-dir="+c.dir+"/etcd", "--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
 		"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
 		"--initial-cluster=default=http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level=warn")
+	if err := os.WriteFile(c.dir+"/audit.yaml", []byte(auditPolicy), 0o600); err != nil {
+		return fmt.Errorf("bed: %w", err)
+	}
 	c.API = c.process("apiserver", "apiserver", "--etcd-servers="+etcd, "--bind-address=0.0.0.0", "--secure-port=6443",
 		"--advertise-address="+gateway, "--service-cluster-ip-range="+serviceRange, "--client-ca-file="+f("ca.crt"),
 		"--tls-cert-file="+f("apiserver.crt"), "--tls-private-key-file="+f("apiserver.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+f("sa.pub"),
 		"--service-account-signing-key-file="+f("sa.key"), "--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction", "--allow-privileged", "--kubelet-client-certificate="+f("kubelet-client.crt"),
-		"--kubelet-client-key="+f("kubelet-client.key"), "--kubelet-preferred-address-types=InternalIP")
+		"--kubelet-client-key="+f("kubelet-client.key"), "--kubelet-preferred-address-types=InternalIP",
+		// The API server calls webhooks at the addresses of pods: it is outside of the nodes, where those of Services lead nowhere.
+		"--enable-aggregator-routing=true", "--audit-policy-file="+c.dir+"/audit.yaml", "--audit-log-path="+c.auditLog())
 	kc := f("controllers.kubeconfig")
 	c.Controllers = c.process("controllers", "controllers", "--kubeconfig="+kc, "--authentication-kubeconfig="+kc, "--authorization-kubeconfig="+kc,
 		"--service-account-private-key-file="+f("sa.key"), "--root-ca-file="+f("ca.crt"), "--cluster-signing-cert-file="+f("ca.crt"),
@@ -151,6 +156,17 @@ func (c *Cluster) controlPlane() error {
 	}
 	return c.Scheduler.Start()
 }
+
+// auditPolicy has the API server write down what service accounts read, which Reads returns.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, userGroups: ["system:serviceaccounts"], verbs: [list, watch]}
+- {level: None}
+`
+
+func (c *Cluster) auditLog() string { return c.dir + "/audit.log" }
 
 // process declares a program of the kube binary in the namespace of the test.
 func (c *Cluster) process(name, role string, args ...string) *Process {
@@ -201,6 +217,13 @@ func (c *Cluster) Apply(yaml string) error {
 	return err
 }
 
+// ApplyWarned runs kubectl apply on documents in YAML and returns the warnings that the API server has given.
+func (c *Cluster) ApplyWarned(yaml string) (warnings string, err error) {
+	var said strings.Builder
+	_, err = c.kubectlTo(&said, yaml, "apply", "-f", "-")
+	return said.String(), err
+}
+
 // ApplyIn runs kubectl apply on documents that name no namespace.
 func (c *Cluster) ApplyIn(namespace, yaml string) error {
 	_, err := c.kubectl(yaml, "apply", "-n", namespace, "-f", "-")
@@ -214,10 +237,15 @@ func (c *Cluster) Delete(yaml string) error {
 }
 
 func (c *Cluster) kubectl(input string, args ...string) (string, error) {
+	var said strings.Builder
+	return c.kubectlTo(&said, input, args...)
+}
+
+func (c *Cluster) kubectlTo(said *strings.Builder, input string, args ...string) (string, error) {
 	cmd := exec.Command(c.Files.Kube, append([]string{"kubectl", "--kubeconfig=" + c.Kubeconfig, "--cache-dir=" + c.dir + "/kubectl"}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
-	var out, said strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &said
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, said
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("bed: run kubectl: %w", err)
 	}

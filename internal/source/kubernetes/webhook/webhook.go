@@ -36,6 +36,8 @@ const (
 type Config struct {
 	Address   netip.AddrPort
 	Cert, Key string // files in PEM, read again when they change
+	// Register has a certificate made here, shared with other replicas and trusted, in place of the files. nil: the files.
+	Register Register
 	// Deny says that an Ingress with a fault of its own is refused: one that cannot be served, whatever else is there or comes
 	// later. Otherwise faults are warnings.
 	Deny   bool
@@ -55,21 +57,30 @@ type Source interface {
 type Server struct {
 	cfg      Config
 	listener net.Listener
-	pair     *pair
+	own      *registered // nil: the certificate is in files
+	get      func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	tokens   chan struct{}
 }
 
-// Listen binds the address and reads the certificate.
+// Listen binds the address and reads the certificate, if it is in files.
 func Listen(c Config) (*Server, error) {
-	p := &pair{cert: c.Cert, key: c.Key}
-	if _, err := p.get(nil); err != nil {
-		return nil, err
+	s := &Server{cfg: c, tokens: make(chan struct{}, atOnce)}
+	if c.Register != nil {
+		s.own = &registered{at: c.Register}
+		s.get = s.own.get
+	} else {
+		p := &pair{cert: c.Cert, key: c.Key}
+		if _, err := p.get(nil); err != nil {
+			return nil, err
+		}
+		s.get = p.get
 	}
 	l, err := net.Listen("tcp", c.Address.String())
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	return &Server{cfg: c, listener: l, pair: p, tokens: make(chan struct{}, atOnce)}, nil
+	s.listener = l
+	return s, nil
 }
 
 // Address is where it listens.
@@ -83,9 +94,15 @@ func (s *Server) Run(ctx context.Context) error {
 	h := &http.Server{
 		Handler: s, ReadHeaderTimeout: reviewTimeout, ReadTimeout: reviewTimeout, WriteTimeout: 2 * reviewTimeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.pair.get},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.get},
 	}
+	ctx, end := context.WithCancel(ctx)
 	var ended sync.WaitGroup
+	defer ended.Wait()
+	defer end()
+	if s.own != nil {
+		ended.Go(func() { s.follow(ctx, s.own) })
+	}
 	ended.Go(func() {
 		<-ctx.Done()
 		within, cancel := context.WithTimeout(context.Background(), reviewTimeout)
@@ -96,7 +113,6 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	err := h.ServeTLS(s.listener, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
-		ended.Wait()
 		return nil
 	}
 	return fmt.Errorf("webhook: %w", err)

@@ -1,0 +1,124 @@
+package registry
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paifang/nacos"
+)
+
+// program builds the product once.
+var program = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(scratch, "paifang")
+	build := exec.Command("go", "build", "-o", file, "./cmd/paifang")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return file, nil
+})
+
+// process is a `paifang serve` that is killed and started again.
+type process struct {
+	t     *testing.T
+	name  string
+	dir   string
+	admin string
+	cmd   *exec.Cmd
+	log   bytes.Buffer
+	done  chan struct{}
+}
+
+// serve starts a process with a configuration and waits until it is ready.
+func serve(t *testing.T, name, config string) *process {
+	t.Helper()
+	p := &process{t: t, name: name, dir: t.TempDir(), admin: freeAddress(t)}
+	must(t, os.WriteFile(filepath.Join(p.dir, "paifang.yaml"), fmt.Appendf(nil, "admin: {address: %q}\ndata: %q\n%s", p.admin, p.dir, config), 0o600))
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s: %s", name, p.log.String())
+		}
+	})
+	p.start()
+	p.ready()
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	file, err := program()
+	must(p.t, err)
+	p.cmd = exec.Command(file, "serve", "-c", filepath.Join(p.dir, "paifang.yaml"))
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	must(p.t, p.cmd.Start())
+	p.done = make(chan struct{})
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+}
+
+func (p *process) ready() {
+	p.t.Helper()
+	within(p.t, 30*time.Second, p.name+" is ready", func() bool {
+		status, _, err := get("http://" + p.admin + "/readyz")
+		return err == nil && status == 200
+	})
+}
+
+// kill ends it without a word, and returns when it is gone.
+func (p *process) kill() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
+	p.cmd = nil
+}
+
+// password is that of the first user.
+func (p *process) password() string {
+	p.t.Helper()
+	text, err := os.ReadFile(p.passwordFile())
+	must(p.t, err)
+	return strings.TrimSpace(string(text))
+}
+
+func (p *process) passwordFile() string { return filepath.Join(p.dir, "registry", "password") }
+
+// client connects a program to a registry whose ports are where they are.
+func client(t *testing.T, opt nacos.Options) *nacos.Client {
+	t.Helper()
+	c, err := nacos.Connect(t.Context(), opt)
+	must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+var asking = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func get(url string) (int, string, error) { return request("GET", url) }
+
+func request(method, url string) (int, string, error) {
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := asking.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
+}

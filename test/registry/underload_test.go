@@ -1,0 +1,115 @@
+package registry
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/nacosconn"
+	"paifang/nacos"
+)
+
+// A registry on its file is killed again and again, while a gateway of another process carries requests to what is registered
+// there: by gRPC, and by heartbeats of HTTP v1. No request fails, and nobody is told of a list from which anybody is missing.
+func TestKilledUnderLoad(t *testing.T) {
+	const atLeast, kills = 100_000, 6
+	rest, grpc := freeAddress(t), freeAddress(t)
+	reg := serve(t, "registry", fmt.Sprintf("registry: {http: %q, grpc: %q, allow: [127.0.0.0/8]}\n", rest, grpc))
+	opt := nacos.Options{Servers: []string{rest}, GRPC: []string{grpc}, Username: "nacos", Password: reg.password()}
+	var all []string
+	for range 3 {
+		b := newBackend(t)
+		all = append(all, b.addr)
+		must(t, client(t, opt).Register(t.Context(), nacos.Service{Name: "order"}, nacos.Instance{Addr: netip.MustParseAddrPort(b.addr)}))
+	}
+	beating := newBackend(t)
+	all = append(all, beating.addr)
+	beat(t, rest, reg.password(), beating.addr)
+	slices.Sort(all)
+	want := strings.Join(all, ", ")
+	login := &nacosconn.Login{Servers: []string{rest}, Username: "nacos", Password: reg.password()}
+	w := watch(t, "subscriber", "order", []string{grpc}, login)
+	within(t, 10*time.Second, "everything is registered", func() bool { return w.last() == want })
+	_, before := w.since(0)
+
+	routes := filepath.Join(t.TempDir(), "routes.yaml")
+	must(t, os.WriteFile(routes, []byte("spring.cloud.gateway.routes:\n- {id: order, uri: 'lb://order', predicates: ['Path=/order/**']}\n"), 0o600))
+	at := freeAddress(t)
+	gateway := serve(t, "gateway", fmt.Sprintf("gateway: {http: %q, service: \"-\"}\nsources:\n  routes: [%q]\n"+
+		"  nacos: [{address: %q, grpc: %q, allow: [127.0.0.0/8], username: nacos, password: %q}]\n", at, routes, rest, grpc, reg.passwordFile()))
+	l := begin(at, "/order/")
+	var away []time.Duration
+	for i := 0; i < kills || l.next.Load() < atLeast; i++ {
+		time.Sleep(time.Second) // so that it has saved what it knows, or not
+		reg.kill()
+		killed := time.Now()
+		time.Sleep(time.Duration(i%3) * time.Second)
+		reg.start()
+		reg.ready()
+		away = append(away, time.Since(killed).Round(time.Millisecond))
+		_, n := w.since(0)
+		within(t, 20*time.Second, "the subscriber is told by the one that was started", func() bool { _, now := w.since(n); return now > n })
+		within(t, 20*time.Second, "the gateway has its registry again", func() bool {
+			_, page, err := get("http://" + gateway.admin + "/metrics")
+			return err == nil && strings.Contains(page, "paifang_source_up{source=\"nacos\"} 1")
+		})
+	}
+	asked, failed, by := l.end()
+	t.Logf("%d requests through %d kills of the registry, which was away for %v: %d failed; %v", asked, len(away), away, len(failed), by)
+	for _, f := range failed[:min(5, len(failed))] {
+		t.Errorf("failed: %s", f)
+	}
+	if len(failed) > 0 || asked < atLeast {
+		t.Errorf("%d of %d requests failed; want none, of %d at least", len(failed), asked, atLeast)
+	}
+	if len(by) != len(all) {
+		t.Errorf("%d of %d instances answered", len(by), len(all))
+	}
+	lists, n := w.since(before)
+	for _, list := range lists {
+		if list != want {
+			t.Errorf("the subscriber was told [%s], want [%s]", list, want)
+		}
+	}
+	t.Logf("the subscriber was told %d lists, each with all %d instances", n-before, len(all))
+}
+
+// beat keeps an instance of order registered as a client of HTTP v1 does: with heartbeats, and a registration where a heartbeat is not known.
+func beat(t *testing.T, server, password, addr string) {
+	t.Helper()
+	ip, port, _ := strings.Cut(addr, ":")
+	form := url.Values{"serviceName": {"order"}, "ip": {ip}, "port": {port}}
+	token := ""
+	ask := func(method, path string) string {
+		if token == "" {
+			_, body, _ := request("POST", "http://"+server+"/nacos/v1/auth/login?"+url.Values{"username": {"nacos"}, "password": {password}}.Encode())
+			if _, rest, ok := strings.Cut(body, `"accessToken":"`); ok {
+				token, _, _ = strings.Cut(rest, `"`)
+			}
+		}
+		form.Set("accessToken", token)
+		_, body, _ := request(method, "http://"+server+"/nacos/v1/ns/instance"+path+"?"+form.Encode())
+		return body
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if strings.Contains(ask("PUT", "/beat"), "20404") {
+				ask("POST", "")
+			}
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+}

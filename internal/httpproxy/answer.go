@@ -43,7 +43,7 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 func (w *work) printRequest() {
 	r := &w.x.Request
 	if w.c.h2 != nil && w.out == nil {
-		w.out = w.c.plane.blocks.takeTiny() // see releaseOut
+		w.out = w.c.plane.blocks.fitting(w.c.n + tinyBlock/2) // see releaseOut
 	}
 	how := http1.Persist
 	if r.Upgrade != "" {

@@ -34,6 +34,19 @@ func (b *blocks) takeMedium() []byte { return b.medium.Get().(*[mediumBlock]byte
 
 func (b *blocks) takeLarge() []byte { return b.large.Get().(*[largeBlock]byte)[:] }
 
+// fitting returns a block of the size that n bytes need.
+func (b *blocks) fitting(n int) []byte {
+	switch {
+	case n <= tinyBlock:
+		return b.takeTiny()
+	case n <= smallBlock:
+		return b.takeSmall()
+	case n <= mediumBlock:
+		return b.takeMedium()
+	}
+	return b.takeLarge()
+}
+
 // give takes back a block of any size.
 func (b *blocks) give(block []byte) {
 	switch cap(block) {

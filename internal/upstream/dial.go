@@ -92,10 +92,11 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 
 // maxDials bounds the connects of DialApart to one endpoint that are under way. Thousands at a time would be a stack each, and
 // more than endpoints let wait to be accepted, which is taken for an endpoint that is down.
-const maxDials = 256
+const maxDials = 128
 
 // DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
-// grown to. It waits for its turn where many connect; where that takes longer than o.Timeout, the code is CodeConnectLocal.
+// grown to. It waits for its turn where many connect; where that takes longer than twice o.Timeout, the code is
+// CodeConnectLocal.
 func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
 	if err := l.awaitTurn(ctx, o.Timeout); err != nil {
@@ -121,7 +122,7 @@ func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
 	default:
 	}
 	setDefault(&within, dialTimeout)
-	late := time.NewTimer(within)
+	late := time.NewTimer(2 * within) // those in front may need all of theirs
 	defer late.Stop()
 	select {
 	case l.dials <- struct{}{}:

@@ -12,6 +12,7 @@ func Kinds() filter.Catalog {
 		setPathKind(),
 		requestHeadersKind(),
 		responseHeadersKind(),
+		tellOriginKind(),
 		requestQueryKind(),
 		dedupeHeadersKind(),
 		rewriteHeaderKind(),
@@ -30,6 +31,8 @@ func Kinds() filter.Catalog {
 		basicAuthKind(),
 		externalAuthKind(),
 		jwtKind(),
+		circuitBreakerKind(),
+		faultKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

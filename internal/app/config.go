@@ -66,10 +66,17 @@ type Limits struct {
 type Sources struct {
 	Manifests  []string    `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
 	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
-	// AnnotationPrefix is what a class of ingress-nginx reads.
-	AnnotationPrefix string   `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
-	Routes           []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
-	Nacos            []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	Routes     []string    `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Spring     Spring      `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
+	Nacos      []Nacos     `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	// AnnotationPrefix counts for manifests and for a cluster.
+	AnnotationPrefix string `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
+}
+
+// Spring says how files of routes are read, as Spring Boot would be told.
+type Spring struct {
+	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
+	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
 }
 
 // TLS is what all TLS of a process has in common.

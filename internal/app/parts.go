@@ -2,9 +2,11 @@ package app
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/podrun"
@@ -76,7 +78,8 @@ func (s *Sources) translateOptions() translate.Options {
 }
 
 func springConfig(c *Config) springgw.Config {
-	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring}
+	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
+		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv}}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}

@@ -18,17 +18,19 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/springgw"
 )
 
 // The cases in testdata/spring are what users of Spring Cloud Gateway expect of each predicate and filter. routes.yaml is
-// the configuration, with UPSTREAM for the address of a server that records what it is sent. exchanges are requests, divided by
-// empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed.
+// the configuration, with UPSTREAM for the address of a server that records what it is sent; there may be several files. exchanges are
+// requests, divided by empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed, active
+// profiles as "profile:prod", and properties as "key=value".
 //
 //	> line   of the request
-//	} line   of the answer that the upstream gives; without any it is 200 and "ok"
+//	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
 //	*3 line  that the upstream must see so many times
 //	< line   that the answer must have, "!< prefix" one that it must not
@@ -74,16 +76,25 @@ func springCase(t *testing.T, file string) {
 		}
 	}
 	var trusted []netip.Prefix
+	boot := bootconfig.Settings{Properties: map[string]string{}}
 	for _, text := range strings.Fields(string(archive.Comment)) {
-		trusted = append(trusted, netip.MustParsePrefix(text))
+		if key, value, ok := strings.Cut(text, "="); ok {
+			boot.Properties[key] = value
+		} else if name, ok := strings.CutPrefix(text, "profile:"); ok {
+			boot.Profiles = append(boot.Profiles, name)
+		} else {
+			trusted = append(trusted, netip.MustParsePrefix(text))
+		}
 	}
-	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}, Boot: boot})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range groups {
 		for _, d := range g.Objects.Diagnostics {
-			t.Error(d)
+			if d.Severity > model.Info {
+				t.Error(d)
+			}
 		}
 	}
 	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
@@ -295,6 +306,11 @@ func (u *scriptedUpstream) serve(c net.Conn) {
 		u.saw = append(u.saw, lines...)
 		answer := u.answer
 		u.mu.Unlock()
+		if len(answer) == 1 && strings.HasPrefix(answer[0], "DELAY ") {
+			ms, _ := strconv.Atoi(strings.TrimPrefix(answer[0], "DELAY "))
+			time.Sleep(time.Duration(ms) * time.Millisecond) // the service is slow: nothing is waited for
+			answer = nil
+		}
 		head, text := []string{"HTTP/1.1 200 OK"}, "ok"
 		if len(answer) > 0 {
 			head, text = answer, ""

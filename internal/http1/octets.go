@@ -3,6 +3,7 @@ package http1
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // What a byte may be part of.
@@ -107,12 +108,7 @@ func IsToken(s string) bool {
 
 // IsFieldValue tells whether s has no byte that a field value must not have (RFC 9110, 5.5): no control but the tab.
 func IsFieldValue(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
+	return valueEnd(unsafe.Slice(unsafe.StringData(s), len(s)), 0) == len(s)
 }
 
 // valueEnd returns the index at or after i of the first byte that no field value has, len(b) if there is none.

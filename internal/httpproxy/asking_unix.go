@@ -22,6 +22,7 @@ type asking struct {
 	sent  bool
 	taken int // bytes of the request that the connection took
 	err   error
+	probe [1]byte // what waits on a connection that was kept, and should not
 }
 
 // ask sends a request. If all of it is known it waits for the first bytes of the answer too, w.early of them in w.answer. It returns how
@@ -37,9 +38,6 @@ func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
 	}
 	a.up, a.sent, a.taken, a.err = up, false, 0, nil
 	w.printRequest()
-	if w.answer == nil {
-		w.answer = w.answerBlock()
-	}
 	err := up.Raw.Read(a.turn)
 	if w.c.watch.leave() {
 		err = errLate
@@ -55,9 +53,11 @@ func (w *work) ask(up *upstream.Conn, whole bool) (int, error) {
 func (w *work) askTurn(fd uintptr) bool {
 	a, c := &w.asking, w.c
 	if !a.sent {
-		if a.up.Requests > 0 && !w.receive(fd) {
-			a.err = errStale
-			return true
+		if a.up.Requests > 0 {
+			if _, err := socket.Receive(fd, a.probe[:]); err != unix.EAGAIN {
+				a.err = errStale
+				return true
+			}
 		}
 		c.watch.enter(sending, w.by(w.sendTime()))
 		a.taken, a.err = w.offer(fd, a.up)
@@ -71,8 +71,12 @@ func (w *work) askTurn(fd uintptr) bool {
 	return !w.receive(fd)
 }
 
-// receive reads what has come of the answer. It returns whether nothing has.
+// receive reads what has come of the answer. It returns whether nothing has. The block for it is taken now and not when the
+// request is sent: so few are in use, however many requests wait, and those are in the processor's cache.
 func (w *work) receive(fd uintptr) (nothing bool) {
+	if w.answer == nil {
+		w.answer = w.answerBlock()
+	}
 	n, err := socket.Receive(fd, w.answer[answerRoom:])
 	switch {
 	case err == unix.EAGAIN:

@@ -21,7 +21,8 @@ func (w *work) identify() {
 	x.Claimed = filter.Claims{ForwardedFor: joined(f, mem, "X-Forwarded-For"), ForwardedHost: f.Get("X-Forwarded-Host"), RequestID: f.Get("X-Request-ID")}
 	chain := c.peerText
 	host, port := x.Request.Authority, c.portText
-	if w.site.trusts(x.Peer) {
+	trusted := w.site.trusts(x.Peer)
+	if trusted {
 		elements, named := w.forwarded(proto)
 		switch {
 		case f.Has("X-Forwarded-For"):
@@ -66,17 +67,38 @@ func (w *work) identify() {
 	if !filter.IsRequestID(x.ID) {
 		x.ID = newID(mem)
 	}
-	f.Set("X-Forwarded-For", chain)
-	f.Set("X-Forwarded-Proto", proto)
-	if host != "" {
-		f.Set("X-Forwarded-Host", host)
-	} else {
-		f.Del("X-Forwarded-Host")
+	if trusted {
+		f.DelFunc(isReplaced)
 	}
-	f.Set("X-Forwarded-Port", port)
-	f.Set("X-Real-IP", clientText)
-	f.Set("X-Request-ID", x.ID)
+	f.Add("X-Forwarded-For", chain)
+	f.Add("X-Forwarded-Proto", proto)
+	if host != "" {
+		f.Add("X-Forwarded-Host", host)
+	}
+	f.Add("X-Forwarded-Port", port)
+	f.Add("X-Real-IP", clientText)
+	f.Add("X-Request-ID", x.ID)
 	set(f, fieldNode, w.site.listener.Node)
+}
+
+// isReplaced tells the fields that identify writes anew where it believed those that came.
+func isReplaced(name string) bool {
+	if len(name) < len("x-real-ip") || name[0] != 'X' && name[0] != 'x' {
+		return false
+	}
+	switch len(name) {
+	case len("x-real-ip"):
+		return http1.SameName(name, "x-real-ip")
+	case len("x-request-id"):
+		return http1.SameName(name, "x-request-id")
+	case len("x-forwarded-for"):
+		return http1.SameName(name, "x-forwarded-for")
+	case len("x-forwarded-host"):
+		return http1.SameName(name, "x-forwarded-host") || http1.SameName(name, "x-forwarded-port")
+	case len("x-forwarded-proto"):
+		return http1.SameName(name, "x-forwarded-proto")
+	}
+	return false
 }
 
 // set gives a field this value, or none.

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // The test binary is the upstream when it is started as that.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == responderCommand {
-		if respond(os.Args[2:]) != nil {
+	if done, err := second(os.Args[1:]); done {
+		if err != nil {
 			os.Exit(1)
 		}
 		return
@@ -52,6 +54,35 @@ func TestResponderAnswersWhatIsAsked(t *testing.T) {
 	}
 	if p.cpu() < 0 || p.resident() <= 0 {
 		t.Errorf("cpu %v, resident %d", p.cpu(), p.resident())
+	}
+}
+
+// Each connection is a full handshake, and a server that ends them otherwise is told as an error.
+func TestHandshakesAreFull(t *testing.T) {
+	var resumed, size atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS.DidResume {
+			resumed.Add(1)
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", int(size.Load())))
+	}))
+	server.StartTLS()
+	defer server.Close()
+	at := server.Listener.Addr().String()
+	if err := handshakeOnce(at); err == nil {
+		t.Error("an answer of another length is taken")
+	}
+	size.Store(100)
+	for range 3 {
+		if err := handshakeOnce(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := resumed.Load(); n != 0 {
+		t.Errorf("%d sessions were resumed", n)
+	}
+	if err := handshake([]string{at, "2", "10ms"}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,8 +20,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == responderCommand {
-		if err := respond(os.Args[2:]); err != nil {
+	if done, err := second(os.Args[1:]); done {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -50,6 +50,21 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+}
+
+// second is what this program does where a row has started it once more: it is the upstream, or a load. done is false in the
+// first one.
+func second(args []string) (done bool, _ error) {
+	if len(args) == 0 {
+		return false, nil
+	}
+	switch args[0] {
+	case responderCommand:
+		return true, respond(args[1:])
+	case handshakerCommand:
+		return true, handshake(args[1:])
+	}
+	return false, nil
 }
 
 type options struct {

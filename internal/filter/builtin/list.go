@@ -30,6 +30,7 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		jwtKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 )
 
@@ -90,12 +91,12 @@ func (e *effect) positions(p *part, names []string, need int) (map[string]string
 		return nil, err
 	}
 	for _, n := range names[:need] {
-		if values[relaxed(n)] == "" {
+		if values[bootconfig.Relaxed(n)] == "" {
 			return nil, fmt.Errorf("%s is missing", n)
 		}
 	}
 	if extra {
-		e.notes = append(e.notes, fault{p.line, p.field, model.CodeUnsupported, model.Warning,
+		e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
 			fmt.Sprintf("filter %s: more arguments than %s have no effect (a comma always divides arguments)", p.name, strings.Join(names, ", "))})
 	}
 	return values, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 )
 
@@ -81,7 +82,7 @@ func (e *effect) size(p *part, name string, usual int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	text := values[relaxed(name)]
+	text := values[bootconfig.Relaxed(name)]
 	if text == "" {
 		return usual, nil
 	}
@@ -131,14 +132,14 @@ func (e *effect) retryAgain(p *part) error {
 		case "series":
 			series = v
 		case "exceptions": // which class a failure has in Java is not known here; that it failed is
-			e.notes = append(e.notes, fault{p.line, p.field, model.CodeIgnored, model.Info,
+			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeIgnored, model.Info,
 				"filter Retry: exceptions are names of Java: every failure of a connection and every timeout is tried again"})
 		case "backoff.firstbackoff":
 			err = firstBackoff.set(v)
 		case "backoff.maxbackoff":
 			err = maxBackoff.set(v)
 		case "backoff.factor", "backoff.basedonpreviousvalue", "jitter.randomfactor", "timeout":
-			e.notes = append(e.notes, fault{p.line, p.field, model.CodeUnsupported, model.Warning,
+			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
 				fmt.Sprintf("filter Retry: %s has no effect: pauses double, with jitter", name)})
 		default:
 			return fmt.Errorf("%q is no argument of it", name)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/watch"
 )
 
@@ -89,11 +90,11 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte("spring.cloud.gateway.routes[0].id: a\nspring.cloud.gateway.routes[99999999].id: b\nspring.cloud.gateway.routes[x.y: c\n"))
 	f.Add([]byte("spring: &a {cloud: {gateway: {routes: [*b]}}}\n---\n: ["))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := newRouteFile("f.yaml")
+		r := newReading(bootconfig.Settings{})
 		for _, settled := range []bool{true, false, true} {
-			r.take(watch.File{Path: "f.yaml", Data: data, Settled: settled})
+			r.take([]watch.File{{Path: "f.yaml", Data: data, Settled: settled}})
 		}
-		out := translate(Config{}.withDefaults(), []*routeFile{r}, nil)
+		out := translate(Config{}.withDefaults(), r.applications(), nil)
 		for _, g := range out.groups {
 			for _, route := range g.Objects.Routes {
 				if route.Action == nil || len(route.Attach) == 0 {

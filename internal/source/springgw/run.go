@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/watch"
@@ -27,14 +28,14 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	changes, watched := make(chan watch.Change), make(chan error, 1)
 	go func() {
 		defer close(watched)
-		watched <- watch.Run(ctx, watch.Options{Paths: s.c.Paths}, func(c watch.Change) {
+		watched <- watch.Run(ctx, watch.Options{Paths: s.c.Paths, Accept: bootconfig.Accept}, func(c watch.Change) {
 			select {
 			case changes <- c:
 			case <-ctx.Done():
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, files: map[string]*routeFile{}, sent: map[string]*model.Objects{}, resolved: map[string]known{}}
+	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}}
 	err := r.loop(ctx, changes, watched)
 	cancel()
 	if r.asking != nil {
@@ -49,7 +50,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 type run struct {
 	c        Config
 	out      chan<- source.Update
-	files    map[string]*routeFile
+	read     *reading
 	sent     map[string]*model.Objects
 	full     bool
 	fault    error // that directories cannot be listed
@@ -98,19 +99,9 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 // take brings a change of the files in and sends what follows from it.
 func (r *run) take(ctx context.Context, c watch.Change) error {
 	r.fault = c.Err
-	for _, f := range c.Files {
-		file := r.files[f.Path]
-		if file == nil {
-			file = newRouteFile(f.Path)
-		}
-		if file.take(f) {
-			r.files[f.Path] = file
-		} else {
-			delete(r.files, f.Path)
-		}
-	}
+	r.read.take(c.Files)
 	if !r.full { // the first listing waits for addresses, briefly
-		r.hosts = translate(r.c, r.sorted(), nil).hosts
+		r.hosts = translate(r.c, r.read.applications(), nil).hosts
 		r.learn(resolve(ctx, r.c.Resolver, r.hosts, time.Second))
 	}
 	if err := r.send(ctx); err != nil {
@@ -120,18 +111,9 @@ func (r *run) take(ctx context.Context, c watch.Change) error {
 	return nil
 }
 
-func (r *run) sorted() []*routeFile {
-	var out []*routeFile
-	for _, f := range r.files {
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b *routeFile) int { return strings.Compare(a.path, b.path) })
-	return out
-}
-
 // send delivers the groups that differ from what was delivered, and empty ones for those that went.
 func (r *run) send(ctx context.Context) error {
-	now := translate(r.c, r.sorted(), r.resolved)
+	now := translate(r.c, r.read.applications(), r.resolved)
 	r.hosts = now.hosts
 	if r.fault != nil {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{

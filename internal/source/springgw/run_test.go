@@ -143,6 +143,11 @@ func save(t *testing.T, path, text string) {
 	}
 }
 
+// newRoutes wraps list items as a document with the new prefix: a second list of the old one would replace the first.
+func newRoutes(items string) string {
+	return "spring:\n  cloud:\n    gateway.server.webflux:\n      routes:\n" + items
+}
+
 func item(id, path string) string {
 	return fmt.Sprintf("      - {id: %s, uri: 'lb://s', predicates: ['Path=%s']}\n", id, path)
 }
@@ -175,9 +180,9 @@ func TestRunFollowsFiles(t *testing.T) {
 	h.wait(t, "a/a2 c/c2")
 
 	// A document that breaks takes nothing with it; its sibling in the file is followed.
-	save(t, one, routes(item("a", "/a3"))+"---\n"+routes(item("d", "/d")))
+	save(t, one, routes(item("a", "/a3"))+"---\n"+newRoutes(item("d", "/d")))
 	h.wait(t, "a/a3 c/c2 d/d")
-	save(t, one, routes(item("a", "/a4"))+"---\n"+routes("      - {id: d,\n"))
+	save(t, one, routes(item("a", "/a4"))+"---\n"+newRoutes("      - {id: d,\n"))
 	h.wait(t, "!unreadable:12 a/a4 c/c2 d/d")
 	save(t, one, routes(item("a", "/a5")))
 	h.wait(t, "a/a5 c/c2")

@@ -301,7 +301,7 @@ func TestRejected(t *testing.T) {
 		"no uri":                {"{id: a, predicates: ['Path=/a']}", true, "uri", "is missing"},
 		"scheme":                {"{id: a, uri: 'ftp://x.test', predicates: ['Path=/a']}", true, "uri", "scheme ftp is not supported"},
 		"forward":               {"{id: a, uri: 'forward:/x', predicates: ['Path=/a']}", true, "uri", "not supported"},
-		"placeholder":           {"{id: a, uri: 'http://${HOST:x}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
+		"placeholder":           {"{id: a, uri: 'http://${HOST}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
 		"user":                  {"{id: a, uri: 'http://u:p@x.test', predicates: ['Path=/a']}", true, "uri", "plain host"},
 		"order":                 {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], order: first}", true, "order", "whole number"},
 		"regexp":                {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['RewritePath=/(?=a), /b']}", true, "filters[0]", "look-ahead"},
@@ -414,10 +414,10 @@ func TestStaticHosts(t *testing.T) {
 }
 
 func TestWhatHasNoEffectIsSaid(t *testing.T) {
-	o := load(t, Config{}, "spring.cloud.gateway:\n  globalcors: {}\n  httpclient: {connect-timeout: 1000, response-timeout: 5s, pool: {type: fixed}}\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filter: [StripPrefix=1], metadata: {response-timeout: -1}}\n"+
+	o := load(t, Config{}, "spring.cloud.gateway:\n  x-forwarded: {enabled: false}\n  httpclient: {connect-timeout: 1000, response-timeout: 5s, pool: {type: fixed}}\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filter: [StripPrefix=1], metadata: {response-timeout: -1}}\n"+
 		"---\nspring.config.activate.on-profile: prod\nspring.cloud.gateway.routes: [{id: p, uri: 'lb://s', predicates: ['Path=/p']}]\n")
 	text := fmt.Sprint(o.Diagnostics)
-	for _, want := range []string{"globalcors", "pool", "did you mean filters?", `profile "prod"`} {
+	for _, want := range []string{"x-forwarded has no effect here", "pool", "did you mean filters?", `is for "prod"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not said: %v", want, text)
 		}
@@ -548,5 +548,49 @@ func TestDataSize(t *testing.T) {
 		if n, err := dataSize(text); n != want || (err == nil) != (want > 0) {
 			t.Errorf("%q: %d, %v", text, n, err)
 		}
+	}
+}
+
+func TestCORSPatterns(t *testing.T) {
+	pattern := func(v string) model.PathMatch { return model.PathMatch{Kind: model.PathPattern, Value: v} }
+	for _, c := range []struct {
+		pattern     string
+		path        model.PathMatch
+		whole, some bool
+	}{
+		{"/**", model.PathMatch{}, true, true}, {"/**", pattern("/a"), true, true}, {"/a/**", model.PathMatch{Kind: model.PathPrefix, Value: "/"}, false, true},
+		{"/a/**", pattern("/a/b/**"), true, true}, {"/a/**", pattern("/a"), true, true}, {"/a/**", pattern("/a/**"), true, true}, {"/a/**", pattern("/b/**"), false, false},
+		{"/a/**", pattern("/{x}/b"), false, true}, {"/a/b", pattern("/a/b"), true, true}, {"/a/b", pattern("/a/**"), false, true}, {"/a/b", pattern("/a"), false, false},
+		{"/a/b", pattern("/a/b/c"), false, false}, {"/a", pattern("/a/**"), false, true}, {"/{x}/**", pattern("/a/b"), true, true}, {"/a/*", pattern("/a/{x}"), true, true},
+		{"/a?/**", pattern("/ab/c"), false, true}, {"/a/b/**", pattern("/a/{*rest}"), false, true},
+	} {
+		if whole, some := relation(c.pattern, c.path); whole != c.whole || some != c.some {
+			t.Errorf("%s and %s: %v %v", c.pattern, c.path, whole, some)
+		}
+	}
+}
+
+func TestBadCORS(t *testing.T) {
+	for text, want := range map[string]string{
+		"allowedMethods: '*'": "names no origin", "{allowedOrigins: '*', allowCredentials: true}": "browsers refuse", "{allowedOrigins: '*', maxAge: soon}": "no number of seconds",
+		"{allowedOrigins: 'https://${X}'}": "placeholder", "{allowedOrigins: '*', allowPrivateNetwork: true}": "allowPrivateNetwork is not supported",
+	} {
+		if !strings.HasPrefix(text, "{") {
+			text = "{" + text + "}"
+		}
+		for where, file := range map[string]string{
+			"metadata.cors":                      routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], metadata: {cors: " + text + "}}\n"),
+			"globalcors.cors-configurations./**": "spring.cloud.gateway:\n  globalcors.cors-configurations: {'[/**]': " + text + "}\n  routes: [{id: a, uri: 'lb://s', predicates: ['Path=/a']}]\n",
+		} {
+			o := load(t, Config{}, file)
+			if len(o.Diagnostics) != 1 || o.Diagnostics[0].Field != where || !strings.Contains(o.Diagnostics[0].Message, want) || len(o.Routes) != 1 ||
+				o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+				t.Errorf("%s: %+v", text, o)
+			}
+		}
+	}
+	o := load(t, Config{}, "spring.cloud.gateway:\n  globalcors.cors-configurations: {'[/a/**]': {allowedOrigins: '*'}}\n  routes: [{id: a, uri: 'lb://s', predicates: ['Path=/**']}]\n")
+	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "only a part") || len(o.Routes[0].Filters) != 0 {
+		t.Errorf("%+v", o)
 	}
 }

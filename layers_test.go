@@ -21,7 +21,7 @@ func rows() [][]string {
 	return [][]string{
 		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "jwks", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
-		2: {"compile", "source", "filter", "bootconfig"},
+		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},

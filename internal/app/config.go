@@ -64,13 +64,14 @@ type Limits struct {
 
 // Sources says where rules and addresses come from.
 type Sources struct {
-	Manifests  []string    `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
-	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
-	Routes     []string    `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
-	Spring     Spring      `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
-	Nacos      []Nacos     `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
-	// AnnotationPrefix counts for manifests and for a cluster.
-	AnnotationPrefix string `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
+	Manifests    []string      `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
+	Kubernetes   *Kubernetes   `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
+	IngressNginx *IngressNginx `json:"ingressNginx,omitempty" doc:"an installation of ingress-nginx that is taken over, for manifests and the cluster; docs/from-ingress-nginx.md"`
+	// AnnotationPrefix is what a class of ingress-nginx reads.
+	AnnotationPrefix string   `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
+	Routes           []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Spring           Spring   `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
+	Nacos            []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
 }
 
 // Spring says how files of routes are read, as Spring Boot would be told.

@@ -99,6 +99,7 @@ func (c *Config) faults() []fault {
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.kubernetesFaults(&f)
+	c.installationFaults(&f)
 	c.webhookFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)

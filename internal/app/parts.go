@@ -31,7 +31,7 @@ func (a *App) parts() ([]hub.Part, error) {
 	out := []hub.Part{{Source: a.static, Required: true, Keepers: []string{model.KeeperStatic}}}
 	kubernetes := []string{model.KeeperKubernetes}
 	if paths := a.cfg.Sources.Manifests; len(paths) > 0 {
-		s, err := manifest.New(manifest.Options{Paths: paths, Translate: a.cfg.Sources.translateOptions()})
+		s, err := manifest.New(manifest.Options{Paths: paths, Translate: a.cfg.translateOptions()})
 		if err != nil {
 			return nil, err
 		}
@@ -73,8 +73,8 @@ func (a *App) parts() ([]hub.Part, error) {
 }
 
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
-func (s *Sources) translateOptions() translate.Options {
-	return translate.Options{Annotations: s.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true}
+func (c *Config) translateOptions() translate.Options {
+	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed()}
 }
 
 func springConfig(c *Config) springgw.Config {

@@ -60,6 +60,7 @@ type Upstream struct {
 	Balance   Balance        `json:"balance,omitzero"`
 	Affinity  Affinity       `json:"affinity,omitzero"`
 	Zones     ZonePreference `json:"zones,omitzero"`
+	Prefer    TagPreference  `json:"prefer,omitzero"`
 	SlowStart SlowStart      `json:"slowStart,omitzero"`
 	Health    HealthCheck    `json:"health,omitzero"`
 	Ejection  Ejection       `json:"ejection,omitzero"`
@@ -142,7 +143,7 @@ func (u Upstream) Validate() error {
 			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
 		}
 	}
-	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.SlowStart, u.Health, u.Ejection, u.Limits} {
+	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits} {
 		if err := part.validate(); err != nil {
 			return err
 		}

@@ -214,7 +214,7 @@ func (r *Registry) Update(key Key, addr netip.AddrPort, cluster string, patch Pa
 		return err
 	}
 	if cluster == "" {
-		cluster = "DEFAULT"
+		cluster = defaultCluster
 	}
 	at := slot{netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), cluster}
 	r.mu.Lock()

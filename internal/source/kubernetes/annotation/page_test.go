@@ -21,14 +21,19 @@ type language struct {
 	verdicts        map[annotation.Verdict]string
 	cases           string
 	families, notes map[string]string // in place of the table's own; what is missing stays as it is
+	// Of the page about the ConfigMap and the command line.
+	keyHead, flagHead string
+	settings          map[string]string
 }
 
 func languages() []language {
 	return []language{
 		{page: "annotations.md", head: "| annotation | acts on | verdict | note |", cases: "cases",
+			keyHead: "| key | default there | verdict | note |", flagHead: "| flag | default there | verdict | note |",
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "paths"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "supported", annotation.Differs: "differs", annotation.Ignored: "ignored", annotation.Refused: "refused"}},
 		{page: "annotations.zh-CN.md", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
+			keyHead: "| 键 | 原默认值 | 结论 | 说明 |", flagHead: "| 参数 | 原默认值 | 结论 | 说明 |", settings: settingsZH(),
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "路径"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "支持", annotation.Differs: "有差异", annotation.Ignored: "忽略", annotation.Refused: "拒绝"}},
 	}

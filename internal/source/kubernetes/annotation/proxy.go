@@ -49,7 +49,7 @@ func proxyFamily() family {
 
 // readNext reads the conditions of proxy_next_upstream.
 func readNext(v *value) {
-	n := Next{Given: true, Tries: v.s.Proxy.Next.Tries, Within: v.s.Proxy.Next.Within}
+	n := Next{Given: true, Tries: v.s.Proxy.Next.Tries, Within: v.s.Proxy.Next.Within, NonIdempotent: v.s.Proxy.Next.NonIdempotent}
 	add := func(on ...model.RetryOn) {
 		for _, c := range on {
 			if !slices.Contains(n.On, c) {

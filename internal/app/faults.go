@@ -260,6 +260,15 @@ func (c *Config) nacosFaults(f *faults) {
 		}
 		names[n.Name] = true
 	}
+	for i, item := range c.Sources.Spring.Nacos {
+		at := fmt.Sprintf("sources.spring.nacos[%d]", i)
+		if item.DataID == "" {
+			f.say(at+".dataId", "is missing: name the configuration")
+		}
+		if !names[item.Registry] {
+			f.say(at+".registry", "there is no registry %q: name one of sources.nacos", item.Registry)
+		}
+	}
 }
 
 func (c *Config) podsFaults(f *faults) {

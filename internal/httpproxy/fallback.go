@@ -7,30 +7,30 @@ import (
 	"paifang/internal/upstream"
 )
 
-// diversion is an answer that the route's fallback is to give instead. It is asked when everything of what went before is over.
-type diversion struct {
+// replacement is an answer that the route's fallback is to give instead. It is asked when everything of what went before is over.
+type replacement struct {
 	status int  // that is replaced, or 503; 0 = none
 	empty  bool // there was no endpoint
 }
 
-// diverts tells whether an answer with this status is the fallback's to give, and notes that. There is one diversion at most.
-func (w *work) diverts(status int) bool {
-	if w.route == nil || w.route.fallback == nil || w.diverted.status != 0 || !w.route.forward.Fallback.Replaces(status) {
+// replaces tells whether an answer with this status is the fallback's to give, and notes that. There is one replacement at most.
+func (w *work) replaces(status int) bool {
+	if w.route == nil || w.route.fallback == nil || w.replaced.status != 0 || !w.route.forward.Fallback.Replaces(status) {
 		return false
 	}
 	if w.c.left.Load() || w.c.cut.Load() || w.c.plane.ctx.Err() != nil {
 		return false
 	}
-	w.diverted = diversion{status: status}
+	w.replaced = replacement{status: status}
 	return true
 }
 
-// divertsEmpty is diverts where no endpoint could be picked, for the reason err.
-func (w *work) divertsEmpty(err error) bool {
-	if w.route.fallback == nil || w.diverted.status != 0 || !w.route.forward.Fallback.Empty || err != upstream.ErrNoEndpoints && err != upstream.ErrAllUnhealthy {
+// replacesNone is replaces where no endpoint could be picked, for the reason err.
+func (w *work) replacesNone(err error) bool {
+	if w.route.fallback == nil || w.replaced.status != 0 || !w.route.forward.Fallback.Empty || err != upstream.ErrNoEndpoints && err != upstream.ErrAllUnhealthy {
 		return false
 	}
-	w.diverted = diversion{status: 503, empty: true}
+	w.replaced = replacement{status: 503, empty: true}
 	return true
 }
 
@@ -52,7 +52,7 @@ func (w *work) fallBack() {
 		_ = r.SetAuthority(w.authority) // it was one before
 	}
 	w.tell()
-	if f.Path != "" && !w.diverted.empty && r.SetPath(f.Path) != nil {
+	if f.Path != "" && !w.replaced.empty && r.SetPath(f.Path) != nil {
 		w.own(500, CodeBadPath)
 		return
 	}
@@ -89,11 +89,11 @@ func (w *work) tell() {
 		switch v {
 		case "{status}":
 			var b [4]byte
-			v = r.Mem.Join(bytesView(strconv.AppendInt(b[:0], int64(w.diverted.status), 10)))
+			v = r.Mem.Join(bytesView(strconv.AppendInt(b[:0], int64(w.replaced.status), 10)))
 		case "{accept}":
 			v = r.Fields.Get("Accept")
 		case "{uri}":
-			if v = w.target; w.diverted.empty {
+			if v = w.target; w.replaced.empty {
 				v = ""
 			}
 		}

@@ -131,7 +131,7 @@ func (w *work) cannotPick(err error, last model.Code) {
 		w.own(statusOf(last), last)
 		return
 	}
-	if w.divertsEmpty(err) {
+	if w.replacesNone(err) {
 		return
 	}
 	code := upstream.CodeAllUnhealthy
@@ -222,7 +222,7 @@ func (w *work) dialOptions() upstream.DialOptions {
 		t = w.c.plane.cfg.Timeouts.Connect
 	}
 	name := w.route.name
-	if w.diverted.status != 0 { // it is that of the route's own upstream
+	if w.replaced.status != 0 { // it is that of the route's own upstream
 		name = ""
 	}
 	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name}
@@ -233,7 +233,7 @@ func (w *work) setHost(e *upstream.Endpoint) {
 	r := &w.x.Request
 	mode := w.route.forward.Host
 	switch {
-	case mode == model.HostLiteral && w.diverted.status == 0:
+	case mode == model.HostLiteral && w.replaced.status == 0:
 		_ = r.SetAuthority(w.route.forward.HostName) // checked when the route was compiled; else the client's stays
 	case mode == model.HostEndpoint || r.Authority == "":
 		var b [64]byte
@@ -298,7 +298,10 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 			w.discard(e, up, n)
 			return again
 		}
-		if w.diverts(w.x.Response.Status) {
+		if w.diverted(e, up, n) {
+			return settled
+		}
+		if w.replaces(w.x.Response.Status) {
 			w.discard(e, up, n)
 			return settled
 		}

@@ -124,7 +124,7 @@ func (w *work) count(unseen bool) error {
 
 // again tells whether an answer with this status is thrown away for another try, and chooses the endpoint for that.
 func (w *work) again(status int) bool {
-	if r := &w.route.forward.Retry; w.diverted.status != 0 || status < 300 || !r.Again(status) {
+	if r := &w.route.forward.Retry; w.replaced.status != 0 || status < 300 || !r.Again(status) {
 		return false
 	}
 	w.why = codeStatus
@@ -135,7 +135,7 @@ func (w *work) again(status int) bool {
 func (w *work) repeats(e *upstream.Endpoint, err error, broke bool, sent int) bool {
 	r := &w.route.forward.Retry
 	switch {
-	case w.tries > w.route.further, w.diverted.status != 0, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
+	case w.tries > w.route.further, w.replaced.status != 0, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
 		return false
 	case broke && r.Allows(model.RetryReset):
 		w.why = CodeUpstreamReset

@@ -247,3 +247,40 @@ func TestPathThatIsNotThere(t *testing.T) {
 		t.Errorf("Load returned %v", err)
 	}
 }
+
+// A feed is followed; what is away, gone or broken leaves what was read before.
+func TestFeeds(t *testing.T) {
+	texts, failures := make(chan string), make(chan error)
+	feed := Feed{Name: "nacos/public/DEFAULT_GROUP/gateway.yml", Follow: func(ctx context.Context, take func(string)) error {
+		for {
+			select {
+			case text := <-texts:
+				take(text)
+			case err := <-failures:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}}
+	h := follow(t, Config{Feeds: []Feed{feed}})
+	texts <- routes(item("a", "/a") + item("b", "/b"))
+	h.wait(t, "a/a b/b")
+	if h.fulls != 1 {
+		t.Error("something was sent before the feed was heard")
+	}
+	texts <- routes(item("a", "/a2"))
+	h.wait(t, "a/a2")
+	texts <- ""
+	h.wait(t, "!source-failed:0 a/a2")
+	texts <- `[{"id": "j", "uri": "lb://s", "predicates": [{"name": "Path", "args": {"pattern": "/j"}}], "filters": [{"name": "StripPrefix", "args": {"_genkey_0": "1"}}]}]`
+	h.wait(t, "j/j")
+	texts <- "spring: ["
+	h.wait(t, "!unreadable:2 j/j")
+	failures <- errors.New("away")
+	h.wait(t, "!source-failed:0 !unreadable:2 j/j")
+	texts <- routes(item("c", "/c"))
+	h.wait(t, "c/c")
+	texts <- "spring.cloud.gateway.routes: []"
+	h.wait(t, "")
+}

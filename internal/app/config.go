@@ -111,6 +111,7 @@ type Nacos struct {
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
+	All       bool           `json:"all,omitempty" doc:"the addresses of all services are read, and not only of those that routes use: for those who look at them"`
 	Username  string         `json:"username,omitempty" doc:"who logs in; default nobody"`
 	Password  string         `json:"password,omitempty" doc:"file with the password"`
 	TLS       bool           `json:"tls,omitempty" doc:"both APIs are spoken over TLS"`
@@ -188,10 +189,11 @@ type Gateway struct {
 
 // Registry is the role registry.
 type Registry struct {
-	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
-	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
-	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	HTTP      netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
+	GRPC      netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
+	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"where other registries on the same etcd reach http; default its address; they do not where that is 0.0.0.0"`
+	Console   netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`

@@ -55,6 +55,8 @@ type Exchange struct {
 	held     []held
 
 	transforms transforms
+	judges     []Judge
+	rerouted   string
 	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
 }
 
@@ -85,6 +87,7 @@ func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h
 // Finish ends the exchange: what filters hold for it is given back. It is for the engine; Reset does it too.
 func (x *Exchange) Finish() {
 	x.transforms.release()
+	x.dropJudges()
 	for i := range x.held {
 		x.held[i].by.Release(x, x.held[i].token)
 	}

@@ -290,7 +290,9 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 			w.discard(e, up, n)
 			return again
 		}
-		w.deliver(e, up)
+		if !w.diverted(e, up, n) {
+			w.deliver(e, up)
+		}
 		return settled
 	}
 	w.stopUpload()

@@ -174,6 +174,9 @@ type EndpointSet struct {
 	Origin    Origin      `json:"origin"`
 	Revision  uint64      `json:"revision,omitempty"` // the keeper's own, where it has one
 	Endpoints []Endpoint  `json:"endpoints"`
+	// Unread: the list is there, and its source does not follow it, because nobody uses it. What is in it is unknown, which is not
+	// the same as empty.
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Endpoint is one address of a list.

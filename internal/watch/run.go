@@ -154,7 +154,7 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 			lastEvent = time.Now()
 			if len(touched) == 0 && !whole {
 				firstEvent = lastEvent
-				if r.replaced(ev, path) && lastEvent.Sub(looked) >= r.o.Gather/4 {
+				if r.replaced(ev, path) && lastEvent.Sub(looked) >= r.o.Gather/16 {
 					firstEvent = lastEvent.Add(-4 * r.o.Gather) // read now: all of it is there
 				}
 			}

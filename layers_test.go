@@ -19,9 +19,9 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "registry/storage"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "jwks", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
-		2: {"compile", "source", "filter"},
+		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
@@ -82,6 +82,7 @@ func confinements() []confinement {
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
 		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},
 		{"github.com/andybalholm/brotli", []string{"coding"}, "only coding compresses"},
+		{"github.com/go-jose/go-jose/v4", []string{"jwks"}, "only jwks reads keys and verifies signatures"},
 		{"github.com/spf13/cobra", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"github.com/spf13/pflag", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},
@@ -99,7 +100,7 @@ func standardOnly() []string {
 
 // pure packages decide by their input alone.
 func pure() []string {
-	return []string{"model", "shard", "compile", "source/kubernetes/translate", "source/kubernetes/annotation"}
+	return []string{"model", "shard", "compile", "source/kubernetes/translate", "source/kubernetes/annotation", "bootconfig"}
 }
 
 // impure are the packages of the standard library that reach the world. Clocks are found by house_test.go.

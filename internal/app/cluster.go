@@ -52,7 +52,7 @@ type Members struct {
 
 // kubernetesPart makes the source for the cluster of a configuration.
 func (a *App) kubernetesPart() (hub.Part, error) {
-	client, err := a.cfg.Sources.Kubernetes.connect()
+	client, err := a.cfg.Sources.Kubernetes.connect(a.cfg.installed())
 	if err != nil {
 		return hub.Part{}, err
 	}
@@ -61,8 +61,8 @@ func (a *App) kubernetesPart() (hub.Part, error) {
 	return hub.Part{Source: a.cluster, Required: true, Keepers: []string{model.KeeperKubernetes}}, nil
 }
 
-func (k *Kubernetes) connect() (*kubernetes.Client, error) {
-	client, err := kubernetes.Connect(kubernetes.Access{Kubeconfig: k.Kubeconfig, Context: k.Context})
+func (k *Kubernetes) connect(x *translate.Installed) (*kubernetes.Client, error) {
+	client, err := kubernetes.Connect(kubernetes.Access{Kubeconfig: k.told(x).Kubeconfig, Context: k.Context})
 	if err != nil {
 		return nil, fmt.Errorf("app: sources.kubernetes: %w", err)
 	}
@@ -70,14 +70,14 @@ func (k *Kubernetes) connect() (*kubernetes.Client, error) {
 }
 
 func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kubernetes.Options {
-	k := c.Sources.Kubernetes
-	t := translateOptions()
+	t := c.translateOptions()
+	k := c.Sources.Kubernetes.told(t.Installed)
 	t.Loopback = false // who writes an Ingress in a cluster is not who runs this machine
 	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes, t.Zone = k.Controller, k.Adopt, k.Unclassed, c.nodeLists(), c.Zone
 	return kubernetes.Options{
 		Client: client, Namespaces: k.Namespaces, Translate: t,
 		Publish:  kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses},
-		External: kubernetes.External{Allow: k.External.Allow},
+		External: k.external(t.Installed),
 		Events:   k.Events == nil || *k.Events,
 		Lease:    kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
 		Log:      log,

@@ -64,10 +64,29 @@ type Limits struct {
 
 // Sources says where rules and addresses come from.
 type Sources struct {
-	Manifests  []string    `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
-	Kubernetes *Kubernetes `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
-	Routes     []string    `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
-	Nacos      []Nacos     `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	Manifests    []string      `json:"manifests,omitempty" doc:"directories and files with Kubernetes YAML and paifang.dev/v1 documents; watched"`
+	Kubernetes   *Kubernetes   `json:"kubernetes,omitempty" doc:"a cluster whose Ingresses are served; docs/controller.md"`
+	IngressNginx *IngressNginx `json:"ingressNginx,omitempty" doc:"an installation of ingress-nginx that is taken over, for manifests and the cluster; docs/from-ingress-nginx.md"`
+	// AnnotationPrefix is what a class of ingress-nginx reads.
+	AnnotationPrefix string   `json:"annotationPrefix,omitempty" doc:"what the names of annotations begin with that are read as those of ingress-nginx; default nginx.ingress.kubernetes.io"`
+	Routes           []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
+	Spring           Spring   `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
+	Nacos            []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+}
+
+// Spring says how files of routes are read, as Spring Boot would be told.
+type Spring struct {
+	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
+	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
+	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+}
+
+// SpringItem is a configuration in a registry that holds routes.
+type SpringItem struct {
+	DataID    string `json:"dataId" doc:"its data ID; read as properties where it ends in .properties, as YAML or JSON otherwise; a JSON list holds definitions of routes"`
+	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+	Namespace string `json:"namespace,omitempty" doc:"default that of the registry, or public"`
+	Registry  string `json:"registry,omitempty" doc:"the name of one of sources.nacos; none: the registry of this process, or else the one of sources.nacos without a name"`
 }
 
 // TLS is what all TLS of a process has in common.
@@ -92,6 +111,7 @@ type Nacos struct {
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
+	All       bool           `json:"all,omitempty" doc:"the addresses of all services are read, and not only of those that routes use: for those who look at them"`
 	Username  string         `json:"username,omitempty" doc:"who logs in; default nobody"`
 	Password  string         `json:"password,omitempty" doc:"file with the password"`
 	TLS       bool           `json:"tls,omitempty" doc:"both APIs are spoken over TLS"`
@@ -169,10 +189,11 @@ type Gateway struct {
 
 // Registry is the role registry.
 type Registry struct {
-	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
-	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
-	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	HTTP      netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
+	GRPC      netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
+	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"where other registries on the same etcd reach http; default its address; they do not where that is 0.0.0.0"`
+	Console   netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`

@@ -68,7 +68,7 @@ func TestExportedAddresses(t *testing.T) {
 	}
 	read := func() map[model.EndpointsID][]model.Endpoint {
 		t.Helper()
-		groups, found, err := manifest.Load(manifest.Options{Paths: []string{dir}, Translate: translateOptions()})
+		groups, found, err := manifest.Load(manifest.Options{Paths: []string{dir}, Translate: new(Config).translateOptions()})
 		if err != nil || len(found) > 0 {
 			t.Fatalf("%v %v", err, found)
 		}

@@ -99,6 +99,7 @@ func (c *Config) faults() []fault {
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.kubernetesFaults(&f)
+	c.installationFaults(&f)
 	c.webhookFaults(&f)
 	c.podsFaults(&f)
 	c.twice(&f)
@@ -258,6 +259,15 @@ func (c *Config) nacosFaults(f *faults) {
 			f.say(at+".name", "another registry already has this name: give each its own")
 		}
 		names[n.Name] = true
+	}
+	for i, item := range c.Sources.Spring.Nacos {
+		at := fmt.Sprintf("sources.spring.nacos[%d]", i)
+		if item.DataID == "" {
+			f.say(at+".dataId", "is missing: name the configuration")
+		}
+		if !names[item.Registry] {
+			f.say(at+".registry", "there is no registry %q: name one of sources.nacos", item.Registry)
+		}
 	}
 }
 

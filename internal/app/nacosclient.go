@@ -59,17 +59,9 @@ func (n Nacos) secure() (*tls.Config, error) {
 
 // registrar keeps a service of the gateway registered there.
 func (n Nacos) registrar(service string, addr netip.AddrPort, log *slog.Logger) (registrar, error) {
-	login, err := n.login()
-	secure, err2 := n.secure()
-	if err := errors.Join(err, err2); err != nil {
+	opt, err := n.client(n.namespace(), log)
+	if err != nil {
 		return nil, err
-	}
-	opt := nacosclient.Options{Servers: n.servers(), Namespace: n.namespace(), TLS: secure, Log: log}
-	if n.GRPC != "" {
-		opt.GRPC = []string{n.GRPC}
-	}
-	if login != nil {
-		opt.Username, opt.Password = login.Username, login.Password
 	}
 	return kept(func(ctx context.Context) error {
 		return nacosclient.Keep(ctx, opt, nacosclient.Service{Name: service, Group: n.group()}, nacosclient.Instance{Addr: addr})
@@ -83,7 +75,7 @@ type kept func(context.Context) error
 func (k kept) Run(ctx context.Context) error { return k(ctx) }
 
 func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
-	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
+	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), All: n.All, Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
 	if n.Name != "" {
 		c.Name = "nacos/" + n.Name
 	}

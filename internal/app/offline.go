@@ -51,7 +51,7 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 	if err != nil {
 		return Compiled{}, err
 	}
-	client, err := cfg.Sources.Kubernetes.connect()
+	client, err := cfg.Sources.Kubernetes.connect(cfg.installed())
 	if err != nil {
 		return Compiled{}, err
 	}
@@ -67,7 +67,7 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 func offlineGroups(cfg *Config) (map[string][]source.Group, error) {
 	all := map[string][]source.Group{"configuration": newStatic(cfg).groups()}
 	if paths := cfg.Sources.Manifests; len(paths) > 0 {
-		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: translateOptions()})
+		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: cfg.translateOptions()})
 		if err != nil {
 			return nil, fmt.Errorf("app: %w", err)
 		}

@@ -2,9 +2,11 @@ package app
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/podrun"
@@ -29,7 +31,7 @@ func (a *App) parts() ([]hub.Part, error) {
 	out := []hub.Part{{Source: a.static, Required: true, Keepers: []string{model.KeeperStatic}}}
 	kubernetes := []string{model.KeeperKubernetes}
 	if paths := a.cfg.Sources.Manifests; len(paths) > 0 {
-		s, err := manifest.New(manifest.Options{Paths: paths, Translate: translateOptions()})
+		s, err := manifest.New(manifest.Options{Paths: paths, Translate: a.cfg.translateOptions()})
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +47,11 @@ func (a *App) parts() ([]hub.Part, error) {
 	if paths := a.cfg.Sources.Routes; len(paths) > 0 {
 		out = append(out, hub.Part{Source: springgw.New(springConfig(&a.cfg)), Required: true, Keepers: []string{model.KeeperStatic}})
 	}
+	items, err := a.springItems()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, items...)
 	if a.reg != nil {
 		out = append(out, hub.Part{Source: registry.NewSource("registry", model.KeeperRegistry, &a.reg.handle), Required: true,
 			Wait: waitForRegistry, Saved: true, Keepers: []string{model.KeeperRegistry}})
@@ -71,12 +78,13 @@ func (a *App) parts() ([]hub.Part, error) {
 }
 
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
-func translateOptions() translate.Options {
-	return translate.Options{TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true}
+func (c *Config) translateOptions() translate.Options {
+	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed()}
 }
 
 func springConfig(c *Config) springgw.Config {
-	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring}
+	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
+		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv}}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}

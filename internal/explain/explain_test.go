@@ -218,6 +218,10 @@ func cases() []ending {
 		{name: "chance between routes", url: "http://gateway.test/lot", with: []string{"Cookie: user=7"}, more: model.Objects{Routes: lots()}, lines: []string{
 			"high: Path=/lot, Cookie=user, .+, Weight=g,80 %, by chance (high 80 %, low 20 %) to lb://nacos-order-service"}},
 		{name: "chance without the condition", url: "http://gateway.test/lot", more: model.Objects{Routes: lots()}, lines: []string{"404 no-route"}},
+		{name: "a rule of a live cluster", url: "http://127.0.0.11/live", with: []string{"Host: live.test"}, more: model.Objects{Routes: []model.Route{{ID: "kubernetes/live",
+			Origin: model.Origin{Source: "kubernetes", Kind: "Ingress", Namespace: "shop", Name: "live", Created: time.Unix(1, 0)}, Attach: []model.Class{"ingress"}, Hosts: []model.Host{"live.test"},
+			Match: model.Match{Path: model.PathMatch{Kind: model.PathExact, Value: "/live"}}, Action: model.Forward{Targets: []model.Target{{Upstream: explaintest.LBOrder}}}}}},
+			lines: []string{"(Ingress shop/live)"}},
 		{name: "a dot segment", url: "http://shop.test/x/../order/42", lines: []string{"route     host shop.test, /order Prefix"}},
 	}
 }

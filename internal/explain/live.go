@@ -47,7 +47,7 @@ func (l Live) Upstream(id model.UpstreamID, _ string) (Upstream, bool) {
 		})
 	}
 	out.Balance = balanceOf(u, h)
-	out.Chance = len(shares) > 1 && (u.Balance.Kind.Chance() || u.Balance.Kind.Hashes() || u.Affinity.Mode == model.Balanced)
+	out.Chance = len(shares) > 1 && (u.Balance.Kind.Chance() || u.Balance.Kind.Hashes() || u.Affinity.Mode == model.Balanced || u.Prefer.Tag != "")
 	if next, err := h.Peek(1); err == nil && len(next) > 0 && !out.Chance {
 		out.Next = next[0].Addr
 	}
@@ -58,6 +58,10 @@ func (l Live) Upstream(id model.UpstreamID, _ string) (Upstream, bool) {
 func balanceOf(u *model.Upstream, h *upstream.Handle) string {
 	cookie := h.Affinity().Cookie
 	switch {
+	case u.Prefer.Tag != "" && u.Prefer.Header != "":
+		return "by tag " + u.Prefer.Tag + " where header " + u.Prefer.Header + " names one, others " + u.Balance.String()
+	case u.Prefer.Tag != "":
+		return "those with " + u.Prefer.Tag + "=" + u.Prefer.Value + " first, " + u.Balance.String()
 	case u.Affinity.Mode == model.Balanced:
 		return "ring hash by a key in cookie " + cookie
 	case u.Affinity.Mode == model.Persistent:

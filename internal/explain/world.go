@@ -130,8 +130,11 @@ func (w *World) list(id model.EndpointsID) (List, bool) {
 	return w.Lists.List(id)
 }
 
-// at is where an object stands, relative to the directory of the world.
+// at is where an object stands, relative to the directory of the world, or its name where it is one of a live cluster.
 func (w *World) at(o model.Origin) string {
+	if o.File == "" && !o.Created.IsZero() {
+		return o.Object()
+	}
 	o.File = Shown(w.Dir, o.File)
 	return o.At()
 }

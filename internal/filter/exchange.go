@@ -26,6 +26,7 @@ type Exchange struct {
 	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
 	Client   netip.Addr      // Peer, or the client that a trusted proxy in front names
 	ID       string          // X-Request-ID
+	Claimed  Claims          // what the client said before it was replaced by what is known
 	User     string          // who a filter has found the client to be; "" = nobody was asked
 	Started  time.Time       // when the head was complete
 
@@ -54,8 +55,19 @@ type Exchange struct {
 	held     []held
 
 	transforms transforms
+	judges     []Judge
+	rerouted   string
 	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
 }
+
+// Claims are fields as the client sent them.
+type Claims struct{ ForwardedFor, ForwardedHost, RequestID string }
+
+// maxRequestID bounds a request ID that is taken over.
+const maxRequestID = 128
+
+// IsRequestID tells whether an X-Request-ID of somebody else's can be taken over: it is a token, and not long.
+func IsRequestID(id string) bool { return len(id) <= maxRequestID && http1.IsToken(id) }
 
 // held is what a filter has taken for as long as the exchange lasts.
 type held struct {
@@ -75,6 +87,7 @@ func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h
 // Finish ends the exchange: what filters hold for it is given back. It is for the engine; Reset does it too.
 func (x *Exchange) Finish() {
 	x.transforms.release()
+	x.dropJudges()
 	for i := range x.held {
 		x.held[i].by.Release(x, x.held[i].token)
 	}
@@ -89,7 +102,7 @@ func (x *Exchange) Reset() {
 	x.Response.Reset()
 	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
-	x.Code, x.Body = "", ""
+	x.Code, x.Body, x.Claimed = "", "", Claims{}
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]

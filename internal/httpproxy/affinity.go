@@ -104,6 +104,12 @@ func (w *work) aim() {
 	if !w.hint.Keyed {
 		w.hint.Key, w.hint.Keyed = h.Key(w)
 	}
+	if p := h.Prefers(); p.Tag != "" {
+		w.hint.Part = p.Value
+		if v := w.x.Request.Fields.Get(p.Header); p.Header != "" && v != "" {
+			w.hint.Part = v
+		}
+	}
 }
 
 // markDigits is the length of the number in an affinity cookie. With a key, a dash and the tag of its upstream follow.
@@ -203,6 +209,9 @@ func (w *work) cookieText(a *model.Affinity, value string) string {
 	}
 	if !a.Scripts {
 		text = mem.Join(text, "; HttpOnly")
+	}
+	if a.SameSite == model.SameSiteOmit {
+		return text
 	}
 	return mem.Join(text, "; SameSite=", a.SameSite)
 }

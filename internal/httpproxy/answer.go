@@ -31,7 +31,7 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 	}
 	w.printRequest()
 	c := w.c
-	c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
+	c.watch.enter(sending, w.by(w.sendTime()))
 	n, err := w.writeRequest(up, 0)
 	if c.watch.leave() {
 		return n, errLate

@@ -59,7 +59,7 @@ func (w *work) askTurn(fd uintptr) bool {
 				return true
 			}
 		}
-		c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
+		c.watch.enter(sending, w.by(w.sendTime()))
 		a.taken, a.err = w.offer(fd, a.up)
 		if c.watch.leave() {
 			a.err = errLate

@@ -33,7 +33,10 @@ func (w *work) forward() {
 		w.x.Request.SendAsReceived()
 	}
 	w.lead(w.choose())
-	w.tryEnd = never
+	w.tryEnd, w.tryBy = never, never
+	if d := w.route.forward.Retry.Within; d > 0 {
+		w.tryBy = w.c.plane.in(d)
+	}
 	if w.shared = w.handle.Shared(); w.shared {
 		w.unframeSpool()
 	}
@@ -88,7 +91,7 @@ func (w *work) send(whole bool) {
 		default:
 			last = code
 		}
-		if w.tries > w.route.further {
+		if w.tries > w.route.further || w.c.plane.clock.Load() >= w.tryBy {
 			w.own(statusOf(last), last)
 			return
 		}
@@ -287,7 +290,9 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 			w.discard(e, up, n)
 			return again
 		}
-		w.deliver(e, up)
+		if !w.diverted(e, up, n) {
+			w.deliver(e, up)
+		}
 		return settled
 	}
 	w.stopUpload()

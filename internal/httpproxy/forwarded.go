@@ -15,14 +15,7 @@ const maxElements = 32
 // proxies.
 func (w *work) forwarded(proto string) (list string, client netip.Addr) {
 	mem := &w.x.Request.Mem
-	text := ""
-	for v := range w.x.Request.Fields.Values("Forwarded") {
-		if v != "" && text != "" {
-			text = mem.Join(text, ", ", v)
-		} else {
-			text = orElse(v, text)
-		}
-	}
+	text := joined(&w.x.Request.Fields, mem, "Forwarded")
 	if text == "" {
 		return "", w.x.Peer
 	}

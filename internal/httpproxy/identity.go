@@ -5,11 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"paifang/internal/filter"
 	"paifang/internal/http1"
 )
-
-// maxRequestID bounds a request ID that is taken over.
-const maxRequestID = 128
 
 // identify replaces what the client says about itself by what is known. What a trusted proxy in front says is kept, as
 // far as it is one: each of these fields leaves here once, in one spelling.
@@ -20,6 +18,7 @@ func (w *work) identify() {
 	if c.secure {
 		proto = "https"
 	}
+	x.Claimed = filter.Claims{ForwardedFor: joined(f, mem, "X-Forwarded-For"), ForwardedHost: f.Get("X-Forwarded-Host"), RequestID: f.Get("X-Request-ID")}
 	chain := c.peerText
 	host, port := x.Request.Authority, c.portText
 	trusted := w.site.trusts(x.Peer)
@@ -33,7 +32,7 @@ func (w *work) identify() {
 			var b [48]byte
 			chain = mem.Join(bytesView(named.AppendTo(b[:0])), ", ", c.peerText)
 		}
-		x.ID = f.Get("X-Request-ID")
+		x.ID = x.Claimed.RequestID
 		switch p := f.Get("X-Forwarded-Proto"); {
 		case http1.EqualFold(p, "http"):
 			proto = "http"
@@ -65,7 +64,7 @@ func (w *work) identify() {
 		var b [48]byte
 		clientText = mem.Join(bytesView(x.Client.AppendTo(b[:0])))
 	}
-	if x.ID == "" || len(x.ID) > maxRequestID || !http1.IsToken(x.ID) {
+	if !filter.IsRequestID(x.ID) {
 		x.ID = newID(mem)
 	}
 	if trusted {
@@ -114,13 +113,7 @@ func set(f *http1.Fields, name, value string) {
 // forwardedFor returns the chain of addresses from the client on, with the peer appended, and the client.
 func (w *work) forwardedFor() (chain string, client netip.Addr) {
 	mem := &w.x.Request.Mem
-	for v := range w.x.Request.Fields.Values("X-Forwarded-For") {
-		if v != "" && chain != "" {
-			chain = mem.Join(chain, ", ", v)
-		} else {
-			chain = orElse(v, chain)
-		}
-	}
+	chain = w.x.Claimed.ForwardedFor
 	from := len(chain)
 	walk := w.walk()
 	for from > 0 && walk.wants() {
@@ -139,6 +132,18 @@ func (w *work) forwardedFor() (chain string, client netip.Addr) {
 		return w.c.peerText, walk.client
 	}
 	return mem.Join(chain, ", ", w.c.peerText), walk.client
+}
+
+// joined is the values of a field as one list (RFC 9110, 5.3).
+func joined(f *http1.Fields, mem *http1.Arena, name string) (list string) {
+	for v := range f.Values(name) {
+		if v != "" && list != "" {
+			list = mem.Join(list, ", ", v)
+		} else {
+			list = orElse(v, list)
+		}
+	}
+	return list
 }
 
 // walk begins at the peer.

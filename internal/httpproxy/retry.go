@@ -160,7 +160,7 @@ func (w *work) another() bool {
 	switch {
 	case !w.held, !r.NonIdempotent && !isIdempotent(w.x.Request.Method), !r.Takes(w.x.Request.Method):
 		return false
-	case w.c.plane.clock.Load() >= w.expiry(), w.count(false) != nil:
+	case w.c.plane.clock.Load() >= min(w.expiry(), w.tryBy), w.count(false) != nil:
 		return false
 	}
 	w.hint.Tried = w.tried[:w.passed]

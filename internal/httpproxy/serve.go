@@ -88,9 +88,8 @@ func (w *work) refuseHead(err error) bool {
 	return false
 }
 
-// dispatch finds the route and does what it says.
+// dispatch answers a request, if it may be asked here at all.
 func (w *work) dispatch() {
-	x := &w.x
 	if w.c.plane.cfg.Pressure.RefusesRequests() {
 		w.keep = false
 		w.own(503, CodeOverloaded)
@@ -103,10 +102,20 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
-	if x.Request.Moved {
+	if w.x.Request.Moved {
 		w.move()
 		return
 	}
+	for w.carryOut(); w.rerouting; w.carryOut() {
+		if !w.reroute() {
+			return
+		}
+	}
+}
+
+// carryOut finds the route and does what it says.
+func (w *work) carryOut() {
+	x := &w.x
 	b, code := w.find()
 	switch code {
 	case "":
@@ -127,7 +136,16 @@ func (w *work) dispatch() {
 		w.own(503, b.refuse)
 		return
 	}
-	if b.chain.Request(x) == filter.Respond {
+	switch b.chain.Request(x) {
+	case filter.Continue:
+	case filter.Reroute:
+		if w.reroutes == maxReroutes {
+			w.own(508, model.CodeLoop)
+			return
+		}
+		w.rerouting = true
+		return
+	case filter.Respond:
 		if w.status == 499 { // the client left while its body was read, or a filter waited
 			return
 		}
@@ -146,10 +164,16 @@ func (w *work) dispatch() {
 	case model.Respond:
 		x.Respond(a.Status, a.Code, a.Body)
 	default:
-		if !w.needsTLS() {
-			w.forward()
+		if w.needsTLS() {
+			return
 		}
-		return
+		if w.gathers() {
+			w.forward()
+			return
+		}
+		if w.status == 499 {
+			return
+		}
 	}
 	b.chain.Response(x)
 	w.sendOwn()
@@ -212,6 +236,9 @@ func (w *work) hostKnown() bool {
 
 // own answers with a status of ours and its reason.
 func (w *work) own(status int, code model.Code) {
+	if w.judged(status, code) {
+		return
+	}
 	w.x.Respond(status, code, sentence(status))
 	w.sendOwn()
 }

@@ -158,6 +158,16 @@ func (w *work) Gather(limit int64) filter.Verdict {
 	return filter.Continue
 }
 
+// gathers reads a body of known length whole where the route says so and it has more than is held in any case. It is false if
+// the request is answered, or over.
+func (w *work) gathers() bool {
+	r, most := &w.x.Request, w.route.forward.Gather
+	if w.whole || r.Body != http1.SizedBody || r.ContentLength <= gatherBelow || r.ContentLength > most {
+		return true
+	}
+	return w.Gather(most) == filter.Continue
+}
+
 // notGathered answers a body that did not arrive as it should.
 func (w *work) notGathered(err error) filter.Verdict {
 	status, code := bodyFault(err)

@@ -52,7 +52,7 @@ func (w *work) sendStream(up *upstream.Conn) (int, error) {
 	// Also an empty body whose length the client did not say ends with a frame of its own: gRPC asks for that.
 	alone := ends && len(w.wire) == 0 && r.Body != http1.ChunkedBody
 	fields := w.requestFields(up)
-	c.watch.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
+	c.watch.enter(sending, w.by(w.sendTime()))
 	err := up.H2.Open(fields, r.Method == "HEAD", alone)
 	sent := 0
 	if err == nil {

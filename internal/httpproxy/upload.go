@@ -124,9 +124,9 @@ func (w *work) uploadPart(up *upstream.Conn, s *uploadState, part []byte) error 
 // that of each step.
 func (w *work) sendingDue() {
 	c := w.c
-	c.upload.enter(sending, w.by(c.plane.cfg.Timeouts.Write))
+	c.upload.enter(sending, w.by(w.sendTime()))
 	if w.stream.answered.Load() {
-		c.upload.extend(sending, c.plane.in(c.plane.cfg.Timeouts.Write))
+		c.upload.extend(sending, c.plane.in(w.sendTime()))
 	}
 }
 
@@ -144,7 +144,7 @@ func (w *work) answerBegins() {
 	if w.stream != nil {
 		w.stream.answered.Store(true)
 		w.c.upload.extend(readingBody, never)
-		w.c.upload.extend(sending, w.c.plane.in(w.c.plane.cfg.Timeouts.Write))
+		w.c.upload.extend(sending, w.c.plane.in(w.sendTime()))
 	}
 }
 
@@ -176,6 +176,14 @@ func (w *work) stopUpload() bool {
 		w.keep, w.whole = false, false
 	}
 	return s.whole
+}
+
+// sendTime is how long the upstream may take to take the next part of the request.
+func (w *work) sendTime() time.Duration {
+	if t := w.route.route.Timeouts.Send; t > 0 {
+		return t
+	}
+	return w.c.plane.cfg.Timeouts.Write
 }
 
 // answerTime is how long the head of the answer may take.

@@ -69,6 +69,8 @@ type job struct {
 	stream     *uploadState
 	shared     bool  // the upstream speaks HTTP/2: requests share its connections
 	headDue    bool  // HTTP/2: the head of the answer was not sent yet
+	rerouting  bool  // the request is looked up again
+	reroutes   int   // how often it was
 	ended      bool  // HTTP/2: all of the answer was sent
 	bodiless   bool  // HTTP/2: the answer is a head and nothing else
 	unsized    bool  // HTTP/2: and does not say so in a Content-Length
@@ -84,6 +86,7 @@ type job struct {
 	why     model.Code         // the try before was not the end
 	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
 	tryEnd  int64              // when this try is
+	tryBy   int64              // by when another try must begin
 
 	lot     uint64 // of LookupDraw; 0 = not drawn
 	tries   int

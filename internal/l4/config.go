@@ -27,7 +27,7 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// ConnectTotal bounds all tries of a connection together. Default 10 s.
 	ConnectTotal time.Duration
-	// IdleTimeout ends a connection on which neither side has sent anything for so long; it may live half as long
+	// IdleTimeout, unless a route says another one, ends a connection on which neither side has sent anything for so long; it may live half as long
 	// again, because time is looked at only twice within it. Default 1 h.
 	IdleTimeout time.Duration
 	// DrainTimeout is how long connections of a listener or an upstream that went may live on. Default 240 s.
@@ -47,6 +47,14 @@ func (c *Config) setDefaults() {
 	setDefault(&c.DrainTimeout, 240*time.Second)
 }
 
+// idle is how long a connection of a route may be still.
+func (c *Config) idle(r model.L4Route) time.Duration {
+	if r.Idle > 0 {
+		return r.Idle
+	}
+	return c.IdleTimeout
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -63,7 +71,7 @@ func (noRecorder) Record(*telemetry.Access) {}
 const (
 	CodeClientReset   model.Code = "client-reset"   // the client broke it off
 	CodeUpstreamReset model.Code = "upstream-reset" // the endpoint broke it off
-	CodeIdle          model.Code = "idle-timeout"   // nobody sent anything for Config.IdleTimeout
+	CodeIdle          model.Code = "idle-timeout"   // nobody sent anything for as long as may be
 	CodeDrained       model.Code = "drained"        // its listener or upstream went, and it did not end in time
 )
 

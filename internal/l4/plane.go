@@ -111,11 +111,11 @@ func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, mo
 			Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
 	}
 	h := p.cfg.Upstreams.Acquire(up)
-	if old := p.services[l.ID]; old != nil && old.upstream == h && old.route == r.ID && sameListener(old.listener, l) {
+	if old := p.services[l.ID]; old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
 		h.Release()
 		return old, model.Diagnostic{}
 	}
-	return newService(p, l, r.ID, h), model.Diagnostic{}
+	return newService(p, l, r, h), model.Diagnostic{}
 }
 
 // sameListener compares everything but where the listener was written down.

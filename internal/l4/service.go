@@ -19,6 +19,7 @@ type service struct {
 	listener model.Listener
 	route    model.RouteID
 	upstream *upstream.Handle
+	idle     time.Duration      // how long a connection may be still
 	sockets  []*listener.Handle // by index into listener.Bind; nil where it could not be bound; under the plane's lock
 
 	total, failed, cut atomic.Uint64
@@ -47,9 +48,9 @@ type ListenerStatus struct {
 	Received   int64         `json:"received"` // bytes from endpoints, of connections that have ended
 }
 
-func newService(p *Plane, l model.Listener, route model.RouteID, h *upstream.Handle) *service {
+func newService(p *Plane, l model.Listener, r model.L4Route, h *upstream.Handle) *service {
 	return &service{
-		plane: p, listener: l, route: route, upstream: h, sockets: make([]*listener.Handle, len(l.Bind)),
+		plane: p, listener: l, route: r.ID, upstream: h, idle: p.cfg.idle(r), sockets: make([]*listener.Handle, len(l.Bind)),
 		sessions: map[*session]struct{}{}, empty: make(chan struct{}),
 	}
 }

@@ -184,7 +184,7 @@ func (x *session) first(up *net.TCPConn) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := up.SetWriteDeadline(time.Now().Add(x.service.plane.cfg.IdleTimeout)); err != nil {
+	if err := up.SetWriteDeadline(time.Now().Add(x.service.idle)); err != nil {
 		return err
 	}
 	n, err := up.Write(b)

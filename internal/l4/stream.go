@@ -58,7 +58,7 @@ func newStream(x *session, to, from *net.TCPConn) (*stream, error) {
 // next read waits.
 func (s *stream) move() error {
 	x := s.session
-	idle := x.service.plane.cfg.IdleTimeout
+	idle := x.service.idle
 	window := idle / 2
 	for {
 		start := time.Now()

@@ -35,6 +35,9 @@ var (
 	nginxHeader = exposition.Family{Name: "nginx_ingress_controller_header_duration_seconds", Type: exposition.Histogram,
 		Labels: controller("namespace", "ingress", "service", "host", "path"),
 		Help:   "From the head of the request to the head of the upstream's answer."}
+	nginxResponse = exposition.Family{Name: "nginx_ingress_controller_response_duration_seconds", Type: exposition.Histogram,
+		Labels: controller("namespace", "ingress", "service", "host", "path"),
+		Help:   "From the head of the request to the last byte of the answer, too; of ingress-nginx from the connection to the upstream to the last byte of its answer."}
 	nginxLatency = exposition.Family{Name: "nginx_ingress_controller_ingress_upstream_latency_seconds", Type: exposition.Histogram,
 		Labels: controller("namespace", "ingress", "service"),
 		Help:   "The same, by Ingress; Flagger reads its sum and count. Of ingress-nginx it is a summary, and ends once the upstream is connected."}
@@ -47,6 +50,10 @@ var (
 	nginxConnections = exposition.Family{Name: "nginx_ingress_controller_nginx_process_connections", Type: exposition.Gauge,
 		Labels: controller("state"),
 		Help:   "Open connections of clients, state active."}
+	nginxCPU = exposition.Family{Name: "nginx_ingress_controller_nginx_process_cpu_seconds_total", Type: exposition.Counter, Labels: controller(),
+		Help: "Time of this process on processors (not on Windows)."}
+	nginxMemory = exposition.Family{Name: "nginx_ingress_controller_nginx_process_resident_memory_bytes", Type: exposition.Gauge, Labels: controller(),
+		Help: "Memory of this process that is in RAM (Linux only)."}
 	nginxHash = exposition.Family{Name: "nginx_ingress_controller_config_hash", Type: exposition.Gauge, Labels: controller(),
 		Help: "Number of the generation of rules that was published last. Dashboards find the controllers by it."}
 	nginxReloaded = exposition.Family{Name: "nginx_ingress_controller_config_last_reload_successful", Type: exposition.Gauge, Labels: controller(),
@@ -62,8 +69,8 @@ var (
 
 // NginxGroup are the metrics that are written where Parts.Nginx is set.
 func NginxGroup() Group {
-	return Group{"Under the names of ingress-nginx", []*exposition.Family{&nginxRequests, &nginxDuration, &nginxHeader, &nginxLatency,
-		&nginxRequestSize, &nginxResponseSize, &nginxConnections, &nginxHash, &nginxReloaded, &nginxReloadedAt, &nginxReloads, &nginxExpiry}, (*page).nginx}
+	return Group{"Under the names of ingress-nginx", []*exposition.Family{&nginxRequests, &nginxDuration, &nginxHeader, &nginxResponse, &nginxLatency,
+		&nginxRequestSize, &nginxResponseSize, &nginxConnections, &nginxCPU, &nginxMemory, &nginxHash, &nginxReloaded, &nginxReloadedAt, &nginxReloads, &nginxExpiry}, (*page).nginx}
 }
 
 // nginxView is what metrics by Ingress need of a generation. It is made anew when there is a new one.
@@ -177,6 +184,7 @@ func (p *page) nginx() {
 	}
 	each(&nginxDuration, func(t *ingressTotals, labels []string) { durations(p, bounds, &t.Latency, labels...) })
 	each(&nginxHeader, func(t *ingressTotals, labels []string) { durations(p, bounds, &t.FirstByte, labels...) })
+	each(&nginxResponse, func(t *ingressTotals, labels []string) { durations(p, bounds, &t.Latency, labels...) })
 	p.Begin(&nginxLatency)
 	for _, t := range p.byIngress(func(l ingressLabels) ingressLabels { l.host, l.path = "", ""; return l }) {
 		durations(p, bounds, &t.FirstByte, with(t.namespace, t.ingress, t.service)...)
@@ -230,6 +238,14 @@ func (p *page) nginxProcess(with func(...string) []string) {
 	}
 	p.Begin(&nginxConnections)
 	p.Value(float64(open), with("active")...)
+	p.Begin(&nginxCPU)
+	if d, ok := processorTime(); ok {
+		p.Seconds(d, with()...)
+	}
+	p.Begin(&nginxMemory)
+	if _, _, bytes := usage(); bytes > 0 {
+		p.Count(bytes, with()...)
+	}
 	work, newest := p.Control.Work(), p.Generations.Load().Version()
 	p.Begin(&nginxHash)
 	p.Count(newest, with()...)

@@ -71,6 +71,7 @@ func TestNginxNames(t *testing.T) {
 		{"nginx_ingress_controller_requests", []string{`path="/a"`, `canary=""`, `host="shop.test"`, `status="2xx"`}, 5},
 		{"nginx_ingress_controller_request_duration_seconds", []string{`path="/a"`}, 5},
 		{"nginx_ingress_controller_header_duration_seconds", []string{`path="/b"`}, 40},
+		{"nginx_ingress_controller_response_duration_seconds", []string{`path="/b"`}, 40},
 		{"nginx_ingress_controller_ingress_upstream_latency_seconds", nil, 45},
 		{"nginx_ingress_controller_response_size", []string{`path="/b"`}, 40},
 	} {
@@ -91,5 +92,39 @@ func TestNginxNames(t *testing.T) {
 	}
 	if p.Sum("nginx_ingress_controller_config_last_reload_successful") != 1 || p.Sum("nginx_ingress_controller_config_hash") != float64(s.store.Load().Version()) {
 		t.Error("the generation is not told")
+	}
+}
+
+// TestNginxDashboards looks for what ingress-nginx's own two dashboards, and the queries of Flagger and Argo Rollouts, ask for.
+func TestNginxDashboards(t *testing.T) {
+	have := map[string]map[string]bool{}
+	for _, f := range NginxGroup().Families {
+		have[f.Name] = map[string]bool{}
+		for _, l := range f.Labels {
+			have[f.Name][l] = true
+		}
+	}
+	for _, asked := range []struct{ name, labels string }{
+		{"requests", "controller_pod controller_class controller_namespace namespace ingress status canary"},
+		{"nginx_process_connections", "controller_pod controller_class controller_namespace state"},
+		{"nginx_process_cpu_seconds_total", "controller_pod controller_class controller_namespace"},
+		{"nginx_process_resident_memory_bytes", "controller_pod controller_class controller_namespace"},
+		{"success", "controller_pod controller_class controller_namespace"},
+		{"config_hash", "controller_class controller_namespace"},
+		{"config_last_reload_successful", "controller_pod controller_namespace"},
+		{"config_last_reload_successful_timestamp_seconds", "controller_class"},
+		{"request_size", "controller_pod controller_class controller_namespace ingress"},
+		{"response_size", "controller_pod controller_class controller_namespace ingress path"},
+		{"request_duration_seconds", "ingress path"},
+		{"response_duration_seconds", "ingress path"},
+		{"ingress_upstream_latency_seconds", "namespace ingress"},
+		{"ssl_expire_time_seconds", "controller_pod controller_class namespace host"},
+	} {
+		labels := have["nginx_ingress_controller_"+asked.name]
+		for _, l := range strings.Fields(asked.labels) {
+			if !labels[l] {
+				t.Errorf("%s has no label %s", asked.name, l)
+			}
+		}
 	}
 }

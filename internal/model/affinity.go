@@ -18,13 +18,16 @@ type Affinity struct {
 	Domain    string        `json:"domain,omitempty"`   // default: the host that was asked, alone
 	MaxAge    time.Duration `json:"maxAge,omitempty"`   // in whole seconds; default: until the browser is closed
 	Expires   time.Duration `json:"expires,omitempty"`  // the same as MaxAge, as a date, for clients that do not know that
-	SameSite  string        `json:"sameSite,omitempty"` // Lax, Strict or None; default Lax
+	SameSite  string        `json:"sameSite,omitempty"` // Lax, Strict, None, or SameSiteOmit for none of them; default Lax
 	Secure    string        `json:"secure,omitempty"`   // Always or Never; default: where the client came over TLS
 	Scripts   bool          `json:"scripts,omitempty"`  // scripts may read it: no HttpOnly
 	// Move has a client whose endpoint failed bound to the one that answered in its place. Without it the client goes back
 	// once its endpoint is up again. One whose endpoint is gone is bound anew in any case.
 	Move bool `json:"move,omitempty"`
 }
+
+// SameSiteOmit, as Affinity.SameSite, leaves it to browsers: the cookie says nothing.
+const SameSiteOmit = "Omit"
 
 // AffinityMode is what the cookie stands for.
 type AffinityMode string
@@ -64,8 +67,8 @@ func (a Affinity) validate() error {
 		return fieldError("affinity.expires", "is negative")
 	case a.RoutePath && a.Path != "":
 		return fieldError("affinity.routePath", "is set, and path too")
-	case a.SameSite != "" && a.SameSite != "Lax" && a.SameSite != "Strict" && a.SameSite != "None":
-		return fieldError("affinity.sameSite", fmt.Sprintf("%q is none of Lax, Strict, None", a.SameSite))
+	case a.SameSite != "" && a.SameSite != "Lax" && a.SameSite != "Strict" && a.SameSite != "None" && a.SameSite != SameSiteOmit:
+		return fieldError("affinity.sameSite", fmt.Sprintf("%q is none of Lax, Strict, None, Omit", a.SameSite))
 	case a.Secure != "" && a.Secure != "Always" && a.Secure != "Never":
 		return fieldError("affinity.secure", fmt.Sprintf("%q is none of Always, Never; leave it out for where the client came over TLS", a.Secure))
 	}

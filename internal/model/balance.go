@@ -152,6 +152,8 @@ type ZonePreference struct {
 	Enough int `json:"enough,omitempty"`
 	// Least is how many endpoints must be up in the zone for it to be preferred at all. Default 1.
 	Least int `json:"least,omitempty"`
+	// Own is the zone that is preferred. Default: that of the process.
+	Own string `json:"own,omitempty"`
 }
 
 func (z ZonePreference) validate() error {

@@ -85,6 +85,11 @@ const (
 	CodeAnnotationIgnored Code = "annotation-ignored"  // an annotation without effect
 	CodeAnnotationRefused Code = "annotation-refused"  // an annotation that is never carried out
 	CodeAnnotationUnknown Code = "annotation-unknown"  // an annotation that nobody knows
+	CodeSettingServed     Code = "setting-served"      // a setting of another controller that does what it says
+	CodeSettingDiffers    Code = "setting-differs"     // one whose effect is another than where it comes from
+	CodeSettingIgnored    Code = "setting-ignored"     // one without effect
+	CodeSettingRefused    Code = "setting-refused"     // one that is never carried out
+	CodeSettingUnknown    Code = "setting-unknown"     // one that nobody knows
 	CodeDenied            Code = "denied"              // paths that answer 503 because what protects them cannot be carried out
 	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects

@@ -9,7 +9,7 @@ import (
 // Retry says when a request is sent again, on another endpoint if there is one. A request of which no endpoint can have
 // seen a byte is always safe to send again. One that may have been seen is sent again if a condition of On or Statuses
 // says so, it is idempotent (RFC 9110, 9.2.2) or NonIdempotent is set, and its body was held whole: bodies of known length
-// up to 64 KiB, and chunked ones that came together with their head.
+// up to 64 KiB or Forward.Gather, and chunked ones that came together with their head.
 type Retry struct {
 	Attempts      int           `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none, at most 7
 	On            []RetryOn     `json:"on,omitempty"`
@@ -20,6 +20,8 @@ type Retry struct {
 	PerTry  time.Duration `json:"perTry,omitempty"`
 	Backoff Backoff       `json:"backoff,omitzero"`
 	Budget  RetryBudget   `json:"budget,omitzero"`
+	// Within is how long after the first try began another one may. Default: no bound but that of the request.
+	Within time.Duration `json:"within,omitempty"`
 }
 
 // RetryOn is a condition for another try.
@@ -92,6 +94,8 @@ func (r Retry) validate() error {
 		return fieldError("forward.retry.attempts", fmt.Sprintf("%d is more than 7", r.Attempts))
 	case r.PerTry < 0:
 		return fieldError("forward.retry.perTry", "is negative")
+	case r.Within < 0:
+		return fieldError("forward.retry.within", "is negative")
 	case r.Backoff.Most < 0 || r.Backoff.Most > 10*time.Second || r.Backoff.Base > 10*time.Second:
 		return fieldError("forward.retry.backoff", "is negative or longer than 10s")
 	case r.Budget.Least < 0:
@@ -105,6 +109,7 @@ type Timeouts struct {
 	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream, TLS included
 	Response time.Duration `json:"response,omitempty"` // request sent → response head
 	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
+	Send     time.Duration `json:"send,omitempty"`     // for the upstream to take the next part of the request
 	// Request bounds everything from the head of the request to the head of its answer: body, tries and pauses. Negative =
 	// no bound. An answer that has begun, and an upgraded connection, are not cut by it.
 	Request time.Duration `json:"request,omitempty"`
@@ -114,7 +119,7 @@ func (t Timeouts) validate() error {
 	for _, f := range []struct {
 		name string
 		d    time.Duration
-	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}} {
+	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}, {"send", t.Send}} {
 		if f.d < 0 {
 			return fieldError("timeouts."+f.name, "is negative")
 		}

@@ -106,7 +106,10 @@ type Forward struct {
 	HostName string     `json:"hostName,omitempty"`
 	Target   TargetMode `json:"target,omitempty"`
 	Retry    Retry      `json:"retry,omitzero"`
-	Lanes    []Lane     `json:"lanes,omitempty"` // which targets requests go to before shares decide
+	// Gather is up to which length, in bytes, a request body whose length is known is read whole before an endpoint is asked, so
+	// that it can be sent again: in memory up to 64 KiB, else in a file. Default 64 KiB, and never less.
+	Gather int64  `json:"gather,omitempty"`
+	Lanes  []Lane `json:"lanes,omitempty"` // which targets requests go to before shares decide
 	// LanesFirst has lanes decide for clients too that a cookie keeps at a target.
 	LanesFirst bool `json:"lanesFirst,omitempty"`
 }
@@ -229,12 +232,21 @@ func compareSpecificity(a, b Match) int {
 	return cmp.Or(
 		cmp.Compare(ac, bc),
 		cmp.Compare(bl, al),
-		strings.Compare(a.Path.Value, b.Path.Value),
+		compareText(a.Path, b.Path),
 		boolFirst(len(a.Methods) == 0, len(b.Methods) == 0),
 		cmp.Compare(len(b.Headers), len(a.Headers)),
 		cmp.Compare(len(b.Query), len(a.Query)),
 		cmp.Compare(b.Conditions(), a.Conditions()),
 	)
+}
+
+// compareText orders paths of one length by their text: expressions the greater first, as ingress-nginx has them tried, since more
+// than one may match; others the lesser.
+func compareText(a, b PathMatch) int {
+	if a.Kind == PathRegex && b.Kind == PathRegex {
+		a, b = b, a
+	}
+	return strings.Compare(a.Value, b.Value)
 }
 
 // Specificity is how much a path fixes, as CompareRoutes has it: the lower class comes first, and within it the
@@ -323,6 +335,9 @@ func validateAction(a Action) error {
 		}
 		if a.Target != TargetNormal && a.Target != TargetReceived {
 			return fieldError("forward.target", fmt.Sprintf("%q is not known: leave it out, or say received", a.Target))
+		}
+		if a.Gather < 0 || a.Gather > 1<<40 {
+			return fieldError("forward.gather", fmt.Sprintf("is %d: want 0 to %d bytes", a.Gather, int64(1<<40)))
 		}
 		if err := a.validateLanes(); err != nil {
 			return err

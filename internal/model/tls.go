@@ -254,7 +254,9 @@ type UpstreamTLS struct {
 	Mode UpstreamTLSMode `json:"mode,omitempty"`
 	// Name is sent as server name (SNI) and must be in the certificate. Default: the literal Host that the route sends; else
 	// the endpoint's name where it is one with a dot; else its address.
-	Name       string `json:"name,omitempty"`
+	Name string `json:"name,omitempty"`
+	// HideName leaves the server name out of the handshake; the certificate must have it all the same.
+	HideName   bool   `json:"hideName,omitempty"`
 	CASecret   string `json:"caSecret,omitempty"`   // the Secret whose ca.crt CA is read from: "shop/backend-ca"
 	CA         string `json:"ca,omitempty"`         // PEM: who may have signed; default: the roots of the process
 	SkipVerify bool   `json:"skipVerify,omitempty"` // takes any certificate of anybody: for tests, and where the network is trusted

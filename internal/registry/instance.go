@@ -24,6 +24,9 @@ type Instance struct {
 	Unconfirmed bool // known from before a restart, and not heard of since; set by the registry
 }
 
+// defaultCluster is that of instances which name none.
+const defaultCluster = "DEFAULT"
+
 // Heartbeat times, and the metadata that changes them for one instance (PreservedMetadataKeys of Nacos).
 const (
 	DefaultInterval  = 5 * time.Second
@@ -76,7 +79,7 @@ func (r *Registry) check(in Instance) (Instance, error) {
 		return in, err
 	}
 	if in.Cluster == "" {
-		in.Cluster = "DEFAULT"
+		in.Cluster = defaultCluster
 	}
 	if err := checkName("cluster", in.Cluster, maxCluster, "-_"); err != nil {
 		return in, err
@@ -119,7 +122,7 @@ func (in *Instance) slot() slot { return slot{in.Addr, in.Cluster} }
 // Endpoint is the instance as the gateway uses it. Unhealthy and disabled ones are listed, and never chosen; metadata
 // secure=true means TLS, as Spring Cloud Alibaba has it.
 func (in *Instance) Endpoint() model.Endpoint {
-	e := model.Endpoint{Addr: in.Addr, Weight: weight(in.Weight), Since: in.Since, Tags: in.Metadata}
+	e := model.Endpoint{Addr: in.Addr, Weight: weight(in.Weight), Since: in.Since, Zone: in.zone(), Tags: in.Metadata}
 	switch {
 	case !in.Enabled:
 		e.State = model.Disabled
@@ -130,6 +133,18 @@ func (in *Instance) Endpoint() model.Endpoint {
 		e.Secure = true
 	}
 	return e
+}
+
+// zone is where the instance runs, as far as preferences go: its metadata, as Spring Cloud has it, or else its cluster, as Nacos
+// has it, unless that is the one which everybody is in.
+func (in *Instance) zone() string {
+	if z, ok := in.Metadata.Get("zone"); ok {
+		return z
+	}
+	if in.Cluster == defaultCluster {
+		return ""
+	}
+	return in.Cluster
 }
 
 // weight turns a share into thousandths; the smallest share that is not none is one of them.

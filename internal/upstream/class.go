@@ -23,6 +23,7 @@ type query struct {
 	tried []*Endpoint
 	key   Key
 	keyed bool
+	part  string
 
 	passed bool // an endpoint was left out only because it was tried
 	full   bool // an endpoint was left out only because no more may be sent to it now

@@ -48,6 +48,8 @@ type Hint struct {
 	// Mark is the number of the endpoint that the client is bound to, if Marked. While that is ready and up, it is chosen.
 	Mark   uint64
 	Marked bool
+	// Part is the value of the upstream's preferred tag that the request names; empty = none.
+	Part string
 }
 
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
@@ -65,7 +67,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
 		h.gate = t.gateOf(up.ID)
 		h.limited = up.Limits.Requests > 0 || up.Limits.Connections > 0 || up.Limits.EndpointConnections > 0
-		h.plain = up.Balance.Kind == model.RoundRobin && up.Affinity.Mode == model.NoAffinity && up.Limits.EndpointConnections == 0
+		h.plain = up.Balance.Kind == model.RoundRobin && up.Prefer.Tag == "" && up.Affinity.Mode == model.NoAffinity && up.Limits.EndpointConnections == 0
 		if e := withEjectionDefaults(up.Ejection); e.SuccessRate.On {
 			t.rated[h] = &rating{due: time.Now().Add(e.Interval)}
 			t.poke()
@@ -91,7 +93,7 @@ func handleKey(up *model.Upstream) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q", up.Select, up.Except)
+	fmt.Fprintf(b, " %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer)
 	return string(b.Sum(nil))
 }
 
@@ -169,7 +171,7 @@ func (h *Handle) Pick(hint Hint) (*Endpoint, error) {
 func (h *Handle) pick(hint Hint) (*Endpoint, error) {
 	for {
 		p := h.picker.Load()
-		q := query{tried: hint.Tried, key: hint.Key, keyed: hint.Keyed}
+		q := query{tried: hint.Tried, key: hint.Key, keyed: hint.Keyed, part: hint.Part}
 		var e *Endpoint
 		if hint.Marked {
 			e = p.keeps(hint.Mark, &q)

@@ -92,8 +92,11 @@ func (e *Endpoint) Is(n uint64) bool { return e.mark != "" && e.number == n }
 
 // Aims tells whether anything but its turn decides where a request goes: otherwise Hint needs no key and no mark.
 func (h *Handle) Aims() bool {
-	return h.affinity.Mode != model.NoAffinity || len(h.up.Balance.Hash) > 0
+	return h.affinity.Mode != model.NoAffinity || len(h.up.Balance.Hash) > 0 || h.up.Prefer.Tag != ""
 }
+
+// Prefers is the tag that requests may name a value of, and how.
+func (h *Handle) Prefers() *model.TagPreference { return &h.up.Prefer }
 
 // Tag tells upstreams apart in cookies that hold a key.
 func (h *Handle) Tag() string { return h.tag }

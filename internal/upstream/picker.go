@@ -15,8 +15,9 @@ type picker struct {
 	ready, far, draining, last class
 	// anyway is asked when own observation is all that stands against an endpoint.
 	anyway  class
-	bound   marks // of the members, where clients are kept by a cookie
-	warming bool  // an endpoint is in its slow start: the picker must be made anew soon
+	parts   map[string]class // of the ready that are up, by their value of a tag that requests may name
+	bound   marks            // of the members, where clients are kept by a cookie
+	warming bool             // an endpoint is in its slow start: the picker must be made anew soon
 }
 
 // nobody is the picker of every upstream without endpoints, of which there may be thousands.
@@ -86,7 +87,28 @@ func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *pic
 		p.anyway = anyway(drainingDown)
 	}
 	p.bound = h.marksOf(members)
+	p.parts = h.partsOf(ready, p.kind, old)
 	return p
+}
+
+// partsOf divides endpoints by their value of the tag that requests may name. Those without the tag are in no part.
+func (h *Handle) partsOf(ready []*Endpoint, kind model.BalanceKind, old *picker) map[string]class {
+	tag := h.up.Prefer.Tag
+	if tag == "" {
+		return nil
+	}
+	by := map[string][]*Endpoint{}
+	for _, e := range ready {
+		if v, ok := e.Tags.Get(tag); ok && v != "" {
+			by[v] = append(by[v], e)
+		}
+	}
+	out := make(map[string]class, len(by))
+	for v, endpoints := range by {
+		was := old.parts[v]
+		out[v] = newClass(kind, endpoints, weightsOf(endpoints), &was)
+	}
+	return out
 }
 
 // hashKind is how the handle's pickers choose. A cookie with a key needs a hash.
@@ -117,6 +139,12 @@ func weightsOf(endpoints []*Endpoint) []int {
 
 // pick returns the endpoint that the balance chooses.
 func (p *picker) pick(q *query) (*Endpoint, error) {
+	if q.part != "" {
+		part := p.parts[q.part]
+		if e := part.choose(p.kind, q); e != nil {
+			return e, nil
+		}
+	}
 	for i, c := range [...]*class{&p.ready, &p.far, &p.draining, &p.last} {
 		if e := c.choose(p.kind, q); e != nil {
 			return e, nil

@@ -20,6 +20,7 @@ import (
 type security struct {
 	mode   model.UpstreamTLSMode
 	name   string      // of the settings; empty: each dial says
+	hidden bool        // the name is verified and not sent
 	digest [32]byte    // of all of the settings but the mode, keys included: whoever differs shares nothing
 	config *tls.Config // without a server name; never changed
 	err    error       // why the settings cannot be used
@@ -33,7 +34,7 @@ const sessionsPerEndpoint = 16
 
 // securityDigest tells settings apart.
 func securityDigest(t *model.UpstreamTLS) [32]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", t.Name, t.CA, t.SkipVerify, t.Chain, t.Key.Reveal(), t.MinVersion, t.MaxVersion))
+	return sha256.Sum256(fmt.Appendf(nil, "%q %t %q %t %q %q %q %q", t.Name, t.HideName, t.CA, t.SkipVerify, t.Chain, t.Key.Reveal(), t.MinVersion, t.MaxVersion))
 }
 
 // securityOf is the security of an upstream with such settings. Most have none, and share one.
@@ -47,7 +48,7 @@ func (t *Table) securityOf(s *model.UpstreamTLS) *security {
 // newSecurity never fails: settings that cannot be used fail every dial, so that nothing is sent in another way than was
 // meant.
 func newSecurity(t *model.UpstreamTLS, roots *x509.CertPool) *security {
-	s := &security{mode: t.Mode, name: t.Name, digest: securityDigest(t)}
+	s := &security{mode: t.Mode, name: t.Name, hidden: t.HideName, digest: securityDigest(t)}
 	s.config = &tls.Config{RootCAs: roots, InsecureSkipVerify: t.SkipVerify, MinVersion: tls.VersionTLS12, MaxVersion: t.MaxVersion.Number()}
 	if v := t.MinVersion.Number(); v != 0 {
 		s.config.MinVersion = v
@@ -201,12 +202,25 @@ func (l *live) handshake(ctx context.Context, tcp *net.TCPConn, name string, pro
 	config := l.security.config.Clone()
 	config.ServerName, config.NextProtos = name, protocols
 	config.ClientSessionCache = l.sessions
+	l.security.hide(config)
 	w := &wire{TCPConn: tcp}
 	c := tls.Client(w, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		return nil, nil, err
 	}
 	return c, w, nil
+}
+
+// hide takes the server name out of a handshake, and has it verified nevertheless.
+func (s *security) hide(config *tls.Config) {
+	if !s.hidden {
+		return
+	}
+	name := config.ServerName
+	config.ServerName, config.InsecureSkipVerify = "", true
+	if !s.config.InsecureSkipVerify {
+		config.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(config, cs, name) }
+	}
 }
 
 // secureFailed says whose failure a handshake was, and notes one that every further handshake would meet with too. What the
@@ -271,8 +285,10 @@ func (l *live) secureProbe(ctx context.Context, tcp *net.TCPConn) (net.Conn, err
 	if config.ServerName == "" {
 		config.InsecureSkipVerify = true
 		if !l.security.config.InsecureSkipVerify {
-			config.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(config, cs) }
+			config.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(config, cs, "") }
 		}
+	} else {
+		l.security.hide(config)
 	}
 	c := tls.Client(tcp, config)
 	if err := c.HandshakeContext(ctx); err != nil {
@@ -281,12 +297,12 @@ func (l *live) secureProbe(ctx context.Context, tcp *net.TCPConn) (net.Conn, err
 	return probing{c, tcp}, nil
 }
 
-// verifyChain verifies everything of a server's certificate but its name.
-func verifyChain(config *tls.Config, cs tls.ConnectionState) error {
+// verifyChain verifies a server's certificate, all of it but the name where that is empty.
+func verifyChain(config *tls.Config, cs tls.ConnectionState, name string) error {
 	others := x509.NewCertPool()
 	for _, c := range cs.PeerCertificates[1:] {
 		others.AddCert(c)
 	}
-	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: config.RootCAs, Intermediates: others})
+	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: name, Roots: config.RootCAs, Intermediates: others})
 	return err
 }

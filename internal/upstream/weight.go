@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -70,7 +71,7 @@ func (s *side) total() (n int) {
 // own zone and the others while the own one is enough. While it is enough for a part, all are chosen, with weights by which
 // that part stays.
 func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near, far side) {
-	z, own := h.up.Zones, h.table.cfg.Zone
+	z, own := h.up.Zones, cmp.Or(h.up.Zones.Own, h.table.cfg.Zone)
 	all := side{ready, weights}
 	if !z.Prefer || own == "" {
 		return all, side{}

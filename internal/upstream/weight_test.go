@@ -274,3 +274,65 @@ func TestPanic(t *testing.T) {
 		}
 	}
 }
+
+// TestPreferredTag: a request that names a value goes where the tag has it, while somebody there is up; all others go to all.
+func TestPreferredTag(t *testing.T) {
+	for _, kind := range kinds {
+		table := newTable(t, Config{})
+		up := balanced(kind)
+		up.Prefer = model.TagPreference{Tag: "hint", Header: "X-SC-LB-Hint"}
+		h := acquire(t, table, up)
+		tagged := func(addr, value string) model.Endpoint {
+			e := at(addr)
+			e.Tags = model.Tags{{Name: "hint", Value: value}}
+			return e
+		}
+		table.give("x", orders, at("10.0.0.1:80"), tagged("10.0.0.2:80", "blue"), tagged("10.0.0.3:80", "blue"), tagged("10.0.0.4:80", "red"))
+		count := func(part string) map[string]int {
+			got := map[string]int{}
+			for i := range 400 {
+				hint := key(i)
+				hint.Part = part
+				e, err := h.Pick(hint)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.Done(Abandoned)
+				got[e.Addr.String()]++
+			}
+			return got
+		}
+		if got := count("blue"); got["10.0.0.2:80"]+got["10.0.0.3:80"] != 400 || got["10.0.0.2:80"] == 0 || got["10.0.0.3:80"] == 0 {
+			t.Errorf("%q: blue: %v", kind, got)
+		}
+		if got := count("red"); got["10.0.0.4:80"] != 400 {
+			t.Errorf("%q: red: %v", kind, got)
+		}
+		for _, part := range []string{"", "green"} {
+			if got := count(part); len(got) != 4 {
+				t.Errorf("%q: %q: %v", kind, part, got)
+			}
+		}
+		for _, e := range h.picker.Load().members {
+			if e.Addr.String() == "10.0.0.4:80" {
+				e.live.connectFailed(CodeConnectRefused)
+			}
+		}
+		if got := count("red"); len(got) != 3 {
+			t.Errorf("%q: red once it is down: %v", kind, got)
+		}
+	}
+}
+
+func TestZoneOfItsOwn(t *testing.T) {
+	table := newTable(t, Config{Zone: "a"})
+	up := upstreamOf(orders)
+	up.Zones = model.ZonePreference{Prefer: true, Own: "b"}
+	h := acquire(t, table, up)
+	table.give("x", orders, append(zoned("a", 2), zoned("b", 2)...)...)
+	for range 8 {
+		if e := pick(t, h); e.Zone != "b" {
+			t.Errorf("got %q", e.Zone)
+		}
+	}
+}

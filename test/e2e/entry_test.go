@@ -143,16 +143,7 @@ func TestPartitionBehindOurSLB(t *testing.T) {
 // A restart of all replicas, one under the other, loses no request.
 func TestDeploymentBehindNodePort(t *testing.T) {
 	const ns, class = "paifang-behind", "behind"
-	yaml := strings.NewReplacer(
-		"namespace: paifang\n", "namespace: "+ns+"\n", "namespace: paifang}", "namespace: "+ns+"}", "name: paifang\n---", "name: "+ns+"\n---",
-		"service: paifang/paifang", "service: "+ns+"/paifang", "type: LoadBalancer", "type: NodePort", "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster",
-		// The Service gives the balancer's connections addresses of the nodes.
-		"    ingress:\n", "    ingress:\n      proxyFrom: [10.99.0.0/24, 10.244.0.0/16]\n",
-		`image: "paifang:0.1.0"`, "image: "+bed.PaifangImage, "paifang.dev/controller", "e2e.test/"+class,
-		"kind: IngressClass\nmetadata:\n  name: paifang", "kind: IngressClass\nmetadata:\n  name: "+class,
-		"kind: ClusterRole\nmetadata:\n  name: paifang", "kind: ClusterRole\nmetadata:\n  name: "+ns,
-		"kind: ClusterRoleBinding\nmetadata:\n  name: paifang", "kind: ClusterRoleBinding\nmetadata:\n  name: "+ns, "kind: ClusterRole, name: paifang}", "kind: ClusterRole, name: "+ns+"}",
-	).Replace(manifests.Deployment)
+	yaml := beside(ns, class)
 	apply(t, yaml)
 	t.Cleanup(func() {
 		if err := cluster.Delete(yaml); err != nil {
@@ -178,4 +169,19 @@ func TestDeploymentBehindNodePort(t *testing.T) {
 	kept.more(t, 100)
 	fresh.none(t, "restart of the controller, a connection for each request")
 	kept.none(t, "restart of the controller, connections that are kept")
+}
+
+// beside is our manifest of the Deployment for a second installation in the cluster: with a namespace, class and controller of its
+// own, and a NodePort in place of a balancer.
+func beside(ns, class string) string {
+	return strings.NewReplacer(
+		"namespace: paifang\n", "namespace: "+ns+"\n", "namespace: paifang}", "namespace: "+ns+"}", "name: paifang\n---", "name: "+ns+"\n---",
+		"service: paifang/paifang", "service: "+ns+"/paifang", "type: LoadBalancer", "type: NodePort", "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster",
+		// The Service gives the balancer's connections addresses of the nodes.
+		"    ingress:\n", "    ingress:\n      proxyFrom: [10.99.0.0/24, 10.244.0.0/16]\n",
+		`image: "paifang:0.1.0"`, "image: "+bed.PaifangImage, "paifang.dev/controller", "e2e.test/"+class,
+		"kind: IngressClass\nmetadata:\n  name: paifang", "kind: IngressClass\nmetadata:\n  name: "+class,
+		"kind: ClusterRole\nmetadata:\n  name: paifang", "kind: ClusterRole\nmetadata:\n  name: "+ns,
+		"kind: ClusterRoleBinding\nmetadata:\n  name: paifang", "kind: ClusterRoleBinding\nmetadata:\n  name: "+ns, "kind: ClusterRole, name: paifang}", "kind: ClusterRole, name: "+ns+"}",
+	).Replace(manifests.Deployment)
 }

@@ -23,6 +23,7 @@ import (
 // backends have one of their own.
 const (
 	figuresProxy   = "127.0.0.1:18001" // kubectl proxy, as a client of the API server in clear text
+	figuresHook    = "127.0.0.1:18443"
 	figuresIngress = "127.0.0.1:18080"
 	figuresAdmin   = "127.0.0.1:18088"
 	figuresBackend = "10.250.0.1"
@@ -46,11 +47,16 @@ func TestFigures(t *testing.T) {
 	fill(t, routes, one)
 	t.Logf("%d Ingresses, Services and EndpointSlices made in %.0f s", routes, time.Since(began).Seconds())
 
-	config := filepath.Join(t.TempDir(), "paifang.yaml")
-	text := fmt.Sprintf("admin: {address: %q}\nsources: {kubernetes: {kubeconfig: %q, lease: {namespace: figures}}}\ningress: {nodes: [{name: node, http: %q}]}\n",
-		figuresAdmin, cluster.Kubeconfig, figuresIngress)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	events := watched(t)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "paifang.yaml")
+	text := fmt.Sprintf("admin: {address: %q}\nsources: {kubernetes: {kubeconfig: %q, lease: {namespace: figures}}}\ningress: {nodes: [{name: node, http: %q}]}\n"+
+		"webhook: {address: %q, cert: %[5]s/tls.crt, key: %[5]s/tls.key}\n", figuresAdmin, events.kubeconfig, figuresIngress, figuresHook, dir)
+	cert, key := certificate(t, "localhost", 5000)
+	for name, content := range map[string][]byte{"paifang.yaml": []byte(text), "tls.crt": cert, "tls.key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	began = time.Now()
 	p := start(t, cluster.Process("figures", "", cluster.Files.Paifang, "serve", "-c", config))
@@ -77,11 +83,18 @@ func TestFigures(t *testing.T) {
 	})
 	endpoint := measure(200, func(i int) time.Time {
 		at := (i*7919 + 1) % routes
+		told := events.next("endpointslices", fmt.Sprintf("web-%d", at))
 		mustCall(t, http.MethodPatch, sliceURL(at), fmt.Sprintf(`[{"op":"replace","path":"/ports/0/port","value":%d}]`, two))
-		applied := time.Now()
 		spin(t, client, fmt.Sprintf("http://host-%d.test/", at), func(a answer) bool { return a.body == "two" })
-		return applied
+		select {
+		case at := <-told:
+			return at
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the event about web-%d has not passed", at)
+			return time.Time{}
+		}
 	})
+	reviews := review(t, routes)
 	time.Sleep(5 * time.Second) // what the changes left is settled
 	before := cpu(t, p)
 	const rest = 60 * time.Second
@@ -98,8 +111,10 @@ func TestFigures(t *testing.T) {
 		{"from the start of the process to ready", synced.Seconds(), 5, "s"},
 		{"a changed Ingress, from applied to answered, p99", ms(change[len(change)*99/100]), 50, "ms"},
 		{"the same, median", ms(change[len(change)/2]), 10, "ms"},
-		{"a changed endpoint, from applied to answered, p99", ms(endpoint[len(endpoint)*99/100]), 10, "ms"},
+		{"a changed endpoint, from its event on the controller's connection to answered, p99", ms(endpoint[len(endpoint)*99/100]), 10, "ms"},
 		{"the same, median", ms(endpoint[len(endpoint)/2]), 10, "ms"},
+		{"a review by the webhook, p99", ms(reviews[len(reviews)*99/100]), 20, "ms"},
+		{"the same, median", ms(reviews[len(reviews)/2]), 10, "ms"},
 		{"at rest over 60 s, of a core", idle, 0.5, "%"},
 	}
 	for _, row := range table {

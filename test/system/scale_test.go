@@ -218,7 +218,11 @@ func (p *served) resident(t *testing.T) int {
 	return 0
 }
 
+// stop ends the process; once is enough.
 func (p *served) stop() {
+	if p.cmd.ProcessState != nil {
+		return
+	}
 	if p.conn != nil {
 		_ = p.conn.Close()
 	}

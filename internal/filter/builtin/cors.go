@@ -19,7 +19,10 @@ const CodeOrigin model.Code = "origin-refused"
 type CORS struct {
 	// Origins are scheme://host[:port], scheme://*.host for one label more, null, or * alone for all. The origin that was
 	// accepted is sent back, or * for *.
-	Origins     []string `json:"origins"`
+	Origins []string `json:"origins,omitempty"`
+	// Patterns are origins with * for any text, * alone for all, and a list of ports behind: https://*.shop.test:[443,8443]. The
+	// origin that was accepted is sent back, for * too.
+	Patterns    []string `json:"patterns,omitempty"`
 	Methods     []string `json:"methods,omitempty"`     // sent as they are; default GET, PUT, POST, DELETE, PATCH, OPTIONS
 	Headers     []string `json:"headers,omitempty"`     // that requests may have, sent as they are; default: those that were asked for
 	Expose      []string `json:"expose,omitempty"`      // fields of the answer that scripts may read
@@ -30,7 +33,7 @@ type CORS struct {
 	// have what the standard asks of them.
 	Everything bool `json:"everything,omitempty"`
 	// Refuse answers 403 to a request that names an origin which is not accepted, as Spring Cloud Gateway does. Without it such
-	// a request is served, and the browser keeps the answer from the page.
+	// a request is served, and the browser keeps the answer from the page. The host's own pages are not refused.
 	Refuse bool `json:"refuse,omitempty"`
 }
 
@@ -39,8 +42,13 @@ const maxOrigins = 256
 
 // Validate refuses origins that are none and names that no header or method has.
 func (c CORS) Validate() error {
-	if len(c.Origins) == 0 || len(c.Origins) > maxOrigins {
-		return fmt.Errorf("origins has %d: want 1 to %d", len(c.Origins), maxOrigins)
+	if n := len(c.Origins) + len(c.Patterns); n == 0 || n > maxOrigins {
+		return fmt.Errorf("origins and patterns have %d: want 1 to %d", n, maxOrigins)
+	}
+	for i, p := range c.Patterns {
+		if _, err := parseOriginPattern(p); err != nil {
+			return fmt.Errorf("patterns[%d]: %w", i, err)
+		}
 	}
 	for i, o := range c.Origins {
 		if o == "*" && len(c.Origins) > 1 {
@@ -101,7 +109,7 @@ func (o origin) accepts(s string) bool {
 
 func corsKind() filter.Kind {
 	return filter.Define("cors", func(c CORS, _ filter.Env) (filter.Filter, error) {
-		f := &cors{CORS: c, headers: strings.Join(c.Headers, ","), expose: strings.Join(c.Expose, ","), any: c.Origins[0] == "*"}
+		f := &cors{CORS: c, headers: strings.Join(c.Headers, ","), expose: strings.Join(c.Expose, ","), any: len(c.Origins) > 0 && c.Origins[0] == "*"}
 		f.methods = strings.Join(c.Methods, ", ")
 		if f.methods == "" {
 			f.methods = "GET, PUT, POST, DELETE, PATCH, OPTIONS"
@@ -116,6 +124,13 @@ func corsKind() filter.Kind {
 			}
 			f.origins = append(f.origins, o)
 		}
+		for _, s := range c.Patterns {
+			p, err := parseOriginPattern(s)
+			if err != nil {
+				return nil, err
+			}
+			f.patterns = append(f.patterns, p)
+		}
 		return f, nil
 	})
 }
@@ -123,6 +138,7 @@ func corsKind() filter.Kind {
 type cors struct {
 	CORS
 	origins                       []origin
+	patterns                      []originPattern
 	any                           bool
 	methods, headers, expose, age string
 }
@@ -143,14 +159,26 @@ func (f *cors) accepted(x *filter.Exchange) string {
 			return from
 		}
 	}
+	for i := range f.patterns {
+		if f.patterns[i].accepts(from) {
+			return from
+		}
+	}
 	return ""
+}
+
+// own tells whether a request's origin is the host that it is sent to. Whether it came by TLS is not asked: what ends TLS may
+// stand in front.
+func own(x *filter.Exchange) bool {
+	_, authority, ok := strings.Cut(x.Request.Fields.Get("Origin"), "://")
+	return ok && http1.EqualFold(authority, x.Request.Authority)
 }
 
 func (f *cors) Request(x *filter.Exchange) filter.Verdict {
 	r := &x.Request
 	to := f.accepted(x)
 	switch {
-	case to == "" && f.Refuse && r.Fields.Has("Origin"):
+	case to == "" && f.Refuse && r.Fields.Has("Origin") && !own(x):
 		return x.Respond(403, CodeOrigin, "This is not served here to everybody.\n")
 	case to == "" || r.Method != "OPTIONS", !f.Everything && !r.Fields.Has("Access-Control-Request-Method"):
 		return filter.Continue

@@ -16,6 +16,8 @@ type Headers struct {
 	Add     []Header `json:"add,omitempty"`
 	Copy    []Copy   `json:"copy,omitempty"`
 	Remove  []string `json:"remove,omitempty"`
+	// SecureOnly leaves alone what the client asked in clear text on its connection to here.
+	SecureOnly bool `json:"secureOnly,omitempty"`
 }
 
 // Copy names the field whose values are copied, and the field that gets them.
@@ -103,6 +105,7 @@ type headers struct {
 	copy            []Copy
 	remove          []string
 	location        bool // Location may be written
+	secure          bool // only over TLS
 }
 
 type header struct {
@@ -111,7 +114,7 @@ type header struct {
 }
 
 func newHeaders(c Headers) (*headers, error) {
-	h := &headers{remove: c.Remove, copy: c.Copy}
+	h := &headers{remove: c.Remove, copy: c.Copy, secure: c.SecureOnly}
 	for _, f := range c.Copy {
 		h.location = h.location || http1.EqualFold(f.To, "Location")
 	}
@@ -129,6 +132,9 @@ func newHeaders(c Headers) (*headers, error) {
 }
 
 func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) {
+	if h.secure && !x.Secure {
+		return
+	}
 	for _, name := range h.remove {
 		to.Del(name)
 	}

@@ -12,6 +12,7 @@ func Kinds() filter.Catalog {
 		setPathKind(),
 		requestHeadersKind(),
 		responseHeadersKind(),
+		tellOriginKind(),
 		requestQueryKind(),
 		dedupeHeadersKind(),
 		rewriteHeaderKind(),
@@ -29,6 +30,9 @@ func Kinds() filter.Catalog {
 		clientCertificateKind(),
 		basicAuthKind(),
 		externalAuthKind(),
+		jwtKind(),
+		circuitBreakerKind(),
+		faultKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

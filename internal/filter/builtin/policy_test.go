@@ -168,6 +168,20 @@ func TestCORS(t *testing.T) {
 	if x := standard.ask("192.0.2.1", "OPTIONS /", "Origin: https://a.test", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-y"); x.Response.Status != 204 || field(x, "Access-Control-Allow-Headers") != "x-y" {
 		t.Errorf("%+v", x.Response)
 	}
+	for origin, want := range map[string]bool{
+		"https://a.shop.test": true, "https://A.b.SHOP.test": true, "https://.shop.test": true, "https://shop.test": false, "http://a.shop.test": false, "https://a.shop.test.evil": false,
+		"https://evil/.shop.test": false, "https://x.port.test:8080": true, "https://x.port.test:8081": true, "https://x.port.test:80": false, "https://x.port.test": false,
+		"http://mid-12.test": true, "http://mid-.tes": false, "http://any.test:1": true, "http://any.test": true, "http://any.test:x": false, "": false,
+	} {
+		p := newPolicy(t, filter.NewShared(), specOf("cors", `{"patterns":["https://*.shop.test","https://*.port.test:[8080, 8081]","http://m*d-*.t*t","http://any.test:[*]"],"credentials":true,"refuse":true}`))
+		x := p.ask("192.0.2.1", "OPTIONS /", "Origin: "+origin, "Access-Control-Request-Method: GET")
+		if got := x.Response.Status == 204; got != want || want && field(x, "Access-Control-Allow-Origin") != origin {
+			t.Errorf("pattern, %q: %d %v", origin, x.Response.Status, x.Response.Fields)
+		}
+	}
+	if x := newPolicy(t, filter.NewShared(), specOf("cors", `{"patterns":["*"]}`)).ask("192.0.2.1", "OPTIONS /", "Origin: https://b.test", "Access-Control-Request-Method: GET"); field(x, "Access-Control-Allow-Origin") != "https://b.test" {
+		t.Errorf("%v", x.Response.Fields)
+	}
 	if x := standard.ask("192.0.2.1", "GET /", "Origin: https://b.test"); x.Response.Status != 403 || x.Code != CodeOrigin {
 		t.Errorf("%+v", x.Response)
 	}
@@ -348,6 +362,10 @@ func TestRefusedPolicies(t *testing.T) {
 		{"cors", `{"origins":["https://a.test/"]}`, "no origin"},
 		{"cors", `{"origins":["a.test"]}`, "no origin"},
 		{"cors", `{"origins":["https://x.*.test"]}`, "wildcard"},
+		{"cors", `{"patterns":["*.test"]}`, "no pattern"},
+		{"cors", `{"patterns":["https://a.test/*"]}`, "no pattern"},
+		{"cors", `{"patterns":["https://a.test:[80"]}`, "closed by"},
+		{"cors", `{"patterns":["https://a.test:[x]"]}`, "no port"},
 		{"cors", `{"origins":["*"],"methods":["GET\r\n"]}`, "no name"},
 		{"rate-limit", `{}`, "1 or more"},
 		{"rate-limit", `{"requests":1,"per":"1"}`, "no time"},

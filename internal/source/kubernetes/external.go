@@ -22,6 +22,7 @@ import (
 type External struct {
 	// Allow are addresses that are taken although they are loopback, link-local, or of Services or endpoints of the cluster.
 	Allow []netip.Prefix
+	Off   bool // none is looked up: what names such a Service is answered with 503
 	// Resolver looks names up; default net.DefaultResolver.
 	Resolver interface {
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)

@@ -21,6 +21,7 @@ type feed struct {
 	resource
 	namespace string // empty: all
 	fields    string // selector, empty: everything
+	sole      bool   // no other feed reads its namespace
 	client    *Client
 	out       chan<- change
 	health    *health

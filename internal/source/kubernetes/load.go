@@ -51,7 +51,7 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 	}
 	s.store.Changed()
 	for _, ref := range s.store.References() {
-		if _, known := s.store.Get(ref.Key); known || !r.reads(ref.Key.Namespace) {
+		if _, known := s.store.Get(ref.Key); known || !r.reads(ref.Key.Namespace) && !o.Translate.Names(ref.Key) {
 			continue
 		}
 		v, err := o.Client.single(ctx, ref.Key)

@@ -45,7 +45,7 @@ type Lease struct {
 func (o Options) withDefaults() Options {
 	o.Name = cmp.Or(o.Name, "kubernetes")
 	o.Patience = cmp.Or(o.Patience, 3*time.Second)
-	o.Translate.Source, o.Translate.Slices, o.Translate.Resolved = o.Name, true, true
+	o.Translate.Source, o.Translate.Slices, o.Translate.Resolved = o.Name, true, !o.External.Off
 	o.Lease.Namespace = cmp.Or(o.Lease.Namespace, o.Client.Namespace)
 	o.Lease.Name = cmp.Or(o.Lease.Name, "paifang")
 	o.Lease.Duration = cmp.Or(o.Lease.Duration, 15*time.Second)

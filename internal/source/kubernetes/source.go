@@ -315,7 +315,7 @@ func (r *run) observe(key translate.Key, v translate.Value) {
 	case *networkingv1.Ingress:
 		r.status.observe(key, v, r.store.Served(key))
 	case *corev1.Service:
-		if x := r.externals[key]; x != nil || v.Spec.Type == corev1.ServiceTypeExternalName {
+		if x := r.externals[key]; x != nil || v.Spec.Type == corev1.ServiceTypeExternalName && !r.opt.External.Off {
 			r.resolve(key, v)
 		}
 		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 {
@@ -374,7 +374,7 @@ func (r *run) refer() {
 }
 
 func (r *run) single(key translate.Key) {
-	if !r.reads(key.Namespace) {
+	if !r.reads(key.Namespace) && !r.opt.Translate.Names(key) {
 		return
 	}
 	res := configMaps()
@@ -389,6 +389,7 @@ func (r *run) single(key translate.Key) {
 		return
 	}
 	f := r.feed(res, key.Namespace, "metadata.name="+key.Name)
+	f.sole = !r.reads(key.Namespace)
 	var end context.CancelFunc
 	f.ctx, end = context.WithCancel(r.ctx)
 	r.singles[key] = &single{f, end}
@@ -420,7 +421,7 @@ func (f *feed) one() bool {
 func (f *feed) owns(v translate.Value) bool {
 	switch f.kind {
 	case translate.KindSecret:
-		return f.one() != isTLS(v)
+		return f.sole || f.one() != isTLS(v)
 	case translate.KindEndpointSlice:
 		return f.one() == isExternal(v)
 	}

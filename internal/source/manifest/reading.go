@@ -137,7 +137,7 @@ func (r *reader) document(d document.Document) {
 	version, kind := d.Text("apiVersion"), d.Text("kind")
 	switch {
 	case version == "" || kind == "":
-		if !d.HasProperty("spring.cloud.gateway") {
+		if !d.HasProperty("spring") {
 			r.note(d, model.CodeIgnored, "is no manifest (apiVersion and kind) and has no routes (spring.cloud.gateway): ignored")
 		}
 	case version == "v1" && kind == "List":

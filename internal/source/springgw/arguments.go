@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"paifang/internal/bootconfig"
 )
 
 // unchecked is named without looking for what Spring would evaluate, but for expressions.
@@ -30,7 +32,7 @@ func (p *part) read(names []string, check func(string) error) (values map[string
 		if err == nil {
 			err = check(value)
 		}
-		values[relaxed(name)] = value
+		values[bootconfig.Relaxed(name)] = value
 	}
 	for i, w := range p.words {
 		if i < len(names) {
@@ -42,23 +44,23 @@ func (p *part) read(names []string, check func(string) error) (values map[string
 	if p.args == nil {
 		return values, extra, err
 	}
-	for i, k := range p.args.kids {
-		switch name := k.name; {
+	for i, k := range p.args.Kids {
+		switch name := k.Name; {
 		case strings.HasPrefix(name, "_genkey_") && i < len(names):
-			put(names[i], k.text())
+			put(names[i], k.Text())
 		case strings.HasPrefix(name, "_genkey_"):
 			extra = true
-		case k.leaf == nil && len(k.kids) > 0: // "backoff.firstBackoff", written as one key or as two
-			for _, inner := range k.kids {
-				put(name+"."+inner.name, strings.Join(inner.values(), ","))
+		case !k.IsText() && len(k.Kids) > 0: // "backoff.firstBackoff", written as one key or as two
+			for _, inner := range k.Kids {
+				put(name+"."+inner.Name, strings.Join(inner.Values(), ","))
 			}
 		default:
-			put(name, strings.Join(k.values(), ","))
+			put(name, strings.Join(k.Values(), ","))
 		}
 	}
-	for i, item := range p.args.list() {
-		if p.args.leaf == nil && i < len(names) {
-			put(names[i], item.text())
+	for i, item := range p.args.List() {
+		if !p.args.IsText() && i < len(names) {
+			put(names[i], item.Text())
 		}
 	}
 	return values, extra, err
@@ -69,18 +71,18 @@ func (p *part) gathered(apart ...string) (values []string, named map[string]stri
 	values = append(values, p.words...)
 	named = map[string]string{}
 	if p.args != nil {
-		if p.args.leaf != nil || len(p.args.items) > 0 {
-			values = append(values, p.args.values()...)
+		if p.args.IsText() || p.args.IsList() {
+			values = append(values, p.args.Values()...)
 		}
 	kids:
-		for _, k := range p.args.kids {
+		for _, k := range p.args.Kids {
 			for _, name := range apart {
-				if relaxed(k.name) == relaxed(name) {
-					named[relaxed(name)] = k.text()
+				if bootconfig.Relaxed(k.Name) == bootconfig.Relaxed(name) {
+					named[bootconfig.Relaxed(name)] = k.Text()
 					continue kids
 				}
 			}
-			for _, v := range k.values() {
+			for _, v := range k.Values() {
 				for w := range strings.SplitSeq(v, ",") {
 					if w = strings.TrimSpace(w); w != "" {
 						values = append(values, w)
@@ -103,7 +105,7 @@ func checkLiteral(v string) error {
 	case strings.HasPrefix(v, "#{") && strings.HasSuffix(v, "}"):
 		return fmt.Errorf("%s is an expression of Spring, which is not evaluated: write its value", v)
 	case strings.Contains(v, "${"):
-		return fmt.Errorf("%s holds a placeholder, which is not filled in: write its value", v)
+		return fmt.Errorf("%s holds a placeholder without a value: give it in sources.spring.properties or the environment, or write a default behind a colon", v)
 	}
 	return nil
 }

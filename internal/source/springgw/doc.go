@@ -1,9 +1,9 @@
 // Package springgw reads route definitions of Spring Cloud Gateway from its YAML (application.yml) and offers them as
 // routes of the gateway listener.
 //
-// A document is read here when it holds the property spring.cloud.gateway, in any of the spellings that Spring Boot
-// accepts: nested or dotted keys, kebab or camel case, the prefix of 4.2 and before and that of 4.3 and after, mixed. Every
-// other document is somebody else's and is passed over in silence.
+// A file is read here when it holds the property spring.cloud.gateway, in any of the spellings that Spring Boot
+// accepts (package bootconfig), with the prefix of 4.2 and before or that of 4.3 and after, mixed. Every
+// other file is somebody else's and is passed over in silence. Files add up: routes may be divided among as many as one likes.
 //
 // What Spring would not start with is contained here: a route with a part that is not supported is rejected by
 // name, its siblings live. If its condition could be read it answers 503, because what it stood in front of must not fall to
@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/watch"
@@ -37,12 +38,14 @@ var _ Resolver = (*net.Resolver)(nil)
 type Config struct {
 	Name     string      // of the source; default "springgw"
 	Paths    []string    // files, and directories of YAML files
+	Feeds    []Feed      // texts that are followed elsewhere
 	Class    model.Class // of the listeners that serve the routes; default "gateway"
 	Keeper   string      // of the lists that lb:// names; default model.KeeperRegistry
 	Prefix   string      // of their names; default "public/DEFAULT_GROUP/"
 	Self     string      // the gateway's own service: it is not routed to
 	Priority int         // of the source; lower first
-	Resolver Resolver    // of host names in http://; default the system's
+	Boot     bootconfig.Settings
+	Resolver Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
 }
@@ -74,15 +77,11 @@ func (s *Source) Name() string { return s.c.Name }
 // addresses. What is wrong inside the files is in the groups' Diagnostics; the error is for paths that cannot be read.
 func Load(c Config) ([]source.Group, error) {
 	c = c.withDefaults()
-	files, err := watch.Read(watch.Options{Paths: c.Paths})
+	files, err := watch.Read(watch.Options{Paths: c.Paths, Accept: bootconfig.Accept})
 	if err != nil {
 		return nil, fmt.Errorf("springgw: load: %w", err)
 	}
-	var parsed []*routeFile
-	for _, f := range files {
-		if p := newRouteFile(f.Path); p.take(f) {
-			parsed = append(parsed, p)
-		}
-	}
-	return translate(c, parsed, nil).groups, nil
+	r := newReading(c.Boot)
+	r.take(files)
+	return translate(c, r.applications(), nil).groups, nil
 }

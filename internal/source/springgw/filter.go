@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 )
 
@@ -32,9 +33,10 @@ func filters() map[string]func(*effect, *part) error {
 		"DedupeResponseHeader": (*effect).dedupe, "RewriteResponseHeader": (*effect).rewriteHeader, "SecureHeaders": (*effect).secureHeaders,
 		"RewriteLocationResponseHeader": (*effect).rewriteLocation, "SetStatus": (*effect).setStatus, "RedirectTo": (*effect).redirectTo,
 		"RequestSize": (*effect).requestSize, "RequestHeaderSize": (*effect).headerSize, "Retry": (*effect).retryAgain,
+		"RemoveJsonAttributesResponseBody": (*effect).removeJSON,
 
 		"CacheRequestBody": nil, "CircuitBreaker": nil, "FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil,
-		"ModifyResponseBody": nil, "RemoveJsonAttributesResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
+		"ModifyResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
 		"SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
 	}
 }
@@ -90,12 +92,12 @@ func (e *effect) positions(p *part, names []string, need int) (map[string]string
 		return nil, err
 	}
 	for _, n := range names[:need] {
-		if values[relaxed(n)] == "" {
+		if values[bootconfig.Relaxed(n)] == "" {
 			return nil, fmt.Errorf("%s is missing", n)
 		}
 	}
 	if extra {
-		e.notes = append(e.notes, fault{p.line, p.field, model.CodeUnsupported, model.Warning,
+		e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
 			fmt.Sprintf("filter %s: more arguments than %s have no effect (a comma always divides arguments)", p.name, strings.Join(names, ", "))})
 	}
 	return values, nil

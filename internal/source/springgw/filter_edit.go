@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"paifang/internal/bootconfig"
 )
 
 // defaultHeaders reads "name:value" pairs, of which each is added where the client sent none of the name.
@@ -101,7 +103,26 @@ func (e *effect) rewriteHeader(p *part) error {
 		Name        string `json:"name"`
 		Regexp      string `json:"regexp"`
 		Replacement string `json:"replacement"`
-	}{values["name"], values["regexp"], replacement})
+	}{values["name"], re.String(), replacement})
+}
+
+// removeJSON reads names of attributes, and a last flag that says whether those of inner objects go too.
+func (e *effect) removeJSON(p *part) error {
+	values, named, err := p.gathered("deleteRecursively")
+	if err != nil {
+		return err
+	}
+	flag := named["deleterecursively"]
+	if n := len(values); n > 1 && isFlag(values[n-1]) {
+		values, flag = values[:n-1], values[n-1]
+	}
+	if len(values) == 0 {
+		return errors.New("names no attribute")
+	}
+	return e.emit("remove-json-attributes", struct {
+		Attributes []string `json:"attributes"`
+		Deep       bool     `json:"deep,omitempty"`
+	}{values, strings.EqualFold(flag, "true")})
 }
 
 // secureHeader is a header that SecureHeaders adds: its name, its value unless told otherwise, and the argument that tells.
@@ -125,24 +146,24 @@ func (e *effect) secureHeaders(p *part) error {
 	off, c := []string{}, headerConfig{}
 	said := map[string]string{}
 	if p.args != nil {
-		for _, k := range p.args.kids {
-			switch relaxed(k.name) {
+		for _, k := range p.args.Kids {
+			switch bootconfig.Relaxed(k.Name) {
 			case "disable":
-				for _, v := range k.values() {
+				for _, v := range k.Values() {
 					off = append(off, strings.FieldsFunc(strings.ToLower(v), func(r rune) bool { return r == ',' || r == ' ' })...)
 				}
 			case "enable":
 			default:
-				said[relaxed(k.name)] = strings.Join(k.values(), ",")
+				said[bootconfig.Relaxed(k.Name)] = strings.Join(k.Values(), ",")
 			}
 		}
 	}
 	policy, enabled := said["permissionspolicy"]
 	delete(said, "permissionspolicy")
 	for _, h := range secureHeaders() {
-		if v, ok := said[relaxed(h.argument)]; ok {
+		if v, ok := said[bootconfig.Relaxed(h.argument)]; ok {
 			h.value = v
-			delete(said, relaxed(h.argument))
+			delete(said, bootconfig.Relaxed(h.argument))
 		}
 		if !slices.Contains(off, strings.ToLower(h.name)) {
 			c.Default = append(c.Default, headerValue{h.name, h.value})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 )
 
@@ -15,6 +16,14 @@ func insteadOf(filter string) string {
 	switch filter {
 	case "ModifyRequestBody", "ModifyResponseBody", "CacheRequestBody":
 		return ": it is for code in Java; change bodies in the service"
+	case "CircuitBreaker", "FallbackHeaders":
+		return ": there is no circuit breaker with a fallback; an instance that fails is left out by itself (docs/upstreams.md)"
+	case "RequestRateLimiter":
+		return ": whom it counts is chosen by a bean in Java; the filter rate-limit of a paifang.dev/v1 route counts by address, header or user"
+	case "LocalResponseCache":
+		return ": answers are not cached here; let the service say Cache-Control, and a cache in front keep them"
+	case "JsonToGrpc":
+		return ": JSON is not turned into gRPC; gRPC itself is passed on (docs/http2.md)"
 	case "SaveSession":
 		return ": there is no session here; take it out"
 	case "TokenRelay":
@@ -37,17 +46,15 @@ func (e *effect) redirectTo(p *part) error {
 	if status < 300 || status > 308 || status == 304 {
 		return fmt.Errorf("status %d is no redirect that is supported", status)
 	}
-	switch include := values["includerequestparams"]; {
-	case include == "" || strings.EqualFold(include, "false"):
-	case strings.EqualFold(include, "true"):
-		return errors.New("includeRequestParams is not supported")
-	default:
+	include := values["includerequestparams"]
+	if include != "" && !isFlag(include) {
 		return fmt.Errorf("includeRequestParams %q is neither true nor false", include)
 	}
 	return e.emit("redirect", struct {
 		Status   int    `json:"status"`
 		Location string `json:"location"`
-	}{status, values["url"]})
+		Keep     bool   `json:"keepQuery,omitempty"`
+	}{status, values["url"], strings.EqualFold(include, "true")})
 }
 
 // The limits that Spring has where none is given, in bytes.
@@ -81,7 +88,7 @@ func (e *effect) size(p *part, name string, usual int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	text := values[relaxed(name)]
+	text := values[bootconfig.Relaxed(name)]
 	if text == "" {
 		return usual, nil
 	}
@@ -131,14 +138,14 @@ func (e *effect) retryAgain(p *part) error {
 		case "series":
 			series = v
 		case "exceptions": // which class a failure has in Java is not known here; that it failed is
-			e.notes = append(e.notes, fault{p.line, p.field, model.CodeIgnored, model.Info,
+			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeIgnored, model.Info,
 				"filter Retry: exceptions are names of Java: every failure of a connection and every timeout is tried again"})
 		case "backoff.firstbackoff":
 			err = firstBackoff.set(v)
 		case "backoff.maxbackoff":
 			err = maxBackoff.set(v)
 		case "backoff.factor", "backoff.basedonpreviousvalue", "jitter.randomfactor", "timeout":
-			e.notes = append(e.notes, fault{p.line, p.field, model.CodeUnsupported, model.Warning,
+			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
 				fmt.Sprintf("filter Retry: %s has no effect: pauses double, with jitter", name)})
 		default:
 			return fmt.Errorf("%q is no argument of it", name)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/document"
 	"paifang/internal/http1"
 	"paifang/internal/model"
@@ -42,36 +43,36 @@ var (
 
 // laneFault is what is wrong, and where below the metadata.
 type laneFault struct {
-	at   *property
+	at   *bootconfig.Property
 	path string
 	err  error
 }
 
 func (f *laneFault) Error() string { return f.err.Error() }
 
-func wrong(at *property, path, format string, args ...any) error {
+func wrong(at *bootconfig.Property, path, format string, args ...any) error {
 	return &laneFault{at, path, fmt.Errorf(format, args...)}
 }
 
 // readLanes reads the lanes of a route's metadata; nil where it has none.
-func readLanes(metadata *property) (*lanes, error) {
-	list := metadata.get(laneKey)
+func readLanes(metadata *bootconfig.Property) (*lanes, error) {
+	list := metadata.Get(laneKey)
 	if list == nil {
 		for _, key := range []string{laneHeaderKey, laneFallbackKey} {
-			if p := metadata.get(key); p != nil {
+			if p := metadata.Get(key); p != nil {
 				return nil, wrong(p, key, "has no effect without %s", laneKey)
 			}
 		}
 		return nil, nil
 	}
-	out := &lanes{fallback: metadata.get(laneFallbackKey).text()}
-	if p := metadata.get(laneHeaderKey); p != nil {
-		out.header = p.text()
+	out := &lanes{fallback: metadata.Get(laneFallbackKey).Text()}
+	if p := metadata.Get(laneHeaderKey); p != nil {
+		out.header = p.Text()
 		if !http1.IsToken(out.header) || http1.Managed(out.header) {
 			return nil, wrong(p, laneHeaderKey, "%q is no header that a gateway may set", out.header)
 		}
 	}
-	for i, item := range list.list() {
+	for i, item := range list.List() {
 		l, err := readLane(item, fmt.Sprintf("%s[%d]", laneKey, i), out.header != "")
 		if err != nil {
 			return nil, err
@@ -100,29 +101,29 @@ func readLanes(metadata *property) (*lanes, error) {
 		return nil, wrong(list, laneKey, "have %d conditions together: at most %d", conditions, model.MaxLanes)
 	}
 	if out.fallback != "" && !slices.ContainsFunc(out.all, func(l lane) bool { return l.name == out.fallback }) {
-		return nil, wrong(metadata.get(laneFallbackKey), laneFallbackKey, "%q is none of the lanes", out.fallback)
+		return nil, wrong(metadata.Get(laneFallbackKey), laneFallbackKey, "%q is none of the lanes", out.fallback)
 	}
 	return out, nil
 }
 
-func readLane(p *property, at string, byHeader bool) (*lane, error) {
+func readLane(p *bootconfig.Property, at string, byHeader bool) (*lane, error) {
 	l := &lane{}
-	for _, k := range p.kids {
-		switch relaxed(k.name) {
+	for _, k := range p.Kids {
+		switch bootconfig.Relaxed(k.Name) {
 		case "name":
-			l.name = k.text()
+			l.name = k.Text()
 		case "instances":
-			l.instances = model.NewTags(k.flat(""))
+			l.instances = model.NewTags(k.Flat())
 		case "fallback":
-			switch k.text() {
+			switch k.Text() {
 			case "others":
 			case "none":
 				l.strict = true
 			default:
-				return nil, wrong(k, at+".fallback", "%q is neither others nor none", k.text())
+				return nil, wrong(k, at+".fallback", "%q is neither others nor none", k.Text())
 			}
 		case "when":
-			for i, item := range k.list() {
+			for i, item := range k.List() {
 				w, err := readWhen(item, fmt.Sprintf("%s.when[%d]", at, i))
 				if err != nil {
 					return nil, err
@@ -147,45 +148,49 @@ func readLane(p *property, at string, byHeader bool) (*lane, error) {
 	return l, nil
 }
 
-func unknownKey(k *property, at string, known []string) error {
+func unknownKey(k *bootconfig.Property, at string, known []string) error {
 	text := "is no key here: want one of " + strings.Join(known, ", ")
-	if near := document.Nearest(k.name, known); near != "" {
+	if near := document.Nearest(k.Name, known); near != "" {
 		text = "is no key here: did you mean " + near + "?"
 	}
-	return wrong(k, at+"."+k.name, "%s", text)
+	return wrong(k, at+"."+k.Name, "%s", text)
 }
 
 // readWhen reads one condition. Its name is what explain calls it.
-func readWhen(p *property, at string) (model.Lane, error) {
+func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 	var l model.Lane
 	total := 100
 	weight := false
-	for _, k := range p.kids {
+	for _, k := range p.Kids {
 		var err error
-		switch relaxed(k.name) {
+		switch bootconfig.Relaxed(k.Name) {
 		case "header", "cookie", "query":
 			if l.From != "" {
-				return l, wrong(k, at+"."+k.name, "stands beside another condition: give each an item of its own")
+				return l, wrong(k, at+"."+k.Name, "stands beside another condition: give each an item of its own")
 			}
-			l.From = map[string]model.LaneSource{"header": model.LaneHeader, "cookie": model.LaneCookie, "query": model.LaneQuery}[relaxed(k.name)]
-			l.Field = k.text()
+			l.From = map[string]model.LaneSource{"header": model.LaneHeader, "cookie": model.LaneCookie, "query": model.LaneQuery}[bootconfig.Relaxed(k.Name)]
+			l.Field = k.Text()
 		case "value":
-			l.Value = k.text()
+			l.Value = k.Text()
 		case "pattern":
-			l.Pattern = k.text()
-			_, err = compileJava(l.Pattern)
+			l.Pattern = k.Text()
+			if re, bad := compileJava(l.Pattern); bad != nil {
+				err = bad
+			} else {
+				l.Pattern = re.String()
+			}
 		case "weight":
 			weight = true
-			l.Share, err = strconv.Atoi(k.text())
+			l.Share, err = strconv.Atoi(k.Text())
 		case "weighttotal":
-			total, err = strconv.Atoi(k.text())
+			total, err = strconv.Atoi(k.Text())
 		case "by":
-			l.Hash, err = readHash(k.text())
+			l.Hash, err = readHash(k.Text())
 		default:
 			return l, unknownKey(k, at, whenFields)
 		}
 		if err != nil {
-			return l, wrong(k, at+"."+k.name, "%q: %w", k.text(), err)
+			return l, wrong(k, at+"."+k.Name, "%q: %w", k.Text(), err)
 		}
 	}
 	switch {
@@ -241,21 +246,6 @@ func readHash(text string) ([]model.HashPart, error) {
 	return []model.HashPart{part}, nil
 }
 
-// flat is every scalar below p by its path, as instance metadata is written: with dots in its names.
-func (p *property) flat(prefix string) map[string]string {
-	out := map[string]string{}
-	for _, k := range p.kids {
-		name := prefix + k.name
-		if k.leaf != nil {
-			out[name] = k.text()
-		}
-		for n, v := range k.flat(name + ".") {
-			out[n] = v
-		}
-	}
-	return out
-}
-
 // divide makes the targets of a forward from the upstream of a whole service: one for each lane, and one for who is in none.
 // It returns the upstreams of the parts.
 func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream {
@@ -299,7 +289,7 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 
 // lanesFault is the diagnostic of lanes that cannot be read.
 func lanesFault(err error, d *definition) fault {
-	x := fault{d.line, "metadata", model.CodeInvalid, model.Error, err.Error() + "; the route answers 503"}
+	x := fault{"", d.line, "metadata", model.CodeInvalid, model.Error, err.Error() + "; the route answers 503"}
 	if f, ok := errors.AsType[*laneFault](err); ok {
 		x.line, x.field = cmp.Or(lineOf(f.at, 0), d.line), "metadata."+f.path
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/watch"
 )
 
@@ -25,6 +26,11 @@ func TestRewrite(t *testing.T) {
 		{`/(?:a|b)`, `$0!`, "/a/b", "/a!/b!"},
 		{`/\Qa.b\E`, `/c`, "/a.b/axb", "/c/axb"},
 		{`/[a-c]{2}`, `/_`, "/ab/abc", "/_/_c"},
+		{`/\p{Alpha}+\p{Digit}`, `/x`, "/ab1/é1", "/x/é1"},
+		{`/\P{Alnum}`, `/y`, "/-/a", "/y/a"},
+		{`/[\p{Upper}\h]+\x41\u0042`, `/z`, "/C AB", "/z"},
+		{`/\p{Lu}\p{L}`, `/q`, "/Ab/ab", "/q/ab"},
+		{`/a+?b??`, `/_`, "/aab", "/_ab"},
 		{`/(a)(b)?`, `/$2$1`, "/a/ab", "/a/ba"},
 	} {
 		re, err := translateRegexp(c.expression)
@@ -45,8 +51,8 @@ func TestRewrite(t *testing.T) {
 
 func TestRefusedExpressions(t *testing.T) {
 	for expression, says := range map[string]string{
-		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "repetition", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
-		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\h`: `\h`, `/\v`: `\v`, `/\p{Alpha}`: `\p`, `/\12`: `\1`, `/a{,3}`: "{",
+		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "possessive", `/a++`: "possessive", `/a?+`: "possessive", `/a{2}+`: "possessive", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
+		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\Z`: `\Z`, `/\G`: `\G`, `/\R`: `\R`, `/\cA`: `\c`, `/\p{IsAlphabetic}`: "not supported", `/\p{javaLowerCase}`: "not supported", `/[\P{Alpha}]`: "inside a character class", `/\p{`: "no class", `/\p{InGreek}`: "not supported", `/\12`: `\1`, `/a{,3}`: "{",
 		`/{a}`: "{", `(?<a_b>x)`: "", `(?<1a>x)`: "name of a group", `(?P<a>x)`: "begins with (?", `(?U)a`: "flags", `(?x)a`: "flags",
 		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)^a*`: "nothing at all", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
 		`/[\Qa\E]`: `\Q`, `\bx?`: "nothing at all",
@@ -89,11 +95,11 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte("spring.cloud.gateway.routes[0].id: a\nspring.cloud.gateway.routes[99999999].id: b\nspring.cloud.gateway.routes[x.y: c\n"))
 	f.Add([]byte("spring: &a {cloud: {gateway: {routes: [*b]}}}\n---\n: ["))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := newRouteFile("f.yaml")
+		r := newReading(bootconfig.Settings{})
 		for _, settled := range []bool{true, false, true} {
-			r.take(watch.File{Path: "f.yaml", Data: data, Settled: settled})
+			r.take([]watch.File{{Path: "f.yaml", Data: data, Settled: settled}})
 		}
-		out := translate(Config{}.withDefaults(), []*routeFile{r}, nil)
+		out := translate(Config{}.withDefaults(), r.applications(), nil)
 		for _, g := range out.groups {
 			for _, route := range g.Objects.Routes {
 				if route.Action == nil || len(route.Attach) == 0 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/watch"
@@ -27,16 +28,19 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	changes, watched := make(chan watch.Change), make(chan error, 1)
 	go func() {
 		defer close(watched)
-		watched <- watch.Run(ctx, watch.Options{Paths: s.c.Paths}, func(c watch.Change) {
+		watched <- watch.Run(ctx, watch.Options{Paths: s.c.Paths, Accept: bootconfig.Accept}, func(c watch.Change) {
 			select {
 			case changes <- c:
 			case <-ctx.Done():
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, files: map[string]*routeFile{}, sent: map[string]*model.Objects{}, resolved: map[string]known{}}
-	err := r.loop(ctx, changes, watched)
+	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
+	said := make(chan told)
+	feeding := followFeeds(ctx, s.c.Feeds, said)
+	err := r.loop(ctx, changes, watched, said)
 	cancel()
+	feeding.Wait()
 	if r.asking != nil {
 		<-r.asking
 	}
@@ -49,10 +53,12 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 type run struct {
 	c        Config
 	out      chan<- source.Update
-	files    map[string]*routeFile
+	read     *reading
 	sent     map[string]*model.Objects
 	full     bool
+	listed   bool  // the files are read
 	fault    error // that directories cannot be listed
+	feeds    []feedState
 	resolved map[string]known
 	hosts    map[string]target
 	asking   chan map[string]known // answers under way; nil = none
@@ -61,7 +67,7 @@ type run struct {
 // retry is how soon a host name is asked for again that has no address.
 const retry = 2 * time.Second
 
-func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-chan error) error {
+func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-chan error, said <-chan told) error {
 	tick := time.NewTicker(min(retry, r.c.Refresh))
 	defer tick.Stop()
 	refreshed := time.Now()
@@ -74,6 +80,8 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 				return fmt.Errorf("springgw: read: %w", c.Err)
 			}
 			err = r.take(ctx, c)
+		case t := <-said:
+			err = r.hear(ctx, t)
 		case answers := <-r.asking:
 			r.asking = nil
 			r.learn(answers)
@@ -98,19 +106,18 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 // take brings a change of the files in and sends what follows from it.
 func (r *run) take(ctx context.Context, c watch.Change) error {
 	r.fault = c.Err
-	for _, f := range c.Files {
-		file := r.files[f.Path]
-		if file == nil {
-			file = newRouteFile(f.Path)
+	r.read.take(c.Files)
+	r.listed = true
+	return r.changed(ctx)
+}
+
+// changed sends what follows from what was read, once everything is.
+func (r *run) changed(ctx context.Context) error {
+	if !r.full {
+		if !r.listed || !r.heard() {
+			return nil
 		}
-		if file.take(f) {
-			r.files[f.Path] = file
-		} else {
-			delete(r.files, f.Path)
-		}
-	}
-	if !r.full { // the first listing waits for addresses, briefly
-		r.hosts = translate(r.c, r.sorted(), nil).hosts
+		r.hosts = translate(r.c, r.read.applications(), nil).hosts // the first listing waits for addresses, briefly
 		r.learn(resolve(ctx, r.c.Resolver, r.hosts, time.Second))
 	}
 	if err := r.send(ctx); err != nil {
@@ -120,23 +127,15 @@ func (r *run) take(ctx context.Context, c watch.Change) error {
 	return nil
 }
 
-func (r *run) sorted() []*routeFile {
-	var out []*routeFile
-	for _, f := range r.files {
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b *routeFile) int { return strings.Compare(a.path, b.path) })
-	return out
-}
-
 // send delivers the groups that differ from what was delivered, and empty ones for those that went.
 func (r *run) send(ctx context.Context) error {
-	now := translate(r.c, r.sorted(), r.resolved)
+	now := translate(r.c, r.read.applications(), r.resolved)
 	r.hosts = now.hosts
 	if r.fault != nil {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{
 			Origin: model.Origin{Source: r.c.Name}, Severity: model.Error, Code: model.CodeSourceFailed, Message: r.fault.Error() + "; what was read before stays"}}}})
 	}
+	now.groups = append(now.groups, r.feedFaults()...)
 	u := source.Update{Full: !r.full}
 	present := map[string]bool{}
 	for _, g := range now.groups {

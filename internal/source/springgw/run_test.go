@@ -143,6 +143,11 @@ func save(t *testing.T, path, text string) {
 	}
 }
 
+// newRoutes wraps list items as a document with the new prefix: a second list of the old one would replace the first.
+func newRoutes(items string) string {
+	return "spring:\n  cloud:\n    gateway.server.webflux:\n      routes:\n" + items
+}
+
 func item(id, path string) string {
 	return fmt.Sprintf("      - {id: %s, uri: 'lb://s', predicates: ['Path=%s']}\n", id, path)
 }
@@ -175,9 +180,9 @@ func TestRunFollowsFiles(t *testing.T) {
 	h.wait(t, "a/a2 c/c2")
 
 	// A document that breaks takes nothing with it; its sibling in the file is followed.
-	save(t, one, routes(item("a", "/a3"))+"---\n"+routes(item("d", "/d")))
+	save(t, one, routes(item("a", "/a3"))+"---\n"+newRoutes(item("d", "/d")))
 	h.wait(t, "a/a3 c/c2 d/d")
-	save(t, one, routes(item("a", "/a4"))+"---\n"+routes("      - {id: d,\n"))
+	save(t, one, routes(item("a", "/a4"))+"---\n"+newRoutes("      - {id: d,\n"))
 	h.wait(t, "!unreadable:12 a/a4 c/c2 d/d")
 	save(t, one, routes(item("a", "/a5")))
 	h.wait(t, "a/a5 c/c2")
@@ -241,4 +246,41 @@ func TestPathThatIsNotThere(t *testing.T) {
 	if _, err := Load(Config{Paths: []string{filepath.Join(t.TempDir(), "none")}}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Load returned %v", err)
 	}
+}
+
+// A feed is followed; what is away, gone or broken leaves what was read before.
+func TestFeeds(t *testing.T) {
+	texts, failures := make(chan string), make(chan error)
+	feed := Feed{Name: "nacos/public/DEFAULT_GROUP/gateway.yml", Follow: func(ctx context.Context, take func(string)) error {
+		for {
+			select {
+			case text := <-texts:
+				take(text)
+			case err := <-failures:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}}
+	h := follow(t, Config{Feeds: []Feed{feed}})
+	texts <- routes(item("a", "/a") + item("b", "/b"))
+	h.wait(t, "a/a b/b")
+	if h.fulls != 1 {
+		t.Error("something was sent before the feed was heard")
+	}
+	texts <- routes(item("a", "/a2"))
+	h.wait(t, "a/a2")
+	texts <- ""
+	h.wait(t, "!source-failed:0 a/a2")
+	texts <- `[{"id": "j", "uri": "lb://s", "predicates": [{"name": "Path", "args": {"pattern": "/j"}}], "filters": [{"name": "StripPrefix", "args": {"_genkey_0": "1"}}]}]`
+	h.wait(t, "j/j")
+	texts <- "spring: ["
+	h.wait(t, "!unreadable:2 j/j")
+	failures <- errors.New("away")
+	h.wait(t, "!source-failed:0 !unreadable:2 j/j")
+	texts <- routes(item("c", "/c"))
+	h.wait(t, "c/c")
+	texts <- "spring.cloud.gateway.routes: []"
+	h.wait(t, "")
 }

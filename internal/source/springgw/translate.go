@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 	"paifang/internal/source"
 )
@@ -31,40 +32,49 @@ type translator struct {
 	groups   map[string]*model.Objects
 	hosts    map[string]target
 	seen     map[string]model.Origin // definitions by id
-	defaults []placed
+	defaults []part
 	refusals int // default filters that cannot be served
 	weights  groups
+	cors     []corsRule
 	timeouts model.Timeouts
-	insecure bool // certificates of upstreams are not verified
-}
-
-// placed is a default filter with the file it stands in.
-type placed struct {
-	part
-	file string
+	insecure bool       // certificates of upstreams are not verified
+	balance  *balancing // of the first file that has one
 }
 
 // translate makes the groups of files, which are in their order.
-func translate(c Config, files []*routeFile, resolved map[string]known) result {
+func translate(c Config, files []*application, resolved map[string]known) result {
 	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}, weights: groups{}}
+	preflights := false
 	for _, f := range files {
-		for _, p := range f.config.defaults {
-			t.defaults = append(t.defaults, placed{p, f.path})
+		if f.config.off {
+			continue
 		}
+		t.defaults = append(t.defaults, f.config.defaults...)
+		t.cors = append(t.cors, f.config.cors...)
+		preflights = preflights || f.config.preflights
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
+		if t.balance == nil {
+			t.balance = f.config.balance
+		}
 		for i := range f.config.routes {
-			t.weights.add(f.config.routes[i].name(f.path), f.config.routes[i].predicates)
+			t.weights.add(f.config.routes[i].name(), f.config.routes[i].predicates)
 		}
 	}
 	t.checkDefaults()
+	if preflights {
+		t.preflight()
+	}
 	for i, f := range files {
 		for _, x := range slices.Concat(f.broken, f.config.faults) {
-			t.say(f.path, x)
+			t.say(x)
+		}
+		if f.config.off {
+			continue
 		}
 		for j := range f.config.routes {
-			t.definition(f, &f.config.routes[j], i*1_000_000+f.config.routes[j].index+1)
+			t.definition(&f.config.routes[j], i*1_000_000+f.config.routes[j].index+1)
 		}
 		t.locator(f)
 	}
@@ -83,9 +93,9 @@ func (t *translator) group(key string) *model.Objects {
 }
 
 // say reports a fault of a file as a whole.
-func (t *translator) say(file string, x fault) {
-	g := t.group("file/" + file)
-	origin := model.Origin{Source: t.c.Name, Kind: "routes", File: file, Line: x.line}
+func (t *translator) say(x fault) {
+	g := t.group("file/" + x.file)
+	origin := model.Origin{Source: t.c.Name, Kind: "routes", File: x.file, Line: x.line}
 	g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin))
 }
 
@@ -101,26 +111,27 @@ func (t *translator) checkDefaults() {
 	for i := range t.defaults {
 		d := &t.defaults[i]
 		e := effect{}
-		if err := e.add(&d.part); err != nil {
+		if err := e.add(d); err != nil {
 			t.refusals++
-			t.say(d.file, fault{d.line, d.field, model.CodeUnsupported, model.Error, err.Error() + "; every route answers 503 until it is taken out"})
+			t.say(fault{d.file, d.line, d.field, model.CodeUnsupported, model.Error, err.Error() + "; every route answers 503 until it is taken out"})
 		}
 		for _, n := range e.notes {
-			t.say(d.file, n)
+			n.file = d.file
+			t.say(n)
 		}
 	}
 }
 
-func (t *translator) definition(f *routeFile, d *definition, position int) {
-	name := d.name(f.path)
-	origin := model.Origin{Source: t.c.Name, Kind: "route", Name: name, File: f.path, Line: d.line}
+func (t *translator) definition(d *definition, position int) {
+	name := d.name()
+	origin := model.Origin{Source: t.c.Name, Kind: "route", Name: name, File: d.file, Line: d.line}
 	if first, taken := t.seen[name]; taken {
-		t.say(f.path, fault{d.line, "id", model.CodeDuplicateID, model.Error,
+		t.say(fault{d.file, d.line, "id", model.CodeDuplicateID, model.Error,
 			fmt.Sprintf("route %s is already defined at %s: give this one another id", name, first.At())})
 		return
 	}
 	t.seen[name] = origin
-	g := t.group("route/" + f.path + "#" + name)
+	g := t.group("route/" + d.file + "#" + name)
 	say := func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) }
 	for _, x := range d.faults {
 		say(x)
@@ -132,17 +143,17 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 	for i := range d.predicates {
 		if err := when.add(&d.predicates[i]); err != nil {
 			readable = false
-			say(fault{d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
+			say(fault{"", d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
 		}
 	}
 	when.match.Shares = t.weights.shares(name, when.weights)
 	if len(d.predicates) == 0 {
 		readable = false
-		say(fault{d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})
+		say(fault{"", d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})
 	}
 
 	does := effect{host: model.HostEndpoint}
-	for _, p := range interleave(t.parts(), d.filters) {
+	for _, p := range interleave(t.defaults, d.filters) {
 		does.notes = nil
 		err := does.add(&p)
 		failed = failed || err != nil
@@ -150,11 +161,15 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 			continue // see checkDefaults
 		}
 		if err != nil {
-			say(fault{p.line, p.field, model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+			say(fault{"", p.line, p.field, model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 		}
 		for _, n := range does.notes {
 			say(n)
 		}
+	}
+	if name, uses := when.usesHost(does.filters); uses {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
 	}
 	parts, err := readLanes(d.metadata)
 	if err != nil {
@@ -164,7 +179,7 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 	action, err := t.action(g, d, &does, parts, origin)
 	if err != nil {
 		failed = true
-		say(fault{lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: does.filters, Action: action}
@@ -176,11 +191,26 @@ func (t *translator) definition(f *routeFile, d *definition, position int) {
 		g.Upstreams = nil
 		return
 	}
-	t.place(g, route, when.paths)
+	var own *corsRule
+	if p := d.metadata.Get("cors"); p != nil {
+		own = &corsRule{at: p}
+		if own.spec, own.err = readCORS(p); own.err != nil {
+			say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Error, own.err.Error() + "; the route answers 503"})
+		}
+	}
+	t.place(g, route, when.paths, func(r *model.Route) {
+		spec, err := t.corsOf(own, r.Match.Path, say)
+		switch {
+		case err != nil:
+			r.Filters, r.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
+		case spec != nil && !failed:
+			r.Filters = append([]model.FilterSpec{*spec}, r.Filters...)
+		}
+	})
 }
 
-// place adds the route once for each of its path patterns.
-func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch) {
+// place adds the route once for each of its path patterns, with what depends on these.
+func (t *translator) place(g *model.Objects, route model.Route, paths []model.PathMatch, finish func(*model.Route)) {
 	if len(paths) == 0 {
 		paths = []model.PathMatch{{}}
 	}
@@ -191,38 +221,37 @@ func (t *translator) place(g *model.Objects, route model.Route, paths []model.Pa
 			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
 		}
 		r.Match.Path = p
+		finish(&r)
 		g.Routes = append(g.Routes, r)
 	}
 }
 
-func (t *translator) parts() []part {
-	out := make([]part, len(t.defaults))
-	for i := range t.defaults {
-		out[i] = t.defaults[i].part
-	}
-	return out
-}
-
-func lineOf(p *property, otherwise int) int {
+func lineOf(p *bootconfig.Property, otherwise int) int {
 	if p != nil {
-		return p.line
+		return p.Line
 	}
 	return otherwise
 }
 
 // action returns the effect of a route's uri and adds the upstream it needs.
 func (t *translator) action(g *model.Objects, d *definition, does *effect, parts *lanes, origin model.Origin) (model.Action, error) {
-	to, err := readTarget(d.uri.text())
+	if d.uri.Text() == "no://op" && parts == nil { // a filter answers, or nobody does
+		return model.Respond{Status: 200}, nil
+	}
+	to, err := readTarget(d.uri.Text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
 	}
 	if to.service != "" && to.service == t.c.Self {
-		g.Diagnostics = append(g.Diagnostics, fault{lineOf(d.uri, d.line), "uri", model.CodeLoop, model.Error,
+		g.Diagnostics = append(g.Diagnostics, fault{"", lineOf(d.uri, d.line), "uri", model.CodeLoop, model.Error,
 			fmt.Sprintf("lb://%s is this gateway itself: a request would come back for ever; the route answers 508", to.service)}.diagnostic(origin))
 		return model.Respond{Status: 508, Code: model.CodeLoop}, nil
 	}
 	up := to.upstream(t.c, origin)
 	up.TLS.SkipVerify = t.insecure
+	if to.service != "" {
+		t.balance.settle(&up, to.service)
+	}
 	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
 	switch {
 	case to.service == "" && parts != nil:
@@ -264,7 +293,7 @@ func (t *translator) static(to target, up model.Upstream) {
 		if k.addrs != nil {
 			message += "; those it had before stay in use"
 		}
-		g.Diagnostics = []model.Diagnostic{fault{0, "uri", CodeUnresolved, model.Warning, message}.diagnostic(up.Origin)}
+		g.Diagnostics = []model.Diagnostic{fault{"", 0, "uri", CodeUnresolved, model.Warning, message}.diagnostic(up.Origin)}
 	}
 	if k.addrs == nil {
 		return // unknown, which is not empty
@@ -280,14 +309,11 @@ func (t *translator) static(to target, up model.Upstream) {
 func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
 	out := t.timeouts
 	for name, into := range map[string]*timeout{"connect-timeout": (*timeout)(&out.Connect), "response-timeout": (*timeout)(&out.Response)} {
-		if p := d.metadata.get(name); p != nil {
-			if err := into.set(p.text()); err != nil {
-				say(fault{p.line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
+		if p := d.metadata.Get(name); p != nil {
+			if err := into.set(p.Text()); err != nil {
+				say(fault{"", p.Line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
 			}
 		}
-	}
-	if p := d.metadata.get("cors"); p != nil {
-		say(fault{p.line, "metadata.cors", model.CodeUnsupported, model.Warning, "cors is not supported and has no effect"})
 	}
 	return out
 }

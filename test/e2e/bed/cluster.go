@@ -224,6 +224,12 @@ func (c *Cluster) ApplyWarned(yaml string) (warnings string, err error) {
 	return said.String(), err
 }
 
+// ApplyOnServer runs kubectl apply --server-side, which keeps no copy of the documents in an annotation.
+func (c *Cluster) ApplyOnServer(yaml string) error {
+	_, err := c.kubectl(yaml, "apply", "--server-side", "-f", "-")
+	return err
+}
+
 // ApplyIn runs kubectl apply on documents that name no namespace.
 func (c *Cluster) ApplyIn(namespace, yaml string) error {
 	_, err := c.kubectl(yaml, "apply", "-n", namespace, "-f", "-")

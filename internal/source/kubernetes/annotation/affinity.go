@@ -50,7 +50,7 @@ func affinityFamily() family {
 				v.s.Affinity.Secure = map[bool]string{true: "Always", false: "Never"}[on]
 			}
 		}},
-		{Name: "session-cookie-change-on-failure", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
+		{Name: "session-cookie-change-on-failure", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Affinity.Move) }},
 		{Name: "session-cookie-conditional-samesite-none", Scope: WholeIngress, Verdict: Ignored,
 			Note: "the browsers that it is for are gone: SameSite=None is sent to all", read: nil},
 	}}

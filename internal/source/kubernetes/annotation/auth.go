@@ -22,6 +22,9 @@ type Auth struct {
 	CacheKey    string   // text; "" = nothing is kept
 	CacheFor    []AuthCache
 	Cookies     bool // of the service reach the client on every status
+
+	Global   *Auth // whom everybody is sent to who names nobody else; nil = nobody
+	NoGlobal bool  // this Ingress is not
 }
 
 // AuthCache is how long answers with some statuses are kept.
@@ -54,7 +57,7 @@ func authFamily() family {
 		{Name: "auth-keepalive-timeout", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept for a minute"},
 		{Name: "auth-keepalive-share-vars", Scope: OwnPaths, Verdict: Ignored, Note: "the service always gets the request's X-Request-ID"},
 		{Name: "auth-snippet", Scope: OwnPaths, Verdict: Refused, Note: "text of nginx is never executed: write an external-auth filter with headers into paifang.dev/filters"},
-		{Name: "enable-global-auth", Scope: OwnPaths, Verdict: Ignored, Note: "there is no authentication for all Ingresses: each names its own auth-url"},
+		{Name: "enable-global-auth", Scope: OwnPaths, Verdict: Supported, read: readGlobalAuth},
 	}}
 }
 
@@ -205,8 +208,38 @@ func readCacheDuration(v *value) {
 	v.s.Auth.CacheFor = all
 }
 
+// readGlobalAuth takes a bad value for true: whom everybody is sent to is asked.
+func readGlobalAuth(v *value) {
+	on := true
+	if v.boolean(&on) {
+		v.s.Auth.NoGlobal = !on
+	}
+}
+
+// global takes over whom everybody is sent to, where an Ingress names nobody itself. Its own login stays.
+func (a *Auth) global() bool {
+	if a.Global == nil || a.NoGlobal {
+		return false
+	}
+	own := *a
+	*a = *own.Global
+	a.Basic, a.Secret, a.Map, a.Realm = own.Basic, own.Secret, own.Map, own.Realm
+	return true
+}
+
+// withAuthURL are the annotations that mean something beside auth-url only.
+func withAuthURL() []string {
+	return []string{"auth-method", "auth-signin", "auth-signin-redirect-param", "auth-response-headers", "auth-request-redirect", "auth-cache-key", "auth-cache-duration", "auth-always-set-cookie"}
+}
+
 func settleAuth(r *reading) {
 	a := &r.Auth
+	if !r.tried("auth-url") && a.global() {
+		for _, name := range withAuthURL() {
+			r.say(name, Ignored, withURL)
+		}
+		return
+	}
 	if !a.Basic {
 		for _, name := range []string{"auth-secret", "auth-secret-type", "auth-realm"} {
 			if r.has(name) {
@@ -218,7 +251,7 @@ func settleAuth(r *reading) {
 		r.say("auth-type", Invalid, "auth-secret, which names the users, is missing: every path of this Ingress answers 503")
 	}
 	if a.URL == "" {
-		for _, name := range []string{"auth-method", "auth-signin", "auth-signin-redirect-param", "auth-response-headers", "auth-request-redirect", "auth-cache-key", "auth-cache-duration", "auth-always-set-cookie"} {
+		for _, name := range withAuthURL() {
 			if r.has(name) {
 				r.say(name, Ignored, withURL)
 			}

@@ -53,6 +53,11 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 			b.endpoints[i].Addr = addr
 			continue
 		}
+		if s.how == "deaf" {
+			b.done.Go(func() { holdAll(ln) })
+			b.ends = append(b.ends, func() { _ = ln.Close() })
+			continue
+		}
 		if s.how == "closed" || s.how == "closed-first" && i == 0 {
 			_ = ln.Close()
 			continue
@@ -126,6 +131,18 @@ func (b *backend) handler(pod string) http.Handler {
 			fmt.Fprintf(w, "%s says %d\n", pod, status)
 		}
 	})
+}
+
+// holdAll accepts connections, reads nothing of them, and closes them when the listener is closed.
+func holdAll(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+		defer c.Close()
+	}
 }
 
 // answerOf reads X-Answer for one endpoint.

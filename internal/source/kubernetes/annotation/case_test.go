@@ -21,7 +21,10 @@ type testCase struct {
 	anyway     bool // it holds without the annotation as well
 	at         string
 
-	class     string // nginx or spec
+	class     string      // nginx or spec
+	taken     bool        // an installation of ingress-nginx is taken over
+	config    [][2]string // keys of its ConfigMap
+	flags     []string    // of its command line
 	option    []string
 	services  []service
 	ingresses []ingress
@@ -34,7 +37,7 @@ type testCase struct {
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, h2c, h2, closed, closed-first, cluster, full
+	how       string // "", https, h2c, h2, closed, closed-first, cluster, full, deaf
 }
 
 // ingress is an Ingress in short.
@@ -97,7 +100,13 @@ func (w want) fits(values []string) bool {
 // cases reads all cases, by the annotation that they are of.
 func cases(t *testing.T) []testCase {
 	t.Helper()
-	files, err := filepath.Glob("testdata/cases/*.txt")
+	return casesIn(t, "cases")
+}
+
+// casesIn reads those of a directory of testdata.
+func casesIn(t *testing.T, dir string) []testCase {
+	t.Helper()
+	files, err := filepath.Glob("testdata/" + dir + "/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
@@ -117,6 +126,7 @@ func cases(t *testing.T) []testCase {
 		}
 		for i := range found {
 			found[i].annotation = name
+			found[i].taken = found[i].taken || dir != "cases"
 		}
 		all = append(all, found...)
 	}
@@ -174,6 +184,12 @@ func (c *testCase) line(line, text, at string) error {
 		return c.ingressLine(words, text)
 	case words[0] == "class":
 		c.class = words[1]
+	case words[0] == "config":
+		c.taken = true
+		name, value, _ := strings.Cut(strings.TrimPrefix(text, "config "), ": ")
+		c.config = append(c.config, [2]string{name, value})
+	case words[0] == "flag":
+		c.flags = append(c.flags, strings.TrimPrefix(text, "flag "))
 	case words[0] == "option":
 		c.option = append(c.option, strings.TrimPrefix(text, "option "))
 	case words[0] == "service":

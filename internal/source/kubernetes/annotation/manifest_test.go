@@ -21,6 +21,13 @@ func (c *testCase) manifests() string {
 	for _, g := range c.ingresses {
 		b.WriteString(g.manifest(c.port))
 	}
+	if len(c.config) > 0 {
+		b.WriteString("---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: shop\ndata:\n")
+		for _, k := range c.config {
+			fmt.Fprintf(&b, "  %s: %s\n", k[0], strconv.Quote(k[1]))
+		}
+		b.WriteString("---\n")
+	}
 	b.WriteString(c.yaml)
 	return b.String()
 }

@@ -21,14 +21,19 @@ type language struct {
 	verdicts        map[annotation.Verdict]string
 	cases           string
 	families, notes map[string]string // in place of the table's own; what is missing stays as it is
+	// Of the page about the ConfigMap and the command line.
+	keyHead, flagHead string
+	settings          map[string]string
 }
 
 func languages() []language {
 	return []language{
 		{page: "annotations.md", head: "| annotation | acts on | verdict | note |", cases: "cases",
+			keyHead: "| key | default there | verdict | note |", flagHead: "| flag | default there | verdict | note |",
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "paths"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "supported", annotation.Differs: "differs", annotation.Ignored: "ignored", annotation.Refused: "refused"}},
 		{page: "annotations.zh-CN.md", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
+			keyHead: "| 键 | 原默认值 | 结论 | 说明 |", flagHead: "| 参数 | 原默认值 | 结论 | 说明 |", settings: settingsZH(),
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "路径"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "支持", annotation.Differs: "有差异", annotation.Ignored: "忽略", annotation.Refused: "拒绝"}},
 	}
@@ -46,18 +51,18 @@ func familiesZH() map[string]string {
 func notesZH() map[string]string {
 	const streams = "正文按流转发：除非过滤器要求，请求和响应都不在缓冲区或文件里等待"
 	return map[string]string{
-		"it is not supported":                                                                                   "尚不支持",
-		"it is not supported: write a rule for each host":                                                       "尚不支持：请为每个主机写一条规则",
-		"redirects say the whole address":                                                                       "重定向总是给出完整地址",
-		"redirects to https say no port: it is 443":                                                             "到 https 的重定向不带端口：就是 443",
-		"requests are hashed to one endpoint, not to a subset of them":                                          "请求按哈希去往一个端点，而不是一个子集",
-		"the browsers that it is for are gone: SameSite=None is sent to all":                                    "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",
-		"browsers have given up server push, and so has nginx":                                                  "浏览器已放弃服务器推送，nginx 也是",
-		"the head of an answer may have 64 KiB":                                                                 "响应头最大 64 KiB",
-		"the time for a part of a request to be taken is the engine's, 60 s, for all":                           "发送请求各部分的等待时间是引擎的 60 秒，对所有路由相同",
-		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                      "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
-		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks": "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
-		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":    streams,
+		"it is not supported":                                                "尚不支持",
+		"it is not supported: write a rule for each host":                    "尚不支持：请为每个主机写一条规则",
+		"redirects say the whole address":                                    "重定向总是给出完整地址",
+		"redirects to https say no port: it is 443":                          "到 https 的重定向不带端口：就是 443",
+		"requests are hashed to one endpoint, not to a subset of them":       "请求按哈希去往一个端点，而不是一个子集",
+		"the browsers that it is for are gone: SameSite=None is sent to all": "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",
+		"browsers have given up server push, and so has nginx":               "浏览器已放弃服务器推送，nginx 也是",
+		"the head of an answer may have 64 KiB":                              "响应头最大 64 KiB",
+		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams": "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
+		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
+		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                           "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
+		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":                                              streams,
 	}
 }
 

@@ -28,13 +28,15 @@ type Next struct {
 func proxyFamily() family {
 	return family{name: "Timeouts and further tries", rows: []Annotation{
 		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Connect, 1) }},
-		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Ignored, Note: "the time for a part of a request to be taken is the engine's, 60 s, for all"},
+		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Send, 1) }},
 		{Name: "proxy-read-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Read, 1) }},
 		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Supported, read: readNext},
 		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Supported, read: func(v *value) {
 			v.s.Proxy.Next.Given = v.integer(&v.s.Proxy.Next.Tries, 0, 1000) || v.s.Proxy.Next.Given
 		}},
-		{Name: "proxy-next-upstream-timeout", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "proxy-next-upstream-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) {
+			v.s.Proxy.Next.Given = v.seconds(&v.s.Proxy.Next.Within, 0) || v.s.Proxy.Next.Given
+		}},
 		{Name: "proxy-http-version", Scope: OwnPaths, Verdict: Ignored, Note: "endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so"},
 		{Name: "proxy-cookie-domain", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "proxy-cookie-path", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
@@ -47,7 +49,7 @@ func proxyFamily() family {
 
 // readNext reads the conditions of proxy_next_upstream.
 func readNext(v *value) {
-	n := Next{Given: true, Tries: v.s.Proxy.Next.Tries, Within: v.s.Proxy.Next.Within}
+	n := Next{Given: true, Tries: v.s.Proxy.Next.Tries, Within: v.s.Proxy.Next.Within, NonIdempotent: v.s.Proxy.Next.NonIdempotent}
 	add := func(on ...model.RetryOn) {
 		for _, c := range on {
 			if !slices.Contains(n.On, c) {

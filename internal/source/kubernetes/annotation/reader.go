@@ -39,6 +39,8 @@ func Defaults() Settings {
 	s.Proxy = Proxy{Connect: 5 * time.Second, Read: time.Minute, Next: Next{
 		Given: true, Tries: 3, On: []model.RetryOn{model.RetryConnect, model.RetryRefused, model.RetryReset, model.RetryTimeout}}}
 	s.Buffers.BodySize = 1 << 20
+	s.TLS.Hide = true
+	s.Affinity.SameSite = model.SameSiteOmit
 	return s
 }
 
@@ -46,6 +48,7 @@ func Defaults() Settings {
 type Reader struct {
 	prefix   string // with its slash
 	base     Settings
+	plain    Settings               // of an Ingress that says nothing
 	rows     map[string]*Annotation // by name and alias
 	names    []string
 	settlers []func(*reading)
@@ -72,6 +75,8 @@ func NewReader(prefix string, base Settings) *Reader {
 		}
 	}
 	r.names = slices.Sorted(maps.Keys(r.rows))
+	r.plain = base
+	r.plain.Auth.global()
 	return r
 }
 
@@ -103,6 +108,9 @@ func (r *reading) has(name string) bool {
 	return f != nil && f.Verdict != Invalid
 }
 
+// tried tells whether an annotation is there, whatever its value.
+func (r *reading) tried(name string) bool { return r.given[name] != nil }
+
 // say replaces what is said about an annotation, if it is there.
 func (r *reading) say(name string, v Verdict, format string, args ...any) {
 	if f := r.given[name]; f != nil {
@@ -120,7 +128,7 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 		}
 	}
 	if len(keys) == 0 {
-		return s, nil
+		return r.plain, nil
 	}
 	slices.Sort(keys)
 	found := make([]Finding, len(keys))

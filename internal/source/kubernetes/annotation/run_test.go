@@ -14,15 +14,20 @@ import (
 	"time"
 
 	"paifang/internal/certs/certstest"
-	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/annotation"
 )
 
 // TestCases sends the requests of every case through the engine. A case must hold, and without its annotation it must not,
 // unless it says that it holds in any way.
 func TestCases(t *testing.T) {
+	runCases(t, cases(t), testCase.without)
+}
+
+// runCases serves each case, and each that does not hold in any way without what it is of.
+func runCases(t *testing.T, all []testCase, without func(testCase) testCase) {
+	t.Helper()
 	ca := certstest.New(t, "test CA", nil)
-	for _, c := range cases(t) {
+	for _, c := range all {
 		name := c.annotation
 		if name == "" {
 			name = "rules"
@@ -35,7 +40,7 @@ func TestCases(t *testing.T) {
 			if c.annotation == "" || c.anyway {
 				return
 			}
-			bare := c.without()
+			bare := without(c)
 			if err := serveAndAsk(t, ca, &bare); err == nil {
 				t.Errorf("%s: it holds without %s as well: it shows nothing, or begins with =~", c.at, c.annotation)
 			}
@@ -75,7 +80,7 @@ func serveAndAsk(t *testing.T, ca *certstest.Authority, c *testCase) error {
 		return err
 	}
 	defer s.close()
-	if err := ask(c, s.recs, func(scheme string) string { return s.addr(model.ListenerID(scheme)) }, s.clients); err != nil {
+	if err := ask(c, s.recs, s.at, s.clients); err != nil {
 		var said []string
 		for _, d := range s.said {
 			said = append(said, d.String())
@@ -109,7 +114,7 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second {
 				return fmt.Errorf("%s: it took %v", st.at, took)
 			}
-			counts[a.service()]++
+			counts[a.counted()]++
 			if len(st.shares) > 0 {
 				continue
 			}
@@ -146,7 +151,7 @@ func atOnce(c *testCase, st *step, addr func(scheme string) string, clients *tls
 			failed = r.err
 			continue
 		}
-		counts[r.a.service()]++
+		counts[r.a.counted()]++
 	}
 	return failed
 }
@@ -182,6 +187,14 @@ func (a *answer) service() string {
 		return a.pod()[:i]
 	}
 	return "-"
+}
+
+// counted is what a step of many requests counts an answer as: its service, or the status of an answer of the gateway's own.
+func (a *answer) counted() string {
+	if by := a.service(); by != "-" {
+		return by
+	}
+	return strconv.Itoa(a.status)
 }
 
 // check compares an answer, and what the endpoint saw, with what is wanted.
@@ -278,7 +291,11 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	if s.from != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.from)}
 	}
-	conn, err := dialer.DialContext(ctx, "tcp", addr(scheme))
+	at := addr(scheme)
+	if _, port, _ := strings.Cut(host, ":"); scheme == "tcp" {
+		at = net.JoinHostPort(at, port)
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", at)
 	if err != nil {
 		return nil, err
 	}
@@ -318,12 +335,31 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(s.body))
 	}
 	b.WriteString("\r\n" + s.body)
-	if _, err := io.WriteString(conn, b.String()); err != nil && s.body == "" {
-		return nil, err
+	sent := make(chan error, 1)
+	if s.body == "" {
+		if _, err := io.WriteString(conn, b.String()); err != nil {
+			return nil, err
+		}
+	} else {
+		go func() { // the answer may come before all of it is taken
+			_, err := io.WriteString(conn, b.String())
+			sent <- err
+		}()
+		defer func() {
+			_ = conn.Close()
+			<-sent
+		}()
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: s.method})
+	if err != nil && scheme == "tcp" {
+		return &answer{}, nil // it was cut
+	}
 	if err != nil {
 		return nil, err
+	}
+	if over, ok := conn.(*tls.Conn); ok {
+		resp.Header.Set("Shown", over.ConnectionState().PeerCertificates[0].DNSNames[0])
+		resp.Header.Set("Spoken", tls.VersionName(over.ConnectionState().Version))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,10 +19,12 @@ import (
 	"paifang/internal/document"
 	"paifang/internal/filter/builtin"
 	"paifang/internal/httpproxy"
+	"paifang/internal/l4"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/shard"
 	"paifang/internal/snapshot"
+	"paifang/internal/source/kubernetes/installation"
 	"paifang/internal/source/kubernetes/translate"
 	"paifang/internal/upstream"
 )
@@ -35,6 +38,23 @@ type stand struct {
 	said    []model.Diagnostic
 	clients *tls.Config
 	closers []func()
+	place   netip.Addr // where TCP services listen
+}
+
+// places is how many there were: each case has an address of its own.
+var places atomic.Uint32
+
+func place() netip.Addr {
+	n := places.Add(1)
+	return netip.AddrFrom4([4]byte{127, 77, byte(n >> 8), byte(n)})
+}
+
+// at is where a scheme is spoken.
+func (s *stand) at(scheme string) string {
+	if scheme == "tcp" {
+		return s.place.String()
+	}
+	return s.addr(model.ListenerID(scheme))
 }
 
 // close ends all of it, the last first.
@@ -66,7 +86,16 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + x.name + ":80"}, Endpoints: b.endpoints}
 		table.SetContribution("test", x.name, []model.EndpointSet{list}, 0)
 	}
-	store := translate.New(translate.Options{Attach: "ingress", Loopback: true})
+	options := translate.Options{Attach: "ingress", Loopback: true}
+	if c.taken {
+		flags, found := installation.Args(append([]string{"/nginx-ingress-controller"}, c.flags...), "shop")
+		if len(c.config) > 0 {
+			flags.ConfigMap = "shop/settings"
+		}
+		s.place = place()
+		options.Installed = &translate.Installed{Flags: flags, Findings: found, Places: []translate.Place{{Node: "node-1", Addr: s.place}}}
+	}
+	store := translate.New(options)
 	text := c.manifests()
 	text = strings.ReplaceAll(text, "ca()", strings.ReplaceAll(ca.PEM(), "\n", "\\n"))
 	for name, b := range s.recs {
@@ -92,11 +121,13 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		return nil, err
 	}
 	s.plane = plane
-	snapshots := snapshot.NewStore(plane)
+	connections := l4.New(l4.Config{Sockets: sockets, Upstreams: table, DrainTimeout: 50 * time.Millisecond})
+	snapshots := snapshot.NewStore(plane, connections)
 	s.closers = append(s.closers, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		plane.Close(ctx)
+		connections.Close(ctx)
 	}, snapshots.Close)
 	e := shard.Map[*model.Objects]{}.Edit()
 	e.Set("test/listeners", &model.Objects{Listeners: listeners(c)})

@@ -5,6 +5,7 @@ type TLS struct {
 	Secret string // namespace/name: the certificate shown to endpoints, and the CAs that theirs are verified against
 	Verify bool
 	Name   string // that must be in the certificate of an endpoint, and is sent as server name; "" = the upstream's default
+	Hide   bool   // no server name is sent
 }
 
 const tlsVersions = "TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward"
@@ -18,7 +19,12 @@ func tlsFamily() family {
 		{Name: "proxy-ssl-verify", Scope: WholeIngress, Verdict: Supported, read: readProxyVerify},
 		{Name: "proxy-ssl-verify-depth", Scope: WholeIngress, Verdict: Ignored, Note: "chains are verified whatever their length"},
 		{Name: "proxy-ssl-name", Scope: WholeIngress, Verdict: Supported, read: readProxyName},
-		{Name: "proxy-ssl-server-name", Scope: WholeIngress, Verdict: Ignored, Note: "the server name is always sent: that of proxy-ssl-name, or the endpoint's"},
+		{Name: "proxy-ssl-server-name", Scope: WholeIngress, Verdict: Supported, read: func(v *value) {
+			var on bool
+			if v.onOff(&on) {
+				v.s.TLS.Hide = !on
+			}
+		}},
 		{Name: "proxy-ssl-protocols", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions},
 		{Name: "proxy-ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions},
 	}}

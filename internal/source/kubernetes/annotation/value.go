@@ -39,7 +39,7 @@ func (v *value) ignored(format string, args ...any) {
 func (v *value) deny(format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	v.invalid("%s: every path of this Ingress answers 503", why)
-	v.s.Denied = strings.TrimPrefix(v.found.Key, DefaultPrefix+"/")
+	v.s.Denied = v.found.Key[strings.LastIndexByte(v.found.Key, '/')+1:]
 }
 
 // boolean reads what ingress-nginx takes for true and false.

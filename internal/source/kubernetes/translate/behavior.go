@@ -20,8 +20,10 @@ const (
 
 // likeNginx tells whether an Ingress behaves as under ingress-nginx.
 func (b *builder) likeNginx(v *networkingv1.Ingress) bool {
-	c := b.classOf(v)
-	return c != nil && b.behavior(c) == behaviorNginx
+	if c := b.classOf(v); c != nil {
+		return b.behavior(c) == behaviorNginx
+	}
+	return b.store.opt.Installed != nil // it is served because the installation served it
 }
 
 // ControllerNginx is the spec.controller of ingress-nginx.
@@ -32,7 +34,7 @@ func (b *builder) behavior(c *networkingv1.IngressClass) string {
 	if how, given := c.Annotations[AnnotationBehavior]; given {
 		return how
 	}
-	if c.Spec.Controller == ControllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
+	if b.takenOver(c) || c.Spec.Controller == ControllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
 		return behaviorNginx
 	}
 	return behaviorSpec

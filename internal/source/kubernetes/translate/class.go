@@ -40,8 +40,10 @@ func (b *builder) class(v *networkingv1.Ingress) verdict {
 	switch {
 	case class != nil:
 		return b.controller(class)
-	case name == "" && !b.store.opt.TakeUnclassed:
+	case name == "" && !b.store.opt.TakeUnclassed && (b.store.opt.Installed == nil || !b.store.opt.Installed.Unclassed):
 		return noClass
+	case name != "" && b.store.opt.Installed != nil && name == b.store.opt.Installed.Class:
+		return served
 	case name != "" && !slices.Contains(b.store.opt.Classes, name) && !slices.Contains(b.store.opt.Adopt, name):
 		return unknownClass
 	}
@@ -61,10 +63,16 @@ func (b *builder) classOf(v *networkingv1.Ingress) *networkingv1.IngressClass {
 }
 
 func (b *builder) controller(c *networkingv1.IngressClass) verdict {
-	if c.Spec.Controller == b.store.opt.Controller || slices.Contains(b.store.opt.Adopt, c.Name) {
+	if c.Spec.Controller == b.store.opt.Controller || slices.Contains(b.store.opt.Adopt, c.Name) || b.takenOver(c) {
 		return served
 	}
 	return otherClass
+}
+
+// takenOver tells whether a class is one of the installation's, by its controller or its name.
+func (b *builder) takenOver(c *networkingv1.IngressClass) bool {
+	x := b.store.opt.Installed
+	return x != nil && (x.Controller != "" && c.Spec.Controller == x.Controller || x.ByName && c.Name == x.Class)
 }
 
 // ingressNotes says what concerns an Ingress as a whole.

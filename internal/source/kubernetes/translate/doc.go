@@ -12,5 +12,6 @@
 //	endpoints/NS/NAME         the addresses of a Service that do not come from workloads
 //	workload/KIND/NS/NAME     what a Deployment or Pod runs
 //	nodes/NAME               the addresses of the Nodes that a NodeList selects
+//	installation/PART        what an installation of ingress-nginx as a whole was told
 //	own/KIND/NAME             one of our own documents
 package translate

@@ -9,6 +9,7 @@ import (
 
 	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/annotation"
+	"paifang/internal/source/kubernetes/installation"
 )
 
 // draft is the route of one path of an Ingress while the annotations have their effect on it. What an effect adds to
@@ -19,6 +20,7 @@ type draft struct {
 	ingress *networkingv1.Ingress
 	set     *annotation.Settings
 	nginx   bool                          // the class behaves as ingress-nginx where that and the specification differ
+	whole   installation.Settings         // what holds for all Ingresses of the class
 	host    string                        // "" = any
 	path    *networkingv1.HTTPIngressPath // nil for a default backend
 	service networkingv1.IngressBackend   // that the path names
@@ -31,6 +33,7 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).answered,
 		(*draft).clientTLS,
 		(*draft).limited,
 		(*draft).cors,
@@ -39,13 +42,16 @@ func effects() []func(*draft) {
 		(*draft).limits,
 		(*draft).addresses,
 		(*draft).basicAuth,
+		(*draft).told,
 		(*draft).externalAuth,
+		(*draft).setForEndpoints,
 		(*draft).ownFilters,
 		(*draft).rewritten,
 		(*draft).canary,
 		(*draft).vhost,
 		(*draft).timed,
 		(*draft).again,
+		(*draft).gathered,
 		(*draft).spelled,
 	}
 }
@@ -63,7 +69,11 @@ func (b *builder) draft(o *stored, host, at string, say bool) *draft {
 	v := o.Value.(*networkingv1.Ingress)
 	nginx := b.likeNginx(v)
 	set, _ := b.settings(v, nginx)
-	return &draft{builder: b, o: o, ingress: v, set: &set, nginx: nginx, host: host, at: at, say: say}
+	whole := installation.Defaults()
+	if nginx {
+		whole = b.store.set
+	}
+	return &draft{builder: b, o: o, ingress: v, set: &set, nginx: nginx, whole: whole, host: host, at: at, say: say}
 }
 
 // settings are what an Ingress says, on top of what holds for its class.

@@ -52,6 +52,9 @@ func (b *builder) ingressHost(host string, k Key) {
 	if v.Spec.DefaultBackend != nil && valid {
 		b.defaultBackend(o, host, v.Spec.DefaultBackend)
 	}
+	if valid {
+		b.hostBackend(o, host)
+	}
 	for j := range b.out.Routes {
 		b.out.Routes[j].HostLine = hostLine
 	}

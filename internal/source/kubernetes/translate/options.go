@@ -32,6 +32,9 @@ type Options struct {
 	// default annotation.Defaults.
 	Annotations string
 	Defaults    *annotation.Settings
+	// Installed is the installation of ingress-nginx whose classes, settings and ports are taken over; nil: none. Its settings
+	// count in place of Defaults.
+	Installed *Installed
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Attach == "" {
 		o.Attach = "ingress"
+	}
+	if o.Installed != nil && o.Annotations == "" {
+		o.Annotations = o.Installed.Prefix
 	}
 	if o.Defaults == nil {
 		d := annotation.Defaults()

@@ -3,6 +3,7 @@ package translate
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,11 +54,14 @@ func (d *draft) limits() {
 	limit("rate-limit", l.PerSecond, l.RateStatus, settings{"burst": l.PerSecond * l.Burst})
 }
 
-// addresses are denylist-source-range and allowlist-source-range.
+// addresses are denylist-source-range and allowlist-source-range, and block-cidrs of an installation.
 func (d *draft) addresses() {
-	l := &d.set.Limits
-	if len(l.Allow)+len(l.Deny) > 0 {
-		d.filter("addresses", settings{"allow": l.Allow, "deny": l.Deny})
+	l, deny := &d.set.Limits, d.set.Limits.Deny
+	if d.asInstalled() {
+		deny = slices.Concat(d.whole.Block, deny)
+	}
+	if len(l.Allow)+len(deny) > 0 {
+		d.filter("addresses", settings{"allow": l.Allow, "deny": deny})
 	}
 }
 
@@ -138,13 +142,15 @@ func userProblems(d model.SecretData, each bool) []htpasswd.Problem {
 	return problems
 }
 
-// noAuth is where certificates are asked for by those who cannot log in (RFC 8555, 8.3).
-const noAuth = "/.well-known/acme-challenge"
+// beginsWith tells whether the path begins with one of the texts.
+func (d *draft) beginsWith(all []string) bool {
+	return d.path != nil && slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(d.path.Path, p) })
+}
 
 // externalAuth is auth-url and what belongs to it.
 func (d *draft) externalAuth() {
 	a := &d.set.Auth
-	if a.URL == "" || d.path != nil && strings.HasPrefix(d.path.Path, noAuth) {
+	if a.URL == "" || d.beginsWith(d.whole.NoAuth) {
 		return
 	}
 	back := a.Return

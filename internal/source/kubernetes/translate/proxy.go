@@ -13,10 +13,16 @@ func (d *draft) limited() {
 	}
 }
 
-// timed is proxy-connect-timeout and proxy-read-timeout.
+// timed is proxy-connect-timeout, proxy-send-timeout and proxy-read-timeout.
 func (d *draft) timed() {
 	p := &d.set.Proxy
+	d.route.Timeouts.Send = p.Send
 	d.route.Timeouts.Connect, d.route.Timeouts.Response, d.route.Timeouts.Idle = p.Connect, p.Read, p.Read
+}
+
+// gathered is client-body-buffer-size.
+func (d *draft) gathered() {
+	d.forward(func(f *model.Forward) { f.Gather = d.set.Buffers.Gather })
 }
 
 // mostTries is how many endpoints the engine asks for one request at most.
@@ -32,7 +38,7 @@ func (d *draft) again() {
 	if tries == 0 || tries > mostTries {
 		tries = mostTries
 	}
-	retry := model.Retry{Attempts: tries - 1, On: n.On, Statuses: n.Statuses, NonIdempotent: n.NonIdempotent, Backoff: model.Backoff{Base: -1}}
+	retry := model.Retry{Attempts: tries - 1, On: n.On, Statuses: n.Statuses, NonIdempotent: n.NonIdempotent, Within: n.Within, Backoff: model.Backoff{Base: -1}}
 	if n.Off || tries == 1 {
 		retry = model.Retry{Attempts: -1}
 	}

@@ -24,9 +24,6 @@ type redirection struct {
 	ClearOnly bool   `json:"clearOnly,omitempty"`
 }
 
-// codeHTTPS is the status of redirects that only change scheme or host, as ingress-nginx has it.
-const codeHTTPS = 308
-
 // sent is permanent-redirect and temporal-redirect.
 func (d *draft) sent() {
 	for _, t := range []annotation.Target{d.set.Redirect.Temporal, d.set.Redirect.Permanent} {
@@ -39,17 +36,14 @@ func (d *draft) sent() {
 	}
 }
 
-// acme is where certificate authorities ask, in clear text, and are not sent to https.
-const acme = "/.well-known/acme-challenge"
-
 // secured is ssl-redirect and force-ssl-redirect.
 func (d *draft) secured() {
 	r := &d.set.Redirect
-	if d.path != nil && strings.HasPrefix(d.path.Path, acme) {
+	if d.beginsWith(d.whole.NoRedirect) {
 		return
 	}
 	if r.ForceSSL || r.SSL && d.certified(d.host) {
-		d.filter("redirect", redirection{Status: codeHTTPS, Scheme: "https", CutSlash: !r.KeepSlash, ClearOnly: true})
+		d.filter("redirect", redirection{Status: d.whole.RedirectCode, Scheme: "https", CutSlash: !r.KeepSlash, ClearOnly: true})
 	}
 }
 
@@ -100,7 +94,7 @@ func (b *builder) hostRoutes(o *stored, host string) {
 	}
 	if other := otherName(host); r.WWW && other != "" && len(b.find("host/"+other)) == 0 {
 		to := b.route(o, "www", other, o.at("metadata.annotations"))
-		d.place(to, redirection{Status: codeHTTPS, Host: host})
+		d.place(to, redirection{Status: d.whole.RedirectCode, Host: host})
 	}
 }
 

@@ -70,6 +70,14 @@ func (d *draft) matched(m model.PathMatch) model.PathMatch {
 // unquoted takes the backslash off a quote, which ingress-nginx's users may have put before it.
 func unquoted(path string) string { return strings.ReplaceAll(path, `\"`, `"`) }
 
+// told is what ingress-nginx tells upstreams beyond what is told anyway.
+func (d *draft) told() {
+	if d.nginx {
+		d.filter("tell-origin", settings{"scheme": []string{"X-Forwarded-Scheme", "X-Scheme"}, "forwardedFor": []string{"X-Original-Forwarded-For"},
+			"forwardedHost": []string{"X-Original-Forwarded-Host"}, "keepID": true})
+	}
+}
+
 // rewritten is rewrite-target: what is sent upstream, made of what the path's expression captured.
 func (d *draft) rewritten() {
 	if d.path == nil || !rewrites(&d.set.Rewrite, d.path.Path) {

@@ -13,14 +13,16 @@ import (
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/kubernetes/annotation"
+	"paifang/internal/source/kubernetes/installation"
 )
 
 // Store holds objects and translates what depends on a change. It is not safe for concurrent use: one goroutine owns
 // it.
 type Store struct {
 	opt     Options
-	reader  *annotation.Reader // for Ingresses whose class follows the specification
-	nginx   *annotation.Reader // for those that behave as under ingress-nginx
+	reader  *annotation.Reader    // for Ingresses whose class follows the specification
+	nginx   *annotation.Reader    // for those that behave as under ingress-nginx
+	set     installation.Settings // of the installation that is taken over
 	objects map[Key]*stored
 	own     map[string]model.Objects // by group key
 	index   index
@@ -40,10 +42,12 @@ type group struct {
 // New returns an empty store.
 func New(o Options) *Store {
 	o = o.withDefaults()
-	return &Store{
-		opt: o, reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: annotation.NewReader(o.Annotations, *o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
+	s := &Store{
+		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: annotation.NewReader(o.Annotations, *o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
 		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
+	s.installed()
+	return s
 }
 
 // Put adds an object or replaces the one with its key. The caller must not change it afterwards. It fails on a type that
@@ -99,6 +103,9 @@ func (s *Store) replace(k Key, now *stored) {
 		if o != nil {
 			s.markOwnGroups(o)
 		}
+	}
+	if x := s.opt.Installed; x != nil && k == configMapKey(x.ConfigMap) {
+		s.configure()
 	}
 }
 
@@ -163,6 +170,8 @@ func (b *builder) make(group string) {
 		}
 	case "nodes":
 		b.nodes(rest)
+	case "installation":
+		b.installation(rest)
 	default:
 		b.own(group)
 	}

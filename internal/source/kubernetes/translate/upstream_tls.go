@@ -8,11 +8,14 @@ import (
 	"paifang/internal/model"
 )
 
-// verified is proxy-ssl-secret, -verify and -name: what endpoints that are spoken to over TLS show, and what they are shown.
+// verified is proxy-ssl-secret, -verify, -name and -server-name: what endpoints that are spoken to over TLS show, and what they are shown.
 func (d *draft) verified(u *model.Upstream) {
 	t := &d.set.TLS
 	if t.Verify {
 		u.TLS.SkipVerify = false
+	}
+	if u.TLS.Mode == model.TLSAlways {
+		u.TLS.HideName = t.Hide
 	}
 	if t.Name != "" {
 		u.TLS.Name = strings.ToLower(t.Name)

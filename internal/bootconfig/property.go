@@ -1,0 +1,302 @@
+package bootconfig
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"paifang/internal/document"
+)
+
+// Property is a node of a configuration as Spring Boot sees it: keys with dots taken apart, list items by index, and
+// names compared without case, dashes and underscores (Spring Boot reference, "Relaxed Binding"). Its methods may be called on
+// nil, which is a property that nobody has set.
+type Property struct {
+	Name string // the last part of its key, as it is written
+	File string
+	Line int         // 1-based; 0 = unknown
+	Kids []*Property // in the order in which they were first named
+
+	leaf  bool
+	text  string
+	items map[int]*Property
+}
+
+func newProperty(file string, root *document.Node) *Property {
+	p := &Property{File: file, Line: root.Line}
+	p.merge(root)
+	return p
+}
+
+// merge adds what a YAML node says. Aliases were resolved by the document package, which bounds depth and size.
+func (p *Property) merge(n *document.Node) {
+	switch n.Kind {
+	case document.Map:
+		for _, e := range n.Keys {
+			p.at(e.Key, e.Line).merge(e.Value)
+		}
+	case document.List:
+		if p.items == nil {
+			p.items = map[int]*Property{} // an empty list is a list
+		}
+		for i, item := range n.Items {
+			p.item(i, item.Line).merge(item)
+		}
+	case document.Null:
+	default:
+		p.leaf, p.text = true, n.Text
+	}
+}
+
+// at returns the property below p that a key names, and makes it: "a.b[0].c" is three names and an index.
+func (p *Property) at(key string, line int) *Property {
+	for s := range steps(key) {
+		if s.index >= 0 {
+			p = p.item(s.index, line)
+		} else {
+			p = p.child(s.name, line)
+		}
+	}
+	return p
+}
+
+// step is a part of a key: a name, or an index of a list where that is not negative.
+type step struct {
+	name  string
+	index int
+}
+
+// maxIndex bounds the index of a list item.
+const maxIndex = 1 << 20
+
+// maxSteps bounds the parts of a key: what is behind them is one name.
+const maxSteps = 100
+
+// steps takes a key apart.
+func steps(key string) func(yield func(step) bool) {
+	return func(yield func(step) bool) {
+		for n := 0; key != ""; n++ {
+			s := step{index: -1}
+			if n == maxSteps {
+				yield(step{key, -1})
+				return
+			}
+			if inner, ok := strings.CutPrefix(key, "["); ok {
+				text, rest, _ := strings.Cut(inner, "]")
+				key = strings.TrimPrefix(rest, ".")
+				if i, err := strconv.Atoi(text); err == nil && i >= 0 && i < maxIndex {
+					s.index = i
+				} else {
+					s.name = text
+				}
+			} else {
+				end := strings.IndexAny(key, ".[")
+				if end < 0 {
+					end = len(key)
+				}
+				s.name = key[:end]
+				key = strings.TrimPrefix(key[end:], ".")
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Property) child(name string, line int) *Property {
+	if k := p.Get(name); k != nil {
+		return k
+	}
+	k := &Property{Name: name, File: p.File, Line: line}
+	p.Kids = append(p.Kids, k)
+	return k
+}
+
+func (p *Property) item(i, line int) *Property {
+	if p.items == nil {
+		p.items = map[int]*Property{}
+	}
+	if p.items[i] == nil {
+		p.items[i] = &Property{Name: strconv.Itoa(i), File: p.File, Line: line}
+	}
+	return p.items[i]
+}
+
+// Get returns the property below p at a path of names, or nil.
+func (p *Property) Get(path ...string) *Property {
+	for _, name := range path {
+		if p == nil {
+			return nil
+		}
+		var next *Property
+		for _, k := range p.Kids {
+			if Same(k.Name, name) {
+				next = k
+				break
+			}
+		}
+		p = next
+	}
+	return p
+}
+
+// Find returns the property below p that a key names, as "spring.profiles.active" or "a.b[0]", or nil.
+func (p *Property) Find(key string) *Property {
+	for s := range steps(key) {
+		switch {
+		case p == nil:
+			return nil
+		case s.index >= 0:
+			p = p.items[s.index]
+		default:
+			p = p.Get(s.name)
+		}
+	}
+	return p
+}
+
+// List returns the items in their order. Where one scalar stands in place of a list, as in "predicates: Path=/a", it is that one.
+func (p *Property) List() []*Property {
+	if p == nil {
+		return nil
+	}
+	var out []*Property
+	for _, i := range slices.Sorted(maps.Keys(p.items)) {
+		out = append(out, p.items[i])
+	}
+	if len(out) == 0 && p.leaf {
+		out = append(out, &Property{File: p.File, Line: p.Line, leaf: true, text: p.text})
+	}
+	return out
+}
+
+// IsText tells whether the property is a scalar.
+func (p *Property) IsText() bool { return p != nil && p.leaf }
+
+// IsList tells whether the property has items.
+func (p *Property) IsList() bool { return p != nil && len(p.items) > 0 }
+
+// Text returns the scalar as it is written, or "".
+func (p *Property) Text() string {
+	if p == nil {
+		return ""
+	}
+	return strings.TrimSpace(p.text)
+}
+
+// Values returns all scalars in and below p, in the order of the file.
+func (p *Property) Values() []string {
+	if p == nil {
+		return nil
+	}
+	if p.leaf {
+		return []string{p.Text()}
+	}
+	var out []string
+	for _, item := range p.List() {
+		out = append(out, item.Values()...)
+	}
+	for _, k := range p.Kids {
+		out = append(out, k.Values()...)
+	}
+	return out
+}
+
+// Map returns a property like p in which every scalar has the text that f makes of its own.
+func (p *Property) Map(f func(text string) string) *Property {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	if p.leaf {
+		out.text = f(p.Text())
+	}
+	out.Kids = make([]*Property, len(p.Kids))
+	for i, k := range p.Kids {
+		out.Kids[i] = k.Map(f)
+	}
+	if p.items != nil {
+		out.items = make(map[int]*Property, len(p.items))
+		for i, k := range p.items {
+			out.items[i] = k.Map(f)
+		}
+	}
+	return &out
+}
+
+// Flat returns every scalar below p by its path with dots, as the keys of metadata are written that have dots themselves.
+func (p *Property) Flat() map[string]string {
+	out := map[string]string{}
+	p.flatten("", out)
+	return out
+}
+
+func (p *Property) flatten(prefix string, into map[string]string) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.Kids {
+		name := prefix + k.Name
+		if k.leaf {
+			into[name] = k.Text()
+		}
+		k.flatten(name+".", into)
+	}
+}
+
+// Words returns the values of a list that may also be written as one text with commas.
+func (p *Property) Words() []string {
+	var out []string
+	for _, v := range p.Values() {
+		for w := range strings.SplitSeq(v, ",") {
+			if w = strings.TrimSpace(w); w != "" {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}
+
+// IsTrue tells whether the scalar is a true of Spring's conversion.
+func (p *Property) IsTrue() bool {
+	switch strings.ToLower(p.Text()) {
+	case "true", "on", "yes", "1":
+		return true
+	}
+	return false
+}
+
+// Relaxed returns the form in which names are compared: lower case, without dashes and underscores.
+func Relaxed(name string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "-", ""), "_", ""))
+}
+
+// Same tells whether two names mean the same property.
+func Same(a, b string) bool { return a == b || Relaxed(a) == Relaxed(b) }
+
+// overlay returns base with what over says in its place: scalars and lists as a whole, and the names below one by one, as
+// a property source that comes first has it. Neither is changed.
+func overlay(base, over *Property) *Property {
+	switch {
+	case base == nil:
+		return over
+	case over == nil:
+		return base
+	}
+	out := *base
+	if over.leaf || over.items != nil {
+		out.leaf, out.text, out.items, out.File, out.Line = over.leaf, over.text, over.items, over.File, over.Line
+	}
+	out.Kids = slices.Clone(base.Kids)
+	for _, k := range over.Kids {
+		i := slices.IndexFunc(out.Kids, func(have *Property) bool { return Same(have.Name, k.Name) })
+		if i < 0 {
+			out.Kids = append(out.Kids, k)
+		} else {
+			out.Kids[i] = overlay(out.Kids[i], k)
+		}
+	}
+	return &out
+}

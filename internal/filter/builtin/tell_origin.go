@@ -1,0 +1,60 @@
+package builtin
+
+import (
+	"fmt"
+
+	"paifang/internal/filter"
+)
+
+// TellOrigin configures "tell-origin": names of fields in which the upstream is told what the gateway knows of a request besides
+// X-Forwarded-For, -Host, -Port and -Proto. Each replaces what the client sent under it.
+type TellOrigin struct {
+	Scheme        []string `json:"scheme,omitempty"`        // get http or https: what X-Forwarded-Proto says
+	ForwardedFor  []string `json:"forwardedFor,omitempty"`  // get the X-Forwarded-For that the client sent, where it sent one
+	ForwardedHost []string `json:"forwardedHost,omitempty"` // get the X-Forwarded-Host that the client sent, where it sent one
+	KeepID        bool     `json:"keepID,omitempty"`        // an X-Request-ID is the client's own, also of one that is not trusted
+}
+
+// Validate refuses names that no field can have and those that the gateway manages itself.
+func (c TellOrigin) Validate() error {
+	if len(c.Scheme)+len(c.ForwardedFor)+len(c.ForwardedHost) == 0 && !c.KeepID {
+		return fmt.Errorf("none of scheme, forwardedFor, forwardedHost and keepID is given")
+	}
+	for _, list := range []struct {
+		name  string
+		names []string
+	}{{"scheme", c.Scheme}, {"forwardedFor", c.ForwardedFor}, {"forwardedHost", c.ForwardedHost}} {
+		for i, name := range list.names {
+			if err := validateName(name); err != nil {
+				return fmt.Errorf("%s[%d]: %w", list.name, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+func tellOriginKind() filter.Kind {
+	return filter.Define("tell-origin", func(c TellOrigin, _ filter.Env) (filter.Filter, error) { return &tellOrigin{c}, nil })
+}
+
+type tellOrigin struct{ TellOrigin }
+
+func (f *tellOrigin) Request(x *filter.Exchange) filter.Verdict {
+	tell := func(names []string, value string) {
+		for _, name := range names {
+			if value == "" {
+				x.Request.Fields.Del(name)
+			} else {
+				x.Request.Fields.Set(name, value)
+			}
+		}
+	}
+	tell(f.Scheme, x.Request.Fields.Get("X-Forwarded-Proto"))
+	tell(f.ForwardedFor, x.Claimed.ForwardedFor)
+	tell(f.ForwardedHost, x.Claimed.ForwardedHost)
+	if id := x.Claimed.RequestID; f.KeepID && filter.IsRequestID(id) {
+		x.ID = id
+		x.Request.Fields.Set("X-Request-ID", id)
+	}
+	return filter.Continue
+}

@@ -1,0 +1,169 @@
+package annotation_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"paifang/internal/source/kubernetes/annotation"
+	"paifang/internal/source/kubernetes/installation"
+)
+
+// TestSettingsPage compares the tables of keys and flags on their page with those in the code; -update writes them.
+func TestSettingsPage(t *testing.T) {
+	keys, flags := map[string]int{}, map[string]int{}
+	for _, c := range casesIn(t, "keys") {
+		keys[c.annotation]++
+	}
+	for _, c := range casesIn(t, "flags") {
+		flags[c.annotation]++
+	}
+	for _, l := range languages() {
+		page := strings.Replace(l.page, "annotations", "ingress-nginx-settings", 1)
+		text, err := os.ReadFile(docs + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := between(t, page, string(text), "keys", l.keyTable(keys))
+		want = between(t, page, want, "flags", l.flagTable(flags))
+		if want == string(text) {
+			continue
+		}
+		if !*update {
+			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run Page -update", page)
+			continue
+		}
+		if err := os.WriteFile(docs+page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// between puts a table into its place on a page.
+func between(t *testing.T, page, text, name, table string) string {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
+	before, rest, ok1 := strings.Cut(text, begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s: no place for the table of %s", page, name)
+	}
+	return before + begin + table + "\n" + end + after
+}
+
+func (l *language) keyTable(shown map[string]int) string {
+	var b strings.Builder
+	group := ""
+	for _, k := range installation.Keys() {
+		if k.Group != group {
+			group = k.Group
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n|---|---|---|---|\n", orSame(l.settings, group), l.keyHead)
+		}
+		l.settingRow(&b, k.Name, k.Default, k.Verdict, k.Note, "keys", shown)
+	}
+	return b.String()
+}
+
+func (l *language) flagTable(shown map[string]int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n|---|---|---|---|\n", l.flagHead)
+	for _, f := range installation.Table() {
+		l.settingRow(&b, "--"+f.Name, f.Default, f.Verdict, f.Note, "flags", shown)
+	}
+	return b.String()
+}
+
+func (l *language) settingRow(b *strings.Builder, name, def string, v annotation.Verdict, note, dir string, shown map[string]int) {
+	note = orSame(l.settings, orSame(l.notes, note))
+	if n := shown[strings.TrimPrefix(name, "--")]; n > 0 {
+		if note != "" {
+			note += "; "
+		}
+		note += fmt.Sprintf("[%d %s](../internal/source/kubernetes/annotation/testdata/%s/%s.txt)", n, l.cases, dir, strings.TrimPrefix(name, "--"))
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name, cmp.Or(def, "–"), l.verdicts[v], strings.ReplaceAll(note, "|", `\|`))
+}
+
+// settingsZH are the subjects and notes of keys and flags in Chinese. Those that name a place in the configuration file are made
+// from that name.
+func settingsZH() map[string]string {
+	out := map[string]string{
+		"Redirects and HSTS": "重定向与 HSTS", "Connections of clients": "客户端连接", "Endpoints": "端点", "Bodies and buffers": "正文与缓冲", "Fields and errors": "头与错误",
+		"Limits": "限制", "Authentication of everybody": "全局认证", "Addresses of clients": "客户端地址", "TLS towards clients": "面向客户端的 TLS", "TCP and UDP services": "TCP 与 UDP 服务",
+		"What Ingresses may ask": "Ingress 可以要求什么", "Compression": "压缩", "Logs": "日志", "Traces and WAF": "追踪与 WAF", "nginx itself": "nginx 自身", "Text of nginx": "nginx 原文",
+		"there is no nginx to be told":                                    "没有 nginx 可以接受它",
+		"traces are not sent":                                             "不发送追踪",
+		"text of nginx is never executed":                                 "nginx 原文从不执行",
+		"answers are not compressed on the way: endpoints do it":          "途中不压缩响应：由端点压缩",
+		"addresses are not looked up in a database of places":             "不在地理数据库里查找地址",
+		"ingress-nginx itself has given Jaeger's own protocol up":         "ingress-nginx 自己也已放弃 Jaeger 的专有协议",
+		"datagrams are not carried":                                       "不转发数据报",
+		"TLS is not passed through by server name":                        "不按服务器名透传 TLS",
+		"logs go to stderr":                                               "日志写到 stderr",
+		"values are parsed and none is pasted anywhere":                   "值会被解析，从不粘贴到任何地方",
+		"sessions are resumed by tickets, which need no cache":            "会话由票据恢复，不需要缓存",
+		"the bounds of histograms are those of docs/metrics.md":           "直方图的边界见 docs/metrics.md",
+		"nothing listens on such a port: nginx is not there to be asked":  "没有这样的端口：没有 nginx 可问",
+		"write a kubeconfig and name it in sources.kubernetes.kubeconfig": "写一个 kubeconfig，并填入 sources.kubernetes.kubeconfig",
+		"each endpoint is tried once before a connection is given up":     "放弃一个连接之前，每个端点各试一次",
+		"a name without a certificate gets the default one":               "没有证书的名字得到默认证书",
+		"early data can be replayed and is not taken":                     "早期数据可被重放，不接受",
+		"no cipher with finite-field Diffie-Hellman is spoken":            "不使用有限域 Diffie-Hellman 的套件",
+		"a connection may carry any number of requests":                   "一个连接可以承载任意多个请求",
+		"changes take effect as they come: nothing is reloaded":           "变更随到随生效：没有 reload",
+		"the status is written when it changes":                           "状态在变化时写入",
+		"Ingresses without a host are served":                             "没有主机的 Ingress 照样服务",
+		"paifang version tells it":                                        "paifang version 会给出",
+		"chains are served as they are in their Secrets":                  "证书链按 Secret 里的原样提供",
+		"probes are answered at once":                                     "探针立即得到回答",
+		"probes ask /healthz and /readyz":                                 "探针访问 /healthz 和 /readyz",
+		"nothing is listed twice while a watch stands":                    "watch 有效期间不会重复 list",
+		"it belongs to the annotation custom-headers":                     "属于注解 custom-headers",
+		"answers have the type that the endpoint says":                    "响应的类型由端点决定",
+		"bodies stream":                                                            "正文按流转发",
+		"the header is waited for 5 s":                                             "等待该头 5 秒",
+		"records grow with the answer":                                             "记录随响应增大",
+		"connections of HTTP/2 are not counted out":                                "HTTP/2 连接不按请求数关闭",
+		"X-Forwarded-For and Forwarded are read, no others":                        "只读取 X-Forwarded-For 和 Forwarded",
+		"X-Forwarded-Host and Forwarded are read, no others":                       "只读取 X-Forwarded-Host 和 Forwarded",
+		"every value of an annotation is validated":                                "注解的每个值都会校验",
+		"TLS towards endpoints is set for each Ingress by itself":                  "到端点的 TLS 由每个 Ingress 各自设置",
+		"what the process says goes to stderr":                                     "进程的消息写到 stderr",
+		"hosts that no rule names are counted together":                            "没有规则的主机合并计数",
+		"metrics are counted where requests are served, in no batches":             "指标在处理请求处计数，不分批",
+		"log.level is of the whole process":                                        "log.level 针对整个进程",
+		"an Ingress never reads Secrets and ConfigMaps of another namespace":       "Ingress 从不读取其他命名空间的 Secret 和 ConfigMap",
+		"paths of type Exact and Prefix are always validated":                      "Exact 和 Prefix 类型的路径总会校验",
+		"every request has its line in the access log, and no sub-request has one": "访问日志里每个请求一行，子请求没有",
+		"logs are not sent to syslog: what collects stdout does it":                "日志不发往 syslog：由收集 stdout 的程序完成",
+		"the tries of a connection take 10 s together at most":                     "一个连接的各次尝试合计最多 10 秒",
+		"OCSP responses are not stapled: authorities are giving OCSP up":           "不装订 OCSP 响应：证书机构正在放弃 OCSP",
+		"the webhook judges an Ingress among all others, in milliseconds":          "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
+		"replicas always agree on the one that writes: one alone does so at once":  "副本总会商定由谁写入：只有一个副本时立即确定",
+		"a session of UDP lasts until nothing was sent for proxy-stream-timeout":   "UDP 会话持续到 proxy-stream-timeout 内没有数据为止",
+	}
+	for _, k := range installation.Keys() {
+		placeZH(out, k.Note)
+	}
+	for _, f := range installation.Table() {
+		placeZH(out, f.Note)
+	}
+	return out
+}
+
+// placeZH is the Chinese of "set X in the configuration file".
+func placeZH(out map[string]string, note string) {
+	const begin, end = "set ", " in the configuration file"
+	text, listener := strings.CutPrefix(note, "it belongs to a listener: ")
+	place, is := strings.CutPrefix(text, begin)
+	place, whole := strings.CutSuffix(place, end)
+	if !is || !whole || strings.Contains(place, " ") {
+		return
+	}
+	out[note] = "在配置文件里设置 `" + place + "`"
+	if listener {
+		out[note] = "属于监听器：" + out[note]
+	}
+}

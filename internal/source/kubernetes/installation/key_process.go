@@ -1,0 +1,149 @@
+package installation
+
+import "paifang/internal/source/kubernetes/annotation"
+
+func addressKeys() group {
+	return group{"Addresses of clients", []Key{
+		same("whitelist-source-range", ""),
+		same("denylist-source-range", ""),
+		acts("block-cidrs", "", (*value).blocked),
+		ignored("block-user-agents", "", "a Route of paifang.dev/v1 with a condition on the field User-Agent answers 403"),
+		ignored("block-referers", "", "a Route of paifang.dev/v1 with a condition on the field Referer answers 403"),
+		ours("use-forwarded-headers", "false", "ingress.trusted, to the addresses that are believed,"),
+		ours("compute-full-forwarded-for", "false", "ingress.trusted: what believed proxies say is kept and added to,"),
+		ours("enable-real-ip", "false", "ingress.trusted"),
+		ours("proxy-real-ip-cidr", "0.0.0.0/0", "ingress.trusted, and ingress.proxyFrom for the PROXY protocol,"),
+		ignored("forwarded-for-header", "X-Forwarded-For", "X-Forwarded-For and Forwarded are read, no others"),
+		ignored("forwarded-host-header", "X-Forwarded-Host", "X-Forwarded-Host and Forwarded are read, no others"),
+		ignored("forwarded-for-proxy-protocol-header", "X-Forwarded-For-Proxy-Protocol", "who sends the PROXY protocol is believed about the connection, and who is in ingress.trusted about the request"),
+		ours("use-proxy-protocol", "false", "ingress.proxyFrom, to the addresses that send it,"),
+		ignored("proxy-protocol-header-timeout", "5s", "the header is waited for 5 s"),
+	}}
+}
+
+func tlsKeys() group {
+	return group{"TLS towards clients", []Key{
+		acts("ssl-protocols", "TLSv1.2 TLSv1.3", (*value).versions),
+		ours("ssl-ciphers", "those of Mozilla's intermediate list", "ingress.tls.ciphers"),
+		ignored("ssl-ecdh-curve", "auto", "X25519, its hybrid with ML-KEM and the NIST curves are offered"),
+		ignored("ssl-dh-param", "", "no cipher with finite-field Diffie-Hellman is spoken"),
+		ignored("ssl-session-cache", "true", "sessions are resumed by tickets, which need no cache"),
+		ignored("ssl-session-cache-size", "10m", "sessions are resumed by tickets, which need no cache"),
+		ignored("ssl-session-tickets", "false", "sessions are resumed by tickets, whose keys change every 12 h"),
+		ours("ssl-session-ticket-key", "", "tls.ticketKeys"),
+		ours("ssl-session-timeout", "10m", "tls.ticketRotation"),
+		ignored("ssl-buffer-size", "4k", "records grow with the answer"),
+		ignored("ssl-early-data", "false", "early data can be replayed and is not taken"),
+		ignored("ssl-reject-handshake", "false", "a name without a certificate gets the default one"),
+		ignored("enable-ocsp", "false", "OCSP responses are not stapled: authorities are giving OCSP up"),
+	}}
+}
+
+func streamKeys() group {
+	return group{"TCP and UDP services", []Key{
+		acts("proxy-stream-timeout", "600s", func(v *value) { v.idle(&v.s.StreamIdle) }),
+		ignored("proxy-stream-next-upstream", "true", "each endpoint is tried once before a connection is given up"),
+		ignored("proxy-stream-next-upstream-timeout", "600s", "the tries of a connection take 10 s together at most"),
+		ignored("proxy-stream-next-upstream-tries", "3", "each endpoint is tried once before a connection is given up"),
+		ignored("proxy-stream-responses", "1", "a session of UDP lasts until nothing was sent for proxy-stream-timeout"),
+	}}
+}
+
+func safetyKeys() group {
+	return group{"What Ingresses may ask", []Key{
+		{Name: "allow-snippet-annotations", Default: "false", Verdict: annotation.Refused, Note: "text of nginx is never executed", read: func(v *value) {
+			var on bool
+			if v.boolean(&on) && !on {
+				v.found.Verdict, v.found.Message = annotation.Ignored, "text of nginx is never executed in any case"
+			}
+		}},
+		ignored("annotations-risk-level", "High", "every annotation of the table is read, whatever its risk class: values are parsed and none is pasted anywhere"),
+		ignored("annotation-value-word-blocklist", "", "values are parsed and none is pasted anywhere"),
+		{Name: "allow-cross-namespace-resources", Default: "false", Verdict: annotation.Refused, Note: "an Ingress never reads Secrets and ConfigMaps of another namespace", read: func(v *value) {
+			var on bool
+			if v.boolean(&on) && !on {
+				v.found.Verdict, v.found.Message = annotation.Ignored, "an Ingress never reads Secrets and ConfigMaps of another namespace in any case"
+			}
+		}},
+		ignored("strict-validate-path-type", "true", "paths of type Exact and Prefix are always validated"),
+	}}
+}
+
+func compressionKeys() group {
+	g := group{name: "Compression"}
+	const not = "answers are not compressed on the way: endpoints do it"
+	for _, k := range [][2]string{{"use-gzip", "false"}, {"gzip-disable", ""}, {"gzip-level", "1"}, {"gzip-min-length", "256"}, {"gzip-types", "text and the like"},
+		{"enable-brotli", "false"}, {"brotli-level", "4"}, {"brotli-min-length", "20"}, {"brotli-types", "text and the like"}} {
+		g.keys = append(g.keys, ignored(k[0], k[1], not))
+	}
+	return g
+}
+
+func logKeys() group {
+	g := group{name: "Logs"}
+	own := func(where string, names ...[2]string) {
+		for _, n := range names {
+			g.keys = append(g.keys, Key{Name: n[0], Default: n[1], Verdict: annotation.Ignored, Note: "set " + where + inOurFile})
+		}
+	}
+	own("log.access", [2]string{"access-log-path", "/var/log/nginx/access.log"}, [2]string{"http-access-log-path", ""}, [2]string{"stream-access-log-path", ""},
+		[2]string{"disable-access-log", "false"}, [2]string{"disable-http-access-log", "false"}, [2]string{"disable-stream-access-log", "false"}, [2]string{"access-log-params", ""})
+	own("log.accessFormat", [2]string{"log-format-upstream", "a line"}, [2]string{"log-format-stream", "a line"}, [2]string{"log-format-escape-json", "false"}, [2]string{"log-format-escape-none", "false"})
+	own("log.level", [2]string{"error-log-level", "notice"})
+	for _, n := range [][2]string{{"error-log-path", "/var/log/nginx/error.log"}} {
+		g.keys = append(g.keys, ignored(n[0], n[1], "what the process says goes to stderr"))
+	}
+	for _, n := range [][2]string{{"skip-access-log-urls", ""}, {"enable-access-log-for-default-backend", "false"}, {"enable-auth-access-log", "false"}} {
+		g.keys = append(g.keys, ignored(n[0], n[1], "every request has its line in the access log, and no sub-request has one"))
+	}
+	for _, n := range [][2]string{{"enable-syslog", "false"}, {"syslog-host", ""}, {"syslog-port", "514"}} {
+		g.keys = append(g.keys, ignored(n[0], n[1], "logs are not sent to syslog: what collects stdout does it"))
+	}
+	g.keys = append(g.keys, ignored("debug-connections", "", "log.level is of the whole process"))
+	return g
+}
+
+func traceKeys() group {
+	g := group{name: "Traces and WAF"}
+	add := func(why string, names ...[2]string) {
+		for _, n := range names {
+			g.keys = append(g.keys, ignored(n[0], n[1], why))
+		}
+	}
+	add("traces are not sent", [2]string{"enable-opentelemetry", "false"}, [2]string{"opentelemetry-trust-incoming-span", "true"}, [2]string{"opentelemetry-operation-name", ""},
+		[2]string{"opentelemetry-config", "a file"}, [2]string{"otlp-collector-host", ""}, [2]string{"otlp-collector-port", "4317"}, [2]string{"otel-max-queuesize", "2048"},
+		[2]string{"otel-schedule-delay-millis", "5000"}, [2]string{"otel-max-export-batch-size", "512"}, [2]string{"otel-service-name", "nginx"}, [2]string{"otel-sampler", "AlwaysOn"},
+		[2]string{"otel-sampler-parent-based", "true"}, [2]string{"otel-sampler-ratio", "0.01"})
+	add("ingress-nginx itself has given Jaeger's own protocol up", [2]string{"jaeger-collector-host", ""}, [2]string{"jaeger-collector-port", "6831"}, [2]string{"jaeger-endpoint", ""},
+		[2]string{"jaeger-service-name", "nginx"}, [2]string{"jaeger-propagation-format", "jaeger"}, [2]string{"jaeger-sampler-type", "const"}, [2]string{"jaeger-sampler-param", "1"},
+		[2]string{"jaeger-sampler-host", "http://127.0.0.1"}, [2]string{"jaeger-sampler-port", "5778"}, [2]string{"jaeger-trace-context-header-name", "uber-trace-id"},
+		[2]string{"jaeger-debug-header", "uber-debug-id"}, [2]string{"jaeger-baggage-header", "jaeger-baggage"}, [2]string{"jaeger-trace-baggage-header-prefix", "uberctx-"})
+	add("there is no WAF: external-auth in paifang.dev/filters asks a service of yours", [2]string{"enable-modsecurity", "false"}, [2]string{"enable-owasp-modsecurity-crs", "false"}, [2]string{"modsecurity-snippet", ""})
+	add("addresses are not looked up in a database of places", [2]string{"use-geoip", "true"}, [2]string{"use-geoip2", "false"}, [2]string{"geoip2-autoreload-in-minutes", "0"})
+	return g
+}
+
+func processKeys() group {
+	g := group{name: "nginx itself"}
+	const why = "there is no nginx to be told"
+	for _, n := range [][2]string{{"worker-processes", "number of CPUs"}, {"worker-cpu-affinity", ""}, {"enable-multi-accept", "true"}, {"max-worker-open-files", "0"},
+		{"map-hash-bucket-size", "64"}, {"server-name-hash-max-size", "1024"}, {"server-name-hash-bucket-size", "cache line"}, {"proxy-headers-hash-max-size", "512"},
+		{"proxy-headers-hash-bucket-size", "64"}, {"variables-hash-bucket-size", "256"}, {"variables-hash-max-size", "2048"}, {"lua-shared-dicts", ""}, {"enable-aio-write", "true"},
+		{"enable-serial-reloads", "false"}, {"reuse-port", "true"}} {
+		g.keys = append(g.keys, ignored(n[0], n[1], why))
+	}
+	for _, n := range [][3]string{{"max-worker-connections", "16384", "limits.connections"}, {"worker-shutdown-timeout", "240s", "drain"},
+		{"nginx-status-ipv4-whitelist", "127.0.0.1", "admin.address"}, {"nginx-status-ipv6-whitelist", "::1", "admin.address"}} {
+		g.keys = append(g.keys, Key{Name: n[0], Default: n[1], Verdict: annotation.Ignored, Note: "set " + n[2] + inOurFile})
+	}
+	return g
+}
+
+func textKeys() group {
+	g := group{name: "Text of nginx"}
+	for _, n := range []string{"main-snippet", "http-snippet", "server-snippet", "location-snippet", "stream-snippet"} {
+		g.keys = append(g.keys, Key{Name: n, Verdict: annotation.Refused, Note: "text of nginx is never executed: " +
+			"add-headers, proxy-set-headers and annotations say most of what it is used for"})
+	}
+	return g
+}

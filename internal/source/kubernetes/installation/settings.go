@@ -1,0 +1,45 @@
+package installation
+
+import (
+	"time"
+
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
+)
+
+// Settings are what the ConfigMap says for all Ingresses that behave as under ingress-nginx.
+type Settings struct {
+	Annotations annotation.Settings // what holds where an Ingress says nothing
+
+	HSTS         HSTS
+	RedirectCode int      // of redirects to https and between www.x and x
+	NoRedirect   []string // beginnings of paths that are not sent to https
+	NoAuth       []string // beginnings of paths of which global-auth-url and auth-url are not asked
+	Block        []string // ranges that are refused before anything else
+	AddHeaders   string   // namespace/name of a ConfigMap with fields for answers; "" = none
+	SetHeaders   string   // and of one with fields for endpoints
+	HideHeaders  []string // names of fields of endpoints that clients do not see
+
+	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
+
+	StreamIdle time.Duration // of connections and sessions of TCP and UDP services
+}
+
+// HSTS is what Strict-Transport-Security says (RFC 6797) to who asks over TLS for a host that has a certificate.
+type HSTS struct {
+	On         bool
+	MaxAge     int // seconds
+	Subdomains bool
+	Preload    bool
+}
+
+// acme is where certificate authorities ask, in clear text and without a login (RFC 8555, 8.3).
+const acme = "/.well-known/acme-challenge"
+
+// Defaults are what ingress-nginx does where its ConfigMap says nothing.
+func Defaults() Settings {
+	return Settings{
+		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
+		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute,
+	}
+}

@@ -1,0 +1,76 @@
+package translate
+
+import (
+	"fmt"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/installation"
+)
+
+// streams is the ConfigMap of TCP services: a listener at every place and a route for each port.
+func (b *builder) streams(name string) {
+	o := b.configured("tcp-services-configmap", name)
+	if o == nil {
+		return
+	}
+	for _, s := range installation.Streams(o.Value.(*corev1.ConfigMap).Data, true) {
+		at := "data." + s.Key
+		if s.Fault != "" {
+			b.diagnose(o, at, model.Error, model.CodeInvalid, "%s: it is not served", s.Fault)
+			continue
+		}
+		b.stream(o, at, s)
+	}
+}
+
+// stream serves one port. Nothing that is wrong with it costs another.
+func (b *builder) stream(o *stored, at string, s installation.Stream) {
+	id := fmt.Sprintf("tcp/%d", s.Port)
+	svc := b.get(Key{KindService, s.Namespace, s.Service})
+	if svc == nil {
+		b.diagnose(o, at, model.Error, model.CodeServiceMissing, "service %s/%s does not exist: port %d is not served", s.Namespace, s.Service, s.Port)
+		return
+	}
+	v := svc.Value.(*corev1.Service)
+	if b.refusesExternal(v) {
+		b.diagnose(o, at, model.Error, model.CodeUnsupported, "service %s/%s is of type ExternalName, which is not supported: port %d is not served", s.Namespace, s.Service, s.Port)
+		return
+	}
+	p, found := streamPort(v, s)
+	if !found {
+		b.diagnose(o, at, model.Error, model.CodePortMissing, "service %s/%s has no port %s of protocol TCP: port %d is not served", s.Namespace, s.Service, s.PortText(), s.Port)
+		return
+	}
+	up := b.upstream(svc, v, p)
+	if s.Encode {
+		up.ID += model.UpstreamID("@" + id)
+		up.Dial.Proxy = model.ProxyV1
+		b.out.Upstreams = append(b.out.Upstreams, up)
+	}
+	class := model.Class(id)
+	for _, place := range b.store.opt.Installed.Places {
+		l := model.Listener{
+			ID: model.ListenerID(place.Node + "/" + id), Origin: o.at(at), Class: class, Protocol: model.TCP, Node: place.Node,
+			Bind: []netip.AddrPort{netip.AddrPortFrom(place.Addr, s.Port)}, Advertise: place.Advertise, Elsewhere: place.Elsewhere,
+		}
+		if s.Decode {
+			l.Trust.ProxyFrom = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+		}
+		b.out.Listeners = append(b.out.Listeners, l)
+	}
+	b.out.L4Routes = append(b.out.L4Routes, model.L4Route{ID: model.RouteID(id), Origin: o.at(at), Attach: []model.Class{class},
+		Priority: b.store.opt.Priority, Upstream: up.ID, Idle: b.store.set.StreamIdle})
+}
+
+// streamPort is the port of a Service that a stream leads to.
+func streamPort(v *corev1.Service, s installation.Stream) (corev1.ServicePort, bool) {
+	for _, p := range servicePorts(v) {
+		if (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP) && (s.Name != "" && p.Name == s.Name || s.Name == "" && p.Port == s.Number) {
+			return p, true
+		}
+	}
+	return corev1.ServicePort{}, false
+}

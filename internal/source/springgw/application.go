@@ -1,0 +1,191 @@
+package springgw
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"paifang/internal/bootconfig"
+	"paifang/internal/document"
+	"paifang/internal/model"
+	"paifang/internal/watch"
+)
+
+// routeFile is a file with what was last read from it.
+type routeFile struct {
+	path     string
+	docs     []bootconfig.Document
+	problems []document.Problem
+	err      error // why it cannot be read
+	partial  bool  // some of it may be missing: it is half written, or a document of it cannot be read
+	mentions bool  // it has the words that a file of ours has
+}
+
+// take reads the file anew. Before the file has settled it may be half written, and nothing is complained of.
+func (r *routeFile) take(f watch.File) {
+	if f.Err != nil {
+		r.err, r.partial = f.Err, true
+		return
+	}
+	docs, problems := bootconfig.Read(f.Path, f.Data)
+	r.err = nil
+	r.partial = len(problems) > 0 || !f.Settled
+	if len(problems) > 0 && !f.Settled {
+		return
+	}
+	r.docs, r.problems = docs, problems
+	r.mentions = bytes.Contains(f.Data, []byte("gateway")) && bytes.Contains(f.Data, []byte("spring"))
+}
+
+// application is what files that Spring would read together say.
+type application struct {
+	path   string // of its first file
+	config gatewayConfig
+	ours   bool    // it says, or said, something of the gateway
+	broken []fault // why a file of it, or a part of one, cannot be read
+}
+
+// read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
+// stays.
+func (a *application) read(files []*routeFile, s bootconfig.Settings) {
+	var in []bootconfig.File
+	partial, mentions := false, false
+	for _, f := range files {
+		in = append(in, bootconfig.File{Path: f.path, Documents: f.docs})
+		partial = partial || f.partial
+		mentions = mentions || f.mentions
+	}
+	merged := bootconfig.Merge(in, s)
+	next := readConfig(merged.Root)
+	wasOurs := a.ours
+	a.ours = next != nil || wasOurs && partial
+	a.broken = nil
+	if next == nil {
+		next = &gatewayConfig{}
+	}
+	if partial {
+		next.keep(&a.config)
+	}
+	a.config = *next
+	if a.ours {
+		for _, p := range merged.Problems {
+			a.broken = append(a.broken, fault{p.File, p.Line, p.Field, model.CodeUnsupported, model.Warning, p.Message})
+		}
+		for _, p := range merged.LeftOut {
+			a.broken = append(a.broken, fault{p.File, p.Line, p.Field, model.CodeIgnored, model.Info, p.Message})
+		}
+		if n := replaced(in); n > 0 {
+			a.broken = append(a.broken, fault{files[0].path, n, "routes", model.CodeIgnored, model.Warning,
+				"a later document of the file has routes too, and replaces these as in Spring: put them into one list, or into a file of its own"})
+		}
+	}
+	for _, f := range files {
+		if f.err != nil && wasOurs {
+			a.broken = append(a.broken, fault{file: f.path, code: model.CodeUnreadable, severity: model.Error,
+				message: "cannot be read, what was read before stays: " + f.err.Error()})
+		}
+		if !wasOurs && !a.ours && !mentions {
+			continue
+		}
+		for _, p := range f.problems {
+			message := p.Message
+			if wasOurs {
+				message += "; what was read of it before stays"
+			}
+			a.broken = append(a.broken, fault{f.path, p.Line, p.Field, model.CodeUnreadable, model.Error, message})
+		}
+	}
+}
+
+// replaced returns the line of a list of routes in the first file that a later document of it replaces, where both hold
+// always: that is seldom meant.
+func replaced(files []bootconfig.File) int {
+	for _, prefix := range prefixes() {
+		line := 0
+		for _, d := range files[0].Documents {
+			r := d.Root.Get(append(slices.Clone(prefix), "routes")...)
+			switch {
+			case d.Conditional() || !r.IsList():
+			case line > 0:
+				return line
+			default:
+				line = r.Line
+			}
+		}
+	}
+	return 0
+}
+
+// said tells whether there is anything to say of the application.
+func (a *application) said() bool { return a.ours || len(a.broken) > 0 }
+
+// reading is all files with the applications that they are divided into.
+type reading struct {
+	boot  bootconfig.Settings
+	files map[string]*routeFile
+	apps  map[string]*application // by the paths of their files
+}
+
+func newReading(s bootconfig.Settings) *reading {
+	return &reading{boot: s, files: map[string]*routeFile{}, apps: map[string]*application{}}
+}
+
+// take brings changed files in.
+func (r *reading) take(files []watch.File) {
+	changed := map[string]bool{}
+	for _, f := range files {
+		changed[f.Path] = true
+		if f.Gone {
+			delete(r.files, f.Path)
+			continue
+		}
+		if r.files[f.Path] == nil {
+			r.files[f.Path] = &routeFile{path: f.Path}
+		}
+		r.files[f.Path].take(f)
+	}
+	now := map[string]*application{}
+	for _, paths := range bootconfig.Applications(slices.Collect(maps.Keys(r.files))) {
+		key := strings.Join(paths, "\n")
+		app, again := r.apps[key], slices.ContainsFunc(paths, func(p string) bool { return changed[p] })
+		if app == nil {
+			app, again = r.before(paths), true
+		}
+		now[key] = app
+		if !again {
+			continue
+		}
+		var of []*routeFile
+		for _, p := range paths {
+			of = append(of, r.files[p])
+		}
+		app.read(of, r.boot)
+	}
+	r.apps = now
+}
+
+// before returns what was known of an application before it had these files.
+func (r *reading) before(paths []string) *application {
+	for _, p := range paths {
+		for _, app := range r.apps {
+			if app.path == p {
+				c := *app
+				return &c
+			}
+		}
+	}
+	return &application{path: paths[0]}
+}
+
+// applications are those that say something of the gateway, in the order of their files.
+func (r *reading) applications() []*application {
+	var out []*application
+	for _, a := range r.apps {
+		if a.said() {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b *application) int { return strings.Compare(a.path, b.path) })
+	return out
+}

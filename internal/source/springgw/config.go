@@ -1,0 +1,150 @@
+package springgw
+
+import (
+	"fmt"
+	"strings"
+
+	"paifang/internal/bootconfig"
+	"paifang/internal/model"
+)
+
+// gatewayConfig is what one application says of the gateway.
+type gatewayConfig struct {
+	routes   []definition
+	defaults []part // default-filters
+	locator  *bootconfig.Property
+	cors     []corsRule // globalcors
+	// preflights says that those which no route matches are answered.
+	preflights bool
+	timeouts   model.Timeouts // httpclient
+	balance    *balancing     // spring.cloud.loadbalancer
+	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
+	off        bool           // the gateway is switched off
+	faults     []fault        // that belong to no route
+}
+
+// CodeUnverified is the code of TLS that verifies nobody.
+const CodeUnverified model.Code = "tls-unverified"
+
+// prefixes are where Spring Cloud Gateway has its properties: up to 4.2, and from 4.3 on.
+func prefixes() [2][]string {
+	return [2][]string{{"spring", "cloud", "gateway"}, {"spring", "cloud", "gateway", "server", "webflux"}}
+}
+
+// readConfig returns what the properties of an application say of the gateway, or nil when they say nothing.
+func readConfig(root *bootconfig.Property) *gatewayConfig {
+	if root.Get(prefixes()[0]...) == nil {
+		return nil
+	}
+	c := &gatewayConfig{}
+	for _, prefix := range prefixes() {
+		c.read(root.Get(prefix...))
+	}
+	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
+		c.say(p, field, model.CodeUnsupported, model.Warning, message)
+	})
+	c.judge(root)
+	return c
+}
+
+// read adds what stands under one of the prefixes.
+func (c *gatewayConfig) read(gw *bootconfig.Property) {
+	for _, item := range gw.Get("routes").List() {
+		if d := readDefinition(item, len(c.routes)); d != nil {
+			c.routes = append(c.routes, *d)
+		}
+	}
+	for i, item := range gw.Get("default-filters").List() {
+		f := readPart(item, fmt.Sprintf("default-filters[%d]", i), false)
+		f.shared = true
+		c.defaults = append(c.defaults, f)
+	}
+	if l := gw.Get("discovery", "locator"); l != nil {
+		c.locator = l
+	}
+	c.readGlobal(gw.Get("globalcors"))
+	if p := gw.Get("enabled"); p != nil && !p.IsTrue() {
+		c.off = true
+		c.say(p, "enabled", model.CodeIgnored, model.Warning, "the gateway is switched off: nothing of the file is served")
+	}
+	client := gw.Get("httpclient")
+	c.limit(client.Get("connect-timeout"), (*timeout)(&c.timeouts.Connect))
+	c.limit(client.Get("response-timeout"), (*timeout)(&c.timeouts.Response))
+	if p := client.Get("ssl", "use-insecure-trust-manager"); p.IsTrue() {
+		c.insecure = true
+		c.say(p, "httpclient.ssl.use-insecure-trust-manager", CodeUnverified, model.Warning,
+			"certificates of upstreams are not verified: whoever is in between can read and change everything")
+	}
+}
+
+func (c *gatewayConfig) limit(p *bootconfig.Property, into *timeout) {
+	if p == nil {
+		return
+	}
+	if err := into.set(p.Text()); err != nil {
+		c.say(p, "httpclient."+p.Name, model.CodeInvalid, model.Error, err.Error())
+	}
+}
+
+func (c *gatewayConfig) say(p *bootconfig.Property, field string, code model.Code, severity model.Severity, message string) {
+	c.faults = append(c.faults, fault{p.File, p.Line, field, code, severity, message})
+}
+
+// judge says what becomes of the properties that have no effect, or another one than in Spring.
+func (c *gatewayConfig) judge(root *bootconfig.Property) {
+	all := propertyVerdicts()
+	judged(root, nil, func(p *bootconfig.Property, path []string) bool {
+		v, below, inside := all.of(path)
+		switch {
+		case v == nil:
+			return inside
+		case v.Verdict == Supported:
+			return below
+		}
+		severity, code := model.Info, model.CodeIgnored
+		if v.Verdict == Unsupported {
+			severity, code = model.Warning, model.CodeUnsupported
+		}
+		c.say(p, strings.Join(path, "."), code, severity, v.sentence())
+		return below
+	})
+}
+
+// judged walks the properties below p. visit tells whether what is below is looked at too.
+func judged(p *bootconfig.Property, path []string, visit func(*bootconfig.Property, []string) bool) {
+	for _, k := range p.Kids {
+		at := append(path[:len(path):len(path)], k.Name)
+		if visit(k, at) {
+			judged(k, at, visit)
+		}
+	}
+}
+
+// keep adds what old has and c does not.
+func (c *gatewayConfig) keep(old *gatewayConfig) {
+	have := map[string]bool{}
+	for i := range c.routes {
+		have[c.routes[i].name()] = true
+	}
+	for i := range old.routes {
+		if name := old.routes[i].name(); !have[name] {
+			c.routes = append(c.routes, old.routes[i])
+		}
+	}
+	if len(c.defaults) < len(old.defaults) {
+		c.defaults = old.defaults
+	}
+	if c.locator == nil {
+		c.locator = old.locator
+	}
+	if c.cors == nil {
+		c.cors, c.preflights = old.cors, old.preflights
+	}
+	if c.balance == nil {
+		c.balance = old.balance
+	}
+	c.insecure = c.insecure || old.insecure
+	if c.timeouts == (model.Timeouts{}) {
+		c.timeouts = old.timeouts
+	}
+}

@@ -156,13 +156,12 @@ func statusOf(code model.Code) int {
 // or why another endpoint may be tried.
 func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	w.setHost(e)
-	o := w.dialOptions()
 	w.beginTry()
 	idempotent := isIdempotent(w.x.Request.Method)
 	if w.shared {
-		return w.tryShared(e, o, whole, idempotent)
+		return w.tryShared(e, whole, idempotent)
 	}
-	for kept := e.GetFor(o.Name); kept != nil; kept = e.GetFor(o.Name) {
+	for kept := e.GetFor(w.route.name); kept != nil; kept = e.GetFor(w.route.name) {
 		w.kept++
 		switch w.exchange(e, kept, whole, idempotent) {
 		case settled:
@@ -179,7 +178,7 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	}
 	w.dialled++
 	began := time.Now()
-	fresh, err := w.dial(e, o)
+	fresh, err := w.dial(e)
 	w.connect += time.Since(began)
 	if err != nil {
 		return w.dialFailed(e, err)

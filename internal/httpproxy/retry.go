@@ -80,7 +80,8 @@ func (w *work) lateCode() model.Code {
 
 // dial connects within what is left of the try, or takes a stream of a connection. A connect that is given up because of
 // that says nothing about the endpoint.
-func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Conn, error) {
+func (w *work) dial(e *upstream.Endpoint) (*upstream.Conn, error) {
+	o := w.dialOptions()
 	ctx := w.c.plane.ctx
 	if end := min(w.tryEnd, w.expiry()); end < w.c.plane.in(o.Timeout) {
 		left := time.Duration(max(end-w.c.plane.clock.Load(), 0)) * time.Millisecond
@@ -93,19 +94,7 @@ func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Con
 	if w.shared {
 		return e.Open(ctx, o)
 	}
-	if w.c.h2 == nil {
-		return e.Dial(ctx, o)
-	}
-	// Connecting takes a deep stack, which would stay as large as long as the stream waits for its answer.
-	var up *upstream.Conn
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		up, err = e.Dial(ctx, o)
-	}()
-	<-done
-	return up, err
+	return e.DialApart(ctx, o)
 }
 
 // count notes that the request is tried again, and tells whether it may be. unseen: no endpoint can have seen it.

@@ -82,6 +82,8 @@ func (w *work) refuseHead(err error) bool {
 		w.own(fault.Status(), model.Code(fault.Code()))
 	case errors.Is(err, errLate):
 		w.own(408, CodeRequestTimeout)
+	case errors.Is(err, errHeadsFull):
+		w.own(503, CodeHeadsFull)
 	default:
 		return false // it closed before it had said anything
 	}

@@ -13,10 +13,10 @@ import (
 
 // tryShared is try for an endpoint whose connections are shared. A connection that is on its end refuses the request, which
 // then has a new one.
-func (w *work) tryShared(e *upstream.Endpoint, o upstream.DialOptions, whole, idempotent bool) model.Code {
+func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Code {
 	for range 2 {
 		began := time.Now()
-		up, err := w.dial(e, o)
+		up, err := w.dial(e)
 		if err != nil {
 			w.connect += time.Since(began)
 			return w.dialFailed(e, err)

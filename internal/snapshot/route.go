@@ -132,6 +132,9 @@ func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
 	}
 }
 
+// HasVariables tells whether Captures can find any.
+func (r *Route) HasVariables() bool { return r.kind == patternPath || r.kind == regexPath }
+
 // before tells whether a route comes before another one in the total order.
 func (r *Route) before(o *Route) bool { return compare(r, o) < 0 }
 

@@ -224,6 +224,7 @@ func (a *App) Run(outer context.Context) error {
 	admin := r.run("admin API", a.serveAdmin)
 	watch := r.run("memory", func(ctx context.Context) error { a.memory.Run(ctx); return nil })
 	defer watch.stop()
+	defer r.run("collector", func(ctx context.Context) error { overload.Pace(ctx); return nil }).stop()
 	defer r.run("rotation", a.rotation()).stop()
 	control := r.run("hub", a.hub.Run)
 	var pods *running

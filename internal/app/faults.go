@@ -363,7 +363,8 @@ func (f *faults) limits(c *Config) {
 	for _, n := range []struct {
 		field string
 		n     int
-	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress}} {
+	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress},
+		{"limits.heads", c.Limits.Heads}} {
 		if n.n < 0 {
 			f.say(n.field, "%d is less than nothing", n.n)
 		}

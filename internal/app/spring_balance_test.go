@@ -22,18 +22,19 @@ type balanced struct {
 	t         *testing.T
 	c         *chain
 	at        string
+	path      string           // that is asked for
 	instances []model.Endpoint // of "a" and "b"
-	probed    [2]chan string   // paths that are not /order
+	probed    [2]chan string   // paths of probes
 }
 
 // newBalanced has the instances registered as tags and zones say, and the gateway configured by properties.
 func newBalanced(t *testing.T, properties string, zones [2]string, tags [2]model.Tags) *balanced {
 	t.Helper()
-	s := &balanced{t: t}
+	s := &balanced{t: t, path: "/written/1"}
 	for i, name := range []string{"a", "b"} {
 		s.probed[i] = make(chan string, 1)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !strings.HasPrefix(r.URL.Path, "/order") {
+			if r.URL.Path == "/up" || strings.HasPrefix(r.URL.Path, "/actuator") {
 				select {
 				case s.probed[i] <- r.URL.Path:
 				default:
@@ -46,7 +47,7 @@ func newBalanced(t *testing.T, properties string, zones [2]string, tags [2]model
 		s.instances = append(s.instances, model.Endpoint{Addr: netip.MustParseAddrPort(server.Listener.Addr().String()), Name: name, Zone: zones[i], Tags: tags[i]})
 	}
 	dir := t.TempDir()
-	route := "\n---\nspring.cloud.gateway.routes: [{id: order, uri: 'lb://order', predicates: ['Path=/order/**']}]\n"
+	route := "\n---\nspring.cloud.gateway.routes: [{id: order, uri: 'lb://order', predicates: ['Path=/written/**']}]\n"
 	if err := os.WriteFile(filepath.Join(dir, "application.yml"), []byte(properties+route), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +65,11 @@ func newBalanced(t *testing.T, properties string, zones [2]string, tags [2]model
 	groups = append(groups, s.registered(s.instances...), source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
 		{ID: "http", Class: "gateway", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
 	s.c = newChain(t, groups)
+	for _, d := range s.c.store.Load().Diagnostics() {
+		if d.Severity == model.Error {
+			t.Errorf("said: %s", d)
+		}
+	}
 	s.at = s.c.address()
 	return s
 }
@@ -91,7 +97,7 @@ func (s *balanced) ask(n int, header string) (who string, cookies []*http.Cookie
 	s.t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	for range n {
-		r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.at+"/order/1", http.NoBody)
+		r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.at+s.path, http.NoBody)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -136,6 +142,13 @@ func TestSpringBalancing(t *testing.T) {
 		}
 		if again, _ := s.ask(6, "Cookie: sc-lb-instance-id="+cookies[0].Value); again != strings.Repeat(who, 6) {
 			t.Errorf("first %s, then %s", who, again)
+		}
+	})
+	t.Run("of the locator", func(t *testing.T) {
+		s := newBalanced(t, "spring.cloud.gateway.discovery.locator.enabled: true\n"+lb+"clients.order.configurations: request-based-sticky-session", [2]string{}, none)
+		s.path = "/order/1"
+		if _, cookies := s.ask(1, ""); len(cookies) != 1 || cookies[0].Name != "sc-lb-instance-id" {
+			t.Errorf("%v", cookies)
 		}
 	})
 	t.Run("same-instance-preference", func(t *testing.T) {

@@ -96,7 +96,8 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 		return &model.Objects{Diagnostics: []model.Diagnostic{{Origin: origin, Severity: model.Error, Code: model.CodeInvalid,
 			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
 	}
-	up := model.Upstream{Origin: origin, Priority: l.Priority, Endpoints: []model.EndpointsID{list}, Where: l.Include.For(service), TLS: l.TLS}
+	up := l.Upstream(service)
+	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, []model.EndpointsID{list}, l.Include.For(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", list.Keeper, list.Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
 	for i, path := range template.Paths {

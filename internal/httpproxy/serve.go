@@ -64,6 +64,9 @@ func (w *work) exchangeOne() {
 	w.c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
+	if w.replaced.status != 0 {
+		w.fallBack()
+	}
 	w.x.Finish()
 	w.record()
 	if w.route != nil {
@@ -79,6 +82,8 @@ func (w *work) refuseHead(err error) bool {
 		w.own(fault.Status(), model.Code(fault.Code()))
 	case errors.Is(err, errLate):
 		w.own(408, CodeRequestTimeout)
+	case errors.Is(err, errHeadsFull):
+		w.own(503, CodeHeadsFull)
 	default:
 		return false // it closed before it had said anything
 	}
@@ -248,6 +253,9 @@ func (w *work) sendOwn() {
 	x, c := &w.x, w.c
 	if w.began {
 		return // too late: the answer has begun
+	}
+	if w.replaces(x.Response.Status) {
+		return
 	}
 	w.ours = true
 	if x.Transformed() {

@@ -31,6 +31,20 @@ type Locator struct {
 	Filters []FilterSpec `json:"filters,omitempty"`
 
 	TLS UpstreamTLS `json:"tls,omitzero"` // of the upstreams
+	// Balancing is how the upstreams choose and look after their endpoints: the settings of an Upstream, without ID, origin and
+	// lists. BalancingOf is that of single services, in place of it.
+	Balancing   Upstream            `json:"balancing,omitzero"`
+	BalancingOf map[string]Upstream `json:"balancingOf,omitempty"`
+}
+
+// Upstream is what the upstream of a service begins with.
+func (l *Locator) Upstream(service string) Upstream {
+	up, own := l.BalancingOf[service]
+	if !own {
+		up = l.Balancing
+	}
+	up.TLS = l.TLS
+	return up
 }
 
 // LocatorService stands for the name of the service in what a Locator makes.

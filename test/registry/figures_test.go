@@ -188,7 +188,7 @@ func settled(t *testing.T, p *process) (most, resting int) {
 	t.Helper()
 	most = resident(t, p.cmd.Process.Pid)
 	resting = most
-	for end, since := time.Now().Add(2*time.Minute), time.Now(); time.Now().Before(end) && time.Since(since) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+	for end, since := time.Now().Add(30*time.Second), time.Now(); time.Now().Before(end) && time.Since(since) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
 		live(t, p) // a page of metrics is garbage enough for the collector to run now and then
 		if now := resident(t, p.cmd.Process.Pid); now < resting {
 			resting, since = now, time.Now()

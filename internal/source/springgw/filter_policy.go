@@ -16,8 +16,8 @@ func insteadOf(filter string) string {
 	switch filter {
 	case "ModifyRequestBody", "ModifyResponseBody", "CacheRequestBody":
 		return ": it is for code in Java; change bodies in the service"
-	case "CircuitBreaker", "FallbackHeaders":
-		return ": there is no circuit breaker with a fallback; an instance that fails is left out by itself (docs/upstreams.md)"
+	case "FallbackHeaders":
+		return ": a fallback is told nothing of the failure; the access log has it"
 	case "RequestRateLimiter":
 		return ": whom it counts is chosen by a bean in Java; the filter rate-limit of a paifang.dev/v1 route counts by address, header or user"
 	case "LocalResponseCache":

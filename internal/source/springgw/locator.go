@@ -24,6 +24,9 @@ func (t *translator) locator(f *application) {
 	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix,
 		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}}
+	if t.balance != nil {
+		out.Balancing, out.BalancingOf = t.balance.all, t.balance.by
+	}
 	if t.c.Self != "" {
 		out.Except = []string{t.c.Self}
 	}

@@ -284,3 +284,48 @@ func TestFeeds(t *testing.T) {
 	texts <- "spring.cloud.gateway.routes: []"
 	h.wait(t, "")
 }
+
+// One route of 10,000 that changes is one group that is sent.
+func TestOneChangedRouteOfMany(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "1.yaml")
+	many := func(changed string) string {
+		var b strings.Builder
+		for i := range 10_000 {
+			at := fmt.Sprintf("/r%d", i)
+			if i == 4711 {
+				at = changed
+			}
+			b.WriteString(item(fmt.Sprintf("r%d", i), at))
+		}
+		return routes(b.String())
+	}
+	save(t, path, many("/before"))
+	h := follow(t, Config{Paths: []string{path}})
+	holds := func(want string) func() bool {
+		return func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			o, ok := h.groups["route/"+path+"#r4711"]
+			return ok && o.Routes[0].Match.Path.Value == want
+		}
+	}
+	wait := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); !holds(want)(); time.Sleep(2 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the route is never at %s", want)
+			}
+		}
+	}
+	wait("/before")
+	h.mu.Lock()
+	h.seen = nil
+	h.mu.Unlock()
+	save(t, path, many("/after"))
+	wait("/after")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seen) != 1 || len(h.seen[0]) != 1 {
+		t.Errorf("%d updates, the first of %d groups", len(h.seen), len(h.seen[0]))
+	}
+}

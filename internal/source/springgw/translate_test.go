@@ -623,6 +623,17 @@ func TestBadFilters(t *testing.T) {
 	}
 }
 
+func TestBadCircuitBreakers(t *testing.T) {
+	for args, want := range map[string]string{
+		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "resumeWithoutError: true": "resumeWithoutError", "window: 5": "no argument",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {"+args+"}}]}\n"))
+		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v", args, o.Diagnostics)
+		}
+	}
+}
+
 func TestDataSize(t *testing.T) {
 	for text, want := range map[string]int64{"5000000": 5_000_000, "5MB": 5 << 20, "16kb": 16 << 10, "200B": 200, "0": 0, "-1": 0, "9999999TB": 0, "x": 0, "5PB": 0, "": 0} {
 		if n, err := dataSize(text); n != want || (err == nil) != (want > 0) {

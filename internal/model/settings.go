@@ -64,6 +64,16 @@ func (u *Upstream) Settings() string {
 // Settings is what the policy says beyond the default, as one line for dumps; it begins with a space.
 func (r Retry) Settings() string { return settings("retry", r) }
 
+// InsteadText is up to which length bodies are gathered, and who answers in place of endpoints, as one line for dumps; it begins with
+// a space.
+func (f Forward) InsteadText() string {
+	text := settings("fallback", f.Fallback)
+	if f.Gather > 0 {
+		text = fmt.Sprintf(" gather=%d", f.Gather) + text
+	}
+	return text
+}
+
 // Settings is what the timeouts say beyond the default, as one line for dumps; it begins with a space.
 func (t Timeouts) Settings() string { return settings("timeouts", t) }
 

@@ -110,7 +110,7 @@ func (r *Route) String() string {
 				fmt.Fprintf(&b, " with %s: %s", t.Carry.Name, t.Carry.Value)
 			}
 		}
-		b.WriteString(a.LanesText() + a.Retry.Settings())
+		b.WriteString(a.LanesText() + a.Retry.Settings() + a.InsteadText())
 	case model.Redirect:
 		fmt.Fprintf(&b, " redirect %d %s", a.Status, a.Location)
 	case model.Respond:

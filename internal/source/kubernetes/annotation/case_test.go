@@ -189,6 +189,7 @@ func (c *testCase) line(line, text, at string) error {
 		name, value, _ := strings.Cut(strings.TrimPrefix(text, "config "), ": ")
 		c.config = append(c.config, [2]string{name, value})
 	case words[0] == "flag":
+		c.taken = true
 		c.flags = append(c.flags, strings.TrimPrefix(text, "flag "))
 	case words[0] == "option":
 		c.option = append(c.option, strings.TrimPrefix(text, "option "))

@@ -11,6 +11,7 @@ import (
 type Errors struct {
 	Statuses []model.StatusRange // of answers that are replaced
 	Backend  string              // the service that answers instead, and where there is no endpoint: one of the same namespace; "" = none
+	ForAll   bool                // the installation has a default backend, which answers instead where Backend is empty
 }
 
 func errorsFamily() family {
@@ -51,7 +52,7 @@ func readDefaultBackend(v *value) {
 }
 
 func settleErrors(r *reading) {
-	if len(r.Errors.Statuses) > 0 && r.Errors.Backend == "" && r.has("custom-http-errors") {
+	if len(r.Errors.Statuses) > 0 && r.Errors.Backend == "" && !r.Errors.ForAll && r.has("custom-http-errors") {
 		r.say("custom-http-errors", Ignored, "needs default-backend: there is none for all Ingresses, so answers stay as they are")
 	}
 }

@@ -12,7 +12,11 @@ import (
 // missing.
 func (d *draft) replaced() {
 	e := &d.set.Errors
-	if e.Backend == "" || d.service.Service == nil {
+	if d.service.Service == nil {
+		return
+	}
+	if e.Backend == "" {
+		d.replacedForAll()
 		return
 	}
 	field := annotationField(d.store.reader.Prefix() + "default-backend")
@@ -32,12 +36,7 @@ func (d *draft) replaced() {
 		say(model.CodePortMissing, "service %s/%s has no port to ask: nobody answers in place of others", d.o.key.Namespace, e.Backend)
 		return
 	}
-	instead := d.upstream(o, v, ports[0]).ID
-	fields := []model.FallbackField{
-		{Name: "X-Code", Value: "{status}"}, {Name: "X-Format", Value: "{accept}"}, {Name: "X-Original-URI", Value: "{uri}"},
-		{Name: "X-Namespace", Value: d.o.key.Namespace}, {Name: "X-Ingress-Name", Value: d.ingress.Name},
-		{Name: "X-Service-Name", Value: d.service.Service.Name}, {Name: "X-Service-Port", Value: d.servicePort()},
-	}
+	instead, fields := d.upstream(o, v, ports[0]).ID, d.asked()
 	if a, missing := d.route.Action.(model.Respond); missing && (a.Code == model.CodeServiceMissing || a.Code == model.CodePortMissing) {
 		d.insteadOfNone(instead, fields)
 		return
@@ -45,6 +44,30 @@ func (d *draft) replaced() {
 	d.forward(func(f *model.Forward) {
 		f.Fallback = model.Fallback{Upstream: instead, Statuses: e.Statuses, Empty: true, Path: "/", Fields: fields}
 	})
+}
+
+// replacedForAll is custom-http-errors where the Ingress names no default backend: that of the installation answers instead. A
+// service without endpoints is no reason for it but by the 503 that is answered then. That it is missing, the flag says.
+func (d *draft) replacedForAll() {
+	if len(d.set.Errors.Statuses) == 0 || !d.set.Errors.ForAll {
+		return
+	}
+	o, p, code, _ := d.installedBackend()
+	if code != "" {
+		return
+	}
+	d.forward(func(f *model.Forward) {
+		f.Fallback = model.Fallback{Upstream: upstreamID(o.key.Namespace, o.key.Name, p.Port), Statuses: d.set.Errors.Statuses, Path: "/", Fields: d.asked()}
+	})
+}
+
+// asked are the fields that tell a default backend what was asked, and of whom.
+func (d *draft) asked() []model.FallbackField {
+	return []model.FallbackField{
+		{Name: "X-Code", Value: "{status}"}, {Name: "X-Format", Value: "{accept}"}, {Name: "X-Original-URI", Value: "{uri}"},
+		{Name: "X-Namespace", Value: d.o.key.Namespace}, {Name: "X-Ingress-Name", Value: d.ingress.Name},
+		{Name: "X-Service-Name", Value: d.service.Service.Name}, {Name: "X-Service-Port", Value: d.servicePort()},
+	}
 }
 
 // insteadOfNone leads a route whose service is missing to the default backend.

@@ -59,13 +59,19 @@ func (s *Store) configure() {
 		return
 	}
 	s.set = set
-	s.nginx = annotation.NewReader(s.opt.Annotations, set.Annotations)
+	s.nginx = s.opt.nginxReader(set.Annotations)
 	for group := range s.groups {
 		if strings.HasPrefix(group, "ingress/") || strings.HasPrefix(group, "notes/") {
 			s.mark(group)
 		}
 	}
 	s.installed()
+}
+
+// nginxReader reads annotations as ingress-nginx does, on top of what is in force where an Ingress says nothing.
+func (o Options) nginxReader(base annotation.Settings) *annotation.Reader {
+	base.Errors.ForAll = o.Installed != nil && o.Installed.DefaultBackend != ""
+	return annotation.NewReader(o.Annotations, base)
 }
 
 // configMap is the data of a ConfigMap "namespace/name"; nil where there is none.

@@ -43,7 +43,7 @@ type group struct {
 func New(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
-		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: annotation.NewReader(o.Annotations, *o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
+		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: o.nginxReader(*o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
 		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 	s.installed()

@@ -59,17 +59,9 @@ func (n Nacos) secure() (*tls.Config, error) {
 
 // registrar keeps a service of the gateway registered there.
 func (n Nacos) registrar(service string, addr netip.AddrPort, log *slog.Logger) (registrar, error) {
-	login, err := n.login()
-	secure, err2 := n.secure()
-	if err := errors.Join(err, err2); err != nil {
+	opt, err := n.clientOptions(log)
+	if err != nil {
 		return nil, err
-	}
-	opt := nacosclient.Options{Servers: n.servers(), Namespace: n.namespace(), TLS: secure, Log: log}
-	if n.GRPC != "" {
-		opt.GRPC = []string{n.GRPC}
-	}
-	if login != nil {
-		opt.Username, opt.Password = login.Username, login.Password
 	}
 	return kept(func(ctx context.Context) error {
 		return nacosclient.Keep(ctx, opt, nacosclient.Service{Name: service, Group: n.group()}, nacosclient.Instance{Addr: addr})

@@ -42,7 +42,7 @@ func (p *Plan) split() (own app.Config, parts []part) {
 	nacos := []app.Nacos{p.registryClient()}
 
 	own = whole
-	own.Registry = nil
+	own.Registry = nil // the bridge stays: this process knows the pods
 	own.Sources.Nacos = nacos
 	dns, slb, ingress, gateway, pods := *whole.DNS, *whole.SLB, *whole.Ingress, *whole.Gateway, *whole.Pods
 	dns.Elsewhere, slb.Elsewhere, ingress.Elsewhere, gateway.Elsewhere = true, true, true, true

@@ -1,6 +1,6 @@
 # `make` or `make help` lists the targets. Each does one thing that CONTRIBUTING.md speaks of; .ci/run does them all.
 .DEFAULT_GOAL := help
-.PHONY: help build up test race vet lint fmt bench floods figures image manifests e2e ci clean
+.PHONY: help build up test race vet lint fmt bench bench-registry floods figures image manifests e2e ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ lint: ## golangci-lint, in the version that .ci/run pins
 
 fmt: ## format every Go file
 	gofmt -w $$(find . -name '*.go' -not -path '*/testdata/*')
+
+bench-registry: ## what the registry costs and how fast it is; needs etcd, and a machine that does nothing else
+	cd test/registry && PAIFANG_FIGURES=1 go test -count=1 -run TestFigures .
 
 bench: ## beside nginx, HAProxy and Caddy; writes docs/PERFORMANCE.md
 	cd test/bench && go run . -out ../../docs/PERFORMANCE.md

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "jwks", "registry/storage"},
+		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "watch", "examples", "counter", "exposition", "overload", "socket", "htpasswd", "jwks", "quota", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -83,6 +83,7 @@ func confinements() []confinement {
 		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},
 		{"github.com/andybalholm/brotli", []string{"coding"}, "only coding compresses"},
 		{"github.com/go-jose/go-jose/v4", []string{"jwks"}, "only jwks reads keys and verifies signatures"},
+		{"github.com/redis/go-redis/v9", []string{"quota"}, "only quota asks Redis"},
 		{"github.com/spf13/cobra", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"github.com/spf13/pflag", []string{"cli", "cmd/paifang"}, "only the command line parses arguments"},
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},

@@ -138,7 +138,7 @@ func (a *App) build() error {
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
-		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(),
+		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(), Heads: a.cfg.Limits.Heads,
 		HTTP2:    a.cfg.HTTP2.bounds(),
 		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
 	})
@@ -230,6 +230,7 @@ func (a *App) Run(outer context.Context) error {
 	admin := r.run("admin API", a.serveAdmin)
 	watch := r.run("memory", func(ctx context.Context) error { a.memory.Run(ctx); return nil })
 	defer watch.stop()
+	defer r.run("collector", func(ctx context.Context) error { overload.Pace(ctx); return nil }).stop()
 	defer r.run("rotation", a.rotation()).stop()
 	control := r.run("hub", a.hub.Run)
 	var pods *running

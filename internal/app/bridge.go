@@ -3,9 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"paifang/internal/bridge"
@@ -86,7 +84,7 @@ func (a *App) newBridge() error {
 	}
 	o := bridge.Options{Lists: tableOf{a}, From: b.From, Cluster: b.Cluster, Log: a.log}
 	if n, external := a.cfg.offersIn(); external {
-		opt, err := n.clientOptions(a.log)
+		opt, err := n.client(n.namespace(), a.log)
 		if err != nil {
 			return fmt.Errorf("app: bridge: %w", err)
 		}
@@ -183,21 +181,4 @@ func (s *nacosSession) Close() {
 	for _, c := range s.clients {
 		c.Close()
 	}
-}
-
-// clientOptions say where a registry is, for who writes into it.
-func (n Nacos) clientOptions(log *slog.Logger) (nacosclient.Options, error) {
-	login, err := n.login()
-	secure, err2 := n.secure()
-	if err := errors.Join(err, err2); err != nil {
-		return nacosclient.Options{}, err
-	}
-	opt := nacosclient.Options{Servers: n.servers(), Namespace: n.namespace(), TLS: secure, Log: log}
-	if n.GRPC != "" {
-		opt.GRPC = []string{n.GRPC}
-	}
-	if login != nil {
-		opt.Username, opt.Password = login.Username, login.Password
-	}
-	return opt, nil
 }

@@ -61,6 +61,7 @@ type Limits struct {
 	Memory                string `json:"memory,omitempty" doc:"bytes at which the process defends itself, such as 2GiB or 512MiB; off: it does not; default the limit of its control group (container), else 2GiB"`
 	Connections           int    `json:"connections,omitempty" doc:"open connections of clients in total; default 50000, and at most two fifths of the file descriptors"`
 	ConnectionsPerAddress int    `json:"connectionsPerAddress,omitempty" doc:"open connections of clients of each address of a listener; default a fifth of connections"`
+	Heads                 int    `json:"heads,omitempty" doc:"bytes that heads of requests take which are longer than 4 KiB, of all requests under way together; what does not fit is answered 503; default 12582912"`
 }
 
 // Sources says where rules and addresses come from.
@@ -79,6 +80,15 @@ type Sources struct {
 type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
+	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+}
+
+// SpringItem is a configuration in a registry that holds routes.
+type SpringItem struct {
+	DataID    string `json:"dataId" doc:"its data ID; read as properties where it ends in .properties, as YAML or JSON otherwise; a JSON list holds definitions of routes"`
+	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
+	Namespace string `json:"namespace,omitempty" doc:"default that of the registry, or public"`
+	Registry  string `json:"registry,omitempty" doc:"the name of one of sources.nacos; none: the registry of this process, or else the one of sources.nacos without a name"`
 }
 
 // TLS is what all TLS of a process has in common.
@@ -103,6 +113,7 @@ type Nacos struct {
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`
+	All       bool           `json:"all,omitempty" doc:"the addresses of all services are read, and not only of those that routes use: for those who look at them"`
 	Username  string         `json:"username,omitempty" doc:"who logs in; default nobody"`
 	Password  string         `json:"password,omitempty" doc:"file with the password"`
 	TLS       bool           `json:"tls,omitempty" doc:"both APIs are spoken over TLS"`
@@ -180,10 +191,11 @@ type Gateway struct {
 
 // Registry is the role registry.
 type Registry struct {
-	HTTP    netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
-	GRPC    netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
-	Allow   []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
-	Console netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
+	HTTP      netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
+	GRPC      netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
+	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"where other registries on the same etcd reach http; default its address; they do not where that is 0.0.0.0"`
+	Console   netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`

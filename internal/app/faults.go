@@ -261,6 +261,15 @@ func (c *Config) nacosFaults(f *faults) {
 		}
 		names[n.Name] = true
 	}
+	for i, item := range c.Sources.Spring.Nacos {
+		at := fmt.Sprintf("sources.spring.nacos[%d]", i)
+		if item.DataID == "" {
+			f.say(at+".dataId", "is missing: name the configuration")
+		}
+		if !names[item.Registry] {
+			f.say(at+".registry", "there is no registry %q: name one of sources.nacos", item.Registry)
+		}
+	}
 }
 
 func (c *Config) podsFaults(f *faults) {
@@ -355,7 +364,8 @@ func (f *faults) limits(c *Config) {
 	for _, n := range []struct {
 		field string
 		n     int
-	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress}} {
+	}{{"metrics.series", c.Metrics.Series}, {"limits.connections", c.Limits.Connections}, {"limits.connectionsPerAddress", c.Limits.ConnectionsPerAddress},
+		{"limits.heads", c.Limits.Heads}} {
 		if n.n < 0 {
 			f.say(n.field, "%d is less than nothing", n.n)
 		}

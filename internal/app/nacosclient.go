@@ -59,7 +59,7 @@ func (n Nacos) secure() (*tls.Config, error) {
 
 // registrar keeps a service of the gateway registered there.
 func (n Nacos) registrar(service string, addr netip.AddrPort, log *slog.Logger) (registrar, error) {
-	opt, err := n.clientOptions(log)
+	opt, err := n.client(n.namespace(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ type kept func(context.Context) error
 func (k kept) Run(ctx context.Context) error { return k(ctx) }
 
 func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
-	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
+	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), All: n.All, Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
 	if n.Name != "" {
 		c.Name = "nacos/" + n.Name
 	}

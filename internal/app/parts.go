@@ -47,6 +47,11 @@ func (a *App) parts() ([]hub.Part, error) {
 	if paths := a.cfg.Sources.Routes; len(paths) > 0 {
 		out = append(out, hub.Part{Source: springgw.New(springConfig(&a.cfg)), Required: true, Keepers: []string{model.KeeperStatic}})
 	}
+	items, err := a.springItems()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, items...)
 	if a.reg != nil {
 		out = append(out, hub.Part{Source: registry.NewSource("registry", model.KeeperRegistry, &a.reg.handle), Required: true,
 			Wait: waitForRegistry, Saved: true, Keepers: []string{model.KeeperRegistry}})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -82,6 +83,15 @@ func (r *Registry) secure() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, err
 }
 
+// advertised is where other registries on the same storage reach this one; empty: they do not.
+func (r *Registry) advertised() string {
+	at := netip.AddrPortFrom(cmp.Or(r.Advertise, r.HTTP.Addr()), r.HTTP.Port())
+	if at.Addr().IsUnspecified() {
+		return ""
+	}
+	return at.String()
+}
+
 // open opens the storage and starts the registry on it.
 func (p *registryPiece) open() (*registryStore, error) {
 	kept, err := openRegistryStore(p.cfg, p.data, p.log)
@@ -89,7 +99,7 @@ func (p *registryPiece) open() (*registryStore, error) {
 		return nil, err
 	}
 	err = p.handle.Start(registry.Options{
-		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: []netip.AddrPort{p.admin}}, Store: kept.store, Log: p.log,
+		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: []netip.AddrPort{p.admin}}, Store: kept.store, Log: p.log, Address: p.cfg.advertised(),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), kept.close())
@@ -124,6 +134,11 @@ func (p *registryPiece) stop(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, closeWithin)
 	defer cancel()
 	close(p.gone)
+	if p.cfg.Storage == storageEtcd { // there are others, at which clients are to be before this one is gone
+		drain, done := context.WithTimeout(ctx, closeWithin/2)
+		p.server.Drain(drain)
+		done()
+	}
 	// The registry goes first: what clients lose by it is not told to those who watch.
 	p.handle.Stop()
 	if err := p.server.Close(ctx); err != nil {

@@ -27,7 +27,8 @@ import (
 // The cases in testdata/spring are what users of Spring Cloud Gateway expect of each predicate and filter. routes.yaml is
 // the configuration, with UPSTREAM for the address of a server that records what it is sent; there may be several files. exchanges are
 // requests, divided by empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed, active
-// profiles as "profile:prod", and properties as "key=value".
+// profiles as "profile:prod", and properties as "key=value". The file services lists instances of a registry, one a line: the service, its
+// address, and its metadata as key=value.
 //
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds
@@ -65,9 +66,16 @@ func springCase(t *testing.T, file string) {
 	up := newScripted(t)
 	dir := t.TempDir()
 	var exchanges []byte
+	var registered []source.Group
 	for _, f := range archive.Files {
-		if f.Name == "exchanges" {
+		switch f.Name {
+		case "exchanges":
 			exchanges = f.Data
+			continue
+		case "services":
+			for line := range strings.Lines(strings.ReplaceAll(string(f.Data), "UPSTREAM", up.l.Addr().String())) {
+				registered = append(registered, instanceGroup(line))
+			}
 			continue
 		}
 		text := bytes.ReplaceAll(f.Data, []byte("UPSTREAM"), []byte(up.l.Addr().String()))
@@ -100,7 +108,7 @@ func springCase(t *testing.T, file string) {
 	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
 		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Trust: model.Trust{ForwardedFrom: trusted},
 			Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
-	at := newChain(t, groups).address()
+	at := newChain(t, append(groups, registered...)).address()
 	n := 0
 	for _, text := range strings.Split(strings.TrimSpace(string(exchanges)), "\n\n") {
 		n++
@@ -109,6 +117,42 @@ func springCase(t *testing.T, file string) {
 	if n == 0 {
 		t.Error("no exchange")
 	}
+}
+
+// instanceGroup is what a registry says of one instance.
+func instanceGroup(line string) source.Group {
+	words := strings.Fields(line)
+	tags := map[string]string{}
+	for _, w := range words[2:] {
+		key, value, _ := strings.Cut(w, "=")
+		tags[key] = value
+	}
+	return source.Group{Key: "instance/" + line, Objects: &model.Objects{Endpoints: []model.EndpointSet{{
+		List: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/" + words[0]}, Origin: model.Origin{Source: "registry", Name: line},
+		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true"}},
+	}}}}
+}
+
+// TestSpringLocator has a service that is registered later routed to at once.
+func TestSpringLocator(t *testing.T) {
+	up := newScripted(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "application.yml"), []byte("spring.cloud.gateway.discovery.locator: {enabled: true, include-expression: \"serviceId != 'hidden'\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
+		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
+	c := newChain(t, groups)
+	at := c.address()
+	exchange(t, 1, at, up, []string{"> GET /late/x HTTP/1.1", "> Host: a.test", "^ nothing", "< HTTP/1.1 404 Not Found"})
+	c.say <- source.Update{Groups: []source.Group{instanceGroup("late " + up.l.Addr().String()), instanceGroup("hidden " + up.l.Addr().String())}}
+	c.published()
+	exchange(t, 2, at, up, []string{"> GET /late/x HTTP/1.1", "> Host: a.test", "^ GET /x HTTP/1.1", "< HTTP/1.1 200 OK"})
+	exchange(t, 3, at, up, []string{"> GET /hidden/x HTTP/1.1", "> Host: a.test", "^ nothing", "< HTTP/1.1 404 Not Found"})
 }
 
 // TestSpringWeights counts which of two routes chance chooses.

@@ -204,6 +204,28 @@ func (p *Property) Values() []string {
 	return out
 }
 
+// Map returns a property like p in which every scalar has the text that f makes of its own.
+func (p *Property) Map(f func(text string) string) *Property {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	if p.leaf {
+		out.text = f(p.Text())
+	}
+	out.Kids = make([]*Property, len(p.Kids))
+	for i, k := range p.Kids {
+		out.Kids[i] = k.Map(f)
+	}
+	if p.items != nil {
+		out.items = make(map[int]*Property, len(p.items))
+		for i, k := range p.items {
+			out.items[i] = k.Map(f)
+		}
+	}
+	return &out
+}
+
 // Flat returns every scalar below p by its path with dots, as the keys of metadata are written that have dots themselves.
 func (p *Property) Flat() map[string]string {
 	out := map[string]string{}

@@ -69,17 +69,17 @@ func (c *compiler) locate(all bool) {
 // where the locator makes no route for it.
 func named(l *model.Locator, list model.EndpointsID) (key, service string, ok bool) {
 	service, ok = strings.CutPrefix(list.Name, l.Prefix)
-	if !ok || list.Keeper != l.Keeper || service == "" || strings.Contains(service, "/") || slices.Contains(l.Except, service) {
+	if !ok || list.Keeper != l.Keeper || service == "" || strings.Contains(service, "/") || slices.Contains(l.Except, service) || l.Include.For(service).Op == model.TermNone {
 		return "", "", false
 	}
 	return "locator/" + l.ID + "/" + service, service, true
 }
 
-// located is what one locator makes of one service: /NAME/** goes there with the first segment taken off.
+// located is what one locator makes of one service. Without a template /NAME/** goes there with the first segment taken off.
 func located(l *model.Locator, list model.EndpointsID, service string) *model.Objects {
-	segment := service
+	name := service
 	if l.LowerCase {
-		segment = strings.ToLower(service)
+		name = strings.ToLower(service)
 	}
 	origin := l.Origin
 	origin.Kind, origin.Name = "locator", service
@@ -87,14 +87,38 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 	if len(filters) == 0 {
 		filters = []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}}
 	}
-	upstream := model.UpstreamID(fmt.Sprintf("%s/%s", list.Keeper, list.Name))
-	return &model.Objects{
-		Upstreams: []model.Upstream{{ID: upstream, Origin: origin, Priority: l.Priority, Endpoints: []model.EndpointsID{list}, TLS: l.TLS}},
-		Routes: []model.Route{{
-			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
-			Match:   model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/" + segment}},
-			Filters: filters,
-			Action:  model.Forward{Targets: []model.Target{{Upstream: upstream}}, Host: model.HostEndpoint},
-		}},
+	paths := l.Paths
+	if len(paths) == 0 {
+		paths = []model.PathMatch{{Kind: model.PathPrefix, Value: "/" + model.LocatorService}}
 	}
+	template, err := model.Named(template{paths, l.Hosts, l.Match, filters}, name)
+	if err != nil {
+		return &model.Objects{Diagnostics: []model.Diagnostic{{Origin: origin, Severity: model.Error, Code: model.CodeInvalid,
+			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
+	}
+	up := l.Upstream(service)
+	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, []model.EndpointsID{list}, l.Include.For(service)
+	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", list.Keeper, list.Name, up.PartText()))
+	out := &model.Objects{Upstreams: []model.Upstream{up}}
+	for i, path := range template.Paths {
+		r := model.Route{
+			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
+			Hosts: template.Hosts, Match: template.Match, Filters: template.Filters,
+			Action: model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint},
+		}
+		if i > 0 {
+			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
+		}
+		r.Match.Path = path
+		out.Routes = append(out.Routes, r)
+	}
+	return out
+}
+
+// template is what of a locator names the service.
+type template struct {
+	Paths   []model.PathMatch
+	Hosts   []model.Host
+	Match   model.Match
+	Filters []model.FilterSpec
 }

@@ -54,9 +54,9 @@ func (c *Chain) Request(x *Exchange) Verdict {
 			x.ran = i
 			return Respond
 		}
-		if f.Request(x) == Respond {
+		if v := f.Request(x); v != Continue {
 			x.ran = i
-			return Respond
+			return v
 		}
 	}
 	x.ran = len(c.filters)

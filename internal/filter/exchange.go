@@ -49,12 +49,14 @@ type Exchange struct {
 	Waiter Waiter
 
 	gathered bool
-	captures [snapshot.MaxCaptures]snapshot.Capture
+	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
 	captured int
 	ran      int // filters whose request phase ran
 	held     []held
 
 	transforms transforms
+	judges     []Judge
+	rerouted   string
 	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
 }
 
@@ -85,6 +87,7 @@ func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h
 // Finish ends the exchange: what filters hold for it is given back. It is for the engine; Reset does it too.
 func (x *Exchange) Finish() {
 	x.transforms.release()
+	x.dropJudges()
 	for i := range x.held {
 		x.held[i].by.Release(x, x.held[i].token)
 	}
@@ -103,7 +106,9 @@ func (x *Exchange) Reset() {
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]
-	clear(x.captures[:x.captured])
+	if x.captured > 0 {
+		clear(x.captures[:x.captured])
+	}
 	x.captured, x.ran = 0, 0
 }
 
@@ -149,12 +154,18 @@ func (x *Exchange) TooLarge() Verdict {
 // Bind sets the route and captures the variables of its path. It is for the engine, before the first filter.
 func (x *Exchange) Bind(r *snapshot.Route) {
 	x.Route = r
-	x.captured = r.Captures(x.Request.Path, &x.captures)
+	if x.captured = 0; !r.HasVariables() {
+		return
+	}
+	if x.captures == nil {
+		x.captures = new([snapshot.MaxCaptures]snapshot.Capture)
+	}
+	x.captured = r.Captures(x.Request.Path, x.captures)
 }
 
 // Capture returns the value of a variable of the route's path pattern, percent-encoded as in the normalised path.
 func (x *Exchange) Capture(name string) (string, bool) {
-	for i := range x.captures[:x.captured] {
+	for i := range x.captured {
 		if x.captures[i].Name == name {
 			return x.captures[i].Value, true
 		}

@@ -15,6 +15,8 @@ const (
 	// Respond: the filter has filled the response (Exchange.Respond does). The upstream is not asked, and the response
 	// phases of the filters before it run.
 	Respond
+	// Reroute: the request is looked up again (Exchange.Reroute), and what is found answers it.
+	Reroute
 )
 
 // Filter sees a request on its way in. One instance serves all requests of a route at the same time, so it has no

@@ -8,8 +8,7 @@ type BodyReader struct {
 	left     int64 // data bytes still to come: of a sized body, or of this chunk
 	received int64
 	chunk    chunkScan
-	declared [maxTrailerRows]string
-	names    int // of declared
+	declared []string // names of trailers that the head announced: most have none
 	trailers trailers
 }
 
@@ -21,8 +20,8 @@ func (b *BodyReader) Reset(framing Framing, length int64, head *Fields) {
 	b.done = framing == NoBody
 	b.chunk = chunkScan{}
 	b.trailers.reset()
-	clear(b.declared[:b.names])
-	b.names = 0
+	clear(b.declared)
+	b.declared = b.declared[:0]
 	switch framing {
 	case SizedBody:
 		b.left = length
@@ -42,16 +41,15 @@ func (b *BodyReader) declare(head *Fields) {
 		for list := head.rows[i].value; list != ""; {
 			var name string
 			name, list = member(list)
-			if b.names < len(b.declared) && MayTrail(name) {
-				b.declared[b.names] = name
-				b.names++
+			if len(b.declared) < maxTrailerRows && MayTrail(name) {
+				b.declared = append(b.declared, name)
 			}
 		}
 	}
 }
 
 func (b *BodyReader) isDeclared(name string) bool {
-	for _, d := range b.declared[:b.names] {
+	for _, d := range b.declared {
 		if EqualFold(d, name) {
 			return true
 		}

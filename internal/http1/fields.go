@@ -130,6 +130,13 @@ func (f *Fields) DelFunc(has func(name string) bool) {
 	f.rows = f.rows[:kept]
 }
 
+// Grow makes room for n fields in all, where there is less.
+func (f *Fields) Grow(n int) {
+	if n > cap(f.rows) {
+		f.rows = append(make([]row, 0, n), f.rows...)
+	}
+}
+
 // Reset empties the list and keeps its room.
 func (f *Fields) Reset() {
 	clear(f.rows) // the views must not keep a buffer alive

@@ -42,6 +42,9 @@ func (w *work) sendRequest(up *upstream.Conn) (int, error) {
 // printRequest puts the head, and a short body, into w.out.
 func (w *work) printRequest() {
 	r := &w.x.Request
+	if w.c.h2 != nil && w.out == nil {
+		w.out = w.c.plane.blocks.fitting(w.c.n + tinyBlock/2) // see releaseOut
+	}
 	how := http1.Persist
 	if r.Upgrade != "" {
 		how = http1.Upgrading
@@ -64,9 +67,11 @@ func (w *work) writeRequest(up *upstream.Conn, from int) (int, error) {
 	return int(n), err
 }
 
-// releaseOut lets go of a large head that was sent, where there may be many streams and answers may be long in coming.
+// releaseOut lets go of a head that was sent, where there may be many streams and answers may be long in coming: of a large one,
+// and of any where it is the client that holds the answer up.
 func (w *work) releaseOut() {
-	if w.c.h2 != nil && cap(w.out) > smallBlock {
+	if w.c.h2 != nil && (!w.held || cap(w.out) > smallBlock) {
+		w.c.plane.blocks.give(w.out)
 		w.out = nil
 	}
 }
@@ -76,42 +81,41 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	if up.H2 != nil {
 		return w.awaitStream(up)
 	}
+	if err := w.firstBytes(up); err != nil {
+		return err
+	}
 	if w.answer == nil {
 		w.answer = w.answerBlock()
 	}
-	x := &w.x
-	from, to := answerRoom, answerRoom+w.early
-	w.answerBytes, w.early = w.early, 0
-	limits := http1.Limits{}
-	x.Response.Reset()
-	for interim := 0; ; {
-		n, err := x.Response.Parse(w.answer[from:to], &limits, x.Request.Method)
-		switch {
-		case err == http1.ErrNeedMore:
-			if to == len(w.answer) {
-				if from == answerRoom && !w.growAnswer() {
-					return http1.HeadTooLarge
-				}
-				to = answerRoom + copy(w.answer[answerRoom:], w.answer[from:to])
-				from = answerRoom
-				x.Response.Reset()
-				continue
-			}
-			got, err := w.readAnswer(up, w.answer[to:])
-			to += got
-			w.answerBytes = to - answerRoom
-			if got == 0 && err != nil {
-				return err
-			}
-			continue
-		case err != nil:
+	w.bodyAt, w.rest = answerRoom, w.answer[answerRoom:answerRoom+w.early]
+	w.answerBytes, w.early, w.interims = w.early, 0, 0
+	w.x.Response.Reset()
+	for {
+		if err := w.parseAnswer(); err != http1.ErrNeedMore {
 			return err
 		}
-		from += n
+		if err := w.moreHead(up); err != nil {
+			return err
+		}
+	}
+}
+
+// parseAnswer parses heads in w.rest until the final one is done, and passes interim ones on. It needs far more of the stack than
+// the wait for more, which may be long.
+func (w *work) parseAnswer() error {
+	x := &w.x
+	limits := http1.Limits{}
+	for {
+		n, err := x.Response.Parse(w.rest, &limits, x.Request.Method)
+		if err != nil {
+			return err
+		}
+		w.bodyAt += n
+		w.rest = w.rest[n:]
 		if !x.Response.Interim() {
 			break
 		}
-		if interim++; interim > maxInterim {
+		if w.interims++; w.interims > maxInterim {
 			return http1.BadStatusLine
 		}
 		if err := w.passInterim(); err != nil {
@@ -123,17 +127,36 @@ func (w *work) awaitAnswer(up *upstream.Conn) error {
 	if x.Response.Status == 101 && (x.Request.Upgrade == "" || !http1.EqualFold(x.Response.Upgrade, x.Request.Upgrade)) {
 		return errUnasked
 	}
-	w.rest, w.bodyAt = w.answer[from:to], from
+	return nil
+}
+
+// moreHead reads more of a head of the answer.
+func (w *work) moreHead(up *upstream.Conn) error {
+	to := w.bodyAt + len(w.rest)
+	if to == len(w.answer) {
+		if w.bodyAt == answerRoom && !w.growAnswer() {
+			return http1.HeadTooLarge
+		}
+		to = answerRoom + copy(w.answer[answerRoom:], w.answer[w.bodyAt:to])
+		w.bodyAt = answerRoom
+		w.x.Response.Reset()
+	}
+	n, err := w.readAnswer(up, w.answer[to:])
+	w.rest = w.answer[w.bodyAt : to+n]
+	w.answerBytes = to + n - answerRoom
+	if n == 0 && err != nil {
+		return err
+	}
 	return nil
 }
 
 // answerBlock is what an answer is read into. A client may have many streams that wait, each for an answer that has not begun: they
-// begin with little, and with next to nothing where it is the client that holds the answer up.
+// begin with little.
 func (w *work) answerBlock() []byte {
 	switch {
 	case w.c.h2 == nil:
 		return w.c.plane.blocks.takeMedium()
-	case w.stream != nil:
+	case w.stream != nil && !w.stream.finished.Load():
 		return w.c.plane.blocks.takeTiny()
 	}
 	return w.c.plane.blocks.takeSmall()

@@ -8,3 +8,5 @@ import "paifang/internal/upstream"
 type asking struct{}
 
 func (w *work) ask(up *upstream.Conn, _ bool) (int, error) { return w.sendRequest(up) }
+
+func (w *work) firstBytes(*upstream.Conn) error { return nil }

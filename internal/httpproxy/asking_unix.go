@@ -80,6 +80,8 @@ func (w *work) receive(fd uintptr) (nothing bool) {
 	n, err := socket.Receive(fd, w.answer[answerRoom:])
 	switch {
 	case err == unix.EAGAIN:
+		w.c.plane.blocks.give(w.answer)
+		w.answer = nil
 		return true
 	case err != nil:
 		w.asking.err = err
@@ -89,6 +91,29 @@ func (w *work) receive(fd uintptr) (nothing bool) {
 		w.early = n
 	}
 	return false
+}
+
+// firstBytes waits for the first bytes of the answer to a request whose body is still sent, and may be for long: without a buffer, where
+// that can be.
+func (w *work) firstBytes(up *upstream.Conn) error {
+	if w.stream == nil || w.answer != nil || up.Stream != net.Conn(up.TCP) {
+		return nil
+	}
+	a := &w.asking
+	if a.turn == nil {
+		a.turn = w.askTurn
+	}
+	a.up, a.sent, a.err = up, true, nil
+	w.enterAwaiting()
+	err := up.Raw.Read(a.turn)
+	if w.c.watch.leave() {
+		err = errLate
+	}
+	a.up = nil
+	if err == nil {
+		err = a.err
+	}
+	return err
 }
 
 // offer sends what goes of the request without waiting, and the rest as connections do.

@@ -3,7 +3,8 @@ package httpproxy
 import "sync"
 
 const (
-	tinyBlock   = 1 << 10      // what an idle connection waits with, where it has to have something; a short head of a stream
+	leastBlock  = 256          // a short head of a stream
+	tinyBlock   = 1 << 10      // what an idle connection waits with, where it has to have something; a usual head of a stream
 	smallBlock  = 4 << 10      // most requests fit
 	mediumBlock = 16<<10 + 512 // the beginning of an answer: more is taken once the client does
 	largeBlock  = 64<<10 + 512 // a head of the largest size, or a part of a body
@@ -11,16 +12,19 @@ const (
 )
 
 // blocks are pools of buffers.
-type blocks struct{ tiny, small, medium, large sync.Pool }
+type blocks struct{ least, tiny, small, medium, large sync.Pool }
 
 func newBlocks() *blocks {
 	b := &blocks{}
+	b.least.New = func() any { return new([leastBlock]byte) }
 	b.tiny.New = func() any { return new([tinyBlock]byte) }
 	b.small.New = func() any { return new([smallBlock]byte) }
 	b.medium.New = func() any { return new([mediumBlock]byte) }
 	b.large.New = func() any { return new([largeBlock]byte) }
 	return b
 }
+
+func (b *blocks) takeLeast() []byte { return b.least.Get().(*[leastBlock]byte)[:] }
 
 func (b *blocks) takeTiny() []byte { return b.tiny.Get().(*[tinyBlock]byte)[:] }
 
@@ -30,9 +34,24 @@ func (b *blocks) takeMedium() []byte { return b.medium.Get().(*[mediumBlock]byte
 
 func (b *blocks) takeLarge() []byte { return b.large.Get().(*[largeBlock]byte)[:] }
 
+// fitting returns a block of the size that n bytes need.
+func (b *blocks) fitting(n int) []byte {
+	switch {
+	case n <= tinyBlock:
+		return b.takeTiny()
+	case n <= smallBlock:
+		return b.takeSmall()
+	case n <= mediumBlock:
+		return b.takeMedium()
+	}
+	return b.takeLarge()
+}
+
 // give takes back a block of any size.
 func (b *blocks) give(block []byte) {
 	switch cap(block) {
+	case leastBlock:
+		b.least.Put((*[leastBlock]byte)(block[:leastBlock]))
 	case tinyBlock:
 		b.tiny.Put((*[tinyBlock]byte)(block[:tinyBlock]))
 	case smallBlock:

@@ -97,6 +97,7 @@ func (s *carrier) serve(stream *http2.Stream) {
 	if c.buf != nil {
 		c.plane.blocks.give(c.buf)
 	}
+	c.giveHeavy()
 }
 
 func (s *carrier) add(c *conn) {

@@ -11,6 +11,7 @@ const (
 	CodeNoRoute          model.Code = "no-route"            // 404: the host has routes, none takes the request
 	CodeEncodedSlash     model.Code = "encoded-slash-moved" // 307: the client is sent to the path with its encoded slashes decoded
 	CodeBadPath          model.Code = "bad-path"            // 500: a filter made a path that may not be sent on
+	CodeHeadsFull        model.Code = "heads-full"          // 503: the long heads of requests under way take all that they may together
 	CodeSpillFull        model.Code = "spill-full"          // 503: too many bodies are kept in files
 	CodeSpillFailed      model.Code = "spill-failed"        // 500: a body could not be kept in a file
 	CodeRequestTimeout   model.Code = "request-timeout"     // 408: the request did not arrive in time

@@ -25,7 +25,7 @@ var errLate = errors.New("httpproxy: waited too long")
 type conn struct {
 	plane *Plane
 	port  *port // it came in by
-	caller
+	*caller
 	nc    net.Conn
 	tcp   *net.TCPConn    // nc itself, or below TLS; nil for a stream
 	raw   syscall.RawConn // of tcp, where it is used directly; nil under TLS
@@ -49,10 +49,13 @@ type conn struct {
 	buf []byte // begins with the head of the request that is read or served; nil while a direct connection is idle
 	n   int    // bytes in buf
 
-	direct direct
+	heavy atomic.Int64 // of buf, as the plane's headBudget counts
+
+	direct *direct // nil under TLS, and of a stream
 }
 
-// caller is who makes the requests of a connection. It is the same for all that are made.
+// caller is who makes the requests of a connection. It is the same for all that are made, and streams
+// share that of their connection.
 type caller struct {
 	secure   bool
 	session  *certs.Session // what the TLS handshake came to; nil in clear text
@@ -98,7 +101,7 @@ func (c *conn) serve() {
 // next returns the next request that is to be served here, its head parsed or refused; nil = there is none. shared: the client
 // has begun to speak HTTP/2.
 func (c *conn) next() (_ *work, shared bool) {
-	for c.direct.on {
+	for c.direct != nil && c.direct.on {
 		w, again := c.turns()
 		if c.mayBeHTTP2() {
 			if is, err := c.beginsHTTP2(); is || err != nil {
@@ -135,6 +138,7 @@ func (c *conn) close() {
 		c.plane.blocks.give(c.buf)
 		c.buf = nil
 	}
+	c.giveHeavy()
 }
 
 func (c *conn) handshake() bool {
@@ -246,6 +250,7 @@ func (c *conn) check(now int64) {
 	if p, late := c.upload.late(now); late {
 		c.kick(p)
 	}
+	c.hurryHeavy(now)
 }
 
 // hurry interrupts a connection that waits for a request and may do so until then at most. The sweeper calls it.
@@ -320,7 +325,7 @@ func (c *conn) kick(p phase) {
 // linger lets the client read an answer it did not wait for: closing at once, with bytes unread, would reset the
 // connection and take the answer with it.
 func (c *conn) linger() {
-	if t := c.tcp; t == nil || c.secure || c.direct.inside || t.CloseWrite() != nil {
+	if t := c.tcp; t == nil || c.secure || c.direct != nil && c.direct.inside || t.CloseWrite() != nil {
 		return
 	}
 	deadline := c.plane.in(time.Second)
@@ -333,20 +338,30 @@ func (c *conn) linger() {
 	}
 }
 
-// growHead makes room for a head that does not fit, and returns whether there is any.
-func (c *conn) growHead() bool {
-	if len(c.buf) == largeBlock {
-		return false
+// growHead makes room for a head that does not fit. The error is http1.HeadTooLarge or errHeadsFull.
+func (c *conn) growHead() error {
+	var block []byte
+	switch {
+	case len(c.buf) == largeBlock:
+		return http1.HeadTooLarge
+	case !c.takeHeavy(mediumBlock):
+		return errHeadsFull
+	case len(c.buf) < mediumBlock:
+		block = c.plane.blocks.takeMedium()
+	case !c.takeHeavy(largeBlock - mediumBlock):
+		return errHeadsFull
+	default:
+		block = c.plane.blocks.takeLarge()
 	}
-	block := c.plane.blocks.takeLarge()
 	copy(block, c.buf[:c.n])
 	c.plane.blocks.give(c.buf)
 	c.buf = block
-	return true
+	return nil
 }
 
 // keep puts bytes of a next request, which were read too early, at the start of the buffer.
 func (c *conn) keep(rest []byte) {
+	c.giveHeavy()
 	if len(rest) > len(c.buf) {
 		block := c.plane.blocks.takeLarge()
 		c.plane.blocks.give(c.buf)
@@ -363,8 +378,10 @@ func (c *conn) readHead(r *http1.Request, limits *http1.Limits) (int, error) {
 		if err != http1.ErrNeedMore {
 			return n, err
 		}
-		if c.n == len(c.buf) && !c.growHead() {
-			return 0, http1.HeadTooLarge
+		if c.n == len(c.buf) {
+			if err := c.growHead(); err != nil {
+				return 0, err
+			}
 		}
 		got, err := c.read(c.buf[c.n:], readingHead, deadline)
 		c.n += got

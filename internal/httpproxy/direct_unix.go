@@ -39,7 +39,8 @@ func (c *conn) begin() {
 	if err != nil {
 		return
 	}
-	d := &c.direct
+	d := new(direct)
+	c.direct = d
 	d.on, d.turn = raw.Control(d.reader.Begin) == nil, c.turn
 	c.raw = raw
 }
@@ -47,7 +48,7 @@ func (c *conn) begin() {
 // turns serves requests until one needs more than its head: that is returned, its head parsed or refused. again asks the
 // caller to read by itself, after an interruption that came too late; without it, nil is the end of the connection.
 func (c *conn) turns() (_ *work, again bool) {
-	d := &c.direct
+	d := c.direct
 	d.more = true // of what came before the call no event tells
 	err := c.raw.Read(d.turn)
 	w := d.work
@@ -76,7 +77,7 @@ func (c *conn) turns() (_ *work, again bool) {
 
 // turn is called first, and whenever something may have come. It returns false to wait.
 func (c *conn) turn(fd uintptr) bool {
-	d := &c.direct
+	d := c.direct
 	if c.watch.leave() { // interrupted: what has come is not looked at before the deadline is gone
 		return false
 	}
@@ -97,14 +98,16 @@ func (c *conn) turn(fd uintptr) bool {
 		w.begin()
 		n, err := w.x.Request.Parse(c.buf[:c.n], &w.site.limits)
 		if err == http1.ErrNeedMore {
-			if c.n < len(c.buf) || c.growHead() {
+			if err = nil; c.n == len(c.buf) {
+				err = c.growHead()
+			}
+			if err == nil {
 				if first {
 					d.headBy = c.plane.in(c.plane.cfg.Timeouts.RequestHead)
 				}
 				d.work = w
 				continue
 			}
-			err = http1.HeadTooLarge
 		}
 		w.headed(n, err)
 		if err != nil || !w.whole || w.x.Request.Upgrade != "" {
@@ -135,7 +138,7 @@ func (c *conn) idle() {
 
 // receive reads what has come of a head. Where nothing has, it begins to wait.
 func (c *conn) receive(fd uintptr) (more, wait bool) {
-	d := &c.direct
+	d := c.direct
 	if c.buf == nil {
 		c.buf = c.plane.blocks.takeSmall()
 	}
@@ -167,7 +170,7 @@ func orEOF(err error) error {
 
 // offer writes what goes without waiting, where the connection is in the call that lets it.
 func (c *conn) offer(b []byte) (int, error) {
-	if !c.direct.inside || len(b) == 0 {
+	if c.direct == nil || !c.direct.inside || len(b) == 0 {
 		return 0, nil
 	}
 	return socket.Send(c.direct.fd, b)

@@ -23,6 +23,7 @@ type Plane struct {
 	cfg      Config
 	blocks   *blocks
 	works    sync.Pool
+	heads    headBudget
 	counters counterSet
 	shared   *filter.Shared
 	binder   *binder
@@ -67,9 +68,11 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
 	p.counters.begin(cfg.Series)
+	p.heads.limit = int64(cfg.Heads)
 	p.works.New = func() any {
 		w := &work{shard: p.counters.shard()}
 		w.x.Gatherer, w.x.Waiter = w, w
+		w.x.Request.Fields.Grow(usualFields)
 		return w
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -55,7 +55,7 @@ func (p *port) serve(lc *listener.Conn) {
 	local := localAddr(lc)
 	c := &conn{
 		late: p.draining.Load(), plane: p.plane, port: p, nc: lc, tcp: lc.TCP(),
-		caller: caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
+		caller: &caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
 	}
 	if !c.secure {
 		c.nc = lc.TCP()

@@ -80,7 +80,8 @@ func (w *work) lateCode() model.Code {
 
 // dial connects within what is left of the try, or takes a stream of a connection. A connect that is given up because of
 // that says nothing about the endpoint.
-func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Conn, error) {
+func (w *work) dial(e *upstream.Endpoint) (*upstream.Conn, error) {
+	o := w.dialOptions()
 	ctx := w.c.plane.ctx
 	if end := min(w.tryEnd, w.expiry()); end < w.c.plane.in(o.Timeout) {
 		left := time.Duration(max(end-w.c.plane.clock.Load(), 0)) * time.Millisecond
@@ -93,19 +94,7 @@ func (w *work) dial(e *upstream.Endpoint, o upstream.DialOptions) (*upstream.Con
 	if w.shared {
 		return e.Open(ctx, o)
 	}
-	if w.c.h2 == nil {
-		return e.Dial(ctx, o)
-	}
-	// Connecting takes a deep stack, which would stay as large as long as the stream waits for its answer.
-	var up *upstream.Conn
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		up, err = e.Dial(ctx, o)
-	}()
-	<-done
-	return up, err
+	return e.DialApart(ctx, o)
 }
 
 // count notes that the request is tried again, and tells whether it may be. unseen: no endpoint can have seen it.
@@ -124,7 +113,7 @@ func (w *work) count(unseen bool) error {
 
 // again tells whether an answer with this status is thrown away for another try, and chooses the endpoint for that.
 func (w *work) again(status int) bool {
-	if r := &w.route.forward.Retry; status < 300 || !r.Again(status) {
+	if r := &w.route.forward.Retry; w.replaced.status != 0 || status < 300 || !r.Again(status) {
 		return false
 	}
 	w.why = codeStatus
@@ -135,7 +124,7 @@ func (w *work) again(status int) bool {
 func (w *work) repeats(e *upstream.Endpoint, err error, broke bool, sent int) bool {
 	r := &w.route.forward.Retry
 	switch {
-	case w.tries > w.route.further, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
+	case w.tries > w.route.further, w.replaced.status != 0, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
 		return false
 	case broke && r.Allows(model.RetryReset):
 		w.why = CodeUpstreamReset
@@ -193,7 +182,10 @@ func (w *work) discard(e *upstream.Endpoint, up *upstream.Conn, sent int) {
 	r := &w.x.Response
 	up.Requests++
 	w.response.Reset(r.Body, r.ContentLength, &r.Fields)
-	rest, reusable := w.rest, r.KeepAlive && up.H2 == nil
+	rest, reusable := w.rest, r.KeepAlive && up.H2 == nil && !w.doubtful()
+	if !w.stopUpload() {
+		reusable = false
+	}
 	for reusable && !w.response.Done() && len(rest) > 0 {
 		_, n, err := w.response.Next(rest)
 		rest = rest[n:]

@@ -64,6 +64,9 @@ func (w *work) exchangeOne() {
 	w.c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
+	if w.replaced.status != 0 {
+		w.fallBack()
+	}
 	w.x.Finish()
 	w.record()
 	if w.route != nil {
@@ -79,6 +82,8 @@ func (w *work) refuseHead(err error) bool {
 		w.own(fault.Status(), model.Code(fault.Code()))
 	case errors.Is(err, errLate):
 		w.own(408, CodeRequestTimeout)
+	case errors.Is(err, errHeadsFull):
+		w.own(503, CodeHeadsFull)
 	default:
 		return false // it closed before it had said anything
 	}
@@ -88,9 +93,8 @@ func (w *work) refuseHead(err error) bool {
 	return false
 }
 
-// dispatch finds the route and does what it says.
+// dispatch answers a request, if it may be asked here at all.
 func (w *work) dispatch() {
-	x := &w.x
 	if w.c.plane.cfg.Pressure.RefusesRequests() {
 		w.keep = false
 		w.own(503, CodeOverloaded)
@@ -103,10 +107,20 @@ func (w *work) dispatch() {
 		w.own(508, model.CodeLoop)
 		return
 	}
-	if x.Request.Moved {
+	if w.x.Request.Moved {
 		w.move()
 		return
 	}
+	for w.carryOut(); w.rerouting; w.carryOut() {
+		if !w.reroute() {
+			return
+		}
+	}
+}
+
+// carryOut finds the route and does what it says.
+func (w *work) carryOut() {
+	x := &w.x
 	b, code := w.find()
 	switch code {
 	case "":
@@ -127,7 +141,16 @@ func (w *work) dispatch() {
 		w.own(503, b.refuse)
 		return
 	}
-	if b.chain.Request(x) == filter.Respond {
+	switch b.chain.Request(x) {
+	case filter.Continue:
+	case filter.Reroute:
+		if w.reroutes == maxReroutes {
+			w.own(508, model.CodeLoop)
+			return
+		}
+		w.rerouting = true
+		return
+	case filter.Respond:
 		if w.status == 499 { // the client left while its body was read, or a filter waited
 			return
 		}
@@ -218,6 +241,9 @@ func (w *work) hostKnown() bool {
 
 // own answers with a status of ours and its reason.
 func (w *work) own(status int, code model.Code) {
+	if w.judged(status, code) {
+		return
+	}
 	w.x.Respond(status, code, sentence(status))
 	w.sendOwn()
 }
@@ -227,6 +253,9 @@ func (w *work) sendOwn() {
 	x, c := &w.x, w.c
 	if w.began {
 		return // too late: the answer has begun
+	}
+	if w.replaces(x.Response.Status) {
+		return
 	}
 	w.ours = true
 	if x.Transformed() {

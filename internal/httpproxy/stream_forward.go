@@ -13,10 +13,10 @@ import (
 
 // tryShared is try for an endpoint whose connections are shared. A connection that is on its end refuses the request, which
 // then has a new one.
-func (w *work) tryShared(e *upstream.Endpoint, o upstream.DialOptions, whole, idempotent bool) model.Code {
+func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Code {
 	for range 2 {
 		began := time.Now()
-		up, err := w.dial(e, o)
+		up, err := w.dial(e)
 		if err != nil {
 			w.connect += time.Since(began)
 			return w.dialFailed(e, err)
@@ -46,7 +46,7 @@ func (w *work) tryShared(e *upstream.Endpoint, o upstream.DialOptions, whole, id
 // sendStream is sendRequest for a stream.
 func (w *work) sendStream(up *upstream.Conn) (int, error) {
 	c, r := w.c, &w.x.Request
-	all := w.whole && w.spool.file == nil // and not sent part by part
+	all := (w.whole || w.replaced.status != 0) && w.spool.file == nil // and not sent part by part
 	trailers := all && w.request.Trailers().Len() > 0
 	ends := all && !trailers
 	// Also an empty body whose length the client did not say ends with a frame of its own: gRPC asks for that.

@@ -23,14 +23,20 @@ func (w *work) serveStream() {
 		return
 	}
 	err := error(http1.HeadTooLarge)
+	full := false
 	if !h.TooLarge {
-		c.writeHead(h)
-		_, err = x.Request.Parse(c.buf[:c.n], &w.site.limits)
+		if full = !c.writeHead(h); !full {
+			_, err = x.Request.Parse(c.buf[:c.n], &w.site.limits)
+		}
 	}
 	h.Fields = nil // there may be many streams
 	w.note()
 	if fault, ok := err.(http1.Fault); ok {
-		w.own(fault.Status(), model.Code(fault.Code()))
+		status, code := fault.Status(), model.Code(fault.Code())
+		if full {
+			status, code = 503, CodeHeadsFull
+		}
+		w.own(status, code)
 		c.port.counts.enter(w.shard)
 		w.record()
 		return
@@ -57,17 +63,21 @@ func (w *work) refuseStream(h *http2.Head) {
 
 // writeHead writes a request head as HTTP/1.1, so that it passes the same parser: one host, one framing, one normal form of
 // the path, and nothing that HTTP/1.1 could not say. What a field must not have in it the stream has checked already, so no
-// field can become two.
-func (c *conn) writeHead(h *http2.Head) {
+// field can become two. It returns false where there is no room for a long one.
+func (c *conn) writeHead(h *http2.Head) bool {
 	size := 64 // for what is no field: the version, and that the body is chunked
 	for _, f := range h.Fields {
 		size += len(f.Name) + len(f.Value) + len(": \r\n")
 	}
 	switch { // not more than it needs: there may be many streams
+	case size <= leastBlock:
+		c.buf = c.plane.blocks.takeLeast()
 	case size <= tinyBlock:
 		c.buf = c.plane.blocks.takeTiny()
 	case size <= smallBlock:
 		c.buf = c.plane.blocks.takeSmall()
+	case !c.takeHeavy(size):
+		return false
 	default:
 		c.buf = make([]byte, size)
 	}
@@ -101,6 +111,7 @@ func (c *conn) writeHead(h *http2.Head) {
 	}
 	c.buf = append(b, "\r\n"...)
 	c.n = len(c.buf)
+	return true
 }
 
 func appendLine(b []byte, name, value string) []byte {

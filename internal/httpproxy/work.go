@@ -21,6 +21,9 @@ import (
 // maxTries bounds the endpoints of one request, whatever a route says.
 const maxTries = 8
 
+// usualFields is how many fields a short request has once those that say who sent it are there.
+const usualFields = 12
+
 // work is what one request needs besides its connection. It is pooled.
 type work struct {
 	x        filter.Exchange
@@ -31,8 +34,8 @@ type work struct {
 	buffers  net.Buffers
 	asking   asking
 	vector   [3][]byte
-	fields   []http2.Field // a head in HTTP/2
-	rec      telemetry.Access
+	fields   []http2.Field     // a head in HTTP/2
+	rec      *telemetry.Access // made when there is something to record: a request may wait for long before
 	tried    [maxTries]*upstream.Endpoint
 	shard    uint32 // of what is counted
 	job
@@ -51,6 +54,7 @@ type job struct {
 	rest    []byte // of the answer: what was read after its head, later after its body
 
 	early       int // bytes of the answer that asking read
+	interims    int // interim heads of the answer
 	answerBytes int // of the answer that were read before its head was complete
 	bodyAt      int // where in answer the first part of the body is
 
@@ -69,22 +73,26 @@ type job struct {
 	stream     *uploadState
 	shared     bool  // the upstream speaks HTTP/2: requests share its connections
 	headDue    bool  // HTTP/2: the head of the answer was not sent yet
+	rerouting  bool  // the request is looked up again
+	reroutes   int   // how often it was
 	ended      bool  // HTTP/2: all of the answer was sent
 	bodiless   bool  // HTTP/2: the answer is a head and nothing else
 	unsized    bool  // HTTP/2: and does not say so in a Content-Length
 	broken     bool  // the answer could not be completed: a stream is reset
 	spool      spool // the request body, where a filter has asked for all of it
 
-	hint    upstream.Hint      // what decides where the request goes
-	unbound bool               // hint.Key is a new one, which the client is not bound to yet
-	next    *upstream.Endpoint // picked for the next try
-	passed  int                // endpoints in tried
-	held    bool               // the request body is held whole, so that it can be sent again
-	counted bool               // as a request that is tried again
-	why     model.Code         // the try before was not the end
-	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
-	tryEnd  int64              // when this try is
-	tryBy   int64              // by when another try must begin
+	hint      upstream.Hint      // what decides where the request goes
+	unbound   bool               // hint.Key is a new one, which the client is not bound to yet
+	next      *upstream.Endpoint // picked for the next try
+	passed    int                // endpoints in tried
+	held      bool               // the request body is held whole, so that it can be sent again
+	counted   bool               // as a request that is tried again
+	why       model.Code         // the try before was not the end
+	expires   int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
+	tryEnd    int64              // when this try is
+	replaced  replacement        // of an answer, by that of the fallback
+	authority string             // of the request, before anything was sent
+	tryBy     int64              // by when another try must begin
 
 	lot     uint64 // of LookupDraw; 0 = not drawn
 	tries   int
@@ -120,7 +128,9 @@ func (p *Plane) giveWork(w *work) {
 	clear(w.vector[:])
 	clear(w.fields)
 	w.fields = w.fields[:0]
-	w.rec = telemetry.Access{}
+	if w.rec != nil {
+		*w.rec = telemetry.Access{}
+	}
 	w.out, w.framed = trimmed(w.out), trimmed(w.framed)
 	w.job = job{}
 	p.works.Put(w)
@@ -189,7 +199,10 @@ func (w *work) note() {
 func (w *work) record() {
 	x := &w.x
 	took := time.Since(x.Started)
-	r := &w.rec
+	if w.rec == nil {
+		w.rec = new(telemetry.Access)
+	}
+	r := w.rec
 	*r = telemetry.Access{
 		Time: x.Started, Listener: string(w.site.listener.ID), Node: w.site.listener.Node, Peer: w.c.peer, Client: x.Client,
 		Method: x.Request.Method, Host: w.host, Path: w.path, Target: w.target, Protocol: w.protocol(), Status: w.status, Reason: string(x.Code),

@@ -63,6 +63,8 @@ type Config struct {
 	// Backoff is the first pause before a source that returned is started again; it doubles to 50 times that.
 	// Default 100 ms.
 	Backoff time.Duration
+	// Unread is how long readiness waits for lists in use that their sources had not read when the first rules were bound. Default 5 s.
+	Unread time.Duration
 }
 
 // SourceStatus is how one source stands.
@@ -90,6 +92,9 @@ type Hub struct {
 	groups  shard.Map[*model.Objects]
 	edit    *shard.Editor[*model.Objects]    // of groups, since they were handed over last; nil: unchanged
 	lists   map[model.EndpointsID]int        // how often each is offered
+	unread  map[model.EndpointsID]int        // and how often without being read
+	inUse   shard.Map[model.EndpointsID]     // of the last generation that all planes have bound
+	bound   bool                             // there is one
 	offered shard.Map[model.EndpointsID]     // these, by their text
 	offers  *shard.Editor[model.EndpointsID] // of offered, as edit is of groups
 	changed bool                             // rules differ from what the worker was given last
@@ -117,7 +122,10 @@ const (
 	eventOverdue
 )
 
-type published struct{ refused []string }
+type published struct {
+	refused []string
+	inUse   shard.Map[model.EndpointsID]
+}
 
 // part is what the hub's goroutine knows of a source.
 type part struct {
@@ -143,9 +151,12 @@ func New(cfg Config) *Hub {
 	if cfg.Backoff == 0 {
 		cfg.Backoff = 100 * time.Millisecond
 	}
+	if cfg.Unread == 0 {
+		cfg.Unread = 5 * time.Second
+	}
 	h := &Hub{
 		cfg: cfg, events: make(chan event), work: make(chan compile.Input, 1), done: make(chan published, 1),
-		reports: make(chan *snapshot.Snapshot, 1), saves: make(chan saveJob), lists: map[model.EndpointsID]int{}, changed: true,
+		reports: make(chan *snapshot.Snapshot, 1), saves: make(chan saveJob), lists: map[model.EndpointsID]int{}, unread: map[model.EndpointsID]int{}, changed: true,
 	}
 	h.progress.Store(&Work{})
 	now := time.Now()
@@ -198,6 +209,7 @@ func (h *Hub) loop(ctx context.Context) {
 	h.know()
 	save := time.NewTicker(time.Second)
 	defer save.Stop()
+	var late <-chan time.Time
 	for {
 		h.hand()
 		select {
@@ -206,11 +218,18 @@ func (h *Hub) loop(ctx context.Context) {
 			return
 		case e := <-h.events:
 			h.handle(e)
+			h.settle()
 		case d := <-h.done:
 			h.busy = false
 			if len(d.refused) == 0 {
-				h.ready.Store(true)
+				if !h.bound {
+					late = time.After(h.cfg.Unread)
+				}
+				h.bound, h.inUse = true, d.inUse
+				h.settle()
 			}
+		case <-late: // what is not read by now is shown as unknown, and the rest is not held up
+			h.ready.Store(true)
 		case <-save.C:
 			h.save(false)
 		}
@@ -352,12 +371,20 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 func (h *Hub) offer(old, now []model.EndpointSet) {
 	for _, s := range now {
 		id := s.List
+		if s.Unread {
+			h.unread[id]++
+		}
 		if h.lists[id]++; h.lists[id] == 1 && !slices.ContainsFunc(old, func(o model.EndpointSet) bool { return o.List == id }) {
 			h.offering().Set(id.String(), id)
 		}
 	}
 	for _, s := range old {
 		id := s.List
+		if s.Unread {
+			if h.unread[id]--; h.unread[id] == 0 {
+				delete(h.unread, id)
+			}
+		}
 		if h.lists[id]--; h.lists[id] == 0 {
 			delete(h.lists, id)
 			h.offering().Delete(id.String())
@@ -396,8 +423,8 @@ func (h *Hub) save(last bool) {
 		}
 		job := saveJob{source: p.Source.Name()}
 		for key, g := range p.groups {
-			if len(g.sets) > 0 {
-				job.groups = append(job.groups, source.Group{Key: key, Objects: &model.Objects{Endpoints: g.sets}})
+			if sets := read(g.sets); len(sets) > 0 {
+				job.groups = append(job.groups, source.Group{Key: key, Objects: &model.Objects{Endpoints: sets}})
 			}
 		}
 		if last {

@@ -108,7 +108,7 @@ func (h *Hub) compileLoop(ctx context.Context) {
 			}
 		}
 		select {
-		case h.done <- published{refused}:
+		case h.done <- published{refused, prev.Contents().InUse}:
 		case <-ctx.Done():
 			return
 		}

@@ -1,7 +1,13 @@
 package model
 
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
 // Locator is a route template for every service that a keeper lists (Spring Cloud Gateway's discovery locator).
-// Compile expands it: the path /NAME/** goes to the service NAME with that first segment taken off.
+// Compile expands it: a path goes to the service that it is made for.
 type Locator struct {
 	ID        string   `json:"id"`
 	Origin    Origin   `json:"origin"`
@@ -9,12 +15,55 @@ type Locator struct {
 	Priority  int      `json:"priority,omitempty"`
 	Keeper    string   `json:"keeper"`
 	Prefix    string   `json:"prefix"`              // of list names: "public/DEFAULT_GROUP/"; what follows is the service
-	LowerCase bool     `json:"lowerCase,omitempty"` // the path has the service's name in lower case
+	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
-	Rank      Rank     `json:"rank,omitzero"`
+	// Include says which services have one, and of which instances; default all. A service is one although none of its instances
+	// is: that is answered 503.
+	Include Term `json:"include,omitzero"`
+	Rank    Rank `json:"rank,omitzero"`
+
+	// Paths, Hosts and Match are those of every route. Where they and Filters have LocatorService, they are for the service of
+	// that name. No path is /LocatorService/**.
+	Paths []PathMatch `json:"paths,omitempty"`
+	Hosts []Host      `json:"hosts,omitempty"`
+	Match Match       `json:"match,omitzero"`
 	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
 	Filters []FilterSpec `json:"filters,omitempty"`
-	TLS     UpstreamTLS  `json:"tls,omitzero"` // of the upstreams
+
+	TLS UpstreamTLS `json:"tls,omitzero"` // of the upstreams
+	// Balancing is how the upstreams choose and look after their endpoints: the settings of an Upstream, without ID, origin and
+	// lists. BalancingOf is that of single services, in place of it.
+	Balancing   Upstream            `json:"balancing,omitzero"`
+	BalancingOf map[string]Upstream `json:"balancingOf,omitempty"`
+}
+
+// Upstream is what the upstream of a service begins with.
+func (l *Locator) Upstream(service string) Upstream {
+	up, own := l.BalancingOf[service]
+	if !own {
+		up = l.Balancing
+	}
+	up.TLS = l.TLS
+	return up
+}
+
+// LocatorService stands for the name of the service in what a Locator makes.
+const LocatorService = "paifang0service0name"
+
+// Named returns what a Locator says with the name of a service in the place of LocatorService. It fails where the name makes
+// something else of it than a value.
+func Named[T any](template T, service string) (T, error) {
+	var out T
+	raw, err := json.Marshal(template)
+	if err != nil {
+		return out, err
+	}
+	quoted, err := json.Marshal(service)
+	if err != nil {
+		return out, err
+	}
+	raw = bytes.ReplaceAll(raw, []byte(LocatorService), quoted[1:len(quoted)-1])
+	return out, json.Unmarshal(raw, &out)
 }
 
 // Validate reports the first field that its type does not allow.
@@ -26,6 +75,11 @@ func (l Locator) Validate() error {
 		return fieldError("attach", "is empty")
 	case l.Keeper == "":
 		return fieldError("keeper", "is empty")
+	case strings.Contains(l.Keeper+l.Prefix, LocatorService):
+		return fieldError("prefix", "has the name of a service in it")
+	}
+	if err := l.Include.validate("include", 0, true); err != nil {
+		return err
 	}
 	return l.TLS.Validate()
 }

@@ -139,17 +139,30 @@ func (r *Registry) announceGone(s *service, list []*publication) {
 	}
 }
 
-// Withdraw takes back everything this connection publishes for a service.
+// Withdraw takes back everything this connection publishes for a service. Where the storage is out of reach, that is so here alone,
+// and the error is storage.ErrUnavailable: the others hear of it later.
 func (c *Connection) Withdraw(key Key) error {
+	what := "deregister " + key.String()
 	c.r.mu.Lock()
-	defer c.r.mu.Unlock()
 	if c.closed || c.r.closed {
-		return fmt.Errorf("registry: deregister %s: %w", key, ErrClosed)
+		c.r.mu.Unlock()
+		return fmt.Errorf("registry: %s: %w", what, ErrClosed)
 	}
+	var done []chan struct{}
 	if s := c.r.services[key]; s != nil {
+		gone := s.published[c]
 		c.withdraw(s)
+		for _, p := range gone {
+			if d := c.r.announce(key, p.in.slot(), false); d != nil {
+				done = append(done, d)
+			}
+		}
 	}
-	return nil
+	c.r.mu.Unlock()
+	if len(done) == 0 {
+		return nil
+	}
+	return c.r.sharesNow(what, done...)
 }
 
 func (c *Connection) withdraw(s *service) {

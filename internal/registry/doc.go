@@ -26,6 +26,7 @@
 //	news.go        what the storage tells
 //	saved.go       ephemeral instances over a restart
 //	shared.go      instances of several processes on one storage
+//	process.go     where those processes are
 //	refs.go        lastRefTime over a restart and across processes
 //	watch.go       watchers
 //	handle.go      a registry that is stopped and started

@@ -121,26 +121,31 @@ func (r *Registry) room(s *service, n int) error {
 
 // Deregister takes away a persistent instance or one that lives by heartbeats, in whatever cluster, and tells whether it was
 // there. The view is without it, and watchers are woken, when it returns. Instances of connections are not touched: their
-// clients would only bring them back.
+// clients would only bring them back. Of processes that share a storage the one whose client it is should be asked, see
+// Elsewhere; here it is taken away from that one. Where the storage is out of reach, it is away here alone: the error is
+// storage.ErrUnavailable, and the others hear of it later.
 func (r *Registry) Deregister(key Key, addr netip.AddrPort) (bool, error) {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	r.mu.Lock()
-	stored, found, err := r.deregister(key, addr)
+	stored, done, found, err := r.deregister(key, addr)
 	r.mu.Unlock()
 	if err == nil && len(stored) > 0 {
 		err = r.deregisterFixed(key, stored)
 	}
+	if err == nil && len(done) > 0 {
+		err = r.sharesNow("deregister "+key.String(), done...)
+	}
 	return found && err == nil, err
 }
 
-// deregister takes away what is not stored, and returns what is.
-func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, found bool, err error) {
+// deregister takes away what is not stored, and returns what is. What else it returns is closed when others know.
+func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, done []chan struct{}, found bool, err error) {
 	if r.closed {
-		return nil, false, fmt.Errorf("registry: deregister %s %s: %w", key, addr, ErrClosed)
+		return nil, nil, false, fmt.Errorf("registry: deregister %s %s: %w", key, addr, ErrClosed)
 	}
 	s := r.services[key]
 	if s == nil {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	for at := range s.restored {
 		if at.addr == addr {
@@ -153,9 +158,15 @@ func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, foun
 	if p := s.beating[addr]; p != nil {
 		r.drop(s, p)
 		found = true
+		if d := r.announce(key, p.in.slot(), false); d != nil {
+			done = append(done, d)
+		}
+	} else if p := s.foreignAt(addr); p != nil {
+		done = append(done, r.evict(s, p))
+		found = true
 	}
 	stored = s.fixedAt(addr)
-	return stored, found || len(stored) > 0, nil
+	return stored, done, found || len(stored) > 0, nil
 }
 
 // drop removes a publication kept by heartbeats.

@@ -48,6 +48,10 @@ func (r *Registry) stored(e *storage.Entry) error {
 	if text, ok := strings.CutPrefix(e.Key, liveRoot); ok {
 		return r.storedLive(text, e)
 	}
+	if owner, ok := strings.CutPrefix(e.Key, processRoot); ok {
+		r.storedProcess(owner, e)
+		return nil
+	}
 	if e.Key == clockKey {
 		r.refs.set(e)
 	}
@@ -172,6 +176,9 @@ func (r *Registry) unstored(k string) {
 		}
 		return
 	}
+	if r.unstoredProcess(k) {
+		return
+	}
 	for _, root := range []string{fixedRoot, patchRoot, liveRoot} {
 		text, ok := strings.CutPrefix(k, root)
 		if !ok {
@@ -227,6 +234,7 @@ func (r *Registry) dropPatch(s *service, at slot) {
 
 // sweep takes away what was stored once and is not in a full listing.
 func (r *Registry) sweep() {
+	r.sweepProcesses()
 	for _, s := range r.services {
 		for at, p := range s.fixed {
 			if p.feed != r.feed {

@@ -18,6 +18,7 @@ const (
 	fixedRoot    = root + "instance/" // persistent instances
 	patchRoot    = root + "patch/"    // updates by API
 	liveRoot     = root + "live/"     // ephemeral instances of processes that share the storage
+	processRoot  = root + "process/"  // where those processes are
 	clockKey     = root + "clock"     // see refs
 	markKey      = "naming-mark"      // see refs
 	savedRoot    = "naming-saved/"    // ephemeral instances of one process, for its next start

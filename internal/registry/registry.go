@@ -41,6 +41,7 @@ type Options struct {
 	// Store keeps what must outlive the process; Close does not close it. nil: nothing does. While it is out of reach, what needs it
 	// fails with storage.ErrUnavailable or after Wait, and the rest goes on.
 	Store     storage.Store
+	Address   string        // host:port of HTTP, where other processes on the same storage reach this one; default: they do not
 	Wait      time.Duration // for the storage, in one call; default 3 s
 	SaveEvery time.Duration // ephemeral instances, for the next start; default 1 s
 	Probes    probe.Options // of persistent instances
@@ -63,25 +64,28 @@ type Registry struct {
 	shared  storage.Shared // store, where several processes use it; nil: they do not
 	sharing chan struct{}  // there is something to write for the others
 
-	mu       sync.Mutex
-	closed   bool
-	feed     uint64           // counts news of the storage
-	reserved map[Key]int      // persistent instances that are being stored
-	litter   map[string]int64 // stored keys to be deleted, with their revisions
-	unsaved  map[*service]struct{}
-	probes   *probe.Runner[probed]
-	refs     refs
-	unshared map[place]*unshared // what is not written as it is
-	flying   map[place]struct{}  // and what is being written
-	services map[Key]*service
-	revision uint64
-	lastRef  int64  // the highest LastRef of a view without a service
-	order    uint64 // of publications
-	leases   leases
-	awake    time.Time // when the goroutine last looked
-	conns    int
-	watching map[Key]map[*Watcher]struct{}
-	watchAll map[*Watcher]struct{}
+	introduced bool // the others know where this process is; of the goroutine that writes for them
+
+	mu        sync.Mutex
+	closed    bool
+	feed      uint64           // counts news of the storage
+	reserved  map[Key]int      // persistent instances that are being stored
+	litter    map[string]int64 // stored keys to be deleted, with their revisions
+	unsaved   map[*service]struct{}
+	probes    *probe.Runner[probed]
+	refs      refs
+	processes map[string]process  // by their owners
+	unshared  map[place]*unshared // what is not written as it is
+	flying    map[place]struct{}  // and what is being written
+	services  map[Key]*service
+	revision  uint64
+	lastRef   int64  // the highest LastRef of a view without a service
+	order     uint64 // of publications
+	leases    leases
+	awake     time.Time // when the goroutine last looked
+	conns     int
+	watching  map[Key]map[*Watcher]struct{}
+	watchAll  map[*Watcher]struct{}
 }
 
 // New starts an empty registry that keeps nothing beyond its end. Options.Store is not used. The caller closes it.
@@ -113,23 +117,24 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Registry{
-		opt:      opt,
-		usual:    lease{opt.Interval, opt.Unhealthy, opt.Delete},
-		done:     make(chan struct{}),
-		ended:    make(chan struct{}),
-		rearm:    make(chan struct{}, 1),
-		services: map[Key]*service{},
-		awake:    time.Now(),
-		watching: map[Key]map[*Watcher]struct{}{},
-		watchAll: map[*Watcher]struct{}{},
-		tidy:     make(chan struct{}, 1),
-		reserved: map[Key]int{},
-		litter:   map[string]int64{},
-		unsaved:  map[*service]struct{}{},
-		store:    opt.Store,
-		unshared: map[place]*unshared{},
-		flying:   map[place]struct{}{},
-		sharing:  make(chan struct{}, 1),
+		opt:       opt,
+		usual:     lease{opt.Interval, opt.Unhealthy, opt.Delete},
+		done:      make(chan struct{}),
+		ended:     make(chan struct{}),
+		rearm:     make(chan struct{}, 1),
+		services:  map[Key]*service{},
+		awake:     time.Now(),
+		watching:  map[Key]map[*Watcher]struct{}{},
+		watchAll:  map[*Watcher]struct{}{},
+		tidy:      make(chan struct{}, 1),
+		reserved:  map[Key]int{},
+		litter:    map[string]int64{},
+		unsaved:   map[*service]struct{}{},
+		store:     opt.Store,
+		processes: map[string]process{},
+		unshared:  map[place]*unshared{},
+		flying:    map[place]struct{}{},
+		sharing:   make(chan struct{}, 1),
 	}
 	if r.store == nil {
 		r.own = storage.NewMemory()

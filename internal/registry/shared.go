@@ -23,7 +23,8 @@ type place struct {
 
 // unshared is a slot that is not written as it is.
 type unshared struct {
-	claim   bool // a client of this process has said so just now: it takes the key from whoever had it
+	claim   bool  // a client of this process has said so just now: it takes the key from whoever had it
+	evict   int64 // likewise that it is to go: the revision of the key that another process has written
 	waiters []chan struct{}
 }
 
@@ -75,6 +76,14 @@ func (r *Registry) reachable(what string) error {
 	return nil
 }
 
+// sharesNow is shares, and fails at once where the storage is known not to answer.
+func (r *Registry) sharesNow(what string, done ...chan struct{}) error {
+	if err := r.reachable(what); err != nil {
+		return err
+	}
+	return r.shares(what, done...)
+}
+
 // shares waits until announcements are written. The mutex is not held.
 func (r *Registry) shares(what string, done ...chan struct{}) error {
 	if r.shared == nil {
@@ -96,14 +105,17 @@ func (r *Registry) shares(what string, done ...chan struct{}) error {
 
 // share writes what was announced until the registry is closed.
 func (r *Registry) share() {
+	r.introduce()
 	for {
 		select {
 		case <-r.sharing:
 		case <-r.shared.Lost():
 			r.announceAll()
+			r.introduced = false
 		case <-r.done:
 			return
 		}
+		r.introduce()
 		for r.shareSome() {
 			select {
 			case <-r.done:
@@ -130,14 +142,10 @@ func (r *Registry) shareSome() bool {
 		for i, p := range places {
 			r.announce(p.key, p.slot, batch[i].claim)
 			again := r.unshared[p]
+			again.evict = batch[i].evict
 			again.waiters = append(again.waiters[:len(again.waiters)-1], batch[i].waiters...)
 		}
-		time.AfterFunc(shareRetry, func() {
-			select {
-			case r.sharing <- struct{}{}:
-			default:
-			}
-		})
+		r.shareLater()
 		select { // not before that
 		case <-r.sharing:
 		default:
@@ -158,6 +166,16 @@ func (r *Registry) shareSome() bool {
 	return true
 }
 
+// shareLater has the goroutine look again a little later.
+func (r *Registry) shareLater() {
+	time.AfterFunc(shareRetry, func() {
+		select {
+		case r.sharing <- struct{}{}:
+		default:
+		}
+	})
+}
+
 // toShare takes some of what was announced, with what it is now.
 func (r *Registry) toShare() (places []place, batch []*unshared, steps []storage.Step) {
 	r.mu.Lock()
@@ -169,6 +187,9 @@ func (r *Registry) toShare() (places []place, batch []*unshared, steps []storage
 		delete(r.unshared, p)
 		r.flying[p] = struct{}{}
 		step := storage.Step{Change: storage.Delete(liveRoot + slotText(p.key, p.slot)), If: storage.Mine}
+		if u.evict > 0 {
+			step.If, step.At = storage.Anybody, u.evict
+		}
 		if own := r.services[p.key].newest(p.slot); own != nil {
 			value, err := json.Marshal(newRecord(&own.in))
 			if err != nil {
@@ -307,8 +328,22 @@ func (r *Registry) takeOver(s *service, from *publication) *publication {
 	return p
 }
 
+// evict takes an instance of another process's client away. What it returns is closed when others know.
+func (r *Registry) evict(s *service, p *publication) chan struct{} {
+	at := p.in.slot()
+	delete(s.foreign, at)
+	r.orphan(s, at)
+	r.changed(s)
+	done := r.announce(s.key, at, false)
+	r.unshared[place{s.key, at}].evict = p.revision
+	return done
+}
+
 // foreignAt is an instance of another process with an address, or nil.
 func (s *service) foreignAt(addr netip.AddrPort) *publication {
+	if p := s.foreign[slot{addr, defaultCluster}]; p != nil {
+		return p
+	}
 	for at, p := range s.foreign {
 		if at.addr == addr {
 			return p

@@ -105,6 +105,17 @@ func (v *View) shown() []Instance {
 	return all
 }
 
+// Unread renders the name of a service of which nobody has asked what is in it.
+func Unread(name, keeper string, key Key) source.Group {
+	return source.Group{Key: "service/" + key.String(), Objects: &model.Objects{Endpoints: []model.EndpointSet{{
+		List: model.EndpointsID{Keeper: keeper, Name: key.String()}, Origin: originOf(name, key), Unread: true,
+	}}}}
+}
+
+func originOf(name string, key Key) model.Origin {
+	return model.Origin{Source: name, Kind: "service", Namespace: key.Namespace, Name: key.Group + "/" + key.Service}
+}
+
 // Group renders a view for the Hub. A service that is not known becomes an empty group, which deletes it; one without
 // instances becomes an empty list.
 func Group(name, keeper string, v *View) source.Group {
@@ -114,7 +125,7 @@ func Group(name, keeper string, v *View) source.Group {
 	}
 	set := model.EndpointSet{
 		List:      model.EndpointsID{Keeper: keeper, Name: v.Key.String()},
-		Origin:    model.Origin{Source: name, Kind: "service", Namespace: v.Key.Namespace, Name: v.Key.Group + "/" + v.Key.Service},
+		Origin:    originOf(name, v.Key),
 		Revision:  v.Revision,
 		Endpoints: make([]model.Endpoint, 0, len(v.Instances)),
 	}

@@ -53,6 +53,7 @@ type Route struct {
 	Upstreams []*model.Upstream  // of the Forward's targets, in their order
 	Targets   []model.UpstreamID // that the source named, whatever became of the route
 	Lanes     Lanes              // of the Forward
+	Fallback  *model.Upstream    // of the Forward; nil = none
 	Reject    model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 
@@ -130,6 +131,9 @@ func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
 		return 0
 	}
 }
+
+// HasVariables tells whether Captures can find any.
+func (r *Route) HasVariables() bool { return r.kind == patternPath || r.kind == regexPath }
 
 // before tells whether a route comes before another one in the total order.
 func (r *Route) before(o *Route) bool { return compare(r, o) < 0 }

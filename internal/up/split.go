@@ -43,7 +43,8 @@ func (p *Plan) split() (own app.Config, parts []part) {
 
 	own = whole
 	own.Registry = nil // the bridge stays: this process knows the pods
-	own.Sources.Nacos = nacos
+	own.Sources.Nacos = []app.Nacos{nacos[0]}
+	own.Sources.Nacos[0].All = true // whoever looks sees what no route uses, too
 	dns, slb, ingress, gateway, pods := *whole.DNS, *whole.SLB, *whole.Ingress, *whole.Gateway, *whole.Pods
 	dns.Elsewhere, slb.Elsewhere, ingress.Elsewhere, gateway.Elsewhere = true, true, true, true
 	pods.Export = export

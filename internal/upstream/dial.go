@@ -90,6 +90,50 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
 }
 
+// maxDials bounds the connects of DialApart to one endpoint that are under way. Thousands at a time would be a stack each, and
+// more than endpoints let wait to be accepted, which is taken for an endpoint that is down.
+const maxDials = 128
+
+// DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
+// grown to. It waits for its turn where many connect; where that takes longer than twice o.Timeout, the code is
+// CodeConnectLocal.
+func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
+	l := e.live
+	if err := l.awaitTurn(ctx, o.Timeout); err != nil {
+		return nil, err
+	}
+	var c *Conn
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err = e.Dial(ctx, o)
+	}()
+	<-done
+	<-l.dials
+	return c, err
+}
+
+// awaitTurn takes a place in dials.
+func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
+	select {
+	case l.dials <- struct{}{}:
+		return nil
+	default:
+	}
+	setDefault(&within, dialTimeout)
+	late := time.NewTimer(2 * within) // those in front may need all of theirs
+	defer late.Stop()
+	select {
+	case l.dials <- struct{}{}:
+		return nil
+	case <-late.C:
+		return &Error{Code: CodeConnectLocal, msg: "connect to " + l.key.Addr.String() + ": too many connects are under way"}
+	case <-ctx.Done():
+		return &Error{Code: CodeConnectCancelled, msg: "connect to " + l.key.Addr.String(), err: ctx.Err()}
+	}
+}
+
 // secure makes a connection one of TLS, or closes it.
 func (e *Endpoint) secure(ctx context.Context, c *Conn, o DialOptions) (*Conn, error) {
 	l := e.live

@@ -113,6 +113,7 @@ type live struct {
 	sent       atomic.Int64
 	received   atomic.Int64
 	pool       pool
+	dials      chan struct{} // has room for those of DialApart that are under way
 	shared     sharedPool
 	security   *security              // that of every upstream with this key
 	sessions   tls.ClientSessionCache // nil where no TLS is spoken
@@ -140,7 +141,7 @@ func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
 	now := time.Now()
 	l := &live{
 		table: t, key: key, security: s, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
-		users: map[*Handle]struct{}{}, met: now, since: now,
+		users: map[*Handle]struct{}{}, met: now, since: now, dials: make(chan struct{}, maxDials),
 	}
 	l.pool.limit, l.pool.began = t.cfg.IdlePerEndpoint, now
 	l.pool.closed = t.closed

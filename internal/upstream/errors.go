@@ -11,7 +11,7 @@ const (
 	CodeConnectRefused   model.Code = "connect-refused"      // the endpoint refused the connection
 	CodeConnectTimeout   model.Code = "connect-timeout"      // the endpoint did not answer the connection in time
 	CodeConnectFailed    model.Code = "connect-failed"       // the endpoint cannot be reached for another reason
-	CodeConnectLocal     model.Code = "connect-local"        // this machine could not try: ports, files or memory used up
+	CodeConnectLocal     model.Code = "connect-local"        // this machine could not try: ports, files or memory used up, or many connects under way
 	CodeConnectCancelled model.Code = "connect-cancelled"    // the caller gave up
 	CodeTLS              model.Code = "upstream-tls"         // the endpoint's certificate is not good, it refused ours, or it speaks no TLS; or the settings cannot be used
 	CodeTLSTimeout       model.Code = "upstream-tls-timeout" // the TLS handshake was not done in time

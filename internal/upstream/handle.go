@@ -93,7 +93,7 @@ func handleKey(up *model.Upstream) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q %q %q", up.Select, up.Except, up.Prefer, up.Without)
+	fmt.Fprintf(b, " %q %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer, up.Without)
 	return string(b.Sum(nil))
 }
 

@@ -34,27 +34,28 @@ type KeySource interface {
 // request has none of it.
 func (h *Handle) Key(from KeySource) (Key, bool) { return keyOf(h.up.Balance.Hash, from) }
 
-// KeyOf is a number that parts of a request make, evenly spread, and false where it has none of them.
+// KeyOf is a number that parts of a request make, evenly spread, and false where it has none of them. Text alone is a key too.
 func KeyOf(parts []model.HashPart, from KeySource) (uint64, bool) {
 	k, ok := keyOf(parts, from)
 	return spread(uint64(k)), ok
 }
 
 func keyOf(parts []model.HashPart, from KeySource) (Key, bool) {
-	k, any := NewKey(), false
+	k, any, asks := NewKey(), false, false
 	for i := range parts {
 		p := &parts[i]
 		if p.From == model.HashText {
 			k = k.Add(p.Text)
 			continue
 		}
+		asks = true
 		next, has := from.KeyPart(k, p)
 		if !has {
 			next = k.Add("") // an empty part is not a missing one next to another
 		}
 		k, any = next, any || has
 	}
-	return k, any
+	return k, any || !asks && len(parts) > 0 // text alone is the same key for everybody
 }
 
 // identity is the hash by which an endpoint has its places in rings and tables.

@@ -36,7 +36,7 @@ func newList(id model.EndpointsID) *list {
 // good: those it adds or changes. What it adds has joined now, unless this is the first it says while its keeper is still
 // being listed (later: the keeper is known as a whole).
 func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.Duration, now time.Time, later bool) (fresh []netip.AddrPort) {
-	l.delivered = true
+	l.delivered = l.delivered || !unread(sets)
 	later = later || l.contributions[who] != nil
 	had := map[netip.AddrPort]model.Endpoint{}
 	for _, s := range l.contributions[who] {
@@ -83,6 +83,21 @@ func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.
 		}
 	}
 	return fresh
+}
+
+// unread tells whether a contribution only says that the list is there.
+func unread(sets []model.EndpointSet) bool {
+	return len(sets) > 0 && !slices.ContainsFunc(sets, func(s model.EndpointSet) bool { return !s.Unread })
+}
+
+// unread tells whether nobody who names the list has read it.
+func (l *list) unread() bool {
+	for _, sets := range l.contributions {
+		if !unread(sets) {
+			return false
+		}
+	}
+	return len(l.contributions) > 0
 }
 
 // expire ends the doubts whose time has come and returns how long it is until the next one ends.

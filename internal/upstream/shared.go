@@ -75,7 +75,12 @@ func (e *Endpoint) Open(ctx context.Context, o DialOptions) (*Conn, error) {
 			name = strings.Clone(name) // it may be a view
 			p.dialing[name] = d
 			p.mu.Unlock()
-			_, d.err = e.dialShared(ctx, o, false)
+			dialled := make(chan struct{})
+			go func() { // on a deep stack, which is not kept by who waits for an answer next
+				defer close(dialled)
+				_, d.err = e.dialShared(ctx, o, false)
+			}()
+			<-dialled
 			p.mu.Lock()
 			delete(p.dialing, name)
 			p.mu.Unlock()

@@ -178,7 +178,7 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 		l := t.list(id)
 		wasKnown := t.knows(l)
 		fresh = append(fresh, l.contribute(who, byList[id], doubt, now, t.known[id.Keeper])...)
-		if l.merge(now) || !wasKnown {
+		if l.merge(now) || !wasKnown || !t.knows(l) {
 			t.rebuild(l)
 		}
 		t.tidy(l)
@@ -230,7 +230,9 @@ func (t *Table) list(id model.EndpointsID) *list {
 }
 
 // knows tells an empty list from an unknown one. The lock is held.
-func (t *Table) knows(l *list) bool { return l.delivered || t.known[l.id.Keeper] }
+func (t *Table) knows(l *list) bool {
+	return (l.delivered || t.known[l.id.Keeper]) && !l.unread()
+}
 
 // rebuild gives every upstream that uses a list its new picker, and tells that the list is another one. The lock is held.
 func (t *Table) rebuild(l *list) {

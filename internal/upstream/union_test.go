@@ -263,3 +263,22 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+// A list that is named and not read is unknown, also where its keeper is known as a whole.
+func TestAnUnreadListIsUnknown(t *testing.T) {
+	table := newTable(t, Config{})
+	table.MarkKnown(model.KeeperKubernetes)
+	h := acquire(t, table, upstreamOf(orders))
+	wantErr(t, h, ErrNoEndpoints)
+	unread := []model.EndpointSet{{List: orders, Unread: true}}
+	table.SetContribution("test", "a", unread, 0)
+	wantErr(t, h, ErrUnknown)
+	table.give("a", orders, at("10.0.0.1:80"))
+	if l, ok := table.List(orders); !ok || !l.Known || len(l.Endpoints) != 1 {
+		t.Errorf("%+v", l)
+	}
+	table.SetContribution("test", "a", unread, 0)
+	wantErr(t, h, ErrUnknown)
+	table.give("b", orders) // somebody else knows that it is empty
+	wantErr(t, h, ErrNoEndpoints)
+}

@@ -23,7 +23,8 @@ type Options struct {
 	// Quiet is how long a file must not have changed until its removal is believed. Default 50ms.
 	Quiet time.Duration
 	// Gather is how long events are gathered after the last one before files are read, so that a file written in
-	// several parts is read once; after four times as long they are read in any case. Default 5ms.
+	// several parts is read once; after four times as long they are read in any case. A file that another one is renamed
+	// over is whole: one is read at once, and what comes within a sixteenth of Gather after that is gathered. Default 5ms.
 	Gather time.Duration
 	// Rescan is how often everything is looked at without an event, for what raises none: the target of a
 	// symlink in another directory, a network file system. Default 2s.

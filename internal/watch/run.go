@@ -121,7 +121,7 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 	defer wake.Stop()
 	touched := map[string]bool{}
 	whole := false
-	var firstEvent, lastEvent time.Time
+	var firstEvent, lastEvent, looked time.Time
 	for {
 		var due time.Time // of the next look
 		if len(touched) > 0 || whole {
@@ -151,10 +151,13 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 			if path == "" && !all {
 				continue
 			}
-			if len(touched) == 0 && !whole {
-				firstEvent = time.Now()
-			}
 			lastEvent = time.Now()
+			if len(touched) == 0 && !whole {
+				firstEvent = lastEvent
+				if r.replaced(ev, path) && lastEvent.Sub(looked) >= r.o.Gather/16 {
+					firstEvent = lastEvent.Add(-4 * r.o.Gather) // read now: all of it is there
+				}
+			}
 			if path != "" {
 				touched[path] = true
 			}
@@ -188,7 +191,7 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 			}
 			if len(touched) > 0 || whole {
 				clear(touched)
-				whole = false
+				whole, looked = false, time.Now()
 			}
 			r.deliver(r.settle(time.Now()), deliver)
 		}
@@ -206,6 +209,14 @@ func (r *runner) deliver(c Change, deliver func(Change)) {
 	}
 	r.err = text
 	deliver(c)
+}
+
+// replaced tells of the first event about a file whether another one was renamed over it, which was written before: it is
+// made, and was there. A file that is written in its place again is not made, and one that was taken away first has an event of
+// that before.
+func (r *runner) replaced(ev fsnotify.Event, path string) bool {
+	k := r.known[path]
+	return ev.Op == fsnotify.Create && k != nil && k.state == filled
 }
 
 // concerns tells which file an event is about, or that everything has to be looked at: a root that was replaced, a

@@ -352,6 +352,52 @@ func TestTwoHundredEdits(t *testing.T) {
 	}
 }
 
+// A file that is renamed over another is whole and read at once; of many the first is, and the others are gathered. What is
+// written in place, or after it was taken away, may be in parts and is gathered.
+func TestReplacedFileIsReadWithoutGathering(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the events of other systems do not tell a replaced file from a new one")
+	}
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
+	write(t, path, "1")
+	write(t, other, "1")
+	const gather = 300 * time.Millisecond
+	l := start(t, Options{Paths: []string{dir}, Gather: gather, Quiet: 2 * gather, Rescan: time.Hour})
+	n, began := l.len(), time.Now()
+	replace(t, path, "2")
+	_, first := l.wait(t, n, "the replaced file", has(path, "2", false))
+	if d := first.Sub(began); d >= gather {
+		t.Errorf("read after %v", d)
+	}
+	replace(t, path, "3")
+	replace(t, other, "3")
+	soon := time.Since(first) < gather/32 // a machine with other things to do may take its time
+	if c, at := l.wait(t, n, "both", has(other, "3", false)); soon && (at.Sub(first) < gather || !has(path, "3", false)(c)) {
+		t.Errorf("the second and third, right after the first: %v later, %+v", at.Sub(first), c)
+	}
+	for _, save := range []func(){
+		func() { write(t, path, "in place") },
+		func() {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, "taken away before")
+		},
+	} {
+		l.wait(t, n, "quiet", func(c Change) bool { return len(c.Files) > 0 && c.Files[0].Settled }) // whose look would take this change along
+		n, began = l.len(), time.Now()
+		save()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, at := l.wait(t, n, string(text), has(path, string(text), false)); at.Sub(began) < gather {
+			t.Errorf("%s: read after %v", text, at.Sub(began))
+		}
+	}
+}
+
 // all is a copy of what was delivered.
 func (l *log) all() []Change {
 	l.mu.Lock()

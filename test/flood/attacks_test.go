@@ -50,13 +50,13 @@ func attacks() []attack {
 			return f.WriteData(1, false, nil)
 		})},
 		{name: "header-bomb", conns: 4, once: flood(func(f *frames, id uint32) error { return f.bomb(id) })},
-		{name: "large-heads", conns: 10, once: held(100, func(f *frames, id uint32) error {
+		{name: "large-heads", conns: 50, once: held(100, func(f *frames, id uint32) error {
 			if err := f.head(id, false, strings.Repeat("y", 12_000)); err != nil {
 				return err
 			}
 			return f.WriteData(id, false, make([]byte, 100))
 		})},
-		{name: "held-requests", conns: 20, once: held(100, func(f *frames, id uint32) error {
+		{name: "held-requests", conns: 50, once: held(100, func(f *frames, id uint32) error {
 			if err := f.head(id, false); err != nil {
 				return err
 			}

@@ -34,12 +34,41 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func startEtcd(t *testing.T) *cluster {
+// etcdProgram is the etcd that is tested with: the one of the system, or the one that PAIFANG_ETCD names; in the directory
+// etcdserver a newer one is built.
+func etcdProgram(t *testing.T) string {
 	t.Helper()
+	if file := os.Getenv("PAIFANG_ETCD"); file != "" {
+		return file
+	}
 	program, err := exec.LookPath("etcd")
 	if err != nil {
 		t.Skip("install etcd (Debian: etcd-server) to run this test")
 	}
+	return program
+}
+
+func etcdEnv() []string {
+	if runtime.GOARCH == "arm64" { // of which version 3.4 is not sure
+		return append(os.Environ(), "ETCD_UNSUPPORTED_ARCH=arm64")
+	}
+	return os.Environ()
+}
+
+// urls are the members' addresses as configurations have them.
+func (c *cluster) urls() (out []string) {
+	for _, a := range c.clients {
+		out = append(out, "http://"+a)
+	}
+	return out
+}
+
+// prefixOf is of a test's own keys.
+func prefixOf(t *testing.T) string { return "/" + t.Name() + "/" }
+
+func startEtcd(t *testing.T) *cluster {
+	t.Helper()
+	program := etcdProgram(t)
 	dir := t.TempDir()
 	c := &cluster{}
 	var peers, initial []string
@@ -53,9 +82,7 @@ func startEtcd(t *testing.T) *cluster {
 			"--listen-client-urls", "http://"+c.clients[i], "--advertise-client-urls", "http://"+c.clients[i],
 			"--listen-peer-urls", "http://"+peers[i], "--initial-advertise-peer-urls", "http://"+peers[i],
 			"--initial-cluster", strings.Join(initial, ","), "--heartbeat-interval", "100", "--election-timeout", "1000", "--logger", "zap", "--log-level", "error")
-		if runtime.GOARCH == "arm64" { // of which version 3.4 is not sure
-			cmd.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH=arm64")
-		}
+		cmd.Env = etcdEnv()
 		var log bytes.Buffer
 		cmd.Stderr, cmd.Stdout = &log, &log
 		if err := cmd.Start(); err != nil {
@@ -84,7 +111,7 @@ func startEtcd(t *testing.T) *cluster {
 
 func (c *cluster) open(t *testing.T, endpoints []string, ttl time.Duration) *etcd.Store {
 	t.Helper()
-	s, err := etcd.Open(etcd.Config{Endpoints: endpoints, TTL: ttl, Prefix: "/" + t.Name() + "/"})
+	s, err := etcd.Open(etcd.Config{Endpoints: endpoints, TTL: ttl, Prefix: prefixOf(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

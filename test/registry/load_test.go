@@ -101,6 +101,13 @@ func (l *load) client() {
 	}
 }
 
+func connect(t *testing.T, to string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", to, 5*time.Second)
+	must(t, err)
+	return c, bufio.NewReader(c)
+}
+
 func (l *load) ask(c net.Conn, r *bufio.Reader, n int64) (who string, last bool, err error) {
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 	path := fmt.Sprintf("%s%d", l.path, n)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,11 +36,9 @@ func TestKilledUnderLoad(t *testing.T) {
 	within(t, 10*time.Second, "everything is registered", func() bool { return w.last() == want })
 	_, before := w.since(0)
 
-	routes := filepath.Join(t.TempDir(), "routes.yaml")
-	must(t, os.WriteFile(routes, []byte("spring.cloud.gateway.routes:\n- {id: order, uri: 'lb://order', predicates: ['Path=/order/**']}\n"), 0o600))
 	at := freeAddress(t)
 	gateway := serve(t, "gateway", fmt.Sprintf("gateway: {http: %q, service: \"-\"}\nsources:\n  routes: [%q]\n"+
-		"  nacos: [{address: %q, grpc: %q, allow: [127.0.0.0/8], username: nacos, password: %q}]\n", at, routes, rest, grpc, reg.passwordFile()))
+		"  nacos: [{address: %q, grpc: %q, allow: [127.0.0.0/8], username: nacos, password: %q}]\n", at, routes(t), rest, grpc, reg.passwordFile()))
 	l := begin(at, "/order/")
 	var away []time.Duration
 	for i := 0; i < kills || l.next.Load() < atLeast; i++ {

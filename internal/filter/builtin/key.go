@@ -81,6 +81,24 @@ func (k *keyer) of(x *filter.Exchange) (id key, ok bool) {
 	return k.address(x.Client)
 }
 
+// text is what tells who is counted from everybody else, the same in all processes.
+func (k *keyer) text(x *filter.Exchange) string {
+	switch k.By {
+	case byAll:
+		return byAll
+	case byHeader:
+		if v := x.Request.Fields.Get(k.Header); v != "" {
+			return byHeader + " " + v
+		}
+	case byUser:
+		if x.User != "" {
+			return byUser + " " + x.User
+		}
+	}
+	id, _ := k.address(x.Client)
+	return byAddress + " " + netip.AddrFrom16(id.id).String()
+}
+
 func (k *keyer) address(a netip.Addr) (key, bool) {
 	switch {
 	case !a.IsValid():

@@ -31,6 +31,8 @@ func Kinds() filter.Catalog {
 		basicAuthKind(),
 		externalAuthKind(),
 		jwtKind(),
+		circuitBreakerKind(),
+		faultKind(),
 		compressKind(),
 		removeJSONKind(),
 	}

@@ -18,7 +18,7 @@ const (
 
 // RateLimit configures "rate-limit": how many requests each key may make in a time. It is a leaky bucket: requests drain from
 // it evenly, and a request that would make it hold more than Burst above its rate is refused at once. Each process counts for
-// itself.
+// itself, unless Redis is given.
 type RateLimit struct {
 	Requests int      `json:"requests"`         // 1 or more
 	Per      Duration `json:"per,omitempty"`    // default 1s
@@ -28,6 +28,8 @@ type RateLimit struct {
 	Status   int      `json:"status,omitempty"` // of the refusal, 400 to 599; default 429
 	Scope    string   `json:"scope,omitempty"`  // route (the default), or object: all routes of the object that they come from count together
 	Keys     int      `json:"keys,omitempty"`   // that are remembered, of which the one unused for the longest time goes; default 65,536, at most 1,048,576
+
+	Redis *RedisLimit `json:"redis,omitempty"` // where several processes count together
 }
 
 // What a limit may remember.
@@ -45,6 +47,11 @@ func (c RateLimit) Validate() error {
 		return fmt.Errorf("per is %v: want up to 24h", time.Duration(c.Per))
 	case c.Burst < 0:
 		return fmt.Errorf("burst is negative")
+	}
+	if c.Redis != nil {
+		if err := c.Redis.validate(); err != nil {
+			return err
+		}
 	}
 	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys)
 }
@@ -91,6 +98,13 @@ func rateLimitKind() filter.Kind {
 		if f.exempt, err = parseRanges("exempt", c.Exempt); err != nil {
 			return nil, err
 		}
+		if c.Redis != nil {
+			f.timeout, f.refuses = c.Redis.timeout(), c.Redis.OnFailure == "refuse"
+			if f.loans, err = c.openLoans(env, per); err != nil {
+				return nil, err
+			}
+		}
+		f.limit = strconv.Itoa(c.Requests)
 		f.buckets, err = filter.Use(env, sharedKey(env, fmt.Sprintf("rate-limit %d %v %d", c.Requests, per, c.Burst), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
 			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
 		})
@@ -118,8 +132,13 @@ type rateLimit struct {
 	buckets     *buckets
 	rate, burst float64
 	status      int
+	limit       string // requests, as told to clients
 	exempt      ranges
 	clock       filter.Clock
+
+	loans   *loans        // nil: this process counts for itself
+	timeout time.Duration // of a question
+	refuses bool          // where nobody can be asked
 }
 
 func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
@@ -130,6 +149,14 @@ func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
 	if !ok {
 		return x.Respond(f.status, CodeRateLimit, tooMany)
 	}
+	if f.loans != nil {
+		return f.together(x, id)
+	}
+	return f.local(x, id)
+}
+
+// local decides by what this process has counted.
+func (f *rateLimit) local(x *filter.Exchange, id key) filter.Verdict {
 	now := f.clock.Now().Sub(f.buckets.opened)
 	s, _ := f.buckets.lock(id)
 	at, fresh := s.take(id, nil)
@@ -146,9 +173,18 @@ func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
 	if passes {
 		return filter.Continue
 	}
+	return f.refuse(x, time.Duration((filled-f.burst)/f.rate*float64(time.Second)))
+}
+
+// refuse answers a request that is over the limit, and says when one is not.
+func (f *rateLimit) refuse(x *filter.Exchange, wait time.Duration) filter.Verdict {
 	x.Respond(f.status, CodeRateLimit, tooMany)
-	wait := math.Ceil((filled - f.burst) / f.rate)
-	x.Response.Fields.Set("Retry-After", strconv.Itoa(int(min(max(wait, 1), 86400))))
+	seconds := strconv.Itoa(int(min(max(math.Ceil(wait.Seconds()), 1), 86400)))
+	fields := &x.Response.Fields
+	fields.Set("Retry-After", seconds)
+	fields.Set("RateLimit-Limit", f.limit)
+	fields.Set("RateLimit-Remaining", "0")
+	fields.Set("RateLimit-Reset", seconds)
 	return filter.Respond
 }
 

@@ -25,6 +25,8 @@ type Redirect struct {
 	// CutSlash takes one slash off the end of the request's path, as ingress-nginx does on the way to https.
 	CutSlash  bool `json:"cutSlash,omitempty"`
 	DropQuery bool `json:"dropQuery,omitempty"` // default: the query is kept, unless Location is given
+	// KeepQuery adds the query of the request to Location.
+	KeepQuery bool `json:"keepQuery,omitempty"`
 
 	ClearOnly bool   `json:"clearOnly,omitempty"` // only of requests that the client made in clear text, as far as a trusted proxy says otherwise
 	PathOnly  string `json:"pathOnly,omitempty"`  // only of requests for exactly this path
@@ -37,6 +39,9 @@ func (c Redirect) Validate() error {
 	}
 	if c.Location != "" {
 		return c.validateLocation()
+	}
+	if c.KeepQuery {
+		return fmt.Errorf("keepQuery belongs to location: the query is kept otherwise")
 	}
 	switch {
 	case c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https":
@@ -67,6 +72,9 @@ func (c Redirect) validateLocation() error {
 		return fmt.Errorf("location %q leads to another host: begin it with https:// or with one slash", c.Location)
 	case !strings.HasPrefix(c.Location, "/") && !strings.HasPrefix(c.Location, "https://") && !strings.HasPrefix(c.Location, "http://"):
 		return fmt.Errorf("location %q begins with none of /, http:// and https://", c.Location)
+	}
+	if c.KeepQuery && strings.Contains(c.Location, "#") {
+		return fmt.Errorf("location %q ends in a fragment: with keepQuery there can be none", c.Location)
 	}
 	_, err := filter.ParseTemplate(c.Location)
 	return err
@@ -101,6 +109,13 @@ func (f *redirect) Request(x *filter.Exchange) filter.Verdict {
 	to := ""
 	if f.Location != "" {
 		to = f.location.Expand(x, mem)
+		if f.KeepQuery && x.Request.RawQuery != "" {
+			mark := "?"
+			if strings.Contains(to, "?") {
+				mark = "&"
+			}
+			to = mem.Join(to, mark, x.Request.RawQuery)
+		}
 	} else {
 		to = mem.Join(f.origin(x, scheme), f.pathOf(x))
 		if !f.DropQuery && x.Request.HasQuery {

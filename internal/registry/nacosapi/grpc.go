@@ -20,6 +20,9 @@ import (
 // maxMessage bounds one message of a client. Nacos allows 10 MiB.
 const maxMessage = 8 << 20
 
+// connBuffer is what a connection reads and writes at once; what is larger takes several calls.
+const connBuffer = 4 << 10
+
 func (s *Server) newGRPC() *grpc.Server {
 	var secure grpc.ServerOption = grpc.EmptyServerOption{}
 	if s.cfg.TLS != nil {
@@ -32,6 +35,10 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.ConnectionTimeout(5*time.Second),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(256),
+		// A registry has thousands of connections on which little happens: by default each has 64 KiB for it.
+		grpc.ReadBufferSize(connBuffer),
+		grpc.WriteBufferSize(connBuffer),
+		grpc.SharedWriteBuffer(true),
 		grpc.MaxHeaderListSize(16<<10),
 		// Clients ping without streams, the official Go client every 60 s; by default grpc-go takes that for an attack.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

@@ -36,7 +36,8 @@ type session struct {
 	tenants    map[config.ID]string // namespaces as the client calls them, of what it listens to
 	configs    *config.Watcher      // nil until it listens to something
 
-	poke chan struct{} // there is something new to send
+	poke  chan struct{}                      // there is something new to send
+	reset chan nacoswire.ConnectResetRequest // the client is to connect elsewhere
 }
 
 func newSession(c *connection, r *registry.Registry, owner *registry.Connection) *session {
@@ -45,7 +46,7 @@ func newSession(c *connection, r *registry.Registry, owner *registry.Connection)
 		pushes: newDeliveries[registry.Key](), clusters: map[registry.Key]string{},
 		fuzzies: newDeliveries[string](), fuzzy: map[string]*fuzzyWatch{},
 		notices: newDeliveries[config.ID](), tenants: map[config.ID]string{},
-		poke: make(chan struct{}, 1),
+		poke: make(chan struct{}, 1), reset: make(chan nacoswire.ConnectResetRequest, 1),
 	}
 }
 
@@ -82,6 +83,7 @@ func (s *Server) stream(stream grpc.ServerStream) error {
 		return err
 	}
 	defer x.end()
+	defer s.sessions.remove(x)
 
 	in := make(chan received)
 	ended := make(chan struct{})
@@ -128,6 +130,9 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 	if err != nil {
 		return nil, none, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if s.draining.Load() {
+		return nil, none, status.Error(codes.Unavailable, "the server is about to end")
+	}
 	r, ok := s.provider.Current()
 	if !ok {
 		return nil, none, status.Error(codes.Unavailable, "the registry is not running")
@@ -141,6 +146,7 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 		x.close()
 		return nil, none, status.Error(codes.AlreadyExists, "this connection has a stream")
 	}
+	s.sessions.add(x, setup)
 	return x, setup, nil
 }
 

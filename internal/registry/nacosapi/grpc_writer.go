@@ -144,6 +144,11 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			x.mayHaveComeOrGone(everything.Take())
 		case <-conf:
 			x.configsChanged(configs.Take())
+		case q := <-x.reset:
+			q.RequestID, q.Module = w.nextID(), "internal"
+			if err := w.send(nacoswire.NewPayload(nacoswire.TypeConnectReset, q)); err != nil {
+				return err
+			}
 		case <-x.poke:
 		case m := <-in:
 			x.answered(m, time.Now(), &w.cfg)

@@ -55,7 +55,7 @@ type endpoint struct {
 
 func (s *Server) newHTTP() *http.Server {
 	mux := http.NewServeMux()
-	for _, list := range [][]endpoint{v1Instances(), v1Services(), v1Operator(), v1Configs(), v2Endpoints(), v3Client(), v3Admin(), users()} {
+	for _, list := range [][]endpoint{v1Instances(), v1Services(), v1Operator(), loader(), v1Configs(), v2Endpoints(), v3Client(), v3Admin(), users()} {
 		for _, e := range list {
 			mux.HandleFunc(e.method+" "+contextPath+e.path, func(w http.ResponseWriter, r *http.Request) { s.serve(e, w, r) })
 		}

@@ -34,10 +34,24 @@ func users() []endpoint {
 			if v.result {
 				suffix += "/list"
 			}
-			out = append(out, endpoint{method: "GET", path: suffix, need: admin, handle: read, result: v.result})
+			out = append(out, endpoint{method: "GET", path: suffix, need: admin, handle: withUsers(read), result: v.result})
 		}
 	}
 	return out
+}
+
+// withUsers refuses where there are no users.
+func withUsers(f handler) handler {
+	return func(c call) (any, error) {
+		if c.server.cfg.Auth == nil {
+			return nil, errNoUsers()
+		}
+		return f(c)
+	}
+}
+
+func errNoUsers() error {
+	return fmt.Errorf("nacosapi: authentication is switched off: %w", auth.ErrForbidden)
 }
 
 // told is the answer to a change of users by v1; since v3 it is the message alone.
@@ -52,7 +66,7 @@ func done(message string, f func(context.Context, *auth.Auth, call) error) handl
 	return func(c call) (any, error) {
 		a := c.server.cfg.Auth
 		if a == nil {
-			return nil, fmt.Errorf("nacosapi: authentication is switched off: %w", auth.ErrForbidden)
+			return nil, errNoUsers()
 		}
 		if err := f(c.r.Context(), a, c); err != nil {
 			return nil, err

@@ -60,6 +60,9 @@ func deregisterInstance(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := c.forward(key, addr); ok {
+		return "ok", nil
+	}
 	_, err = c.Deregister(key, addr)
 	return "ok", err
 }
@@ -162,7 +165,10 @@ func beat(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	next, known, err := c.Beat(key, addr)
+	if body, ok := c.forward(key, addr); ok {
+		return json.RawMessage(body), nil
+	}
+	next, known, err := c.beatOf(key, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,10 @@ func v3Register(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, known, err := c.Beat(key, addr)
+	if _, ok := c.forward(key, addr); ok {
+		return "ok", nil
+	}
+	_, known, err := c.beatOf(key, addr)
 	if err == nil && !known {
 		err = fmt.Errorf("nacosapi: %s of %s: %w", addr, key, errInstance)
 	}

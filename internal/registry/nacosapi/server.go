@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -48,8 +49,11 @@ type Server struct {
 	log      complaints
 	logins   logins
 	http     *http.Server
+	peers    *http.Client // other registries on the same storage
 	grpc     *grpc.Server
 	conns    connections
+	sessions sessions
+	draining atomic.Bool // clients are told to connect elsewhere, and nobody is let in
 	udp      *udpPusher
 	closing  chan struct{}
 	failed   chan error
@@ -75,11 +79,12 @@ func New(cfg Config, p registry.Provider) *Server {
 		provider: p,
 		log:      complaints{log: cfg.Log},
 		conns:    connections{open: map[string]*trackedConn{}},
+		sessions: sessions{all: map[*session]peer{}},
 		udp:      newUDPPusher(),
 		closing:  make(chan struct{}),
 		failed:   make(chan error, 2),
 	}
-	s.http = s.newHTTP()
+	s.http, s.peers = s.newHTTP(), newForwarder(cfg.TLS)
 	s.grpc = s.newGRPC()
 	return s
 }
@@ -134,6 +139,7 @@ func (s *Server) Close(ctx context.Context) error {
 			}
 		})
 		both.Wait()
+		s.peers.CloseIdleConnections()
 		err = errors.Join(err, late)
 	})
 	s.work.Wait()

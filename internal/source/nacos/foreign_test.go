@@ -83,7 +83,7 @@ func TestOldServer(t *testing.T) {
 		return usual(p)
 	}}
 	f.start(t)
-	out, _ := run(t, t.Context(), New(Config{Servers: []string{f.addr}}))
+	out, _ := run(t, t.Context(), New(Config{All: true, Servers: []string{f.addr}}))
 	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready; " || early.Load() != 4 {
 		t.Fatal(text(u))
 	}
@@ -129,7 +129,7 @@ func TestServerFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := c.foreign
 			f.start(t)
-			out, ended := run(t, t.Context(), New(Config{Servers: []string{f.addr}, Timeout: 200 * time.Millisecond, Poll: 10 * time.Millisecond}))
+			out, ended := run(t, t.Context(), New(Config{All: true, Servers: []string{f.addr}, Timeout: 200 * time.Millisecond, Poll: 10 * time.Millisecond}))
 			for {
 				select {
 				case u := <-out:
@@ -162,7 +162,7 @@ func TestServiceRefused(t *testing.T) {
 		return usual(p)
 	}}
 	f.start(t)
-	out, ended := run(t, t.Context(), New(Config{Servers: []string{f.addr}, Poll: 10 * time.Millisecond}))
+	out, ended := run(t, t.Context(), New(Config{All: true, Servers: []string{f.addr}, Poll: 10 * time.Millisecond}))
 	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready; " || !u.Full {
 		t.Fatal(text(u))
 	}

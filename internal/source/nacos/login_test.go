@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 	reg, _ := h.Current()
 	must(t, reg.Register(order, registry.Instance{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}))
 
-	src := New(Config{Servers: []string{gl.Addr().String()}, Login: login})
+	src := New(Config{All: true, Servers: []string{gl.Addr().String()}, Login: login})
 	out, done := make(chan source.Update), make(chan error, 1)
 	running, cancel := context.WithCancel(ctx)
 	go func() { done <- src.Run(running, out) }()

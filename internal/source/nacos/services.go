@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -16,19 +17,22 @@ import (
 	"paifang/internal/source"
 )
 
-// services are those the session is subscribed to. What has changed waits here, each service once, until it is taken.
+// services are those that the session knows of. What has changed waits here, each service once, until it is taken.
 type services struct {
 	mu    sync.Mutex
 	known map[registry.Key]*known
 	news  map[registry.Key]struct{}
 	wake  chan struct{}
+	named map[registry.Key]bool // as the server listed them last; of the goroutine that asks
 }
 
 // known is a service and its list.
 type known struct {
 	view  *registry.View // nil until there is a list
 	wrong []model.Diagnostic
-	sent  bool // in this session
+	sent  bool      // a list of it was, in this session
+	read  bool      // it is subscribed to
+	idle  time.Time // since when nobody uses it, though it is
 }
 
 func (s *services) init() {
@@ -62,38 +66,29 @@ func refOf(k registry.Key) nacoswire.ServiceRef {
 	return nacoswire.ServiceRef{Namespace: k.Namespace, ServiceName: k.Service, GroupName: k.Group}
 }
 
-// look lists the services, subscribes to those that are new and leaves those that are gone.
+// look lists the services, and reads those that are in use.
 func (x *session) look(ctx context.Context) error {
-	want, err := x.list(ctx)
+	named, err := x.list(ctx)
 	if err != nil {
 		return err
 	}
+	x.named = named
+	return x.arrange(ctx)
+}
+
+// arrange subscribes to services that are in use now and leaves those that nobody has used for a while.
+func (x *session) arrange(ctx context.Context) error {
 	x.src.mu.Lock()
-	for key := range x.src.inUse {
-		want[key] = true
-	}
+	use := maps.Clone(x.src.inUse)
 	x.src.mu.Unlock()
-
-	var fresh, gone []registry.Key
-	x.services.mu.Lock()
-	for key := range want {
-		if x.known[key] == nil && len(x.known) < maxServices {
-			x.known[key] = &known{} // before the request: a push may overtake its answer
-			fresh = append(fresh, key)
-		}
+	if x.src.cfg.All {
+		maps.Copy(use, x.named)
 	}
-	for key, k := range x.known {
-		// One that still has instances is there, whatever the list says that was asked for before them.
-		if !want[key] && k.view != nil && len(k.view.Instances) == 0 {
-			gone = append(gone, key)
-		}
-	}
-	x.services.mu.Unlock()
-
+	fresh, idle := x.sort(use, time.Now())
 	if err := x.subscribe(ctx, fresh); err != nil {
 		return err
 	}
-	for _, key := range gone {
+	for _, key := range idle {
 		if _, err := nacosconn.Call[nacoswire.ServiceResponse](ctx, x.conn, nacoswire.TypeSubscribeService, nacoswire.SubscribeServiceRequest{
 			ServiceRef: refOf(key),
 		}); err != nil {
@@ -102,6 +97,51 @@ func (x *session) look(ctx context.Context) error {
 		x.forget(key)
 	}
 	return nil
+}
+
+// sort notes services that came and went, and returns those to be subscribed to and those to be left.
+func (x *session) sort(use map[registry.Key]bool, now time.Time) (fresh, idle []registry.Key) {
+	x.services.mu.Lock()
+	defer x.services.mu.Unlock()
+	for _, keys := range []map[registry.Key]bool{use, x.named} {
+		for key := range keys {
+			if x.known[key] == nil && len(x.known) < maxServices {
+				x.known[key] = &known{}
+				x.tell(key)
+			}
+		}
+	}
+	for key, k := range x.known {
+		switch {
+		case use[key]:
+			k.idle = time.Time{}
+			if !k.read {
+				k.read = true // before the request: a push may overtake its answer
+				fresh = append(fresh, key)
+			}
+		case !k.read:
+			if !x.named[key] {
+				delete(x.known, key)
+				x.tell(key)
+			}
+		// One that still has instances is there, whatever the list says that was asked for before them.
+		case x.src.cfg.All:
+			if k.view != nil && len(k.view.Instances) == 0 {
+				idle = append(idle, key)
+			}
+		case k.idle.IsZero():
+			k.idle = now
+		case now.Sub(k.idle) >= x.src.cfg.Leave:
+			idle = append(idle, key)
+		}
+	}
+	return fresh, idle
+}
+
+// tell has a service sent. The mutex is held.
+func (x *session) tell(key registry.Key) {
+	x.news[key] = struct{}{}
+	x.rouse()
 }
 
 // list asks for the names of the configured group's services, page by page.
@@ -161,7 +201,9 @@ func (x *session) subscribe(ctx context.Context, keys []registry.Key) error {
 				first = fmt.Errorf("nacos: subscribe %s: %w", key, err)
 			}
 			x.services.mu.Lock()
-			delete(x.known, key) // to be tried again
+			if k := x.known[key]; k != nil {
+				k.read = false // to be tried again
+			}
 			x.services.mu.Unlock()
 		})
 	}
@@ -174,7 +216,7 @@ func (x *session) offer(key registry.Key, info *nacoswire.ServiceInfo, how manne
 	x.services.mu.Lock()
 	defer x.services.mu.Unlock()
 	k := x.known[key]
-	if k == nil {
+	if k == nil || !k.read {
 		return // not, or no longer, subscribed to
 	}
 	if k.view != nil && (info.LastRefTime < k.view.LastRef || how == answered && info.LastRefTime == k.view.LastRef) {
@@ -187,16 +229,19 @@ func (x *session) offer(key registry.Key, info *nacoswire.ServiceInfo, how manne
 		return
 	}
 	k.view, k.wrong = view, wrong
-	x.news[key] = struct{}{}
-	x.rouse()
+	x.tell(key)
 }
 
+// forget notes that a service is no longer subscribed to; of one that is still named the name stays.
 func (x *session) forget(key registry.Key) {
 	x.services.mu.Lock()
 	defer x.services.mu.Unlock()
-	delete(x.known, key)
-	x.news[key] = struct{}{}
-	x.rouse()
+	if x.named[key] {
+		x.known[key] = &known{}
+	} else {
+		delete(x.known, key)
+	}
+	x.tell(key)
 }
 
 func (s *services) rouse() {
@@ -215,6 +260,13 @@ func (x *session) take() (doubtful, certain []source.Group) {
 		if k == nil {
 			certain = append(certain, registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, &registry.View{Key: key}))
 			continue
+		}
+		if !k.read {
+			certain = append(certain, registry.Unread(x.src.cfg.Name, x.src.cfg.Keeper, key))
+			continue
+		}
+		if k.view == nil {
+			continue // its first list is on its way
 		}
 		g := registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, k.view)
 		if g.Objects == nil {

@@ -95,8 +95,8 @@ func (x *session) run(ctx context.Context, out chan<- source.Update) error {
 		return err
 	}
 	x.work.Go(func() { x.conn.End(x.watch(ctx)) })
-	first, _ := x.take()
-	updates := []source.Update{{Groups: first, Full: true, Doubt: registry.Doubt}}
+	read, named := x.take()
+	updates := []source.Update{{Groups: append(named, read...), Full: true, Doubt: registry.Doubt}}
 	for {
 		for _, u := range updates {
 			select {
@@ -137,6 +137,8 @@ func (x *session) watch(ctx context.Context) error {
 	every := x.follow(ctx)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	leave := time.NewTicker(x.src.cfg.Leave)
+	defer leave.Stop()
 	var beat <-chan time.Time
 	if every > pulse {
 		t := time.NewTicker(pulse)
@@ -150,6 +152,9 @@ func (x *session) watch(ctx context.Context) error {
 		case <-beat:
 			ask = x.alive
 		case <-x.src.used:
+			ask = x.arrange
+		case <-leave.C:
+			ask = x.arrange
 		case <-x.came:
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -27,9 +27,11 @@ type Config struct {
 	Servers   []string // host:port of gRPC, see GRPCAddress; tried in turn
 	Namespace string   // default "public"
 	Group     string   // whose services are listed; default "DEFAULT_GROUP"
+	All       bool     // read the lists of all services, and not only of those that routes use
 
 	Addresses registry.AddressRule // which instances are believed; others are diagnosed
 	Poll      time.Duration        // between looks for new services, where the server does not tell of them; default 1 s
+	Leave     time.Duration        // from the last use of a service to the end of its subscription; default 1 min
 	Timeout   time.Duration        // of one request; default 3 s
 	Login     *nacosconn.Login     // default: none is asked for
 	TLS       *tls.Config          // default: clear text
@@ -49,8 +51,8 @@ func GRPCAddress(http string) (string, error) {
 	return net.JoinHostPort(host, strconv.Itoa(n+nacoswire.GRPCPortOffset)), nil
 }
 
-// Source turns the services of one namespace into endpoint sets: those of one group, and those of any group that routes
-// use.
+// Source turns the services of one namespace into endpoint sets. It names those of one group and reads those, of any group, that
+// routes use: a registry may have thousands more, and each subscription costs it a push with every change.
 type Source struct {
 	cfg    Config
 	tokens *nacosconn.Tokens
@@ -74,6 +76,7 @@ func New(cfg Config) *Source {
 	cfg.Namespace = cmp.Or(cfg.Namespace, nacoswire.PublicNamespace)
 	cfg.Group = cmp.Or(cfg.Group, nacoswire.DefaultGroup)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
+	cfg.Leave = cmp.Or(cfg.Leave, time.Minute)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 3*time.Second)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -119,7 +122,7 @@ func (s *Source) Report(_ context.Context, r source.Report) error {
 	return nil
 }
 
-// Run sends the list of every service, then every change. It fails when the connection is lost: what was sent stays
+// Run sends the list of every service that is in use, the names of the others, then every change. It fails when the connection is lost: what was sent stays
 // true until something else is known. The first list of each service is in doubt, for the server may have lost its
 // memory; what it pushes later is not.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {

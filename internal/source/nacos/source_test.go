@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,9 @@ func text(u source.Update) string {
 			b.WriteString(" deleted")
 		}
 		for _, set := range g.Endpoints() {
+			if set.Unread {
+				b.WriteString(" unread")
+			}
 			for _, e := range set.Endpoints {
 				fmt.Fprintf(&b, " %s %s", e.Addr, e.State)
 			}
@@ -145,7 +149,7 @@ func TestSource(t *testing.T) {
 	a, b := member{srv, "10.0.0.1:80"}, member{srv, "10.0.0.2:80"}
 	must(t, a.Register(t.Context()))
 
-	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond})
+	src := New(Config{All: true, Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	out, ended := run(t, ctx, src)
 	u := next(t, out)
@@ -209,7 +213,7 @@ func used(ids ...model.EndpointsID) shard.Map[model.EndpointsID] {
 // What routes use is subscribed to in any group, also before it is there.
 func TestSourceInUse(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{KeepEmpty: 50 * time.Millisecond})
-	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond})
+	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond, Leave: 50 * time.Millisecond})
 	out, _ := run(t, t.Context(), src)
 	if u := next(t, out); !u.Full || len(u.Groups) != 0 {
 		t.Fatal(text(u))
@@ -229,15 +233,45 @@ func TestSourceInUse(t *testing.T) {
 	if u := next(t, out); text(u) != "public/pay/card: 10.0.0.1:80 ready; " || u.Doubt != 0 || time.Since(began) > 100*time.Millisecond {
 		t.Fatal(text(u), time.Since(began))
 	}
-	// Not used any more: it goes when it is empty.
+	// Not used any more: it is left after a while, with what it has.
 	report()
-	_, err := srv.registry().Deregister(card, netip.MustParseAddrPort("10.0.0.1:80"))
-	must(t, err)
-	u := next(t, out)
-	if text(u) == "public/pay/card:; " { // or both at once
-		u = next(t, out)
+	if u := next(t, out); text(u) != "public/pay/card: deleted; " {
+		t.Fatal(text(u))
 	}
-	if text(u) != "public/pay/card: deleted; " {
+}
+
+// A service that no route uses is named and not read, and costs no push.
+func TestSourceReadsWhatIsUsed(t *testing.T) {
+	srv := serve(t, nacosapi.Config{}, registry.Options{})
+	pay := registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: "pay"}
+	must(t, srv.registry().Register(order, instance("10.0.0.1:80")))
+	must(t, srv.registry().Register(pay, instance("10.0.0.2:80")))
+	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond, Leave: 50 * time.Millisecond})
+	out, _ := run(t, t.Context(), src)
+	u := next(t, out)
+	slices.SortFunc(u.Groups, func(a, b source.Group) int { return strings.Compare(a.Key, b.Key) })
+	if text(u) != "public/DEFAULT_GROUP/order: unread; public/DEFAULT_GROUP/pay: unread; " || !u.Full {
+		t.Fatal(text(u))
+	}
+	list := model.EndpointsID{Keeper: model.KeeperRegistry, Name: order.String()}
+	must(t, src.Report(t.Context(), source.Report{InUse: used(list)}))
+	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready; " || u.Doubt != registry.Doubt {
+		t.Fatal(text(u))
+	}
+	if n := srv.registry().Stats().Watches; n != 1 {
+		t.Errorf("%d subscriptions, want 1", n)
+	}
+	must(t, srv.registry().Register(pay, instance("10.0.0.3:80"))) // nothing is heard of it
+	must(t, srv.registry().Register(order, instance("10.0.0.4:80")))
+	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready 10.0.0.4:80 ready; " || u.Doubt != 0 {
+		t.Fatal(text(u))
+	}
+	must(t, src.Report(t.Context(), source.Report{}))
+	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: unread; " {
+		t.Fatal(text(u))
+	}
+	must(t, src.Report(t.Context(), source.Report{InUse: used(list)}))
+	if u := next(t, out); text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready 10.0.0.4:80 ready; " || u.Doubt != registry.Doubt {
 		t.Fatal(text(u))
 	}
 }
@@ -246,7 +280,7 @@ func TestSourceInUse(t *testing.T) {
 func TestServerLosesItsMemory(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{})
 	must(t, srv.registry().Register(order, instance("10.0.0.1:80")))
-	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond, Timeout: time.Second})
+	src := New(Config{All: true, Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond, Timeout: time.Second})
 	out, ended := run(t, t.Context(), src)
 	next(t, out)
 	srv.stop()
@@ -304,7 +338,7 @@ func TestRefusedAddresses(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{Addresses: registry.AddressRule{Also: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	must(t, srv.registry().Register(order, instance("127.0.0.1:80")))
 	must(t, srv.registry().Register(order, instance("10.0.0.1:80")))
-	out, _ := run(t, t.Context(), New(Config{Servers: []string{srv.grpc}, Name: "n", Keeper: "registry/n"}))
+	out, _ := run(t, t.Context(), New(Config{All: true, Servers: []string{srv.grpc}, Name: "n", Keeper: "registry/n"}))
 	u := next(t, out)
 	if text(u) != "public/DEFAULT_GROUP/order: 10.0.0.1:80 ready; " || len(u.Groups[0].Objects.Diagnostics) != 1 {
 		t.Fatalf("%s %+v", text(u), u)
@@ -329,7 +363,7 @@ func TestLastRefTime(t *testing.T) {
 	if _, certain := x.take(); len(certain) != 0 {
 		t.Fatal("a list of a service that is not subscribed to")
 	}
-	x.known[order] = &known{}
+	x.known[order] = &known{read: true}
 	for _, step := range []struct {
 		ref  int64
 		ip   string

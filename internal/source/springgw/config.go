@@ -17,6 +17,7 @@ type gatewayConfig struct {
 	// preflights says that those which no route matches are answered.
 	preflights bool
 	timeouts   model.Timeouts // httpclient
+	balance    *balancing     // spring.cloud.loadbalancer
 	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
 	off        bool           // the gateway is switched off
 	faults     []fault        // that belong to no route
@@ -39,6 +40,9 @@ func readConfig(root *bootconfig.Property) *gatewayConfig {
 	for _, prefix := range prefixes() {
 		c.read(root.Get(prefix...))
 	}
+	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
+		c.say(p, field, model.CodeUnsupported, model.Warning, message)
+	})
 	c.judge(root)
 	return c
 }
@@ -135,6 +139,9 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 	}
 	if c.cors == nil {
 		c.cors, c.preflights = old.cors, old.preflights
+	}
+	if c.balance == nil {
+		c.balance = old.balance
 	}
 	c.insecure = c.insecure || old.insecure
 	if c.timeouts == (model.Timeouts{}) {

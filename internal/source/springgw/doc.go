@@ -38,6 +38,7 @@ var _ Resolver = (*net.Resolver)(nil)
 type Config struct {
 	Name     string      // of the source; default "springgw"
 	Paths    []string    // files, and directories of YAML files
+	Feeds    []Feed      // texts that are followed elsewhere
 	Class    model.Class // of the listeners that serve the routes; default "gateway"
 	Keeper   string      // of the lists that lb:// names; default model.KeeperRegistry
 	Prefix   string      // of their names; default "public/DEFAULT_GROUP/"

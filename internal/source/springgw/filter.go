@@ -33,9 +33,10 @@ func filters() map[string]func(*effect, *part) error {
 		"DedupeResponseHeader": (*effect).dedupe, "RewriteResponseHeader": (*effect).rewriteHeader, "SecureHeaders": (*effect).secureHeaders,
 		"RewriteLocationResponseHeader": (*effect).rewriteLocation, "SetStatus": (*effect).setStatus, "RedirectTo": (*effect).redirectTo,
 		"RequestSize": (*effect).requestSize, "RequestHeaderSize": (*effect).headerSize, "Retry": (*effect).retryAgain,
+		"RemoveJsonAttributesResponseBody": (*effect).removeJSON, "CircuitBreaker": (*effect).circuitBreaker,
 
-		"CacheRequestBody": nil, "CircuitBreaker": nil, "FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil,
-		"ModifyResponseBody": nil, "RemoveJsonAttributesResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
+		"CacheRequestBody": nil, "FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil,
+		"ModifyResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
 		"SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
 	}
 }

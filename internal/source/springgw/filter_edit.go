@@ -103,7 +103,26 @@ func (e *effect) rewriteHeader(p *part) error {
 		Name        string `json:"name"`
 		Regexp      string `json:"regexp"`
 		Replacement string `json:"replacement"`
-	}{values["name"], values["regexp"], replacement})
+	}{values["name"], re.String(), replacement})
+}
+
+// removeJSON reads names of attributes, and a last flag that says whether those of inner objects go too.
+func (e *effect) removeJSON(p *part) error {
+	values, named, err := p.gathered("deleteRecursively")
+	if err != nil {
+		return err
+	}
+	flag := named["deleterecursively"]
+	if n := len(values); n > 1 && isFlag(values[n-1]) {
+		values, flag = values[:n-1], values[n-1]
+	}
+	if len(values) == 0 {
+		return errors.New("names no attribute")
+	}
+	return e.emit("remove-json-attributes", struct {
+		Attributes []string `json:"attributes"`
+		Deep       bool     `json:"deep,omitempty"`
+	}{values, strings.EqualFold(flag, "true")})
 }
 
 // secureHeader is a header that SecureHeaders adds: its name, its value unless told otherwise, and the argument that tells.

@@ -16,6 +16,14 @@ func insteadOf(filter string) string {
 	switch filter {
 	case "ModifyRequestBody", "ModifyResponseBody", "CacheRequestBody":
 		return ": it is for code in Java; change bodies in the service"
+	case "FallbackHeaders":
+		return ": a fallback is told nothing of the failure; the access log has it"
+	case "RequestRateLimiter":
+		return ": whom it counts is chosen by a bean in Java; the filter rate-limit of a paifang.dev/v1 route counts by address, header or user"
+	case "LocalResponseCache":
+		return ": answers are not cached here; let the service say Cache-Control, and a cache in front keep them"
+	case "JsonToGrpc":
+		return ": JSON is not turned into gRPC; gRPC itself is passed on (docs/http2.md)"
 	case "SaveSession":
 		return ": there is no session here; take it out"
 	case "TokenRelay":
@@ -38,17 +46,15 @@ func (e *effect) redirectTo(p *part) error {
 	if status < 300 || status > 308 || status == 304 {
 		return fmt.Errorf("status %d is no redirect that is supported", status)
 	}
-	switch include := values["includerequestparams"]; {
-	case include == "" || strings.EqualFold(include, "false"):
-	case strings.EqualFold(include, "true"):
-		return errors.New("includeRequestParams is not supported")
-	default:
+	include := values["includerequestparams"]
+	if include != "" && !isFlag(include) {
 		return fmt.Errorf("includeRequestParams %q is neither true nor false", include)
 	}
 	return e.emit("redirect", struct {
 		Status   int    `json:"status"`
 		Location string `json:"location"`
-	}{status, values["url"]})
+		Keep     bool   `json:"keepQuery,omitempty"`
+	}{status, values["url"], strings.EqualFold(include, "true")})
 }
 
 // The limits that Spring has where none is given, in bytes.

@@ -174,7 +174,11 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 			l.Value = k.Text()
 		case "pattern":
 			l.Pattern = k.Text()
-			_, err = compileJava(l.Pattern)
+			if re, bad := compileJava(l.Pattern); bad != nil {
+				err = bad
+			} else {
+				l.Pattern = re.String()
+			}
 		case "weight":
 			weight = true
 			l.Share, err = strconv.Atoi(k.Text())

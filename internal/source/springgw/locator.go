@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"fmt"
+	"slices"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -10,65 +11,160 @@ import (
 // afterAll is the position of the locator's routes: behind all that are written down.
 const afterAll = 1 << 30
 
-// locator turns spring.cloud.gateway.discovery.locator into a model.Locator. Only its default form is one: a route
-// /service-id/** for each service, with that segment taken off.
+// locator turns spring.cloud.gateway.discovery.locator into a model.Locator.
 func (t *translator) locator(f *application) {
 	l := f.config.locator
 	if l == nil || !l.Get("enabled").IsTrue() {
 		return
-	}
-	const at = "spring.cloud.gateway.discovery.locator"
-	refuse := func(p *bootconfig.Property, name string) {
-		t.say(fault{p.File, p.Line, at + "." + name, model.CodeUnsupported, model.Error,
-			fmt.Sprintf("%s is not supported: services are not routed to by the locator until it is taken out", name)})
-	}
-	for _, k := range l.Kids {
-		switch bootconfig.Relaxed(k.Name) {
-		case "enabled", "lowercaseserviceid", "routeidprefix":
-		case "includeexpression":
-			if k.Text() != "true" {
-				refuse(k, k.Name)
-				return
-			}
-		case "urlexpression":
-			if k.Text() != "'lb://'+serviceId" && k.Text() != "'lb://' + serviceId" {
-				refuse(k, k.Name)
-				return
-			}
-		default:
-			refuse(k, k.Name)
-			return
-		}
 	}
 	origin := model.Origin{Source: t.c.Name, Kind: "locator", Name: "discovery.locator", File: l.File, Line: l.Line}
 	g := t.group("locator")
 	if len(g.Locators) > 0 {
 		return // switched on by an earlier file
 	}
+	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix,
+		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}}
+	if t.balance != nil {
+		out.Balancing, out.BalancingOf = t.balance.all, t.balance.by
+	}
+	if t.c.Self != "" {
+		out.Except = []string{t.c.Self}
+	}
+	refuse := func(p *bootconfig.Property, line int, field string, err error) {
+		at := fault{l.File, line, "spring.cloud.gateway.discovery.locator." + field, model.CodeUnsupported, model.Error,
+			err.Error() + "; services are not routed to by the locator until it is mended"}
+		if p != nil {
+			at.file, at.line = p.File, p.Line
+		}
+		t.say(at)
+	}
+	if err := t.whichServices(l, &out); err != nil {
+		refuse(l, 0, err.field, err.err)
+		return
+	}
+	when := condition{}
+	for _, p := range template(l, "predicates") {
+		if err := when.addTemplate(&p); err != nil {
+			refuse(nil, p.line, p.field, err)
+			return
+		}
+	}
+	out.Paths, out.Hosts, out.Match = when.paths, when.hosts, when.match
+	own := template(l, "filters")
+	if own == nil {
+		own = []part{{name: "StripPrefix"}}
+	}
 	does := effect{host: model.HostEndpoint}
-	for _, p := range interleave(t.defaults, []part{{name: "StripPrefix"}}) {
-		if err := does.add(&p); err != nil { // reported by checkDefaults
-			g.Diagnostics = append(g.Diagnostics, fault{"", 0, "default-filters", model.CodeUnsupported, model.Error,
-				"services are not routed to by the locator until this default filter is taken out: " + err.Error()}.diagnostic(origin))
+	for _, p := range interleave(t.defaults, own) {
+		if p.shared {
+			if err := does.add(&p); err != nil { // reported by checkDefaults
+				g.Diagnostics = append(g.Diagnostics, fault{"", 0, "default-filters", model.CodeUnsupported, model.Error,
+					"services are not routed to by the locator until this default filter is taken out: " + err.Error()}.diagnostic(origin))
+				return
+			}
+		} else if err := does.addTemplate(&p); err != nil {
+			refuse(nil, p.line, p.field, err)
 			return
 		}
 	}
 	if does.host != model.HostEndpoint {
-		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "default-filters", model.CodeUnsupported, model.Warning,
-			"the default filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
+		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
+			"the filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
 	}
 	spec, err := t.corsOf(nil, model.PathMatch{}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
 	if err != nil {
 		return
 	}
-	if spec != nil {
-		does.filters = append([]model.FilterSpec{*spec}, does.filters...)
-	}
-	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix,
-		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, Filters: does.filters,
-		TLS: model.UpstreamTLS{SkipVerify: t.insecure}}
-	if t.c.Self != "" {
-		out.Except = []string{t.c.Self}
+	if out.Filters = does.filters; spec != nil {
+		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
 	g.Locators = []model.Locator{out}
+}
+
+// locatorFault is what is wrong with one property of the locator.
+type locatorFault struct {
+	field string
+	err   error
+}
+
+// whichServices reads the properties that say which services there are routes for, and where these lead.
+func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *locatorFault {
+	for _, k := range l.Kids {
+		switch bootconfig.Relaxed(k.Name) {
+		case "enabled", "lowercaseserviceid", "routeidprefix", "predicates", "filters":
+		case "includeexpression":
+			include, err := readInclude(k.Text())
+			if err != nil {
+				return &locatorFault{k.Name, err}
+			}
+			out.Include = include
+		case "urlexpression":
+			switch url, err := readText(k.Text()); {
+			case err != nil:
+				return &locatorFault{k.Name, err}
+			case url == "lb:https://"+model.LocatorService:
+				out.TLS.Mode = model.TLSAlways
+			case url != "lb://"+model.LocatorService && url != "lb:http://"+model.LocatorService:
+				return &locatorFault{k.Name, fmt.Errorf("%s is not supported: want 'lb://'+serviceId", k.Text())}
+			}
+		default:
+			return &locatorFault{k.Name, fmt.Errorf("%s is no property of it", k.Name)}
+		}
+	}
+	return nil
+}
+
+// template are the predicates or filters of the locator; nil where it has none of its own.
+func template(l *bootconfig.Property, kind string) []part {
+	var out []part
+	for i, item := range l.Get(kind).List() {
+		out = append(out, readPart(item, fmt.Sprintf("%s[%d]", kind, i), kind == "predicates"))
+	}
+	return out
+}
+
+// evaluated returns a part whose arguments, which are expressions, are texts.
+func (p *part) evaluated() (part, error) {
+	out := *p
+	if p.fault != "" {
+		return out, nil
+	}
+	out.words = nil
+	for _, w := range p.words {
+		text, err := readText(w)
+		if err != nil {
+			return out, err
+		}
+		out.words = append(out.words, text)
+	}
+	var failed error
+	out.args = p.args.Map(func(text string) string {
+		now, err := readText(text)
+		if err != nil && failed == nil {
+			failed = err
+		}
+		return now
+	})
+	return out, failed
+}
+
+func (c *condition) addTemplate(p *part) error {
+	now, err := p.evaluated()
+	if err == nil {
+		err = c.add(&now)
+	}
+	return err
+}
+
+// addTemplate adds a filter of the locator. That which takes the service off the path is the one for which there is a faster
+// one.
+func (e *effect) addTemplate(p *part) error {
+	if p.name == "StripPrefix" && len(p.words) == 0 && p.args == nil {
+		return e.add(p)
+	}
+	now, err := p.evaluated()
+	if err == nil {
+		err = e.add(&now)
+	}
+	return err
 }

@@ -16,6 +16,8 @@ type condition struct {
 	hosts   []model.Host
 	match   model.Match // all but the path
 	weights []weight
+
+	hostVariables []string // names in patterns of hosts
 }
 
 // predicates are all that Spring has; those without a reader are not supported.
@@ -128,8 +130,8 @@ func (c *condition) host(p *part) error {
 			c.hosts = []model.Host{""}
 			return nil
 		}
-		if err := h.Validate(); err != nil {
-			return fmt.Errorf("pattern %q is not supported: want a host name, *. or **. and a host name, without port", v)
+		if h.Validate() != nil {
+			return c.hostPatterns(values)
 		}
 		c.hosts = append(c.hosts, h)
 		if shape, fixed := h.Split(); shape == model.HostAnyMore {

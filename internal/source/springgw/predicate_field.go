@@ -66,10 +66,11 @@ func field(p *part, name string) (model.FieldMatch, error) {
 		m.Value = literal
 		return m, nil
 	}
-	if _, err := compileJava(expression); err != nil {
+	re, err := compileJava(expression)
+	if err != nil {
 		return m, fmt.Errorf("regexp %q: %w", expression, err)
 	}
-	m.Regex, m.Value = true, expression
+	m.Regex, m.Value = true, re.String()
 	return m, nil
 }
 

@@ -15,29 +15,30 @@ type expression struct {
 	groups []string // names by number; [0] is the whole match
 }
 
-// translateRegexp checks that every construct of a Java expression means the same in RE2, and refuses the others by
-// name. The two languages are close: what is let through needs no change of text.
+// translateRegexp turns a Java expression into one of RE2 that means the same, or refuses it by the name of the construct that
+// RE2 does not have.
 func translateRegexp(java string) (*expression, error) {
 	re, err := compileJava(java)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := syntax.Parse(java, syntax.Perl)
+	parsed, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
 	if shortest(parsed) == 0 && !anchored(parsed) {
 		return nil, errors.New("can match nothing at all: Java would then replace once more at the end of each path; begin it with ^")
 	}
-	return &expression{java, re.SubexpNames()}, nil
+	return &expression{re.String(), re.SubexpNames()}, nil
 }
 
-// compileJava reads an expression of which both languages mean the same.
+// compileJava reads an expression of Java. What it returns means the same in RE2, and so does its text.
 func compileJava(java string) (*regexp.Regexp, error) {
-	if err := scanJava(java); err != nil {
+	text, err := translateJava(java)
+	if err != nil {
 		return nil, err
 	}
-	re, err := regexp.Compile(java)
+	re, err := regexp.Compile(text)
 	if err != nil {
 		var bad *syntax.Error
 		if errors.As(err, &bad) {
@@ -48,23 +49,27 @@ func compileJava(java string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// scanJava goes through an expression and refuses what RE2 reads differently. What RE2 does not read at all, it refuses
-// itself: look-around, possessive quantifiers, atomic groups, back references.
-func scanJava(s string) error {
-	inClass, classStart := false, 0
+// translateJava goes through an expression, writes what RE2 spells differently and refuses what it has not.
+func translateJava(s string) (string, error) {
+	var b strings.Builder
+	inClass, classStart, counted := false, 0, false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
+		after := counted // what stands in front is a quantifier
+		counted = false
 		switch {
 		case c == '\\':
-			n, err := scanEscape(s[i:], inClass)
+			text, n, err := translateEscape(s[i:], inClass)
 			if err != nil {
-				return err
+				return "", err
 			}
+			b.WriteString(text)
 			i += n - 1
+			continue
 		case inClass && c == '[':
-			return errors.New("a character class inside another is not supported")
+			return "", errors.New("a character class inside another is not supported")
 		case inClass && c == '&' && strings.HasPrefix(s[i:], "&&"):
-			return errors.New("the intersection && of character classes is not supported")
+			return "", errors.New("the intersection && of character classes is not supported")
 		case inClass && c == ']' && i > classStart:
 			inClass = false
 		case inClass:
@@ -74,42 +79,109 @@ func scanJava(s string) error {
 				classStart++
 			}
 			if strings.HasPrefix(s[classStart:], "]") {
-				return errors.New("a character class that begins with ] is not supported: write \\]")
+				return "", errors.New("a character class that begins with ] is not supported: write \\]")
 			}
 		case c == '(' && strings.HasPrefix(s[i:], "(?"):
 			if err := scanGroup(s[i+2:]); err != nil {
-				return err
+				return "", err
 			}
+			b.WriteString("(?") // the ? is no quantifier
+			i++
+			continue
 		case c == '{' && !isCount(s[i:]):
-			return errors.New("a { that begins no count must be written \\{")
+			return "", errors.New("a { that begins no count must be written \\{")
+		case c == '+' && after:
+			return "", errors.New("a possessive quantifier is not supported: leave out its last +, unless what follows relies on it")
 		case c >= 0x80:
-			return errors.New("letters outside ASCII are not supported: a path has them as %XX")
+			return "", errors.New("letters outside ASCII are not supported: a path has them as %XX")
 		}
+		counted = !inClass && !after && (c == '*' || c == '+' || c == '?' || c == '}')
+		b.WriteByte(c)
 	}
-	return nil
+	return b.String(), nil
 }
 
-// scanEscape returns the length of an escape that means the same in both languages.
-func scanEscape(s string, inClass bool) (int, error) {
+// translateEscape returns what an escape is in RE2, and its length in Java.
+func translateEscape(s string, inClass bool) (text string, n int, err error) {
 	if len(s) < 2 {
-		return 0, errors.New("ends in a backslash")
+		return "", 0, errors.New("ends in a backslash")
 	}
 	c := s[1]
 	switch {
-	case !isWordByte(c):
-		return 2, nil // the character itself
-	case strings.IndexByte("dDwWsStnrf", c) >= 0:
-		return 2, nil
+	case !isWordByte(c), strings.IndexByte("dDwWSnrtf", c) >= 0: // the character itself, or the same in both
+		return s[:2], 2, nil
+	case c == 's' || c == 'h' || c == 'v':
+		ranges := map[byte]string{'s': ` \t\n\x0b\f\r`, 'h': ` \t\x{a0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}`, 'v': `\n\x0b\f\r\x{85}\x{2028}\x{2029}`}[c]
+		return classText(ranges, false, inClass), 2, nil
+	case c == 'e':
+		return `\x1b`, 2, nil
+	case c == 'a':
+		return `\x07`, 2, nil
+	case c == 'x':
+		if end := strings.IndexByte(s, '}'); strings.HasPrefix(s, `\x{`) && end > 0 {
+			return s[:end+1], end + 1, nil
+		}
+		return s[:min(4, len(s))], min(4, len(s)), nil
+	case c == 'u' && len(s) >= 6 && isHex(s[2:6]):
+		return `\x{` + s[2:6] + `}`, 6, nil
+	case c == 'p' || c == 'P':
+		return translateProperty(s, inClass)
 	case inClass:
 	case strings.IndexByte("bBAz", c) >= 0:
-		return 2, nil
+		return s[:2], 2, nil
 	case c == 'Q':
 		if end := strings.Index(s, `\E`); end >= 0 {
-			return end + 2, nil
+			return s[:end+2], end + 2, nil
 		}
-		return len(s), nil
+		return s, len(s), nil
 	}
-	return 0, fmt.Errorf("\\%c is not supported", c)
+	return "", 0, fmt.Errorf("\\%c is not supported", c)
+}
+
+func isHex(s string) bool {
+	_, err := strconv.ParseUint(s, 16, 64)
+	return err == nil
+}
+
+// classText is a class of characters by its ranges.
+func classText(ranges string, not, inClass bool) string {
+	switch {
+	case inClass:
+		return ranges
+	case not:
+		return "[^" + ranges + "]"
+	}
+	return "[" + ranges + "]"
+}
+
+// translateProperty reads \p{…}: the classes of POSIX, which are ASCII in Java, general categories, and scripts.
+func translateProperty(s string, inClass bool) (text string, n int, err error) {
+	name := ""
+	if inner, ok := strings.CutPrefix(s[2:], "{"); ok {
+		name, _, _ = strings.Cut(inner, "}")
+		n = len(name) + 4
+	} else if len(s) > 2 {
+		name, n = s[2:3], 3
+	}
+	if n > len(s) || name == "" {
+		return "", 0, fmt.Errorf("%s names no class of characters", s[:2])
+	}
+	not := s[1] == 'P'
+	ranges, ok := map[string]string{
+		"Lower": "a-z", "Upper": "A-Z", "ASCII": `\x00-\x7f`, "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9", "Punct": "!-/:-@\\[-`{-~",
+		"Graph": "!-~", "Print": " -~", "Blank": ` \t`, "Cntrl": `\x00-\x1f\x7f`, "XDigit": "0-9a-fA-F", "Space": ` \t\n\x0b\f\r`,
+	}[name]
+	switch {
+	case ok && not && inClass:
+		return "", 0, fmt.Errorf("%s inside a character class is not supported", s[:n])
+	case ok:
+		return classText(ranges, not, inClass), n, nil
+	case len(name) <= 2:
+		return s[:2] + "{" + name + "}", n, nil
+	case strings.HasPrefix(name, "Is") && len(name) > 4 && !strings.Contains(" IsAlphabetic IsIdeographic IsLetter IsLowercase IsUppercase IsTitlecase IsPunctuation IsControl IsWhite_Space IsDigit IsHex_Digit IsEmoji ", " "+name+" "):
+		return s[:2] + "{" + name[2:] + "}", n, nil
+	}
+	return "", 0, fmt.Errorf("\\%c{%s} is not supported", s[1], name)
 }
 
 // scanGroup looks at what follows "(?".

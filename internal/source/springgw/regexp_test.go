@@ -26,6 +26,11 @@ func TestRewrite(t *testing.T) {
 		{`/(?:a|b)`, `$0!`, "/a/b", "/a!/b!"},
 		{`/\Qa.b\E`, `/c`, "/a.b/axb", "/c/axb"},
 		{`/[a-c]{2}`, `/_`, "/ab/abc", "/_/_c"},
+		{`/\p{Alpha}+\p{Digit}`, `/x`, "/ab1/é1", "/x/é1"},
+		{`/\P{Alnum}`, `/y`, "/-/a", "/y/a"},
+		{`/[\p{Upper}\h]+\x41\u0042`, `/z`, "/C AB", "/z"},
+		{`/\p{Lu}\p{L}`, `/q`, "/Ab/ab", "/q/ab"},
+		{`/a+?b??`, `/_`, "/aab", "/_ab"},
 		{`/(a)(b)?`, `/$2$1`, "/a/ab", "/a/ba"},
 	} {
 		re, err := translateRegexp(c.expression)
@@ -46,8 +51,8 @@ func TestRewrite(t *testing.T) {
 
 func TestRefusedExpressions(t *testing.T) {
 	for expression, says := range map[string]string{
-		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "repetition", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
-		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\h`: `\h`, `/\v`: `\v`, `/\p{Alpha}`: `\p`, `/\12`: `\1`, `/a{,3}`: "{",
+		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "possessive", `/a++`: "possessive", `/a?+`: "possessive", `/a{2}+`: "possessive", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
+		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\Z`: `\Z`, `/\G`: `\G`, `/\R`: `\R`, `/\cA`: `\c`, `/\p{IsAlphabetic}`: "not supported", `/\p{javaLowerCase}`: "not supported", `/[\P{Alpha}]`: "inside a character class", `/\p{`: "no class", `/\p{InGreek}`: "not supported", `/\12`: `\1`, `/a{,3}`: "{",
 		`/{a}`: "{", `(?<a_b>x)`: "", `(?<1a>x)`: "name of a group", `(?P<a>x)`: "begins with (?", `(?U)a`: "flags", `(?x)a`: "flags",
 		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)^a*`: "nothing at all", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
 		`/[\Qa\E]`: `\Q`, `\bx?`: "nothing at all",

@@ -35,9 +35,12 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}}
-	err := r.loop(ctx, changes, watched)
+	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
+	said := make(chan told)
+	feeding := followFeeds(ctx, s.c.Feeds, said)
+	err := r.loop(ctx, changes, watched, said)
 	cancel()
+	feeding.Wait()
 	if r.asking != nil {
 		<-r.asking
 	}
@@ -53,7 +56,9 @@ type run struct {
 	read     *reading
 	sent     map[string]*model.Objects
 	full     bool
+	listed   bool  // the files are read
 	fault    error // that directories cannot be listed
+	feeds    []feedState
 	resolved map[string]known
 	hosts    map[string]target
 	asking   chan map[string]known // answers under way; nil = none
@@ -62,7 +67,7 @@ type run struct {
 // retry is how soon a host name is asked for again that has no address.
 const retry = 2 * time.Second
 
-func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-chan error) error {
+func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-chan error, said <-chan told) error {
 	tick := time.NewTicker(min(retry, r.c.Refresh))
 	defer tick.Stop()
 	refreshed := time.Now()
@@ -75,6 +80,8 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 				return fmt.Errorf("springgw: read: %w", c.Err)
 			}
 			err = r.take(ctx, c)
+		case t := <-said:
+			err = r.hear(ctx, t)
 		case answers := <-r.asking:
 			r.asking = nil
 			r.learn(answers)
@@ -100,8 +107,17 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 func (r *run) take(ctx context.Context, c watch.Change) error {
 	r.fault = c.Err
 	r.read.take(c.Files)
-	if !r.full { // the first listing waits for addresses, briefly
-		r.hosts = translate(r.c, r.read.applications(), nil).hosts
+	r.listed = true
+	return r.changed(ctx)
+}
+
+// changed sends what follows from what was read, once everything is.
+func (r *run) changed(ctx context.Context) error {
+	if !r.full {
+		if !r.listed || !r.heard() {
+			return nil
+		}
+		r.hosts = translate(r.c, r.read.applications(), nil).hosts // the first listing waits for addresses, briefly
 		r.learn(resolve(ctx, r.c.Resolver, r.hosts, time.Second))
 	}
 	if err := r.send(ctx); err != nil {
@@ -119,6 +135,7 @@ func (r *run) send(ctx context.Context) error {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{
 			Origin: model.Origin{Source: r.c.Name}, Severity: model.Error, Code: model.CodeSourceFailed, Message: r.fault.Error() + "; what was read before stays"}}}})
 	}
+	now.groups = append(now.groups, r.feedFaults()...)
 	u := source.Update{Full: !r.full}
 	present := map[string]bool{}
 	for _, g := range now.groups {

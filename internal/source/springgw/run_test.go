@@ -247,3 +247,85 @@ func TestPathThatIsNotThere(t *testing.T) {
 		t.Errorf("Load returned %v", err)
 	}
 }
+
+// A feed is followed; what is away, gone or broken leaves what was read before.
+func TestFeeds(t *testing.T) {
+	texts, failures := make(chan string), make(chan error)
+	feed := Feed{Name: "nacos/public/DEFAULT_GROUP/gateway.yml", Follow: func(ctx context.Context, take func(string)) error {
+		for {
+			select {
+			case text := <-texts:
+				take(text)
+			case err := <-failures:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}}
+	h := follow(t, Config{Feeds: []Feed{feed}})
+	texts <- routes(item("a", "/a") + item("b", "/b"))
+	h.wait(t, "a/a b/b")
+	if h.fulls != 1 {
+		t.Error("something was sent before the feed was heard")
+	}
+	texts <- routes(item("a", "/a2"))
+	h.wait(t, "a/a2")
+	texts <- ""
+	h.wait(t, "!source-failed:0 a/a2")
+	texts <- `[{"id": "j", "uri": "lb://s", "predicates": [{"name": "Path", "args": {"pattern": "/j"}}], "filters": [{"name": "StripPrefix", "args": {"_genkey_0": "1"}}]}]`
+	h.wait(t, "j/j")
+	texts <- "spring: ["
+	h.wait(t, "!unreadable:2 j/j")
+	failures <- errors.New("away")
+	h.wait(t, "!source-failed:0 !unreadable:2 j/j")
+	texts <- routes(item("c", "/c"))
+	h.wait(t, "c/c")
+	texts <- "spring.cloud.gateway.routes: []"
+	h.wait(t, "")
+}
+
+// One route of 10,000 that changes is one group that is sent.
+func TestOneChangedRouteOfMany(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "1.yaml")
+	many := func(changed string) string {
+		var b strings.Builder
+		for i := range 10_000 {
+			at := fmt.Sprintf("/r%d", i)
+			if i == 4711 {
+				at = changed
+			}
+			b.WriteString(item(fmt.Sprintf("r%d", i), at))
+		}
+		return routes(b.String())
+	}
+	save(t, path, many("/before"))
+	h := follow(t, Config{Paths: []string{path}})
+	holds := func(want string) func() bool {
+		return func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			o, ok := h.groups["route/"+path+"#r4711"]
+			return ok && o.Routes[0].Match.Path.Value == want
+		}
+	}
+	wait := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); !holds(want)(); time.Sleep(2 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the route is never at %s", want)
+			}
+		}
+	}
+	wait("/before")
+	h.mu.Lock()
+	h.seen = nil
+	h.mu.Unlock()
+	save(t, path, many("/after"))
+	wait("/after")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seen) != 1 || len(h.seen[0]) != 1 {
+		t.Errorf("%d updates, the first of %d groups", len(h.seen), len(h.seen[0]))
+	}
+}

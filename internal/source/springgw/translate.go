@@ -37,7 +37,8 @@ type translator struct {
 	weights  groups
 	cors     []corsRule
 	timeouts model.Timeouts
-	insecure bool // certificates of upstreams are not verified
+	insecure bool       // certificates of upstreams are not verified
+	balance  *balancing // of the first file that has one
 }
 
 // translate makes the groups of files, which are in their order.
@@ -54,6 +55,9 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
+		if t.balance == nil {
+			t.balance = f.config.balance
+		}
 		for i := range f.config.routes {
 			t.weights.add(f.config.routes[i].name(), f.config.routes[i].predicates)
 		}
@@ -163,6 +167,10 @@ func (t *translator) definition(d *definition, position int) {
 			say(n)
 		}
 	}
+	if name, uses := when.usesHost(does.filters); uses {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
+	}
 	parts, err := readLanes(d.metadata)
 	if err != nil {
 		failed = true
@@ -227,6 +235,9 @@ func lineOf(p *bootconfig.Property, otherwise int) int {
 
 // action returns the effect of a route's uri and adds the upstream it needs.
 func (t *translator) action(g *model.Objects, d *definition, does *effect, parts *lanes, origin model.Origin) (model.Action, error) {
+	if d.uri.Text() == "no://op" && parts == nil { // a filter answers, or nobody does
+		return model.Respond{Status: 200}, nil
+	}
 	to, err := readTarget(d.uri.Text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
@@ -238,6 +249,9 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	}
 	up := to.upstream(t.c, origin)
 	up.TLS.SkipVerify = t.insecure
+	if to.service != "" {
+		t.balance.settle(&up, to.service)
+	}
 	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
 	switch {
 	case to.service == "" && parts != nil:

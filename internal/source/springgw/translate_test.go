@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func TestPathPatterns(t *testing.T) {
 func TestHosts(t *testing.T) {
 	for shortcut, want := range map[string][]model.Host{
 		"Shop.test": {"shop.test"}, "*.shop.test": {"*.shop.test"}, "**.shop.test": {"**.shop.test", "shop.test"}, "**": {""},
-		"a.test,b.test": {"a.test", "b.test"}, "{sub}.shop.test": nil, "shop.test:8080": nil, "s*.test": nil, "a.**.test": nil,
+		"a.test,b.test": {"a.test", "b.test"}, "{sub.shop.test": nil, "shop..test": nil, "sh/op.test": nil, "{:a}.test": nil, "{a:(?=x)}.test": nil,
 	} {
 		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Host=%s']}\n", shortcut)))
 		var got []model.Host
@@ -193,6 +194,45 @@ func TestHosts(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || (want == nil) != (len(o.Diagnostics) == 1) {
 			t.Errorf("%s: got %v with %v, want %v", shortcut, got, o.Diagnostics, want)
 		}
+	}
+}
+
+func TestHostPatterns(t *testing.T) {
+	for pattern, c := range map[string]struct{ yes, no string }{
+		"{sub}.shop.test":     {"a.shop.test A.SHOP.test:8080", "shop.test a.b.shop.test a.shop.tests"},
+		"{sub:[a-c]+}.test":   {"abc.test", "d.test"},
+		"{sub:a{2}}.{x}.test": {"aa.b.test", "a.b.test"},
+		"shop.test:8080":      {"shop.test:8080", "shop.test shop.test:80"},
+		"shop.test:{port}":    {"shop.test:8080", "shop.test"},
+		"s*.te?t":             {"shop.test s.teXt", "a.s.test s.tet"},
+		"a.**.test":           {"a.test a.b.test a.b.c.test:1", "a.b b.test xa.test"},
+		"**.{x}.test":         {"a.test b.a.test c.b.a.test", "test"},
+		"shop.**":             {"shop.test shop shop.a.b", "ashop.test"},
+		"*.a.test,one.*.test": {"x.a.test one.b.test", "two.b.test"},
+		"{a}-{b}.shop.test":   {"x-y.shop.test", "xy.shop.test"},
+	} {
+		r := one(t, fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: [\"Host=%s\"]}\n", pattern))
+		if len(r.Hosts) != 0 || len(r.Match.Headers) != 1 {
+			if pattern != "*.a.test,one.*.test" || len(r.Match.Headers) != 1 {
+				t.Errorf("%s: %+v", pattern, r)
+				continue
+			}
+		}
+		re := regexp.MustCompile("^(?:" + r.Match.Headers[0].Value + ")$")
+		for _, h := range strings.Fields(c.yes) {
+			if !re.MatchString(h) {
+				t.Errorf("%s does not take %s: %s", pattern, h, re)
+			}
+		}
+		for _, h := range strings.Fields(c.no) {
+			if re.MatchString(h) {
+				t.Errorf("%s takes %s: %s", pattern, h, re)
+			}
+		}
+	}
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
+	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "{sub}") || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+		t.Errorf("%+v", o)
 	}
 }
 
@@ -389,9 +429,48 @@ func TestLocator(t *testing.T) {
 	if got := filterText(l.Filters); !strings.HasPrefix(got, "request-headers") || !strings.Contains(got, `strip-prefix{"parts":1} request-headers`) {
 		t.Errorf("filters: %s", got)
 	}
-	for _, text := range []string{"enabled: false", "enabled: true\n  include-expression: metadata['x']=='y'", "enabled: true\n  filters: [StripPrefix=2]"} {
-		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  "+text+"\n")
-		if len(o.Locators) != 0 || (text == "enabled: false") != (len(o.Diagnostics) == 0) {
+	if o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: false\n"); len(o.Locators)+len(o.Diagnostics) != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestLocatorTemplates(t *testing.T) {
+	o := load(t, Config{}, `spring.cloud.gateway.discovery.locator:
+  enabled: true
+  include-expression: metadata['edge']=='yes' and !(serviceId matches 'int.*')
+  url-expression: "'lb:https://' + serviceId"
+  predicates:
+  - name: Path
+    args: {pattern: "'/api/' + serviceId + '/**'"}
+  - Method='GET'
+  filters:
+  - name: RewritePath
+    args:
+      regexp: "'/api/' + serviceId + '/?(?<remaining>.*)'"
+      replacement: "'/${remaining}'"
+  - AddRequestHeader='X-Service','it is '+serviceId
+`)
+	if len(o.Diagnostics) != 0 || len(o.Locators) != 1 {
+		t.Fatalf("%+v", o)
+	}
+	l := o.Locators[0]
+	if rest, never := l.Include.For("order"), l.Include.For("internal"); rest.String() != "edge = yes" || never.Op != model.TermNone || l.Validate() != nil {
+		t.Errorf("%s: %s, %s", l.Include.String(), rest.String(), never.String())
+	}
+	named, err := model.Named(l, "order")
+	if err != nil || len(named.Paths) != 1 || named.Paths[0].Value != "/api/order/**" || fmt.Sprint(named.Match.Methods) != "[GET]" || named.TLS.Mode != model.TLSAlways ||
+		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}` {
+		t.Errorf("%+v %s %v", named, filterText(named.Filters), err)
+	}
+	for text, want := range map[string]string{
+		"include-expression: \"metadata['x']=='y' ? true : false\"": "more than a condition", "include-expression: \"#serviceId == 'a'\"": "is not supported",
+		"include-expression: serviceId.startsWith('a')": "is not supported", "include-expression: serviceId == a": "single quotes",
+		"include-expression: serviceId matches '(?=a)'": "look-ahead", "include-expression: (serviceId == 'a'": "not closed", "include-expression: metadata == 'a'": "without a name",
+		"url-expression: uri": "is not supported", "url-expression: \"'http://'+serviceId\"": "want 'lb://'", "filters: [\"StripPrefix=@bean\"]": "is not supported",
+		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
+	} {
+		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  "+text+"\n")
+		if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Severity != model.Error || o.Diagnostics[0].Origin.Line == 0 {
 			t.Errorf("%s: %+v", text, o)
 		}
 	}
@@ -530,7 +609,8 @@ func TestBadFilters(t *testing.T) {
 		"RewriteLocationResponseHeader=SOMETIMES": "stripVersion",
 		"SetStatus=HAPPY":                         "neither a number nor the name",
 		"RedirectTo=200, https://x.test":          "no redirect",
-		"RedirectTo=302, https://x.test, true":    "includeRequestParams is not supported",
+		"RedirectTo=302, https://x.test, maybe":   "neither true nor false",
+		"RemoveJsonAttributesResponseBody":        "names no attribute",
 		"RequestSize=5 apples":                    "not a size",
 		"RequestHeaderSize=0":                     "not a size",
 		"Retry=many":                              "retries",
@@ -539,6 +619,17 @@ func TestBadFilters(t *testing.T) {
 		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['%s']}\n", text)))
 		if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
 			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
+func TestBadCircuitBreakers(t *testing.T) {
+	for args, want := range map[string]string{
+		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "resumeWithoutError: true": "resumeWithoutError", "window: 5": "no argument",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {"+args+"}}]}\n"))
+		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v", args, o.Diagnostics)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package springgw
 func properties() []Verdict {
 	const (
 		gw   = "spring.cloud.gateway."
+		lb   = "spring.cloud.loadbalancer."
 		pool = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
 	return []Verdict{
@@ -57,17 +58,31 @@ func properties() []Verdict {
 		{Name: gw + "server.webmvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 		{Name: gw + "mvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 
-		{Name: "spring.cloud.loadbalancer.cache", Verdict: Ignored, Why: "instances are not cached: what the registry says counts at once"},
-		{Name: "spring.cloud.loadbalancer.retry", Verdict: Differs, Why: "a request that no instance has seen is tried on another; what else is tried again is said by the filter Retry"},
-		{Name: "spring.cloud.loadbalancer.nacos", Verdict: Differs, Why: "weights of instances always count"},
-		{Name: "spring.cloud.loadbalancer.health-check", Verdict: Differs, Why: "an instance that cannot be connected to is left out by itself; docs/upstreams.md"},
-		{Name: "spring.cloud.loadbalancer.zone", Verdict: Differs, Why: "the zone of this process is set by zone in the configuration file"},
-		{Name: "spring.cloud.loadbalancer.configurations", Verdict: Unsupported, Why: "instances are taken in turn, by weight"},
-		{Name: "spring.cloud.loadbalancer.sticky-session", Verdict: Unsupported, Why: "instances are taken in turn, by weight"},
-		{Name: "spring.cloud.loadbalancer.hint", Verdict: Unsupported, Why: "instances are taken in turn, by weight"},
-		{Name: "spring.cloud.loadbalancer.x-forwarded", Verdict: Ignored, Why: "X-Forwarded-* is always sent"},
-		{Name: "spring.cloud.loadbalancer.stats", Verdict: Ignored, Why: "/metrics has them"},
+		{Name: lb + "cache", Verdict: Ignored, Why: "instances are not cached: what the registry says counts at once"},
+		{Name: lb + "retry", Verdict: Differs, Why: "a request that no instance has seen is tried on another; what else is tried again is said by the filter Retry"},
+		{Name: lb + "nacos.enabled", Verdict: Supported, Why: "instances of the cluster spring.cloud.nacos.discovery.cluster-name come first; weights always count"},
+		{Name: lb + "configurations", Verdict: Supported, Why: "zone-preference, request-based-sticky-session, same-instance-preference, health-check, and weighted, which is always so"},
+		{Name: lb + "zone", Verdict: Supported, Why: "default: zone of the configuration file"},
+		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Supported, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance"},
+		{Name: lb + "sticky-session.add-service-instance-cookie", Verdict: Ignored, Why: "the gateway sets the cookie itself"},
+		{Name: lb + "hint", Verdict: Supported},
+		{Name: lb + "hint-header-name", Verdict: Supported},
+		{Name: lb + "health-check.path", Verdict: Supported},
+		{Name: lb + "health-check.interval", Verdict: Supported},
+		{Name: lb + "health-check.initial-delay", Verdict: Ignored, Why: "an instance counts as well until a probe says otherwise"},
+		{Name: lb + "health-check.refetch-instances", Verdict: Ignored, Why: "instances are pushed"},
+		{Name: lb + "health-check.refetch-instances-interval", Verdict: Ignored, Why: "instances are pushed"},
+		{Name: lb + "health-check.repeat-health-check", Verdict: Ignored, Why: "probes go on as long as the instance is used"},
+		{Name: lb + "health-check.update-results-list", Verdict: Ignored, Why: "what a probe finds counts at once"},
+		{Name: lb + "health-check.port", Verdict: Unsupported, Why: "the instance's own port is probed"},
+		{Name: lb + "subset", Verdict: Unsupported, Why: "every instance is used"},
+		{Name: lb + "clients", Verdict: Supported, Why: "the same properties for one service"},
+		{Name: lb + "enabled", Verdict: Ignored, Why: "there is one balancer"},
+		{Name: lb + "eager-load", Verdict: Ignored, Why: "services are known before the first request"},
+		{Name: lb + "x-forwarded", Verdict: Ignored, Why: "X-Forwarded-* is always sent"},
+		{Name: lb + "stats", Verdict: Ignored, Why: "/metrics has them"},
 
+		{Name: "spring.cloud.nacos.discovery.cluster-name", Verdict: Supported, Why: "the cluster that comes first with " + lb + "nacos.enabled; clusters that are read are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},

@@ -49,6 +49,7 @@ func effects() []func(*draft) {
 		(*draft).rewritten,
 		(*draft).canary,
 		(*draft).vhost,
+		(*draft).replaced,
 		(*draft).timed,
 		(*draft).again,
 		(*draft).gathered,

@@ -1,0 +1,84 @@
+package nacosapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
+)
+
+// Clients are told to connect elsewhere: some of them by an operator, and all of them before the server ends.
+func TestConnectReset(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	a, b := dial(t, f.grpc).setup(), dial(t, f.grpc).setup()
+	get := func(path string) (int, string) {
+		t.Helper()
+		path, query, _ := strings.Cut(path, "?")
+		q, err := url.ParseQuery(query)
+		must(t, err)
+		return f.curl(t, "GET", path, q)
+	}
+	var list []peer
+	_, body := get("/v2/core/loader/current")
+	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list) != 2 || list[0].ID == "" || list[0].IP != "127.0.0.1" {
+		t.Fatalf("%s: %v", body, err)
+	}
+	if status, body := get("/v2/core/loader/reloadClient?connectionId=nobody"); status != 404 {
+		t.Errorf("%d %s", status, body)
+	}
+	for _, bad := range []string{"/v2/core/loader/reloadCurrent", "/v2/core/loader/reloadCurrent?count=1&redirectAddress=a:b:c"} {
+		if status, body := get(bad); status != 400 {
+			t.Errorf("%s: %d %s", bad, status, body)
+		}
+	}
+	if status, body := get("/v2/core/loader/reloadCurrent?count=2"); status != 200 || body != "success" {
+		t.Errorf("%d %s", status, body)
+	}
+	get("/v2/core/loader/reloadClient?redirectAddress=10.0.0.9:8848&connectionId=" + list[0].ID)
+	q := reset(t, a)
+	if q.ServerIP != "10.0.0.9" || q.ServerPort != "8848" || q.ConnectionID != list[0].ID {
+		t.Errorf("%+v", q)
+	}
+	drained := make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() { f.Drain(ctx); close(drained) }()
+	for _, c := range []*client{a, b} {
+		if q := reset(t, c); q.ServerIP != "" {
+			t.Errorf("%+v", q)
+		}
+	}
+	select {
+	case <-drained:
+		t.Error("it does not wait for its clients")
+	default:
+	}
+	must(t, a.conn.Close())
+	must(t, b.conn.Close())
+	<-drained
+	if ctx.Err() != nil {
+		t.Error("it did not see them go")
+	}
+	late := dial(t, f.grpc)
+	late.open(nil)
+	if p := late.next(); p != nil {
+		t.Errorf("a client is let in: %s", p.Type)
+	}
+}
+
+// reset waits for the message that sends a client away.
+func reset(t *testing.T, c *client) (q nacoswire.ConnectResetRequest) {
+	t.Helper()
+	p := c.next()
+	if p.Type != nacoswire.TypeConnectReset {
+		t.Fatalf("it is told %s", p.Type)
+	}
+	q, err := nacoswire.Decode[nacoswire.ConnectResetRequest](p)
+	must(t, err)
+	return q
+}

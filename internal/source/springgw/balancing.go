@@ -1,0 +1,151 @@
+package springgw
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"paifang/internal/bootconfig"
+	"paifang/internal/model"
+)
+
+// Names and times of Spring Cloud LoadBalancer where the properties say nothing.
+const (
+	stickyCookie   = "sc-lb-instance-id"
+	hintHeader     = "X-SC-LB-Hint"
+	hintTag        = "hint"
+	healthPath     = "/actuator/health"
+	healthInterval = 25 * time.Second
+)
+
+// balancing is how instances of services are chosen: spring.cloud.loadbalancer of one application. Services with properties of
+// their own, under clients or by name, have an entry.
+type balancing struct {
+	all model.Upstream // settings alone
+	by  map[string]model.Upstream
+}
+
+// settle gives the upstream of a service its settings.
+func (b *balancing) settle(u *model.Upstream, service string) {
+	if b == nil {
+		return
+	}
+	from, ok := b.by[service]
+	if !ok {
+		from = b.all
+	}
+	u.Balance, u.Affinity, u.Zones, u.Prefer, u.Health = from.Balance, from.Affinity, from.Zones, from.Prefer, from.Health
+}
+
+// readBalancing reads the properties of an application; say is told what is wrong with them.
+func readBalancing(root *bootconfig.Property, say func(p *bootconfig.Property, field, message string)) *balancing {
+	lb := root.Get("spring", "cloud", "loadbalancer")
+	if lb == nil {
+		return nil
+	}
+	out := &balancing{by: map[string]model.Upstream{}}
+	read := func(service string) model.Upstream {
+		r := balanceReader{root: root, lb: lb, service: service, say: say}
+		return r.read()
+	}
+	out.all = read("")
+	var services []string
+	for _, k := range below(lb.Get("clients")) {
+		services = append(services, k.Name)
+	}
+	for _, k := range slices.Concat(below(lb.Get("hint")), below(lb.Get("health-check", "path"))) {
+		if k.Name != "default" {
+			services = append(services, k.Name)
+		}
+	}
+	for _, s := range services {
+		if _, done := out.by[s]; !done {
+			out.by[s] = read(s)
+		}
+	}
+	return out
+}
+
+func below(p *bootconfig.Property) []*bootconfig.Property {
+	if p == nil {
+		return nil
+	}
+	return p.Kids
+}
+
+// balanceReader reads the settings of one service, or of those without properties of their own.
+type balanceReader struct {
+	root, lb *bootconfig.Property
+	service  string
+	say      func(p *bootconfig.Property, field, message string)
+}
+
+// get is the property of the service, or else the one of all.
+func (r *balanceReader) get(path ...string) *bootconfig.Property {
+	if r.service != "" {
+		if p := r.lb.Get(append([]string{"clients", r.service}, path...)...); p != nil {
+			return p
+		}
+	}
+	return r.lb.Get(path...)
+}
+
+// named is get for a property that has a value for each service and a default.
+func (r *balanceReader) named(path ...string) *bootconfig.Property {
+	if r.service != "" {
+		if p := r.lb.Get(append(path, r.service)...); p != nil {
+			return p
+		}
+	}
+	return r.get(append(path, "default")...)
+}
+
+func (r *balanceReader) read() (u model.Upstream) {
+	p := r.get("configurations")
+	for name := range strings.SplitSeq(p.Text(), ",") {
+		switch strings.TrimSpace(name) {
+		case "", "default", "weighted": // weights always count
+		case "zone-preference":
+			u.Zones = ownZone(r.get("zone").Text())
+		case "request-based-sticky-session":
+			u.Affinity = model.Affinity{Mode: model.Persistent, Cookie: cmp.Or(r.get("sticky-session", "instance-id-cookie-name").Text(), stickyCookie)}
+		case "same-instance-preference":
+			u.Balance = model.Balance{Kind: model.RingHash, Hash: []model.HashPart{{From: model.HashText, Text: "same instance"}}}
+		case "health-check":
+			r.health(&u)
+		default:
+			r.tell(p, "configurations", "the configuration "+strings.TrimSpace(name)+
+				" is not supported and has no effect: want zone-preference, request-based-sticky-session, same-instance-preference, health-check or weighted")
+		}
+	}
+	if r.get("nacos", "enabled").IsTrue() && !u.Zones.Prefer {
+		u.Zones = ownZone(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text())
+	}
+	if value, header := r.named("hint").Text(), r.get("hint-header-name").Text(); value != "" || header != "" {
+		u.Prefer = model.TagPreference{Tag: hintTag, Header: cmp.Or(header, hintHeader), Value: value}
+	}
+	return u
+}
+
+// ownZone has instances of a zone come first as long as one of them is up. Without a name it is the zone of the process.
+func ownZone(name string) model.ZonePreference {
+	return model.ZonePreference{Prefer: true, Enough: 1, Own: name}
+}
+
+func (r *balanceReader) health(u *model.Upstream) {
+	u.Health = model.HealthCheck{Kind: model.HealthHTTP, Path: cmp.Or(r.named("health-check", "path").Text(), healthPath), Interval: healthInterval}
+	if p := r.get("health-check", "interval"); p != nil {
+		var d timeout
+		if err := d.set(p.Text()); err != nil || d <= 0 {
+			r.tell(p, "health-check.interval", "health-check.interval: "+p.Text()+" is no time between two probes; it has no effect")
+			return
+		}
+		u.Health.Interval = time.Duration(d)
+	}
+}
+
+// tell reports a fault of properties of all services once.
+func (r *balanceReader) tell(p *bootconfig.Property, field, message string) {
+	r.say(p, "spring.cloud.loadbalancer."+field, message)
+}

@@ -1,0 +1,84 @@
+package springgw
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/from-spring-cloud-gateway.md and its translation")
+
+// TestPage compares the tables of the page with the verdicts in the code; -update writes them.
+func TestPage(t *testing.T) {
+	for _, l := range []struct {
+		page, head string
+		words      map[Judgement]string
+		kinds      map[string]string
+	}{
+		{"from-spring-cloud-gateway.md", "verdict | note", map[Judgement]string{Supported: "supported", Differs: "differs", Ignored: "ignored", Unsupported: "not supported"},
+			map[string]string{"predicate": "Predicates", "filter": "Filters", "property": "Properties"}},
+		{"from-spring-cloud-gateway.zh-CN.md", "结论 | 说明", map[Judgement]string{Supported: "支持", Differs: "有差异", Ignored: "忽略", Unsupported: "不支持"},
+			map[string]string{"predicate": "谓词", "filter": "过滤器", "property": "属性"}},
+	} {
+		file := "../../../docs/" + l.page
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const begin, end = "<!-- verdicts -->\n", "<!-- end of verdicts -->\n"
+		before, rest, ok1 := strings.Cut(string(text), begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("%s: no place for the table", l.page)
+		}
+		var b strings.Builder
+		for _, kind := range []string{"predicate", "filter", "property"} {
+			fmt.Fprintf(&b, "\n### %s\n\n| | %s |\n|---|---|---|\n", l.kinds[kind], l.head)
+			for _, v := range Verdicts() {
+				if v.Kind == kind {
+					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, l.words[v.Verdict], strings.ReplaceAll(v.Why, "|", `\|`))
+				}
+			}
+		}
+		want := before + begin + b.String() + "\n" + end + after
+		if want == string(text) {
+			continue
+		}
+		if !*update {
+			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/springgw -run TestPage -update", l.page)
+		} else if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whatever is not simply supported says why.
+func TestVerdicts(t *testing.T) {
+	for _, v := range Verdicts() {
+		if v.Verdict != Supported && v.Why == "" {
+			t.Errorf("%s %s is %s without a reason", v.Kind, v.Name, v.Verdict)
+		}
+	}
+	o := load(t, Config{}, `spring:
+  cloud:
+    gateway.server.webflux:
+      routes: []
+      trusted-proxies: 10.*
+      httpclient: {wiretap: true, poool: {}}
+      metricss.enabled: true
+    loadbalancer.cache.ttl: 5s
+  application.name: gw
+server.port: 80
+`)
+	var got []string
+	for _, d := range o.Diagnostics {
+		got = append(got, fmt.Sprintf("%s %s %d", d.Field, d.Code, d.Origin.Line))
+	}
+	want := "spring.cloud.gateway.server.webflux.trusted-proxies ignored 5, spring.cloud.gateway.server.webflux.httpclient.wiretap ignored 6, " +
+		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, spring.cloud.loadbalancer.cache ignored 8, server.port ignored 10"
+	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") {
+		t.Errorf("%s\n%v", strings.Join(got, ", "), o.Diagnostics)
+	}
+}

@@ -1,0 +1,148 @@
+package springgw
+
+import (
+	"fmt"
+	"strings"
+
+	"paifang/internal/model"
+)
+
+// hostPatterns reads patterns of which one is more than a name with labels left open in front: they become one expression that
+// the Host header has to match. They cost more than names, which are found by an index.
+func (c *condition) hostPatterns(patterns []string) error {
+	c.hosts = nil
+	var all []string
+	for _, p := range patterns {
+		text, names, err := hostExpression(p)
+		if err != nil {
+			return fmt.Errorf("pattern %q: %w", p, err)
+		}
+		all = append(all, text)
+		c.hostVariables = append(c.hostVariables, names...)
+	}
+	m := model.FieldMatch{Name: "Host", Regex: true, Value: "(?i:" + strings.Join(all, "|") + ")"}
+	if _, err := compileJava(m.Value); err != nil {
+		return err
+	}
+	c.match.Headers = append(c.match.Headers, m)
+	return nil
+}
+
+// hostExpression turns an Ant pattern with the dot as separator (Spring Framework, AntPathMatcher) into an expression: ? is a byte
+// of a label, * any number of them, {name} too, {name:expression} what the expression matches, and ** any number of labels. A
+// pattern without a port means every port.
+func hostExpression(pattern string) (text string, names []string, err error) {
+	var b strings.Builder
+	labels := strings.Split(pattern, ".")
+	if strings.ContainsAny(pattern, "{}") {
+		labels = splitLabels(pattern)
+	}
+	first := true
+	for i, label := range labels {
+		switch {
+		case label == "":
+			return "", nil, fmt.Errorf("has an empty label")
+		case label == "**" && first && i+1 < len(labels):
+			b.WriteString(`(?:[^.:]+\.)*`)
+			continue
+		case label == "**" && first:
+			b.WriteString(`[^:]*`)
+			continue
+		case label == "**":
+			b.WriteString(`(?:\.[^.:]+)*`)
+			continue
+		}
+		if !first {
+			b.WriteString(`\.`)
+		}
+		first = false
+		more, err := labelExpression(&b, label)
+		if err != nil {
+			return "", nil, err
+		}
+		names = append(names, more...)
+	}
+	if !strings.Contains(pattern, ":") || strings.HasSuffix(pattern, "}") && !strings.Contains(pattern, "}:") && !strings.Contains(pattern, ":{") {
+		b.WriteString(`(?::[0-9]+)?`)
+	}
+	return b.String(), names, nil
+}
+
+// splitLabels divides at dots outside of braces.
+func splitLabels(s string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			depth++
+		case '}':
+			depth--
+		case '.':
+			if depth == 0 {
+				out = append(out, s[start:i])
+				start = i + 1
+			}
+		}
+	}
+	return append(out, s[start:])
+}
+
+func labelExpression(b *strings.Builder, label string) (names []string, err error) {
+	for i := 0; i < len(label); i++ {
+		switch c := label[i]; {
+		case c == '?':
+			b.WriteString(`[^.:]`)
+		case c == '*':
+			b.WriteString(`[^.:]*`)
+		case c == '{':
+			end := closingBrace(label[i:])
+			if end < 0 {
+				return nil, fmt.Errorf("a brace is not closed")
+			}
+			name, expression, has := strings.Cut(label[i+1:i+end], ":")
+			if name == "" {
+				return nil, fmt.Errorf("a variable has no name")
+			}
+			if !has {
+				expression = `[^.:]+`
+			}
+			names = append(names, name)
+			b.WriteString("(?:" + expression + ")")
+			i += end
+		case c == '-' || c == '_' || c == ':' || isWordByte(c) && c < 0x80:
+			b.WriteByte(c)
+		default:
+			return nil, fmt.Errorf("%q is no byte of a host", c)
+		}
+	}
+	return names, nil
+}
+
+// closingBrace returns the index of the brace that closes the one which s begins with, or -1.
+func closingBrace(s string) int {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// usesHost tells whether a filter has a variable of the host, which filters do not know.
+func (c *condition) usesHost(filters []model.FilterSpec) (name string, ok bool) {
+	for _, n := range c.hostVariables {
+		for _, f := range filters {
+			if strings.Contains(string(f.Config), "{"+n+"}") {
+				return n, true
+			}
+		}
+	}
+	return "", false
+}

@@ -33,6 +33,7 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).compressed,
 		(*draft).answered,
 		(*draft).clientTLS,
 		(*draft).limited,

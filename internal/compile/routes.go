@@ -189,8 +189,14 @@ func (c *compiler) route(m model.Route) (*snapshot.Route, []model.Diagnostic) {
 		}
 		r.Upstreams = append(r.Upstreams, u)
 	}
+	if id := fwd.Fallback.Upstream; id != "" {
+		r.Targets = append(r.Targets, id)
+		if r.Fallback, ok = c.served.Get(string(id)); !ok {
+			reject("forward.fallback.upstream", model.CodeUpstreamMissing, fmt.Sprintf("there is no upstream %s: define it, or name another", id))
+		}
+	}
 	if r.Reject != "" {
-		r.Upstreams = nil
+		r.Upstreams, r.Fallback = nil, nil
 	}
 	return r, ds
 }

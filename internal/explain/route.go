@@ -134,7 +134,7 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		}
 		text += ", filters: " + strings.Join(fs, ", ")
 	}
-	text += x.spelling(action)
+	text += x.spelling(action) + fallbackText(&action.Fallback)
 	h := x.hop("route", text+in(source)+x.lost(), source)
 	if len(cs) > 1 {
 		h.Candidates = cs
@@ -143,6 +143,23 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		h.Text += fmt.Sprintf("; the request was served by route %s: the rules changed meanwhile", e.Route)
 		h.Problem = true
 	}
+}
+
+// fallbackText says who answers in place of the endpoints, and when.
+func fallbackText(f *model.Fallback) string {
+	if f.Upstream == "" {
+		return ""
+	}
+	var when []string
+	for _, s := range f.Statuses {
+		if text, err := s.MarshalText(); err == nil {
+			when = append(when, string(text))
+		}
+	}
+	if f.Empty {
+		when = append(when, "no endpoint")
+	}
+	return fmt.Sprintf(", and for %s to %s", strings.Join(when, ", "), f.Upstream)
 }
 
 // spelling says which path counts, and which is sent, where the request's own is neither or another spelling of it.

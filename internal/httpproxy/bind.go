@@ -23,7 +23,8 @@ type boundRoute struct {
 	forward  model.Forward
 	name     string // the host that forward sends as its own, in its normal form
 	targets  []boundTarget
-	shares   int // of all targets
+	fallback *upstream.Handle // nil = none
+	shares   int              // of all targets
 	refuse   model.Code
 	further  int            // tries after the first
 	sticky   bool           // a client may be bound to one of several targets
@@ -64,6 +65,9 @@ func (b *boundRoute) release() {
 	for _, t := range b.targets {
 		t.handle.Release()
 		b.counters.set.giveUpstream(t.counts)
+	}
+	if b.fallback != nil {
+		b.fallback.Release()
 	}
 	b.counters.release()
 }
@@ -164,6 +168,9 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		out.sticky = out.sticky || r.Upstreams[i].Affinity.Mode != model.NoAffinity
 	}
 	out.sticky = out.sticky && len(out.targets) > 1
+	if r.Fallback != nil {
+		out.fallback = b.plane.cfg.Upstreams.Acquire(r.Fallback)
+	}
 	for _, l := range forward.Lanes {
 		out.lanes = append(out.lanes, out.target(l.Target))
 	}

@@ -32,6 +32,7 @@ func (w *work) forward() {
 	if w.route.forward.Target == model.TargetReceived {
 		w.x.Request.SendAsReceived()
 	}
+	w.authority = w.x.Request.Authority
 	w.lead(w.choose())
 	w.tryEnd, w.tryBy = never, never
 	if d := w.route.forward.Retry.Within; d > 0 {
@@ -130,6 +131,9 @@ func (w *work) cannotPick(err error, last model.Code) {
 		w.own(statusOf(last), last)
 		return
 	}
+	if w.replacesNone(err) {
+		return
+	}
 	code := upstream.CodeAllUnhealthy
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		code = e.Code
@@ -216,7 +220,11 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if t <= 0 {
 		t = w.c.plane.cfg.Timeouts.Connect
 	}
-	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: w.route.name}
+	name := w.route.name
+	if w.replaced.status != 0 { // it is that of the route's own upstream
+		name = ""
+	}
+	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name}
 }
 
 // setHost makes the Host field what the route says for this endpoint.
@@ -224,7 +232,7 @@ func (w *work) setHost(e *upstream.Endpoint) {
 	r := &w.x.Request
 	mode := w.route.forward.Host
 	switch {
-	case mode == model.HostLiteral:
+	case mode == model.HostLiteral && w.replaced.status == 0:
 		_ = r.SetAuthority(w.route.forward.HostName) // checked when the route was compiled; else the client's stays
 	case mode == model.HostEndpoint || r.Authority == "":
 		var b [64]byte
@@ -289,9 +297,14 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 			w.discard(e, up, n)
 			return again
 		}
-		if !w.diverted(e, up, n) {
-			w.deliver(e, up)
+		if w.diverted(e, up, n) {
+			return settled
 		}
+		if w.replaces(w.x.Response.Status) {
+			w.discard(e, up, n)
+			return settled
+		}
+		w.deliver(e, up)
 		return settled
 	}
 	w.stopUpload()

@@ -47,9 +47,9 @@ func (w *work) carriesOut(v filter.Verdict) bool {
 	return false
 }
 
-// sendsAgain tells whether all of the request is there to be sent once more.
+// sendsAgain tells whether all of the request is there to be sent once more, and is not on its way to a fallback.
 func (w *work) sendsAgain() bool {
-	return w.held && w.x.Request.Body != http1.ChunkedBody && w.reroutes < maxReroutes
+	return w.held && w.x.Request.Body != http1.ChunkedBody && w.reroutes < maxReroutes && w.replaced.status == 0
 }
 
 // reroute makes the request one that no route was found for yet. It is false where its path is none, and it has been answered.

@@ -113,7 +113,7 @@ func (w *work) count(unseen bool) error {
 
 // again tells whether an answer with this status is thrown away for another try, and chooses the endpoint for that.
 func (w *work) again(status int) bool {
-	if r := &w.route.forward.Retry; status < 300 || !r.Again(status) {
+	if r := &w.route.forward.Retry; w.replaced.status != 0 || status < 300 || !r.Again(status) {
 		return false
 	}
 	w.why = codeStatus
@@ -124,7 +124,7 @@ func (w *work) again(status int) bool {
 func (w *work) repeats(e *upstream.Endpoint, err error, broke bool, sent int) bool {
 	r := &w.route.forward.Retry
 	switch {
-	case w.tries > w.route.further, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
+	case w.tries > w.route.further, w.replaced.status != 0, w.c.left.Load(), w.c.cut.Load(), w.stream != nil:
 		return false
 	case broke && r.Allows(model.RetryReset):
 		w.why = CodeUpstreamReset
@@ -182,7 +182,10 @@ func (w *work) discard(e *upstream.Endpoint, up *upstream.Conn, sent int) {
 	r := &w.x.Response
 	up.Requests++
 	w.response.Reset(r.Body, r.ContentLength, &r.Fields)
-	rest, reusable := w.rest, r.KeepAlive && up.H2 == nil
+	rest, reusable := w.rest, r.KeepAlive && up.H2 == nil && !w.doubtful()
+	if !w.stopUpload() {
+		reusable = false
+	}
 	for reusable && !w.response.Done() && len(rest) > 0 {
 		_, n, err := w.response.Next(rest)
 		rest = rest[n:]

@@ -64,6 +64,9 @@ func (w *work) exchangeOne() {
 	w.c.port.counts.enter(w.shard)
 	w.identify()
 	w.dispatch()
+	if w.replaced.status != 0 {
+		w.fallBack()
+	}
 	w.x.Finish()
 	w.record()
 	if w.route != nil {
@@ -250,6 +253,9 @@ func (w *work) sendOwn() {
 	x, c := &w.x, w.c
 	if w.began {
 		return // too late: the answer has begun
+	}
+	if w.replaces(x.Response.Status) {
+		return
 	}
 	w.ours = true
 	if x.Transformed() {

@@ -46,7 +46,7 @@ func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Cod
 // sendStream is sendRequest for a stream.
 func (w *work) sendStream(up *upstream.Conn) (int, error) {
 	c, r := w.c, &w.x.Request
-	all := w.whole && w.spool.file == nil // and not sent part by part
+	all := (w.whole || w.replaced.status != 0) && w.spool.file == nil // and not sent part by part
 	trailers := all && w.request.Trailers().Len() > 0
 	ends := all && !trailers
 	// Also an empty body whose length the client did not say ends with a frame of its own: gRPC asks for that.

@@ -81,16 +81,18 @@ type job struct {
 	broken     bool  // the answer could not be completed: a stream is reset
 	spool      spool // the request body, where a filter has asked for all of it
 
-	hint    upstream.Hint      // what decides where the request goes
-	unbound bool               // hint.Key is a new one, which the client is not bound to yet
-	next    *upstream.Endpoint // picked for the next try
-	passed  int                // endpoints in tried
-	held    bool               // the request body is held whole, so that it can be sent again
-	counted bool               // as a request that is tried again
-	why     model.Code         // the try before was not the end
-	expires int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
-	tryEnd  int64              // when this try is
-	tryBy   int64              // by when another try must begin
+	hint      upstream.Hint      // what decides where the request goes
+	unbound   bool               // hint.Key is a new one, which the client is not bound to yet
+	next      *upstream.Endpoint // picked for the next try
+	passed    int                // endpoints in tried
+	held      bool               // the request body is held whole, so that it can be sent again
+	counted   bool               // as a request that is tried again
+	why       model.Code         // the try before was not the end
+	expires   int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
+	tryEnd    int64              // when this try is
+	replaced  replacement        // of an answer, by that of the fallback
+	authority string             // of the request, before anything was sent
+	tryBy     int64              // by when another try must begin
 
 	lot     uint64 // of LookupDraw; 0 = not drawn
 	tries   int

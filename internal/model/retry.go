@@ -134,6 +134,9 @@ func (r Route) ValidateEffect() error {
 		return err
 	}
 	if f, ok := r.Action.(Forward); ok {
+		if err := f.Fallback.validate(); err != nil {
+			return err
+		}
 		return f.Retry.validate()
 	}
 	return nil

@@ -110,6 +110,8 @@ type Forward struct {
 	// that it can be sent again: in memory up to 64 KiB, else in a file. Default 64 KiB, and never less.
 	Gather int64  `json:"gather,omitempty"`
 	Lanes  []Lane `json:"lanes,omitempty"` // which targets requests go to before shares decide
+	// Fallback answers in place of endpoints.
+	Fallback Fallback `json:"fallback,omitzero"`
 	// LanesFirst has lanes decide for clients too that a cookie keeps at a target.
 	LanesFirst bool `json:"lanesFirst,omitempty"`
 }

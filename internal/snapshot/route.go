@@ -53,6 +53,7 @@ type Route struct {
 	Upstreams []*model.Upstream  // of the Forward's targets, in their order
 	Targets   []model.UpstreamID // that the source named, whatever became of the route
 	Lanes     Lanes              // of the Forward
+	Fallback  *model.Upstream    // of the Forward; nil = none
 	Reject    model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 

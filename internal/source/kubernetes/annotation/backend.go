@@ -30,7 +30,7 @@ func backendFamily() family {
 	return family{name: "Backends and balancing", settle: settleBackend, rows: []Annotation{
 		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Supported, read: readProtocol},
 		{Name: "service-upstream", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Backend.ServiceUpstream) }},
-		{Name: "default-backend", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "default-backend", Scope: OwnPaths, Verdict: Supported, read: readDefaultBackend},
 		{Name: "load-balance", Scope: OwnPaths, Verdict: Supported, read: readBalance},
 		{Name: "upstream-hash-by", Scope: OwnPaths, Verdict: Supported, read: readHashBy},
 		{Name: "upstream-hash-by-subset", Scope: OwnPaths, Verdict: Ignored, Note: "requests are hashed to one endpoint, not to a subset of them"},

@@ -1,12 +1,57 @@
 package annotation
 
+import (
+	"strconv"
+	"strings"
+
+	"paifang/internal/model"
+)
+
+// Errors is who answers in place of endpoints.
+type Errors struct {
+	Statuses []model.StatusRange // of answers that are replaced
+	Backend  string              // the service that answers instead, and where there is no endpoint: one of the same namespace; "" = none
+}
+
 func errorsFamily() family {
-	return family{name: "Errors and headers", rows: []Annotation{
+	return family{name: "Errors and headers", settle: settleErrors, rows: []Annotation{
 		{Name: "custom-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "custom-http-errors", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "custom-http-errors", Scope: OwnPaths, Verdict: Supported, read: readErrors},
 		{Name: "disable-proxy-intercept-errors", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "mirror-target", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
 		{Name: "mirror-request-body", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
 		{Name: "mirror-host", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
 	}}
+}
+
+func readErrors(v *value) {
+	var all []model.StatusRange
+	for _, text := range v.list() {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 400 || n > 599 {
+			v.invalid("%q is no status from 400 to 599: it has no effect", text)
+			return
+		}
+		all = append(all, model.StatusRange{From: n, To: n})
+	}
+	if len(all) == 0 {
+		v.invalid("is empty: it has no effect")
+		return
+	}
+	v.s.Errors.Statuses = all
+}
+
+// readDefaultBackend reads the name of a Service of the same namespace.
+func readDefaultBackend(v *value) {
+	if model.Host(v.text).Validate() != nil || strings.ContainsAny(v.text, ".*") || v.text == "" {
+		v.invalid("%q is no name of a service: it has no effect", v.text)
+		return
+	}
+	v.s.Errors.Backend = v.text
+}
+
+func settleErrors(r *reading) {
+	if len(r.Errors.Statuses) > 0 && r.Errors.Backend == "" && r.has("custom-http-errors") {
+		r.say("custom-http-errors", Ignored, "needs default-backend: there is none for all Ingresses, so answers stay as they are")
+	}
 }

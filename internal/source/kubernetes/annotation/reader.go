@@ -27,6 +27,7 @@ type Settings struct {
 	Limits    Limits
 	Proxy     Proxy
 	Buffers   Buffers
+	Errors    Errors
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.
 	Denied string

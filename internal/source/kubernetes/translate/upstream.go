@@ -89,11 +89,7 @@ func (d *draft) vhost() {
 	if host == "" || d.service.Service == nil {
 		return
 	}
-	port := d.service.Service.Port.Name
-	if n := d.service.Service.Port.Number; n != 0 {
-		port = strconv.Itoa(int(n))
-	}
-	values := map[string]string{"$namespace": d.o.key.Namespace, "$ingress_name": d.ingress.Name, "$service_name": d.service.Service.Name, "$service_port": port}
+	values := map[string]string{"$namespace": d.o.key.Namespace, "$ingress_name": d.ingress.Name, "$service_name": d.service.Service.Name, "$service_port": d.servicePort()}
 	for _, n := range annotation.HostNames() {
 		host = strings.ReplaceAll(host, n, values[n])
 	}

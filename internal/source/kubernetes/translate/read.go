@@ -59,9 +59,8 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 // objects of a namespace share its name.
 func Strip(v Value) {
 	v.SetManagedFields(nil)
-	switch v.(type) {
-	case *corev1.Service, *networkingv1.Ingress:
-		v.SetLabels(nil) // those of pods, slices and namespaces select
+	if _, is := v.(*networkingv1.Ingress); is {
+		v.SetLabels(nil) // those of pods, slices, services and namespaces are selected by
 	}
 	delete(v.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	v.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})

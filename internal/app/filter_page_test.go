@@ -1,0 +1,227 @@
+package app
+
+import (
+	"crypto/ed25519"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/filter/builtin"
+	"paifang/internal/model"
+	"paifang/internal/quota/quotatest"
+	"paifang/internal/source"
+	"paifang/internal/source/kubernetes/translate"
+	"paifang/internal/source/manifest"
+)
+
+// pageBlock is what a YAML block of docs/filters.md is shown to do.
+type pageBlock struct {
+	has     string            // words by which the block is known
+	rewrite map[string]string // what of it cannot be had in a test
+	ask     [][]string        // exchanges, see TestSpringCases
+}
+
+const getPage = "> GET /order HTTP/1.1"
+
+// pageBlocks are the blocks of the page, in its order.
+func pageBlocks(redis, keys, token string) []pageBlock {
+	const host = "> Host: shop.test"
+	many := strings.Repeat("x", 2000)
+	return []pageBlock{
+		{"name: order", map[string]string{"burst: 20": "burst: 0", "requests: 100": "requests: 1", "10.0.0.0/8": "127.0.0.1"}, [][]string{
+			{getPage, host, "^ GET /order HTTP/1.1", "< HTTP/1.1 200 OK"},
+			{getPage, host, "^ nothing", "< HTTP/1.1 429 Too Many Requests"}}},
+		{"paifang.dev/filters", nil, [][]string{{getPage, host, "< HTTP/1.1 200 OK", "< X-Frame-Options: DENY"}}},
+		{"kind: basic-auth", nil, [][]string{
+			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", `< WWW-Authenticate: Basic realm="the shop"`},
+			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:no")), "^ nothing", "< HTTP/1.1 401 Unauthorized"},
+			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret")), "!^ Authorization", "< HTTP/1.1 200 OK"}}},
+		{"kind: jwt", map[string]string{"url: https://login.test/keys": "url: " + keys + "\n    loopback: true"}, bearing(token)},
+		{"kind: rate-limit", map[string]string{"redis.shop.test:6379": redis, "requests: 1000": "requests: 1", "per: 1s": "per: 1h"}, [][]string{
+			{getPage, host, "> X-Api-Key: a", "< HTTP/1.1 200 OK"},
+			{getPage, host, "> X-Api-Key: a", "^ nothing", "< HTTP/1.1 429 Too Many Requests"},
+			{getPage, host, "> X-Api-Key: b", "< HTTP/1.1 200 OK"}}},
+		{"kind: circuit-breaker", nil, [][]string{{getPage, host, "} HTTP/1.1 500 Broken", "^ GET /order HTTP/1.1", "< HTTP/1.1 410 Gone", "< sorry"}}},
+		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
+			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
+			{getPage, host, "< HTTP/1.1 200 OK"}}},
+		{"kind: compress", nil, [][]string{
+			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", "} " + many, "< Content-Encoding: br"},
+			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: image/png", "}", "} " + many, "!< Content-Encoding"}}},
+		{"kind: remove-json-attributes", nil, [][]string{
+			{getPage, host, "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", `} {"a":{"password":"x"},"b":1}`, `< {"a":{},"b":1}`}}},
+	}
+}
+
+func bearing(token string) [][]string {
+	return [][]string{
+		{getPage, "> Host: shop.test", "^ nothing", "< HTTP/1.1 401 Unauthorized"},
+		{getPage, "> Host: shop.test", "> Authorization: Bearer " + token + "x", "^ nothing", "< HTTP/1.1 401 Unauthorized"},
+		{getPage, "> Host: shop.test", "> Authorization: Bearer " + token, "> X-User: root", "^ X-User: ann", "^ X-Roles: a,b", "!^ X-User: root", "!^ Authorization", "< HTTP/1.1 200 OK"},
+	}
+}
+
+// TestFilterPage has every YAML block of docs/filters.md accepted and asked, in place of Redis and of who publishes keys a fake.
+func TestFilterPage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/filters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, token := signed(t)
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, set) }))
+	t.Cleanup(keys.Close)
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, token)
+	if len(blocks) != len(want) {
+		t.Fatalf("the page has %d blocks, and %d are known here", len(blocks), len(want))
+	}
+	for i, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		w := want[i]
+		t.Run(w.has, func(t *testing.T) {
+			if !strings.Contains(b, w.has) {
+				t.Fatalf("the block is another one:\n%s", b)
+			}
+			for from, to := range w.rewrite {
+				if !strings.Contains(b, from) {
+					t.Fatalf("the block has no %q", from)
+				}
+				b = strings.Replace(b, from, to, 1)
+			}
+			askFilters(t, b, set, w.ask)
+		})
+	}
+}
+
+// TestKeysInSecret has the keys of tokens in a Secret that a Route of ours names.
+func TestKeysInSecret(t *testing.T) {
+	set, token := signed(t)
+	const filters = `filters:
+- kind: jwt
+  secret: shop/keys
+  config:
+    issuer: https://login.test
+    audiences: [shop]
+    claims: [{claim: sub, header: X-User}, {claim: realm_access.roles, header: X-Roles}]
+`
+	askFilters(t, filters, set, bearing(token))
+	refused := [][]string{{getPage, "> Host: shop.test", "> Authorization: Bearer " + token, "^ nothing", "< HTTP/1.1 503 Service Unavailable"}}
+	askFilters(t, strings.Replace(filters, "shop/keys", "shop/gone", 1), set, refused)
+	askFilters(t, "filters:\n- {kind: basic-auth, secret: shop/gone}\n", set, refused)
+}
+
+// TestKindsOnPage: a kind that is new is shown in a block. Those that only text tells of are named here, and none may be added.
+func TestKindsOnPage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/filters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := []string{"redirect", "respond", "request-headers", "tell-origin", "request-query", "dedupe-response-headers", "rewrite-response-header", "rewrite-location",
+		"status", "header-limit", "cors", "external-auth", "client-certificate", "concurrency-limit", "body-limit", "buffer-request", "strip-prefix", "prefix-path",
+		"set-path", "rewrite-path"}
+	for _, k := range builtin.Kinds() {
+		if shown := strings.Contains(string(text), "- kind: "+k.Name()+"\n"); shown == slices.Contains(told, k.Name()) {
+			t.Errorf("%s: in a block %t", k.Name(), shown)
+		}
+	}
+}
+
+// askFilters serves a document, or the filters of one, and makes exchanges.
+func askFilters(t *testing.T, text, keys string, ask [][]string) {
+	t.Helper()
+	switch {
+	case strings.HasPrefix(text, "filters:"):
+		text = "apiVersion: paifang.dev/v1\nkind: Route\nmetadata: {name: order}\nspec:\n  attach: [ingress]\n  hosts: [shop.test]\n  match: {path: {kind: Prefix, value: /order}}\n" +
+			"  forward: {targets: [{upstream: order}]}\n" + indented(text)
+	case strings.HasPrefix(text, "metadata:"):
+		text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\n" + strings.Replace(text, "metadata:", "metadata:\n  name: web\n  namespace: shop", 1) +
+			"spec: {rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: order, port: {number: 80}}}}]}}]}\n"
+	}
+	sum := sha1.Sum([]byte("secret"))
+	text += fmt.Sprintf(`---
+apiVersion: v1
+kind: Secret
+metadata: {name: users, namespace: shop}
+stringData: {auth: "ann:{SHA}%s"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: redis, namespace: shop}
+stringData: {password: secret}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: shop}
+stringData: {jwks: %q}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: order, namespace: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata: {name: order}
+spec: {endpoints: [{keeper: static, name: order}]}
+---
+apiVersion: paifang.dev/v1
+kind: Route
+metadata: {name: sorry}
+spec:
+  attach: [ingress]
+  hosts: [shop.test]
+  match: {path: {kind: Exact, value: /sorry}}
+  respond: {status: 410, body: sorry}
+`, base64.StdEncoding.EncodeToString(sum[:]), keys)
+	file := filepath.Join(t.TempDir(), "all.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	groups, _, err := manifest.Load(manifest.Options{Paths: []string{file}, Translate: translate.Options{TakeUnclassed: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := newScripted(t)
+	at := []model.Endpoint{{Addr: netip.MustParseAddrPort(up.l.Addr().String())}}
+	groups = append(groups, source.Group{Key: "ground", Objects: &model.Objects{
+		Listeners: []model.Listener{{ID: "http", Class: "ingress", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
+		Endpoints: []model.EndpointSet{
+			{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: at},
+			{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/order:80"}, Endpoints: at},
+		}}})
+	c := newChain(t, groups)
+	for n, lines := range ask {
+		exchange(t, n+1, c.address(), up, lines)
+	}
+}
+
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
+}
+
+// signed is a key set, and a token that one of its keys signed.
+func signed(t *testing.T) (set, token string) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	claims, err := json.Marshal(map[string]any{"iss": "https://login.test", "aud": "shop", "sub": "ann", "scope": "orders read", "exp": time.Now().Add(time.Hour).Unix(),
+		"realm_access": map[string]any{"roles": []string{"a", "b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := encode([]byte(`{"alg":"EdDSA","kid":"one"}`)) + "." + encode(claims)
+	return `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","use":"sig","x":"` + encode(public) + `"}]}`, text + "." + encode(ed25519.Sign(private, []byte(text)))
+}

@@ -95,10 +95,19 @@ func (sh *shell) typeAll(s *section) {
 	end, ok := sh.up(s.up)
 	defer end()
 	page := strings.TrimSuffix(s.up.page, ".md")
-	if what, is := loaded[page]; ok && is {
-		defer sh.load(page, what)()
+	var loads []*load
+	if ok {
+		loads = sh.loads(page)
+	}
+	for _, l := range loads {
+		defer l.stop(sh, page)
 	}
 	for _, x := range s.steps {
+		for _, l := range loads {
+			if l.what.until != "" && strings.HasPrefix(x.command, l.what.until) {
+				l.stop(sh, page)
+			}
+		}
 		if !ok || !sh.run(x) && !*update {
 			return // what follows builds on it
 		}

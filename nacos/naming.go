@@ -85,6 +85,42 @@ func (c *Client) Deregister(ctx context.Context, s Service, addr netip.AddrPort)
 	return nil
 }
 
+// Publish replaces everything that this client has registered for a service; an empty list takes it back. It fails as Register
+// does, and then what was registered before stays what is registered again.
+func (c *Client) Publish(ctx context.Context, s Service, list []Instance) error {
+	s = s.plain()
+	own := slices.Clone(list)
+	for i := range own {
+		if !own[i].complete(s) {
+			return fmt.Errorf("nacos: register %q at %s: want a name and IP:PORT", s.Name, own[i].Addr)
+		}
+		own[i].Metadata = maps.Clone(own[i].Metadata)
+	}
+	c.mu.Lock()
+	before := c.published[s]
+	c.note(s, own)
+	c.mu.Unlock()
+	if len(before) == 0 && len(own) == 0 {
+		return nil
+	}
+	if err := c.do(ctx, func(conn *nacosconn.Conn) error { return c.publish(ctx, conn, s) }); err != nil {
+		c.mu.Lock()
+		c.note(s, before)
+		c.mu.Unlock()
+		return fmt.Errorf("nacos: publish %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// note keeps what is to be published for a service. The lock is held.
+func (c *Client) note(s Service, list []Instance) {
+	if len(list) == 0 {
+		delete(c.published, s)
+		return
+	}
+	c.published[s] = list
+}
+
 // without is a new list without an address.
 func without(list []Instance, addr netip.AddrPort) []Instance {
 	return slices.DeleteFunc(slices.Clone(list), func(in Instance) bool { return in.Addr == addr })

@@ -175,6 +175,9 @@ func (g *gatherer) endpoints() []Endpoint {
 			if by[l.ID] != "" {
 				row.By = "label " + by[l.ID]
 			}
+			if from, offered := e.Tags.Get(model.TagFrom); offered {
+				row.By = "offered by " + from
+			}
 			out = append(out, row)
 		}
 	}

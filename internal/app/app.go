@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/bridge"
 	"paifang/internal/dnsserver"
 	"paifang/internal/explain"
 	"paifang/internal/filter"
@@ -80,6 +81,7 @@ type App struct {
 	pods          *podrun.Runner
 	reg           *registryPiece
 	gateway       *registration
+	bridge        *bridge.Bridge // nil: not that role
 	cluster       *kubernetes.Source
 	clusterClient *kubernetes.Client
 	webhook       *webhook.Server // nil: not that role
@@ -120,6 +122,12 @@ func (a *App) build() error {
 	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
 		DrainDelay: max(time.Duration(a.cfg.Leave), 0), Overloaded: a.memory.RefusesConnections})
+	if a.cfg.Registry != nil {
+		a.reg = newRegistryPiece(&a.cfg, a.log)
+	}
+	if err := a.newBridge(); err != nil {
+		return err
+	}
 	upstreams, err := a.upstreams()
 	if err != nil {
 		return err
@@ -149,9 +157,6 @@ func (a *App) build() error {
 		}
 		planes = append(planes, a.pods)
 	}
-	if a.cfg.Registry != nil {
-		a.reg = newRegistryPiece(&a.cfg, a.log)
-	}
 	var own *registry.Handle
 	if a.reg != nil {
 		own = &a.reg.handle
@@ -165,9 +170,7 @@ func (a *App) build() error {
 		return err
 	}
 	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.Check, Log: a.log, SourceChanged: a.sourceChanged}
-	if a.opt.Tell {
-		cfg.Published = a.events.published
-	}
+	cfg.Published = a.published
 	if a.cfg.Data != "" {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
 	}
@@ -193,6 +196,9 @@ func (a *App) buildAdmin() error {
 	}
 	if a.cluster != nil {
 		a.local.Finders = append(a.local.Finders, a.cluster)
+	}
+	if a.bridge != nil {
+		a.local.Finders = append(a.local.Finders, a.bridge)
 	}
 	a.local.Actions = a
 	l, err := net.Listen("tcp", a.cfg.adminAddress().String())
@@ -232,6 +238,7 @@ func (a *App) Run(outer context.Context) error {
 		pods = r.run("pods", a.pods.Run)
 	}
 	gateway := r.run("registration", a.gateway.run)
+	bridged := r.run("bridge", a.runBridge)
 	bind := r.run("binding", a.bindAgain)
 	keys := r.run("ticket keys", a.keys.run)
 	if a.webhook != nil {
@@ -250,6 +257,7 @@ func (a *App) Run(outer context.Context) error {
 	bind.stop()
 	keys.stop()
 	memory.stop()
+	bridged.stop()
 	a.shutdown(admin, control, pods, gateway)
 	return failed
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Ingress  *Ingress  `json:"ingress,omitempty" doc:"role: ingress nodes, road 1"`
 	Gateway  *Gateway  `json:"gateway,omitempty" doc:"role: the API gateway, road 2"`
 	Registry *Registry `json:"registry,omitempty" doc:"role: a registry that speaks the protocol of Nacos"`
+	Bridge   *Bridge   `json:"bridge,omitempty" doc:"Services are offered in a registry; docs/move.md"`
 	Webhook  *Webhook  `json:"webhook,omitempty" doc:"role: says what is wrong with an Ingress while it is applied; docs/controller.md"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`

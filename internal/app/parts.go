@@ -79,7 +79,7 @@ func (a *App) parts() ([]hub.Part, error) {
 
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func (c *Config) translateOptions() translate.Options {
-	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed()}
+	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge()}
 }
 
 func springConfig(c *Config) springgw.Config {

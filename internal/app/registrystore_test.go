@@ -18,7 +18,7 @@ func TestRegistryKeepsWhatItIsToldTo(t *testing.T) {
 	}{{"no data", "", false, false}, {"data", "", true, true}, {"memory", storageMemory, true, false}, {"bolt", storageBolt, true, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			any0 := netip.MustParseAddrPort("127.0.0.1:0")
-			cfg := Config{Registry: &Registry{HTTP: any0, GRPC: any0, Storage: c.storage, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+			cfg := Config{Registry: &Registry{HTTP: any0, GRPC: any0, Auth: authOff, Storage: c.storage, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
 			if c.data {
 				cfg.Data = t.TempDir()
 			}

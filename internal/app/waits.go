@@ -60,6 +60,9 @@ func (a *App) upstreams() (upstream.Config, error) {
 		return upstream.Config{}, err
 	}
 	cfg := upstream.Config{Log: a.log, Changed: a.observed, Zone: a.cfg.Zone, IdleTime: time.Duration(a.cfg.Timeouts.UpstreamIdle), Roots: roots, StreamsPerConn: a.cfg.HTTP2.UpstreamStreams}
+	if a.bridge != nil {
+		cfg.Listed = a.bridge.Listed
+	}
 	if a.cfg.Affinity == "" {
 		return cfg, nil
 	}

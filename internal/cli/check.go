@@ -16,7 +16,9 @@ func checkCommand(e Env) *cobra.Command {
 		Short: "Compile manifests, routes and configuration without serving them, and print what is wrong",
 		Long: "Reads files and directories as `paifang up` and `paifang serve` do, prints every error, warning and note with file and line, and\n" +
 			"serves nothing. With --from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
-			"what would become of each annotation of each: the report for moving over. It changes nothing there. Exit code 1 when there are errors.",
+			"what would become of each annotation of each: the report for moving over. It changes nothing there. The Deployment or DaemonSet\n" +
+			"of ingress-nginx's controller, in the files or in the cluster, has a verdict for each of its flags and for each key of the\n" +
+			"ConfigMap that they name. Exit code 1 when there are errors.",
 		Args: Between(0, 1<<16, "files and directories"),
 	}
 	form := cmd.Flags().StringP("output", "o", formTable, "table, json or yaml")

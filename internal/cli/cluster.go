@@ -19,11 +19,13 @@ type Cluster struct {
 	Adopt      []string // classes to read as if they were ours; empty: those of ingress-nginx
 }
 
-// verdictWords are the codes of verdicts on annotations with the word that a report has for each.
+// verdictWords are the codes of verdicts on annotations, and on settings, with the word that a report has for each.
 func verdictWords() map[model.Code]string {
 	return map[model.Code]string{
 		model.CodeAnnotationServed: "supported", model.CodeAnnotationDiffers: "differs", model.CodeAnnotationIgnored: "ignored",
 		model.CodeAnnotationRefused: "refused", model.CodeAnnotationUnknown: "unknown",
+		model.CodeSettingServed: "supported", model.CodeSettingDiffers: "differs", model.CodeSettingIgnored: "ignored",
+		model.CodeSettingRefused: "refused", model.CodeSettingUnknown: "unknown",
 	}
 }
 
@@ -45,13 +47,13 @@ func (e Env) showCluster(all []model.Diagnostic, counts string) error {
 		fmt.Fprintf(&b, "%s\n", object)
 		var served []string
 		for _, d := range said {
-			if d.Code == model.CodeAnnotationServed {
-				served = append(served, annotationName(d.Field))
+			if words[d.Code] == "supported" {
+				served = append(served, settingName(d.Field))
 				continue
 			}
 			fmt.Fprintf(&b, "  %s: %s", d.Severity, cmp.Or(words[d.Code], string(d.Code)))
 			if d.Field != "" {
-				fmt.Fprintf(&b, " %s", annotationName(d.Field))
+				fmt.Fprintf(&b, " %s", settingName(d.Field))
 			}
 			fmt.Fprintf(&b, ": %s\n", d.Message)
 		}
@@ -60,8 +62,12 @@ func (e Env) showCluster(all []model.Diagnostic, counts string) error {
 		}
 	}
 	b.WriteByte('\n')
-	if err := annotationTable(&b, all, words); err != nil {
-		return err
+	if !verdictTable(&b, "ANNOTATION", all, words, isAnnotation) {
+		b.WriteString("no annotation of ingress-nginx is used\n")
+	}
+	var settings strings.Builder
+	if verdictTable(&settings, "SETTING", all, words, func(d model.Diagnostic) bool { return !isAnnotation(d) }) {
+		b.WriteString("\n" + settings.String())
 	}
 	for line := range strings.Lines(b.String()) {
 		if _, err := fmt.Fprintln(e.Out, clean(strings.TrimSuffix(line, "\n"))); err != nil {
@@ -72,17 +78,21 @@ func (e Env) showCluster(all []model.Diagnostic, counts string) error {
 	return err
 }
 
-// annotationTable counts verdicts by annotation, the most used first.
-func annotationTable(b *strings.Builder, all []model.Diagnostic, words map[model.Code]string) error {
+// isAnnotation tells a verdict on an annotation from one on a key or flag of the installation.
+func isAnnotation(d model.Diagnostic) bool { return d.Origin.Kind == "Ingress" }
+
+// verdictTable counts the verdicts that are wanted by the name of what they are about, the most used first. It is false where
+// there is none.
+func verdictTable(b *strings.Builder, head string, all []model.Diagnostic, words map[model.Code]string, wanted func(model.Diagnostic) bool) bool {
 	columns := []string{"supported", "differs", "ignored", "refused", "unknown"}
 	table := map[string]map[string]int{}
 	total := map[string]int{}
 	for _, d := range all {
 		word, is := words[d.Code]
-		if !is || d.Origin.Kind != "Ingress" {
+		if !is || !wanted(d) {
 			continue
 		}
-		name := annotationName(d.Field)
+		name := settingName(d.Field)
 		if table[name] == nil {
 			table[name] = map[string]int{}
 		}
@@ -90,12 +100,11 @@ func annotationTable(b *strings.Builder, all []model.Diagnostic, words map[model
 		total[name]++
 	}
 	if len(table) == 0 {
-		b.WriteString("no annotation of ingress-nginx is used\n")
-		return nil
+		return false
 	}
 	names := slices.SortedFunc(maps.Keys(table), func(a, b string) int { return cmp.Or(total[b]-total[a], cmp.Compare(a, b)) })
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "ANNOTATION\t%s\n", strings.ToUpper(strings.Join(columns, "\t")))
+	fmt.Fprintf(w, "%s\t%s\n", head, strings.ToUpper(strings.Join(columns, "\t")))
 	for _, name := range names {
 		fmt.Fprint(w, name)
 		for _, c := range columns {
@@ -103,14 +112,13 @@ func annotationTable(b *strings.Builder, all []model.Diagnostic, words map[model
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	return w.Flush() == nil // what it writes to takes everything
 }
 
-// annotationName is the name in "metadata.annotations[NAME]", or the field as it is.
-func annotationName(field string) string {
-	name, is := strings.CutPrefix(field, "metadata.annotations[")
-	if !is {
-		return field
+// settingName is the name in "metadata.annotations[NAME]" or "data.NAME", or the field as it is.
+func settingName(field string) string {
+	if name, is := strings.CutPrefix(field, "metadata.annotations["); is {
+		return strings.TrimSuffix(name, "]")
 	}
-	return strings.TrimSuffix(name, "]")
+	return strings.TrimPrefix(field, "data.")
 }

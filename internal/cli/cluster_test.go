@@ -14,10 +14,16 @@ func TestCheckFromCluster(t *testing.T) {
 		return model.Diagnostic{Origin: model.Origin{Source: "kubernetes", Kind: "Ingress", Namespace: "shop", Name: name},
 			Field: "metadata.annotations[nginx.ingress.kubernetes.io/" + annotation + "]", Severity: s, Code: c, Message: message}
 	}
+	installed := func(kind, field string, s model.Severity, c model.Code, message string) model.Diagnostic {
+		return model.Diagnostic{Origin: model.Origin{Source: "kubernetes", Kind: kind, Namespace: "ingress-nginx", Name: "controller"},
+			Field: field, Severity: s, Code: c, Message: message}
+	}
 	all := []model.Diagnostic{
 		about("a", "rewrite-target", model.Info, model.CodeAnnotationServed, "does what it says"),
 		about("b", "rewrite-target", model.Info, model.CodeAnnotationServed, "does what it says"),
 		about("b", "server-snippet", model.Error, model.CodeAnnotationRefused, "is never executed"),
+		installed("ConfigMap", "data.hsts", model.Info, model.CodeSettingServed, "does what it says"),
+		installed("Deployment", "--v", model.Warning, model.CodeSettingIgnored, "set log.level"),
 	}
 	var out bytes.Buffer
 	var asked Cluster
@@ -34,7 +40,11 @@ func TestCheckFromCluster(t *testing.T) {
 	if asked.Kubeconfig != "k" || strings.Join(asked.Adopt, " ") != "nginx public" {
 		t.Errorf("asked for %+v", asked)
 	}
-	const want = `Ingress shop/a
+	const want = `ConfigMap ingress-nginx/controller
+  supported: hsts
+Deployment ingress-nginx/controller
+  warning: ignored --v: set log.level
+Ingress shop/a
   supported: nginx.ingress.kubernetes.io/rewrite-target
 Ingress shop/b
   error: refused nginx.ingress.kubernetes.io/server-snippet: is never executed
@@ -43,6 +53,10 @@ Ingress shop/b
 ANNOTATION                                  SUPPORTED  DIFFERS  IGNORED  REFUSED  UNKNOWN
 nginx.ingress.kubernetes.io/rewrite-target  2          0        0        0        0
 nginx.ingress.kubernetes.io/server-snippet  0          0        0        1        0
+
+SETTING  SUPPORTED  DIFFERS  IGNORED  REFUSED  UNKNOWN
+--v      0          0        1        0        0
+hsts     1          0        0        0        0
 `
 	if got := out.String(); !strings.HasPrefix(got, want) || !strings.Contains(got, "1 error") {
 		t.Errorf("printed\n%s\nwant\n%s", got, want)

@@ -476,7 +476,7 @@ func TestUpstreamsPage(t *testing.T) {
 		t.Error("the page has no examples")
 	}
 	for prefix, part := range map[string]any{
-		"balance.": model.Balance{}, "balance.hash[].": model.HashPart{}, "affinity.": model.Affinity{}, "zones.": model.ZonePreference{}, "slowStart.": model.SlowStart{},
+		"balance.": model.Balance{}, "balance.hash[].": model.HashPart{}, "affinity.": model.Affinity{}, "zones.": model.ZonePreference{}, "prefer.": model.TagPreference{}, "slowStart.": model.SlowStart{},
 		"health.": model.HealthCheck{}, "ejection.": model.Ejection{}, "ejection.successRate.": model.SuccessRate{}, "limits.": model.Limits{},
 		"": model.Retry{}, "backoff.": model.Backoff{}, "budget.": model.RetryBudget{}, "\x00": model.Timeouts{},
 	} {

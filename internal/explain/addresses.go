@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (x *walker) readiness(u *model.Upstream, state Upstream) string {
 			not = append(not, because(e.Addr.String(), e))
 		}
 	}
-	text := fmt.Sprintf("%d of %d ready%s", ready, len(state.Endpoints), x.label(u))
+	text := fmt.Sprintf("%d of %d ready%s", ready, len(state.Endpoints), x.label(u)+x.shares(u, state))
 	if len(not) > 0 {
 		text += " [" + some(not, 3) + "]"
 	}
@@ -123,6 +124,9 @@ func (x *walker) registryHops(u *model.Upstream, id model.EndpointsID, state Ups
 		}
 	}
 	text := fmt.Sprintf("%s: %s, %d healthy", id.Name, count(len(list.Endpoints), "instance"), healthy)
+	if from := offered(list.Endpoints); from != "" {
+		text += ", " + from
+	}
 	if list.Revision > 0 {
 		text += fmt.Sprintf(", revision %d", list.Revision)
 	}
@@ -139,6 +143,37 @@ func (x *walker) registryHops(u *model.Upstream, id model.EndpointsID, state Ups
 	h.Candidates, h.MS = cs, x.done.exchangeMS()
 	x.podOf(state, next)
 	return true
+}
+
+// offered says which instances did not register themselves: "2 offered by kubernetes".
+func offered(list []model.Endpoint) string {
+	by := map[string]int{}
+	for _, e := range list {
+		if from, is := e.Tags.Get(model.TagFrom); is {
+			by[from]++
+		}
+	}
+	var out []string
+	for _, from := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, fmt.Sprintf("%d offered by %s", by[from], from))
+	}
+	return strings.Join(out, ", ")
+}
+
+// shares says how many of the addresses of an upstream of several lists each list has, an address counted at the first.
+func (x *walker) shares(u *model.Upstream, state Upstream) string {
+	if len(u.Endpoints) < 2 {
+		return ""
+	}
+	at := map[model.EndpointsID]int{}
+	for _, e := range state.Endpoints {
+		at[x.listOf(u, e.Addr)]++
+	}
+	var out []string
+	for _, id := range u.Endpoints {
+		out = append(out, fmt.Sprintf("%d of %s", at[id], id))
+	}
+	return " (" + strings.Join(out, ", ") + ")"
 }
 
 // copyOf says whose copy of a list it is, how old, and whether the registry still answers.

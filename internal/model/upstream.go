@@ -57,6 +57,8 @@ type Upstream struct {
 	Select    Tags           `json:"select,omitempty"`   // only endpoints that carry all of these
 	Except    []Tags         `json:"except,omitempty"`   // and none that carry all of one of these
 	Where     Term           `json:"where,omitzero"`     // and only those that this holds for
+	Without   Tags           `json:"without,omitempty"`  // what carries all of these is taken out of each list before the union: it came from another one
+	Offer     string         `json:"offer,omitempty"`    // the service of the registry that the first list is offered as: "public/DEFAULT_GROUP/order"; empty: it is not
 	Selector  Tags           `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
 	Balance   Balance        `json:"balance,omitzero"`
 	Affinity  Affinity       `json:"affinity,omitzero"`
@@ -209,6 +211,10 @@ func (w Weight) Thousandths() int {
 		return int(w)
 	}
 }
+
+// TagFrom is on endpoints that a registry has from elsewhere: who offered them there. Whoever offers addresses sets it, and what
+// carries it is never offered again.
+const TagFrom = "paifang.dev/from"
 
 // EndpointState is what the sources say of an endpoint. Own observation (probes, failed connects) comes on top and
 // is not kept here.

@@ -135,6 +135,12 @@ func (in *Instance) Endpoint() model.Endpoint {
 	return e
 }
 
+// Offered tells whether the instance was not registered by itself but by somebody who knows it from elsewhere (model.TagFrom).
+func (in *Instance) Offered() bool {
+	_, ok := in.Metadata.Get(model.TagFrom)
+	return ok
+}
+
 // zone is where the instance runs, as far as preferences go: its metadata, as Spring Cloud has it, or else its cluster, as Nacos
 // has it, unless that is the one which everybody is in.
 func (in *Instance) zone() string {

@@ -119,12 +119,24 @@ func (s *service) render() *View {
 	}
 	newest := make(map[slot]*publication, len(s.beating)+len(s.published))
 	s.each(func(p *publication) {
-		if q := newest[p.in.slot()]; q == nil || q.order < p.order {
+		if q := newest[p.in.slot()]; q == nil || q.yields(p) {
 			newest[p.in.slot()] = p
 		}
 	})
+	registered := map[netip.AddrPort]bool{} // by themselves
+	offered := false
+	for _, p := range newest {
+		if p.in.Offered() {
+			offered = true
+		} else {
+			registered[p.in.Addr] = true
+		}
+	}
 	list := make([]Instance, 0, len(newest))
 	for at, p := range newest {
+		if offered && p.in.Offered() && registered[at.addr] {
+			continue // in another cluster: one process is one instance
+		}
 		in := p.in
 		if o := s.overrides[at]; o != nil {
 			o.patch.apply(&in)
@@ -135,6 +147,15 @@ func (s *service) render() *View {
 	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings, Local: s.local}
 	s.view.Sort()
 	return s.view
+}
+
+// yields tells whether another publication of the same slot counts in place of this one: what registered itself before what was
+// offered for it, else the later one.
+func (p *publication) yields(to *publication) bool {
+	if a, b := p.in.Offered(), to.in.Offered(); a != b {
+		return a
+	}
+	return p.order < to.order
 }
 
 // Sort brings the instances of a view that is being made into their order.

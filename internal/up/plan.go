@@ -296,6 +296,7 @@ func (p *Plan) config() app.Config {
 		Ingress:  &app.Ingress{Nodes: nodes, Advertise: []netip.Addr{slb}, ProxyFrom: []netip.Prefix{netip.PrefixFrom(slb, slb.BitLen())}},
 		Gateway:  &app.Gateway{HTTP: at["gateway"], Host: p.GatewayHost},
 		Registry: p.registry(),
+		Bridge:   &app.Bridge{},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
 			Within: app.Duration(4 * time.Second),

@@ -42,7 +42,7 @@ func (p *Plan) split() (own app.Config, parts []part) {
 	nacos := []app.Nacos{p.registryClient()}
 
 	own = whole
-	own.Registry = nil
+	own.Registry = nil // the bridge stays: this process knows the pods
 	own.Sources.Nacos = []app.Nacos{nacos[0]}
 	own.Sources.Nacos[0].All = true // whoever looks sees what no route uses, too
 	dns, slb, ingress, gateway, pods := *whole.DNS, *whole.SLB, *whole.Ingress, *whole.Gateway, *whole.Pods

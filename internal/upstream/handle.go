@@ -93,7 +93,7 @@ func handleKey(up *model.Upstream) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer)
+	fmt.Fprintf(b, " %q %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer, up.Without)
 	return string(b.Sum(nil))
 }
 
@@ -258,6 +258,21 @@ func (h *Handle) Wait(ctx context.Context) error {
 	return ErrUnknown
 }
 
+// without leaves out what the upstream does not want of any list. It comes before the union, where the state of an address that
+// is on two lists is decided.
+func (h *Handle) without(list []model.Endpoint) []model.Endpoint {
+	if len(h.up.Without) == 0 {
+		return list
+	}
+	out := make([]model.Endpoint, 0, len(list))
+	for _, e := range list {
+		if !e.Tags.Contains(h.up.Without) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // rebuild makes the picker anew from the lists and what is observed of their endpoints, and swaps it in. The table's
 // lock is held.
 func (h *Handle) rebuild() {
@@ -271,7 +286,7 @@ func (h *Handle) rebuild() {
 		} else {
 			unknown = true
 		}
-		all = append(all, l.merged...)
+		all = append(all, h.without(l.merged)...)
 	}
 	if len(h.lists) > 1 {
 		all = union(all)

@@ -19,6 +19,8 @@ type Config struct {
 	// Changed is told of every endpoint that own observation took out or brought back. It is called with the table's
 	// lock held: it must not block and must not call the table. May be nil.
 	Changed func(Observation)
+	// Listed is told of every list that has changed or become known, likewise. May be nil.
+	Listed func(model.EndpointsID)
 	// IdlePerEndpoint bounds the idle connections kept to one endpoint. Default 512: as many as requests were in
 	// flight to it at once within IdleTime, since the one used last is used first and the rest age out.
 	IdlePerEndpoint int
@@ -232,8 +234,11 @@ func (t *Table) knows(l *list) bool {
 	return (l.delivered || t.known[l.id.Keeper]) && !l.unread()
 }
 
-// rebuild gives every upstream that uses a list its new picker. The lock is held.
+// rebuild gives every upstream that uses a list its new picker, and tells that the list is another one. The lock is held.
 func (t *Table) rebuild(l *list) {
+	if t.cfg.Listed != nil {
+		t.cfg.Listed(l.id)
+	}
 	for h := range l.users {
 		h.rebuild()
 	}

@@ -192,6 +192,24 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
+func TestWhatIsWithoutIsLeftOutBeforeTheUnion(t *testing.T) {
+	table := newTable(t, Config{})
+	other := model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/order"}
+	up := upstreamOf(orders, other)
+	up.Without = model.Tags{{Name: model.TagFrom, Value: "kubernetes"}}
+	copied := func(addr string) model.Endpoint {
+		e := in(model.Unhealthy, at(addr))
+		e.Tags = model.NewTags(map[string]string{model.TagFrom: "kubernetes", "pod": "a"})
+		return e
+	}
+	h := acquire(t, table, up)
+	table.give("a", orders, at("10.0.0.1:80"))
+	table.give("b", other, copied("10.0.0.1:80"), copied("10.0.0.2:80"), at("10.0.0.3:80"))
+	if got, want := picks(t, h, 4), map[string]int{"10.0.0.1:80": 2, "10.0.0.3:80": 2}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v: a copy must not decide on what it was copied from", got, want)
+	}
+}
+
 func TestListsAreForgotten(t *testing.T) {
 	table := newTable(t, Config{})
 	table.MarkKnown(model.KeeperKubernetes)

@@ -115,7 +115,7 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 		l.rate = quota.Rate{Every: max(per/time.Duration(c.Requests), 1), Depth: c.Burst + 1}
 		l.lot = min(max(int(lentFor/l.rate.Every), 1), maxLent)
 		if l.lot > 1 {
-			l.rate.Depth = max(l.rate.Depth, 2*l.lot) // what comes while nobody asks is not lost
+			l.rate.Depth = max(l.rate.Depth, 5*l.lot) // what comes while nobody asks, or a question takes its time, is not lost
 			l.pause = time.Duration(l.lot) * l.rate.Every / 2
 		}
 		return l, nil

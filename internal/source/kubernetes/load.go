@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/kubernetes/translate"
 )
@@ -19,9 +20,14 @@ import (
 const page = 500
 
 // Load reads a cluster once, without following it: the groups in the order of their keys. It writes nothing. Where
-// Options.Translate.Adopt is nil, classes of ingress-nginx are taken over, and the name nginx without a class.
+// Options.Translate.Adopt is nil, classes of ingress-nginx are taken over, and the name nginx without a class. Where
+// Options.Translate.Installed is nil, the controller of ingress-nginx is looked for, and its flags and settings count if there is one.
 func Load(ctx context.Context, o Options) ([]source.Group, error) {
 	o = o.withDefaults()
+	nginx, err := o.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
 	classes, err := o.Client.pages(ctx, ingressClasses(), "", "")
 	if err != nil {
 		return nil, err
@@ -36,7 +42,7 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 	}
 	s := New(o)
 	r := &run{Source: s, ctx: ctx}
-	all := classes
+	all := slices.Concat(classes, nginx.controllers)
 	for _, f := range r.plan() {
 		list, err := o.Client.pages(ctx, f.resource, f.namespace, f.fields)
 		if err != nil {
@@ -64,7 +70,11 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 			}
 		}
 	}
-	return s.store.All(), nil
+	groups := s.store.All()
+	if len(nginx.notes) > 0 {
+		groups = append(groups, source.Group{Key: "search", Objects: &model.Objects{Diagnostics: nginx.notes}})
+	}
+	return groups, nil
 }
 
 // pages lists a kind, a page at a time, trimmed.

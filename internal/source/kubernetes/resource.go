@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -58,6 +59,16 @@ func configMaps() resource {
 func nodes() resource {
 	return resource{translate.KindNode, corev1.SchemeGroupVersion, "nodes", false,
 		func() translate.Value { return &corev1.Node{} }, func() runtime.Object { return &corev1.NodeList{} }}
+}
+
+func deployments() resource {
+	return resource{translate.KindDeployment, appsv1.SchemeGroupVersion, "deployments", true,
+		func() translate.Value { return &appsv1.Deployment{} }, func() runtime.Object { return &appsv1.DeploymentList{} }}
+}
+
+func daemonSets() resource {
+	return resource{translate.KindDaemonSet, appsv1.SchemeGroupVersion, "daemonsets", true,
+		func() translate.Value { return &appsv1.DaemonSet{} }, func() runtime.Object { return &appsv1.DaemonSetList{} }}
 }
 
 // listTimeout bounds a list, all of its answer included.

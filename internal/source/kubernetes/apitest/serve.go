@@ -194,7 +194,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) {
 
 func kindOf(resource string) string {
 	return map[string]string{"ingresses": "Ingress", "ingressclasses": "IngressClass", "services": "Service", "endpointslices": "EndpointSlice",
-		"secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node"}[resource]
+		"secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node", "deployments": "Deployment", "daemonsets": "DaemonSet"}[resource]
 }
 
 func status(code int, reason, message string) object {

@@ -130,6 +130,14 @@ func (v *flagValue) name(to *string) {
 // out: "--flag=value", "--flag value", "--flag" and "-v=2". namespace, where it is known, is put in place of $(POD_NAMESPACE). There
 // is a Finding for each flag, in its order. The last of several counts.
 func Args(args []string, namespace string) (Flags, []annotation.Finding) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		args = args[1:]
+	}
+	return ProgramArgs(args, namespace)
+}
+
+// ProgramArgs is Args without the name of the program.
+func ProgramArgs(args []string, namespace string) (Flags, []annotation.Finding) {
 	f := NoFlags()
 	rows := map[string]*Flag{}
 	for _, row := range Table() {
@@ -140,9 +148,7 @@ func Args(args []string, namespace string) (Flags, []annotation.Finding) {
 		arg := args[i]
 		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if !strings.HasPrefix(arg, "-") {
-			if i > 0 {
-				found = append(found, annotation.Finding{Key: arg, Verdict: annotation.Unknown, Message: "it is no flag: it has no effect"})
-			}
+			found = append(found, annotation.Finding{Key: arg, Verdict: annotation.Unknown, Message: "it is no flag: it has no effect"})
 			continue
 		}
 		x := annotation.Finding{Key: "--" + name}

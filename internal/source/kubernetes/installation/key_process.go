@@ -69,16 +69,6 @@ func safetyKeys() group {
 	}}
 }
 
-func compressionKeys() group {
-	g := group{name: "Compression"}
-	const not = "answers are not compressed on the way: endpoints do it"
-	for _, k := range [][2]string{{"use-gzip", "false"}, {"gzip-disable", ""}, {"gzip-level", "1"}, {"gzip-min-length", "256"}, {"gzip-types", "text and the like"},
-		{"enable-brotli", "false"}, {"brotli-level", "4"}, {"brotli-min-length", "20"}, {"brotli-types", "text and the like"}} {
-		g.keys = append(g.keys, ignored(k[0], k[1], not))
-	}
-	return g
-}
-
 func logKeys() group {
 	g := group{name: "Logs"}
 	own := func(where string, names ...[2]string) {

@@ -47,8 +47,8 @@ func TestEmpty(t *testing.T) {
 }
 
 func TestFindings(t *testing.T) {
-	_, found := Read(map[string]string{"proxy-body-size": "many", "hsts": "maybe", "proxy-bodysize": "1m", "use-gzip": "true", "block-cidrs": "x"})
-	want := map[string]annotation.Verdict{"proxy-body-size": annotation.Invalid, "hsts": annotation.Invalid, "proxy-bodysize": annotation.Unknown, "use-gzip": annotation.Ignored, "block-cidrs": annotation.Invalid}
+	_, found := Read(map[string]string{"proxy-body-size": "many", "hsts": "maybe", "proxy-bodysize": "1m", "worker-processes": "4", "block-cidrs": "x"})
+	want := map[string]annotation.Verdict{"proxy-body-size": annotation.Invalid, "hsts": annotation.Invalid, "proxy-bodysize": annotation.Unknown, "worker-processes": annotation.Ignored, "block-cidrs": annotation.Invalid}
 	for _, f := range found {
 		if want[f.Key] != f.Verdict {
 			t.Errorf("%s: %s, want %s", f.Key, f.Verdict, want[f.Key])

@@ -22,6 +22,8 @@ type Settings struct {
 
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
 
+	Gzip, Brotli Compression // of answers
+
 	StreamIdle time.Duration // of connections and sessions of TCP and UDP services
 }
 
@@ -41,5 +43,6 @@ func Defaults() Settings {
 	return Settings{
 		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
 		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute,
+		Gzip: gzipDefault(), Brotli: brotliDefault(),
 	}
 }

@@ -33,6 +33,7 @@ type draft struct {
 // Each family has its own in a file of its own.
 func effects() []func(*draft) {
 	return []func(*draft){
+		(*draft).compressed,
 		(*draft).answered,
 		(*draft).clientTLS,
 		(*draft).limited,
@@ -144,6 +145,7 @@ func (d *draft) named(plain model.Upstream, name string) model.UpstreamID {
 		return plain.ID
 	}
 	own.ID += "@" + model.UpstreamID(name)
+	own.Offer = "" // the Service's own upstream says that once
 	if !slices.ContainsFunc(d.out.Upstreams, func(u model.Upstream) bool { return u.ID == own.ID }) {
 		d.out.Upstreams = append(d.out.Upstreams, own)
 	}

@@ -18,6 +18,7 @@ type Installed struct {
 	installation.Flags
 	Findings []annotation.Finding // about its flags
 	Places   []Place              // where its TCP and UDP services listen
+	Origin   model.Origin         // of its arguments; zero: they are in the configuration file
 }
 
 // Place is an address that listeners are made at.
@@ -105,9 +106,9 @@ func (b *builder) installation(part string) {
 	}
 	switch part {
 	case partFlags:
-		b.flagNotes()
+		b.flagNotes(b.store.opt.Installed)
 	case partKeys:
-		b.keyNotes()
+		b.keyNotes(b.store.opt.Installed)
 	case partFields:
 		b.fieldNotes()
 	case partCertificate:
@@ -121,26 +122,38 @@ func (b *builder) installation(part string) {
 	}
 }
 
-// installedOrigin is what is said about the command line.
+// origin is what is said about the command line.
+func (x *Installed) origin(source string) model.Origin {
+	if x.Origin != (model.Origin{}) {
+		return x.Origin
+	}
+	return model.Origin{Source: source, Kind: "ingress-nginx", Name: "args"}
+}
+
+// installedOrigin is that of the installation that is taken over.
 func (b *builder) installedOrigin() model.Origin {
-	return model.Origin{Source: b.store.opt.Source, Kind: "ingress-nginx", Name: "args"}
+	return b.store.opt.Installed.origin(b.store.opt.Source)
 }
 
 func (b *builder) installedFault(flag string, s model.Severity, c model.Code, message string) {
-	b.out.Diagnostics = append(b.out.Diagnostics, model.Diagnostic{Origin: b.installedOrigin(), Field: "--" + flag, Severity: s, Code: c, Message: message})
+	b.flagFault(b.store.opt.Installed, flag, s, c, message)
 }
 
-func (b *builder) flagNotes() {
+func (b *builder) flagFault(x *Installed, flag string, s model.Severity, c model.Code, message string) {
+	b.out.Diagnostics = append(b.out.Diagnostics, model.Diagnostic{Origin: x.origin(b.store.opt.Source), Field: "--" + flag, Severity: s, Code: c, Message: message})
+}
+
+func (b *builder) flagNotes(x *Installed) {
 	names := installation.FlagNames()
-	for _, f := range b.store.opt.Installed.Findings {
+	for _, f := range x.Findings {
 		d := settingNote(f, strings.TrimLeft(f.Key, "-"), names)
-		d.Origin, d.Field = b.installedOrigin(), f.Key
+		d.Origin, d.Field = x.origin(b.store.opt.Source), f.Key
 		b.out.Diagnostics = append(b.out.Diagnostics, d)
 	}
 }
 
-func (b *builder) keyNotes() {
-	o := b.configured("configmap", b.store.opt.Installed.ConfigMap)
+func (b *builder) keyNotes(x *Installed) {
+	o := b.configured(x, "configmap", x.ConfigMap)
 	if o == nil {
 		return
 	}
@@ -155,13 +168,13 @@ func (b *builder) keyNotes() {
 }
 
 // configured is a ConfigMap that a flag names, or nil: it names none, or there is none, which is said.
-func (b *builder) configured(flag, name string) *stored {
+func (b *builder) configured(x *Installed, flag, name string) *stored {
 	if name == "" {
 		return nil
 	}
 	o := b.get(configMapKey(name))
 	if o == nil {
-		b.installedFault(flag, model.Warning, model.CodeInvalid, "ConfigMap "+name+" does not exist: defaults hold")
+		b.flagFault(x, flag, model.Warning, model.CodeInvalid, "ConfigMap "+name+" does not exist: defaults hold")
 	}
 	return o
 }

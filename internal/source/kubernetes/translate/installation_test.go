@@ -84,7 +84,7 @@ spec:
 	if _, changed := read(groups, ours); changed {
 		t.Error("an Ingress of another class changed")
 	}
-	if groups := put(settingsMap(map[string]string{"proxy-read-timeout": "7", "use-gzip": "true"})); len(groups) != 1 || groups[0].Key != "installation/keys" {
+	if groups := put(settingsMap(map[string]string{"proxy-read-timeout": "7", "worker-processes": "4"})); len(groups) != 1 || groups[0].Key != "installation/keys" {
 		t.Errorf("a key without effect changes %d groups", len(groups))
 	}
 	s.Delete(configMapKey(flags.ConfigMap))

@@ -10,6 +10,7 @@ import (
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/installation"
 )
 
 // field is a header field in the text form of filters.
@@ -40,7 +41,23 @@ func (d *draft) answered() {
 	}
 }
 
-// told is proxy-set-headers.
+// compressed is use-gzip and enable-brotli. Filters see answers in reverse, so brotli comes first, as in ingress-nginx, and leaves to
+// gzip what its client does not take.
+func (d *draft) compressed() {
+	if !d.asInstalled() {
+		return
+	}
+	for _, c := range []struct {
+		coding string
+		installation.Compression
+	}{{"gzip", d.whole.Gzip}, {"br", d.whole.Brotli}} {
+		if c.On {
+			d.filter("compress", settings{"codings": []string{c.coding}, "types": c.Types, "minSize": c.Least, "level": c.Level})
+		}
+	}
+}
+
+// setForEndpoints is proxy-set-headers.
 func (d *draft) setForEndpoints() {
 	if !d.asInstalled() {
 		return

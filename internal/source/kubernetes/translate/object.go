@@ -21,6 +21,7 @@ type Kind string
 const (
 	KindNamespace     Kind = "Namespace"
 	KindDeployment    Kind = "Deployment"
+	KindDaemonSet     Kind = "DaemonSet" // of ingress-nginx's controller only
 	KindPod           Kind = "Pod"
 	KindService       Kind = "Service"
 	KindIngress       Kind = "Ingress"
@@ -73,6 +74,8 @@ func (o Object) Key() (Key, bool) {
 		kind, namespaced = KindNode, false
 	case *appsv1.Deployment:
 		kind = KindDeployment
+	case *appsv1.DaemonSet:
+		kind = KindDaemonSet
 	case *corev1.Pod:
 		kind = KindPod
 	case *corev1.Service:

@@ -35,6 +35,8 @@ type Options struct {
 	// Installed is the installation of ingress-nginx whose classes, settings and ports are taken over; nil: none. Its settings
 	// count in place of Defaults.
 	Installed *Installed
+	// Bridge says which Services are offered in a registry, and which registries Services may take their addresses from.
+	Bridge Bridge
 }
 
 func (o Options) withDefaults() Options {

@@ -14,8 +14,8 @@ import (
 )
 
 // Read decodes a YAML document into one of the kinds that are read, strictly: what kubectl would refuse for an unknown
-// field or a wrong type is a Problem here, with file and line. known is false for any other kind; identity tells the
-// document's kind and name, as far as they can be read, even where the rest has problems.
+// field or a wrong type is a Problem here, with file and line. known is false for any other kind, as it is for every
+// DaemonSet but one of ingress-nginx's controller.
 func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
 	o = Object{File: d.File, Lines: d.Lines()}
 	switch (groupKind{d.Text("apiVersion"), Kind(d.Text("kind"))}) {
@@ -23,6 +23,11 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 		o.Value, problems = decode[corev1.Namespace](d)
 	case groupKind{"apps/v1", KindDeployment}:
 		o.Value, problems = decode[appsv1.Deployment](d)
+	case groupKind{"apps/v1", KindDaemonSet}:
+		o.Value, problems = decode[appsv1.DaemonSet](d)
+		if InstalledBy(o, "") == nil { // the pods of others would run on nodes that are not there
+			return Object{}, nil, false
+		}
 	case groupKind{"v1", KindPod}:
 		o.Value, problems = decode[corev1.Pod](d)
 	case groupKind{"v1", KindService}:
@@ -54,9 +59,8 @@ func Read(d document.Document) (o Object, problems []document.Problem, known boo
 // objects of a namespace share its name.
 func Strip(v Value) {
 	v.SetManagedFields(nil)
-	switch v.(type) {
-	case *corev1.Service, *networkingv1.Ingress:
-		v.SetLabels(nil) // those of pods, slices and namespaces select
+	if _, is := v.(*networkingv1.Ingress); is {
+		v.SetLabels(nil) // those of pods, slices, services and namespaces are selected by
 	}
 	delete(v.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	v.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})

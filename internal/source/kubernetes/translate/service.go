@@ -47,16 +47,19 @@ func (b *builder) service(k Key) {
 		}
 		b.out.Upstreams = append(b.out.Upstreams, b.upstream(o, v, p))
 	}
+	b.bridgeNotes(o, v)
 }
 
 // upstream is a port of a Service.
 func (b *builder) upstream(o *stored, v *corev1.Service, p corev1.ServicePort) model.Upstream {
 	ns, name := o.key.Namespace, o.key.Name
-	return model.Upstream{
+	u := model.Upstream{
 		ID: upstreamID(ns, name, p.Port), Origin: o.at(portField(v, p, "")),
 		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(ns, name, p.Port)},
 		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p), Zones: zonesOf(v),
 	}
+	b.bridged(&u, v, p)
+	return u
 }
 
 // protocolOf is what a port is spoken to in. Its appProtocol has names of Kubernetes' own (h2c is HTTP/2 by prior knowledge in
@@ -89,7 +92,7 @@ func (b *builder) endpoints(k Key) {
 		return
 	}
 	v := o.Value.(*corev1.Service)
-	if b.refusesExternal(v) {
+	if b.refusesExternal(v) || b.onlyRegistered(v) {
 		return
 	}
 	fromSlices := b.store.opt.Slices || len(v.Spec.Selector) == 0

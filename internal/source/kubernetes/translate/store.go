@@ -133,8 +133,13 @@ func (s *Store) markOwnGroups(o *stored) {
 		s.mark("endpoints/" + place)
 	default:
 		switch k.Kind {
-		case KindDeployment:
-			s.mark("workload/deployment/" + place)
+		case KindDeployment, KindDaemonSet:
+			if s.opt.Installed == nil && InstalledBy(o.Object, o.source) != nil {
+				s.mark("controller/" + string(k.Kind) + "/" + place)
+			}
+			if k.Kind == KindDeployment && !s.opt.Slices { // whose pods a cluster runs
+				s.mark("workload/deployment/" + place)
+			}
 		case KindPod:
 			s.mark("workload/pod/" + place)
 		}
@@ -168,6 +173,9 @@ func (b *builder) make(group string) {
 		} else {
 			b.pod(Key{KindPod, namespace, name})
 		}
+	case "controller":
+		namespace, name, _ := strings.Cut(second, "/")
+		b.controllerNotes(Key{Kind(first), namespace, name})
 	case "nodes":
 		b.nodes(rest)
 	case "installation":

@@ -12,7 +12,7 @@ import (
 
 // streams is the ConfigMap of TCP services: a listener at every place and a route for each port.
 func (b *builder) streams(name string) {
-	o := b.configured("tcp-services-configmap", name)
+	o := b.configured(b.store.opt.Installed, "tcp-services-configmap", name)
 	if o == nil {
 		return
 	}

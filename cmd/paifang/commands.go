@@ -192,6 +192,23 @@ func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Off
 	return view(compiled, paths), nil
 }
 
+// imported turns the files of a Spring application into documents of our own.
+func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
+	cfg := app.Config{Registry: &app.Registry{}}
+	if in.Config != "" {
+		var err error
+		if cfg, err = app.ReadConfig(in.Config); err != nil {
+			return cli.Imported{}, err
+		}
+	}
+	cfg.Sources.Routes = in.Paths
+	if len(in.Profiles) > 0 {
+		cfg.Sources.Spring.Profiles = in.Profiles
+	}
+	text, out, err := app.Import(ctx, cfg)
+	return cli.Imported{Documents: text, Imported: out}, err
+}
+
 // view shows what was compiled.
 func view(compiled app.Compiled, paths []string) cli.Offline {
 	dir := ""

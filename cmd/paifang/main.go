@@ -52,6 +52,7 @@ func root() *cobra.Command {
 	c.AddCommand(upCommand(), serveCommand(), exampleCommand())
 	env := cli.System(app.Version(), offline)
 	env.FromCluster = fromCluster
+	env.Import = imported
 	c.AddCommand(cli.Commands(env)...)
 	return c
 }

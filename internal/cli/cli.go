@@ -1,5 +1,5 @@
-// Package cli is the commands that talk to a running process, or read files as one would: get, explain, check, stop, start
-// and version. They print what adminapi and explain say, as tables that line up, JSON or YAML.
+// Package cli is the commands that talk to a running process, or read files as one would: get, explain, check, import,
+// stop, start and version. They print what adminapi and explain say, as tables that line up, JSON or YAML.
 //
 // Exit codes: 0 all is well, 1 errors were found or a request failed, 2 the command was not understood.
 package cli
@@ -34,6 +34,8 @@ type Env struct {
 	Offline func(ctx context.Context, paths []string) (Offline, error)
 	// FromCluster reads a live cluster, and files beside it.
 	FromCluster func(ctx context.Context, from Cluster, paths []string) (Offline, error)
+	// Import turns the files of a Spring application into documents of our own.
+	Import func(ctx context.Context, in Import) (Imported, error)
 }
 
 // Offline is files, compiled.
@@ -59,7 +61,7 @@ func System(version string, offline func(ctx context.Context, paths []string) (O
 
 // Commands returns the commands, to be added to the root command.
 func Commands(e Env) []*cobra.Command {
-	all := []*cobra.Command{getCommand(e), explainCommand(e), checkCommand(e), actCommand(e, adminapi.Stop), actCommand(e, adminapi.Start), versionCommand(e)}
+	all := []*cobra.Command{getCommand(e), explainCommand(e), checkCommand(e), importCommand(e), actCommand(e, adminapi.Stop), actCommand(e, adminapi.Start), versionCommand(e)}
 	for _, c := range all {
 		c.SilenceErrors, c.SilenceUsage = true, true
 		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })

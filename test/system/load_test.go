@@ -2,6 +2,8 @@ package system
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -47,9 +49,10 @@ type load struct {
 	host   string
 	prefix string // of the path; the number follows
 	pause  time.Duration
-	short  bool // a connection per request
-	post   bool // with a short body: what must not be sent twice
-	users  int  // default connections
+	short  bool        // a connection per request
+	post   bool        // with a short body: what must not be sent twice
+	users  int         // default connections
+	secure *tls.Config // of HTTP/1.1 over TLS; the name of the server is host
 
 	// http2 has requests made in HTTP/2, by so many clients for each connection. A client that was made to try again counts as
 	// failed.
@@ -120,7 +123,7 @@ func (l *load) client() {
 		l.mu.Unlock()
 	}()
 	for !l.stopped() {
-		c, err := net.DialTimeout("tcp", l.to, 5*time.Second)
+		c, err := l.dial()
 		if err != nil {
 			l.mu.Lock()
 			l.refused = append(l.refused, err.Error())
@@ -131,6 +134,24 @@ func (l *load) client() {
 		mine = append(mine, l.converse(c)...)
 		_ = c.Close()
 	}
+}
+
+// dial makes a connection, and has its handshake of TLS done.
+func (l *load) dial() (net.Conn, error) {
+	c, err := net.DialTimeout("tcp", l.to, 5*time.Second)
+	if err != nil || l.secure == nil {
+		return c, err
+	}
+	own := l.secure.Clone()
+	own.ServerName = l.host
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	over := tls.Client(c, own)
+	if err := over.HandshakeContext(ctx); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	return over, nil
 }
 
 func (l *load) wait(d time.Duration) {

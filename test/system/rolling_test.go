@@ -1,6 +1,7 @@
 package system
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"syscall"
@@ -15,26 +16,30 @@ const (
 )
 
 // TestRollingReplacement: processes of nodes behind an SLB end in order and are started again, one after the other, under load
-// on both protocols. No request is lost, and no client is made to try again.
+// on both protocols, in clear text and over TLS, which ends at the nodes. No request is lost, and no client is made to try again.
 func TestRollingReplacement(t *testing.T) {
 	const balancer, host = "127.0.0.10", "rolling.test"
 	behind := newOrigin(t, "origin")
 	rules := t.TempDir()
 	write(t, rules, "rules.yaml", endpoints("pool", behind.addr)+upstreamOf("pool", "pool", "")+
 		"---\napiVersion: paifang.dev/v1\nkind: Route\nmetadata: {name: all}\nspec:\n  attach: [ingress]\n  match: {path: {kind: Prefix, value: /}}\n  forward: {targets: [{upstream: pool}]}\n")
-	var addrs []string
+	write(t, rules, "certificate.yaml", certificateOf(t, "ingress", host, 1))
+	var addrs []string // of clear text and of TLS by turns
 	nodes, configs, dirs := make([]*serving, rollingNodes), make([]string, rollingNodes), make([]string, rollingNodes)
-	listed := ""
+	listed, listedSecure := "", ""
 	for i := range nodes {
-		at := freeAddressOf(t, fmt.Sprintf("127.0.0.%d", 11+i))
-		addrs = append(addrs, at)
+		own := fmt.Sprintf("127.0.0.%d", 11+i)
+		at, secure := freeAddressOf(t, own), freeAddressOf(t, own)
+		addrs = append(addrs, at, secure)
 		dirs[i] = t.TempDir()
-		configs[i] = fmt.Sprintf("sources: {manifests: [%q]}\ningress:\n  proxyFrom: [%s/32]\n  nodes: [{name: node-%d, http: %q}]\n", rules, balancer, i+1, at)
+		configs[i] = fmt.Sprintf("sources: {manifests: [%q]}\ningress:\n  proxyFrom: [%s/32]\n  nodes: [{name: node-%d, http: %q, https: %q}]\n", rules, balancer, i+1, at, secure)
 		listed += fmt.Sprintf("    - {name: node-%d, address: %q}\n", i+1, at)
+		listedSecure += fmt.Sprintf("    - {name: node-%d, address: %q}\n", i+1, secure)
 		nodes[i] = serve(t, dirs[i], configs[i])
 	}
-	front := freeAddressOf(t, balancer)
-	slb := serve(t, t.TempDir(), fmt.Sprintf("slb:\n  listeners:\n  - name: http\n    address: %q\n    nodes:\n%s", front, listed))
+	front, frontSecure := freeAddressOf(t, balancer), freeAddressOf(t, balancer)
+	slb := serve(t, t.TempDir(), fmt.Sprintf("slb:\n  listeners:\n  - name: http\n    address: %q\n    nodes:\n%s  - name: https\n    address: %q\n    nodes:\n%s",
+		front, listed, frontSecure, listedSecure))
 	healthy := func(n int) {
 		t.Helper()
 		eventually(t, 10*time.Second, "the SLB has its nodes", func() (bool, string) {
@@ -48,17 +53,28 @@ func TestRollingReplacement(t *testing.T) {
 			return up == n, fmt.Sprintf("%d of %d, %v", up, n, err)
 		})
 	}
-	healthy(rollingNodes)
+	healthy(2 * rollingNodes) // each on both listeners
 
-	pause := func(l *load) { l.pause = 5 * time.Millisecond }
+	get := func(l *load) { l.pause, l.users = 5*time.Millisecond, 32 }
+	post := func(l *load) { l.pause, l.post, l.users = 5*time.Millisecond, true, 16 }
+	short := func(l *load) { l.pause, l.short, l.users = 5*time.Millisecond, true, 4 }
 	share := func(l *load) { l.http2 = clear2 }
-	post := func(l *load) { l.post, l.users = true, 16 }
+	// Tickets of a node are offered to others and to its successors, as clients do.
+	secure := func(l *load) {
+		l.secure = &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	}
+	shareSecure := func(l *load) { l.http2 = secure2 }
 	loads := []*load{
-		begin(t, front, host, "/one/get/", pause),
-		begin(t, front, host, "/one/post/", pause, post),
-		begin(t, front, host, "/one/short/", pause, func(l *load) { l.short, l.users = true, 4 }),
-		begin(t, front, host, "/two/get/", pause, share),
-		begin(t, front, host, "/two/post/", pause, share, post),
+		begin(t, front, host, "/one/get/", get),
+		begin(t, front, host, "/one/post/", post),
+		begin(t, front, host, "/one/short/", short),
+		begin(t, front, host, "/two/get/", get, share),
+		begin(t, front, host, "/two/post/", post, share),
+		begin(t, frontSecure, host, "/one/tls/get/", get, secure),
+		begin(t, frontSecure, host, "/one/tls/post/", post, secure),
+		begin(t, frontSecure, host, "/one/tls/short/", short, secure),
+		begin(t, frontSecure, host, "/two/tls/get/", get, shareSecure),
+		begin(t, frontSecure, host, "/two/tls/post/", post, shareSecure),
 	}
 	made := func() (n int64) {
 		for _, l := range loads {
@@ -70,12 +86,14 @@ func TestRollingReplacement(t *testing.T) {
 	for ; made() < rollingRequests || replaced < 2*rollingNodes; replaced++ {
 		i := replaced % rollingNodes
 		took := nodes[i].end(syscall.SIGTERM)
-		if c, err := net.DialTimeout("tcp", addrs[i], time.Second); err == nil {
-			_ = c.Close()
-			t.Errorf("node %d has ended, and its address is served", i+1)
+		for _, at := range addrs[2*i : 2*i+2] {
+			if c, err := net.DialTimeout("tcp", at, time.Second); err == nil {
+				_ = c.Close()
+				t.Errorf("node %d has ended, and %s is served", i+1, at)
+			}
 		}
 		nodes[i] = serve(t, dirs[i], configs[i])
-		healthy(rollingNodes)
+		healthy(2 * rollingNodes)
 		if took > 5*time.Second {
 			t.Errorf("node %d took %v to end", i+1, took)
 		}

@@ -91,7 +91,7 @@ func newSoak(t *testing.T) *soak {
 		route("tunnels", "/ws", "", "tunnels")+route("calls", "/calls", "", "calls"))
 	write(t, s.rules, "routes.yaml", s.routes(0))
 	write(t, s.rules, "endpoints.yaml", s.endpoints(0))
-	write(t, s.rules, "certificate.yaml", certificateOf(t, 1))
+	write(t, s.rules, "certificate.yaml", certificateOf(t, "gateway", "soak.test", 1))
 	s.p = serve(t, t.TempDir(), fmt.Sprintf(`sources: {manifests: [%q]}
 gateway: {http: %q, https: %q, service: "-"}
 timeouts: {upstreamIdle: 2s}
@@ -135,14 +135,14 @@ func route(name, path, more, upstream string) string {
 	return fmt.Sprintf("---\napiVersion: paifang.dev/v1\nkind: Route\nmetadata: {name: %s}\nspec:\n  attach: [gateway]\n  match: {path: {kind: Prefix, value: %s}}\n%s  forward:\n    targets: [{upstream: %s}]\n", name, path, more, upstream)
 }
 
-// certificateOf is a certificate with a serial number, as a Secret, and its use.
-func certificateOf(t testing.TB, serial int) string {
+// certificateOf is a certificate for a host with a serial number, as a Secret, and its use by a role.
+func certificateOf(t testing.TB, role, host string, serial int) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(int64(serial)), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"soak.test"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(int64(serial)), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{host}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -154,8 +154,8 @@ func certificateOf(t testing.TB, serial int) string {
 	encode := func(kind string, b []byte) string {
 		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
 	}
-	return fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: soak, namespace: default}\ntype: kubernetes.io/tls\ndata: {tls.crt: %s, tls.key: %s}\n---\napiVersion: paifang.dev/v1\nkind: Certificate\nmetadata: {name: soak}\nspec: {attach: [gateway], hosts: [soak.test], secret: default/soak}\n",
-		encode("CERTIFICATE", der), encode("PRIVATE KEY", private))
+	return fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: served, namespace: default}\ntype: kubernetes.io/tls\ndata: {tls.crt: %s, tls.key: %s}\n---\napiVersion: paifang.dev/v1\nkind: Certificate\nmetadata: {name: served}\nspec: {attach: [%s], hosts: [%s], secret: default/served}\n",
+		encode("CERTIFICATE", der), encode("PRIVATE KEY", private), role, host)
 }
 
 // loads are what asks, under paths with a name of their own: GET and POST in HTTP/1.1 and HTTP/2, in clear text and over TLS, and a connection for each request.
@@ -274,7 +274,7 @@ func (s *soak) changeEndpoints() {
 func (s *soak) rotate() {
 	s.spread(soakRotations, func(n int) {
 		serial := int64(n + 1)
-		write(s.t, s.rules, "certificate.yaml", certificateOf(s.t, int(serial)))
+		write(s.t, s.rules, "certificate.yaml", certificateOf(s.t, "gateway", "soak.test", int(serial)))
 		if ok, last := poll(5*time.Second, func() (bool, string) {
 			c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.secure, &tls.Config{InsecureSkipVerify: true, ServerName: "soak.test"})
 			if err != nil {

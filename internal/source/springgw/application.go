@@ -42,8 +42,9 @@ func (r *routeFile) take(f watch.File) {
 type application struct {
 	path   string // of its first file
 	config gatewayConfig
-	ours   bool    // it says, or said, something of the gateway
-	broken []fault // why a file of it, or a part of one, cannot be read
+	root   *bootconfig.Property // what it says altogether
+	ours   bool                 // it says, or said, something of the gateway
+	broken []fault              // why a file of it, or a part of one, cannot be read
 }
 
 // read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
@@ -57,6 +58,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings) {
 		mentions = mentions || f.mentions
 	}
 	merged := bootconfig.Merge(in, s)
+	a.root = merged.Root
 	next := readConfig(merged.Root)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial

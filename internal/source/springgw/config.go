@@ -92,20 +92,26 @@ func (c *gatewayConfig) say(p *bootconfig.Property, field string, code model.Cod
 
 // judge says what becomes of the properties that have no effect, or another one than in Spring.
 func (c *gatewayConfig) judge(root *bootconfig.Property) {
-	all := propertyVerdicts()
-	judged(root, nil, func(p *bootconfig.Property, path []string) bool {
-		v, below, inside := all.of(path)
-		switch {
-		case v == nil:
-			return inside
-		case v.Verdict == Supported:
-			return below
+	propertyVerdicts().walk(root, func(p *bootconfig.Property, path []string, v *Verdict) {
+		if v.Verdict == Supported {
+			return
 		}
 		severity, code := model.Info, model.CodeIgnored
 		if v.Verdict == Unsupported {
 			severity, code = model.Warning, model.CodeUnsupported
 		}
 		c.say(p, strings.Join(path, "."), code, severity, v.sentence())
+	})
+}
+
+// walk visits the properties that have a verdict. What is below one that is not looked at is not looked at either.
+func (t propertyTable) walk(root *bootconfig.Property, visit func(p *bootconfig.Property, path []string, v *Verdict)) {
+	judged(root, nil, func(p *bootconfig.Property, path []string) bool {
+		v, below, inside := t.of(path)
+		if v == nil {
+			return inside
+		}
+		visit(p, path, v)
 		return below
 	})
 }

@@ -79,8 +79,8 @@ func processFlags() []Flag {
 	const noNginx = "there is no nginx to be told"
 	const port = "nothing listens on such a port: nginx is not there to be asked"
 	return []Flag{
-		unused("http-port", "80", "set ingress.nodes"+inOurFile),
-		unused("https-port", "443", "set ingress.nodes"+inOurFile),
+		unused("http-port", "80", "set ingress.nodes[].http"+inOurFile),
+		unused("https-port", "443", "set ingress.nodes[].https"+inOurFile),
 		unused("default-server-port", "8181", port),
 		unused("status-port", "10246", port),
 		unused("stream-port", "10247", port),

@@ -136,11 +136,12 @@ func (b *builder) bridged(u *model.Upstream, v *corev1.Service, p corev1.Service
 // bridgeNotes says which annotations about registries cannot be carried out.
 func (b *builder) bridgeNotes(o *stored, v *corev1.Service) {
 	c := &b.store.opt.Bridge
-	say := func(annotation string, err error) {
+	note := func(s model.Severity, annotation string, err error) {
 		if err != nil {
-			b.diagnose(o, "metadata.annotations", model.Warning, model.CodeIgnored, "%s: %v", annotation, err)
+			b.diagnose(o, "metadata.annotations", s, model.CodeIgnored, "%s: %v", annotation, err)
 		}
 	}
+	say := func(annotation string, err error) { note(model.Warning, annotation, err) }
 	if text := v.Annotations[AnnotationRegistry]; text != "" {
 		_, err := c.serviceName(text)
 		say(AnnotationRegistry, err)
@@ -152,7 +153,8 @@ func (b *builder) bridgeNotes(o *stored, v *corev1.Service) {
 	switch {
 	case name == "":
 	case !c.Offers:
-		say(AnnotationOffer, fmt.Errorf("this process offers nothing: its configuration has no bridge"))
+		// Of several processes with the same rules one may offer for all.
+		note(model.Info, AnnotationOffer, fmt.Errorf("this process offers nothing: its configuration has no bridge"))
 	case b.onlyRegistered(v):
 		say(AnnotationOffer, fmt.Errorf("the Service has no addresses but those of a registry, and they do not go back into one"))
 	default:

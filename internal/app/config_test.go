@@ -1,12 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"paifang/internal/model"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated reference page")
@@ -142,6 +146,23 @@ func TestNameServerHasAnAddressOfOneMachine(t *testing.T) {
 		}
 		if got := fmt.Sprint(dnsPiece(&d).lasting.Zones[0].Address); got != c.want {
 			t.Errorf("at %s, advertised %q: the zone's server is at %s, want %s", c.address, c.advertise, got, c.want)
+		}
+	}
+}
+
+// TestSpringRegistries: routes take instances from every registry, its own first, each with its namespace and group.
+func TestSpringRegistries(t *testing.T) {
+	own, a, b := model.Shelf{Keeper: "registry", Prefix: "public/DEFAULT_GROUP/"}, model.Shelf{Keeper: "registry/a", Prefix: "dev/DEFAULT_GROUP/"}, model.Shelf{Keeper: "registry/b", Prefix: "public/SHOP/"}
+	read := []Nacos{{Name: "a", Namespace: "dev"}, {Name: "b", Group: "SHOP"}}
+	for _, c := range []struct {
+		registry *Registry
+		read     []Nacos
+		want     []model.Shelf
+	}{{want: []model.Shelf{own}}, {&Registry{}, nil, []model.Shelf{own}}, {nil, read, []model.Shelf{a, b}}, {&Registry{}, read, []model.Shelf{own, a, b}}} {
+		s := springConfig(&Config{Registry: c.registry, Sources: Sources{Nacos: c.read}})
+		first := model.Shelf{Keeper: cmp.Or(s.Keeper, own.Keeper), Prefix: cmp.Or(s.Prefix, own.Prefix)} // the defaults of package springgw
+		if got := append([]model.Shelf{first}, s.Also...); !slices.Equal(got, c.want) {
+			t.Errorf("with a registry %v and %v: got %v, want %v", c.registry != nil, c.read, got, c.want)
 		}
 	}
 }

@@ -88,10 +88,13 @@ func springConfig(c *Config) springgw.Config {
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}
-	if c.Registry == nil && len(c.Sources.Nacos) > 0 {
-		n := c.Sources.Nacos[0]
-		s.Keeper = n.keeper()
-		s.Prefix = n.namespace() + "/" + n.group() + "/"
+	for i, n := range c.Sources.Nacos {
+		shelf := model.Shelf{Keeper: n.keeper(), Prefix: n.namespace() + "/" + n.group() + "/"}
+		if i == 0 && c.Registry == nil {
+			s.Keeper, s.Prefix = shelf.Keeper, shelf.Prefix
+		} else {
+			s.Also = append(s.Also, shelf)
+		}
 	}
 	return s
 }

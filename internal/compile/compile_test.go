@@ -78,7 +78,11 @@ func objects(t *rapid.T, key string) *model.Objects {
 		o.Zones = append(o.Zones, model.Zone{Name: "test", Origin: origin("Zone")})
 	}
 	if rapid.IntRange(0, 3).Draw(t, "locator") == 0 {
-		o.Locators = append(o.Locators, model.Locator{ID: "loc", Origin: origin("Locator"), Attach: []model.Class{class}, Keeper: "registry", Prefix: "public/"})
+		l := model.Locator{ID: "loc", Origin: origin("Locator"), Attach: []model.Class{class}, Keeper: "registry", Prefix: "public/"}
+		if rapid.Bool().Draw(t, "two registries") {
+			l.Also = []model.Shelf{{Keeper: "registry/b", Prefix: "dev/"}}
+		}
+		o.Locators = append(o.Locators, l)
 	}
 	return o
 }
@@ -130,6 +134,9 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			for _, n := range []string{"orders", "users"} {
 				if rapid.Bool().Draw(t, n) {
 					lists = append(lists, model.EndpointsID{Keeper: "registry", Name: "public/" + n})
+				}
+				if rapid.Bool().Draw(t, n+" in the other") {
+					lists = append(lists, model.EndpointsID{Keeper: "registry/b", Name: "dev/" + n})
 				}
 			}
 			groups = next

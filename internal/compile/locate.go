@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"paifang/internal/model"
+	"paifang/internal/shard"
 )
 
 // locate expands the locators over the lists that sources offer: a group for each service of each locator. Where the
@@ -24,17 +25,26 @@ func (c *compiler) locate(all bool) {
 		}
 	}
 	if !all {
+		told := map[string]bool{} // of a service that several registries list
 		for ch := range c.next.Kept.Lists.Changes(c.old.Kept.Lists) {
 			if ch.HadOld == ch.HasNew {
 				continue
 			}
+			list := ch.New
+			if ch.HadOld {
+				list = ch.Old
+			}
 			for i := range c.next.Kept.Locators {
 				l := &c.next.Kept.Locators[i]
-				if ch.HasNew {
-					if name, service, ok := named(l, ch.New); ok {
-						set(name, located(l, ch.New, service))
-					}
-				} else if name, _, ok := named(l, ch.Old); ok {
+				name, service, ok := named(l, list)
+				if !ok || told[name] {
+					continue
+				}
+				told[name] = true
+				switch had, has := listed(c.old.Kept.Lists, l, service), listed(c.next.Kept.Lists, l, service); {
+				case !had && has:
+					set(name, located(l, service))
+				case had && !has:
 					set(name, nil)
 				}
 			}
@@ -51,9 +61,12 @@ func (c *compiler) locate(all bool) {
 			if !ok {
 				continue
 			}
+			if wanted[name] {
+				continue // another registry has it too
+			}
 			wanted[name] = true
 			if _, had := c.old.Kept.Located.Get(name); !had || !unchanged {
-				set(name, located(l, list, service))
+				set(name, located(l, service))
 			}
 		}
 	}
@@ -68,15 +81,23 @@ func (c *compiler) locate(all bool) {
 // named returns the service that a list is the addresses of, as a locator sees it, and the key of its group. It is not ok
 // where the locator makes no route for it.
 func named(l *model.Locator, list model.EndpointsID) (key, service string, ok bool) {
-	service, ok = strings.CutPrefix(list.Name, l.Prefix)
-	if !ok || list.Keeper != l.Keeper || service == "" || strings.Contains(service, "/") || slices.Contains(l.Except, service) || l.Include.For(service).Op == model.TermNone {
+	service, ok = l.Service(list)
+	if !ok || slices.Contains(l.Except, service) || l.Include.For(service).Op == model.TermNone {
 		return "", "", false
 	}
 	return "locator/" + l.ID + "/" + service, service, true
 }
 
+// listed tells whether a registry of a locator has a list of a service.
+func listed(lists shard.Map[model.EndpointsID], l *model.Locator, service string) bool {
+	return slices.ContainsFunc(l.Lists(service), func(id model.EndpointsID) bool {
+		_, ok := lists.Get(id.String())
+		return ok
+	})
+}
+
 // located is what one locator makes of one service. Without a template /NAME/** goes there with the first segment taken off.
-func located(l *model.Locator, list model.EndpointsID, service string) *model.Objects {
+func located(l *model.Locator, service string) *model.Objects {
 	name := service
 	if l.LowerCase {
 		name = strings.ToLower(service)
@@ -97,8 +118,8 @@ func located(l *model.Locator, list model.EndpointsID, service string) *model.Ob
 			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
 	}
 	up := l.Upstream(service)
-	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, []model.EndpointsID{list}, l.Include.For(service)
-	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", list.Keeper, list.Name, up.PartText()))
+	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, l.Lists(service), l.Include.For(service)
+	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
 	for i, path := range template.Paths {
 		r := model.Route{

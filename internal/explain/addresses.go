@@ -131,6 +131,9 @@ func (x *walker) registryHops(u *model.Upstream, id model.EndpointsID, state Ups
 		text += fmt.Sprintf(", revision %d", list.Revision)
 	}
 	text += " (" + x.copyOf(list) + ")"
+	if n := len(u.Endpoints); n > 1 {
+		text += fmt.Sprintf("; kept by %s, one of %d registries that are asked for the service", id.Keeper, n)
+	}
 	x.hop("registry", text, source).Problem = list.Failed
 	if !next.IsValid() && !state.Chance {
 		return x.nobody("endpoint", UpstreamName(u, true), u, state, "")

@@ -35,6 +35,9 @@ const road2 = `http://gateway.test/order/42 takes road 2: gateway, registry, pod
  8 answer    not asked (--send asks)
 `
 
+// inB is a list of a second registry.
+var inB = model.EndpointsID{Keeper: model.KeeperRegistry + "/b", Name: "dev/SHOP/order"}
+
 func explained(t *testing.T, w explain.World, q explain.Request) (explain.Result, string) {
 	t.Helper()
 	r, err := explain.Explain(w, q)
@@ -188,6 +191,15 @@ func cases() []ending {
 			l.Failed, l.Error, l.Heard = true, "connection refused", explaintest.Now.Add(-150*time.Second)
 			s.ByList[explaintest.Registry] = l
 		}, lines: []string{"registry  public/DEFAULT_GROUP/nacos-order-service: 2 instances, 2 healthy, revision 7 (the gateway's copy, 2 min old; the registry is away: connection refused)"}},
+		{name: "an address of the second registry", url: "http://gateway.test/both", more: model.Objects{
+			Upstreams: []model.Upstream{{ID: "lb/both", Endpoints: []model.EndpointsID{explaintest.Registry, inB}}},
+			Routes: []model.Route{{ID: "both", Attach: []model.Class{"gateway"}, Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/both"}},
+				Action: model.Forward{Targets: []model.Target{{Upstream: "lb/both"}}}}}},
+			edit: func(s *explaintest.State) {
+				at := netip.MustParseAddrPort("127.1.9.9:80")
+				s.ByID["lb/both"] = explain.Upstream{Known: true, Next: at, Endpoints: []explain.Endpoint{{Addr: at, Weight: 1000, Healthy: true, Share: 1}}}
+				s.ByList[inB] = explain.List{ID: inB, Known: true, Heard: explaintest.Now, Endpoints: []model.Endpoint{{Addr: at}}}
+			}, lines: []string{"registry  dev/SHOP/order: 1 instance, 1 healthy (the gateway's copy, 0 s old); kept by registry/b, one of 2 registries that are asked for the service"}},
 		{name: "the last instance is gone", url: "http://gateway.test/order/1", edit: func(s *explaintest.State) {
 			s.ByID[explaintest.LBOrder] = explain.Upstream{Known: true}
 			s.ByList[explaintest.Registry] = explain.List{ID: explaintest.Registry, Known: true}

@@ -31,7 +31,9 @@ type Plane struct {
 	instance string
 	began    time.Time
 	ending   atomic.Bool     // Close was called
-	tick     atomic.Int64    // between two sweeps, in nanoseconds
+	tick     atomic.Int64    // how long there should be between two sweeps, in nanoseconds
+	period   atomic.Int64    // how long there is, which the clock may be behind
+	hurried  chan struct{}   // tick has changed
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	sweeper  sync.WaitGroup
@@ -62,7 +64,7 @@ func New(cfg Config) (*Plane, error) {
 	}
 	cfg.setDefaults()
 	p := &Plane{
-		cfg: cfg, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), instance: fmt.Sprintf("%016x", rand.Uint64()),
+		cfg: cfg, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), hurried: make(chan struct{}, 1), instance: fmt.Sprintf("%016x", rand.Uint64()),
 		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
 		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
@@ -77,6 +79,7 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.tick.Store(int64(cfg.Timeouts.tick()))
+	p.period.Store(p.tick.Load())
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
 	return p, nil

@@ -338,14 +338,15 @@ func TestPerTryBoundsConnecting(t *testing.T) {
 	s := newStand(t, func(_ *stand, c *Config) { c.Timeouts.Connect = 10 * time.Second })
 	s.list("u", full, alive.Addr().String())
 	s.over("all", "/", model.Upstream{ID: "u", Ejection: model.Ejection{Off: true}}, func(r *model.Route) {
-		r.Action = model.Forward{Targets: []model.Target{{Upstream: "u"}}, Retry: model.Retry{PerTry: 100 * time.Millisecond}}
+		r.Action = model.Forward{Targets: []model.Target{{Upstream: "u"}}, Retry: model.Retry{PerTry: 500 * time.Millisecond}}
 	})
 	s.publish()
 	c := s.dial()
-	for i := range 4 {
-		if r := c.send(post("/", "x", "Content-Length: 1")).receive("POST"); r.status != "HTTP/1.1 200 OK" {
-			t.Fatalf("%d: %+v", i, r)
+	for i, tried := 1, false; !tried; i++ {
+		if r := c.send(post("/", "x", "Content-Length: 1")).receive("POST"); r.status != "HTTP/1.1 200 OK" || i > 40 {
+			t.Fatalf("%d: %+v, which is not what a second try brings", i, r)
 		}
+		tried = s.last(i).Tries == 2 // the full one was chosen first
 	}
 	h, _ := s.table.Find("u")
 	for _, e := range h.Snapshot().Endpoints {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -313,4 +315,69 @@ func TestWholeBodyIsSentAgain(t *testing.T) {
 	if rec.connections() != 2 {
 		t.Errorf("%d connections: one was used again although it had not taken the request", rec.connections())
 	}
+}
+
+// TestAnswerInTheMidstOfAFile: an endpoint that answers before it has taken a body from a file gets no more of it, and its
+// connection is not used again. The next try sends the body from its beginning.
+func TestAnswerInTheMidstOfAFile(t *testing.T) {
+	var text strings.Builder
+	for i := range 2 << 20 {
+		fmt.Fprintf(&text, "%08d", i)
+	}
+	body := text.String() // more than the kernel takes for who does not read
+	var asked atomic.Int32
+	second, got := make(chan struct{}), make(chan int64, 1)
+	serve := func(c net.Conn, r *bufio.Reader) {
+		for {
+			q, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			switch asked.Add(1) {
+			case 1:
+				io.WriteString(c, "HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nnot")
+				<-second
+				c.SetReadDeadline(time.Now().Add(5 * time.Second))
+				n, err := io.Copy(io.Discard, r)
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the connection of a try that was given up is kept")
+				}
+				got <- n
+				return
+			case 2:
+				close(second)
+			}
+			all, err := io.ReadAll(q.Body)
+			if err != nil {
+				return
+			}
+			answer := fmt.Sprint(string(all) == body)
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
+		}
+	}
+	dir := t.TempDir()
+	s := newStand(t, func(_ *stand, c *Config) { c.Spill = Spill{Dir: dir, Total: 64 << 20} })
+	s.list("u", newRecorder(t, serve).Addr().String(), newRecorder(t, serve).Addr().String())
+	s.over("all", "/", model.Upstream{ID: "u", Ejection: model.Ejection{Off: true}}, func(r *model.Route) {
+		f := r.Action.(model.Forward)
+		f.Gather = 32 << 20
+		f.Retry = model.Retry{On: []model.RetryOn{model.RetryGateway}, NonIdempotent: true, Backoff: quick}
+		r.Action = f
+	})
+	s.publish()
+	c := s.dial().send(post("/", body, fmt.Sprintf("Content-Length: %d", len(body))))
+	if r := c.receive("POST"); r.status != "HTTP/1.1 200 OK" || string(r.body) != "true" {
+		t.Fatalf("%+v", r)
+	}
+	if n := <-got; n >= int64(len(body)) {
+		t.Errorf("an endpoint that had answered was sent all of %d bytes", n)
+	}
+	if a := s.last(1); a.Tries != 2 {
+		t.Errorf("%+v", a)
+	}
+	if r := c.send(get("/")).receive("GET"); r.status != "HTTP/1.1 200 OK" {
+		t.Errorf("the client's connection, after that: %+v", r)
+	}
+	eventually(t, func() bool { return s.plane.spilled.Load() == 0 })
+	empty(t, dir)
 }

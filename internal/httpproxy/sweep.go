@@ -11,7 +11,8 @@ const peekEach = time.Second
 
 // in is the plane's clock in so much time, rounded so that no wait is shorter than it should be.
 func (p *Plane) in(d time.Duration) int64 {
-	return p.clock.Load() + (d + time.Duration(p.tick.Load())).Milliseconds()
+	behind := p.period.Load() // before the clock: a shorter one holds for clocks told since
+	return p.clock.Load() + (d + time.Duration(behind)).Milliseconds()
 }
 
 // shortestTick bounds how often the sweeper looks because of what a route says.
@@ -23,7 +24,14 @@ func (p *Plane) hurry(shortest time.Duration) {
 	want := int64(max(shortest/4, shortestTick))
 	for {
 		was := p.tick.Load()
-		if want >= was || p.tick.CompareAndSwap(was, want) {
+		if want >= was {
+			return
+		}
+		if p.tick.CompareAndSwap(was, want) {
+			select {
+			case p.hurried <- struct{}{}:
+			default: // it has not even looked at the last one
+			}
 			return
 		}
 	}
@@ -56,17 +64,19 @@ func (p *Plane) sweep() {
 	var peeked time.Time
 	var ports []*port
 	for {
-		var now time.Time
 		select {
 		case <-p.ctx.Done():
 			return
-		case now = <-tick.C:
+		case <-tick.C:
+		case <-p.hurried:
 		}
+		now := time.Now() // not the tick's, which may have waited for the last sweep to end
+		p.tell(now)
 		if n := p.tick.Load(); n != each {
 			each = n
 			tick.Reset(time.Duration(each))
+			p.period.Store(each)
 		}
-		p.tell(now)
 		ms := p.clock.Load()
 		peek := now.Sub(peeked) >= peekEach
 		if peek {

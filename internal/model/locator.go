@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// Locator is a route template for every service that a keeper lists (Spring Cloud Gateway's discovery locator).
+// Locator is a route template for every service that one of its registries lists (Spring Cloud Gateway's discovery locator).
 // Compile expands it: a path goes to the service that it is made for.
 type Locator struct {
-	ID        string   `json:"id"`
-	Origin    Origin   `json:"origin"`
-	Attach    []Class  `json:"attach"`
-	Priority  int      `json:"priority,omitempty"`
-	Keeper    string   `json:"keeper"`
-	Prefix    string   `json:"prefix"`              // of list names: "public/DEFAULT_GROUP/"; what follows is the service
+	ID       string  `json:"id"`
+	Origin   Origin  `json:"origin"`
+	Attach   []Class `json:"attach"`
+	Priority int     `json:"priority,omitempty"`
+	Keeper   string  `json:"keeper"`
+	Prefix   string  `json:"prefix"` // of list names: "public/DEFAULT_GROUP/"; what follows is the service
+	// Also are further registries. A service that several of them list is one, with the instances of all.
+	Also      []Shelf  `json:"also,omitempty"`
 	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
 	// Include says which services have one, and of which instances; default all. A service is one although none of its instances
@@ -35,6 +37,43 @@ type Locator struct {
 	// lists. BalancingOf is that of single services, in place of it.
 	Balancing   Upstream            `json:"balancing,omitzero"`
 	BalancingOf map[string]Upstream `json:"balancingOf,omitempty"`
+}
+
+// Shelf is where a registry has the lists of its services: the keeper, and what their names begin with.
+type Shelf struct {
+	Keeper string `json:"keeper"`
+	Prefix string `json:"prefix"` // "public/DEFAULT_GROUP/"
+}
+
+// List names the list of a service.
+func (s Shelf) List(service string) EndpointsID {
+	return EndpointsID{Keeper: s.Keeper, Name: s.Prefix + service}
+}
+
+// Lists are the lists of a service, in the order of the registries.
+func (l *Locator) Lists(service string) []EndpointsID {
+	out := make([]EndpointsID, 0, 1+len(l.Also))
+	out = append(out, Shelf{l.Keeper, l.Prefix}.List(service))
+	for _, s := range l.Also {
+		out = append(out, s.List(service))
+	}
+	return out
+}
+
+// Service returns the service that a list has instances of. It is not ok where the list is in none of the registries, or its
+// name has more below the prefix than one word.
+func (l *Locator) Service(list EndpointsID) (service string, ok bool) {
+	for i := -1; i < len(l.Also); i++ {
+		s := Shelf{l.Keeper, l.Prefix}
+		if i >= 0 {
+			s = l.Also[i]
+		}
+		service, ok = strings.CutPrefix(list.Name, s.Prefix)
+		if ok && list.Keeper == s.Keeper && service != "" && !strings.Contains(service, "/") {
+			return service, true
+		}
+	}
+	return "", false
 }
 
 // Upstream is what the upstream of a service begins with.
@@ -77,6 +116,11 @@ func (l Locator) Validate() error {
 		return fieldError("keeper", "is empty")
 	case strings.Contains(l.Keeper+l.Prefix, LocatorService):
 		return fieldError("prefix", "has the name of a service in it")
+	}
+	for _, s := range l.Also {
+		if s.Keeper == "" || strings.Contains(s.Keeper+s.Prefix, LocatorService) {
+			return fieldError("also", "has no keeper, or the name of a service in it")
+		}
 	}
 	if err := l.Include.validate("include", 0, true); err != nil {
 		return err

@@ -36,14 +36,15 @@ var _ Resolver = (*net.Resolver)(nil)
 
 // Config says what is read and where its routes go.
 type Config struct {
-	Name     string      // of the source; default "springgw"
-	Paths    []string    // files, and directories of YAML files
-	Feeds    []Feed      // texts that are followed elsewhere
-	Class    model.Class // of the listeners that serve the routes; default "gateway"
-	Keeper   string      // of the lists that lb:// names; default model.KeeperRegistry
-	Prefix   string      // of their names; default "public/DEFAULT_GROUP/"
-	Self     string      // the gateway's own service: it is not routed to
-	Priority int         // of the source; lower first
+	Name     string        // of the source; default "springgw"
+	Paths    []string      // files, and directories of YAML files
+	Feeds    []Feed        // texts that are followed elsewhere
+	Class    model.Class   // of the listeners that serve the routes; default "gateway"
+	Keeper   string        // of the lists that lb:// names; default model.KeeperRegistry
+	Prefix   string        // of their names; default "public/DEFAULT_GROUP/"
+	Also     []model.Shelf // further registries that lb:// and the locator take instances from
+	Self     string        // the gateway's own service: it is not routed to
+	Priority int           // of the source; lower first
 	Boot     bootconfig.Settings
 	Resolver Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.

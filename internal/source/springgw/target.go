@@ -121,13 +121,18 @@ func (t target) addr() (netip.Addr, bool) {
 	return a.Unmap(), err == nil
 }
 
-// upstream returns the upstream and its list. A service's has the name that the discovery locator gives it too, so that both are one.
+// upstream returns the upstream and its lists: of a service one in each registry. A service's has the name that the discovery locator gives it too, so that both are one.
 func (t target) upstream(c *Config, origin model.Origin) model.Upstream {
 	list := model.EndpointsID{Keeper: model.KeeperStatic, Name: t.place()}
 	if t.service != "" {
 		list = model.EndpointsID{Keeper: c.Keeper, Name: c.Prefix + t.service}
 	}
 	up := model.Upstream{ID: model.UpstreamID(list.Keeper + "/" + list.Name), Origin: origin, Priority: c.Priority, Endpoints: []model.EndpointsID{list}}
+	if t.service != "" {
+		for _, s := range c.Also {
+			up.Endpoints = append(up.Endpoints, s.List(t.service))
+		}
+	}
 	if t.secure {
 		up.ID = "https/" + up.ID
 		up.TLS = model.UpstreamTLS{Mode: model.TLSAlways, Name: t.host} // verified against the roots of the process

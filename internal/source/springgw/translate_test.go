@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,29 @@ func TestRoute(t *testing.T) {
 	}
 	if len(o.Diagnostics) != 0 {
 		t.Errorf("diagnostics: %v", o.Diagnostics)
+	}
+}
+
+// TestSeveralRegistries: a service has one list in each registry, for lb:// and for the locator, and the name of its upstream is that of the first.
+func TestSeveralRegistries(t *testing.T) {
+	o := load(t, Config{Also: []model.Shelf{{Keeper: "registry/b", Prefix: "dev/SHOP/"}}},
+		"spring.cloud.gateway:\n  discovery.locator.enabled: true\n  routes:\n  - {id: a, uri: 'lb://order', predicates: ['Path=/a']}\n  - {id: b, uri: 'http://127.0.0.1:80', predicates: ['Path=/b']}\n")
+	want := []model.EndpointsID{{Keeper: "registry", Name: "public/DEFAULT_GROUP/order"}, {Keeper: "registry/b", Name: "dev/SHOP/order"}}
+	if len(o.Upstreams) != 2 || len(o.Locators) != 1 {
+		t.Fatalf("upstreams %+v, locators %+v", o.Upstreams, o.Locators)
+	}
+	for _, u := range o.Upstreams {
+		if u.ID == "registry/public/DEFAULT_GROUP/order" && !slices.Equal(u.Endpoints, want) || u.ID == "static/127.0.0.1:80" && len(u.Endpoints) != 1 {
+			t.Errorf("%s has %v", u.ID, u.Endpoints)
+		}
+	}
+	if got := o.Locators[0].Lists("order"); !slices.Equal(got, want) {
+		t.Errorf("the locator takes %v, want %v", got, want)
+	}
+	for list, service := range map[model.EndpointsID]string{want[0]: "order", want[1]: "order", {Keeper: "registry/b", Name: "public/DEFAULT_GROUP/order"}: "", {Keeper: "registry", Name: "public/DEFAULT_GROUP/"}: ""} {
+		if got, ok := o.Locators[0].Service(list); got != service && ok || ok != (service != "") {
+			t.Errorf("%s is of service %q, %v; want %q", list, got, ok, service)
+		}
 	}
 }
 

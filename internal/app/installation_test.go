@@ -52,7 +52,7 @@ func TestInstallationInFiles(t *testing.T) {
 kind: ConfigMap
 metadata: {name: settings, namespace: ingress-nginx}
 data:
-  use-gzip: "true"
+  gzip-disable: "msie6"
   hsts: "false"
   proxy-bodysize: 1m
 ---
@@ -82,15 +82,15 @@ ingress: {nodes: [{name: node-1, http: "127.0.0.1:8080"}], advertise: [192.0.2.7
 		t.Fatal(err)
 	}
 	want := map[string]model.Code{
-		"data.use-gzip": model.CodeSettingIgnored, "data.hsts": model.CodeSettingServed, "data.proxy-bodysize": model.CodeSettingUnknown, "data.80": model.CodeInvalid,
+		"data.gzip-disable": model.CodeSettingIgnored, "data.hsts": model.CodeSettingServed, "data.proxy-bodysize": model.CodeSettingUnknown, "data.80": model.CodeInvalid,
 		"--configmap": model.CodeSettingServed, "--tcp-services-configmap": model.CodeSettingServed, "--sync-period": model.CodeSettingIgnored, "--nonsense": model.CodeSettingUnknown,
 	}
 	for _, d := range c.Load().Diagnostics() {
 		if code, known := want[d.Field]; known && code == d.Code {
 			delete(want, d.Field)
 		}
-		if d.Field == "data.use-gzip" && (d.Origin.File != file || d.Origin.Line != 5) {
-			t.Errorf("use-gzip is said to be at %s", d.Origin.At())
+		if d.Field == "data.gzip-disable" && (d.Origin.File != file || d.Origin.Line != 5) {
+			t.Errorf("gzip-disable is said to be at %s", d.Origin.At())
 		}
 		if d.Field == "data.proxy-bodysize" && !strings.Contains(d.Message, "proxy-body-size") {
 			t.Errorf("a slip of the pen is answered %q", d.Message)

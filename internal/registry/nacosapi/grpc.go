@@ -38,7 +38,6 @@ func (s *Server) newGRPC() *grpc.Server {
 		// A registry has thousands of connections on which little happens: by default each has 64 KiB for it.
 		grpc.ReadBufferSize(connBuffer),
 		grpc.WriteBufferSize(connBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.MaxHeaderListSize(16<<10),
 		// Clients ping without streams, the official Go client every 60 s; by default grpc-go takes that for an attack.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,7 +30,13 @@ import (
 	"paifang/internal/upstream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has more cases under way than there are processors: the long ones only wait for a time to pass.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // stand is the engine with what a case says: the same way from YAML to answers as in the whole program, but for the hub.
 type stand struct {

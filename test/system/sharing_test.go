@@ -74,8 +74,9 @@ func (l *load) askShared(transport *http.Transport) (o outcome) {
 		o.Err = err.Error()
 		return o
 	}
+	// The client may take a body once more: it does where the connection that it had chosen was asked to go before a byte was
+	// written. That a request is written again shows in tries.
 	req.Host = l.host
-	req.GetBody = nil
 	res, err := transport.RoundTrip(req)
 	if err != nil {
 		o.Err = err.Error()

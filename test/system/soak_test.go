@@ -69,7 +69,7 @@ func TestSoak(t *testing.T) {
 	}
 	open()
 	t.Logf("the load took %v", time.Since(began).Round(time.Second))
-	s.settle(before)
+	s.settle(before, loads)
 	log := s.log(loads)
 	for i, l := range loads {
 		s.judge(l, all[i], log)
@@ -188,13 +188,17 @@ func (s *soak) warmUp() {
 		clear(o.seen)
 		o.mu.Unlock()
 	}
-	s.quiet()
+	s.quiet(loads)
 }
 
-// quiet waits until nothing is open any more.
-func (s *soak) quiet() {
+// quiet waits until nothing is open any more. A client of HTTP/2 closes what is idle when it is told to, and a connection is
+// not yet idle for a moment after its last answer: it is told again.
+func (s *soak) quiet(loads []*load) {
 	s.t.Helper()
 	eventually(s.t, 5*time.Second, "nothing is open", func() (bool, string) {
+		for _, l := range loads {
+			l.end()
+		}
 		clients, endpoints := s.p.metric("paifang_connections"), s.p.metric("paifang_upstream_connections")
 		return clients+endpoints == 0, fmt.Sprintf("%v connections of clients, %v to endpoints", clients, endpoints)
 	})
@@ -294,10 +298,10 @@ func (s *soak) kill() {
 }
 
 // settle: five seconds after the load the process holds what it held before.
-func (s *soak) settle(before footprint) {
+func (s *soak) settle(before footprint, loads []*load) {
 	s.t.Helper()
 	ended := time.Now()
-	s.quiet()
+	s.quiet(loads)
 	var after footprint
 	ok, _ := poll(time.Until(ended.Add(5*time.Second)), func() (bool, string) {
 		after = s.p.footprint()

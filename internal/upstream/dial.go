@@ -95,7 +95,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 const maxDials = 128
 
 // DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
-// grown to. It waits for its turn where many connect; where that takes longer than twice o.Timeout, the code is
+// grown to. It waits for its turn where many connect; where that takes longer than five times o.Timeout, the code is
 // CodeConnectLocal.
 func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
@@ -122,7 +122,7 @@ func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
 	default:
 	}
 	setDefault(&within, dialTimeout)
-	late := time.NewTimer(2 * within) // those in front may need all of theirs
+	late := time.NewTimer(5 * within) // those in front may need all of theirs, and more than one after the other
 	defer late.Stop()
 	select {
 	case l.dials <- struct{}{}:

@@ -75,7 +75,7 @@ func (x *expansion) expand(s string, within []string) string {
 		start := strings.Index(s, "${")
 		end := -1
 		if start >= 0 {
-			end = closing(s[start+1:])
+			end = Closing(s[start+1:])
 		}
 		if end < 0 {
 			break
@@ -96,8 +96,8 @@ func (x *expansion) expand(s string, within []string) string {
 	return b.String()
 }
 
-// closing returns the index of the brace that closes the one which s begins with, or -1.
-func closing(s string) int {
+// Closing returns the index of the brace that closes the one which s begins with, or -1.
+func Closing(s string) int {
 	depth := 0
 	for i := range len(s) {
 		switch s[i] {

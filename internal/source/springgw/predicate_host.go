@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/model"
 )
 
@@ -96,7 +97,7 @@ func labelExpression(b *strings.Builder, label string) (names []string, err erro
 		case c == '*':
 			b.WriteString(`[^.:]*`)
 		case c == '{':
-			end := closingBrace(label[i:])
+			end := bootconfig.Closing(label[i:])
 			if end < 0 {
 				return nil, fmt.Errorf("a brace is not closed")
 			}
@@ -117,22 +118,6 @@ func labelExpression(b *strings.Builder, label string) (names []string, err erro
 		}
 	}
 	return names, nil
-}
-
-// closingBrace returns the index of the brace that closes the one which s begins with, or -1.
-func closingBrace(s string) int {
-	depth := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{':
-			depth++
-		case '}':
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return -1
 }
 
 // usesHost tells whether a filter has a variable of the host, which filters do not know.

@@ -1,10 +1,8 @@
 package installation
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,25 +46,10 @@ type Flags struct {
 // NoFlags is what ingress-nginx does without any flag.
 func NoFlags() Flags { return Flags{Class: "nginx", Controller: "k8s.io/ingress-nginx"} }
 
-// flagValue is the value of one flag while it is read.
+// flagValue is the reading of one flag.
 type flagValue struct {
-	text  string
-	f     *Flags
-	found *annotation.Finding
-}
-
-func (v *flagValue) invalid(format string, args ...any) {
-	v.found.Verdict, v.found.Message = annotation.Invalid, fmt.Sprintf(format, args...)
-}
-
-func (v *flagValue) boolean(to *bool) bool {
-	b, err := strconv.ParseBool(v.text)
-	if err != nil {
-		v.invalid("%q is neither true nor false: it has no effect", v.text)
-		return false
-	}
-	*to = b
-	return true
+	reading
+	f *Flags
 }
 
 // not reads a boolean and keeps its opposite.
@@ -171,7 +154,7 @@ func ProgramArgs(args []string, namespace string) (Flags, []annotation.Finding) 
 			value = strings.ReplaceAll(value, "$(POD_NAMESPACE)", namespace)
 		}
 		if row.read != nil {
-			row.read(&flagValue{text: strings.TrimSpace(value), f: &f, found: &x})
+			row.read(&flagValue{reading{strings.TrimSpace(value), &x}, &f})
 		}
 		found = append(found, x)
 	}

@@ -93,7 +93,7 @@ func Read(data map[string]string) (Settings, []annotation.Finding) {
 	})
 	for i, name := range names {
 		if k := rows[name]; k != nil && k.read != nil {
-			k.read(&value{text: strings.TrimSpace(data[name]), s: &s, found: &found[i]})
+			k.read(&value{reading{strings.TrimSpace(data[name]), &found[i]}, &s})
 		}
 	}
 	return s, found

@@ -12,18 +12,23 @@ import (
 	"paifang/internal/source/kubernetes/annotation"
 )
 
-// value is the text of one key while it is read. Its methods note why where they fail, and the setting stays as it was.
-type value struct {
+// reading is the text of a key or flag while it is read. Its methods note why where they fail, and the setting stays as it was.
+type reading struct {
 	text  string
-	s     *Settings
 	found *annotation.Finding
 }
 
-func (v *value) invalid(format string, args ...any) {
+// value is the reading of one key.
+type value struct {
+	reading
+	s *Settings
+}
+
+func (v *reading) invalid(format string, args ...any) {
 	v.found.Verdict, v.found.Message = annotation.Invalid, fmt.Sprintf(format, args...)
 }
 
-func (v *value) boolean(to *bool) bool {
+func (v *reading) boolean(to *bool) bool {
 	b, err := strconv.ParseBool(v.text)
 	if err != nil {
 		v.invalid("%q is neither true nor false: it has no effect", v.text)

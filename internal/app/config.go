@@ -61,7 +61,7 @@ type Limits struct {
 	Memory                string `json:"memory,omitempty" doc:"bytes at which the process defends itself, such as 2GiB or 512MiB; off: it does not; default the limit of its control group (container), else 2GiB"`
 	Connections           int    `json:"connections,omitempty" doc:"open connections of clients in total; default 50000, and at most two fifths of the file descriptors"`
 	ConnectionsPerAddress int    `json:"connectionsPerAddress,omitempty" doc:"open connections of clients of each address of a listener; default a fifth of connections"`
-	Heads                 int    `json:"heads,omitempty" doc:"bytes that heads of requests take which are longer than 4 KiB, of all requests under way together; what does not fit is answered 503; default 12582912"`
+	Heads                 int    `json:"heads,omitempty" doc:"bytes that heads of requests take which are longer than 4 KiB, of all requests under way together; what does not fit is answered 503; default 8388608"`
 }
 
 // Sources says where rules and addresses come from.

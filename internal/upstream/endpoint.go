@@ -143,7 +143,7 @@ func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
 		table: t, key: key, security: s, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
 		users: map[*Handle]struct{}{}, met: now, since: now, dials: make(chan struct{}, maxDials),
 	}
-	l.pool.limit, l.pool.began = t.cfg.IdlePerEndpoint, now
+	l.pool.limit, l.pool.began, l.pool.stack = t.cfg.IdlePerEndpoint, now, &t.idle
 	l.pool.closed = t.closed
 	if key.Secure {
 		l.sessions = tls.NewLRUClientSessionCache(sessionsPerEndpoint)

@@ -61,6 +61,7 @@ type Table struct {
 	owned   sync.WaitGroup // every goroutine that the table started
 	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
 	waiters atomic.Int64
+	idle    idleStack
 	plain   *security // of all upstreams that have no TLS settings of their own
 	// The pickers of upstreams without endpoints: those whose lists are known, and others.
 	empty, unknown picker
@@ -276,7 +277,7 @@ func (t *Table) keep() {
 		case <-t.wake:
 		case <-due.C:
 		case now := <-sweep.C:
-			t.sweep(now)
+			t.idle.sweep(now.Add(-t.cfg.IdleTime))
 			t.checkShared(now)
 			continue
 		}
@@ -322,18 +323,6 @@ func (t *Table) warmUp(now time.Time) time.Duration {
 		next = min(next, max(0, at.Sub(now)))
 	}
 	return next
-}
-
-func (t *Table) sweep(now time.Time) {
-	t.mu.Lock()
-	lives := make([]*live, 0, len(t.lives))
-	for _, l := range t.lives {
-		lives = append(lives, l)
-	}
-	t.mu.Unlock()
-	for _, l := range lives {
-		l.pool.sweep(now.Add(-t.cfg.IdleTime))
-	}
 }
 
 // acquireLive returns the live endpoint of a key, which it makes where there is none. The lock is held.

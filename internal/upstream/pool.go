@@ -125,9 +125,7 @@ func (e *Endpoint) Put(c *Conn) {
 
 // pool keeps the idle connections of one endpoint, the one used last on top.
 type pool struct {
-	limit int        // set before use, as are the next two
-	began time.Time  //
-	stack *idleStack // where the sweeper finds it
+	table *Table // set before use
 
 	mu     sync.Mutex
 	closed bool
@@ -225,10 +223,10 @@ func (p *pool) get(name string) *Conn {
 }
 
 func (p *pool) put(c *Conn) bool {
-	now := time.Since(p.began)
+	now := time.Since(p.table.began)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= p.limit {
+	if p.closed || len(p.idle) >= p.table.cfg.IdlePerEndpoint {
 		return false
 	}
 	c.since = now
@@ -236,7 +234,7 @@ func (p *pool) put(c *Conn) bool {
 	p.idle = append(p.idle, c)
 	if !p.found {
 		p.found = true
-		p.stack.push(p)
+		p.table.idle.push(p)
 	}
 	return true
 }
@@ -270,7 +268,7 @@ func (p *pool) sweep(before time.Time) {
 	var old []bool
 	for i, c := range p.idle {
 		idle[i] = seen{c, c.turn}
-		old = append(old, c.since < before.Sub(p.began))
+		old = append(old, c.since < before.Sub(p.table.began))
 	}
 	p.mu.Unlock()
 	var out []seen

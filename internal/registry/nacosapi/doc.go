@@ -22,7 +22,7 @@
 //	grpc_writer.go         and what is written: messages that are due, questions for a sign of life
 //	grpc_delivery.go       messages that are acknowledged, merged and sent again
 //	grpc_push.go           subscriptions
-//	grpc_fuzzy.go          which services there are, to those who watch a pattern
+//	grpc_fuzzy.go          what there is, to those who watch a pattern; grpc_fuzzy_kind.go: services, configurations
 //
 // With authentication, every call and request is asked for its need in its namespace before anything is done. Without it,
 // whoever reaches the ports may register what registry.AddressRule allows, and logins answer as a Nacos server does whose

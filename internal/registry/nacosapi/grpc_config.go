@@ -23,6 +23,8 @@ func answerType(request string) string {
 		return nacoswire.TypeConfigRemoveAnswer
 	case nacoswire.TypeConfigListen:
 		return nacoswire.TypeConfigListenAnswer
+	case nacoswire.TypeConfigFuzzyWatch:
+		return nacoswire.TypeConfigFuzzyWatchAnswer
 	}
 	return nacoswire.TypeErrorAnswer
 }

@@ -81,6 +81,7 @@ type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
 	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+	Actuator   *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
 }
 
 // SpringItem is a configuration in a registry that holds routes.

@@ -25,7 +25,7 @@ func rows() [][]string {
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
 			"registry/nacosapi", "filter/builtin", "podrun", "bridge", "explain"},
-		5: {"adminapi", "example", "meter"},
+		5: {"adminapi", "example", "meter", "actuator"},
 		6: {"console", "cli"},
 		7: {"app"},
 		8: {"up"},

@@ -160,7 +160,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		}
 	}
 	out.further = furtherOf(&forward.Retry)
-	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(r.Timeouts.Send), timeLimit(forward.Retry.Within), timeLimit(forward.Retry.PerTry)))
+	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(r.Timeouts.Send), timeLimit(r.Timeouts.Upgraded), timeLimit(forward.Retry.Within), timeLimit(forward.Retry.PerTry)))
 	equal := true
 	for _, t := range forward.Targets {
 		equal = equal && t.Weight == 0

@@ -61,7 +61,7 @@ type Limits struct {
 	Memory                string `json:"memory,omitempty" doc:"bytes at which the process defends itself, such as 2GiB or 512MiB; off: it does not; default the limit of its control group (container), else 2GiB"`
 	Connections           int    `json:"connections,omitempty" doc:"open connections of clients in total; default 50000, and at most two fifths of the file descriptors"`
 	ConnectionsPerAddress int    `json:"connectionsPerAddress,omitempty" doc:"open connections of clients of each address of a listener; default a fifth of connections"`
-	Heads                 int    `json:"heads,omitempty" doc:"bytes that heads of requests take which are longer than 4 KiB, of all requests under way together; what does not fit is answered 503; default 12582912"`
+	Heads                 int    `json:"heads,omitempty" doc:"bytes that heads of requests take which are longer than 4 KiB, of all requests under way together; what does not fit is answered 503; default 8388608"`
 }
 
 // Sources says where rules and addresses come from.
@@ -81,6 +81,7 @@ type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
 	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+	Actuator   *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
 }
 
 // SpringItem is a configuration in a registry that holds routes.

@@ -52,7 +52,7 @@ type Config struct {
 	Spill   Spill
 	HTTP2   HTTP2
 	// Heads bounds the bytes that request heads of more than 4 KiB take, all those under way together. A request that has no
-	// room is answered 503. Default 12 MiB.
+	// room is answered 503. Default 8 MiB.
 	Heads int
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
@@ -102,7 +102,7 @@ func (c *Config) setDefaults() {
 		c.Pressure = calm{}
 	}
 	setDefault(&c.Series, 10_000)
-	setDefault(&c.Heads, 12<<20)
+	setDefault(&c.Heads, 8<<20)
 	setDefault(&c.parkAfter, parkAfter)
 	if c.Tickets == nil {
 		c.Tickets = certs.NewTickets(certs.TicketConfig{})

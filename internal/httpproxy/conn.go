@@ -296,19 +296,19 @@ func (c *conn) linger() {
 
 // growHead makes room for a head that does not fit. The error is http1.HeadTooLarge or errHeadsFull.
 func (c *conn) growHead() error {
-	var block []byte
-	switch {
-	case len(c.buf) == largeBlock:
+	size, take := largeBlock, c.plane.blocks.takeLarge
+	switch n := len(c.buf); {
+	case n == largeBlock:
 		return http1.HeadTooLarge
-	case !c.takeHeavy(mediumBlock):
-		return errHeadsFull
-	case len(c.buf) < mediumBlock:
-		block = c.plane.blocks.takeMedium()
-	case !c.takeHeavy(largeBlock - mediumBlock):
-		return errHeadsFull
-	default:
-		block = c.plane.blocks.takeLarge()
+	case n < longBlock:
+		size, take = longBlock, c.plane.blocks.takeLong
+	case n < mediumBlock:
+		size, take = mediumBlock, c.plane.blocks.takeMedium
 	}
+	if !c.takeHeavy(size - int(c.heavy.Load())) {
+		return errHeadsFull
+	}
+	block := take()
 	copy(block, c.buf[:c.n])
 	c.plane.blocks.give(c.buf)
 	c.buf = block

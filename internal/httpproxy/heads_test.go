@@ -47,7 +47,7 @@ func TestLongHeadsHaveABudget(t *testing.T) {
 
 func TestLongHeadsOfHTTP1HaveABudget(t *testing.T) {
 	s, _ := simple(t, echo, withHeads(time.Minute))
-	head := "GET / HTTP/1.1\r\nHost: shop.test\r\nX-Padding: " + strings.Repeat("y", 5000)
+	head := "GET / HTTP/1.1\r\nHost: shop.test\r\nX-Padding: " + strings.Repeat("y", 12_000)
 	first := s.dial().send(head)
 	eventually(t, func() bool { return s.plane.heads.used.Load() == mediumBlock })
 	if r := s.dial().send(head + "\r\n\r\n").receive("GET"); !strings.HasPrefix(r.status, "HTTP/1.1 503") || r.head["x-paifang-reason"] != "heads-full" {
@@ -67,6 +67,19 @@ func TestLongHeadsOfHTTP1HaveABudget(t *testing.T) {
 	}
 	first.Close()
 	eventually(t, func() bool { return s.plane.heads.used.Load() == 0 })
+}
+
+// A head counts the block that it is in, however often it has grown.
+func TestLongHeadsCountOnce(t *testing.T) {
+	for padding, want := range map[int]int64{5_000: longBlock, 9_000: mediumBlock, 20_000: largeBlock} {
+		s, _ := simple(t, echo, func(_ *stand, c *Config) { c.Heads = largeBlock })
+		head := "GET / HTTP/1.1\r\nHost: shop.test\r\nX-Padding: " + strings.Repeat("y", padding)
+		c := s.dial().send(head)
+		eventually(t, func() bool { return s.plane.heads.used.Load() == want })
+		if r := c.send("\r\n\r\n").receive("GET"); !strings.HasPrefix(r.status, "HTTP/1.1 200") {
+			t.Errorf("%d bytes: %+v", padding, r)
+		}
+	}
 }
 
 // TestLongHeadsMustGoOn: while the budget is half used, who has a long head and sends nothing is ended after a twelfth of the time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,16 @@ func (r *recorder) requests() []string {
 		}
 	}
 	return out
+}
+
+// since returns the requests that came after those, whichever connections they took.
+func (r *recorder) since(before []string) []string {
+	now := r.requests()
+	for _, old := range before {
+		i := slices.Index(now, old)
+		now = slices.Delete(now, i, i+1)
+	}
+	return now
 }
 
 // request is one that an upstream received.

@@ -194,7 +194,7 @@ func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Off
 }
 
 // imported turns the files of a Spring application into documents of our own.
-func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
+func imported(_ context.Context, in cli.Import) (cli.Imported, error) {
 	cfg := app.Config{Registry: &app.Registry{}}
 	if in.Config != "" {
 		var err error
@@ -206,7 +206,7 @@ func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
 	if len(in.Profiles) > 0 {
 		cfg.Sources.Spring.Profiles = in.Profiles
 	}
-	text, out, err := app.Import(ctx, cfg)
+	text, out, err := app.Import(cfg)
 	return cli.Imported{Documents: text, Imported: out}, err
 }
 

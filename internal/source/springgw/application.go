@@ -49,7 +49,7 @@ type application struct {
 
 // read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
 // stays.
-func (a *application) read(files []*routeFile, s bootconfig.Settings) {
+func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string) {
 	var in []bootconfig.File
 	partial, mentions := false, false
 	for _, f := range files {
@@ -59,7 +59,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings) {
 	}
 	merged := bootconfig.Merge(in, s)
 	a.root = merged.Root
-	next := readConfig(merged.Root)
+	next := readConfig(merged.Root, resolvers)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial
 	a.broken = nil
@@ -124,13 +124,14 @@ func (a *application) said() bool { return a.ours || len(a.broken) > 0 }
 
 // reading is all files with the applications that they are divided into.
 type reading struct {
-	boot  bootconfig.Settings
-	files map[string]*routeFile
-	apps  map[string]*application // by the paths of their files
+	boot      bootconfig.Settings
+	resolvers map[string]string
+	files     map[string]*routeFile
+	apps      map[string]*application // by the paths of their files
 }
 
-func newReading(s bootconfig.Settings) *reading {
-	return &reading{boot: s, files: map[string]*routeFile{}, apps: map[string]*application{}}
+func newReading(c *Config) *reading {
+	return &reading{boot: c.Boot, resolvers: c.KeyResolvers, files: map[string]*routeFile{}, apps: map[string]*application{}}
 }
 
 // take brings changed files in.
@@ -162,7 +163,7 @@ func (r *reading) take(files []watch.File) {
 		for _, p := range paths {
 			of = append(of, r.files[p])
 		}
-		app.read(of, r.boot)
+		app.read(of, r.boot, r.resolvers)
 	}
 	r.apps = now
 }

@@ -46,7 +46,9 @@ type Config struct {
 	Self     string        // the gateway's own service: it is not routed to
 	Priority int           // of the source; lower first
 	Boot     bootconfig.Settings
-	Resolver Resolver // of host names in http://; default the system's
+	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
+	KeyResolvers map[string]string
+	Resolver     Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
 }
@@ -82,7 +84,7 @@ func Load(c Config) ([]source.Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("springgw: load: %w", err)
 	}
-	r := newReading(c.Boot)
+	r := newReading(&c)
 	r.take(files)
 	return translate(c, r.applications(), nil).groups, nil
 }

@@ -35,7 +35,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
+	r := &run{c: s.c, out: out, read: newReading(&s.c), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
 	said := make(chan told)
 	feeding := followFeeds(ctx, s.c.Feeds, said)
 	err := r.loop(ctx, changes, watched, said)

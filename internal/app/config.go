@@ -83,6 +83,7 @@ type Spring struct {
 	// KeyResolvers are by the names of beans.
 	KeyResolvers map[string]string `json:"keyResolvers,omitempty" doc:"what the beans count by that a RequestRateLimiter names, by their names: {client}, {user}, or a text with {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {host}"`
 	Nacos        []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+	Actuator     *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
 }
 
 // SpringItem is a configuration in a registry that holds routes.

@@ -98,6 +98,7 @@ func (c *Config) faults() []fault {
 	c.gatewayFaults(&f)
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
+	c.actuatorFaults(&f)
 	c.bridgeFaults(&f)
 	c.kubernetesFaults(&f)
 	c.installationFaults(&f)

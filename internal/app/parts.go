@@ -44,8 +44,9 @@ func (a *App) parts() ([]hub.Part, error) {
 		}
 		out = append(out, p)
 	}
-	if paths := a.cfg.Sources.Routes; len(paths) > 0 {
-		out = append(out, hub.Part{Source: springgw.New(springConfig(&a.cfg)), Required: true, Keepers: []string{model.KeeperStatic}})
+	if files := a.springFiles(); files != nil {
+		a.springs = append(a.springs, files)
+		out = append(out, hub.Part{Source: files, Required: true, Keepers: []string{model.KeeperStatic}})
 	}
 	items, err := a.springItems()
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *Config) translateOptions() translate.Options {
 
 func springConfig(c *Config) springgw.Config {
 	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
-		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
+		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
 		KeyResolvers: c.Sources.Spring.KeyResolvers}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()

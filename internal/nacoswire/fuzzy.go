@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Types of messages by which clients since 3.0 follow which services there are.
+// Types of messages by which clients since 3.0 follow which services, and which configurations, there are.
 const (
 	TypeFuzzyWatch        = "NamingFuzzyWatchRequest"
 	TypeFuzzyWatchAnswer  = "NamingFuzzyWatchResponse"
@@ -13,6 +13,14 @@ const (
 	TypeFuzzyChange       = "NamingFuzzyWatchChangeNotifyRequest"
 	TypeFuzzySyncAnswer   = "NamingFuzzyWatchSyncResponse"
 	TypeFuzzyChangeAnswer = "NamingFuzzyWatchChangeNotifyResponse"
+
+	// The same about configurations:
+	TypeConfigFuzzyWatch        = "ConfigFuzzyWatchRequest"
+	TypeConfigFuzzyWatchAnswer  = "ConfigFuzzyWatchResponse"
+	TypeConfigFuzzySync         = "ConfigFuzzyWatchSyncRequest"
+	TypeConfigFuzzyChange       = "ConfigFuzzyWatchChangeNotifyRequest"
+	TypeConfigFuzzySyncAnswer   = "ConfigFuzzyWatchSyncResponse"
+	TypeConfigFuzzyChangeAnswer = "ConfigFuzzyWatchChangeNotifyResponse"
 )
 
 // What a fuzzy watch says of services and of itself (Constants of the Java sources).
@@ -20,19 +28,21 @@ const (
 	FuzzyWatch  = "WATCH"
 	FuzzyCancel = "CANCEL_WATCH"
 
-	FuzzyInit   = "FUZZY_WATCH_INIT_NOTIFY"        // services that are there, to a client that begins
+	FuzzyInit   = "FUZZY_WATCH_INIT_NOTIFY"        // what is there, to a client that begins
 	FuzzyFinish = "FINISH_FUZZY_WATCH_INIT_NOTIFY" // and that these were all
-	FuzzyDiff   = "FUZZY_WATCH_DIFF_SYNC_NOTIFY"   // services, to one that connects again
+	FuzzyDiff   = "FUZZY_WATCH_DIFF_SYNC_NOTIFY"   // the difference, to one that connects again
 	FuzzyChange = "FUZZY_WATCH_RESOURCE_CHANGED"
 
 	ServiceAdded   = "ADD_SERVICE"
 	ServiceDeleted = "DELETE_SERVICE"
+	ConfigAdded    = "ADD_CONFIG"
+	ConfigDeleted  = "DELETE_CONFIG"
 
 	ErrorFuzzyPatterns = 50310 // too many patterns
-	ErrorFuzzyMatches  = 50311 // too many services match; the first of them are told
+	ErrorFuzzyMatches  = 50311 // too many match; the first of them are told
 )
 
-// FuzzyWatchRequest begins or ends a watch.
+// FuzzyWatchRequest begins or ends a watch, of services or of configurations; of the latter without Namespace.
 type FuzzyWatchRequest struct {
 	Request
 	Namespace    string   `json:"namespace"`
@@ -65,6 +75,49 @@ type FuzzyChangeRequest struct {
 	SyncType string `json:"syncType"`
 }
 
+// FuzzyConfig is a configuration that a watch tells of.
+type FuzzyConfig struct {
+	ConfigKey   string `json:"groupKey"` // see ConfigKey
+	ChangedType string `json:"changedType"`
+}
+
+// ConfigFuzzySyncRequest tells of several configurations.
+type ConfigFuzzySyncRequest struct {
+	Request
+	SyncType     string        `json:"syncType"`
+	Pattern      string        `json:"groupKeyPattern"`
+	Contexts     []FuzzyConfig `json:"contexts"`
+	TotalBatch   int           `json:"totalBatch"`
+	CurrentBatch int           `json:"currentBatch"`
+}
+
+// ConfigFuzzyChangeRequest tells that a configuration came or went.
+type ConfigFuzzyChangeRequest struct {
+	Request
+	ConfigKey  string `json:"groupKey"`
+	ChangeType string `json:"changeType"` // so it is called here
+}
+
+// keySeparator stands in the key of a configuration. Names have none in them.
+const keySeparator = "+"
+
+// ConfigKey is a configuration in a fuzzy watch: "order.yaml+DEFAULT_GROUP+public".
+func ConfigKey(namespace, group, dataID string) string {
+	return dataID + keySeparator + group + keySeparator + namespace
+}
+
+// ParseConfigKey reads what ConfigKey writes. Servers before 3.0 leave the public namespace out.
+func ParseConfigKey(s string) (namespace, group, dataID string, ok bool) {
+	p := strings.Split(s, keySeparator)
+	switch len(p) {
+	case 2:
+		return PublicNamespace, p[1], p[0], true
+	case 3:
+		return NonEmpty(p[2], PublicNamespace), p[1], p[0], true
+	}
+	return "", "", "", false
+}
+
 // ServiceKey is a service in a fuzzy watch: "public@@DEFAULT_GROUP@@order".
 func ServiceKey(namespace, group, service string) string {
 	return namespace + groupSeparator + group + groupSeparator + service
@@ -79,9 +132,9 @@ func ParseServiceKey(s string) (namespace, group, service string, ok bool) {
 	return p[0], p[1], p[2], true
 }
 
-// FuzzyPattern says which services a watch is about: "NAMESPACE>>GROUP>>SERVICE", where group and service may begin and end
-// with * for any text.
-type FuzzyPattern struct{ Namespace, Group, Service string }
+// FuzzyPattern says what a watch is about: "NAMESPACE>>GROUP>>NAME", the name being that of a service or the data ID of a configuration.
+// Group and name may begin and end with * for any text.
+type FuzzyPattern struct{ Namespace, Group, Name string }
 
 const patternSeparator = ">>"
 
@@ -89,19 +142,19 @@ const patternSeparator = ">>"
 func ParseFuzzyPattern(s string) (FuzzyPattern, error) {
 	p := strings.Split(s, patternSeparator)
 	if len(p) != 3 || p[1] == "" || p[2] == "" || len(s) > 1024 {
-		return FuzzyPattern{}, fmt.Errorf("nacoswire: fuzzy watch pattern %.128q: want NAMESPACE>>GROUP>>SERVICE", s)
+		return FuzzyPattern{}, fmt.Errorf("nacoswire: fuzzy watch pattern %.128q: want NAMESPACE>>GROUP>>NAME", s)
 	}
 	return FuzzyPattern{NonEmpty(p[0], PublicNamespace), p[1], p[2]}, nil
 }
 
 // String is the pattern as it is sent.
 func (p FuzzyPattern) String() string {
-	return p.Namespace + patternSeparator + p.Group + patternSeparator + p.Service
+	return p.Namespace + patternSeparator + p.Group + patternSeparator + p.Name
 }
 
-// Match tells whether a watch is about a service.
-func (p FuzzyPattern) Match(namespace, group, service string) bool {
-	return p.Namespace == namespace && matchPart(p.Group, group) && matchPart(p.Service, service)
+// Match tells whether a watch is about a service or a configuration.
+func (p FuzzyPattern) Match(namespace, group, name string) bool {
+	return p.Namespace == namespace && matchPart(p.Group, group) && matchPart(p.Name, name)
 }
 
 func matchPart(pattern, text string) bool {

@@ -30,6 +30,9 @@ type client interface {
 	fuzzyWatch(prefix string) error
 	fuzzySeen() []string // the services that the watch has told of and not taken back
 
+	fuzzyWatchConfigs(prefix string) error
+	fuzzyConfigsSeen() []string // the configurations, likewise
+
 	close()
 }
 

@@ -67,3 +67,18 @@ func TestConfigCAS(t *testing.T) {
 func other(t *testing.T, a access) client {
 	return openGo2(t, access{host: a.host, port: a.port, namespace: a.namespace, username: a.username, password: a.password, dir: scratch(t)})
 }
+
+// Who watches a pattern learns which configurations come and go.
+func TestFuzzyWatchOfConfigs(t *testing.T) {
+	each(t, settings{}, "fuzzy", func(t *testing.T, _ *server, k kind, a access) {
+		c, second := k.open(t, a), other(t, a)
+		must(t, second.publish("shop.yaml", "1"))
+		must(t, second.publish("other.yaml", "1"))
+		must(t, c.fuzzyWatchConfigs("shop"))
+		knows(t, c.fuzzyConfigsSeen, "shop.yaml")
+		must(t, second.publish("shop-cart.yaml", "1"))
+		knows(t, c.fuzzyConfigsSeen, "shop-cart.yaml", "shop.yaml")
+		must(t, second.remove("shop.yaml"))
+		knows(t, c.fuzzyConfigsSeen, "shop-cart.yaml")
+	})
+}

@@ -112,4 +112,7 @@ func (c *go1) listen(dataID string) error {
 
 func (c *go1) fuzzyWatch(string) error { return errors.New("not there") }
 func (c *go1) fuzzySeen() []string     { return nil }
-func (c *go1) close()                  {}
+
+func (c *go1) fuzzyWatchConfigs(string) error { return errors.New("not there") }
+func (c *go1) fuzzyConfigsSeen() []string     { return nil }
+func (c *go1) close()                         {}

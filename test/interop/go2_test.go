@@ -153,6 +153,9 @@ func (c *go2) listen(dataID string) error {
 func (c *go2) fuzzyWatch(string) error { return errors.New("not there") }
 func (c *go2) fuzzySeen() []string     { return nil }
 
+func (c *go2) fuzzyWatchConfigs(string) error { return errors.New("not there") }
+func (c *go2) fuzzyConfigsSeen() []string     { return nil }
+
 func (c *go2) close() {
 	c.naming.CloseClient()
 	c.cfg.CloseClient()

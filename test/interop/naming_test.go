@@ -150,22 +150,24 @@ func TestConnectionLost(t *testing.T) {
 	})
 }
 
+// knows waits until a fuzzy watch has told of these.
+func knows(t *testing.T, seen func() []string, want ...string) {
+	t.Helper()
+	eventually(t, 10*time.Second, fmt.Sprintf("the watch has told of %v", want), func() (bool, string) {
+		got := seen()
+		return slices.Equal(got, want), fmt.Sprint(got)
+	})
+}
+
 func TestFuzzyWatch(t *testing.T) {
 	each(t, settings{}, "fuzzy", func(t *testing.T, v *server, k kind, a access) {
 		c := k.open(t, a)
 		v.register(t, a.namespace, "shop-order", "127.0.0.1:8081")
 		v.register(t, a.namespace, "other", "127.0.0.1:8081")
 		must(t, c.fuzzyWatch("shop-"))
-		knows := func(want ...string) {
-			t.Helper()
-			eventually(t, 10*time.Second, fmt.Sprintf("the watch has told of %v", want), func() (bool, string) {
-				got := c.fuzzySeen()
-				return slices.Equal(got, want), fmt.Sprint(got)
-			})
-		}
-		knows("shop-order")
+		knows(t, c.fuzzySeen, "shop-order")
 		v.register(t, a.namespace, "shop-cart", "127.0.0.1:8081")
-		knows("shop-cart", "shop-order")
+		knows(t, c.fuzzySeen, "shop-cart", "shop-order")
 	})
 }
 

@@ -163,4 +163,11 @@ func (p *process) fuzzySeen() []string {
 	return strings.Fields(s)
 }
 
+func (p *process) fuzzyWatchConfigs(prefix string) error { return p.only("fuzzyconfig", prefix) }
+
+func (p *process) fuzzyConfigsSeen() []string {
+	s, _ := p.do("fuzzyconfigseen")
+	return strings.Fields(s)
+}
+
 func (p *process) close() { _ = p.in.Close() }

@@ -136,7 +136,8 @@ func grpcNeed(p *nacoswire.Payload) (need, string, error) {
 	switch p.Type {
 	case nacoswire.TypeInstance, nacoswire.TypeBatchInstance, nacoswire.TypePersistent, nacoswire.TypeConfigPublish, nacoswire.TypeConfigRemove:
 		n = writes
-	case nacoswire.TypeServiceQuery, nacoswire.TypeServiceList, nacoswire.TypeSubscribeService, nacoswire.TypeFuzzyWatch, nacoswire.TypeConfigQuery:
+	case nacoswire.TypeServiceQuery, nacoswire.TypeServiceList, nacoswire.TypeSubscribeService, nacoswire.TypeFuzzyWatch,
+		nacoswire.TypeConfigFuzzyWatch, nacoswire.TypeConfigQuery:
 		n = reads
 	default: // those that are about no namespace; a ConfigBatchListenRequest may be about several
 		return open, "", nil
@@ -152,7 +153,7 @@ func grpcNeed(p *nacoswire.Payload) (need, string, error) {
 	switch p.Type {
 	case nacoswire.TypeConfigPublish, nacoswire.TypeConfigRemove, nacoswire.TypeConfigQuery:
 		about.Namespace = about.Tenant
-	case nacoswire.TypeFuzzyWatch:
+	case nacoswire.TypeFuzzyWatch, nacoswire.TypeConfigFuzzyWatch:
 		pattern, err := nacoswire.ParseFuzzyPattern(about.Pattern)
 		if err != nil {
 			return n, "", invalid(err)

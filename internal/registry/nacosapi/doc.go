@@ -13,7 +13,13 @@
 //	http_v1_operator.go    /v1/ns/operator, /v1/console, logins
 //	http_v1_config.go      /v1/cs, with the long poll
 //	http_v2.go, http_v3.go the same in their forms
+//	http_v1_catalog.go     lists of services with their instances
+//	http_client.go         who is connected and what it published; http_subscriber.go: who is told of what
+//	http_listener.go       who listens to which configuration
+//	http_operation.go      counts, switches, health, servers
+//	http_namespace.go      namespaces since v2
 //	http_user.go           users, roles and permissions
+//	http_unserved.go       what Nacos has and this has not, and what nobody has
 //	udp.go                 subscriptions of HTTP v1
 //	grpc.go                the gRPC server, its connections
 //	grpc_request.go        unary requests
@@ -22,7 +28,7 @@
 //	grpc_writer.go         and what is written: messages that are due, questions for a sign of life
 //	grpc_delivery.go       messages that are acknowledged, merged and sent again
 //	grpc_push.go           subscriptions
-//	grpc_fuzzy.go          which services there are, to those who watch a pattern
+//	grpc_fuzzy.go          what there is, to those who watch a pattern; grpc_fuzzy_kind.go: services, configurations
 //
 // With authentication, every call and request is asked for its need in its namespace before anything is done. Without it,
 // whoever reaches the ports may register what registry.AddressRule allows, and logins answer as a Nacos server does whose

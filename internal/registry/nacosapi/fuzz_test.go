@@ -32,7 +32,7 @@ func quiet(f *testing.F) (*Server, context.Context) {
 		f.Fatal(err)
 	}
 	c := &connection{id: "1", client: "10.9.9.9:1"}
-	x := newSession(c, r, owner)
+	x := newSession(c, r, owner, store)
 	c.session.Store(x)
 	f.Cleanup(x.end)
 	return s, context.WithValue(f.Context(), connectionKey{}, c)
@@ -51,6 +51,7 @@ func FuzzRequest(f *testing.F) {
 		nacoswire.TypeServiceList:      nacoswire.ServiceListRequest{ServiceRef: ref(""), PageNo: 1 << 40, PageSize: 1 << 40},
 		nacoswire.TypeSubscribeService: nacoswire.SubscribeServiceRequest{ServiceRef: ref("order"), Subscribe: true},
 		nacoswire.TypeFuzzyWatch:       nacoswire.FuzzyWatchRequest{Pattern: "public>>*>>*", WatchType: nacoswire.FuzzyWatch, Received: []string{"a@@b@@c", "x"}},
+		nacoswire.TypeConfigFuzzyWatch: nacoswire.FuzzyWatchRequest{Pattern: "public>>*>>*", WatchType: nacoswire.FuzzyWatch, Received: []string{"a+b+c", "x"}},
 		nacoswire.TypeConfigPublish:    nacoswire.ConfigPublishRequest{ConfigRef: nacoswire.ConfigRef{DataID: "a", Group: "g"}, Content: "1", Addition: map[string]string{"type": "yaml"}},
 		nacoswire.TypeConfigQuery:      nacoswire.ConfigQueryRequest{ConfigRef: nacoswire.ConfigRef{DataID: "a", Group: "g"}},
 		nacoswire.TypeConfigRemove:     nacoswire.ConfigQueryRequest{ConfigRef: nacoswire.ConfigRef{DataID: "a", Group: "g"}},

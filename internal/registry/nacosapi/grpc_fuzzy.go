@@ -10,138 +10,141 @@ import (
 
 // Bounds of fuzzy watches, those of Nacos.
 const (
-	maxPatterns = 20  // of one connection
-	maxMatches  = 500 // services that one pattern tells of
-	fuzzyBatch  = 10  // services in one message
+	maxPatterns = 20  // of one connection and kind
+	maxMatches  = 500 // things that one pattern tells of
+	fuzzyBatch  = 10  // things in one message
 )
 
-// fuzzyWatch tells a client which services match a pattern: those that are there, that these were all, and every one that
-// comes or goes. The session's mutex guards it.
-type fuzzyWatch struct {
-	pattern nacoswire.FuzzyPattern
-	first   string                    // syncType of what is there at the beginning; empty when that is done
-	told    map[registry.Key]bool     // services that the client knows of
-	open    map[registry.Key]struct{} // services about which it may be wrong
-	sending []registry.Key            // in the message on its way
+// fuzzyKind is what fuzzy watches are about: services, or configurations.
+type fuzzyKind[K comparable] interface {
+	among(nacoswire.FuzzyPattern) []K // those that are there and match
+	match(nacoswire.FuzzyPattern, K) bool
+	there(K) bool
+	parse(string) (K, bool)                                                                   // as the client writes it
+	some(q nacoswire.Request, syncType, pattern string, keys []K) (*nacoswire.Payload, error) // these are there
+	one(q nacoswire.Request, key K, there bool) (*nacoswire.Payload, error)                   // this came, or went
 }
 
-// watchFuzzy begins a watch, or begins it again.
-func (x *session) watchFuzzy(q nacoswire.FuzzyWatchRequest, id string) (*nacoswire.Payload, error) {
+// fuzzyWatches are those of one client about one kind of thing. The session's mutex guards them.
+type fuzzyWatches[K comparable] struct {
+	kind     fuzzyKind[K]
+	module   string
+	answer   string                    // type of the answer to a request
+	watches  map[string]*fuzzyWatch[K] // by pattern
+	messages deliveries[string]
+}
+
+func newFuzzyWatches[K comparable](kind fuzzyKind[K], module, answer string) fuzzyWatches[K] {
+	return fuzzyWatches[K]{kind: kind, module: module, answer: answer, watches: map[string]*fuzzyWatch[K]{}, messages: newDeliveries[string]()}
+}
+
+// fuzzyWatch tells a client what matches a pattern: what is there, that this was all, and everything that comes or goes.
+type fuzzyWatch[K comparable] struct {
+	pattern nacoswire.FuzzyPattern
+	first   string         // syncType of what is there at the beginning; empty when that is done
+	told    map[K]bool     // what the client knows of
+	open    map[K]struct{} // about which it may be wrong
+	sending []K            // in the message on its way
+}
+
+// watch begins a watch, or begins it again, or ends it. It tells whether there is something to send.
+func (f *fuzzyWatches[K]) watch(q nacoswire.FuzzyWatchRequest, id string) (*nacoswire.Payload, bool, error) {
 	p, err := nacoswire.ParseFuzzyPattern(q.Pattern)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, false, invalid(err)
 	}
 	switch q.WatchType {
 	case nacoswire.FuzzyCancel:
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		delete(x.fuzzy, q.Pattern)
-		x.fuzzies.remove(q.Pattern)
-		return nacoswire.NewPayload(nacoswire.TypeFuzzyWatchAnswer, nacoswire.OK(id))
+		delete(f.watches, q.Pattern)
+		f.messages.remove(q.Pattern)
+		out, err := nacoswire.NewPayload(f.answer, nacoswire.OK(id))
+		return out, false, err
 	case nacoswire.FuzzyWatch:
 	default:
-		return nil, fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.WatchType, registry.ErrInvalid)
+		return nil, false, fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.WatchType, registry.ErrInvalid)
 	}
-	w := &fuzzyWatch{pattern: p, first: nacoswire.FuzzyDiff, told: map[registry.Key]bool{}, open: map[registry.Key]struct{}{}}
+	if f.watches[q.Pattern] == nil && len(f.watches) >= maxPatterns {
+		out, err := nacoswire.NewPayload(f.answer, nacoswire.Fail(id, nacoswire.ErrorFuzzyPatterns, "fuzzy watch pattern over limit"))
+		return out, false, err
+	}
+	w := &fuzzyWatch[K]{pattern: p, first: nacoswire.FuzzyDiff, told: map[K]bool{}, open: map[K]struct{}{}}
 	if q.Initializing {
 		w.first = nacoswire.FuzzyInit
 	}
 	for _, s := range q.Received[:min(len(q.Received), maxMatches)] {
-		if ns, group, service, ok := nacoswire.ParseServiceKey(s); ok {
-			key := registry.Key{Namespace: ns, Group: group, Service: service}
+		if key, ok := f.kind.parse(s); ok {
 			w.told[key], w.open[key] = true, struct{}{}
 		}
 	}
-	x.mu.Lock()
-	if x.fuzzy[q.Pattern] == nil && len(x.fuzzy) >= maxPatterns {
-		x.mu.Unlock()
-		return refuse(id, nacoswire.ErrorFuzzyPatterns, "fuzzy watch pattern over limit")
+	found := f.kind.among(p)
+	for _, key := range found[:min(len(found), maxMatches)] {
+		w.open[key] = struct{}{}
 	}
-	if x.everything == nil {
-		x.everything = x.registry.WatchAll()
+	f.watches[q.Pattern] = w
+	f.messages.remove(q.Pattern)
+	f.messages.add(q.Pattern, time.Time{})
+	answer := nacoswire.OK(id)
+	if len(found) > maxMatches {
+		answer = nacoswire.Fail(id, nacoswire.ErrorFuzzyMatches, "fuzzy watch pattern matched count over limit")
 	}
-	matches := 0
-	for _, key := range x.registry.Keys() {
-		if p.Match(key.Namespace, key.Group, key.Service) {
-			if matches++; matches <= maxMatches {
-				w.open[key] = struct{}{}
-			}
-		}
-	}
-	x.fuzzy[q.Pattern] = w
-	x.fuzzies.remove(q.Pattern)
-	x.fuzzies.add(q.Pattern, time.Time{})
-	x.mu.Unlock()
-	x.rouse()
-	if matches > maxMatches {
-		return nacoswire.NewPayload(nacoswire.TypeFuzzyWatchAnswer,
-			nacoswire.Fail(id, nacoswire.ErrorFuzzyMatches, "fuzzy watch pattern matched count over limit"))
-	}
-	return nacoswire.NewPayload(nacoswire.TypeFuzzyWatchAnswer, nacoswire.OK(id))
+	out, err := nacoswire.NewPayload(f.answer, answer)
+	return out, true, err
 }
 
-// mayHaveComeOrGone takes services that have changed in any way.
-func (x *session) mayHaveComeOrGone(keys []registry.Key) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for name, w := range x.fuzzy {
+// mayHaveComeOrGone takes things that have changed in any way.
+func (f *fuzzyWatches[K]) mayHaveComeOrGone(keys []K) {
+	for name, w := range f.watches {
 		for _, key := range keys {
-			if !w.pattern.Match(key.Namespace, key.Group, key.Service) || len(w.told) >= maxMatches && !w.told[key] {
+			if !f.kind.match(w.pattern, key) || len(w.told) >= maxMatches && !w.told[key] {
 				continue
 			}
-			if w.told[key] == x.registry.View(key).Known {
-				continue // the usual case: its instances changed
+			if w.told[key] == f.kind.there(key) {
+				continue // the usual case: it is another, but there as before
 			}
 			w.open[key] = struct{}{}
-			x.fuzzies.changed(name)
+			f.messages.changed(name)
 		}
 	}
 }
 
-// tellFuzzy makes the next message of a watch; nil: there is nothing to tell. The mutex is held.
-func (x *session) tellFuzzy(name, id string) (string, any) {
-	w := x.fuzzy[name]
+// tell makes the next message of a watch; nil: there is nothing to tell.
+func (f *fuzzyWatches[K]) tell(name, id string) (*nacoswire.Payload, error) {
+	w := f.watches[name]
 	if w == nil {
-		return "", nil
+		return nil, nil
 	}
-	head := nacoswire.Request{RequestID: id, Module: nacoswire.ModuleNaming}
-	sync := nacoswire.FuzzySyncRequest{Request: head, SyncType: w.first, Pattern: name, Contexts: []nacoswire.FuzzyService{}, TotalBatch: 1, CurrentBatch: 1}
+	head := nacoswire.Request{RequestID: id, Module: f.module}
 	w.sending = w.sending[:0]
 	for key := range w.open {
-		there := x.registry.View(key).Known
+		there := f.kind.there(key)
 		if there == w.told[key] {
 			delete(w.open, key)
 			continue
 		}
-		one := nacoswire.FuzzyService{ServiceKey: nacoswire.ServiceKey(key.Namespace, key.Group, key.Service), ChangedType: nacoswire.ServiceDeleted}
-		if there {
-			one.ChangedType = nacoswire.ServiceAdded
-		}
-		if !there || w.first == "" { // Java's clients take every service of a FuzzySyncRequest for one that came
+		if !there || w.first == "" { // Java's clients take everything in a message of several for what came
 			w.sending = append(w.sending[:0], key)
-			return nacoswire.TypeFuzzyChange, nacoswire.FuzzyChangeRequest{Request: head, FuzzyService: one, SyncType: nacoswire.FuzzyChange}
+			return f.kind.one(head, key, there)
 		}
-		w.sending = append(w.sending, key)
-		if sync.Contexts = append(sync.Contexts, one); len(sync.Contexts) == fuzzyBatch {
+		if w.sending = append(w.sending, key); len(w.sending) == fuzzyBatch {
 			break
 		}
 	}
 	switch {
-	case len(sync.Contexts) > 0:
-		return nacoswire.TypeFuzzySync, sync
+	case len(w.sending) > 0:
+		return f.kind.some(head, w.first, name, w.sending)
 	case w.first == nacoswire.FuzzyInit:
-		sync.SyncType = nacoswire.FuzzyFinish
-		return nacoswire.TypeFuzzySync, sync
+		return f.kind.some(head, nacoswire.FuzzyFinish, name, nil)
 	}
 	w.first = ""
-	return "", nil
+	return nil, nil
 }
 
-// toldFuzzy notes that the client has the message that was on its way, and has the next one sent. The mutex is held.
-func (x *session) toldFuzzy(name string) {
-	w := x.fuzzy[name]
-	if w == nil {
-		return
+// answered takes the client's answer to a message, and has the next one sent.
+func (f *fuzzyWatches[K]) answered(id string, ok bool, now time.Time, cfg *Config) bool {
+	name, mine := f.messages.answered(id, ok, now, cfg)
+	w := f.watches[name]
+	if !mine || !ok || w == nil {
+		return mine
 	}
 	if len(w.sending) == 0 { // it was the end of the beginning
 		w.first = ""
@@ -151,5 +154,27 @@ func (x *session) toldFuzzy(name string) {
 			delete(w.told, key)
 		}
 	}
-	x.fuzzies.changed(name)
+	f.messages.changed(name)
+	return true
+}
+
+// sendFuzzy sends the messages of watches that are due.
+func sendFuzzy[K comparable](w *writer, f *fuzzyWatches[K], patterns []string, now time.Time) error {
+	for _, name := range patterns {
+		id := w.nextID()
+		w.x.mu.Lock()
+		p, err := f.tell(name, id)
+		f.messages.sent(name, id, now, &w.cfg)
+		if p == nil {
+			f.messages.answered(id, true, now, &w.cfg)
+		}
+		w.x.mu.Unlock()
+		if p == nil && err == nil {
+			continue
+		}
+		if err := w.send(p, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"paifang/internal/nacoswire"
 	"paifang/internal/registry"
+	"paifang/internal/registry/config"
+	"paifang/internal/registry/storage"
 )
 
 // fuzzyTold takes messages of a fuzzy watch, acknowledges them, and keeps what the client knows by them, as a Java client does it.
@@ -99,6 +101,95 @@ func TestFuzzyWatch(t *testing.T) {
 	}
 	watch.Pattern = strings.Repeat("x", 2000)
 	if a := answerOf[nacoswire.Response](again, nacoswire.TypeErrorAnswer, again.request(nacoswire.TypeFuzzyWatch, watch)); a.ErrorCode != nacoswire.ErrorInvalidParam {
+		t.Fatalf("%+v", a)
+	}
+}
+
+// configsTold keeps what a client knows of configurations by what it was told, as a Java client does it.
+func (c *client) configsTold(known map[string]bool) string {
+	c.t.Helper()
+	p := c.next()
+	switch p.Type {
+	case nacoswire.TypeConfigFuzzySync:
+		q, err := nacoswire.Decode[nacoswire.ConfigFuzzySyncRequest](p)
+		must(c.t, err)
+		for _, s := range q.Contexts {
+			known[s.ConfigKey] = true
+		}
+		c.send(nacoswire.TypeConfigFuzzySyncAnswer, nacoswire.OK(q.RequestID))
+		return q.SyncType
+	case nacoswire.TypeConfigFuzzyChange:
+		q, err := nacoswire.Decode[nacoswire.ConfigFuzzyChangeRequest](p)
+		must(c.t, err)
+		if known[q.ConfigKey] = q.ChangeType == nacoswire.ConfigAdded; !known[q.ConfigKey] {
+			delete(known, q.ConfigKey)
+		}
+		c.send(nacoswire.TypeConfigFuzzyChangeAnswer, nacoswire.OK(q.RequestID))
+		return q.ChangeType
+	}
+	c.t.Fatalf("a %s came", p.Type)
+	return ""
+}
+
+func TestFuzzyWatchOfConfigs(t *testing.T) {
+	store, err := config.Open(t.Context(), storage.NewMemory(), config.Options{})
+	must(t, err)
+	t.Cleanup(store.Close)
+	publish := func(name, content string) {
+		t.Helper()
+		_, err := store.Publish(t.Context(), config.Item{ID: config.ID{Namespace: "public", Group: "DEFAULT_GROUP", Name: name}, Content: content}, "")
+		must(t, err)
+	}
+	for i := range 12 {
+		publish(fmt.Sprintf("shop-%d.yaml", i), "1")
+	}
+	publish("other.yaml", "1")
+	f := serve(t, Config{Configs: store}, registry.Options{})
+	c, known := dial(t, f.grpc).setup(), map[string]bool{}
+	watch := nacoswire.FuzzyWatchRequest{Pattern: "public>>DEFAULT_GROUP>>shop-*", WatchType: nacoswire.FuzzyWatch, Initializing: true}
+	if a := answerOf[nacoswire.Response](c, nacoswire.TypeConfigFuzzyWatchAnswer, c.request(nacoswire.TypeConfigFuzzyWatch, watch)); !a.Success {
+		t.Fatalf("%+v", a)
+	}
+	got := []string{c.configsTold(known), c.configsTold(known), c.configsTold(known)}
+	if want := []string{nacoswire.FuzzyInit, nacoswire.FuzzyInit, nacoswire.FuzzyFinish}; !slices.Equal(got, want) || len(known) != 12 || !known["shop-11.yaml+DEFAULT_GROUP+public"] {
+		t.Fatalf("%v, %v", got, known)
+	}
+	// One that comes, one whose content changes, of which a watch says nothing, one that goes.
+	publish("shop-new.yaml", "1")
+	if what := c.configsTold(known); what != nacoswire.ConfigAdded || !known["shop-new.yaml+DEFAULT_GROUP+public"] {
+		t.Fatalf("%s, %v", what, known)
+	}
+	publish("shop-1.yaml", "2")
+	_, err = store.Remove(t.Context(), config.ID{Namespace: "public", Group: "DEFAULT_GROUP", Name: "shop-2.yaml"}, "", "")
+	must(t, err)
+	if what := c.configsTold(known); what != nacoswire.ConfigDeleted || known["shop-2.yaml+DEFAULT_GROUP+public"] || len(known) != 12 {
+		t.Fatalf("%s, %v", what, known)
+	}
+	// One that connects again says what it knows, and is told the difference.
+	again := dial(t, f.grpc).setup()
+	watch.Initializing, watch.Received = false, []string{"shop-2.yaml+DEFAULT_GROUP+public", "shop-3.yaml+DEFAULT_GROUP+public"}
+	known = map[string]bool{"shop-2.yaml+DEFAULT_GROUP+public": true, "shop-3.yaml+DEFAULT_GROUP+public": true}
+	again.request(nacoswire.TypeConfigFuzzyWatch, watch)
+	for len(known) != 12 || known["shop-2.yaml+DEFAULT_GROUP+public"] {
+		again.configsTold(known)
+	}
+	// Ended, it says nothing more.
+	watch.WatchType = nacoswire.FuzzyCancel
+	answerOf[nacoswire.Response](again, nacoswire.TypeConfigFuzzyWatchAnswer, again.request(nacoswire.TypeConfigFuzzyWatch, watch))
+	publish("shop-late.yaml", "1")
+	if what := c.configsTold(map[string]bool{}); what != nacoswire.ConfigAdded {
+		t.Fatal(what)
+	}
+	select {
+	case p := <-again.pushes:
+		t.Fatalf("after the end came %s %s", p.Type, p.Body)
+	default:
+	}
+	// Where no configurations are kept, there are none to watch.
+	none := serve(t, Config{}, registry.Options{})
+	watch.WatchType = nacoswire.FuzzyWatch
+	n := dial(t, none.grpc).setup()
+	if a := answerOf[nacoswire.Response](n, nacoswire.TypeConfigFuzzyWatchAnswer, n.request(nacoswire.TypeConfigFuzzyWatch, watch)); a.Success || a.ErrorCode != nacoswire.ErrorInvalidParam {
 		t.Fatalf("%+v", a)
 	}
 }

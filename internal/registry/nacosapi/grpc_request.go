@@ -15,11 +15,7 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 	if c == nil {
 		return refuse("", nacoswire.ErrorServer, "no connection")
 	}
-	head, err := nacoswire.Decode[nacoswire.Request](p)
-	if err != nil {
-		s.log.warn(p.Type, c.client, err)
-		return refuse("", nacoswire.ErrorUnparsable, err.Error())
-	}
+	head, bad := nacoswire.Decode[nacoswire.Request](p)
 	if _, ok := s.provider.Current(); !ok {
 		return refuse(head.RequestID, nacoswire.ErrorStarting, "the registry is not running")
 	}
@@ -28,12 +24,21 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 			Response: nacoswire.OK(head.RequestID), ConnectionID: c.id, SupportAbilityNegotiation: true,
 		})
 	}
+	do := handlerOf(p.Type)
+	if do == nil {
+		s.log.warn("gRPC", c.client, fmt.Errorf("nacosapi: no handler of requests %.64q", p.Type))
+		return refuse(head.RequestID, nacoswire.ErrorNoHandler, "RequestHandler Not Found")
+	}
 	x := c.session.Load()
 	if x == nil {
 		return refuse(head.RequestID, nacoswire.ErrorUnregistered, "Connection is unregistered.")
 	}
+	if bad != nil {
+		s.log.warn(p.Type, c.client, bad)
+		return refuse("", nacoswire.ErrorUnparsable, bad.Error())
+	}
 	x.active()
-	out, err := s.dispatch(&caller{ctx: ctx, x: x, id: head.RequestID, key: proof{token: p.Headers["accessToken"]}}, p)
+	out, err := s.dispatch(&caller{ctx: ctx, x: x, id: head.RequestID, key: proof{token: p.Headers["accessToken"]}}, p, do)
 	if err != nil {
 		s.log.warn(p.Type, c.client, err)
 		return nacoswire.NewPayload(answerType(p.Type), nacoswire.Fail(head.RequestID, errorCode(err), err.Error()))
@@ -41,9 +46,8 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 	return out, nil
 }
 
-// dispatch knows every type of request. What a request needs is asked for here, once, before anything is done.
-func (s *Server) dispatch(c *caller, p *nacoswire.Payload) (*nacoswire.Payload, error) {
-	x, id := c.x, c.id
+// dispatch answers a request. What it needs is asked for here, once, before anything is done.
+func (s *Server) dispatch(c *caller, p *nacoswire.Payload, do requestHandler) (*nacoswire.Payload, error) {
 	n, namespace, err := grpcNeed(p)
 	if err != nil {
 		return nil, err
@@ -51,64 +55,78 @@ func (s *Server) dispatch(c *caller, p *nacoswire.Payload) (*nacoswire.Payload, 
 	if c.who, err = s.allow(c.ctx, c.key, n, namespace); err != nil {
 		return nil, err
 	}
-	switch p.Type {
+	return do(s, c, p)
+}
+
+// requestHandler answers requests of one type.
+type requestHandler func(*Server, *caller, *nacoswire.Payload) (*nacoswire.Payload, error)
+
+// handlerOf knows every type of request; nil: it is not one, or one between servers.
+func handlerOf(typ string) requestHandler {
+	switch typ {
 	case nacoswire.TypeHealthCheck:
-		return nacoswire.NewPayload(nacoswire.TypeHealthCheckAnswer, nacoswire.OK(id))
+		return func(_ *Server, c *caller, _ *nacoswire.Payload) (*nacoswire.Payload, error) {
+			return nacoswire.NewPayload(nacoswire.TypeHealthCheckAnswer, nacoswire.OK(c.id))
+		}
 	case nacoswire.TypeInstance:
-		return handle(p, func(q nacoswire.InstanceRequest) (*nacoswire.Payload, error) { return s.instance(x, q, id) })
+		return handle((*Server).instance)
 	case nacoswire.TypePersistent:
-		return handle(p, func(q nacoswire.InstanceRequest) (*nacoswire.Payload, error) { return x.persistent(q, id) })
+		return handle((*Server).persistent)
 	case nacoswire.TypeBatchInstance:
-		return handle(p, func(q nacoswire.BatchInstanceRequest) (*nacoswire.Payload, error) { return s.batch(x, q, id) })
+		return handle((*Server).batch)
 	case nacoswire.TypeServiceQuery:
-		return handle(p, func(q nacoswire.ServiceQueryRequest) (*nacoswire.Payload, error) { return x.query(q, id) })
+		return handle((*Server).query)
 	case nacoswire.TypeServiceList:
-		return handle(p, func(q nacoswire.ServiceListRequest) (*nacoswire.Payload, error) { return x.list(q, id) })
+		return handle((*Server).list)
 	case nacoswire.TypeSubscribeService:
-		return handle(p, func(q nacoswire.SubscribeServiceRequest) (*nacoswire.Payload, error) { return s.subscription(x, q, id) })
+		return handle((*Server).subscription)
 	case nacoswire.TypeFuzzyWatch:
-		return handle(p, func(q nacoswire.FuzzyWatchRequest) (*nacoswire.Payload, error) { return x.watchFuzzy(q, id) })
+		return handle((*Server).watchServices)
+	case nacoswire.TypeConfigFuzzyWatch:
+		return handle((*Server).watchConfigs)
 	case nacoswire.TypeConfigPublish:
-		return handle(p, func(q nacoswire.ConfigPublishRequest) (*nacoswire.Payload, error) { return s.publishConfig(c, q) })
+		return handle((*Server).publishConfig)
 	case nacoswire.TypeConfigQuery:
-		return handle(p, func(q nacoswire.ConfigQueryRequest) (*nacoswire.Payload, error) { return s.queryConfig(c, q) })
+		return handle((*Server).queryConfig)
 	case nacoswire.TypeConfigRemove:
-		return handle(p, func(q nacoswire.ConfigQueryRequest) (*nacoswire.Payload, error) { return s.removeConfig(c, q) })
+		return handle((*Server).removeConfig)
 	case nacoswire.TypeConfigListen:
-		return handle(p, func(q nacoswire.ConfigListenRequest) (*nacoswire.Payload, error) { return s.listenConfigs(c, q) })
+		return handle((*Server).listenConfigs)
 	}
-	return refuse(id, nacoswire.ErrorNoHandler, fmt.Sprintf("RequestHandler Not Found: %.64q", p.Type))
+	return nil
 }
 
 // handle decodes a request for its handler.
-func handle[Q any](p *nacoswire.Payload, f func(Q) (*nacoswire.Payload, error)) (*nacoswire.Payload, error) {
-	q, err := nacoswire.Decode[Q](p)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnparsable, err)
+func handle[Q any](f func(*Server, *caller, Q) (*nacoswire.Payload, error)) requestHandler {
+	return func(s *Server, c *caller, p *nacoswire.Payload) (*nacoswire.Payload, error) {
+		q, err := nacoswire.Decode[Q](p)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errUnparsable, err)
+		}
+		return f(s, c, q)
 	}
-	return f(q)
 }
 
 // instance publishes the one instance of this connection for a service, or takes back what it published.
-func (s *Server) instance(x *session, q nacoswire.InstanceRequest, id string) (*nacoswire.Payload, error) {
+func (s *Server) instance(c *caller, q nacoswire.InstanceRequest) (*nacoswire.Payload, error) {
 	key := serviceKey(q.Namespace, q.GroupName, q.ServiceName)
 	switch q.Type {
 	case nacoswire.RegisterInstance:
-		if err := s.publish(x, key, []nacoswire.Instance{q.Instance}); err != nil {
+		if err := s.publish(c.x, key, []nacoswire.Instance{q.Instance}); err != nil {
 			return nil, err
 		}
 	case nacoswire.DeregisterInstance: // whatever instance it names: that is how Nacos does it
-		if err := x.owner.Withdraw(key); err != nil {
+		if err := c.x.owner.Withdraw(key); err != nil {
 			return nil, err
 		}
 	default:
 		return nil, fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
 	}
-	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(id), Type: q.Type})
+	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(c.id), Type: q.Type})
 }
 
 // persistent registers an instance that stays, or takes it away; the connection has no part in it.
-func (x *session) persistent(q nacoswire.InstanceRequest, id string) (*nacoswire.Payload, error) {
+func (s *Server) persistent(c *caller, q nacoswire.InstanceRequest) (*nacoswire.Payload, error) {
 	key := serviceKey(q.Namespace, q.GroupName, q.ServiceName)
 	q.Instance.Ephemeral = false
 	in, err := parseInstance(q.Instance)
@@ -117,27 +135,27 @@ func (x *session) persistent(q nacoswire.InstanceRequest, id string) (*nacoswire
 	}
 	switch q.Type {
 	case nacoswire.RegisterInstance:
-		err = x.registry.Register(key, in)
+		err = c.x.registry.Register(key, in)
 	case nacoswire.DeregisterInstance:
-		_, err = x.registry.Deregister(key, in.Addr)
+		_, err = c.x.registry.Deregister(key, in.Addr)
 	default:
 		err = fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(id), Type: q.Type})
+	return nacoswire.NewPayload(nacoswire.TypeInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(c.id), Type: q.Type})
 }
 
 // batch publishes a set, which replaces the one before.
-func (s *Server) batch(x *session, q nacoswire.BatchInstanceRequest, id string) (*nacoswire.Payload, error) {
+func (s *Server) batch(c *caller, q nacoswire.BatchInstanceRequest) (*nacoswire.Payload, error) {
 	if q.Type != nacoswire.BatchRegisterInstance {
 		return nil, fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
 	}
-	if err := s.publish(x, serviceKey(q.Namespace, q.GroupName, q.ServiceName), q.Instances); err != nil {
+	if err := s.publish(c.x, serviceKey(q.Namespace, q.GroupName, q.ServiceName), q.Instances); err != nil {
 		return nil, err
 	}
-	return nacoswire.NewPayload(nacoswire.TypeBatchInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(id), Type: q.Type})
+	return nacoswire.NewPayload(nacoswire.TypeBatchInstanceAnswer, nacoswire.InstanceResponse{Response: nacoswire.OK(c.id), Type: q.Type})
 }
 
 func (s *Server) publish(x *session, key registry.Key, instances []nacoswire.Instance) error {
@@ -155,26 +173,26 @@ func (s *Server) publish(x *session, key registry.Key, instances []nacoswire.Ins
 	return x.owner.Publish(key, list)
 }
 
-func (x *session) query(q nacoswire.ServiceQueryRequest, id string) (*nacoswire.Payload, error) {
+func (s *Server) query(c *caller, q nacoswire.ServiceQueryRequest) (*nacoswire.Payload, error) {
 	key := serviceKey(q.Namespace, q.GroupName, q.ServiceName)
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
 	return nacoswire.NewPayload(nacoswire.TypeServiceQueryAnswer, nacoswire.ServiceResponse{
-		Response: nacoswire.OK(id), ServiceInfo: render(x.registry.View(key), filter{q.Cluster, q.HealthyOnly}),
+		Response: nacoswire.OK(c.id), ServiceInfo: render(c.x.registry.View(key), filter{q.Cluster, q.HealthyOnly}),
 	})
 }
 
-func (x *session) list(q nacoswire.ServiceListRequest, id string) (*nacoswire.Payload, error) {
-	names := x.registry.Services(
+func (s *Server) list(c *caller, q nacoswire.ServiceListRequest) (*nacoswire.Payload, error) {
+	names := c.x.registry.Services(
 		nacoswire.NonEmpty(q.Namespace, nacoswire.PublicNamespace), nacoswire.NonEmpty(q.GroupName, nacoswire.DefaultGroup),
 	)
 	return nacoswire.NewPayload(nacoswire.TypeServiceListAnswer, nacoswire.ServiceListResponse{
-		Response: nacoswire.OK(id), Count: len(names), ServiceNames: page(names, q.PageNo, q.PageSize),
+		Response: nacoswire.OK(c.id), Count: len(names), ServiceNames: page(names, q.PageNo, q.PageSize),
 	})
 }
 
-func (s *Server) subscription(x *session, q nacoswire.SubscribeServiceRequest, id string) (*nacoswire.Payload, error) {
+func (s *Server) subscription(c *caller, q nacoswire.SubscribeServiceRequest) (*nacoswire.Payload, error) {
 	key := serviceKey(q.Namespace, q.GroupName, q.ServiceName)
 	if err := key.Validate(); err != nil {
 		return nil, err
@@ -182,15 +200,15 @@ func (s *Server) subscription(x *session, q nacoswire.SubscribeServiceRequest, i
 	var view *registry.View
 	if q.Subscribe {
 		var err error
-		if view, err = x.subscribe(key, q.Clusters, &s.cfg); err != nil {
+		if view, err = c.x.subscribe(key, q.Clusters, &s.cfg); err != nil {
 			return nil, err
 		}
 	} else {
-		x.unsubscribe(key)
-		view = x.registry.View(key)
+		c.x.unsubscribe(key)
+		view = c.x.registry.View(key)
 	}
 	return nacoswire.NewPayload(nacoswire.TypeSubscribeAnswer, nacoswire.ServiceResponse{
-		Response: nacoswire.OK(id), ServiceInfo: render(view, filter{clusters: q.Clusters}),
+		Response: nacoswire.OK(c.id), ServiceInfo: render(view, filter{clusters: q.Clusters}),
 	})
 }
 

@@ -29,23 +29,25 @@ type session struct {
 	mu         sync.Mutex
 	pushes     deliveries[registry.Key]
 	clusters   map[registry.Key]string // of the subscriptions
-	fuzzies    deliveries[string]
-	fuzzy      map[string]*fuzzyWatch // by pattern
-	everything *registry.Watcher      // nil until there is a fuzzy watch
+	services   fuzzyWatches[registry.Key]
+	everything *registry.Watcher // nil until there is a fuzzy watch of services
+	contents   fuzzyWatches[config.ID]
+	allConfigs *config.Watcher // nil until there is one of configurations
 	notices    deliveries[config.ID]
-	tenants    map[config.ID]string // namespaces as the client calls them, of what it listens to
-	configs    *config.Watcher      // nil until it listens to something
+	tenants    map[config.ID]listening // what it listens to
+	configs    *config.Watcher         // nil until it listens to something
 
 	poke  chan struct{}                      // there is something new to send
 	reset chan nacoswire.ConnectResetRequest // the client is to connect elsewhere
 }
 
-func newSession(c *connection, r *registry.Registry, owner *registry.Connection) *session {
+func newSession(c *connection, r *registry.Registry, owner *registry.Connection, configs *config.Store) *session {
 	return &session{
 		conn: c, registry: r, owner: owner, watcher: r.Watch(), start: time.Now(),
 		pushes: newDeliveries[registry.Key](), clusters: map[registry.Key]string{},
-		fuzzies: newDeliveries[string](), fuzzy: map[string]*fuzzyWatch{},
-		notices: newDeliveries[config.ID](), tenants: map[config.ID]string{},
+		services: newFuzzyWatches(fuzzyServices{r}, nacoswire.ModuleNaming, nacoswire.TypeFuzzyWatchAnswer),
+		contents: newFuzzyWatches(fuzzyConfigs{configs}, nacoswire.ModuleConfig, nacoswire.TypeConfigFuzzyWatchAnswer),
+		notices:  newDeliveries[config.ID](), tenants: map[config.ID]listening{},
 		poke: make(chan struct{}, 1), reset: make(chan nacoswire.ConnectResetRequest, 1),
 	}
 }
@@ -141,7 +143,7 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 	if err != nil {
 		return nil, none, status.Error(codes.Unavailable, err.Error())
 	}
-	x := newSession(c, r, owner)
+	x := newSession(c, r, owner, s.cfg.Configs)
 	if !c.session.CompareAndSwap(nil, x) {
 		x.close()
 		return nil, none, status.Error(codes.AlreadyExists, "this connection has a stream")
@@ -151,10 +153,10 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 }
 
 // watchers are those that a session has only when it needs them.
-func (x *session) watchers() (*registry.Watcher, *config.Watcher) {
+func (x *session) watchers() (everything *registry.Watcher, configs, all *config.Watcher) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.everything, x.configs
+	return x.everything, x.configs, x.allConfigs
 }
 
 // end takes everything back.
@@ -171,8 +173,10 @@ func (x *session) close() {
 	if x.everything != nil {
 		x.everything.Close()
 	}
-	if x.configs != nil {
-		x.configs.Close()
+	for _, w := range []*config.Watcher{x.configs, x.allConfigs} {
+		if w != nil {
+			w.Close()
+		}
 	}
 }
 

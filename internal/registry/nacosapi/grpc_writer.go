@@ -40,7 +40,8 @@ func (w *writer) deliver(now time.Time) (next time.Time, err error) {
 	x, cfg := w.x, &w.cfg
 	x.mu.Lock()
 	keys, next := x.pushes.due(now, next, cfg)
-	patterns, next := x.fuzzies.due(now, next, cfg)
+	services, next := x.services.messages.due(now, next, cfg)
+	contents, next := x.contents.messages.due(now, next, cfg)
 	changed, next := x.notices.due(now, next, cfg)
 	x.mu.Unlock()
 	for _, id := range changed {
@@ -53,21 +54,11 @@ func (w *writer) deliver(now time.Time) (next time.Time, err error) {
 			return next, err
 		}
 	}
-	for _, name := range patterns {
-		id := w.nextID()
-		x.mu.Lock()
-		typ, m := x.tellFuzzy(name, id)
-		x.fuzzies.sent(name, id, now, cfg)
-		if m == nil {
-			x.fuzzies.answered(id, true, now, cfg)
-		}
-		x.mu.Unlock()
-		if m == nil {
-			continue
-		}
-		if err := w.send(nacoswire.NewPayload(typ, m)); err != nil {
-			return next, err
-		}
+	if err := sendFuzzy(w, &x.services, services, now); err != nil {
+		return next, err
+	}
+	if err := sendFuzzy(w, &x.contents, contents, now); err != nil {
+		return next, err
 	}
 	return next, nil
 }
@@ -83,8 +74,8 @@ func (x *session) answered(m received, now time.Time, cfg *Config) {
 	if _, mine := x.notices.answered(m.RequestID, ok, now, cfg); mine {
 		return
 	}
-	if name, mine := x.fuzzies.answered(m.RequestID, ok, now, cfg); mine && ok {
-		x.toldFuzzy(name)
+	if !x.services.answered(m.RequestID, ok, now, cfg) {
+		x.contents.answered(m.RequestID, ok, now, cfg)
 	}
 }
 
@@ -129,21 +120,30 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			return err
 		}
 		timer.Reset(max(time.Until(earlier(next, look)), 0))
-		everything, configs := x.watchers()
-		var any, conf <-chan struct{} // nil, and never ready, where nothing is watched
+		everything, configs, all := x.watchers()
+		var anyService, one, anyConfig <-chan struct{} // nil, and never ready, where nothing is watched
 		if everything != nil {
-			any = everything.C()
+			anyService = everything.C()
 		}
 		if configs != nil {
-			conf = configs.C()
+			one = configs.C()
+		}
+		if all != nil {
+			anyConfig = all.C()
 		}
 		select {
 		case <-x.watcher.C():
 			x.changed(x.watcher.Take())
-		case <-any:
-			x.mayHaveComeOrGone(everything.Take())
-		case <-conf:
+		case <-anyService:
+			x.mu.Lock()
+			x.services.mayHaveComeOrGone(everything.Take())
+			x.mu.Unlock()
+		case <-one:
 			x.configsChanged(configs.Take())
+		case <-anyConfig:
+			x.mu.Lock()
+			x.contents.mayHaveComeOrGone(all.Take())
+			x.mu.Unlock()
 		case q := <-x.reset:
 			q.RequestID, q.Module = w.nextID(), "internal"
 			if err := w.send(nacoswire.NewPayload(nacoswire.TypeConnectReset, q)); err != nil {

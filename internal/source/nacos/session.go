@@ -74,7 +74,7 @@ func (x *session) follow(ctx context.Context) time.Duration {
 	}
 	cfg := &x.src.cfg
 	_, err := nacosconn.Call[nacoswire.Response](ctx, x.conn, nacoswire.TypeFuzzyWatch, nacoswire.FuzzyWatchRequest{
-		Namespace: cfg.Namespace, Pattern: nacoswire.FuzzyPattern{Namespace: cfg.Namespace, Group: cfg.Group, Service: "*"}.String(),
+		Namespace: cfg.Namespace, Pattern: nacoswire.FuzzyPattern{Namespace: cfg.Namespace, Group: cfg.Group, Name: "*"}.String(),
 		WatchType: nacoswire.FuzzyWatch, Received: []string{}, Initializing: true,
 	})
 	if err != nil { // more services than it tells of, or a server that says more than it can do

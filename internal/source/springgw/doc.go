@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"paifang/internal/bootconfig"
@@ -66,12 +67,17 @@ func (c Config) withDefaults() Config {
 }
 
 // Source follows the files. It is a source.Source.
-type Source struct{ c Config }
+type Source struct {
+	c Config
+
+	mu     sync.Mutex
+	listed []Definition
+}
 
 var _ source.Source = (*Source)(nil)
 
 // New returns a source. Nothing is read before Run.
-func New(c Config) *Source { return &Source{c.withDefaults()} }
+func New(c Config) *Source { return &Source{c: c.withDefaults()} }
 
 // Name returns Config.Name.
 func (s *Source) Name() string { return s.c.Name }

@@ -34,6 +34,7 @@ public final class Driver {
     private final Map<String, String> lists = new ConcurrentHashMap<>();
     private final Map<String, String> contents = new ConcurrentHashMap<>();
     private final TreeSet<String> watched = new TreeSet<>();
+    private final TreeSet<String> watchedConfigs = new TreeSet<>();
 
     private Driver(String server, String namespace, String username, String password) throws Exception {
         Properties p = new Properties();
@@ -104,8 +105,15 @@ public final class Driver {
             case "heard":
                 return contents.getOrDefault(f[1], "-");
             case "fuzzy":
-                fuzzyWatch(f[1] + "*");
+                fuzzyWatch(NamingService.class, naming, "naming.listener", f[1] + "*", "getServiceName", "getChangeType", "DELETE_SERVICE", watched);
                 return "";
+            case "fuzzyconfig":
+                fuzzyWatch(ConfigService.class, config, "config.listener", f[1] + "*", "getDataId", "getChangedType", "DELETE_CONFIG", watchedConfigs);
+                return "";
+            case "fuzzyconfigseen":
+                synchronized (watchedConfigs) {
+                    return String.join(" ", watchedConfigs);
+                }
             case "fuzzyseen":
                 synchronized (watched) {
                     return String.join(" ", watched);
@@ -136,20 +144,20 @@ public final class Driver {
         };
     }
 
-    /** Calls NamingService.fuzzyWatch, which 2.x does not have, by reflection. */
-    private void fuzzyWatch(String pattern) throws Exception {
-        Class<?> watcher = Class.forName("com.alibaba.nacos.api.naming.listener.FuzzyWatchEventWatcher");
+    /** Calls fuzzyWatch, which 2.x does not have, by reflection. */
+    private void fuzzyWatch(Class<?> api, Object service, String where, String pattern, String nameOf, String typeOf, String gone,
+            TreeSet<String> known) throws Exception {
+        Class<?> watcher = Class.forName("com.alibaba.nacos.api." + where + ".FuzzyWatchEventWatcher");
         Object w = Proxy.newProxyInstance(Driver.class.getClassLoader(), new Class<?>[] {watcher}, (self, method, args) -> {
             switch (method.getName()) {
                 case "onEvent":
                     Object e = args[0];
-                    String name = (String) e.getClass().getMethod("getServiceName").invoke(e);
-                    String type = (String) e.getClass().getMethod("getChangeType").invoke(e);
-                    synchronized (watched) {
-                        if (type.equals("ADD_SERVICE")) {
-                            watched.add(name);
+                    String name = (String) e.getClass().getMethod(nameOf).invoke(e);
+                    synchronized (known) {
+                        if (e.getClass().getMethod(typeOf).invoke(e).equals(gone)) {
+                            known.remove(name);
                         } else {
-                            watched.remove(name);
+                            known.add(name);
                         }
                     }
                     return null;
@@ -163,7 +171,7 @@ public final class Driver {
                     return null;
             }
         });
-        NamingService.class.getMethod("fuzzyWatch", String.class, String.class, watcher).invoke(naming, pattern, GROUP, w);
+        api.getMethod("fuzzyWatch", String.class, String.class, watcher).invoke(service, pattern, GROUP, w);
     }
 
     private static Instance parse(String text) {

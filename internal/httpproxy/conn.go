@@ -14,6 +14,7 @@ import (
 	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/http2"
+	"paifang/internal/listener"
 	"paifang/internal/upstream"
 )
 
@@ -70,9 +71,16 @@ var past = time.Unix(1, 0)
 
 // serve is the goroutine of a connection.
 func (c *conn) serve() {
+	var until time.Time // of the handshake
+	if c.secure {
+		until = time.Now().Add(c.plane.cfg.Timeouts.Handshake)
+		if c.passesOn(c.nc.(*listener.Conn), until) {
+			return
+		}
+	}
 	defer c.close()
 	if c.secure {
-		if !c.handshake() {
+		if !c.handshake(until) {
 			return
 		}
 		if c.session.Protocol == "h2" {
@@ -141,8 +149,8 @@ func (c *conn) close() {
 	c.giveHeavy()
 }
 
-func (c *conn) handshake() bool {
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+func (c *conn) handshake(until time.Time) bool {
+	if c.nc.SetDeadline(until) != nil || c.cut.Load() {
 		return false
 	}
 	t, session, err := c.port.site.Load().tls.Handshake(c.nc)

@@ -35,7 +35,8 @@ type Config struct {
 	Meter     Meter
 	Reopen    func(context.Context) error // opens the access log again
 	Printed   func() ([]byte, error)      // the configuration as YAML, without secrets
-	Console   http.Handler                // everything outside /api, /metrics, /healthz and /readyz
+	Console   http.Handler                // everything outside /api, /actuator, /metrics, /healthz and /readyz
+	Actuator  http.Handler                // /actuator/gateway; it bounds bodies and looks for a token itself
 	Hosts     []string                    // names and addresses under which the server may be asked, besides loopback
 	Log       *slog.Logger                // default: none
 }
@@ -136,6 +137,8 @@ func (s *Server) Handler() http.Handler {
 			fail(w, http.StatusMisdirectedRequest, "this address is not asked for by the name "+quoteHost(r.Host)+": use the loopback address, or configure the name")
 		case origin.Check(r) != nil:
 			fail(w, http.StatusForbidden, "a page of another origin may not do this")
+		case s.cfg.Actuator != nil && strings.HasPrefix(r.URL.Path, "/actuator/"):
+			s.cfg.Actuator.ServeHTTP(w, r)
 		case r.ContentLength > maxBody:
 			fail(w, http.StatusRequestEntityTooLarge, "the body is longer than 64 KiB")
 		default:

@@ -38,8 +38,9 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	server := adminapi.New(adminapi.Config{
 		Reader: reader, Explainer: explainer, Health: a.local, Actions: a.local.Actions, Traces: a.ring, Printed: a.cfg.Print, Log: a.log,
 		Meter: a.newMeter(), Reopen: a.ReopenAccessLog,
-		Hosts:   []string{a.cfg.adminAddress().Addr().String()},
-		Console: console.New(console.Config{Reader: reader, Explainer: explainer, Log: a.log}),
+		Actuator: a.newActuator(),
+		Hosts:    []string{a.cfg.adminAddress().Addr().String()},
+		Console:  console.New(console.Config{Reader: reader, Explainer: explainer, Log: a.log}),
 	})
 	if a.public == nil {
 		return server.Serve(ctx, a.admin)

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"paifang/internal/actuator"
 	"paifang/internal/adminapi"
 	"paifang/internal/bridge"
 	"paifang/internal/dnsserver"
@@ -32,6 +33,7 @@ import (
 	"paifang/internal/snapshot"
 	"paifang/internal/source/kubernetes"
 	"paifang/internal/source/kubernetes/webhook"
+	"paifang/internal/source/springgw"
 	"paifang/internal/telemetry"
 	"paifang/internal/upstream"
 )
@@ -79,6 +81,8 @@ type App struct {
 	http          *httpproxy.Plane
 	l4            *l4.Plane
 	pods          *podrun.Runner
+	springs       []*springgw.Source
+	posted        *actuator.Store // routes that were added over HTTP; nil: that is not switched on
 	reg           *registryPiece
 	gateway       *registration
 	bridge        *bridge.Bridge // nil: not that role
@@ -118,6 +122,9 @@ func (a *App) build() error {
 		return err
 	}
 	if a.keys, err = newTicketFile(a.cfg.TLS, a.log); err != nil {
+		return err
+	}
+	if err := a.openActuator(); err != nil {
 		return err
 	}
 	a.sockets = listener.NewSet(listener.Config{Log: a.log, MaxTotal: a.cfg.Limits.Connections, MaxPerSocket: a.cfg.Limits.ConnectionsPerAddress,
@@ -199,6 +206,9 @@ func (a *App) buildAdmin() error {
 	}
 	if a.bridge != nil {
 		a.local.Finders = append(a.local.Finders, a.bridge)
+	}
+	if a.posted != nil {
+		a.local.Finders = append(a.local.Finders, a.posted)
 	}
 	a.local.Actions = a
 	l, err := net.Listen("tcp", a.cfg.adminAddress().String())

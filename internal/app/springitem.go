@@ -28,7 +28,9 @@ func (a *App) springItems() ([]hub.Part, error) {
 		}
 		c.Name = "springgw/" + id.String()
 		c.Feeds = []springgw.Feed{{Name: "nacos/" + id.String(), Follow: follow}}
-		out = append(out, hub.Part{Source: springgw.New(c), Required: true, Wait: waitForRegistry, Keepers: []string{model.KeeperStatic}})
+		item := springgw.New(c)
+		a.springs = append(a.springs, item)
+		out = append(out, hub.Part{Source: item, Required: true, Wait: waitForRegistry, Keepers: []string{model.KeeperStatic}})
 	}
 	return out, nil
 }

@@ -22,6 +22,8 @@ type Settings struct {
 	Properties map[string]string
 	// Environ looks up an environment variable for placeholders; nil = there is none.
 	Environ func(name string) (value string, ok bool)
+	// Plain leaves placeholders as they are written: the text is of somebody who may not read what would fill them.
+	Plain bool
 }
 
 // File is a file with the documents that were read from it.
@@ -95,7 +97,9 @@ func Merge(files []File, s Settings) Merged {
 		}
 	}
 	x.root = m.Root
-	m.Root = x.fill(m.Root)
+	if !s.Plain {
+		m.Root = x.fill(m.Root)
+	}
 	m.Problems = append(m.Problems, x.problems...)
 	return m
 }

@@ -30,6 +30,7 @@ func (c *conn) passesOn(lc *listener.Conn, until time.Time) bool {
 		_ = lc.Close() // whoever carries it finds that at once
 	}
 	carry()
+	c.place.Leave()
 	return true
 }
 

@@ -130,15 +130,16 @@ type published struct {
 // part is what the hub's goroutine knows of a source.
 type part struct {
 	Part
-	groups  map[string]groupState
-	named   map[string]bool // by this run of the source, since its start or its last full set
-	synced  bool
-	waived  bool // required, but no longer waited for
-	failed  bool
-	err     string
-	since   time.Time
-	heard   time.Time
-	unsaved bool
+	groups   map[string]groupState
+	named    map[string]bool // by this run of the source, since its start or its last full set
+	synced   bool
+	waived   bool // required, but no longer waited for
+	failed   bool
+	err      string
+	since    time.Time
+	heard    time.Time
+	unsaved  bool
+	saveFrom atomic.Int64 // when the save worker has time for the next; nanoseconds since 1970
 }
 
 type groupState struct {
@@ -421,7 +422,10 @@ func (h *Hub) save(last bool) {
 		if !p.Saved || h.cfg.Keep == nil || !p.unsaved || !p.synced {
 			continue
 		}
-		job := saveJob{source: p.Source.Name()}
+		if !last && time.Now().UnixNano() < p.saveFrom.Load() {
+			continue
+		}
+		job := saveJob{part: p}
 		for key, g := range p.groups {
 			if sets := read(g.sets); len(sets) > 0 {
 				job.groups = append(job.groups, source.Group{Key: key, Objects: &model.Objects{Endpoints: sets}})

@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,25 +29,42 @@ func (d Directory) file(source string) string {
 
 // Save writes the addresses of a source in place of those saved before. The file is whole at any moment.
 func (d Directory) Save(source string, groups []source.Group) error {
-	saved := make([]savedGroup, 0, len(groups))
-	for _, g := range groups {
-		saved = append(saved, savedGroup{g.Key, g.Endpoints()})
-	}
-	text, err := json.Marshal(saved)
-	if err != nil {
-		return fmt.Errorf("hub: save %s: %w", source, err)
-	}
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return fmt.Errorf("hub: save %s: %w", source, err)
-	}
-	tmp := d.file(source) + ".new"
-	if err := os.WriteFile(tmp, text, 0o600); err != nil {
-		return fmt.Errorf("hub: save %s: %w", source, err)
-	}
-	if err := os.Rename(tmp, d.file(source)); err != nil {
+	if err := d.save(d.file(source), groups); err != nil {
 		return fmt.Errorf("hub: save %s: %w", source, err)
 	}
 	return nil
+}
+
+func (d Directory) save(file string, groups []source.Group) error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(f, groups), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+// write writes a group at a time: a large registry is tens of megabytes as a whole.
+func write(to io.Writer, groups []source.Group) error {
+	out := bufio.NewWriter(to)
+	text, before := json.NewEncoder(out), byte('[')
+	for _, g := range groups {
+		_ = out.WriteByte(before) // an error stays, and Flush returns it
+		if err := text.Encode(savedGroup{g.Key, g.Endpoints()}); err != nil {
+			return err
+		}
+		before = ','
+	}
+	if before == '[' {
+		_ = out.WriteByte('[')
+	}
+	_ = out.WriteByte(']')
+	return out.Flush()
 }
 
 // Load returns what was saved; nothing, where nothing ever was.

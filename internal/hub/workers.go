@@ -178,15 +178,22 @@ func (h *Hub) reportLoop(ctx context.Context) {
 
 // saveJob is the addresses of a source to be saved.
 type saveJob struct {
-	source string
+	part   *part
 	groups []source.Group
 }
+
+// saveShare is how many times as long as a save took the next one waits: where much is saved and something changes all the
+// time, that bounds what it costs to a twentieth of a core.
+const saveShare = 20
 
 // saveLoop keeps the disk out of the hub's goroutine. It ends when the hub closes the channel.
 func (h *Hub) saveLoop() {
 	for job := range h.saves {
-		if err := h.cfg.Keep.Save(job.source, job.groups); err != nil {
-			h.cfg.Log.Warn("the addresses of a source cannot be saved", "source", job.source, "err", err)
+		began := time.Now()
+		if err := h.cfg.Keep.Save(job.part.Source.Name(), job.groups); err != nil {
+			h.cfg.Log.Warn("the addresses of a source cannot be saved", "source", job.part.Source.Name(), "err", err)
 		}
+		now := time.Now()
+		job.part.saveFrom.Store(now.Add(saveShare * now.Sub(began)).UnixNano())
 	}
 }

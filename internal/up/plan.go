@@ -32,6 +32,7 @@ type Options struct {
 	Split       bool              // every piece as a process of its own
 	PrintConfig bool
 	LogLevel    string
+	Actuator    string // file with the token for /actuator/gateway, made where there is none; empty = it is off
 }
 
 // address is one place where up listens.
@@ -107,6 +108,9 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, o.LogLevel) {
 		return nil, fmt.Errorf("up: --log-level %q: want debug, info, warn or error", o.LogLevel)
+	}
+	if o.Actuator != "" && o.Split {
+		return nil, errors.New("up: --actuator is for a gateway in this process: leave out --split")
 	}
 	for name, at := range o.Attach {
 		if _, err := netip.ParseAddrPort(at); err != nil {
@@ -306,6 +310,9 @@ func (p *Plan) config() app.Config {
 				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},
 			},
 		},
+	}
+	if p.Actuator != "" {
+		c.Sources.Spring.Actuator = &app.Actuator{TokenFile: p.Actuator}
 	}
 	return c
 }

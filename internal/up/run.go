@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paifang/internal/app"
+	"paifang/internal/registry/auth"
 )
 
 // settle is how long up waits for its example to answer before it prints the table all the same.
@@ -29,6 +30,11 @@ func (p *Plan) Run(ctx context.Context, out io.Writer) error {
 	}
 	if err := p.Prepare(); err != nil {
 		return err
+	}
+	if p.Actuator != "" {
+		if _, err := auth.SecretFile(p.Actuator); err != nil {
+			return fmt.Errorf("up: --actuator: %w", err)
+		}
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -127,10 +128,15 @@ type reading struct {
 	boot  bootconfig.Settings
 	files map[string]*routeFile
 	apps  map[string]*application // by the paths of their files
+	feeds map[string]Feed         // by the paths that they are read as
 }
 
-func newReading(s bootconfig.Settings) *reading {
-	return &reading{boot: s, files: map[string]*routeFile{}, apps: map[string]*application{}}
+func newReading(c *Config) *reading {
+	r := &reading{boot: c.Boot, files: map[string]*routeFile{}, apps: map[string]*application{}, feeds: map[string]Feed{}}
+	for _, f := range c.Feeds {
+		r.feeds[f.Name] = f
+	}
+	return r
 }
 
 // take brings changed files in.
@@ -162,7 +168,9 @@ func (r *reading) take(files []watch.File) {
 		for _, p := range paths {
 			of = append(of, r.files[p])
 		}
-		app.read(of, r.boot)
+		settings := r.boot
+		settings.Plain = r.feeds[paths[0]].Plain
+		app.read(of, settings)
 	}
 	r.apps = now
 }
@@ -180,7 +188,8 @@ func (r *reading) before(paths []string) *application {
 	return &application{path: paths[0]}
 }
 
-// applications are those that say something of the gateway, in the order of their files.
+// applications are those that say something of the gateway, in the order of their files. Feeds come behind files, as what was
+// posted does behind what is written down in Spring.
 func (r *reading) applications() []*application {
 	var out []*application
 	for _, a := range r.apps {
@@ -188,6 +197,12 @@ func (r *reading) applications() []*application {
 			out = append(out, a)
 		}
 	}
-	slices.SortFunc(out, func(a, b *application) int { return strings.Compare(a.path, b.path) })
+	fed := func(a *application) int {
+		if _, ok := r.feeds[a.path]; ok {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(out, func(a, b *application) int { return cmp.Or(fed(a)-fed(b), strings.Compare(a.path, b.path)) })
 	return out
 }

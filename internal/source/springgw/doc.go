@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"paifang/internal/bootconfig"
@@ -64,12 +65,17 @@ func (c Config) withDefaults() Config {
 }
 
 // Source follows the files. It is a source.Source.
-type Source struct{ c Config }
+type Source struct {
+	c Config
+
+	mu     sync.Mutex
+	listed []Definition
+}
 
 var _ source.Source = (*Source)(nil)
 
 // New returns a source. Nothing is read before Run.
-func New(c Config) *Source { return &Source{c.withDefaults()} }
+func New(c Config) *Source { return &Source{c: c.withDefaults()} }
 
 // Name returns Config.Name.
 func (s *Source) Name() string { return s.c.Name }
@@ -82,7 +88,7 @@ func Load(c Config) ([]source.Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("springgw: load: %w", err)
 	}
-	r := newReading(c.Boot)
+	r := newReading(&c)
 	r.take(files)
 	return translate(c, r.applications(), nil).groups, nil
 }

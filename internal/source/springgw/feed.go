@@ -21,6 +21,7 @@ type Feed struct {
 	// Follow calls take with the text as it is, and with every later one, until ctx ends. An empty one means that there is none:
 	// what it said last stays then, since routes are taken away by a text that has none.
 	Follow func(ctx context.Context, take func(content string)) error
+	Plain  bool // placeholders are not filled
 }
 
 // told is what a feed has said, or why it can say nothing.

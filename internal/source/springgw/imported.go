@@ -49,7 +49,7 @@ func Import(ctx context.Context, c Config) (Imported, error) {
 	if err != nil {
 		return Imported{}, fmt.Errorf("springgw: import: %w", err)
 	}
-	r := newReading(c.Boot)
+	r := newReading(&c)
 	r.take(files)
 	apps := r.applications()
 	if len(apps) == 0 {

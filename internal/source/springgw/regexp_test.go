@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"paifang/internal/bootconfig"
 	"paifang/internal/watch"
 )
 
@@ -95,7 +94,7 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte("spring.cloud.gateway.routes[0].id: a\nspring.cloud.gateway.routes[99999999].id: b\nspring.cloud.gateway.routes[x.y: c\n"))
 	f.Add([]byte("spring: &a {cloud: {gateway: {routes: [*b]}}}\n---\n: ["))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := newReading(bootconfig.Settings{})
+		r := newReading(&Config{})
 		for _, settled := range []bool{true, false, true} {
 			r.take([]watch.File{{Path: "f.yaml", Data: data, Settled: settled}})
 		}

@@ -35,7 +35,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, read: newReading(s.c.Boot), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
+	r := &run{c: s.c, out: out, list: s.list, read: newReading(&s.c), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
 	said := make(chan told)
 	feeding := followFeeds(ctx, s.c.Feeds, said)
 	err := r.loop(ctx, changes, watched, said)
@@ -53,6 +53,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 type run struct {
 	c        Config
 	out      chan<- source.Update
+	list     func([]*application) // notes what is in force
 	read     *reading
 	sent     map[string]*model.Objects
 	full     bool
@@ -129,8 +130,10 @@ func (r *run) changed(ctx context.Context) error {
 
 // send delivers the groups that differ from what was delivered, and empty ones for those that went.
 func (r *run) send(ctx context.Context) error {
-	now := translate(r.c, r.read.applications(), r.resolved)
+	apps := r.read.applications()
+	now := translate(r.c, apps, r.resolved)
 	r.hosts = now.hosts
+	r.list(apps)
 	if r.fault != nil {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{
 			Origin: model.Origin{Source: r.c.Name}, Severity: model.Error, Code: model.CodeSourceFailed, Message: r.fault.Error() + "; what was read before stays"}}}})

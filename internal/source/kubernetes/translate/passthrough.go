@@ -41,7 +41,7 @@ func (b *builder) passthrough(o *stored, host string) {
 		b.diagnose(o, at, model.Error, model.CodeInvalid, "TLS for %s is ended here: it would go to the service of the path /, and there is none", host)
 		return
 	}
-	_, up := b.backend(o, field, *backend, false)
+	_, up := b.backend(o, field, *backend, false, "")
 	if up == nil {
 		b.diagnose(o, at, model.Error, model.CodeUpstreamMissing, "TLS for %s is ended here: the service of the path / cannot be used", host)
 		return

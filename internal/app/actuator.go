@@ -1,0 +1,123 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"paifang/internal/actuator"
+	"paifang/internal/filter"
+	"paifang/internal/filter/builtin"
+	"paifang/internal/model"
+	"paifang/internal/source/springgw"
+)
+
+// Actuator has routes added and taken away over HTTP.
+type Actuator struct {
+	TokenFile     string `json:"tokenFile,omitempty" doc:"file with the token that requests must bring, 16 bytes or more; read with each request, so that it can be changed"`
+	TokenVariable string `json:"tokenVariable,omitempty" doc:"environment variable with the token, in place of tokenFile"`
+}
+
+// minToken is how long a token is at least, in bytes.
+const minToken = 16
+
+// token reads the token.
+func (c *Actuator) token() (string, error) {
+	text, where := os.Getenv(c.TokenVariable), "$"+c.TokenVariable
+	if c.TokenFile != "" {
+		b, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return "", fmt.Errorf("app: sources.spring.actuator.tokenFile: %w", err)
+		}
+		text, where = string(b), c.TokenFile
+	}
+	text = strings.TrimSpace(text)
+	if len(text) < minToken {
+		return "", fmt.Errorf("app: sources.spring.actuator: the token in %s has %d bytes: want %d or more that nobody can guess", where, len(text), minToken)
+	}
+	return text, nil
+}
+
+func (c *Config) actuatorFaults(f *faults) {
+	a := c.Sources.Spring.Actuator
+	if a == nil {
+		return
+	}
+	const at = "sources.spring.actuator"
+	if (a.TokenFile == "") == (a.TokenVariable == "") {
+		f.say(at, "give tokenFile or tokenVariable: whoever has the token changes routes")
+	}
+	if c.Data == "" {
+		f.say(at, "needs a directory for the routes: set data")
+	}
+	if c.Gateway == nil {
+		f.say(at, "is for the routes of a gateway, and this process has none")
+	}
+}
+
+// openActuator opens the routes that were added over HTTP, where that is switched on.
+func (a *App) openActuator() error {
+	c := a.cfg.Sources.Spring.Actuator
+	if c == nil {
+		return nil
+	}
+	if _, err := c.token(); err != nil {
+		return err
+	}
+	a.posted = actuator.Open(filepath.Join(a.cfg.Data, "actuator"))
+	return nil
+}
+
+// newActuator is what answers at /actuator/gateway; nil where that is not switched on.
+func (a *App) newActuator() http.Handler {
+	if a.posted == nil {
+		return nil
+	}
+	return actuator.Handler(actuator.Config{
+		Store: a.posted, Spring: springConfig(&a.cfg), Check: filter.Catalog(builtin.Kinds()).Check, Token: a.cfg.Sources.Spring.Actuator.token,
+		Definitions: func() []springgw.Definition {
+			var all []springgw.Definition
+			for _, s := range a.springs {
+				all = append(all, s.Definitions()...)
+			}
+			return all
+		},
+		Located: a.located,
+	})
+}
+
+// located are the routes that locators make.
+func (a *App) located() []actuator.Located {
+	var out []actuator.Located
+	for _, o := range a.store.Load().Contents().Kept.Located.All() {
+		l := actuator.Located{}
+		for _, r := range o.Routes {
+			l.Service = r.Origin.Name
+			path := r.Match.Path.Value
+			if r.Match.Path.Kind == model.PathPrefix {
+				path = strings.TrimSuffix(path, "/") + "/**"
+			}
+			l.Paths = append(l.Paths, path)
+		}
+		if l.Service != "" {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(x, y actuator.Located) int { return strings.Compare(x.Service, y.Service) })
+	return out
+}
+
+// springFiles is the source of routes in files, and of those that were posted; nil where there are neither.
+func (a *App) springFiles() *springgw.Source {
+	c := springConfig(&a.cfg)
+	if a.posted != nil {
+		c.Feeds = []springgw.Feed{{Name: a.posted.Path(), Follow: a.posted.Follow, Plain: true}}
+	}
+	if len(c.Paths)+len(c.Feeds) == 0 {
+		return nil
+	}
+	return springgw.New(c)
+}

@@ -1,0 +1,141 @@
+package springgw
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"paifang/internal/bootconfig"
+	"paifang/internal/model"
+	"paifang/internal/watch"
+)
+
+// Definition is a route definition as Spring's actuator lists it.
+type Definition struct {
+	ID         string
+	URI        string
+	Predicates []Part
+	Filters    []Part // its own
+	Combined   []Part // with the default ones, in the order in which they act
+	Order      int
+	Metadata   map[string]string // by dotted keys
+	File       string            // where it is written, or the name of its feed
+	Line       int
+}
+
+// Part is a predicate or filter of a definition.
+type Part struct {
+	Name string
+	Args []Argument
+}
+
+// Argument is one argument of a part. Those of the short form are called _genkey_0 and so on, as in Spring.
+type Argument struct{ Name, Value string }
+
+// Definitions are those that are in force, in the order of files and, in each, of the file. Those that are switched off, and second
+// ones of an ID, are not among them.
+func (s *Source) Definitions() []Definition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.listed)
+}
+
+func (s *Source) list(apps []*application) {
+	now := definitions(apps)
+	s.mu.Lock()
+	s.listed = now
+	s.mu.Unlock()
+}
+
+func definitions(apps []*application) []Definition {
+	var defaults []part
+	for _, a := range apps {
+		if !a.config.off {
+			defaults = append(defaults, a.config.defaults...)
+		}
+	}
+	var out []Definition
+	seen := map[string]bool{}
+	for _, a := range apps {
+		if a.config.off {
+			continue
+		}
+		for i := range a.config.routes {
+			d := &a.config.routes[i]
+			if seen[d.name()] {
+				continue
+			}
+			seen[d.name()] = true
+			out = append(out, Definition{ID: d.name(), URI: d.uri.Text(), Predicates: shown(d.predicates), Filters: shown(d.filters),
+				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: flat(d.metadata), File: d.file, Line: d.line})
+		}
+	}
+	return out
+}
+
+func flat(p *bootconfig.Property) map[string]string {
+	if p == nil {
+		return nil
+	}
+	return p.Flat()
+}
+
+func shown(parts []part) []Part {
+	out := make([]Part, 0, len(parts))
+	for _, p := range parts {
+		now := Part{Name: p.name}
+		position := func(value string) {
+			now.Args = append(now.Args, Argument{"_genkey_" + strconv.Itoa(len(now.Args)), value})
+		}
+		for _, w := range p.words {
+			position(w)
+		}
+		if p.args != nil {
+			for _, item := range p.args.List() {
+				position(item.Text())
+			}
+			for _, k := range p.args.Kids {
+				if k.IsText() {
+					now.Args = append(now.Args, Argument{k.Name, k.Text()})
+					continue
+				}
+				for i, item := range k.List() {
+					now.Args = append(now.Args, Argument{k.Name + "." + strconv.Itoa(i), item.Text()})
+				}
+				inner := k.Flat()
+				for _, name := range slices.Sorted(maps.Keys(inner)) {
+					now.Args = append(now.Args, Argument{k.Name + "." + name, inner[name]})
+				}
+			}
+		}
+		out = append(out, now)
+	}
+	return out
+}
+
+// Judge reads a JSON list of definitions as a feed of them is read, and says what is wrong with it. check says whether the
+// configuration of a filter is one.
+func Judge(c Config, list string, check func(model.FilterSpec) (model.Code, error)) ([]Definition, []model.Diagnostic) {
+	c = c.withDefaults()
+	const name = "definitions"
+	c.Feeds = []Feed{{Name: name, Plain: true}}
+	r := newReading(&c)
+	r.take([]watch.File{{Path: name, Data: routesText(list), Settled: true}})
+	apps := r.applications()
+	var wrong []model.Diagnostic
+	for _, g := range translate(c, apps, nil).groups {
+		for _, d := range g.Objects.Diagnostics {
+			if d.Code != CodeUnresolved {
+				wrong = append(wrong, d)
+			}
+		}
+		for _, route := range g.Objects.Routes {
+			for _, f := range route.Filters {
+				if code, err := check(f); err != nil {
+					wrong = append(wrong, model.Diagnostic{Origin: route.Origin, Field: "filters", Severity: model.Error, Code: code, Message: err.Error()})
+				}
+			}
+		}
+	}
+	return definitions(apps), wrong
+}

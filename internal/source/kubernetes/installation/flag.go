@@ -32,6 +32,7 @@ type Flags struct {
 	Unclassed          bool
 	Prefix             string // of annotations; "" = the usual one
 	Namespace          string // that is read; "" = all
+	Passthrough        bool   // the annotation ssl-passthrough acts
 
 	PublishService string
 	PublishAddress []netip.Addr

@@ -38,8 +38,8 @@ func objectFlags() []Flag {
 		unused("udp-services-configmap", "", "datagrams are not carried"),
 		served("default-ssl-certificate", "", func(v *flagValue) { v.object(&v.f.DefaultCertificate) }),
 		served("default-backend-service", "", func(v *flagValue) { v.object(&v.f.DefaultBackend) }),
-		unusedBool("enable-ssl-passthrough", "false", "TLS is not passed through by server name"),
-		unused("ssl-passthrough-proxy-port", "442", "TLS is not passed through by server name"),
+		servedBool("enable-ssl-passthrough", "false", func(v *flagValue) { v.boolean(&v.f.Passthrough) }),
+		unused("ssl-passthrough-proxy-port", "442", "server names are read where TLS is ended: there is no second port behind it"),
 	}
 }
 

@@ -155,7 +155,7 @@ func (g *gatherer) upstreams() []Upstream {
 	for u := range g.snap.Upstreams() {
 		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: u.Balance.String(), Source: g.at(u.Origin), Origin: u.Origin,
 			State: g.state(u.ID, ""), L4: l4[u.ID],
-			TLS: UpstreamTLS{Mode: u.TLS.Mode, Name: u.TLS.Name, SkipVerify: u.TLS.SkipVerify, OwnCA: u.TLS.CA != "", Client: u.TLS.Chain != ""}}
+			TLS: UpstreamTLS{Mode: u.TLS.Mode, Name: u.TLS.Name, HideName: u.TLS.HideName, SkipVerify: u.TLS.SkipVerify, OwnCA: u.TLS.CA != "", Client: u.TLS.Chain != ""}}
 		for _, id := range u.Endpoints {
 			row.Lists = append(row.Lists, id.String())
 		}

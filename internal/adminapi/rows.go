@@ -105,6 +105,7 @@ type Upstream struct {
 type UpstreamTLS struct {
 	Mode       model.UpstreamTLSMode `json:"mode,omitempty"`
 	Name       string                `json:"name,omitempty"`       // that is sent and verified; empty: the route's or the endpoint's
+	HideName   bool                  `json:"hideName,omitempty"`   // no name is sent
 	SkipVerify bool                  `json:"skipVerify,omitempty"` // any certificate will do
 	OwnCA      bool                  `json:"ownCA,omitempty"`      // verified against CAs of its own
 	Client     bool                  `json:"client,omitempty"`     // a certificate is shown

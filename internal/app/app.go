@@ -182,10 +182,10 @@ func (a *App) build() error {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
 	}
 	a.hub = hub.New(cfg)
-	if err := a.newWebhook(); err != nil {
+	if err := a.buildAdmin(); err != nil {
 		return err
 	}
-	return a.buildAdmin()
+	return a.newWebhook()
 }
 
 func (a *App) buildAdmin() error {

@@ -18,6 +18,7 @@ import (
 	"paifang/internal/app"
 	"paifang/internal/cli"
 	"paifang/internal/example"
+	"paifang/internal/source/springgw"
 	"paifang/internal/up"
 )
 
@@ -207,6 +208,11 @@ func imported(_ context.Context, in cli.Import) (cli.Imported, error) {
 		cfg.Sources.Spring.Profiles = in.Profiles
 	}
 	text, out, err := app.Import(cfg)
+	if err == nil && in.Source != "" {
+		var java []springgw.Finding
+		java, err = springgw.Java(in.Source)
+		out.Findings = append(out.Findings, java...)
+	}
 	return cli.Imported{Documents: text, Imported: out}, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"paifang/internal/source/kubernetes/translate"
 	"paifang/internal/source/manifest"
 	"paifang/internal/source/nacos"
+	"paifang/internal/source/resolve"
 	"paifang/internal/source/springgw"
 )
 
@@ -35,7 +36,8 @@ func (a *App) parts() ([]hub.Part, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes})
+		// Documents may name hosts. Nothing waits for these: a list that has not come is unknown.
+		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes}, hub.Part{Source: resolve.New(resolve.Config{})})
 	}
 	if a.cfg.Sources.Kubernetes != nil {
 		p, err := a.kubernetesPart()
@@ -86,7 +88,8 @@ func (c *Config) translateOptions() translate.Options {
 
 func springConfig(c *Config) springgw.Config {
 	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
-		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv}}
+		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
+		KeyResolvers: c.Sources.Spring.KeyResolvers}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}

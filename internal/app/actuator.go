@@ -113,7 +113,7 @@ func (a *App) located() []actuator.Located {
 // springFiles is the source of routes in files, and of those that were posted; nil where there are neither.
 func (a *App) springFiles() *springgw.Source {
 	c := springConfig(&a.cfg)
-	if a.posted != nil {
+	if c.List = a.posted != nil; c.List {
 		c.Feeds = []springgw.Feed{{Name: a.posted.Path(), Follow: a.posted.Follow, Plain: true}}
 	}
 	if len(c.Paths)+len(c.Feeds) == 0 {

@@ -20,7 +20,7 @@ func (a *App) springItems() ([]hub.Part, error) {
 	for _, item := range a.cfg.Sources.Spring.Nacos {
 		id := config.ID{Namespace: item.Namespace, Group: orDefault(item.Group, "DEFAULT_GROUP"), Name: item.DataID}
 		c := springConfig(&a.cfg)
-		c.Paths = nil
+		c.Paths, c.List = nil, a.posted != nil
 		c.Boot.Environ = nil // who may write there may not read the environment here
 		follow, err := a.followItem(item.Registry, &id)
 		if err != nil {

@@ -44,6 +44,8 @@ type Config struct {
 	Resolver     lookup.Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
+	// List has Definitions kept up to date, at a cost for each change.
+	List bool
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
 }

@@ -33,7 +33,7 @@ type Part struct {
 type Argument struct{ Name, Value string }
 
 // Definitions are those that are in force, in the order of files and, in each, of the file. Those that are switched off, and second
-// ones of an ID, are not among them.
+// ones of an ID, are not among them. Without Config.List there are none.
 func (s *Source) Definitions() []Definition {
 	s.mu.Lock()
 	defer s.mu.Unlock()

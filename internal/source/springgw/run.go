@@ -133,7 +133,9 @@ func (r *run) send(ctx context.Context) error {
 	apps := r.read.applications()
 	now := translate(r.c, apps, r.resolved)
 	r.hosts = now.hosts
-	r.list(apps)
+	if r.c.List {
+		r.list(apps)
+	}
 	if r.fault != nil {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{
 			Origin: model.Origin{Source: r.c.Name}, Severity: model.Error, Code: model.CodeSourceFailed, Message: r.fault.Error() + "; what was read before stays"}}}})

@@ -34,7 +34,7 @@ func (g *gatherer) routes() []Route {
 
 func (g *gatherer) route(class model.Class, t *snapshot.HostTable, r *snapshot.Route) Route {
 	row := Route{ID: string(r.ID), Class: string(class), Host: snapshot.HostText(t.Host), Path: r.Match.Path.Value, Match: explain.Condition(r),
-		Source: g.at(r.Origin), Reject: string(r.Reject), Origin: r.Origin, Rule: r.Route}
+		Source: g.at(r.Origin), Reject: string(r.Reject), Origin: r.Origin, Rule: *r.Route}
 	if r.Match.Path.Kind == model.PathAny {
 		row.Path = "/"
 	}

@@ -112,7 +112,7 @@ func changedRoutes(old, now *snapshot.Snapshot) (before, after []string) {
 
 func placedLines(routes []placed) []string {
 	slices.SortFunc(routes, func(a, b placed) int {
-		return cmp.Or(cmp.Compare(a.class, b.class), a.host.Compare(b.host), model.CompareRoutes(&a.route.Route, &b.route.Route))
+		return cmp.Or(cmp.Compare(a.class, b.class), a.host.Compare(b.host), model.CompareRoutes(a.route.Route, b.route.Route))
 	})
 	var out []string
 	for _, p := range routes {

@@ -80,7 +80,8 @@ func (a *App) parts() ([]hub.Part, error) {
 
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func (c *Config) translateOptions() translate.Options {
-	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge()}
+	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge(),
+		ByName: c.Sources.Spring.Kubernetes != nil}
 }
 
 func springConfig(c *Config) springgw.Config {
@@ -89,13 +90,18 @@ func springConfig(c *Config) springgw.Config {
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}
-	for i, n := range c.Sources.Nacos {
-		shelf := model.Shelf{Keeper: n.keeper(), Prefix: n.namespace() + "/" + n.group() + "/"}
-		if i == 0 && c.Registry == nil {
-			s.Keeper, s.Prefix = shelf.Keeper, shelf.Prefix
-		} else {
-			s.Also = append(s.Also, shelf)
-		}
+	var shelves []model.Shelf
+	if c.Registry != nil {
+		shelves = append(shelves, model.Shelf{Keeper: model.KeeperRegistry, Prefix: "public/DEFAULT_GROUP/"})
+	}
+	for _, n := range c.Sources.Nacos {
+		shelves = append(shelves, model.Shelf{Keeper: n.keeper(), Prefix: n.namespace() + "/" + n.group() + "/"})
+	}
+	if k := c.Sources.Spring.Kubernetes; k != nil {
+		shelves = append(shelves, model.Shelf{Keeper: model.KeeperKubernetes, Prefix: orDefault(k.Namespace, "default") + "/"})
+	}
+	if len(shelves) > 0 {
+		s.Keeper, s.Prefix, s.Also = shelves[0].Keeper, shelves[0].Prefix, shelves[1:]
 	}
 	return s
 }

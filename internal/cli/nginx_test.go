@@ -266,7 +266,7 @@ func TestPatternAsRegexp(t *testing.T) {
 	part := rapid.SampledFrom([]string{"a", "b.c", "bxc", "xy", "x", "ab", "zz", ""})
 	rapid.Check(t, func(t *rapid.T) {
 		p := model.PathMatch{Kind: model.PathPattern, Strict: rapid.Bool().Draw(t, "strict"), Value: "/" + strings.Join(rapid.SliceOfN(segment, 1, 4).Draw(t, "pattern"), "/")}
-		r, err := snapshot.NewRoute(model.Route{ID: "r", Match: model.Match{Path: p}})
+		r, err := snapshot.NewRoute(&model.Route{ID: "r", Match: model.Match{Path: p}})
 		if err != nil {
 			t.Skip(err)
 		}

@@ -96,11 +96,11 @@ func (c *compiler) routeAfter(was *snapshot.Route, m *model.Route) (*snapshot.Ro
 			}
 		}
 	}
-	if was != nil && was.Reject == "" && was.Match.Path == m.Match.Path && was.Origin == m.Origin && reflect.DeepEqual(&was.Route, m) {
+	if was != nil && was.Reject == "" && was.Match.Path == m.Match.Path && was.Origin == m.Origin && reflect.DeepEqual(was.Route, m) {
 		return was, nil
 	}
-	r, ds := c.route(*m)
-	if r != nil && was != nil && r.Reject != "" && r.Reject == was.Reject && reflect.DeepEqual(&was.Route, &r.Route) && reflect.DeepEqual(was.Targets, r.Targets) {
+	r, ds := c.route(m)
+	if r != nil && was != nil && r.Reject != "" && r.Reject == was.Reject && reflect.DeepEqual(was.Route, r.Route) && reflect.DeepEqual(was.Targets, r.Targets) {
 		return was, ds
 	}
 	return r, ds
@@ -152,7 +152,7 @@ func (c *compiler) moveUses(key string, old, now []*snapshot.Route) {
 }
 
 // route compiles one route. A route that cannot be placed is nil; one that can but is wrong answers 503.
-func (c *compiler) route(m model.Route) (*snapshot.Route, []model.Diagnostic) {
+func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 	if err := m.Validate(); err != nil {
 		return nil, []model.Diagnostic{invalid(m.Origin, err)}
 	}
@@ -163,7 +163,8 @@ func (c *compiler) route(m model.Route) (*snapshot.Route, []model.Diagnostic) {
 	var ds []model.Diagnostic
 	reject := func(field string, code model.Code, message string) {
 		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: model.Error, Code: code, Message: message})
-		r.Reject = code
+		own := *m // what the source said stays as it is
+		r.Route, r.Reject = &own, code
 		r.Action = model.Respond{Status: 503, Code: code}
 	}
 	if err := m.ValidateEffect(); err != nil {

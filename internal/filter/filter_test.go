@@ -170,7 +170,7 @@ func TestSharedLivesAsLongAsItsUsers(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
-	r, err := snapshot.NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/u/{id}/{*rest}"}}})
+	r, err := snapshot.NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/u/{id}/{*rest}"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,8 @@ import (
 type boundRoute struct {
 	route    *snapshot.Route
 	chain    *filter.Chain
-	forward  model.Forward
-	name     string // the host that forward sends as its own, in its normal form
+	forward  *model.Forward // without targets and lanes, which are below; never nil
+	name     string         // the host that forward sends as its own, in its normal form
 	targets  []boundTarget
 	fallback *upstream.Handle // nil = none
 	shares   int              // of all targets
@@ -107,6 +108,17 @@ type binder struct {
 
 	mu     sync.Mutex
 	routes map[*snapshot.Route]*boundRoute
+	none   model.Forward  // of routes that have another effect
+	latest *model.Forward // what the last route forwards by: most of the next do so by the same
+}
+
+// effect is how a route forwards, apart from where to. Routes that do so alike share it. The lock is held.
+func (b *binder) effect(f model.Forward) *model.Forward {
+	f.Targets, f.Lanes = nil, nil
+	if b.latest == nil || !reflect.DeepEqual(*b.latest, f) {
+		b.latest = &f
+	}
+	return b.latest
 }
 
 // bind binds a route for a host of a class; drop must follow.
@@ -124,12 +136,12 @@ func (b *binder) bind(r *snapshot.Route) *boundRoute {
 
 // route binds one route. What cannot be bound is served as 503: compile has checked what can be checked before.
 func (b *binder) route(r *snapshot.Route) *boundRoute {
-	out := &boundRoute{route: r, refuse: r.Reject, counters: b.plane.counters.acquire(r.ID)}
+	out := &boundRoute{route: r, refuse: r.Reject, forward: &b.none, counters: b.plane.counters.acquire(r.ID)}
 	out.users.Store(1)
 	if r.Reject != "" {
 		return out
 	}
-	chain, err := b.plane.cfg.Filters.Bind(&r.Route, b.plane.shared, systemClock{})
+	chain, err := b.plane.cfg.Filters.Bind(r.Route, b.plane.shared, systemClock{})
 	if err != nil {
 		b.plane.cfg.Log.Error("route cannot be bound", "route", string(r.ID), "error", err)
 		out.refuse = model.CodeInvalidFilter
@@ -140,7 +152,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	if !ok {
 		return out
 	}
-	out.forward = forward
+	out.forward = b.effect(forward)
 	if forward.Host == model.HostLiteral {
 		var r http1.Request
 		if r.SetAuthority(forward.HostName) == nil {
@@ -148,7 +160,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		}
 	}
 	out.further = furtherOf(&forward.Retry)
-	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(r.Timeouts.Send), timeLimit(forward.Retry.Within), timeLimit(forward.Retry.PerTry)))
+	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(r.Timeouts.Send), timeLimit(r.Timeouts.Upgraded), timeLimit(forward.Retry.Within), timeLimit(forward.Retry.PerTry)))
 	equal := true
 	for _, t := range forward.Targets {
 		equal = equal && t.Weight == 0

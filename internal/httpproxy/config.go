@@ -57,6 +57,8 @@ type Config struct {
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+
+	parkAfter time.Duration // see there; tests have less patience
 }
 
 // HTTP2 bounds the HTTP/2 connections of clients. Zero fields have the defaults of http2.Config: 100 streams, windows of 64 KiB
@@ -101,6 +103,7 @@ func (c *Config) setDefaults() {
 	}
 	setDefault(&c.Series, 10_000)
 	setDefault(&c.Heads, 8<<20)
+	setDefault(&c.parkAfter, parkAfter)
 	if c.Tickets == nil {
 		c.Tickets = certs.NewTickets(certs.TicketConfig{})
 	}

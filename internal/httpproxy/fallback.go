@@ -43,7 +43,7 @@ func (w *work) fallBack() {
 	x.Response.Reset()
 	w.handle, w.other = w.route.fallback, nil
 	shared := w.handle.Shared()
-	if !w.held || shared != w.shared {
+	if !w.held || shared != w.shared && r.Body == http1.ChunkedBody { // it is framed for the other version
 		w.dropBody()
 	}
 	w.shared = shared

@@ -337,9 +337,14 @@ func (w *work) exchange(e *upstream.Endpoint, up *upstream.Conn, whole, idempote
 	return settled
 }
 
+// brokenHead tells whether what came in place of the head of an answer breaks the protocol.
+func brokenHead(err error) bool {
+	var fault http1.Fault
+	return errors.As(err, &fault) || brokeHTTP2(err)
+}
+
 // failed answers for an endpoint that has not answered well.
 func (w *work) failed(e *upstream.Endpoint, err error) {
-	var fault http1.Fault
 	s := w.stream
 	switch {
 	case w.c.cut.Load():
@@ -355,7 +360,7 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 			return
 		}
 		w.own(s.status, s.code)
-	case errors.As(err, &fault), brokeHTTP2(err):
+	case brokenHead(err):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)
 	case errors.Is(err, errLate), s != nil && s.late:

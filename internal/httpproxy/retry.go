@@ -132,6 +132,8 @@ func (w *work) repeats(e *upstream.Endpoint, err error, broke bool, sent int) bo
 		if w.why = w.lateCode(); w.why == CodeExchangeTimeout {
 			return false
 		}
+	case brokenHead(err) && r.Allows(model.RetryInvalid):
+		w.why = CodeUpstreamProtocol
 	default:
 		return false
 	}

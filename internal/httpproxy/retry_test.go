@@ -25,7 +25,7 @@ func (s *stand) over(id, prefix string, up model.Upstream, change ...func(*model
 }
 
 // script says what each request that reaches an upstream is answered, whichever endpoint it reaches: a status, "reset" for a
-// connection that closes without an answer, "part" for one that closes within the head of its answer, "hang" for none.
+// connection that closes without an answer, "garbage" for what is none, "part" for one that closes within the head of its answer, "hang" for none.
 type script struct {
 	steps []string
 	at    atomic.Int32
@@ -54,6 +54,9 @@ func (x *script) serve(c net.Conn, r *bufio.Reader) {
 			return
 		case "part":
 			io.WriteString(c, "HTTP/1.1 2")
+			return
+		case "garbage":
+			io.WriteString(c, "HTTP/1.1 200 X\r\nno field\r\n\r\n")
 			return
 		case "hang":
 			io.Copy(io.Discard, r)
@@ -143,6 +146,10 @@ func TestRetryConditions(t *testing.T) {
 		"reset, to the end":             {one(model.RetryReset), get, []string{"reset", "reset", "reset"}, "502 upstream-reset", 3, 0},
 		"reset, 503":                    {one(model.RetryReset), get, []string{"503"}, "503", 1, 0},
 		"reset within the answer":       {one(all...), get, []string{"part"}, "502 upstream-reset", 1, 0},
+		"invalid answer":                {one(model.RetryInvalid), get, []string{"garbage", "garbage"}, "200", 3, 0},
+		"invalid answer, to the end":    {one(model.RetryInvalid), get, []string{"garbage", "garbage", "garbage"}, "502 upstream-protocol", 3, 0},
+		"invalid answer, not listed":    {one(all...), get, []string{"garbage"}, "502 upstream-protocol", 1, 0},
+		"invalid answer, reset":         {one(model.RetryInvalid), get, []string{"reset"}, "502 upstream-reset", 1, 0},
 		"status":                        {model.Retry{Statuses: []model.StatusRange{{From: 404, To: 404}, {From: 429, To: 429}}, Backoff: quick}, get, []string{"429", "404"}, "200", 3, 0},
 		"status, another":               {model.Retry{Statuses: []model.StatusRange{{From: 404, To: 404}}, Backoff: quick}, get, []string{"503"}, "503", 1, 0},
 		"per try, hang":                 {model.Retry{On: all[1:2], PerTry: 60 * time.Millisecond, Backoff: quick}, get, []string{"hang"}, "200", 2, 0},

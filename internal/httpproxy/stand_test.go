@@ -107,7 +107,7 @@ func (s *stand) route(id, prefix, name string, change ...func(*model.Route)) {
 	for _, c := range change {
 		c(&r)
 	}
-	compiled, err := snapshot.NewRoute(r)
+	compiled, err := snapshot.NewRoute(&r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func (s *stand) publish() {
 		}
 		e := (&snapshot.Site{}).Edit()
 		for h, rs := range hosts {
-			slices.SortFunc(rs, func(a, b *snapshot.Route) int { return model.CompareRoutes(&a.Route, &b.Route) })
+			slices.SortFunc(rs, func(a, b *snapshot.Route) int { return model.CompareRoutes(a.Route, b.Route) })
 			e.Set(h, snapshot.NewHostTable(h, rs))
 		}
 		site := e.Hosts()

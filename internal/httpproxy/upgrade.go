@@ -30,7 +30,10 @@ func (w *work) upgrade(e *upstream.Endpoint, up *upstream.Conn) {
 		w.clientFailed(err)
 		return
 	}
-	t := tunnel{c: c, up: up, route: w.route}
+	t := tunnel{c: c, up: up, route: w.route, idle: c.plane.cfg.Timeouts.Upgraded}
+	if own := w.route.route.Timeouts.Upgraded; own > 0 {
+		t.idle = own
+	}
 	c.upgraded.Store(w.route)
 	t.touch()
 
@@ -70,12 +73,13 @@ type tunnel struct {
 	c     *conn
 	up    *upstream.Conn
 	route *boundRoute
-	gone  atomic.Bool // its route went, and it had its time
+	idle  time.Duration // that it may be silent for
+	gone  atomic.Bool   // its route went, and it had its time
 }
 
 // touch begins the wait for the next part, in whichever direction.
 func (t *tunnel) touch() {
-	t.c.watch.extendOrEnter(tunnelling, t.c.plane.in(t.c.plane.cfg.Timeouts.Upgraded))
+	t.c.watch.extendOrEnter(tunnelling, t.c.plane.in(t.idle))
 }
 
 // copy copies one direction until its source ends, and passes that end on. Any failure ends both directions.

@@ -90,6 +90,21 @@ func TestIdleTunnelIsEnded(t *testing.T) {
 	eventually(t, func() bool { rec.mu.Lock(); defer rec.mu.Unlock(); return len(rec.open) == 0 })
 }
 
+// TestIdleTunnelOfARoute: a route may say how long an upgraded connection is silent; the engine's hour holds otherwise.
+func TestIdleTunnelOfARoute(t *testing.T) {
+	s, rec := simple(t, socketEcho, nil)
+	s.routes[0].Timeouts.Upgraded = 80 * time.Millisecond
+	s.publish()
+	c := s.dial().send(get("/", webSocket))
+	c.receive("GET")
+	c.expect("welcome ")
+	c.closed()
+	if a := s.last(1); a.Reason != "upstream-timeout" {
+		t.Errorf("%+v", a)
+	}
+	eventually(t, func() bool { rec.mu.Lock(); defer rec.mu.Unlock(); return len(rec.open) == 0 })
+}
+
 func TestTunnelsLiveThroughChanges(t *testing.T) {
 	s, _ := simple(t, socketEcho, func(_ *stand, c *Config) { c.Timeouts.RetiredStream = 50 * time.Millisecond })
 	keep := s.routes

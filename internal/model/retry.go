@@ -36,6 +36,7 @@ const (
 	RetryTimeout RetryOn = "timeout"         // no head of an answer within PerTry, or the timeout for the answer
 	RetryGateway RetryOn = "gateway-error"   // 502, 503 or 504
 	RetryServer  RetryOn = "5xx"             // any status from 500 to 599
+	RetryInvalid RetryOn = "invalid-answer"  // the head of the answer breaks the protocol
 )
 
 // Backoff is the pause before another try: a random time up to Base, doubling with each try up to Most. There is none
@@ -77,11 +78,11 @@ func (r *Retry) Takes(method string) bool {
 }
 
 func (r Retry) validate() error {
-	all := []RetryOn{RetryConnect, RetryRefused, RetryReset, RetryTimeout, RetryGateway, RetryServer}
+	all := []RetryOn{RetryConnect, RetryRefused, RetryReset, RetryTimeout, RetryGateway, RetryServer, RetryInvalid}
 	for i, on := range r.On {
 		if !slices.Contains(all, on) {
 			return fieldError(fmt.Sprintf("forward.retry.on[%d]", i),
-				fmt.Sprintf("%q is none of connect-failure, refused, reset, timeout, gateway-error, 5xx", on))
+				fmt.Sprintf("%q is none of connect-failure, refused, reset, timeout, gateway-error, 5xx, invalid-answer", on))
 		}
 	}
 	for i, s := range r.Statuses {
@@ -110,6 +111,7 @@ type Timeouts struct {
 	Response time.Duration `json:"response,omitempty"` // request sent → response head
 	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
 	Send     time.Duration `json:"send,omitempty"`     // for the upstream to take the next part of the request
+	Upgraded time.Duration `json:"upgraded,omitempty"` // between two parts, either way, of an upgraded connection
 	// Request bounds everything from the head of the request to the head of its answer: body, tries and pauses. Negative =
 	// no bound. An answer that has begun, and an upgraded connection, are not cut by it.
 	Request time.Duration `json:"request,omitempty"`
@@ -119,7 +121,7 @@ func (t Timeouts) validate() error {
 	for _, f := range []struct {
 		name string
 		d    time.Duration
-	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}, {"send", t.Send}} {
+	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}, {"send", t.Send}, {"upgraded", t.Upgraded}} {
 		if f.d < 0 {
 			return fieldError("timeouts."+f.name, "is negative")
 		}

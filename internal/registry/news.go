@@ -98,7 +98,7 @@ func (r *Registry) storedFixed(text string, e *storage.Entry) error {
 		}
 		p = &publication{}
 		s.fixed[at] = p
-	} else {
+	} else if s.check(at) != probe.None {
 		in.Healthy = p.in.Healthy // as checks have it
 	}
 	p.feed = r.feed

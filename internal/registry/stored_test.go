@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -299,5 +300,40 @@ func TestThresholdInTheGateway(t *testing.T) {
 	v.Settings.ProtectThreshold, v.Instances[1].Healthy = 0, false
 	if got := states(); got != fmt.Sprint(model.Unhealthy, " ", model.Unhealthy, " ", model.Disabled, " ") {
 		t.Error(got)
+	}
+}
+
+// Who says how an instance is, is heard where nobody asks it, and only there.
+func TestHealthBySaying(t *testing.T) {
+	kv := storage.NewMemory()
+	r, err := Open(t.Context(), Options{Store: kv, Address: "10.0.0.9:8848"})
+	must(t, err)
+	key := Key{Namespace: "public", Group: "g", Service: "database"}
+	at := netip.MustParseAddrPort("10.0.0.1:80")
+	if err := r.SetHealth(key, at, "", false); !errors.Is(err, ErrUnknown) {
+		t.Fatal(err)
+	}
+	must(t, r.CreateService(key, Settings{Clusters: map[string]probe.Check{"DEFAULT": {Kind: probe.None}}}))
+	for _, cluster := range []string{"DEFAULT", "asked"} {
+		must(t, r.Register(key, Instance{Addr: at, Cluster: cluster, Weight: 1, Enabled: true, Healthy: true}))
+	}
+	if err := r.SetHealth(key, at, "asked", false); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "health check is still working") {
+		t.Fatal(err)
+	}
+	must(t, r.SetHealth(key, at, "", false))
+	if got := r.Publications(key); len(got) != 2 || got[0].By != nil || r.View(key).Instances[0].Healthy || !r.View(key).Instances[1].Healthy {
+		t.Fatalf("%+v", got)
+	}
+	// It is stored.
+	r.Close()
+	r, err = Open(t.Context(), Options{Store: kv})
+	must(t, err)
+	defer r.Close()
+	if v := r.View(key); len(v.Instances) != 2 || v.Instances[0].Healthy {
+		t.Fatalf("%+v", v)
+	}
+	must(t, r.SetHealth(key, at, "", true))
+	if !r.View(key).Instances[0].Healthy || len(r.Processes()) != 0 {
+		t.Fatalf("%+v, %v", r.View(key), r.Processes())
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func regex(t testing.TB, text string, anyCase bool) *Route {
 	t.Helper()
-	r, err := NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text, IgnoreCase: anyCase}}})
+	r, err := NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text, IgnoreCase: anyCase}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestExpressions(t *testing.T) {
 		`/(`: "missing closing )", `/(?=x)`: "unsupported", `/(a)\1`: "invalid escape", `/` + strings.Repeat("(a)", 9): "9 groups: at most 8",
 		`/` + strings.Repeat("a", 1000): "at most 1000", `/(a{1000}){1000}`: "invalid repeat count",
 	} {
-		_, err := NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text}}})
+		_, err := NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text}}})
 		if err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%.20s: %v, want %s", text, err, why)
 		}

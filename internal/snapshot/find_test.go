@@ -20,7 +20,7 @@ func (r request) LookupValue(_ Place, name string, i int) (string, bool) {
 
 func route(t testing.TB, id string, kind model.PathKind, path string) *Route {
 	t.Helper()
-	r, err := NewRoute(model.Route{ID: model.RouteID(id), Match: model.Match{Path: model.PathMatch{Kind: kind, Value: path}}})
+	r, err := NewRoute(&model.Route{ID: model.RouteID(id), Match: model.Match{Path: model.PathMatch{Kind: kind, Value: path}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestPathPrecedence(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	e := (&Hosts[*HostTable]{}).Edit()
-	def, err := NewRoute(model.Route{ID: "default", Default: true})
+	def, err := NewRoute(&model.Route{ID: "default", Default: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestCaptures(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"/a{x}", "/{x", "/{}", "/{a:[0-9]+}", "/**/{x}"} {
-		if _, err := NewRoute(model.Route{Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: bad}}}); err == nil {
+		if _, err := NewRoute(&model.Route{Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: bad}}}); err == nil {
 			t.Errorf("pattern %s is accepted", bad)
 		}
 	}

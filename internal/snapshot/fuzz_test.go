@@ -37,7 +37,7 @@ func FuzzFind(f *testing.F) {
 			if m.Match.Validate() != nil {
 				continue
 			}
-			if r, err := NewRoute(m); err == nil {
+			if r, err := NewRoute(&m); err == nil {
 				routes = append(routes, r)
 			}
 		}

@@ -29,7 +29,7 @@ func lanesOf(t *testing.T, lanes ...model.Lane) *Lanes {
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	out, err := NewRoute(r)
+	out, err := NewRoute(&r)
 	if err != nil {
 		t.Fatal(err)
 	}

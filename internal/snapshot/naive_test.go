@@ -143,9 +143,9 @@ func naiveTakes(r *model.Route, q asked) bool {
 // naiveTable returns the first of the routes of one host that takes a request.
 func naiveTable(routes []*Route, q asked, onlyDefaults bool) *Route {
 	routes = slices.Clone(routes)
-	slices.SortStableFunc(routes, func(a, b *Route) int { return model.CompareRoutes(&a.Route, &b.Route) })
+	slices.SortStableFunc(routes, func(a, b *Route) int { return model.CompareRoutes(a.Route, b.Route) })
 	for _, r := range routes {
-		if (r.Default || !onlyDefaults) && naiveTakes(&r.Route, q) {
+		if (r.Default || !onlyDefaults) && naiveTakes(r.Route, q) {
 			return r
 		}
 	}

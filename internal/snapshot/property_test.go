@@ -83,7 +83,7 @@ func drawRoute(t *rapid.T, id string, path func(*rapid.T) model.PathMatch) *Rout
 	drawRare(t, &r.Match)
 	r.Rank.Order = max(rapid.IntRange(-4, 2).Draw(t, "order"), 0)
 	r.Default = rapid.IntRange(0, 7).Draw(t, "default") == 0
-	out, err := NewRoute(r)
+	out, err := NewRoute(&r)
 	if err != nil {
 		return nil
 	}

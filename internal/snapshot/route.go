@@ -34,7 +34,7 @@ const (
 
 // Route is a compiled route. Its pointer stays the same from one snapshot to the next as long as the route, its
 // filters and its upstreams are the same, so planes keep what they bound to it. What NewRoute was given does not change
-// afterwards, but for the action of a route that is rejected.
+// afterwards; a route that is rejected has a copy of it, with another action.
 type Route struct {
 	// What most lookups read of a route stands together, in the first two lines of the cache.
 	head    string // the part of the path that a tree of segments holds
@@ -49,12 +49,12 @@ type Route struct {
 	length  int
 	hash    uint64
 
-	model.Route
-	Upstreams []*model.Upstream  // of the Forward's targets, in their order
-	Targets   []model.UpstreamID // that the source named, whatever became of the route
-	Lanes     Lanes              // of the Forward
-	Fallback  *model.Upstream    // of the Forward; nil = none
-	Reject    model.Code         // why it answers 503 in place of what it says; empty = it is fine
+	*model.Route                    // as its source has it: there are as many as routes
+	Upstreams    []*model.Upstream  // of the Forward's targets, in their order
+	Targets      []model.UpstreamID // that the source named, whatever became of the route
+	Lanes        Lanes              // of the Forward
+	Fallback     *model.Upstream    // of the Forward; nil = none
+	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 
 // pathKind is model.PathKind as a number.
@@ -70,7 +70,7 @@ const (
 )
 
 // NewRoute compiles the conditions and the lanes of a route. A pattern or regular expression that is none is an error.
-func NewRoute(r model.Route) (*Route, error) {
+func NewRoute(r *model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
 	m := &out.Match
 	also, err := newConditions(m)
@@ -159,7 +159,7 @@ func compare(a, b *Route) int {
 	if a.length != b.length {
 		return b.length - a.length
 	}
-	if c := model.CompareRoutes(&a.Route, &b.Route); c != 0 {
+	if c := model.CompareRoutes(a.Route, b.Route); c != 0 {
 		return c
 	}
 	return model.CompareConditions(&a.Match, &b.Match)

@@ -82,7 +82,7 @@ func spreads() []spread {
 func hostOf(i int) string { return fmt.Sprintf("shop-%d.test", i) }
 
 func compiled(m model.Route) *Route {
-	r, err := NewRoute(m)
+	r, err := NewRoute(&m)
 	if err != nil {
 		panic(err)
 	}

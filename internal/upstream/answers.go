@@ -53,7 +53,7 @@ func (e *Endpoint) Answers() Answers {
 // lock is held.
 func (h *Handle) answersOf(addr netip.AddrPort) *counter.Sharded[answers] {
 	for _, of := range h.table.histories[h.up.ID].handles {
-		if e := of.uses[addr]; e != nil {
+		if e := of.use(addr); e != nil {
 			return e.answers
 		}
 	}

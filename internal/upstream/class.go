@@ -74,6 +74,14 @@ func newClass(kind model.BalanceKind, endpoints []*Endpoint, weights []int, old 
 	return c
 }
 
+// len is how many there are. A nil class has none.
+func (c *class) len() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.endpoints)
+}
+
 func sameMembers(endpoints []*Endpoint, weights []int, old *class) bool {
 	return slices.Equal(weights, old.weights) && slices.EqualFunc(endpoints, old.endpoints, func(a, b *Endpoint) bool { return a.Addr == b.Addr })
 }
@@ -81,7 +89,7 @@ func sameMembers(endpoints []*Endpoint, weights []int, old *class) bool {
 // choose returns the endpoint that a balance chooses, or nil.
 func (c *class) choose(kind model.BalanceKind, q *query) *Endpoint {
 	switch {
-	case len(c.endpoints) == 0:
+	case c.len() == 0:
 		return nil
 	case q.keyed && c.ring != nil:
 		return c.walk(c.ring.owners, c.ring.at(q.key), q)

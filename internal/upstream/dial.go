@@ -110,14 +110,25 @@ func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) 
 		c, err = e.Dial(ctx, o)
 	}()
 	<-done
-	<-l.dials
+	<-l.places()
 	return c, err
+}
+
+// places is dials, which most endpoints never need.
+func (l *live) places() chan struct{} {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	if l.dials == nil {
+		l.dials = make(chan struct{}, maxDials)
+	}
+	return l.dials
 }
 
 // awaitTurn takes a place in dials.
 func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
+	dials := l.places()
 	select {
-	case l.dials <- struct{}{}:
+	case dials <- struct{}{}:
 		return nil
 	default:
 	}
@@ -125,7 +136,7 @@ func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
 	late := time.NewTimer(5 * within) // those in front may need all of theirs, and more than one after the other
 	defer late.Stop()
 	select {
-	case l.dials <- struct{}{}:
+	case dials <- struct{}{}:
 		return nil
 	case <-late.C:
 		return &Error{Code: CodeConnectLocal, msg: "connect to " + l.key.Addr.String() + ": too many connects are under way"}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paifang/internal/counter"
+	"paifang/internal/few"
 	"paifang/internal/model"
 )
 
@@ -98,11 +99,10 @@ func (e *Endpoint) Up() bool { return !e.live.down.Load() }
 
 // live is the part of an endpoint that outlives lists and generations. The last user closes it.
 type live struct {
-	table    *Table
-	key      EndpointKey
-	health   model.HealthCheck // with its defaults, as is the next
-	ejection model.Ejection
-	down     atomic.Bool // not up, or ejected. Read by every pick; written with the table's lock held
+	table   *Table
+	key     EndpointKey
+	conduct *conduct
+	down    atomic.Bool // not up, or ejected. Read by every pick; written with the table's lock held
 
 	inFlight   atomic.Int64
 	requests   atomic.Uint64
@@ -113,15 +113,16 @@ type live struct {
 	sent       atomic.Int64
 	received   atomic.Int64
 	pool       pool
-	dials      chan struct{} // has room for those of DialApart that are under way
+	dials      chan struct{} // has room for those of DialApart that are under way; guarded by the pool's lock, see places
 	shared     sharedPool
 	security   *security              // that of every upstream with this key
 	sessions   tls.ClientSessionCache // nil where no TLS is spoken
-	ctx        context.Context        // ends with the live endpoint
-	cancel     context.CancelFunc
 
 	// Guarded by the table's lock.
-	users      map[*Handle]struct{}
+	users      few.Set[*Handle]
+	gone       bool               // nobody uses it
+	ctx        context.Context    // ends with the live endpoint; nil until somebody asks, see context
+	cancel     context.CancelFunc //
 	met        time.Time          // when it was made
 	since      time.Time          // of being up or down
 	back       time.Time          // when it came up last; zero = it was never down
@@ -137,36 +138,56 @@ type live struct {
 }
 
 // newLive begins an endpoint, up until something is observed against it. The table's lock is held.
-func newLive(t *Table, key EndpointKey, up *model.Upstream, s *security) *live {
+func newLive(t *Table, key EndpointKey, c *conduct, s *security) *live {
 	now := time.Now()
-	l := &live{
-		table: t, key: key, security: s, health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection),
-		users: map[*Handle]struct{}{}, met: now, since: now, dials: make(chan struct{}, maxDials),
-	}
-	l.pool.limit, l.pool.began = t.cfg.IdlePerEndpoint, now
-	l.pool.closed = t.closed
+	l := &live{table: t, key: key, security: s, conduct: c, met: now, since: now}
+	l.pool.table, l.pool.closed = t, t.closed
 	if key.Secure {
 		l.sessions = tls.NewLRUClientSessionCache(sessionsPerEndpoint)
 	}
-	l.ctx, l.cancel = context.WithCancel(t.ctx)
-	if l.health.Kind != model.HealthNone && !t.closed {
-		t.owned.Go(func() { l.watch() })
+	if c.health.Kind != model.HealthNone && !t.closed {
+		ctx := l.context()
+		t.owned.Go(func() { l.watch(ctx) })
 	}
 	return l
 }
 
+// context ends with the endpoint. Most are never asked for theirs. The table's lock is held.
+func (l *live) context() context.Context {
+	if l.ctx == nil {
+		l.ctx, l.cancel = context.WithCancel(l.table.ctx)
+	}
+	return l.ctx
+}
+
 // keyOf is the key of an address that the upstream uses.
 func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
-	key := EndpointKey{Addr: e.Addr, Observe: h.observe, Dial: h.up.Dial, Protocol: h.up.Protocol}
+	key := EndpointKey{Addr: e.Addr, Observe: h.conduct.digest, Dial: h.up.Dial, Protocol: h.up.Protocol}
 	if key.Secure = h.security.on(e.Secure) || h.up.Protocol == model.H2; key.Secure {
 		key.TLS = h.security.digest
 	}
 	return key
 }
 
-// observing is a digest of what an upstream has observed.
-func observing(up *model.Upstream) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%#v %#v", withDefaults(up.Health), withEjectionDefaults(up.Ejection)))
+// conduct is how endpoints are observed, with the defaults. It is immutable.
+type conduct struct {
+	health   model.HealthCheck
+	ejection model.Ejection
+	digest   [sha256.Size]byte // of both, for EndpointKey
+}
+
+func newConduct(up *model.Upstream) *conduct {
+	c := &conduct{health: withDefaults(up.Health), ejection: withEjectionDefaults(up.Ejection)}
+	c.digest = sha256.Sum256(fmt.Appendf(nil, "%#v %#v", c.health, c.ejection))
+	return c
+}
+
+// conductOf is that of an upstream.
+func (t *Table) conductOf(up *model.Upstream) *conduct {
+	if up.Health.Kind == model.HealthNone && up.Ejection == (model.Ejection{}) {
+		return t.usual
+	}
+	return newConduct(up)
 }
 
 // decayOf is the time constant of measured latencies in milliseconds, 0 where none are.
@@ -180,7 +201,9 @@ func decayOf(b model.Balance) float64 {
 
 // end closes what belongs to the endpoint. The table's lock is held.
 func (l *live) end() {
-	l.cancel()
+	if l.cancel != nil {
+		l.cancel()
+	}
 	l.pool.close()
 	l.shared.finish(true)
 	delete(l.table.ejected, l)
@@ -201,7 +224,7 @@ func (l *live) connectFailed(reason model.Code) {
 // dropDoubt drops an endpoint wherever it is only there in doubt. The lock is held.
 func (t *Table) dropDoubt(l *live) {
 	dropped := map[*list]bool{}
-	for h := range l.users {
+	for h := range l.users.All {
 		for _, of := range h.lists {
 			if of.drop(l.key.Addr) {
 				dropped[of] = true
@@ -218,7 +241,7 @@ func (t *Table) dropDoubt(l *live) {
 // observe notes what a probe or a connect says of an endpoint and gives its users new pickers if that is news. The lock
 // is held.
 func (t *Table) observe(l *live, down bool, reason model.Code) {
-	if (l.reason != "") == down || t.lives[l.key] != l || t.closed {
+	if (l.reason != "") == down || l.gone || t.closed {
 		return
 	}
 	l.reason = reason
@@ -232,8 +255,8 @@ func (t *Table) observe(l *live, down bool, reason model.Code) {
 		l.streak.end()
 		l.pool.clear()
 		l.shared.finish(false)
-		if l.health.Kind == model.HealthNone {
-			ctx, cancel := context.WithCancel(l.ctx)
+		if l.conduct.health.Kind == model.HealthNone {
+			ctx, cancel := context.WithCancel(l.context())
 			l.stopRetry = cancel
 			overTLS := reason == CodeTLS || reason == CodeTLSTimeout
 			t.owned.Go(func() { l.retry(ctx, overTLS) })
@@ -254,7 +277,7 @@ func (t *Table) news(l *live) {
 		}
 		t.turned(l, down, l.why())
 	}
-	for h := range l.users {
+	for h := range l.users.All {
 		h.rebuild()
 	}
 	reason := l.why()

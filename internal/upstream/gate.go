@@ -57,7 +57,7 @@ const defaultWait = time.Second
 func (t *Table) gateOf(id model.UpstreamID) *gate {
 	g := t.gates[id]
 	if g == nil {
-		g = &gate{slots: map[netip.AddrPort]*slot{}}
+		g = &gate{}
 		t.gates[id] = g
 	}
 	g.users++
@@ -75,16 +75,18 @@ func (t *Table) leaveGate(id model.UpstreamID, g *gate) {
 func (g *gate) slotOf(addr netip.AddrPort) *slot {
 	s := g.slots[addr]
 	if s == nil {
-		s = &slot{}
+		if s = (&slot{}); g.slots == nil {
+			g.slots = map[netip.AddrPort]*slot{}
+		}
 		g.slots[addr] = s
 	}
 	return s
 }
 
-// tidy forgets the slots of addresses that are gone and idle. The table's lock is held.
-func (g *gate) tidy(uses map[netip.AddrPort]*Endpoint) {
+// tidy forgets the slots of addresses that a handle does not have and that are idle. The table's lock is held.
+func (g *gate) tidy(h *Handle) {
 	for addr, s := range g.slots {
-		if uses[addr] == nil && s.n.Load() == 0 {
+		if h.use(addr) == nil && s.n.Load() == 0 {
 			delete(g.slots, addr)
 		}
 	}
@@ -130,7 +132,7 @@ func (h *Handle) most() int64 {
 	}
 	if l.EndpointConnections > 0 {
 		p := h.picker.Load()
-		if n := len(p.ready.endpoints) + len(p.far.endpoints); n > 0 {
+		if n := p.ready.len() + p.far.len(); n > 0 {
 			most = min(most, int64(n*l.EndpointConnections)*h.perConn())
 		}
 	}

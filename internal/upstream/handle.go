@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,10 +25,10 @@ type Handle struct {
 	ready  chan struct{} // closed when the endpoints are known
 
 	security *security
-	observe  [sha256.Size]byte // of EndpointKey
-	decay    float64           // of latencies, in milliseconds; 0 = they are not measured
-	affinity model.Affinity    // with its defaults
-	tag      string            // in cookies
+	conduct  *conduct
+	decay    float64         // of latencies, in milliseconds; 0 = they are not measured
+	affinity *model.Affinity // with its defaults
+	tag      string          // in cookies
 	gate     *gate
 	limited  bool // requests pass the gate
 	plain    bool // an endpoint is chosen by turn, and by nothing else
@@ -35,7 +36,15 @@ type Handle struct {
 	refs  int // guarded by the table's lock
 	lists []*list
 	known bool
-	uses  map[netip.AddrPort]*Endpoint // the members of the picker
+	uses  []*Endpoint // the members of the picker, sorted by address
+}
+
+// use is the endpoint of an address, nil if it is none of the handle's. The table's lock is held.
+func (h *Handle) use(addr netip.AddrPort) *Endpoint {
+	if i, is := slices.BinarySearchFunc(h.uses, addr, func(e *Endpoint, addr netip.AddrPort) int { return e.Addr.Compare(addr) }); is {
+		return h.uses[i]
+	}
+	return nil
 }
 
 // Hint is what a request knows about where it may go.
@@ -55,16 +64,19 @@ type Hint struct {
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
 // upstream means (lists, tags, balance, health check, dialling, TLS, protocol) makes another handle; its origin does not.
 func (t *Table) Acquire(up *model.Upstream) *Handle {
-	key := handleKey(up)
+	conduct := t.conductOf(up)
+	key := handleKey(up, conduct)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h := t.handles[key]
 	if h == nil {
 		t.serial++
-		h = &Handle{table: t, key: key, serial: t.serial, up: up, ready: make(chan struct{}), uses: map[netip.AddrPort]*Endpoint{}}
+		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: tagOf(up.ID), decay: decayOf(up.Balance)}
 		h.security = t.securityOf(&up.TLS)
-		h.observe, h.decay = observing(up), decayOf(up.Balance)
-		h.affinity, h.tag = withCookie(up.Affinity, up.ID), tagOf(up.ID)
+		if up.Affinity.Mode != model.NoAffinity {
+			a := withCookie(up.Affinity, up.ID)
+			h.affinity = &a
+		}
 		h.gate = t.gateOf(up.ID)
 		h.limited = up.Limits.Requests > 0 || up.Limits.Connections > 0 || up.Limits.EndpointConnections > 0
 		h.plain = up.Balance.Kind == model.RoundRobin && up.Prefer.Tag == "" && up.Affinity.Mode == model.NoAffinity && up.Limits.EndpointConnections == 0
@@ -74,7 +86,7 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 		}
 		for _, id := range up.Endpoints {
 			l := t.list(id)
-			l.users[h] = struct{}{}
+			l.users.Add(h)
 			h.lists = append(h.lists, l)
 		}
 		t.handles[key] = h
@@ -86,9 +98,9 @@ func (t *Table) Acquire(up *model.Upstream) *Handle {
 }
 
 // handleKey is a digest of what an upstream means: there is one for each of many thousands, and as text it has a kilobyte.
-func handleKey(up *model.Upstream) string {
+func handleKey(up *model.Upstream, c *conduct) string {
 	b := sha256.New()
-	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, observing(up), up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
+	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, c.digest, up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
 	fmt.Fprintf(b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
@@ -112,7 +124,7 @@ func (h *Handle) Release() {
 	delete(t.warming, h)
 	t.leaveGate(h.up.ID, h.gate)
 	for _, l := range h.lists {
-		delete(l.users, h)
+		l.users.Remove(h)
 		t.tidy(l)
 	}
 	for _, e := range h.uses {
@@ -206,7 +218,10 @@ func (h *Handle) Up() bool {
 	if !p.known {
 		return true
 	}
-	for _, c := range [...]*class{&p.ready, &p.far, &p.draining, &p.last} {
+	for _, c := range [...]*class{&p.ready, p.far, p.draining, p.last} {
+		if c == nil {
+			continue
+		}
 		for _, e := range c.endpoints {
 			if !e.live.down.Load() {
 				return true
@@ -291,30 +306,29 @@ func (h *Handle) rebuild() {
 	if len(h.lists) > 1 {
 		all = union(all)
 	}
-	uses := make(map[netip.AddrPort]*Endpoint, len(all))
 	members := make([]*Endpoint, 0, len(all))
 	for _, m := range all {
 		if !h.up.Takes(m.Tags) {
 			continue
 		}
 		key := h.keyOf(&m)
-		e := h.uses[m.Addr]
+		e := h.use(m.Addr)
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
 			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr)}
 			if n := h.up.Limits.EndpointConnections; n > 0 {
 				e.slot, e.most, e.conns = h.gate.slotOf(m.Addr), int64(n)*h.perConn(), int64(n)
 			}
 		}
-		uses[m.Addr] = e
 		members = append(members, e)
 	}
-	for addr, e := range h.uses {
-		if now := uses[addr]; now == nil || now.live != e.live {
+	old := h.uses
+	h.uses = members
+	for _, e := range old {
+		if now := h.use(e.Addr); now == nil || now.live != e.live {
 			t.releaseLive(e.live, h)
 		}
 	}
-	h.uses = uses
-	h.gate.tidy(uses)
+	h.gate.tidy(h)
 	now := time.Now()
 	p := t.nobody(known && !unknown)
 	if len(members) > 0 {
@@ -325,8 +339,13 @@ func (h *Handle) rebuild() {
 		t.warm(h, now)
 	}
 	h.picker.Store(p)
-	if p.known && !h.known {
+	switch {
+	case p.known && h.ready == nil: // from the start
+		h.known, h.ready = true, t.open
+	case p.known && !h.known:
 		h.known = true
 		close(h.ready)
+	case h.ready == nil:
+		h.ready = make(chan struct{})
 	}
 }

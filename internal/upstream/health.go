@@ -33,23 +33,23 @@ func withDefaults(h model.HealthCheck) model.HealthCheck {
 
 // watch probes an endpoint, the first time at once, until it ends. The interval counts from the start of one probe to
 // the start of the next.
-func (l *live) watch() {
-	h := l.health
+func (l *live) watch(life context.Context) {
+	h := l.conduct.health
 	rises, falls := 0, 0
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
 		select {
-		case <-l.ctx.Done():
+		case <-life.Done():
 			return
 		case <-next.C:
 		}
 		next.Reset(jittered(h))
 		was := l.out()
-		ctx, cancel := context.WithTimeout(l.ctx, h.Timeout)
+		ctx, cancel := context.WithTimeout(life, h.Timeout)
 		err := l.probe(ctx, h, l.key.Secure)
 		cancel()
-		if l.ctx.Err() != nil {
+		if life.Err() != nil {
 			return
 		}
 		l.noteProbe(err)

@@ -82,13 +82,13 @@ func TestProbesAreMadeOncePerEndpointAndEnd(t *testing.T) {
 		hs = append(hs, table.Acquire(&u))
 	}
 	eventually(t, "a probe", func() bool { return conns.Load() == 1 })
-	if len(table.lives) != 1 {
-		t.Errorf("%d live endpoints, want one", len(table.lives))
+	if len(table.byAddr) != 1 {
+		t.Errorf("%d live endpoints, want one", len(table.byAddr))
 	}
 	for _, h := range hs {
 		h.Release()
 	}
-	if len(table.lives) != 0 {
+	if len(table.byAddr) != 0 {
 		t.Error("the endpoint outlives its users")
 	}
 }

@@ -5,19 +5,26 @@ import (
 	"slices"
 	"time"
 
+	"paifang/internal/few"
 	"paifang/internal/model"
 )
 
 // list is one list of addresses: the union of its contributions, and what is in doubt. The table's lock guards it.
 type list struct {
 	id            model.EndpointsID
-	contributions map[contributor][]model.EndpointSet
+	contributions []contribution // sorted by contributor
 	doubted       map[netip.AddrPort]doubted
-	users         map[*Handle]struct{}
+	users         few.Set[*Handle]
 	merged        []model.Endpoint             // sorted by address, each once; replaced, never changed in place
 	delivered     bool                         // a source has said something about it since the table was made
 	changed       time.Time                    // when merged changed last
 	joined        map[netip.AddrPort]time.Time // of those that came later than their list, where the source does not say
+}
+
+// contribution is what one contributor says.
+type contribution struct {
+	who  contributor
+	sets []model.EndpointSet
 }
 
 // doubted is an address that was lost in a way that may be an accident.
@@ -27,9 +34,12 @@ type doubted struct {
 }
 
 func newList(id model.EndpointsID) *list {
-	return &list{
-		id: id, contributions: map[contributor][]model.EndpointSet{}, users: map[*Handle]struct{}{},
-	}
+	return &list{id: id}
+}
+
+// of is the place of what a contributor says.
+func (l *list) of(who contributor) (at int, is bool) {
+	return slices.BinarySearchFunc(l.contributions, who, func(c contribution, who contributor) int { return c.who.compare(who) })
 }
 
 // contribute replaces what one contributor says and returns the addresses of which it now says something new and
@@ -37,17 +47,24 @@ func newList(id model.EndpointsID) *list {
 // being listed (later: the keeper is known as a whole).
 func (l *list) contribute(who contributor, sets []model.EndpointSet, doubt time.Duration, now time.Time, later bool) (fresh []netip.AddrPort) {
 	l.delivered = l.delivered || !unread(sets)
-	later = later || l.contributions[who] != nil
+	at, is := l.of(who)
+	later = later || is
 	had := map[netip.AddrPort]model.Endpoint{}
-	for _, s := range l.contributions[who] {
-		for _, e := range s.Endpoints {
-			had[e.Addr] = e
+	if is {
+		for _, s := range l.contributions[at].sets {
+			for _, e := range s.Endpoints {
+				had[e.Addr] = e
+			}
 		}
 	}
-	if len(sets) == 0 {
-		delete(l.contributions, who)
-	} else {
-		l.contributions[who] = sets
+	switch {
+	case len(sets) == 0 && is:
+		l.contributions = slices.Delete(l.contributions, at, at+1)
+	case len(sets) == 0:
+	case is:
+		l.contributions[at].sets = sets
+	default:
+		l.contributions = slices.Insert(l.contributions, at, contribution{who, sets})
 	}
 	for _, s := range sets {
 		for _, e := range s.Endpoints {
@@ -92,8 +109,8 @@ func unread(sets []model.EndpointSet) bool {
 
 // unread tells whether nobody who names the list has read it.
 func (l *list) unread() bool {
-	for _, sets := range l.contributions {
-		if !unread(sets) {
+	for _, c := range l.contributions {
+		if !unread(c.sets) {
 			return false
 		}
 	}
@@ -124,18 +141,15 @@ func (l *list) drop(addr netip.AddrPort) bool {
 
 // merge computes the union and tells whether it differs from before.
 func (l *list) merge(now time.Time) bool {
-	who := make([]contributor, 0, len(l.contributions))
 	n := len(l.doubted)
-	for c, sets := range l.contributions {
-		who = append(who, c)
-		for _, s := range sets {
+	for _, c := range l.contributions {
+		for _, s := range c.sets {
 			n += len(s.Endpoints)
 		}
 	}
-	slices.SortFunc(who, contributor.compare)
 	all := make([]model.Endpoint, 0, n)
-	for _, c := range who {
-		for _, s := range l.contributions[c] {
+	for _, c := range l.contributions {
+		for _, s := range c.sets {
 			all = append(all, s.Endpoints...)
 		}
 	}

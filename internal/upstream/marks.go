@@ -81,7 +81,7 @@ func (p *picker) keeps(n uint64, q *query) *Endpoint {
 }
 
 // Affinity is how the upstream keeps clients, with its defaults filled in.
-func (h *Handle) Affinity() *model.Affinity { return &h.affinity }
+func (h *Handle) Affinity() *model.Affinity { return h.affinity }
 
 // Mark is the number that stands for the endpoint in a cookie, as 16 hexadecimal digits. Empty where clients are not bound
 // to endpoints.

@@ -66,7 +66,7 @@ func withEjectionDefaults(e model.Ejection) model.Ejection {
 // bad notes a bad result and ejects the endpoint if it was one too many.
 func (l *live) bad(r Result) {
 	l.badResults.Add(1)
-	e := &l.ejection
+	e := &l.conduct.ejection
 	// One that is down was taken out by a probe or a connect, and comes back by one.
 	if e.Off || l.down.Load() {
 		return
@@ -92,10 +92,10 @@ func (l *live) bad(r Result) {
 
 // eject takes an endpoint out for a while, unless too many are out already. The lock is held.
 func (t *Table) eject(l *live, why model.Code) {
-	if l.ejected != "" || l.reason != "" || t.lives[l.key] != l || t.closed {
+	if l.ejected != "" || l.reason != "" || l.gone || t.closed {
 		return
 	}
-	for h := range l.users {
+	for h := range l.users.All {
 		if !h.spares() {
 			return
 		}
@@ -105,13 +105,13 @@ func (t *Table) eject(l *live, why model.Code) {
 	l.ejections++
 	if l.times > 0 {
 		// For each interval of good conduct since, one ejection is forgotten.
-		l.times = max(0, l.times-int(now.Sub(l.back)/l.ejection.Interval))
+		l.times = max(0, l.times-int(now.Sub(l.back)/l.conduct.ejection.Interval))
 	}
 	l.times++
-	l.until = now.Add(min(time.Duration(l.times)*l.ejection.Base, l.ejection.Most))
+	l.until = now.Add(min(time.Duration(l.times)*l.conduct.ejection.Base, l.conduct.ejection.Most))
 	t.ejected[l] = struct{}{}
-	if l.health.Kind == model.HealthNone {
-		ctx, cancel := context.WithCancel(l.ctx)
+	if l.conduct.health.Kind == model.HealthNone {
+		ctx, cancel := context.WithCancel(l.context())
 		l.stopRetry = cancel
 		t.owned.Go(func() { l.confirm(ctx) })
 	}

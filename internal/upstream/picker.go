@@ -11,10 +11,12 @@ type picker struct {
 	known   bool
 	kind    model.BalanceKind
 	members []*Endpoint // all, sorted by address
-	// The classes in the order they are asked. far are the ready of other zones while the own one is enough.
-	ready, far, draining, last class
+	// The classes in the order they are asked; nil where they are empty, but for the first. far are the ready of other zones
+	// while the own one is enough.
+	ready               class
+	far, draining, last *class
 	// anyway is asked when own observation is all that stands against an endpoint.
-	anyway  class
+	anyway  *class
 	parts   map[string]class // of the ready that are up, by their value of a tag that requests may name
 	bound   marks            // of the members, where clients are kept by a cookie
 	warming bool             // an endpoint is in its slow start: the picker must be made anew soon
@@ -64,31 +66,45 @@ func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *pic
 		}
 		near, far := h.zones(ready, weights, readyDown)
 		p.ready = newClass(p.kind, near.endpoints, near.weights, &old.ready)
-		p.far = newClass(p.kind, far.endpoints, far.weights, &old.far)
+		p.far = someClass(p.kind, far.endpoints, far.weights, old.far)
 	}
-	p.draining = newClass(p.kind, draining, weightsOf(draining), &old.draining)
-	p.last = newClass(p.kind, last, weightsOf(last), &old.last)
-	anyway := func(endpoints []*Endpoint) class {
-		c := newClass(p.kind, endpoints, weightsOf(endpoints), &old.anyway)
+	p.draining = someClass(p.kind, draining, weightsOf(draining), old.draining)
+	p.last = someClass(p.kind, last, weightsOf(last), old.last)
+	anyway := func(endpoints []*Endpoint) *class {
+		c := someClass(p.kind, endpoints, weightsOf(endpoints), old.anyway)
 		c.anyway = true
 		return c
 	}
 	switch {
 	// Those that were up when the picker was made may have gone down since: the next picker is under way.
 	case len(ready) > 0:
-		p.anyway = p.ready
-		p.anyway.anyway = true
+		p.anyway = p.ready.whatever()
 	case len(readyDown) > 0:
 		p.anyway = anyway(readyDown)
 	case len(draining) > 0:
-		p.anyway = p.draining
-		p.anyway.anyway = true
+		p.anyway = p.draining.whatever()
 	case len(drainingDown) > 0:
 		p.anyway = anyway(drainingDown)
 	}
 	p.bound = h.marksOf(members)
 	p.parts = h.partsOf(ready, p.kind, old)
 	return p
+}
+
+// someClass is newClass for a class that most pickers do not have: nil where it is empty.
+func someClass(kind model.BalanceKind, endpoints []*Endpoint, weights []int, old *class) *class {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	c := newClass(kind, endpoints, weights, old)
+	return &c
+}
+
+// whatever is the class where what own observation says does not count.
+func (c *class) whatever() *class {
+	out := *c
+	out.anyway = true
+	return &out
 }
 
 // partsOf divides endpoints by their value of the tag that requests may name. Those without the tag are in no part.
@@ -145,7 +161,7 @@ func (p *picker) pick(q *query) (*Endpoint, error) {
 			return e, nil
 		}
 	}
-	for i, c := range [...]*class{&p.ready, &p.far, &p.draining, &p.last} {
+	for i, c := range [...]*class{&p.ready, p.far, p.draining, p.last} {
 		if e := c.choose(p.kind, q); e != nil {
 			return e, nil
 		}
@@ -165,7 +181,7 @@ func (p *picker) pick(q *query) (*Endpoint, error) {
 		return nil, ErrUnknown
 	case len(p.members) == 0:
 		return nil, ErrNoEndpoints
-	case len(q.tried) > 0 && (q.passed || len(p.anyway.endpoints) > 0):
+	case len(q.tried) > 0 && (q.passed || p.anyway.len() > 0):
 		return nil, ErrAllTried
 	default:
 		return nil, ErrAllUnhealthy
@@ -174,8 +190,8 @@ func (p *picker) pick(q *query) (*Endpoint, error) {
 
 // serving is the class that is chosen from now.
 func (p *picker) serving() *class {
-	for _, c := range []*class{&p.ready, &p.draining, &p.last, &p.anyway} {
-		if len(c.endpoints) > 0 {
+	for _, c := range []*class{&p.ready, p.draining, p.last, p.anyway} {
+		if c.len() > 0 {
 			return c
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -124,13 +125,44 @@ func (e *Endpoint) Put(c *Conn) {
 
 // pool keeps the idle connections of one endpoint, the one used last on top.
 type pool struct {
-	limit int       // set before use
-	began time.Time // set before use
+	table *Table // set before use
 
 	mu     sync.Mutex
 	closed bool
+	found  bool // it is in the stack
 	idle   []*Conn
-	open   int // idle and in use
+	open   int   // idle and in use
+	below  *pool // in the stack
+}
+
+// idleStack are the pools that may hold idle connections: of many thousands of endpoints few have any. A pool enters it with a
+// connection, at most once between two sweeps, and without a lock.
+type idleStack struct{ top atomic.Pointer[pool] }
+
+func (s *idleStack) push(p *pool) {
+	for {
+		p.below = s.top.Load()
+		if s.top.CompareAndSwap(p.below, p) {
+			return
+		}
+	}
+}
+
+// sweep has all of them closed what is idle since before a time. Those that still hold something stay.
+func (s *idleStack) sweep(before time.Time) {
+	for p := s.top.Swap(nil); p != nil; {
+		next := p.below
+		p.below = nil
+		p.sweep(before)
+		p.mu.Lock()
+		p.found = len(p.idle) > 0
+		again := p.found
+		p.mu.Unlock()
+		if again {
+			s.push(p)
+		}
+		p = next
+	}
 }
 
 // enter makes room for one more connection, of at most so many; 0 = any number.
@@ -191,15 +223,19 @@ func (p *pool) get(name string) *Conn {
 }
 
 func (p *pool) put(c *Conn) bool {
-	now := time.Since(p.began)
+	now := time.Since(p.table.began)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= p.limit {
+	if p.closed || len(p.idle) >= p.table.cfg.IdlePerEndpoint {
 		return false
 	}
 	c.since = now
 	c.turn++
 	p.idle = append(p.idle, c)
+	if !p.found {
+		p.found = true
+		p.table.idle.push(p)
+	}
 	return true
 }
 
@@ -232,7 +268,7 @@ func (p *pool) sweep(before time.Time) {
 	var old []bool
 	for i, c := range p.idle {
 		idle[i] = seen{c, c.turn}
-		old = append(old, c.since < before.Sub(p.began))
+		old = append(old, c.since < before.Sub(p.table.began))
 	}
 	p.mu.Unlock()
 	var out []seen

@@ -33,7 +33,7 @@ func probeOnce(t *testing.T, addr netip.AddrPort, h model.HealthCheck) error {
 	l := hd.picker.Load().members[0].live
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	return l.probe(ctx, l.health, false)
+	return l.probe(ctx, l.conduct.health, false)
 }
 
 func TestHTTPProbes(t *testing.T) {
@@ -160,7 +160,7 @@ func TestGRPCProbesOfWhatIsNoGRPC(t *testing.T) {
 		table.give("a", orders, model.Endpoint{Addr: addr})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		l := h.picker.Load().members[0].live
-		if err := l.probe(ctx, l.health, false); err == nil {
+		if err := l.probe(ctx, l.conduct.health, false); err == nil {
 			t.Errorf("%s is taken for healthy", name)
 		}
 		cancel()

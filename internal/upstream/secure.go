@@ -279,7 +279,7 @@ func (l *live) secureProbe(ctx context.Context, tcp *net.TCPConn) (net.Conn, err
 	}
 	config := l.security.config.Clone()
 	config.ServerName = l.security.name
-	if l.key.Protocol.Shared() || l.health.Kind == model.HealthGRPC {
+	if l.key.Protocol.Shared() || l.conduct.health.Kind == model.HealthGRPC {
 		config.NextProtos = []string{"h2"}
 	}
 	if config.ServerName == "" {

@@ -127,10 +127,10 @@ func (t *Table) List(id model.EndpointsID) (ListStatus, bool) {
 
 func (t *Table) listStatus(l *list) ListStatus {
 	out := ListStatus{List: l.id, Known: t.knows(l), Changed: l.changed, Endpoints: l.merged}
-	for who, sets := range l.contributions {
-		for _, s := range sets {
+	for _, c := range l.contributions {
+		for _, s := range c.sets {
 			out.Revision = max(out.Revision, s.Revision)
-			out.Contributions = append(out.Contributions, ContributionStatus{who.source, who.group, s.Origin, s.Revision, len(s.Endpoints)})
+			out.Contributions = append(out.Contributions, ContributionStatus{c.who.source, c.who.group, s.Origin, s.Revision, len(s.Endpoints)})
 		}
 	}
 	slices.SortFunc(out.Contributions, func(a, b ContributionStatus) int {

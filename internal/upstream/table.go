@@ -61,7 +61,10 @@ type Table struct {
 	owned   sync.WaitGroup // every goroutine that the table started
 	wake    chan struct{}  // to the keeper: an earlier expiry than it knows
 	waiters atomic.Int64
-	plain   *security // of all upstreams that have no TLS settings of their own
+	idle    idleStack
+	plain   *security     // of all upstreams that have no TLS settings of their own
+	usual   *conduct      // of all that have no settings of how they are observed
+	open    chan struct{} // closed: what nobody waits for
 	// The pickers of upstreams without endpoints: those whose lists are known, and others.
 	empty, unknown picker
 
@@ -72,9 +75,8 @@ type Table struct {
 	given     map[contributor][]model.EndpointsID
 	known     map[string]bool // keepers all of whose sources are synced
 	handles   map[string]*Handle
-	lives     map[EndpointKey]*live
-	byAddr    map[netip.AddrPort][]*live
-	conns     map[*sharedConn]struct{} // that are served
+	byAddr    map[netip.AddrPort][]*live // those in use
+	conns     map[*sharedConn]struct{}   // that are served
 	histories map[model.UpstreamID]*history
 	gates     map[model.UpstreamID]*gate
 	ejected   map[*live]struct{}
@@ -115,13 +117,15 @@ func NewTable(cfg Config) *Table {
 	setDefault(&cfg.RetryFirst, time.Second)
 	setDefault(&cfg.RetryMax, 30*time.Second)
 	t := &Table{
-		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1), lists: map[model.EndpointsID]*list{},
+		cfg: cfg, began: time.Now(), wake: make(chan struct{}, 1), open: make(chan struct{}), lists: map[model.EndpointsID]*list{},
 		given: map[contributor][]model.EndpointsID{}, known: map[string]bool{}, handles: map[string]*Handle{},
-		lives: map[EndpointKey]*live{}, conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
+		conns: map[*sharedConn]struct{}{}, byAddr: map[netip.AddrPort][]*live{}, histories: map[model.UpstreamID]*history{},
 		gates: map[model.UpstreamID]*gate{}, ejected: map[*live]struct{}{}, rated: map[*Handle]*rating{}, warming: map[*Handle]time.Time{},
 	}
 	t.empty.known = true
 	t.plain = newSecurity(&model.UpstreamTLS{}, cfg.Roots)
+	t.usual = newConduct(&model.Upstream{})
+	close(t.open)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.owned.Go(t.keep)
 	return t
@@ -140,8 +144,10 @@ func (t *Table) Close() {
 	t.mu.Lock()
 	t.closed = true
 	t.cancel()
-	for _, l := range t.lives {
-		l.pool.close()
+	for _, same := range t.byAddr {
+		for _, l := range same {
+			l.pool.close()
+		}
 	}
 	for c := range t.conns {
 		c.http2.Kill()
@@ -191,7 +197,7 @@ func (t *Table) SetContribution(source, group string, sets []model.EndpointSet, 
 	for _, addr := range fresh {
 		for _, l := range t.byAddr[addr] {
 			// A probed endpoint comes back by its probe, which knows better.
-			if l.health.Kind == model.HealthNone {
+			if l.conduct.health.Kind == model.HealthNone {
 				t.observe(l, false, "")
 			}
 			t.readmit(l)
@@ -239,7 +245,7 @@ func (t *Table) rebuild(l *list) {
 	if t.cfg.Listed != nil {
 		t.cfg.Listed(l.id)
 	}
-	for h := range l.users {
+	for h := range l.users.All {
 		h.rebuild()
 	}
 }
@@ -247,7 +253,7 @@ func (t *Table) rebuild(l *list) {
 // tidy forgets a list that nobody offers and nobody uses. The lock is held. A list that was delivered and taken
 // back stays while its keeper is not known as a whole: it is empty, not unknown.
 func (t *Table) tidy(l *list) {
-	if len(l.contributions) == 0 && len(l.doubted) == 0 && len(l.users) == 0 && (t.known[l.id.Keeper] || !l.delivered) {
+	if len(l.contributions) == 0 && len(l.doubted) == 0 && l.users.Len() == 0 && (t.known[l.id.Keeper] || !l.delivered) {
 		delete(t.lists, l.id)
 	}
 }
@@ -276,7 +282,7 @@ func (t *Table) keep() {
 		case <-t.wake:
 		case <-due.C:
 		case now := <-sweep.C:
-			t.sweep(now)
+			t.idle.sweep(now.Add(-t.cfg.IdleTime))
 			t.checkShared(now)
 			continue
 		}
@@ -324,37 +330,26 @@ func (t *Table) warmUp(now time.Time) time.Duration {
 	return next
 }
 
-func (t *Table) sweep(now time.Time) {
-	t.mu.Lock()
-	lives := make([]*live, 0, len(t.lives))
-	for _, l := range t.lives {
-		lives = append(lives, l)
-	}
-	t.mu.Unlock()
-	for _, l := range lives {
-		l.pool.sweep(now.Add(-t.cfg.IdleTime))
-	}
-}
-
 // acquireLive returns the live endpoint of a key, which it makes where there is none. The lock is held.
 func (t *Table) acquireLive(key EndpointKey, h *Handle) *live {
-	l := t.lives[key]
-	if l == nil {
-		l = newLive(t, key, h.up, h.security)
-		t.lives[key] = l
-		t.byAddr[key.Addr] = append(t.byAddr[key.Addr], l)
+	same := t.byAddr[key.Addr]
+	i := slices.IndexFunc(same, func(l *live) bool { return l.key == key })
+	if i < 0 {
+		i, same = len(same), append(same, newLive(t, key, h.conduct, h.security))
+		t.byAddr[key.Addr] = same
 	}
-	l.users[h] = struct{}{}
+	l := same[i]
+	l.users.Add(h)
 	return l
 }
 
 // releaseLive takes back the use of a live endpoint; the last one closes it. The lock is held.
 func (t *Table) releaseLive(l *live, h *Handle) {
-	delete(l.users, h)
-	if len(l.users) > 0 {
+	l.users.Remove(h)
+	if l.users.Len() > 0 {
 		return
 	}
-	delete(t.lives, l.key)
+	l.gone = true
 	same := slices.DeleteFunc(t.byAddr[l.key.Addr], func(o *live) bool { return o == l })
 	if len(same) == 0 {
 		delete(t.byAddr, l.key.Addr)

@@ -31,7 +31,7 @@ type turn struct {
 func (t *Table) remember(h *Handle) {
 	of := t.histories[h.up.ID]
 	if of == nil {
-		of = &history{transitions: map[turn]uint64{}}
+		of = &history{}
 		t.histories[h.up.ID] = of
 	}
 	of.handles = append(of.handles, h)
@@ -51,9 +51,12 @@ func (t *Table) turned(l *live, down bool, reason model.Code) {
 		reason = ""
 	}
 	counted := map[model.UpstreamID]bool{} // several handles of one upstream may be in use while it changes
-	for h := range l.users {
+	for h := range l.users.All {
 		if of := t.histories[h.up.ID]; of != nil && !counted[h.up.ID] {
 			counted[h.up.ID] = true
+			if of.transitions == nil {
+				of.transitions = map[turn]uint64{}
+			}
 			of.transitions[turn{down, reason}]++
 		}
 	}

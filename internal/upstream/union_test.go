@@ -219,7 +219,7 @@ func TestListsAreForgotten(t *testing.T) {
 		table.SetContribution("test", "a", nil, 0)
 		h.Release()
 	}
-	if n := len(table.lists) + len(table.lives) + len(table.byAddr) + len(table.handles) + len(table.given); n != 0 {
+	if n := len(table.lists) + len(table.byAddr) + len(table.handles) + len(table.given); n != 0 {
 		t.Errorf("%d things are left", n)
 	}
 }

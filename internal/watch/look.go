@@ -6,12 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-// look goes through everything. Files whose stamp is the same are not read unless an event named them.
+// look goes through everything at once. Files whose stamp is the same are not read unless an event named them.
 func (r *runner) look(touched map[string]bool, now time.Time) Change {
-	var c Change
+	c, names := r.listAll(now)
+	c.Files = r.pass(names, touched, now)
+	sortFiles(c.Files)
+	return c
+}
+
+// listAll lists every root, and notes the known files that are in no list any more.
+func (r *runner) listAll(now time.Time) (c Change, names []string) {
 	var errs []error
 	var lists [][]string
 	unlisted := map[string]bool{}
@@ -29,23 +37,58 @@ func (r *runner) look(touched map[string]bool, now time.Time) Change {
 		lists = append(lists, names)
 		relisted = relisted || fresh
 	}
-	for _, names := range lists {
-		for _, name := range names {
-			k := r.known[name]
-			if k != nil && !touched[name] && k.stamp.same(stampOf(name)) {
-				continue
-			}
-			if f, ok := r.examine(name, now); ok {
-				c.Files = append(c.Files, f)
-			}
-		}
-	}
 	if relisted {
 		r.miss(lists, unlisted, now)
 	}
-	sortFiles(c.Files)
 	c.Err = errors.Join(errs...)
-	return c
+	if len(lists) == 1 {
+		return c, lists[0]
+	}
+	return c, slices.Concat(lists...)
+}
+
+// pass reads those of the files that an event named or whose stamp is another one.
+func (r *runner) pass(names []string, touched map[string]bool, now time.Time) (out []File) {
+	for _, name := range names {
+		k := r.known[name]
+		if k != nil && !touched[name] && k.stamp.same(stampOf(name)) {
+			continue
+		}
+		if f, ok := r.examine(name, now); ok {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// A rescan goes in strides, and between two of them is a pause so many times as long as the one before took: of a hundred
+// thousand files it must neither take all the time there is nor keep a change waiting. It comes to a quarter of a percent of a core.
+const (
+	stride      = 256
+	rescanShare = 400
+)
+
+// rescan does the next stride of a rescan, the first of which lists, and returns when the next one is due.
+func (r *runner) rescan(deliver func(Change)) (after time.Duration, err error) {
+	began := time.Now()
+	c := Change{Err: r.standing()}
+	if r.ahead == nil {
+		if err := r.subscribe(); err != nil {
+			return 0, err
+		}
+		c, r.ahead = r.listAll(began)
+	}
+	n := min(stride, len(r.ahead))
+	c.Files = r.pass(r.ahead[:n], nil, began)
+	sortFiles(c.Files)
+	after = rescanShare * time.Since(began)
+	if r.ahead = r.ahead[n:]; len(r.ahead) > 0 {
+		after = min(after, r.o.Rescan)
+	} else {
+		r.ahead, after = nil, max(after, r.o.Rescan)
+	}
+	r.deliver(c, deliver)
+	return after, nil
 }
 
 // miss notes the known files that are in no list.

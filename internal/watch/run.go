@@ -61,7 +61,8 @@ type runner struct {
 	restless map[string]*known
 	listings map[string]listing // of directories that rest
 	roots    map[string]bool
-	err      string // what the last change said of directories
+	err      string   // what the last change said of directories
+	ahead    []string // what the rescan that is under way has not come to; nil: none is
 }
 
 // changed notes that a file changed at a time; the zero time says that it is settled.
@@ -109,9 +110,6 @@ func (r *runner) first() Change {
 	}
 	return c
 }
-
-// rescanShare is how much longer the pause between two rescans is than a rescan, at least.
-const rescanShare = 50
 
 // loop owns all timers. touched are paths that an event named; whole asks for a look at everything.
 func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
@@ -171,17 +169,15 @@ func (r *runner) loop(ctx context.Context, deliver func(Change)) error {
 			}
 			whole, lastEvent = true, time.Now()
 		case <-rescan.C:
-			if err := r.subscribe(); err != nil {
+			after, err := r.rescan(deliver)
+			if err != nil {
 				return err
 			}
-			began := time.Now()
-			c := r.look(nil, began)
-			// It takes as long as there are files. Of a hundred thousand it must not take all the time there is.
-			rescan.Reset(max(r.o.Rescan, rescanShare*time.Since(began)))
-			r.deliver(c, deliver)
+			rescan.Reset(after)
 		case <-wake.C:
 			now := time.Now()
 			if whole {
+				r.ahead = nil // all of it is looked at now
 				if err := r.subscribe(); err != nil {
 					return err
 				}

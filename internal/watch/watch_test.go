@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -256,6 +257,39 @@ func TestTargetOfSymlinkElsewhereIsSeenByRescan(t *testing.T) {
 	n := l.len()
 	write(t, other, "two!")
 	l.wait(t, n, "the target's content", has(path, "two!", true))
+}
+
+// More files than a rescan looks at in one go.
+func TestRescanComesToTheLastFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("symlinks need a privilege there")
+	}
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "x.yaml")
+	write(t, other, "one")
+	last, lost := filepath.Join(dir, "zz-last.yaml"), filepath.Join(dir, "zz-lost.yaml")
+	for _, path := range []string{last, lost} {
+		if err := os.Symlink(other, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 2 * stride {
+		write(t, filepath.Join(dir, fmt.Sprintf("a-%d.yaml", i)), "same")
+	}
+	l := start(t, Options{Paths: []string{dir}, Rescan: 20 * time.Millisecond})
+	for _, text := range []string{"two!", "and again"} {
+		n := l.len()
+		write(t, other, text)
+		l.wait(t, n, text, has(last, text, true))
+	}
+	if err := os.Remove(lost); err != nil {
+		t.Fatal(err)
+	}
+	l.wait(t, 0, "the end of another", isGone(lost))
+	if c := l.all(); slices.ContainsFunc(c[1:], func(c Change) bool {
+		return slices.ContainsFunc(c.Files, func(f File) bool { return f.Path != last && f.Path != lost })
+	}) {
+		t.Error("a file that did not change was delivered")
+	}
 }
 
 func TestDirectoryThatGoesKeepsItsFiles(t *testing.T) {

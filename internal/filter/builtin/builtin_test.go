@@ -34,7 +34,7 @@ func pass(t *testing.T, kind, config, pattern, path string, fields ...string) (*
 	if pattern != "" {
 		match = model.PathMatch{Kind: model.PathPattern, Value: pattern}
 	}
-	r, err := snapshot.NewRoute(model.Route{ID: "r", Match: model.Match{Path: match}})
+	r, err := snapshot.NewRoute(&model.Route{ID: "r", Match: model.Match{Path: match}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,9 @@ func TestRedirect(t *testing.T) {
 	for _, c := range []struct{ config, line, proto, want string }{
 		{`{"location":"https://new.test/x"}`, "GET /a?b=c", "", "302 https://new.test/x"},
 		{`{"status":301,"location":"/moved"}`, "GET /a", "", "301 /moved"},
-		{`{"status":308,"scheme":"https","clearOnly":true,"cutSlash":true}`, "GET /a/?b=c", "http", "308 https://shop.test/a?b=c"},
+		{`{"status":308,"scheme":"https","clearOnly":true,"cutSlash":true}`, "GET /a/?b=c", "http", "308 https://shop.test/a/?b=c"},
+		{`{"status":308,"scheme":"https","clearOnly":true,"cutSlash":true}`, "GET /a?b=/", "http", "308 https://shop.test/a?b="},
+		{`{"status":308,"scheme":"https","clearOnly":true,"cutSlash":true}`, "GET /a/", "http", "308 https://shop.test/a"},
 		{`{"status":308,"scheme":"https","clearOnly":true}`, "GET /a/", "http", "308 https://shop.test/a/"},
 		{`{"status":308,"scheme":"https","clearOnly":true}`, "GET /a/", "https", ""},
 		{`{"scheme":"https","port":8443}`, "GET /", "", "302 https://shop.test:8443/"},

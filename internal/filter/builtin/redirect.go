@@ -22,7 +22,7 @@ type Redirect struct {
 	Host   string `json:"host,omitempty"`   // a name, without port; default: the request's
 	Port   int    `json:"port,omitempty"`   // default: the request's, or that of the scheme where scheme or host is another
 	Path   string `json:"path,omitempty"`   // begins with a slash, may hold {name}; default: the request's
-	// CutSlash takes one slash off the end of the request's path, as ingress-nginx does on the way to https.
+	// CutSlash takes one slash off the end of the address, behind its query where it has one, as ingress-nginx does on the way to https.
 	CutSlash  bool `json:"cutSlash,omitempty"`
 	DropQuery bool `json:"dropQuery,omitempty"` // default: the query is kept, unless Location is given
 	// KeepQuery adds the query of the request to Location.
@@ -121,6 +121,9 @@ func (f *redirect) Request(x *filter.Exchange) filter.Verdict {
 		if !f.DropQuery && x.Request.HasQuery {
 			to = mem.Join(to, "?", x.Request.RawQuery)
 		}
+		if f.CutSlash {
+			to = strings.TrimSuffix(to, "/")
+		}
 	}
 	x.Response.Fields.Set("Location", to)
 	filter.KeepLocation(&x.Response)
@@ -153,11 +156,7 @@ func (f *redirect) pathOf(x *filter.Exchange) string {
 	if f.Path != "" {
 		return f.path.Expand(x, &x.Response.Mem)
 	}
-	path := x.Request.Path
-	if f.CutSlash {
-		path = strings.TrimSuffix(path, "/")
-	}
-	return path
+	return x.Request.Path
 }
 
 // schemeOf is the scheme that the client uses, as far as it is known: the engine has written down what a trusted proxy in

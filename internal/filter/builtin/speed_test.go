@@ -28,7 +28,7 @@ func loop(t testing.TB) (*snapshot.Route, *filter.Chain) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := snapshot.NewRoute(model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/api/user/{id}/**"}}})
+	r, err := snapshot.NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/api/user/{id}/**"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,13 @@
 //	http_v1_operator.go    /v1/ns/operator, /v1/console, logins
 //	http_v1_config.go      /v1/cs, with the long poll
 //	http_v2.go, http_v3.go the same in their forms
+//	http_v1_catalog.go     lists of services with their instances
+//	http_client.go         who is connected and what it published; http_subscriber.go: who is told of what
+//	http_listener.go       who listens to which configuration
+//	http_operation.go      counts, switches, health, servers
+//	http_namespace.go      namespaces since v2
 //	http_user.go           users, roles and permissions
+//	http_unserved.go       what Nacos has and this has not, and what nobody has
 //	udp.go                 subscriptions of HTTP v1
 //	grpc.go                the gRPC server, its connections
 //	grpc_request.go        unary requests

@@ -21,6 +21,7 @@ const (
 	codeInstance     = 21003 // there is no such instance
 	codeState        = 23000
 	codeServer       = 30000
+	codeUnserved     = 40001
 )
 
 // errInstance is the error of a heartbeat for an instance that is not known: its client has to register.
@@ -45,6 +46,8 @@ func fault(err error) (status, code int) {
 		return http.StatusForbidden, codeAccessDenied
 	case is(err, auth.ErrBusy):
 		return http.StatusTooManyRequests, codeState
+	case is(err, errUnserved):
+		return http.StatusNotImplemented, codeUnserved
 	case is(err, errInstance):
 		return http.StatusNotFound, codeInstance
 	case is(err, config.ErrConflict, auth.ErrConflict):

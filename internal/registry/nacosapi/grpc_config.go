@@ -96,6 +96,12 @@ func (s *Server) removeConfig(c *caller, q nacoswire.ConfigQueryRequest) (*nacos
 	return nacoswire.NewPayload(nacoswire.TypeConfigRemoveAnswer, nacoswire.OK(c.id))
 }
 
+// listening is what a client says of a configuration that it listens to.
+type listening struct {
+	tenant string // the namespace as it calls it
+	md5    string // of what it has
+}
+
 // listenConfigs begins or ends listening, and answers with the configurations of which the client has not the present content.
 func (s *Server) listenConfigs(c *caller, q nacoswire.ConfigListenRequest) (*nacoswire.Payload, error) {
 	store, err := s.configStore()
@@ -134,7 +140,7 @@ func (s *Server) listenConfigs(c *caller, q nacoswire.ConfigListenRequest) (*nac
 		if _, ok := x.tenants[id]; !ok && len(x.tenants) >= s.cfg.MaxSubscriptions {
 			return nil, fmt.Errorf("nacosapi: listen to %s: this connection listens to %d: %w", id, len(x.tenants), config.ErrLimit)
 		}
-		x.tenants[id] = one.Tenant
+		x.tenants[id] = listening{one.Tenant, one.MD5}
 		x.notices.watch(id)
 		if x.configs.Add(id) != one.MD5 {
 			out.Changed = append(out.Changed, one.ConfigRef)
@@ -156,7 +162,7 @@ func (x *session) configsChanged(ids []config.ID) {
 func (x *session) notify(id config.ID, request string, now time.Time, cfg *Config) (*nacoswire.Payload, error) {
 	x.mu.Lock()
 	x.notices.sent(id, request, now, cfg)
-	ref := nacoswire.ConfigRef{DataID: id.Name, Group: id.Group, Tenant: x.tenants[id]}
+	ref := nacoswire.ConfigRef{DataID: id.Name, Group: id.Group, Tenant: x.tenants[id].tenant}
 	x.mu.Unlock()
 	return nacoswire.NewPayload(nacoswire.TypeConfigChange, nacoswire.ConfigChangeRequest{
 		Request: nacoswire.Request{RequestID: request, Module: nacoswire.ModuleConfig}, ConfigRef: ref,

@@ -34,8 +34,8 @@ type session struct {
 	contents   fuzzyWatches[config.ID]
 	allConfigs *config.Watcher // nil until there is one of configurations
 	notices    deliveries[config.ID]
-	tenants    map[config.ID]string // namespaces as the client calls them, of what it listens to
-	configs    *config.Watcher      // nil until it listens to something
+	tenants    map[config.ID]listening // what it listens to
+	configs    *config.Watcher         // nil until it listens to something
 
 	poke  chan struct{}                      // there is something new to send
 	reset chan nacoswire.ConnectResetRequest // the client is to connect elsewhere
@@ -47,7 +47,7 @@ func newSession(c *connection, r *registry.Registry, owner *registry.Connection,
 		pushes: newDeliveries[registry.Key](), clusters: map[registry.Key]string{},
 		services: newFuzzyWatches(fuzzyServices{r}, nacoswire.ModuleNaming, nacoswire.TypeFuzzyWatchAnswer),
 		contents: newFuzzyWatches(fuzzyConfigs{configs}, nacoswire.ModuleConfig, nacoswire.TypeConfigFuzzyWatchAnswer),
-		notices:  newDeliveries[config.ID](), tenants: map[config.ID]string{},
+		notices:  newDeliveries[config.ID](), tenants: map[config.ID]listening{},
 		poke: make(chan struct{}, 1), reset: make(chan nacoswire.ConnectResetRequest, 1),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ type handler func(call) (any, error)
 
 // endpoint is one path of the API with a method.
 type endpoint struct {
-	method, path string
+	method, path string // no method: any
 	need         need
 	handle       handler
 	tenant       bool // the namespace is called tenant, as in HTTP v1 of configurations
@@ -53,15 +54,29 @@ type endpoint struct {
 	large        bool // the form may have a configuration in it
 }
 
+// endpoints are all of the API.
+func endpoints() []endpoint {
+	return slices.Concat(
+		v1Instances(), v1Services(), v1Catalog(), v1Operator(), v1Configs(), v2Endpoints(), v3Client(), v3Admin(),
+		loader(), users(), clients(), listeners(), namespacesOf(), operation(), unserved(),
+	)
+}
+
 func (s *Server) newHTTP() *http.Server {
 	mux := http.NewServeMux()
-	for _, list := range [][]endpoint{v1Instances(), v1Services(), v1Operator(), loader(), v1Configs(), v2Endpoints(), v3Client(), v3Admin(), users()} {
-		for _, e := range list {
-			mux.HandleFunc(e.method+" "+contextPath+e.path, func(w http.ResponseWriter, r *http.Request) { s.serve(e, w, r) })
+	other := &unknown{&s.log, map[string][]string{}}
+	for _, e := range endpoints() {
+		pattern := contextPath + e.path
+		if e.method != "" {
+			pattern = e.method + " " + pattern
 		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(e, w, r) })
+		other.methods[e.path] = append(other.methods[e.path], e.method)
 	}
+	mux.Handle("/", other)
 	if s.cfg.Console != "" {
 		mux.HandleFunc("GET "+contextPath+"/{$}", s.toConsole)
+		other.methods["/"] = []string{http.MethodGet}
 	}
 	return &http.Server{
 		// A page of a foreign site that is open in a browser on this machine must not register anything.

@@ -275,7 +275,7 @@ func TestV2AndV3Instances(t *testing.T) {
 		{"GET", "/v2/ns/service", in(), 200, `"clusterMap":{"DEFAULT":`},
 		{"GET", "/v1/ns/service", in(), 200, `"namespaceId":"public","groupName":"DEFAULT_GROUP","name":"order"`},
 		{"GET", "/v1/ns/service/names", params(), 200, `{"count":1,"services":{"public":["DEFAULT_GROUP@@order"]}}`},
-		{"GET", "/v3/admin/ns/service/list", params(), 200, `"pageItems":[{"name":"order","groupName":"DEFAULT_GROUP","clusterCount":1,"ipCount":1,"healthyInstanceCount":1}]`},
+		{"GET", "/v3/admin/ns/service/list", params(), 200, `"pageItems":[{"name":"order","groupName":"DEFAULT_GROUP","clusterCount":1,"ipCount":1,"healthyInstanceCount":1,"triggerFlag":"false"}]`},
 		{"PUT", "/v3/admin/ns/instance", in("enabled", "false"), 200, ok},
 		{"GET", "/v3/client/ns/instance/list", in(), 200, `"data":[]`},
 		{"GET", "/v3/admin/ns/instance/list", in(), 200, `"data":[{"instanceId":"10.0.0.1#80#DEFAULT#DEFAULT_GROUP@@order"`},

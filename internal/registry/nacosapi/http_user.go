@@ -18,6 +18,7 @@ func users() []endpoint {
 		result                 bool
 	}{
 		{"/v1/auth/users", "/v1/auth/roles", "/v1/auth/permissions", false},
+		{"/v1/auth", "", "", false}, // users, by their older name
 		{"/v3/auth/user", "/v3/auth/role", "/v3/auth/permission", true},
 	} {
 		out = append(
@@ -25,6 +26,15 @@ func users() []endpoint {
 			endpoint{method: "POST", path: v.user, need: admin, handle: done("create user ok!", createUser), result: v.result},
 			endpoint{method: "PUT", path: v.user, need: knows, handle: done("update user ok!", setPassword), result: v.result},
 			endpoint{method: "DELETE", path: v.user, need: admin, handle: done("delete user ok!", removeUser), result: v.result},
+			endpoint{method: "GET", path: v.user + "/search", need: admin, handle: withUsers(searchUsers), result: v.result},
+		)
+		if v.role == "" {
+			out = append(out, endpoint{method: "GET", path: v.user, need: admin, handle: withUsers(listUsers)})
+			continue
+		}
+		out = append(
+			out,
+			endpoint{method: "GET", path: v.role + "/search", need: admin, handle: withUsers(searchRoles), result: v.result},
 			endpoint{method: "POST", path: v.role, need: admin, handle: done("add role ok!", giveRole), result: v.result},
 			endpoint{method: "DELETE", path: v.role, need: admin, handle: done("delete role ok!", takeRole), result: v.result},
 			endpoint{method: "POST", path: v.permission, need: admin, handle: done("add permission ok!", permit), result: v.result},
@@ -37,7 +47,7 @@ func users() []endpoint {
 			out = append(out, endpoint{method: "GET", path: suffix, need: admin, handle: withUsers(read), result: v.result})
 		}
 	}
-	return out
+	return append(out, endpoint{method: "GET", path: "/v3/auth/permission", need: admin, handle: withUsers(isPermitted), result: true})
 }
 
 // withUsers refuses where there are no users.
@@ -151,6 +161,41 @@ func listUsers(c call) (any, error) {
 	}
 	no, size := c.paging()
 	return newPage(out, no, size), nil
+}
+
+// searchUsers are the names of users that have a text in them, searchRoles those of roles.
+func searchUsers(c call) (any, error) {
+	out := []string{}
+	for _, u := range c.server.cfg.Auth.Users() {
+		if strings.Contains(u.Name, c.q.Get("username")) {
+			out = append(out, u.Name)
+		}
+	}
+	return out, nil
+}
+
+func searchRoles(c call) (any, error) {
+	out := []string{}
+	for _, u := range c.server.cfg.Auth.Users() {
+		for _, r := range u.Roles {
+			if strings.Contains(r, c.q.Get("role")) {
+				out = append(out, r)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// isPermitted tells whether a permission is there already.
+func isPermitted(c call) (any, error) {
+	want := permission(c)
+	for _, p := range c.server.cfg.Auth.Permissions() {
+		if p.Role == want.Role && p.Namespace == want.Namespace && strings.Contains(p.Actions, want.Actions) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func listRoles(c call) (any, error) {

@@ -23,6 +23,7 @@ func v1Configs() []endpoint {
 		{method: "POST", path: path + "/listener", need: knows, handle: v1Listen, tenant: true},
 		{method: "GET", path: "/v1/cs/history", need: reads, handle: v1History, tenant: true},
 		{method: "GET", path: "/v1/cs/history/previous", need: reads, handle: v1Previous, tenant: true},
+		{method: "GET", path: "/v1/cs/history/configs", need: reads, handle: v1ConfigsOf, tenant: true},
 		{method: "GET", path: "/v1/cs/health", handle: func(call) (any, error) { return "UP", nil }},
 	}
 }
@@ -283,11 +284,28 @@ func v1Previous(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.previous(s, id)
+}
+
+func (c call) previous(s *config.Store, id config.ID) (any, error) {
 	list, err := s.History(c.r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
 	return versionOf(list, c.q.Get("id"), 1)
+}
+
+// v1ConfigsOf are all of a namespace, without their contents.
+func v1ConfigsOf(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	out := []configDetail{}
+	for _, i := range s.List(c.namespace, "", "") {
+		out = append(out, detail(i))
+	}
+	return out, nil
 }
 
 // longest bounds a long poll, and shortest what a client may ask for; it is answered a little before the client gives up.

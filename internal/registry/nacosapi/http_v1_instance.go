@@ -22,7 +22,7 @@ func v1Instances() []endpoint {
 		{method: "GET", path: path, need: reads, handle: v1Instance},
 		{method: "PUT", path: path + "/beat", need: writes, handle: beat},
 		{method: "GET", path: path + "/list", need: reads, handle: v1List},
-		{method: "GET", path: path + "/statuses", need: reads, handle: v1Statuses},
+		{path: path + "/statuses", need: reads, handle: v1Statuses},
 		{method: "PUT", path: path + "/metadata/batch", need: writes, handle: batchMetadata(false)},
 		{method: "DELETE", path: path + "/metadata/batch", need: writes, handle: batchMetadata(true)},
 	}

@@ -13,7 +13,6 @@ const compatible = "2.5.1"
 // v1Operator is what clients and consoles ask of the server itself.
 func v1Operator() []endpoint {
 	return []endpoint{
-		{method: "GET", path: "/v1/ns/operator/metrics", handle: v1Metrics},
 		{method: "GET", path: "/v1/console/server/state", handle: v1State},
 		{method: "GET", path: "/v1/console/namespaces", need: knows, handle: v1Namespaces},
 		{method: "POST", path: "/v1/console/namespaces", need: admin, handle: v1CreateNamespace},

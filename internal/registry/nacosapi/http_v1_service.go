@@ -18,7 +18,8 @@ func v1Services() []endpoint {
 		{method: "DELETE", path: path, need: writes, handle: removeService},
 		{method: "PUT", path: "/v1/ns/cluster", need: writes, handle: updateCluster},
 		{method: "GET", path: path + "/list", need: reads, handle: v1ServiceList},
-		{method: "GET", path: path + "/names", need: reads, handle: v1ServiceNames},
+		{path: path + "/names", need: reads, handle: v1ServiceNames},
+		{method: "GET", path: path + "/subscribers", need: reads, handle: v1Subscribers},
 	}
 }
 
@@ -79,13 +80,9 @@ type clusterDetail struct {
 }
 
 func v1Service(c call) (any, error) {
-	key, err := c.service()
+	key, v, err := c.known()
 	if err != nil {
 		return nil, err
-	}
-	v := c.View(key)
-	if !v.Known {
-		return nil, unknownService(key)
 	}
 	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Threshold: threshold(v), Metadata: labels(v),
 		Selector: selector{"none"}, Clusters: []clusterDetail{}}
@@ -102,6 +99,19 @@ func clustersOf(v *registry.View) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// known reads the parameters that name a service that is there.
+func (c call) known() (registry.Key, *registry.View, error) {
+	key, err := c.service()
+	if err != nil {
+		return key, nil, err
+	}
+	v := c.View(key)
+	if !v.Known {
+		return key, nil, unknownService(key)
+	}
+	return key, v, nil
 }
 
 func unknownService(key registry.Key) error {

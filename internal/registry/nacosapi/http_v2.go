@@ -30,14 +30,14 @@ func v2Endpoints() []endpoint {
 		{method: "PUT", path: "/v2/ns/service", need: writes, handle: updateService, result: true},
 		{method: "DELETE", path: "/v2/ns/service", need: writes, handle: removeService, result: true},
 		{method: "GET", path: "/v2/ns/service/list", need: reads, handle: v2Services, result: true},
-		{method: "GET", path: "/v2/ns/operator/metrics", handle: v1Metrics, result: true},
 		{method: "GET", path: cs, need: reads, handle: v2GetConfig, result: true},
 		{method: "POST", path: cs, need: writes, handle: v1PublishConfig, result: true, large: true},
 		{method: "DELETE", path: cs, need: writes, handle: v1RemoveConfig, result: true},
 		{method: "GET", path: "/v2/cs/history/list", need: reads, handle: v1History, result: true},
 		{method: "GET", path: "/v2/cs/history", need: reads, handle: v1History, result: true},
+		{method: "GET", path: "/v2/cs/history/detail", need: reads, handle: v1History, result: true},
+		{method: "GET", path: cs + "/searchDetail", need: reads, handle: v1Search, tenant: true},
 		{method: "GET", path: "/v2/cs/history/previous", need: reads, handle: v1Previous, result: true},
-		{method: "GET", path: "/v2/console/namespace/list", need: knows, handle: func(c call) (any, error) { return namespaceList(c), nil }, result: true},
 		{method: "GET", path: "/v2/console/health/liveness", handle: well, result: true},
 		{method: "GET", path: "/v2/console/health/readiness", handle: well, result: true},
 	}
@@ -80,13 +80,9 @@ type serviceDetail2 struct {
 }
 
 func v2Service(c call) (any, error) {
-	key, err := c.service()
+	key, v, err := c.known()
 	if err != nil {
 		return nil, err
-	}
-	v := c.View(key)
-	if !v.Known {
-		return nil, unknownService(key)
 	}
 	out := serviceDetail2{Namespace: key.Namespace, Name: key.Service, Group: key.Group, Clusters: map[string]any{},
 		Metadata: labels(v), Threshold: threshold(v), Selector: selector{"none"}, Ephemeral: ephemeral(v)}

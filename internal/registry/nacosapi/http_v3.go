@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
 	"paifang/internal/registry/config"
 )
 
@@ -42,17 +44,20 @@ func v3Admin() []endpoint {
 		{method: "DELETE", path: "/v3/admin/ns/service", need: writes, handle: removeService, result: true},
 		{method: "PUT", path: "/v3/admin/ns/cluster", need: writes, handle: updateCluster, result: true},
 		{method: "GET", path: "/v3/admin/ns/service/list", need: reads, handle: v3Services, result: true},
-		{method: "GET", path: "/v3/admin/ns/ops/metrics", handle: v1Metrics, result: true},
+		{method: "GET", path: "/v3/admin/ns/service/subscribers", need: reads, handle: v3Subscribers, result: true},
 		{method: "GET", path: cs, need: reads, handle: v3ConfigDetail, result: true},
 		{method: "POST", path: cs, need: writes, handle: v3PublishConfig, result: true, large: true},
 		{method: "DELETE", path: cs, need: writes, handle: v3RemoveConfig, result: true},
+		{method: "DELETE", path: cs + "/batch", need: writes, handle: v3RemoveConfigs, result: true},
 		{method: "GET", path: cs + "/list", need: reads, handle: v3Configs, result: true},
 		{method: "GET", path: "/v3/admin/cs/history", need: reads, handle: v3History, result: true},
 		{method: "GET", path: "/v3/admin/cs/history/list", need: reads, handle: v3History, result: true},
-		{method: "GET", path: "/v3/admin/core/state", handle: v1State},
+		{method: "GET", path: "/v3/admin/cs/history/previous", need: reads, handle: v3Previous, result: true},
+		{method: "GET", path: "/v3/admin/cs/history/configs", need: reads, handle: configsOf, result: true},
+		{method: "GET", path: "/v2/cs/history/configs", need: reads, handle: v1ConfigsOf, result: true},
+		{method: "GET", path: "/v3/admin/core/state", handle: v1State, result: true},
 		{method: "GET", path: "/v3/admin/core/state/liveness", handle: well, result: true},
 		{method: "GET", path: "/v3/admin/core/state/readiness", handle: well, result: true},
-		{method: "GET", path: "/v3/admin/core/namespace/list", need: knows, handle: func(c call) (any, error) { return namespaceList(c), nil }, result: true},
 	}
 }
 
@@ -91,51 +96,25 @@ func v3AllHosts(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.hosts(key, c.q.Get("clusterName")), nil
+}
+
+// hosts are all instances of some clusters, or of all.
+func (c call) hosts(key registry.Key, clusters string) []nacoswire.Instance {
 	out := []nacoswire.Instance{}
-	f := filter{clusters: c.q.Get("clusterName")}
+	f := filter{clusters: clusters}
 	v := c.View(key)
 	for i := range v.Instances {
 		if f.has(v.Instances[i].Cluster) {
 			out = append(out, renderInstance(key, &v.Instances[i]))
 		}
 	}
-	return out, nil
+	return out
 }
 
 func v3Instance(c call) (any, error) {
 	in, _, err := c.find()
 	return in, err
-}
-
-// serviceView is a service in a list.
-type serviceView struct {
-	Name      string `json:"name"`
-	Group     string `json:"groupName"`
-	Clusters  int    `json:"clusterCount"`
-	Instances int    `json:"ipCount"`
-	Healthy   int    `json:"healthyInstanceCount"`
-}
-
-func v3Services(c call) (any, error) {
-	no, size := c.paging()
-	var keys []serviceView
-	for _, key := range c.Keys() {
-		if group := c.q.Get("groupNameParam"); key.Namespace == c.namespace && (group == "" || group == key.Group) {
-			keys = append(keys, serviceView{Name: key.Service, Group: key.Group})
-		}
-	}
-	out := newPage(keys, no, size)
-	for i := range out.Items {
-		s := &out.Items[i]
-		v := c.View(serviceKey(c.namespace, s.Group, s.Name))
-		s.Clusters, s.Instances = len(clustersOf(v)), len(v.Instances)
-		for j := range v.Instances {
-			if v.Instances[j].Healthy {
-				s.Healthy++
-			}
-		}
-	}
-	return out, nil
 }
 
 func (c call) v3Config() (*config.Store, config.Item, error) {
@@ -220,6 +199,52 @@ func v3Configs(c call) (any, error) {
 		out = append(out, info3(i))
 	}
 	return newPage(out, no, size), nil
+}
+
+// v3RemoveConfigs takes away the configurations of the namespace that have the numbers in ids; those that are not there are passed over.
+func v3RemoveConfigs(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.required("ids")
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for id := range strings.SplitSeq(text, ",") {
+		ids[strings.TrimSpace(id)] = true
+	}
+	for _, item := range s.List(c.namespace, "", "") {
+		if !ids[strconv.FormatInt(item.Revision, 10)] {
+			continue
+		}
+		if _, err := c.removeConfig(s, item.ID); err != nil {
+			return nil, err
+		}
+	}
+	return true, nil
+}
+
+// configsOf are all of a namespace, without their contents.
+func configsOf(c call) (any, error) {
+	s, err := c.configs()
+	if err != nil {
+		return nil, err
+	}
+	out := []configInfo{}
+	for _, i := range s.List(c.namespace, "", "") {
+		out = append(out, info3(i))
+	}
+	return out, nil
+}
+
+func v3Previous(c call) (any, error) {
+	s, id, err := c.configID("groupName")
+	if err != nil {
+		return nil, err
+	}
+	return c.previous(s, id)
 }
 
 func v3History(c call) (any, error) {

@@ -55,6 +55,7 @@ type Server struct {
 	sessions sessions
 	draining atomic.Bool // clients are told to connect elsewhere, and nobody is let in
 	udp      *udpPusher
+	at       atomic.Pointer[string] // address of HTTP
 	closing  chan struct{}
 	failed   chan error
 	work     sync.WaitGroup
@@ -84,6 +85,7 @@ func New(cfg Config, p registry.Provider) *Server {
 		closing:  make(chan struct{}),
 		failed:   make(chan error, 2),
 	}
+	s.conns.log = &s.log
 	s.http, s.peers = s.newHTTP(), newForwarder(cfg.TLS)
 	s.grpc = s.newGRPC()
 	return s
@@ -91,6 +93,8 @@ func New(cfg Config, p registry.Provider) *Server {
 
 // Start serves on two listeners, which belong to the server from now on. It is called once.
 func (s *Server) Start(httpListener, grpcListener net.Listener) {
+	at := httpListener.Addr().String()
+	s.at.Store(&at)
 	if err := s.udp.listen(httpListener.Addr()); err != nil {
 		s.cfg.Log.Warn("nacosapi: clients of HTTP v1 have to poll: there is no port to push from", "error", err)
 	} else {

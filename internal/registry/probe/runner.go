@@ -13,10 +13,13 @@ import (
 // Options are what a runner may be told. The zero value is usable.
 type Options struct {
 	Every   time.Duration // between two questions to one instance; default 2 s
-	Fall    int           // bad answers in a row until it counts as not well; default 3
+	Fall    int           // bad answers in a row until it counts as not well; default DefaultFall
 	Rise    int           // good ones until it counts as well again; default 2
 	Workers int           // questions at one time; default 16
 }
+
+// DefaultFall is that of Options.Fall.
+const DefaultFall = 3
 
 // Runner asks any number of instances, with a bounded number of questions on their way. Make it with New.
 type Runner[ID comparable] struct {
@@ -48,7 +51,7 @@ type target[ID comparable] struct {
 // New starts a runner. It calls tell when an instance that was well is so no more, or again. Its owner closes it.
 func New[ID comparable](opt Options, tell func(id ID, well bool)) *Runner[ID] {
 	opt.Every = cmp.Or(opt.Every, 2*time.Second)
-	opt.Fall = cmp.Or(opt.Fall, 3)
+	opt.Fall = cmp.Or(opt.Fall, DefaultFall)
 	opt.Rise = cmp.Or(opt.Rise, 2)
 	opt.Workers = cmp.Or(opt.Workers, 16)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -97,7 +97,7 @@ func (c *condition) path(p *part) error {
 		if v == "/**" {
 			m = model.PathMatch{Kind: model.PathPrefix, Value: "/"}
 		}
-		if _, err := snapshot.NewRoute(model.Route{Match: model.Match{Path: m}}); err != nil {
+		if _, err := snapshot.NewRoute(&model.Route{Match: model.Match{Path: m}}); err != nil {
 			return fmt.Errorf("pattern %q: %w", v, err)
 		}
 		if i := strings.Index(v, "**"); i >= 0 && i != len(v)-2 {

@@ -26,7 +26,7 @@ const cookieName = "INGRESSCOOKIE"
 
 func affinityFamily() family {
 	return family{name: "Affinity", settle: settleAffinity, rows: []Annotation{
-		{Name: "affinity", Scope: WholeIngress, Verdict: Supported, read: func(v *value) {
+		{Name: "affinity", Scope: WholeIngress, Verdict: Differs, Note: "the value of the cookie has a form of its own: a cookie that ingress-nginx has set binds nobody, and is replaced", read: func(v *value) {
 			var word string
 			v.s.Affinity.Cookie = v.oneOf(&word, "cookie")
 		}},
@@ -39,7 +39,7 @@ func affinityFamily() family {
 			v.s.Affinity.CanaryLegacy = v.oneOf(&word, "sticky", "legacy") && word == "legacy"
 		}},
 		{Name: "session-cookie-name", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.token(&v.s.Affinity.Name) }},
-		{Name: "session-cookie-path", Scope: WholeIngress, Verdict: Supported, read: readCookiePath},
+		{Name: "session-cookie-path", Scope: WholeIngress, Verdict: Differs, Note: "where paths are expressions and it is not given, the path is /: a cookie for the text of an expression would never be sent", read: readCookiePath},
 		{Name: "session-cookie-domain", Scope: WholeIngress, Verdict: Supported, read: readCookieDomain},
 		{Name: "session-cookie-expires", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Affinity.Expires, 0) }},
 		{Name: "session-cookie-max-age", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Affinity.MaxAge, 0) }},
@@ -62,6 +62,7 @@ func readCookiePath(v *value) {
 		return
 	}
 	v.s.Affinity.Path = v.text
+	v.same()
 }
 
 func readCookieDomain(v *value) {

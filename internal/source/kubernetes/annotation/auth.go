@@ -37,7 +37,7 @@ const withURL = "it belongs to auth-url"
 
 func authFamily() family {
 	return family{name: "Authentication", settle: settleAuth, rows: []Annotation{
-		{Name: "auth-type", Scope: OwnPaths, Verdict: Supported, read: readAuthType},
+		{Name: "auth-type", Scope: OwnPaths, Verdict: Differs, Note: "digest is not carried out: every path of the Ingress answers 503", read: readAuthType},
 		{Name: "auth-secret", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.object(&v.s.Auth.Secret) }},
 		{Name: "auth-secret-type", Scope: OwnPaths, Verdict: Supported, read: readSecretType},
 		{Name: "auth-realm", Scope: OwnPaths, Verdict: Supported, read: readRealm},
@@ -66,6 +66,7 @@ func readAuthType(v *value) {
 	switch v.text {
 	case "basic":
 		v.s.Auth.Basic = true
+		v.same()
 	case "digest":
 		v.deny("digest authentication is not supported: use basic over TLS, or auth-url")
 	default:

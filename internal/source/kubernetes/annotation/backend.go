@@ -28,14 +28,14 @@ const (
 
 func backendFamily() family {
 	return family{name: "Backends and balancing", settle: settleBackend, rows: []Annotation{
-		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Supported, read: readProtocol},
+		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Differs, Note: "AUTO_HTTP and FCGI are not spoken: HTTP is, in their place", read: readProtocol},
 		{Name: "service-upstream", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Backend.ServiceUpstream) }},
 		{Name: "default-backend", Scope: OwnPaths, Verdict: Supported, read: readDefaultBackend},
 		{Name: "load-balance", Scope: OwnPaths, Verdict: Supported, read: readBalance},
-		{Name: "upstream-hash-by", Scope: OwnPaths, Verdict: Supported, read: readHashBy},
+		{Name: "upstream-hash-by", Scope: OwnPaths, Verdict: Differs, Note: "of nginx' variables it knows request_uri, uri, host, http_host, remote_addr, binary_remote_addr, and those that begin with http_, cookie_ and arg_", read: readHashBy},
 		{Name: "upstream-hash-by-subset", Scope: OwnPaths, Verdict: Ignored, Note: "requests are hashed to one endpoint, not to a subset of them"},
 		{Name: "upstream-hash-by-subset-size", Scope: OwnPaths, Verdict: Ignored, Note: "requests are hashed to one endpoint, not to a subset of them"},
-		{Name: "upstream-vhost", Scope: OwnPaths, Verdict: Supported, read: readVhost},
+		{Name: "upstream-vhost", Scope: OwnPaths, Verdict: Differs, Note: "of nginx' variables it knows host, http_host, namespace, ingress_name, service_name and service_port", read: readVhost},
 	}}
 }
 
@@ -43,6 +43,7 @@ func readProtocol(v *value) {
 	switch p := strings.ToUpper(v.text); p {
 	case "HTTP", "HTTPS", "GRPC", "GRPCS":
 		v.s.Backend.Protocol = Protocol(p)
+		v.same()
 	case "AUTO_HTTP":
 		v.ignored("endpoints cannot be spoken to in the scheme of each request: say HTTP or HTTPS; HTTP is spoken")
 	case "FCGI":
@@ -88,6 +89,7 @@ func readHashBy(v *value) {
 		rest = tail
 	}
 	v.s.Backend.HashBy = parts
+	v.same()
 }
 
 // variable cuts the name of a variable of nginx off a text, "name" or "{name}".
@@ -132,6 +134,7 @@ func HostNames() []string {
 
 func readVhost(v *value) {
 	if v.text == "$host" || v.text == "$http_host" {
+		v.same()
 		return // what is sent anyway
 	}
 	text := v.text
@@ -144,6 +147,7 @@ func readVhost(v *value) {
 		return
 	}
 	v.s.Backend.Host = v.text
+	v.same()
 }
 
 func settleBackend(r *reading) {

@@ -20,6 +20,7 @@ import (
 // backend is the endpoints of one service. Each keeps what it was asked and answers with its name in the field Pod, and as the
 // request's field X-Answer says: "503", "reset", "slow" (a quarter of a second), "early" (without reading the body), or a
 // list of POD=ANSWER.
+// "garbage" is an answer with a field that is none, "upgrade" one that changes the protocol and then is silent.
 type backend struct {
 	name      string
 	endpoints []model.Endpoint
@@ -34,11 +35,19 @@ type backend struct {
 
 func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 	b := &backend{name: s.name}
-	for i := range s.endpoints {
+	if s.how == "missing" {
+		return b, nil
+	}
+	return b, b.grow(ca, s)
+}
+
+// grow gives it endpoints until it has as many as s says.
+func (b *backend) grow(ca *certstest.Authority, s service) error {
+	for i := len(b.endpoints); i < s.endpoints; i++ {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			b.stop()
-			return nil, err
+			return err
 		}
 		pod := s.name + "-" + strconv.Itoa(i+1)
 		b.endpoints = append(b.endpoints, model.Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort(), Name: pod})
@@ -47,7 +56,7 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 			end, addr, err := fullListener()
 			if err != nil {
 				b.stop()
-				return nil, err
+				return err
 			}
 			b.ends = append(b.ends, end)
 			b.endpoints[i].Addr = addr
@@ -67,8 +76,11 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 		case "h2c":
 			srv.Protocols = new(http.Protocols)
 			srv.Protocols.SetUnencryptedHTTP2(true)
-		case "https", "h2":
+		case "https", "mtls", "h2":
 			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.Server("shop.test", s.name+".shop.test")}}
+			if s.how == "mtls" {
+				srv.TLSConfig.ClientAuth, srv.TLSConfig.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
+			}
 			if s.how == "h2" {
 				srv.Protocols = new(http.Protocols)
 				srv.Protocols.SetHTTP2(true)
@@ -79,7 +91,7 @@ func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 		b.servers = append(b.servers, srv)
 		b.done.Go(func() { _ = srv.Serve(ln) })
 	}
-	return b, nil
+	return nil
 }
 
 func (b *backend) stop() {
@@ -113,6 +125,8 @@ func (b *backend) handler(pod string) http.Handler {
 			fmt.Fprintf(w, "%s answers\n", pod)
 		case "reset":
 			panic(http.ErrAbortHandler)
+		case "garbage", "upgrade":
+			sayRaw(w, answer)
 		case "pause":
 			time.Sleep(20 * time.Millisecond) // what an endpoint does that has much to do
 			fmt.Fprintf(w, "%s answers\n", pod)
@@ -131,6 +145,22 @@ func (b *backend) handler(pod string) http.Handler {
 			fmt.Fprintf(w, "%s says %d\n", pod, status)
 		}
 	})
+}
+
+// sayRaw writes an answer past net/http, and holds an upgraded connection until the other side ends it.
+func sayRaw(w http.ResponseWriter, answer string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if answer == "garbage" {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nno field\r\n\r\n")
+		return
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nPod: "+w.Header().Get("Pod")+"\r\n\r\n")
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 // holdAll accepts connections, reads nothing of them, and closes them when the listener is closed.

@@ -27,7 +27,7 @@ func canaryFamily() family {
 		{Name: "canary", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Canary.On) }},
 		{Name: "canary-by-header", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.token(&v.s.Canary.Header) }},
 		{Name: "canary-by-header-value", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.line(&v.s.Canary.HeaderValue) }},
-		{Name: "canary-by-header-pattern", Scope: WholeIngress, Verdict: Supported, read: readPattern},
+		{Name: "canary-by-header-pattern", Scope: WholeIngress, Verdict: Differs, Note: "patterns are RE2, which matches in linear time: one with look-around or back-references counts as none", read: readPattern},
 		{Name: "canary-by-cookie", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.token(&v.s.Canary.Cookie) }},
 		{Name: "canary-weight", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Canary.Weight, 0, maxTotal) }},
 		{Name: "canary-weight-total", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.integer(&v.s.Canary.Total, 0, maxTotal) }},
@@ -43,7 +43,9 @@ func readPattern(v *value) {
 	if _, err := regexp.Compile(v.text); err != nil || len(v.text) > maxExpression {
 		v.s.Canary.HeaderPattern, v.s.Canary.BadPattern = "", true
 		v.invalid("%q is no expression that can be matched in linear time (RE2 has no look-around and no back-references): requests with the header stay with the main service", v.text)
+		return
 	}
+	v.same()
 }
 
 // maxExpression bounds the text of an expression in bytes.

@@ -31,13 +31,14 @@ type testCase struct {
 	yaml      string
 	steps     []step
 	ports     map[string]uint16 // of Services that are no 80
+	told      []string          // what diagnostics have in them
 }
 
 // service is what answers: so many endpoints, in a way of their own.
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, h2c, h2, closed, closed-first, cluster, full, deaf
+	how       string // "", https, mtls, h2c, h2, closed, closed-first, cluster, full, deaf, missing, two-ports
 }
 
 // ingress is an Ingress in short.
@@ -53,6 +54,7 @@ type ingress struct {
 type step struct {
 	at          string
 	times       int
+	scale       *service // in place of a request: the service gets as many endpoints
 	method, url string
 	from        string // address that it comes from
 	fields      []string
@@ -64,6 +66,7 @@ type step struct {
 	answer []want
 	seen   []want
 	within int               // seconds that it may take; 0 = any
+	after  int               // seconds that it takes at least
 	shares map[string][2]int // service → least and most of the times
 }
 
@@ -191,6 +194,14 @@ func (c *testCase) line(line, text, at string) error {
 	case words[0] == "flag":
 		c.taken = true
 		c.flags = append(c.flags, strings.TrimPrefix(text, "flag "))
+	case words[0] == "told":
+		c.told = append(c.told, strings.TrimPrefix(text, "told "))
+	case words[0] == "scale" && len(words) == 3:
+		n, err := strconv.Atoi(words[2])
+		if err != nil {
+			return err
+		}
+		c.steps = append(c.steps, step{at: at, scale: &service{name: words[1], endpoints: n}})
 	case words[0] == "option":
 		c.option = append(c.option, strings.TrimPrefix(text, "option "))
 	case words[0] == "service":
@@ -290,6 +301,10 @@ func (s *step) expect(words []string, text string) error {
 		return err
 	case !wanted:
 		s.fields = append(s.fields, text)
+	case words[0] == "after":
+		n, err := strconv.Atoi(words[1])
+		s.after = n
+		return err
 	case words[0] == "within":
 		n, err := strconv.Atoi(words[1])
 		s.within = n

@@ -12,11 +12,18 @@ func (c *testCase) manifests() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: nginx\n  annotations:\n    paifang.dev/behavior: %s\nspec:\n  controller: paifang.dev/controller\n---\n", c.class)
 	for _, s := range c.allServices() {
+		if s.how == "missing" {
+			continue
+		}
 		cluster := ""
 		if s.how == "cluster" {
 			cluster = "  clusterIP: 127.0.0.1\n"
 		}
-		fmt.Fprintf(&b, "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n  namespace: shop\nspec:\n%s  ports:\n  - port: %d\n---\n", s.name, cluster, c.port(s.name))
+		ports := fmt.Sprintf("  - port: %d\n", c.port(s.name))
+		if s.how == "two-ports" {
+			ports = "  - name: first\n    port: 80\n  - name: second\n    port: 81\n"
+		}
+		fmt.Fprintf(&b, "apiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n  namespace: shop\nspec:\n%s  ports:\n%s---\n", s.name, cluster, ports)
 	}
 	for _, g := range c.ingresses {
 		b.WriteString(g.manifest(c.port))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,7 @@ func TestNginx(t *testing.T) {
 			}
 			addr, stop := startNginx(t, program, &c, recs)
 			defer stop()
-			if err := ask(&c, recs, func(string) string { return addr }, nil); err != nil {
+			if err := ask(&c, recs, func(string) string { return addr }, nil, nil); err != nil {
 				t.Errorf("%s: nginx does otherwise: %v", c.at, err)
 			}
 		})
@@ -56,7 +57,7 @@ func TestNginx(t *testing.T) {
 // forNginx tells whether directives of nginx can show a case.
 func (c *testCase) forNginx() bool {
 	known := []string{"rewrite-target", "use-regex", "app-root", "permanent-redirect", "temporal-redirect", "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-body-size"}
-	if c.class != "nginx" || c.yaml != "" || len(c.option) > 0 {
+	if c.class != "nginx" || c.yaml != "" || len(c.option)+len(c.told) > 0 {
 		return false
 	}
 	for _, g := range c.ingresses {
@@ -75,6 +76,9 @@ func (c *testCase) forNginx() bool {
 		}
 	}
 	for _, st := range c.steps {
+		if st.scale != nil {
+			return false
+		}
 		for _, w := range st.seen {
 			if w.name != "line" && w.name != "Host" && w.name != "body" && w.name != "Asked" {
 				return false
@@ -217,9 +221,9 @@ func (l *location) body(b *strings.Builder) {
 func startNginx(t *testing.T, program string, c *testCase, recs map[string]*backend) (addr string, stop func()) {
 	t.Helper()
 	dir := t.TempDir()
-	ln, err := net.Listen("tcp", "127.0.0.77:0") // not where endpoints of cases that run beside it take ports
+	ln, err := net.Listen("tcp", netip.AddrPortFrom(place(), 0).String()) // not where anything that runs beside it takes ports
 	if err != nil {
-		t.Skip("this system has no 127.0.0.77")
+		t.Skip("this system has loopback addresses 127.0.0.1 only")
 	}
 	addr = ln.Addr().String()
 	_ = ln.Close()

@@ -16,7 +16,9 @@ const docs = "../../../../docs/"
 
 // language is what the tables of a page are written in.
 type language struct {
+	index           int // of this language in what is there in both
 	page, head      string
+	statementHead   string
 	scopes          map[annotation.Scope]string
 	verdicts        map[annotation.Verdict]string
 	cases           string
@@ -28,11 +30,11 @@ type language struct {
 
 func languages() []language {
 	return []language{
-		{page: "annotations.md", head: "| annotation | acts on | verdict | note |", cases: "cases",
+		{page: "annotations.md", statementHead: "| of | what ingress-nginx does | cases |", head: "| annotation | acts on | verdict | note |", cases: "cases",
 			keyHead: "| key | default there | verdict | note |", flagHead: "| flag | default there | verdict | note |",
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "paths"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "supported", annotation.Differs: "differs", annotation.Ignored: "ignored", annotation.Refused: "refused"}},
-		{page: "annotations.zh-CN.md", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
+		{index: 1, page: "annotations.zh-CN.md", statementHead: "| 属于 | ingress-nginx 的行为 | 用例 |", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
 			keyHead: "| 键 | 原默认值 | 结论 | 说明 |", flagHead: "| 参数 | 原默认值 | 结论 | 说明 |", settings: settingsZH(),
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "路径"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "支持", annotation.Differs: "有差异", annotation.Ignored: "忽略", annotation.Refused: "拒绝"}},
@@ -58,7 +60,17 @@ func notesZH() map[string]string {
 		"requests are hashed to one endpoint, not to a subset of them":       "请求按哈希去往一个端点，而不是一个子集",
 		"the browsers that it is for are gone: SameSite=None is sent to all": "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",
 		"browsers have given up server push, and so has nginx":               "浏览器已放弃服务器推送，nginx 也是",
-		"the head of an answer may have 64 KiB":                              "响应头最大 64 KiB",
+		"8 endpoints are asked at most, where it says more or 0":             "值更大或为 0 时，最多询问 8 个端点",
+		"expressions are RE2, which matches in linear time: one with look-around or back-references is an error, and its path is not served":                 "表达式是线性时间匹配的 RE2：含环视或反向引用的是错误，其路径不提供服务",
+		"the value of the cookie has a form of its own: a cookie that ingress-nginx has set binds nobody, and is replaced":                                   "Cookie 的值有自己的形式：ingress-nginx 设置的 Cookie 不绑定任何端点，会被替换",
+		"where paths are expressions and it is not given, the path is /: a cookie for the text of an expression would never be sent":                         "路径是表达式而未给出它时，Cookie 路径是 /：按表达式原文设置的 Cookie 永远不会被发送",
+		"AUTO_HTTP and FCGI are not spoken: HTTP is, in their place":                                                                                         "不使用 AUTO_HTTP 和 FCGI：改用 HTTP",
+		"of nginx' variables it knows request_uri, uri, host, http_host, remote_addr, binary_remote_addr, and those that begin with http_, cookie_ and arg_": "nginx 变量中只认识 request_uri、uri、host、http_host、remote_addr、binary_remote_addr，以及以 http_、cookie_、arg_ 开头的",
+		"of nginx' variables it knows host, http_host, namespace, ingress_name, service_name and service_port":                                               "nginx 变量中只认识 host、http_host、namespace、ingress_name、service_name、service_port",
+		"patterns are RE2, which matches in linear time: one with look-around or back-references counts as none":                                             "模式是线性时间匹配的 RE2：含环视或反向引用的当作无效",
+		"digest is not carried out: every path of the Ingress answers 503":                                                                                   "不执行 digest：该 Ingress 的每条路径都回答 503",
+		"where it is not given the name is that of upstream-vhost, or the endpoint's own, and not upstream_balancer":                                         "未给出时，名字是 upstream-vhost 的，或端点自己的，而不是 upstream_balancer",
+		"the head of an answer may have 64 KiB": "响应头最大 64 KiB",
 		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams": "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
 		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
 		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                           "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
@@ -72,6 +84,7 @@ func TestPage(t *testing.T) {
 	for _, c := range cases(t) {
 		shown[c.annotation]++
 	}
+	all, at := statements(t), casesByName(t)
 	for _, l := range languages() {
 		text, err := os.ReadFile(docs + l.page)
 		if err != nil {
@@ -84,6 +97,7 @@ func TestPage(t *testing.T) {
 			t.Fatalf("%s: no place for the table", l.page)
 		}
 		want := before + begin + l.table(shown) + "\n" + end + after
+		want = between(t, l.page, want, "statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) }))
 		if want == string(text) {
 			continue
 		}

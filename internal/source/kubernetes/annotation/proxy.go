@@ -25,14 +25,25 @@ type Next struct {
 	Within        time.Duration
 }
 
+// MostTries is how many endpoints the engine asks for one request at most.
+const MostTries = 8
+
+const mostTriesNote = "8 endpoints are asked at most, where it says more or 0"
+
 func proxyFamily() family {
 	return family{name: "Timeouts and further tries", rows: []Annotation{
 		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Connect, 1) }},
 		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Send, 1) }},
 		{Name: "proxy-read-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Read, 1) }},
 		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Supported, read: readNext},
-		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Supported, read: func(v *value) {
-			v.s.Proxy.Next.Given = v.integer(&v.s.Proxy.Next.Tries, 0, 1000) || v.s.Proxy.Next.Given
+		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Differs, Note: mostTriesNote, read: func(v *value) {
+			if !v.integer(&v.s.Proxy.Next.Tries, 0, 1000) {
+				return
+			}
+			v.s.Proxy.Next.Given = true
+			if n := v.s.Proxy.Next.Tries; n > 0 && n <= MostTries {
+				v.same()
+			}
 		}},
 		{Name: "proxy-next-upstream-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) {
 			v.s.Proxy.Next.Given = v.seconds(&v.s.Proxy.Next.Within, 0) || v.s.Proxy.Next.Given
@@ -65,7 +76,7 @@ func readNext(v *value) {
 		case "timeout":
 			add(model.RetryTimeout)
 		case "invalid_header":
-			v.differs("an answer that breaks the protocol is 502 at once; the other conditions count")
+			add(model.RetryInvalid)
 		case "http_500":
 			status(500)
 		case "http_502":

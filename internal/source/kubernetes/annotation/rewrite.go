@@ -10,6 +10,8 @@ type Rewrite struct {
 	Prefix string // X-Forwarded-Prefix, with {1} to {9}
 }
 
+const linearNote = "expressions are RE2, which matches in linear time: one with look-around or back-references is an error, and its path is not served"
+
 func rewriteFamily() family {
 	return family{name: "Rewrite and paths", settle: settleRewrite, rows: []Annotation{
 		{Name: "rewrite-target", Scope: WholeIngress, Verdict: Supported, read: func(v *value) {
@@ -19,7 +21,11 @@ func rewriteFamily() family {
 				v.s.Rewrite.Same = v.text
 			}
 		}},
-		{Name: "use-regex", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Rewrite.Regex) }},
+		{Name: "use-regex", Scope: OwnPaths, Verdict: Differs, Note: linearNote, read: func(v *value) {
+			if v.boolean(&v.s.Rewrite.Regex) {
+				v.same() // a path that is no such expression is told by itself
+			}
+		}},
 		{Name: "x-forwarded-prefix", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.captured(&v.s.Rewrite.Prefix) }},
 		{Name: "server-alias", Scope: WholeIngress, Verdict: Ignored, Note: "it is not supported: write a rule for each host"},
 	}}

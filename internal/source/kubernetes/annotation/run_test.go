@@ -1,13 +1,8 @@
 package annotation_test
 
 import (
-	"bufio"
-	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,23 +75,35 @@ func serveAndAsk(t *testing.T, ca *certstest.Authority, c *testCase) error {
 		return err
 	}
 	defer s.close()
-	if err := ask(c, s.recs, s.at, s.clients); err != nil {
-		var said []string
-		for _, d := range s.said {
-			said = append(said, d.String())
+	var said []string
+	for _, d := range s.said {
+		said = append(said, d.String())
+	}
+	err = ask(c, s.recs, s.at, s.clients, s.scale)
+	for _, text := range c.told {
+		if err == nil && !strings.Contains(strings.Join(said, "\n"), text) {
+			err = fmt.Errorf("nothing says %q", text)
 		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w\n%s", err, strings.Join(said, "\n"))
 	}
 	return nil
 }
 
-// ask sends the requests of a case to whoever serves it.
-func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string, clients *tls.Config) error {
+// ask sends the requests of a case to whoever serves it. scale gives a service other endpoints.
+func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string, clients *tls.Config, scale func(service) error) error {
 	jar := map[string]string{}
 	pods := map[string]string{}
 	for i := range c.steps {
 		st := &c.steps[i]
 		counts := map[string]int{}
+		if st.scale != nil {
+			if err := scale(*st.scale); err != nil {
+				return fmt.Errorf("%s: %w", st.at, err)
+			}
+			continue
+		}
 		if containsOption(c, "parallel") && st.times > 1 {
 			if err := atOnce(c, st, addr, clients, counts); err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
@@ -111,7 +118,7 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
 			}
-			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second {
+			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second || took < time.Duration(st.after)*time.Second {
 				return fmt.Errorf("%s: it took %v", st.at, took)
 			}
 			counts[a.counted()]++
@@ -172,31 +179,6 @@ func containsOption(c *testCase, name string) bool {
 	return false
 }
 
-// answer is what came back.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func (a *answer) pod() string { return a.header.Get("Pod") }
-
-// service is the one that answered, "-" for an answer of the gateway's own.
-func (a *answer) service() string {
-	if i := strings.LastIndexByte(a.pod(), '-'); i > 0 {
-		return a.pod()[:i]
-	}
-	return "-"
-}
-
-// counted is what a step of many requests counts an answer as: its service, or the status of an answer of the gateway's own.
-func (a *answer) counted() string {
-	if by := a.service(); by != "-" {
-		return by
-	}
-	return strconv.Itoa(a.status)
-}
-
 // check compares an answer, and what the endpoint saw, with what is wanted.
 func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string) error {
 	if strconv.Itoa(a.status) != s.status || a.service() != s.by {
@@ -214,6 +196,12 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 		if w.name == "body" {
 			if !w.fits([]string{a.body}) && !strings.Contains(a.body, w.value) {
 				return fmt.Errorf("body %q, want %q", a.body, w.value)
+			}
+			continue
+		}
+		if w.name == "Expires-In" {
+			if err := a.expiresIn(w.value); err != nil {
+				return err
 			}
 			continue
 		}
@@ -247,6 +235,10 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 			got = []string{r.Host}
 		case "body":
 			got = []string{body}
+		case "Peer": // whose certificate it was shown
+			if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+				got = []string{r.TLS.PeerCertificates[0].Subject.CommonName}
+			}
 		case "Protocol":
 			got = []string{r.Proto}
 		case "TLS":
@@ -279,97 +271,4 @@ func (s *step) naming(pods map[string]string) *step {
 		out.fields = append(out.fields, f)
 	}
 	return &out
-}
-
-// send sends one request on a connection of its own, as it is written, and keeps the cookies of its answer.
-func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Config, jar map[string]string) (*answer, error) {
-	scheme, rest, _ := strings.Cut(s.url, "://")
-	host, path, _ := strings.Cut(rest, "/")
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	dialer := net.Dialer{}
-	if s.from != "" {
-		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.from)}
-	}
-	at := addr(scheme)
-	if _, port, _ := strings.Cut(host, ":"); scheme == "tcp" {
-		at = net.JoinHostPort(at, port)
-	}
-	conn, err := dialer.DialContext(ctx, "tcp", at)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if scheme == "https" {
-		cfg := clients.Clone()
-		cfg.ServerName, _, _ = strings.Cut(host, ":")
-		shown := cfg.Certificates
-		cfg.Certificates = nil
-		if len(s.fields) > 0 && strings.HasPrefix(s.fields[0], "Certificate: ") { // also one that the server did not ask for
-			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-				if s.fields[0] == "Certificate: good" {
-					return &shown[0], nil
-				}
-				return &shown[1], nil
-			}
-		}
-		cfg.InsecureSkipVerify = true // what is shown where no certificate is meant is not the matter here
-		conn = tls.Client(conn, cfg)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", s.method, path, host)
-	for _, f := range s.fields {
-		if !strings.HasPrefix(f, "Certificate: ") {
-			b.WriteString(f + "\r\n")
-		}
-	}
-	if len(jar) > 0 {
-		var pairs []string
-		for k, v := range jar {
-			pairs = append(pairs, k+"="+v)
-		}
-		b.WriteString("Cookie: " + strings.Join(pairs, "; ") + "\r\n")
-	}
-	if s.body != "" {
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(s.body))
-	}
-	b.WriteString("\r\n" + s.body)
-	sent := make(chan error, 1)
-	if s.body == "" {
-		if _, err := io.WriteString(conn, b.String()); err != nil {
-			return nil, err
-		}
-	} else {
-		go func() { // the answer may come before all of it is taken
-			_, err := io.WriteString(conn, b.String())
-			sent <- err
-		}()
-		defer func() {
-			_ = conn.Close()
-			<-sent
-		}()
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: s.method})
-	if err != nil && scheme == "tcp" {
-		return &answer{}, nil // it was cut
-	}
-	if err != nil {
-		return nil, err
-	}
-	if over, ok := conn.(*tls.Conn); ok {
-		resp.Header.Set("Shown", over.ConnectionState().PeerCertificates[0].DNSNames[0])
-		resp.Header.Set("Spoken", tls.VersionName(over.ConnectionState().Version))
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("%d: %w", resp.StatusCode, err)
-	}
-	if containsOption(c, "jar") {
-		for _, k := range resp.Cookies() {
-			jar[k.Name] = k.Value
-		}
-	}
-	return &answer{resp.StatusCode, resp.Header, string(body)}, nil
 }

@@ -32,7 +32,7 @@ import (
 
 // TestMain has more cases under way than there are processors: the long ones only wait for a time to pass.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "10"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
@@ -46,6 +46,8 @@ type stand struct {
 	clients *tls.Config
 	closers []func()
 	place   netip.Addr // where TCP services listen
+	ca      *certstest.Authority
+	table   *upstream.Table
 }
 
 // places is how many there were: each case has an address of its own.
@@ -71,11 +73,30 @@ func (s *stand) close() {
 	}
 }
 
+// offer says which endpoints a service has.
+func (s *stand) offer(service string, endpoints []model.Endpoint) {
+	list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + service + ":80"}, Endpoints: endpoints}
+	s.table.SetContribution("test", service, []model.EndpointSet{list}, 0)
+}
+
+// scale gives a service further endpoints beside those that it has, or takes some away.
+func (s *stand) scale(to service) error {
+	b := s.recs[to.name]
+	if to.endpoints > len(b.endpoints) {
+		if err := b.grow(s.ca, to); err != nil {
+			return err
+		}
+	}
+	s.offer(to.name, b.endpoints[:to.endpoints])
+	return nil
+}
+
 // newStand serves a case.
 func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
 	t.Helper()
-	s := &stand{recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob")}}}
+	s := &stand{ca: ca, recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob")}}}
 	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
+	s.table = table
 	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})
 	s.closers = append(s.closers, table.Close, sockets.Close)
 	for _, x := range c.allServices() {
@@ -90,8 +111,9 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 			c.ports = map[string]uint16{x.name: b.endpoints[0].Addr.Port()}
 			continue
 		}
-		list := model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/" + x.name + ":80"}, Endpoints: b.endpoints}
-		table.SetContribution("test", x.name, []model.EndpointSet{list}, 0)
+		if x.how != "missing" {
+			s.offer(x.name, b.endpoints)
+		}
 	}
 	options := translate.Options{Attach: "ingress", Loopback: true}
 	if c.taken {
@@ -105,6 +127,11 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 	store := translate.New(options)
 	text := c.manifests()
 	text = strings.ReplaceAll(text, "ca()", strings.ReplaceAll(ca.PEM(), "\n", "\\n"))
+	if strings.Contains(text, "clientcert()") {
+		chain, key := certstest.Text(t, ca.Client("gateway"))
+		text = strings.ReplaceAll(text, "clientcert()", strings.ReplaceAll(chain, "\n", "\\n"))
+		text = strings.ReplaceAll(text, "clientkey()", strings.ReplaceAll(key.Reveal(), "\n", "\\n"))
+	}
 	for name, b := range s.recs {
 		if len(b.endpoints) > 0 {
 			text = strings.ReplaceAll(text, "addr("+name+")", b.endpoints[0].Addr.String())

@@ -18,7 +18,7 @@ func tlsFamily() family {
 		{Name: "proxy-ssl-secret", Scope: WholeIngress, Verdict: Supported, read: readProxySecret},
 		{Name: "proxy-ssl-verify", Scope: WholeIngress, Verdict: Supported, read: readProxyVerify},
 		{Name: "proxy-ssl-verify-depth", Scope: WholeIngress, Verdict: Ignored, Note: "chains are verified whatever their length"},
-		{Name: "proxy-ssl-name", Scope: WholeIngress, Verdict: Supported, read: readProxyName},
+		{Name: "proxy-ssl-name", Scope: WholeIngress, Verdict: Differs, Note: "where it is not given the name is that of upstream-vhost, or the endpoint's own, and not upstream_balancer", read: readProxyName},
 		{Name: "proxy-ssl-server-name", Scope: WholeIngress, Verdict: Supported, read: func(v *value) {
 			var on bool
 			if v.onOff(&on) {
@@ -45,4 +45,5 @@ func readProxyName(v *value) {
 		return
 	}
 	v.s.TLS.Name = v.text
+	v.same()
 }

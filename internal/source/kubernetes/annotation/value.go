@@ -30,6 +30,11 @@ func (v *value) differs(format string, args ...any) {
 	v.found.Verdict, v.found.Message = Differs, fmt.Sprintf(format, args...)
 }
 
+// same notes that with this value nothing differs, whatever the row of its annotation says of others.
+func (v *value) same() {
+	v.found.Verdict, v.found.Message = Supported, ""
+}
+
 // ignored notes that this value has no effect.
 func (v *value) ignored(format string, args ...any) {
 	v.found.Verdict, v.found.Message = Ignored, fmt.Sprintf(format, args...)

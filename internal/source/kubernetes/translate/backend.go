@@ -10,12 +10,12 @@ import (
 )
 
 // backend is the action of a route: forward to the Service's port, or 503 with a code where that cannot be. The route
-// stays either way, so that its host and path are not taken by another one. With say, what is wrong is diagnosed too. The
-// upstream is that of the forward, as the Service has it.
-func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBackend, say bool) (model.Action, *model.Upstream) {
+// stays either way, so that its host and path are not taken by another one. With say, what is wrong is diagnosed too, with
+// what is answered then. The upstream is that of the forward, as the Service has it.
+func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBackend, say bool, answer string) (model.Action, *model.Upstream) {
 	refuse := func(field string, code model.Code, format string, args ...any) (model.Action, *model.Upstream) {
 		if say {
-			b.diagnose(o, at+field, model.Error, code, "%s; answered with 503", fmt.Sprintf(format, args...))
+			b.diagnose(o, at+field, model.Error, code, "%s; %s", fmt.Sprintf(format, args...), answer)
 		}
 		return model.Respond{Status: 503, Code: code}, nil
 	}

@@ -31,7 +31,7 @@ func (b *builder) get(k Key) *stored {
 // that the order never depends on the order of events.
 func (b *builder) find(fact string) []*stored {
 	b.facts[fact] = true
-	keys := slices.SortedFunc(b.store.index[fact].all, Key.Compare)
+	keys := slices.SortedFunc(b.store.index[fact].All, Key.Compare)
 	out := make([]*stored, len(keys))
 	for i, k := range keys {
 		out[i] = b.get(k)

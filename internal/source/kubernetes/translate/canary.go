@@ -60,7 +60,7 @@ func (d *draft) canary() {
 		if !ok || sameService(backend, d.service) && o.key.Namespace == d.o.key.Namespace {
 			continue
 		}
-		action, plain := d.backend(o, field, backend, false)
+		action, plain := d.backend(o, field, backend, false, "")
 		if _, ok := action.(model.Forward); !ok {
 			continue
 		}

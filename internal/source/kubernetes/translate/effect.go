@@ -27,6 +27,7 @@ type draft struct {
 	at      string                        // field of the path, or of the default backend
 	say     bool                          // diagnose: only one of several routes of one backend does
 	route   *model.Route
+	instead standIn // where there is one
 }
 
 // effects are what annotations do to a route, in the order of nginx' phases, which decides what of several answers is given.
@@ -89,7 +90,12 @@ func (b *builder) settings(v *networkingv1.Ingress, nginx bool) (annotation.Sett
 // finish leads the route to its backend, lets the annotations have their effect and adds it to its group.
 func (d *draft) finish(r model.Route, field string, backend networkingv1.IngressBackend) {
 	d.route, d.service = &r, backend
-	action, plain := d.backend(d.o, field, backend, d.say)
+	d.instead = d.standsIn()
+	answer := "answered with 503"
+	if d.instead.coversNone() {
+		answer = d.instead.who + " answers in its place"
+	}
+	action, plain := d.backend(d.o, field, backend, d.say, answer)
 	r.Action = action
 	if plain != nil {
 		r.Action = model.Forward{Targets: []model.Target{{Upstream: d.ownUpstream(*plain)}}}

@@ -8,57 +8,85 @@ import (
 	"paifang/internal/model"
 )
 
-// replaced is custom-http-errors and default-backend: who answers in place of the service's endpoints, and where the service is
-// missing.
-func (d *draft) replaced() {
+// standIn is who answers in place of the endpoints of a route, and who that is in words.
+type standIn struct {
+	model.Fallback
+	who string
+}
+
+// coversNone tells whether it answers where there is no endpoint: because it is told to, or because 503 is replaced.
+func (s *standIn) coversNone() bool {
+	return s.Upstream != "" && (s.Empty || s.Replaces(503))
+}
+
+// standsIn is custom-http-errors and default-backend of the route that is being made. Without a name of its own the installation's
+// default backend answers; a service without endpoints is no reason for that one but by the 503 that is answered then.
+func (d *draft) standsIn() (s standIn) {
 	e := &d.set.Errors
 	if d.service.Service == nil {
-		return
+		return s
 	}
-	if e.Backend == "" {
-		d.replacedForAll()
-		return
+	s.Fallback = model.Fallback{Statuses: e.Statuses, Path: "/", Fields: d.asked()}
+	if e.Backend != "" {
+		s.who, s.Empty = "default-backend "+e.Backend, true
+		s.Upstream = d.ownDefault()
+		return s
 	}
-	field := annotationField(d.store.reader.Prefix() + "default-backend")
-	say := func(code model.Code, format string, args ...any) {
+	if len(e.Statuses) == 0 || !e.ForAll {
+		return s
+	}
+	if o, p, code, _ := d.installedBackend(); code == "" { // that it is missing, the flag says
+		s.who, s.Upstream = "the default backend of the installation", upstreamID(o.key.Namespace, o.key.Name, p.Port)
+	}
+	return s
+}
+
+// ownDefault is the first port of the service that default-backend names; "" where it cannot be asked, which is said.
+func (d *draft) ownDefault() model.UpstreamID {
+	name := d.set.Errors.Backend
+	refuse := func(code model.Code, format string, args ...any) model.UpstreamID {
 		if d.say {
-			d.diagnose(d.o, field, model.Error, code, format, args...)
+			d.diagnose(d.o, annotationField(d.store.reader.Prefix()+"default-backend"), model.Error, code, format+": nobody answers in place of others", args...)
 		}
+		return ""
 	}
-	o := d.get(Key{KindService, d.o.key.Namespace, e.Backend})
+	o := d.get(Key{KindService, d.o.key.Namespace, name})
 	if o == nil {
-		say(model.CodeServiceMissing, "service %s/%s does not exist: nobody answers in place of others", d.o.key.Namespace, e.Backend)
-		return
+		return refuse(model.CodeServiceMissing, "service %s/%s does not exist", d.o.key.Namespace, name)
 	}
 	v := o.Value.(*corev1.Service)
 	ports := servicePorts(v)
 	if d.refusesExternal(v) || len(ports) == 0 {
-		say(model.CodePortMissing, "service %s/%s has no port to ask: nobody answers in place of others", d.o.key.Namespace, e.Backend)
-		return
+		return refuse(model.CodePortMissing, "service %s/%s has no port to ask", d.o.key.Namespace, name)
 	}
-	instead, fields := d.upstream(o, v, ports[0]).ID, d.asked()
-	if a, missing := d.route.Action.(model.Respond); missing && (a.Code == model.CodeServiceMissing || a.Code == model.CodePortMissing) {
-		d.insteadOfNone(instead, fields)
-		return
-	}
-	d.forward(func(f *model.Forward) {
-		f.Fallback = model.Fallback{Upstream: instead, Statuses: e.Statuses, Empty: true, Path: "/", Fields: fields}
-	})
+	return d.upstream(o, v, ports[0]).ID
 }
 
-// replacedForAll is custom-http-errors where the Ingress names no default backend: that of the installation answers instead. A
-// service without endpoints is no reason for it but by the 503 that is answered then. That it is missing, the flag says.
-func (d *draft) replacedForAll() {
-	if len(d.set.Errors.Statuses) == 0 || !d.set.Errors.ForAll {
+// replaced has the stand-in answer. A service that is missing is one without endpoints then, as for ingress-nginx.
+func (d *draft) replaced() {
+	s := &d.instead
+	if s.Upstream == "" {
 		return
 	}
-	o, p, code, _ := d.installedBackend()
-	if code != "" {
-		return
+	if a, ok := d.route.Action.(model.Respond); ok && s.coversNone() && (a.Code == model.CodeServiceMissing || a.Code == model.CodePortMissing) {
+		d.route.Action = model.Forward{Targets: []model.Target{{Upstream: d.nobody()}}}
 	}
-	d.forward(func(f *model.Forward) {
-		f.Fallback = model.Fallback{Upstream: upstreamID(o.key.Namespace, o.key.Name, p.Port), Statuses: d.set.Errors.Statuses, Path: "/", Fields: d.asked()}
-	})
+	d.forward(func(f *model.Forward) { f.Fallback = s.Fallback })
+}
+
+// nobody is an upstream that is known to have no endpoint, in place of a service that is missing.
+func (d *draft) nobody() model.UpstreamID {
+	name := d.o.key.Namespace + "/" + d.service.Service.Name + ":" + d.servicePort() + "@missing"
+	list := model.EndpointsID{Keeper: model.KeeperKubernetes, Name: name}
+	u := model.Upstream{ID: model.UpstreamID("kubernetes/" + name + "@" + d.ingress.Name), Origin: d.route.Origin, Priority: d.store.opt.Priority, Endpoints: []model.EndpointsID{list}}
+	for _, known := range d.out.Upstreams {
+		if known.ID == u.ID {
+			return u.ID
+		}
+	}
+	d.out.Upstreams = append(d.out.Upstreams, u)
+	d.out.Endpoints = append(d.out.Endpoints, model.EndpointSet{List: list, Origin: d.route.Origin})
+	return u.ID
 }
 
 // asked are the fields that tell a default backend what was asked, and of whom.
@@ -68,26 +96,6 @@ func (d *draft) asked() []model.FallbackField {
 		{Name: "X-Namespace", Value: d.o.key.Namespace}, {Name: "X-Ingress-Name", Value: d.ingress.Name},
 		{Name: "X-Service-Name", Value: d.service.Service.Name}, {Name: "X-Service-Port", Value: d.servicePort()},
 	}
-}
-
-// insteadOfNone leads a route whose service is missing to the default backend.
-func (d *draft) insteadOfNone(to model.UpstreamID, fields []model.FallbackField) {
-	type header struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-	}
-	var known []header
-	for _, f := range fields {
-		switch f.Value {
-		case "{status}":
-			known = append(known, header{f.Name, "503"})
-		case "{accept}", "{uri}":
-		default:
-			known = append(known, header{f.Name, f.Value})
-		}
-	}
-	d.filter("request-headers", settings{"remove": []string{"X-Format"}, "set": known, "copy": []map[string]string{{"from": "Accept", "to": "X-Format"}}})
-	d.route.Action = model.Forward{Targets: []model.Target{{Upstream: to}}}
 }
 
 // servicePort is the port of the service as the Ingress names it.

@@ -9,6 +9,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"paifang/internal/few"
 	"paifang/internal/source/kubernetes/annotation"
 )
 
@@ -24,18 +25,18 @@ import (
 //	label/NS/LABEL=VALUE    workloads whose pods carry a label
 //	slices/NS/NAME          EndpointSlices and Endpoints of a Service
 //	nodes                   Nodes
-type index map[string]set[Key]
+type index map[string]few.Set[Key]
 
 func (s *Store) reindex(o *stored) {
 	for _, fact := range s.indexed(o) {
-		put(s.index, fact, o.key)
+		few.Put(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }
 
 func (s *Store) unindex(o *stored) {
 	for _, fact := range s.indexed(o) {
-		take(s.index, fact, o.key)
+		few.Take(s.index, fact, o.key)
 		s.touch(fact)
 	}
 }

@@ -59,7 +59,7 @@ func (s *Store) References() []Reference {
 		kind, rest, _ := strings.Cut(fact, "/")
 		namespace, name, _ := strings.Cut(rest, "/")
 		readers := s.readers[fact]
-		out = append(out, Reference{Key{Kind(kind), namespace, name}, readers.len() > 0})
+		out = append(out, Reference{Key{Kind(kind), namespace, name}, readers.Len() > 0})
 	}
 	clear(s.named)
 	return out

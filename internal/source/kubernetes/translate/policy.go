@@ -167,7 +167,11 @@ func (d *draft) externalAuth() {
 	if a.Method != "" {
 		headers = append(headers, field{"name": "X-Original-URI", "value": "{uri}"}, field{"name": "X-Scheme", "value": "{scheme}"})
 	}
-	config := settings{"url": a.URL, "method": a.Method, "headers": headers, "upstream": a.Headers, "signIn": a.SignIn, "signInParameter": a.SignInParam,
+	var omit []string
+	if d.nginx && a.Method == "" {
+		omit = []string{"X-Scheme"} // told has set it already, for endpoints
+	}
+	config := settings{"omit": omit, "url": a.URL, "method": a.Method, "headers": headers, "upstream": a.Headers, "signIn": a.SignIn, "signInParameter": a.SignInParam,
 		"alwaysCookies": a.Cookies, "failStatus": 500, "timeout": time.Minute.String(), "loopback": d.store.opt.Loopback}
 	if a.CacheKey != "" {
 		var cache []any

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/annotation"
 )
 
 // limited is proxy-body-size.
@@ -13,20 +14,17 @@ func (d *draft) limited() {
 	}
 }
 
-// timed is proxy-connect-timeout, proxy-send-timeout and proxy-read-timeout.
+// timed is proxy-connect-timeout, proxy-send-timeout and proxy-read-timeout, which counts for WebSockets too.
 func (d *draft) timed() {
 	p := &d.set.Proxy
 	d.route.Timeouts.Send = p.Send
-	d.route.Timeouts.Connect, d.route.Timeouts.Response, d.route.Timeouts.Idle = p.Connect, p.Read, p.Read
+	d.route.Timeouts.Connect, d.route.Timeouts.Response, d.route.Timeouts.Idle, d.route.Timeouts.Upgraded = p.Connect, p.Read, p.Read, p.Read
 }
 
 // gathered is client-body-buffer-size.
 func (d *draft) gathered() {
 	d.forward(func(f *model.Forward) { f.Gather = d.set.Buffers.Gather })
 }
-
-// mostTries is how many endpoints the engine asks for one request at most.
-const mostTries = 8
 
 // again is proxy-next-upstream and what belongs to it. nginx asks the next endpoint without a pause.
 func (d *draft) again() {
@@ -35,8 +33,8 @@ func (d *draft) again() {
 		return
 	}
 	tries := n.Tries
-	if tries == 0 || tries > mostTries {
-		tries = mostTries
+	if tries == 0 || tries > annotation.MostTries {
+		tries = annotation.MostTries
 	}
 	retry := model.Retry{Attempts: tries - 1, On: n.On, Statuses: n.Statuses, NonIdempotent: n.NonIdempotent, Within: n.Within, Backoff: model.Backoff{Base: -1}}
 	if n.Off || tries == 1 {

@@ -94,7 +94,7 @@ func (b *builder) hostRoutes(o *stored, host string) {
 	}
 	if other := otherName(host); r.WWW && other != "" && len(b.find("host/"+other)) == 0 {
 		to := b.route(o, "www", other, o.at("metadata.annotations"))
-		d.place(to, redirection{Status: d.whole.RedirectCode, Host: host})
+		d.place(to, redirection{Status: d.whole.RedirectCode, Host: host, CutSlash: true})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"paifang/internal/few"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/source/kubernetes/annotation"
@@ -27,10 +28,10 @@ type Store struct {
 	own     map[string]model.Objects // by group key
 	index   index
 
-	dirty   map[string]struct{}    // groups to build again
-	readers map[string]set[string] // fact → groups built from it
-	groups  map[string]group       // that exist
-	named   map[string]struct{}    // facts whose readers changed, see References
+	dirty   map[string]struct{}        // groups to build again
+	readers map[string]few.Set[string] // fact → groups built from it
+	groups  map[string]group           // that exist
+	named   map[string]struct{}        // facts whose readers changed, see References
 }
 
 // group is what is known of a group that was built.
@@ -44,7 +45,7 @@ func New(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
 		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: o.nginxReader(*o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
-		dirty: map[string]struct{}{}, readers: map[string]set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
+		dirty: map[string]struct{}{}, readers: map[string]few.Set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 	s.installed()
 	return s
@@ -189,7 +190,7 @@ func (s *Store) mark(group string) { s.dirty[group] = struct{}{} }
 
 // touch marks every group that was built from a fact.
 func (s *Store) touch(fact string) {
-	for group := range s.readers[fact].all {
+	for group := range s.readers[fact].All {
 		s.mark(group)
 	}
 }
@@ -229,7 +230,7 @@ func (s *Store) All() []source.Group {
 func (s *Store) build(key string) (o *model.Objects, exists bool) {
 	before, had := s.groups[key]
 	for _, f := range before.facts {
-		take(s.readers, f, key)
+		few.Take(s.readers, f, key)
 		s.note(f)
 	}
 	b := &builder{store: s, facts: map[string]bool{}}
@@ -242,7 +243,7 @@ func (s *Store) build(key string) (o *model.Objects, exists bool) {
 	}
 	facts := slices.AppendSeq(make([]string, 0, len(b.facts)), maps.Keys(b.facts))
 	for _, f := range facts {
-		put(s.readers, f, key)
+		few.Put(s.readers, f, key)
 		s.note(f)
 	}
 	s.groups[key] = group{facts, before.sent}

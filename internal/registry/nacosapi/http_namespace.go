@@ -1,0 +1,71 @@
+package nacosapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry/config"
+)
+
+// namespacesOf is what v2 and v3 have for namespaces; v1's is beside the other things of its console.
+func namespacesOf() []endpoint {
+	var out []endpoint
+	for _, path := range []string{"/v2/console/namespace", "/v3/admin/core/namespace"} {
+		out = append(
+			out,
+			endpoint{method: "GET", path: path + "/list", need: knows, handle: func(c call) (any, error) { return namespaceList(c), nil }, result: true},
+			endpoint{method: "GET", path: path, need: knows, handle: oneNamespace, result: true},
+			endpoint{method: "POST", path: path, need: admin, handle: createNamespace, result: true},
+			endpoint{method: "PUT", path: path, need: admin, handle: changeNamespace, result: true},
+			endpoint{method: "DELETE", path: path, need: admin, handle: v1RemoveNamespace, result: true},
+		)
+	}
+	return append(out, endpoint{method: "GET", path: "/v3/admin/core/namespace/check", need: knows, handle: checkNamespace, result: true})
+}
+
+// find returns a namespace that is there, made or in use.
+func findNamespace(c call) (namespace, bool) {
+	for _, n := range namespaceList(c) {
+		if nacoswire.NonEmpty(n.Namespace, nacoswire.PublicNamespace) == c.namespace {
+			return n, true
+		}
+	}
+	return namespace{}, false
+}
+
+func oneNamespace(c call) (any, error) {
+	n, ok := findNamespace(c)
+	if !ok {
+		return nil, fmt.Errorf("nacosapi: namespaceId [ %.64s ] not exist: %w", c.namespace, config.ErrUnknown)
+	}
+	return n, nil
+}
+
+// checkNamespace counts the namespaces that have an ID.
+func checkNamespace(c call) (any, error) {
+	if _, ok := findNamespace(c); ok {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// createNamespace gives a namespace an ID where none is given.
+func createNamespace(c call) (any, error) {
+	if c.q.Get("namespaceId") == "" {
+		var id [16]byte
+		_, _ = rand.Read(id[:]) // never fails
+		c.q.Set("namespaceId", hex.EncodeToString(id[:]))
+	}
+	return c.namespaces("namespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
+		return s.CreateNamespace(ctx, n)
+	})
+}
+
+func changeNamespace(c call) (any, error) {
+	return c.namespaces("namespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
+		return s.ChangeNamespace(ctx, n)
+	})
+}

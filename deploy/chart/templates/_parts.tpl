@@ -49,5 +49,7 @@ topologySpreadConstraints:
   labelSelector:
     matchLabels:
       {{- .labels | nindent 6 }}
+  # Those of the Deployment's other version do not count: they are about to go, and would leave the new ones side by side.
+  matchLabelKeys: [pod-template-hash]
 {{- end }}
 {{- end -}}

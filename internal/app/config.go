@@ -80,9 +80,11 @@ type Sources struct {
 type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
-	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
-	Kubernetes *SpringCluster    `json:"kubernetes,omitempty" doc:"lb:// and the discovery locator take instances from Services of sources.manifests and sources.kubernetes, too"`
-	Actuator   *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
+	// KeyResolvers are by the names of beans.
+	KeyResolvers map[string]string `json:"keyResolvers,omitempty" doc:"what the beans count by that a RequestRateLimiter names, by their names: {client}, {user}, or a text with {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {host}"`
+	Nacos        []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+	Kubernetes   *SpringCluster    `json:"kubernetes,omitempty" doc:"lb:// and the discovery locator take instances from Services of sources.manifests and sources.kubernetes, too"`
+	Actuator     *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
 }
 
 // SpringItem is a configuration in a registry that holds routes.

@@ -52,6 +52,8 @@ func pageBlocks(redis, keys, token string) []pageBlock {
 			{getPage, host, "> X-Api-Key: a", "^ nothing", "< HTTP/1.1 429 Too Many Requests"},
 			{getPage, host, "> X-Api-Key: b", "< HTTP/1.1 200 OK"}}},
 		{"kind: circuit-breaker", nil, [][]string{{getPage, host, "} HTTP/1.1 500 Broken", "^ GET /order HTTP/1.1", "< HTTP/1.1 410 Gone", "< sorry"}}},
+		{"kind: tell-failure", nil, [][]string{{getPage, host, "> X-Failure: x", "!^ X-Failure", "!^ X-Failed-For", "< HTTP/1.1 200 OK"}}},
+		{"kind: reroute", nil, [][]string{{getPage, host, "^ nothing", "< HTTP/1.1 410 Gone", "< sorry"}}},
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
 			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
 			{getPage, host, "< HTTP/1.1 200 OK"}}},

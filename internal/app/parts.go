@@ -86,7 +86,8 @@ func (c *Config) translateOptions() translate.Options {
 
 func springConfig(c *Config) springgw.Config {
 	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
-		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv}}
+		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
+		KeyResolvers: c.Sources.Spring.KeyResolvers}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}

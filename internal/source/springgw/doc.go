@@ -47,7 +47,9 @@ type Config struct {
 	Self     string        // the gateway's own service: it is not routed to
 	Priority int           // of the source; lower first
 	Boot     bootconfig.Settings
-	Resolver Resolver // of host names in http://; default the system's
+	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
+	KeyResolvers map[string]string
+	Resolver     Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
 }

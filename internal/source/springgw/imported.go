@@ -88,6 +88,7 @@ func Import(ctx context.Context, c Config) (Imported, error) {
 		}
 	}
 	j.named(all)
+	j.secrets(out.Objects.Routes)
 	slices.SortStableFunc(out.Objects.Routes, func(a, b model.Route) int { return a.Rank.Compare(b.Rank) })
 	out.Findings = j.findings
 	slices.SortStableFunc(out.Findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
@@ -147,10 +148,10 @@ func (j *judge) parts(c *gatewayConfig) {
 	const above = "spring.cloud.gateway.discovery.locator."
 	var when condition
 	var does effect
-	for _, p := range template(c.locator, "predicates") {
+	for _, p := range template(c.locator, "predicates", nil) {
 		j.part("predicate", "", above, &p, when.addTemplate(&p), nil)
 	}
-	for _, p := range template(c.locator, "filters") {
+	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
 		err := does.addTemplate(&p)
 		j.part("filter", "", above, &p, err, does.notes)
@@ -212,6 +213,19 @@ func (j *judge) named(r result) {
 				f.Why = fmt.Sprintf("%s has no address now, and none is written: leave such a route in its file, which sources.routes reads", to)
 			}
 			j.findings = append(j.findings, f)
+		}
+	}
+}
+
+// secrets says of filters that need one that documents do not hold it.
+func (j *judge) secrets(routes []model.Route) {
+	for i := range routes {
+		r := &routes[i]
+		for _, f := range r.Filters {
+			if f.Secret == "" && !f.Data.Empty() {
+				j.findings = append(j.findings, Finding{Verdict: Verdict{"route", "filters", Unsupported,
+					"the password of Redis is not written: put it into a Secret, and name that as secret of the filter " + f.Kind}, File: r.Origin.File, Line: r.Origin.Line, Route: r.Origin.Name})
+			}
 		}
 	}
 }

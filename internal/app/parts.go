@@ -14,6 +14,7 @@ import (
 	"paifang/internal/source/kubernetes/translate"
 	"paifang/internal/source/manifest"
 	"paifang/internal/source/nacos"
+	"paifang/internal/source/resolve"
 	"paifang/internal/source/springgw"
 )
 
@@ -35,7 +36,8 @@ func (a *App) parts() ([]hub.Part, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes})
+		// Documents may name hosts. Nothing waits for these: a list that has not come is unknown.
+		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes}, hub.Part{Source: resolve.New(resolve.Config{})})
 	}
 	if a.cfg.Sources.Kubernetes != nil {
 		p, err := a.kubernetesPart()

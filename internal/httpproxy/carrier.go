@@ -46,11 +46,8 @@ func (c *conn) beginsHTTP2() (bool, error) {
 	}
 }
 
-// refused is the request of a client whose first bytes came to nothing; nil where err is.
+// refused is the request of a client whose first bytes came to nothing.
 func (c *conn) refused(err error) *work {
-	if err == nil {
-		return nil
-	}
 	w := c.plane.takeWork(c)
 	w.begin()
 	w.headed(0, err)

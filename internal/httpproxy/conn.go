@@ -14,6 +14,7 @@ import (
 	"paifang/internal/certs"
 	"paifang/internal/http1"
 	"paifang/internal/http2"
+	"paifang/internal/listener"
 	"paifang/internal/upstream"
 )
 
@@ -25,6 +26,7 @@ var errLate = errors.New("httpproxy: waited too long")
 type conn struct {
 	plane *Plane
 	port  *port // it came in by
+	place listener.Place
 	*caller
 	nc    net.Conn
 	tcp   *net.TCPConn    // nc itself, or below TLS; nil for a stream
@@ -49,6 +51,8 @@ type conn struct {
 	buf []byte // begins with the head of the request that is read or served; nil while a direct connection is idle
 	n   int    // bytes in buf
 
+	rest rest
+
 	heavy atomic.Int64 // of buf, as the plane's headBudget counts
 
 	direct *direct // nil under TLS, and of a stream
@@ -68,65 +72,6 @@ type caller struct {
 // past is a deadline that interrupts at once.
 var past = time.Unix(1, 0)
 
-// serve is the goroutine of a connection.
-func (c *conn) serve() {
-	defer c.close()
-	if c.secure {
-		if !c.handshake() {
-			return
-		}
-		if c.session.Protocol == "h2" {
-			c.serveHTTP2()
-			return
-		}
-	}
-	for {
-		w, shared := c.next()
-		if shared {
-			c.serveHTTP2()
-			return
-		}
-		if w == nil {
-			return
-		}
-		again := w.serve()
-		c.plane.giveWork(w)
-		if !again {
-			return
-		}
-		c.once.Store(true)
-	}
-}
-
-// next returns the next request that is to be served here, its head parsed or refused; nil = there is none. shared: the client
-// has begun to speak HTTP/2.
-func (c *conn) next() (_ *work, shared bool) {
-	for c.direct != nil && c.direct.on {
-		w, again := c.turns()
-		if c.mayBeHTTP2() {
-			if is, err := c.beginsHTTP2(); is || err != nil {
-				return c.refused(err), is
-			}
-			continue
-		}
-		if !again {
-			return w, false
-		}
-		break
-	}
-	if !c.awaitRequest() {
-		return nil, false
-	}
-	if c.mayBeHTTP2() {
-		if is, err := c.beginsHTTP2(); is || err != nil {
-			return c.refused(err), is
-		}
-	}
-	w := c.plane.takeWork(c)
-	w.readHead()
-	return w, false
-}
-
 func (c *conn) close() {
 	c.port.forget(c)
 	if c.deaf || c.cut.Load() {
@@ -139,10 +84,11 @@ func (c *conn) close() {
 		c.buf = nil
 	}
 	c.giveHeavy()
+	c.place.Leave()
 }
 
-func (c *conn) handshake() bool {
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+func (c *conn) handshake(until time.Time) bool {
+	if c.nc.SetDeadline(until) != nil || c.cut.Load() {
 		return false
 	}
 	t, session, err := c.port.site.Load().tls.Handshake(c.nc)
@@ -161,10 +107,10 @@ func (c *conn) handshake() bool {
 	return true
 }
 
-// awaitRequest returns when there is something of a request. While a connection is idle it holds a tiny buffer.
-func (c *conn) awaitRequest() bool {
+// awaitRequest returns when there is something of a request, or told to rest. While a connection is idle it holds a tiny buffer.
+func (c *conn) awaitRequest() then {
 	if c.n > 0 {
-		return true
+		return serves
 	}
 	// When the port drains, this waits all the same: the last answer may have left just before, and promised more. Who asks
 	// again is told that the connection ends; who does not is ended by the drain.
@@ -172,14 +118,15 @@ func (c *conn) awaitRequest() bool {
 		c.plane.blocks.give(c.buf)
 	}
 	c.buf = c.plane.blocks.takeTiny()
-	n, err := c.read(c.buf, idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
+	n, err := c.read(c.buf, idling, c.idleUntil())
 	if errors.Is(err, errLate) && !c.cut.Load() {
-		// A request that came at the last moment is served.
-		unread, _ := peek(c.tcp)
-		if n == 0 && !unread {
-			return false
+		if c.rearm() && n == 0 {
+			return rests
 		}
-		c.rearm()
+		// A request that came at the last moment is served.
+		if unread, _ := peek(c.tcp); n == 0 && !unread {
+			return ends
+		}
 		if n == 0 {
 			n, _ = c.read(c.buf, readingHead, c.plane.in(c.plane.cfg.Timeouts.RequestHead)) // without bytes it is over, whatever the error
 		}
@@ -190,15 +137,12 @@ func (c *conn) awaitRequest() bool {
 		c.buf = c.plane.blocks.takeSmall()
 		copy(c.buf, tiny[:n])
 		c.plane.blocks.give(tiny)
+		c.rest.until = 0
 	}
-	return n > 0 && !c.cut.Load()
-}
-
-// rearm takes back the deadlines of an interruption that came too late.
-func (c *conn) rearm() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_ = c.nc.SetReadDeadline(time.Time{})
+	if n == 0 || c.cut.Load() {
+		return ends
+	}
+	return serves
 }
 
 // read reads once. err is errLate if the sweeper ended the wait, io.EOF if the client has closed its side.
@@ -257,8 +201,13 @@ func (c *conn) check(now int64) {
 func (c *conn) hurry(until int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.carrier.Load() == nil && c.watch.due(idling, until) {
-		c.kick(idling)
+	if c.carrier.Load() != nil {
+		return
+	}
+	for _, p := range [...]phase{idling, parked} {
+		if c.watch.due(p, until) {
+			c.kick(p)
+		}
 	}
 }
 
@@ -269,8 +218,10 @@ func (c *conn) endIdle(first bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watch.interrupt(idling) {
-		c.kick(idling)
+	for _, p := range [...]phase{idling, parked} {
+		if c.watch.interrupt(p) {
+			c.kick(p)
+		}
 	}
 }
 
@@ -288,6 +239,9 @@ func (c *conn) abort() {
 		up.Interrupt()
 	}
 	c.kick(waiting)
+	if c.watch.interrupt(parked) {
+		c.kick(parked)
+	}
 }
 
 // letGo notes that the exchange is done with its endpoint's connection, and tells whether nobody has interrupted that: then, and
@@ -314,6 +268,8 @@ func (c *conn) kick(p phase) {
 		if c.release != nil {
 			c.release()
 		}
+	case parked:
+		c.plane.lot.Recall(c.rest.ticket)
 	case splicing, tunnelling:
 		_ = c.nc.SetDeadline(past)
 		if up := c.up.Load(); up != nil {

@@ -46,33 +46,36 @@ func (c *conn) begin() {
 }
 
 // turns serves requests until one needs more than its head: that is returned, its head parsed or refused. again asks the
-// caller to read by itself, after an interruption that came too late; without it, nil is the end of the connection.
-func (c *conn) turns() (_ *work, again bool) {
+// caller to read by itself, after an interruption that came too late.
+func (c *conn) turns() (_ *work, _ then, again bool) {
 	d := c.direct
 	d.more = true // of what came before the call no event tells
 	err := c.raw.Read(d.turn)
 	w := d.work
 	d.work = nil
+	if err == nil && w != nil {
+		return w, serves, false
+	}
 	if err == nil {
-		return w, false
+		return nil, ends, false
 	}
 	c.watch.leave()
 	late := errors.Is(err, os.ErrDeadlineExceeded) && !c.cut.Load()
-	if late {
-		c.rearm() // once whoever interrupts is done
+	if late && c.rearm() { // once whoever interrupts is done
+		return nil, rests, false
 	}
 	if w != nil { // its head did not come in time, or its server ends
 		if w.headed(0, err); late {
 			w.headErr = errLate
 		}
-		return w, false
+		return w, serves, false
 	}
 	if !late {
-		return nil, false
+		return nil, ends, false
 	}
 	// A request that came at the last moment is served.
 	unread, _ := peek(c.tcp)
-	return nil, unread
+	return nil, ends, unread
 }
 
 // turn is called first, and whenever something may have come. It returns false to wait.
@@ -133,7 +136,7 @@ func (c *conn) turn(fd uintptr) bool {
 func (c *conn) idle() {
 	c.plane.blocks.give(c.buf)
 	c.buf = nil
-	c.watch.enter(idling, c.plane.in(c.plane.cfg.Timeouts.Idle))
+	c.watch.enter(idling, c.idleUntil())
 }
 
 // receive reads what has come of a head. Where nothing has, it begins to wait.
@@ -158,6 +161,7 @@ func (c *conn) receive(fd uintptr) (more, wait bool) {
 	}
 	d.more = more
 	c.n += n
+	c.rest.until = 0
 	return true, false
 }
 

@@ -30,6 +30,9 @@ func other() bool {
 		connections, _ := strconv.Atoi(role[2])
 		requests, _ := strconv.Atoi(role[3])
 		runClient(role[1], connections, requests, role[4])
+	case role[0] == "crowd":
+		connections, _ := strconv.Atoi(role[3])
+		runCrowd(role[1], role[2], connections)
 	}
 	return true
 }
@@ -99,6 +102,41 @@ func runClient(addr string, connections, requests int, path string) {
 		sum += n
 	}
 	fmt.Println(sum)
+}
+
+// runCrowd opens connections, waits until the gate closes, makes a request on each and prints how many were answered 200.
+func runCrowd(gate, addr string, connections int) {
+	opens, err := net.Dial("tcp", gate)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var all []net.Conn
+	for range connections {
+		c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		all = append(all, c)
+	}
+	_, _ = io.Copy(io.Discard, opens)
+	for _, c := range all {
+		_, _ = io.WriteString(c, get("/"))
+	}
+	good := 0
+	for _, c := range all {
+		if r, err := readReply(bufio.NewReaderSize(c, 1024), "GET"); err == nil && r.status == "HTTP/1.1 200 OK" {
+			good++
+		}
+	}
+	fmt.Println(good)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	for _, c := range all {
+		_ = c.(*net.TCPConn).SetLinger(0) // so many ports are not kept
+		_ = c.Close()
+	}
 }
 
 // process starts this binary in a role and returns the first line it prints; stop ends it.

@@ -14,6 +14,7 @@ import (
 	"paifang/internal/filter"
 	"paifang/internal/listener"
 	"paifang/internal/model"
+	"paifang/internal/park"
 	"paifang/internal/snapshot"
 	"paifang/internal/socket"
 )
@@ -28,6 +29,7 @@ type Plane struct {
 	shared   *filter.Shared
 	binder   *binder
 	mover    socket.Mover
+	lot      *park.Lot // of idle connections; nil where there is none
 	instance string
 	began    time.Time
 	ending   atomic.Bool     // Close was called
@@ -63,8 +65,12 @@ func New(cfg Config) (*Plane, error) {
 		return nil, errors.New("httpproxy: make plane: needs upstreams and listeners")
 	}
 	cfg.setDefaults()
+	lot, err := park.New()
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("httpproxy: make plane: %w", err)
+	}
 	p := &Plane{
-		cfg: cfg, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), hurried: make(chan struct{}, 1), instance: fmt.Sprintf("%016x", rand.Uint64()),
+		cfg: cfg, lot: lot, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), hurried: make(chan struct{}, 1), instance: fmt.Sprintf("%016x", rand.Uint64()),
 		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
 		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
@@ -324,5 +330,8 @@ func (p *Plane) Close(ctx context.Context) {
 	}
 	p.cancel()
 	p.sweeper.Wait()
+	if p.lot != nil {
+		p.lot.Close()
+	}
 	p.mover.Close()
 }

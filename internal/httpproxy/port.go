@@ -50,11 +50,11 @@ type port struct {
 
 var _ listener.Handler = (*port)(nil).serve
 
-// serve serves a client connection until it is done.
+// serve serves a client connection until it is done, or is parked.
 func (p *port) serve(lc *listener.Conn) {
 	local := localAddr(lc)
 	c := &conn{
-		late: p.draining.Load(), plane: p.plane, port: p, nc: lc, tcp: lc.TCP(),
+		late: p.draining.Load(), plane: p.plane, port: p, place: lc.Keep(), nc: lc, tcp: lc.TCP(),
 		caller: &caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
 	}
 	if !c.secure {

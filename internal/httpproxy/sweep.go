@@ -84,12 +84,16 @@ func (p *Plane) sweep() {
 		}
 		idle := p.cfg.Timeouts.Idle
 		early := idle - p.cfg.Pressure.Idle(idle) // by which idle connections are ended before their time
+		waited := ms + (idle - p.cfg.parkAfter).Milliseconds()
 		ports = p.ports(ports[:0])
 		for _, port := range ports {
 			port.each(func(c *conn) {
 				c.check(ms)
 				if early > 0 {
 					c.hurry(ms + early.Milliseconds())
+				}
+				if p.lot != nil {
+					c.askBack(waited)
 				}
 				if peek {
 					c.endRetired(now)

@@ -18,6 +18,7 @@ const (
 	relaying                 // a part of the answer's body
 	splicing                 // a part of the answer's body, on its way through the kernel
 	tunnelling               // a part of an upgraded connection, either way
+	parked                   // the first byte of a request, and has no goroutine
 )
 
 // never is a deadline that does not come.
@@ -62,8 +63,15 @@ func (w *watch) interrupt(p phase) bool {
 
 // due marks the watch if it is in this phase, and its deadline is not after another one.
 func (w *watch) due(p phase, deadline int64) bool {
+	_, due := w.claim(p, deadline)
+	return due
+}
+
+// claim is due, and returns the deadline.
+func (w *watch) claim(p phase, until int64) (deadline int64, _ bool) {
 	s := w.state.Load()
-	return s != overtime && phase(s&0xff) == p && int64(s>>8) <= deadline && w.state.CompareAndSwap(s, overtime)
+	deadline = int64(s >> 8)
+	return deadline, s != overtime && phase(s&0xff) == p && deadline <= until && w.state.CompareAndSwap(s, overtime)
 }
 
 // extend gives a wait that is still in this phase another deadline.

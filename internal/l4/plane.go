@@ -1,14 +1,15 @@
 package l4
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 
 	"paifang/internal/listener"
 	"paifang/internal/model"
@@ -27,9 +28,17 @@ type Plane struct {
 
 	mu       sync.Mutex
 	closed   bool
-	services map[model.ListenerID]*service // as committed
-	faults   []model.Diagnostic            // of the last Prepare
+	services map[place]*service // as committed
+	faults   []model.Diagnostic // of the last Prepare
 	retiring sync.WaitGroup
+
+	passing atomic.Pointer[passing] // as committed; nil: nothing is passed on by server name
+}
+
+// place is what a service is for: a listener of protocol TCP, or one server name's route on one of protocol HTTPS.
+type place struct {
+	listener model.ListenerID
+	route    model.RouteID // empty for TCP: whichever is the first
 }
 
 var _ snapshot.Plane = (*Plane)(nil)
@@ -37,7 +46,7 @@ var _ snapshot.Plane = (*Plane)(nil)
 // New returns a plane that serves nothing yet.
 func New(cfg Config) *Plane {
 	cfg.setDefaults()
-	p := &Plane{cfg: cfg, services: map[model.ListenerID]*service{}}
+	p := &Plane{cfg: cfg, services: map[place]*service{}}
 	p.buffers.New = func() any { return new([bufferSize]byte) }
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
@@ -56,10 +65,13 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	if p.closed {
 		return nil, errClosed
 	}
-	c := &change{plane: p, next: map[model.ListenerID]*service{}}
+	c := &change{plane: p, next: map[place]*service{}}
 	var failed []error
 	bound := false
 	for l := range next.Listeners() {
+		if l.Protocol == model.HTTPS && !l.Elsewhere {
+			c.pass(next, l)
+		}
 		if l.Protocol != model.TCP || l.Elsewhere {
 			continue
 		}
@@ -68,10 +80,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 			c.faults = append(c.faults, diagnostic)
 			continue
 		}
-		if p.services[l.ID] != s {
-			c.fresh = append(c.fresh, s)
-		}
-		c.next[l.ID] = s
+		c.take(place{listener: l.ID}, s)
 		for i, at := range l.Bind {
 			if s.sockets[i] != nil {
 				bound = true
@@ -104,14 +113,19 @@ func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, mo
 		return nil, model.Diagnostic{Origin: l.Origin, Severity: model.Warning, Code: CodeNoRoute,
 			Message: fmt.Sprintf("listener %s is not bound: attach an L4 route to class %s", l.ID, l.EffectiveClass())}
 	}
-	r := routes[0]
+	return p.serviceOf(next, l, routes[0], p.services[place{listener: l.ID}])
+}
+
+// serviceOf returns what carries the connections of a listener to the upstream of a route: old, which may be nil, where it does
+// that already.
+func (p *Plane) serviceOf(next *snapshot.Snapshot, l model.Listener, r model.L4Route, old *service) (*service, model.Diagnostic) {
 	up, ok := next.Upstream(r.Upstream)
 	if !ok {
 		return nil, model.Diagnostic{Origin: r.Origin, Field: "upstream", Severity: model.Error, Code: model.CodeUpstreamMissing,
 			Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
 	}
 	h := p.cfg.Upstreams.Acquire(up)
-	if old := p.services[l.ID]; old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
+	if old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
 		h.Release()
 		return old, model.Diagnostic{}
 	}
@@ -124,11 +138,11 @@ func sameListener(a, b model.Listener) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// current returns the service of a listener, or nil.
+// current returns the service of a listener of protocol TCP, or nil.
 func (p *Plane) current(id model.ListenerID) *service {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.services[id]
+	return p.services[place{listener: id}]
 }
 
 // Diagnostics returns what the last Prepare could not bind.
@@ -138,7 +152,7 @@ func (p *Plane) Diagnostics() []model.Diagnostic {
 	return slices.Clone(p.faults)
 }
 
-// Status returns how every listener of the plane stands, by ID.
+// Status returns how everything stands that the plane serves, by listener, route and upstream.
 func (p *Plane) Status() []ListenerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +160,9 @@ func (p *Plane) Status() []ListenerStatus {
 	for _, s := range p.services {
 		out = append(out, s.status())
 	}
-	slices.SortFunc(out, func(a, b ListenerStatus) int { return strings.Compare(string(a.Listener), string(b.Listener)) })
+	slices.SortFunc(out, func(a, b ListenerStatus) int {
+		return cmp.Or(cmp.Compare(a.Listener, b.Listener), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Upstream, b.Upstream))
+	})
 	return out
 }
 
@@ -156,7 +172,7 @@ func (p *Plane) Close(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true
 	services := slices.Collect(maps.Values(p.services))
-	p.services = map[model.ListenerID]*service{}
+	p.services = map[place]*service{}
 	p.mu.Unlock()
 	stop := context.AfterFunc(ctx, p.end)
 	defer stop()
@@ -173,8 +189,9 @@ func (p *Plane) Close(ctx context.Context) {
 // change is a prepared generation.
 type change struct {
 	plane  *Plane
-	next   map[model.ListenerID]*service
+	next   map[place]*service
 	fresh  []*service // of next: those that are new
+	passed passing    // of the listeners that pass anything on
 	opened []opened
 	faults []model.Diagnostic
 	gone   []*service // set by Commit
@@ -187,6 +204,14 @@ type opened struct {
 	socket  *listener.Handle
 }
 
+// take puts a service into the generation.
+func (c *change) take(at place, s *service) {
+	if c.plane.services[at] != s {
+		c.fresh = append(c.fresh, s)
+	}
+	c.next[at] = s
+}
+
 // Commit begins to accept where the generation is new.
 func (c *change) Commit() {
 	p := c.plane
@@ -196,12 +221,13 @@ func (c *change) Commit() {
 		c.abort()
 		return
 	}
-	for id, old := range p.services {
-		if c.next[id] != old {
+	for at, old := range p.services {
+		if c.next[at] != old {
 			c.gone = append(c.gone, old)
 		}
 	}
 	p.services = c.next
+	p.passing.Store(c.passed.orNil())
 	p.retiring.Add(len(c.gone))
 	for _, o := range c.opened {
 		o.service.sockets[o.i] = o.socket

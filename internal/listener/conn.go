@@ -23,8 +23,26 @@ type Conn struct {
 	Listener *model.Listener // the settings in force when it was accepted; read only
 
 	tcp      *net.TCPConn
+	socket   *socket
 	buffered []byte
 	local    bool // the balancer speaks for itself
+	kept     bool // its handler is not all that serves it
+}
+
+// Place is what a connection takes of the limits.
+type Place struct{ socket *socket }
+
+// Keep has the connection count until Leave, whenever its handler returns. It is for the handler, once.
+func (c *Conn) Keep() Place {
+	c.kept = true
+	c.socket.set.wg.Add(1)
+	return Place{c.socket}
+}
+
+// Leave gives the place back. The connection has been closed.
+func (p Place) Leave() {
+	p.socket.gone()
+	p.socket.set.wg.Done()
 }
 
 // TCP is the socket itself.
@@ -35,6 +53,14 @@ func (c *Conn) Buffered() []byte {
 	b := c.buffered
 	c.buffered = nil
 	return b
+}
+
+// Unread puts back bytes that were read, in front of everything that is not. The Conn keeps them.
+func (c *Conn) Unread(b []byte) {
+	if len(c.buffered) > 0 {
+		b = append(b[:len(b):len(b)], c.buffered...)
+	}
+	c.buffered = b
 }
 
 // Read reads what is buffered, then from the socket.

@@ -271,3 +271,56 @@ func TestDrainCountsFromUnready(t *testing.T) {
 		t.Errorf("the socket closed %v after the probe began to fail, want 300 ms", took)
 	}
 }
+
+// TestKeptPlace: a connection whose handler has returned counts, and is waited for, until it leaves its place.
+func TestKeptPlace(t *testing.T) {
+	s := NewSet(Config{MaxPerSocket: 1})
+	h := acquire(t, s, model.Listener{ID: "a"})
+	kept := make(chan func(), 1)
+	h.Serve(func(c *Conn) {
+		place := c.Keep()
+		kept <- func() {
+			_ = c.Close()
+			place.Leave()
+		}
+	})
+	first, err := net.Dial("tcp", h.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Close() }()
+	leave := <-kept
+	if got, _ := ask(t, h, ""); got != "" || h.Status().Open != 1 || h.Status().Causes[OverSocket] != 1 {
+		t.Errorf("a second connection is answered %q: %+v", got, h.Status())
+	}
+	leave()
+	if n := h.Status().Open; n != 0 {
+		t.Errorf("%d are open once it has left", n)
+	}
+	second, err := net.Dial("tcp", h.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = second.Close() }()
+	leave = <-kept
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.Close()
+	}()
+	for { // the socket closes before Close waits
+		c, err := net.Dial("tcp", h.Addr().String())
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case <-closed:
+		t.Error("Close does not wait for a place that is kept")
+	default:
+	}
+	leave()
+	<-closed
+}

@@ -34,7 +34,7 @@ type Config struct {
 	Overloaded func() bool
 }
 
-// Handler serves one connection in a goroutine of its own and closes it.
+// Handler serves one connection in a goroutine of its own and closes it. It may return before that if it calls Conn.Keep.
 type Handler func(*Conn)
 
 // Set owns every socket of the process.
@@ -144,8 +144,8 @@ func (s *Set) sinceUnready() time.Duration {
 	return time.Since(time.Unix(0, at))
 }
 
-// Close stops accepting everywhere and waits until every handler has returned; ending their connections is up to
-// those who serve them.
+// Close stops accepting everywhere and waits until every handler has returned and every place that is kept was left; ending
+// their connections is up to those who serve them.
 func (s *Set) Close() {
 	s.mu.Lock()
 	select {

@@ -87,8 +87,9 @@ func (s *socket) accept() {
 			continue
 		}
 		s.set.wg.Go(func() {
-			defer s.gone()
-			s.serve(tcp)
+			if kept := s.serve(tcp); !kept {
+				s.gone()
+			}
 		})
 	}
 }
@@ -120,27 +121,29 @@ func (s *socket) refuse(tcp *net.TCPConn, why Cause) {
 	_ = tcp.Close()
 }
 
-func (s *socket) serve(tcp *net.TCPConn) {
+// serve has a connection served, and tells whether it counts until it leaves its place.
+func (s *socket) serve(tcp *net.TCPConn) (kept bool) {
 	now := s.serving.Load()
 	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
 	if !ok { // a connection that was reset before it was looked at
 		_ = tcp.Close()
-		return
+		return false
 	}
 	peer := unmapped(remote.AddrPort())
-	c := &Conn{Conn: tcp, tcp: tcp, Client: peer, Peer: peer, Listener: &now.listener}
+	c := &Conn{Conn: tcp, tcp: tcp, socket: s, Client: peer, Peer: peer, Listener: &now.listener}
 	if contains(now.listener.Trust.ProxyFrom, peer.Addr()) {
 		if err := c.readHeader(s.set.cfg.HeaderTimeout); err != nil {
 			s.set.cfg.Log.Debug("a connection without the PROXY header it needs", "peer", peer, "listener", now.listener.ID, "err", err)
 			s.refuse(tcp, NoHeader)
-			return
+			return false
 		}
 		http := now.listener.Protocol == model.HTTP || now.listener.Protocol == model.HTTPS
 		if http && c.local && c.probe(!s.draining.Load() && s.set.unready.Load() == 0, s.set.cfg.HeaderTimeout) {
-			return
+			return false
 		}
 	}
 	now.handler(c)
+	return c.kept
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort {

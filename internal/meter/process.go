@@ -38,7 +38,7 @@ var (
 	goInfo = exposition.Family{Name: "go_info", Type: exposition.Gauge, Labels: []string{"version"},
 		Help: "Always 1: the version of Go."}
 	goroutines = exposition.Family{Name: "go_goroutines", Type: exposition.Gauge,
-		Help: "Goroutines: about one for each connection."}
+		Help: "Goroutines: about one for each connection that is not idle."}
 	procs = exposition.Family{Name: "go_sched_gomaxprocs_threads", Type: exposition.Gauge,
 		Help: "Processors that Go uses at once."}
 	heapAlloc = exposition.Family{Name: "go_memstats_heap_alloc_bytes", Type: exposition.Gauge,

@@ -12,14 +12,13 @@ package springgw
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/lookup"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/watch"
@@ -27,13 +26,6 @@ import (
 
 // CodeUnresolved is the code of a host name in a uri that has no address.
 const CodeUnresolved model.Code = "host-unresolved"
-
-// Resolver finds the addresses of a host name. net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
-var _ Resolver = (*net.Resolver)(nil)
 
 // Config says what is read and where its routes go.
 type Config struct {
@@ -49,9 +41,11 @@ type Config struct {
 	Boot     bootconfig.Settings
 	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
 	KeyResolvers map[string]string
-	Resolver     Resolver // of host names in http://; default the system's
+	Resolver     lookup.Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
+	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
+	names bool
 }
 
 func (c Config) withDefaults() Config {

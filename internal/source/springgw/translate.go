@@ -308,6 +308,9 @@ func (t *translator) static(to target, up model.Upstream) {
 	k := known{}
 	if a, ok := to.addr(); ok {
 		k.addrs = []netip.Addr{a}
+	} else if t.c.names {
+		g.Upstreams[0].Endpoints = []model.EndpointsID{{Keeper: model.KeeperDNS, Name: to.place()}}
+		return
 	} else {
 		t.hosts[to.place()] = to
 		k = t.resolved[to.place()]

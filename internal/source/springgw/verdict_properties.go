@@ -73,6 +73,7 @@ func properties() []Verdict {
 		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Supported, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance"},
 		{Name: lb + "sticky-session.add-service-instance-cookie", Verdict: Ignored, Why: "the gateway sets the cookie itself"},
 		{Name: lb + "hint", Verdict: Supported},
+		{Name: lb + "slow-start", Verdict: Supported, Why: "a property of Paifang alone: an instance that has registered gets its share of requests little by little, within this time"},
 		{Name: lb + "hint-header-name", Verdict: Supported},
 		{Name: lb + "health-check.path", Verdict: Supported},
 		{Name: lb + "health-check.interval", Verdict: Supported},

@@ -102,7 +102,7 @@ func settingsZH() map[string]string {
 		"addresses are not looked up in a database of places":                                 "不在地理数据库里查找地址",
 		"ingress-nginx itself has given Jaeger's own protocol up":                             "ingress-nginx 自己也已放弃 Jaeger 的专有协议",
 		"datagrams are not carried":                                                           "不转发数据报",
-		"TLS is not passed through by server name":                                            "不按服务器名透传 TLS",
+		"server names are read where TLS is ended: there is no second port behind it":         "在终止 TLS 的地方读取服务器名：后面没有第二个端口",
 		"logs go to stderr":                                               "日志写到 stderr",
 		"values are parsed and none is pasted anywhere":                   "值会被解析，从不粘贴到任何地方",
 		"sessions are resumed by tickets, which need no cache":            "会话由票据恢复，不需要缓存",

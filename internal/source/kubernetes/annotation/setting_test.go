@@ -34,7 +34,7 @@ func TestFlags(t *testing.T) {
 // TestInstallationFlags of package app has a case for each.
 func ofTheProcess() []string {
 	return []string{"watch-namespace", "disable-svc-external-name", "publish-service", "publish-status-address", "update-status", "election-id", "election-ttl",
-		"disable-sync-events", "kubeconfig"}
+		"disable-sync-events", "kubeconfig", "validating-webhook", "validating-webhook-certificate", "validating-webhook-key"}
 }
 
 // TestSettingsAgainstCases is the rule of the house, for keys and flags.

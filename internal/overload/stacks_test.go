@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestStacksAreWorthACollection(t *testing.T) {
+func TestStacksAreWorthGivingBack(t *testing.T) {
 	began := time.Now()
 	var s stacks
 	for i, c := range []struct {
@@ -36,7 +36,7 @@ func TestStacksAreWorthACollection(t *testing.T) {
 	}
 }
 
-// TestPaceGivesStacksBack: when thousands of goroutines are gone, the collector runs although there is no garbage.
+// TestPaceGivesStacksBack: when thousands of goroutines are gone, what they had is given back although there is no garbage.
 func TestPaceGivesStacksBack(t *testing.T) {
 	forced := func() uint64 {
 		s := [...]metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "http2", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "registry/storage"},
+		0: {"model", "http1", "clienthello", "http2", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -70,8 +70,8 @@ func confinements() []confinement {
 		{"go.yaml.in/yaml/v3", []string{"document"}, "document is the one reader of YAML, and the one that knows lines"},
 		{"github.com/miekg/dns", []string{"dnsserver"}, "only the DNS plane speaks DNS; clients use golang.org/x/net/dns/dnsmessage"},
 		{"golang.org/x/net/dns/dnsmessage", []string{"explain", "cli", "source/resolve"}, "it is for those who ask DNS"},
-		{"golang.org/x/net/ipv4", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
-		{"golang.org/x/net/ipv6", []string{"dnsserver"}, "UDP answers leave from the address that was asked"},
+		{"golang.org/x/net/ipv4", []string{"dnsserver", "l4"}, "UDP answers leave from the address that was asked"},
+		{"golang.org/x/net/ipv6", []string{"dnsserver", "l4"}, "UDP answers leave from the address that was asked"},
 		{"golang.org/x/net/http2", []string{"http2", "upstream"}, "frames and header compression of HTTP/2, and a gRPC health probe, which is one call; everything else asks our own package"},
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
 		{"go.etcd.io/etcd", []string{"registry/storage/etcd"}, "it is one way to keep the registry's data; the others know the seam alone"},

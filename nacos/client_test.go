@@ -248,3 +248,55 @@ func TestConnectFails(t *testing.T) {
 		t.Error("it connects with a context that has ended")
 	}
 }
+
+// Publish replaces what was registered, whole, and what the server refuses leaves what was there.
+func TestPublish(t *testing.T) {
+	s := serve(t)
+	c := s.connect()
+	ctx := t.Context()
+	list := []Instance{one(81), one(82), one(83)}
+	list[0].Metadata = map[string]string{"version": "v1"}
+	must(t, c.Publish(ctx, order, list))
+	list[0].Metadata["version"], list[1] = "mine", one(99) // the caller's again
+	if got := s.addresses(); got != "10.0.0.1:81 10.0.0.1:82 10.0.0.1:83" {
+		t.Fatal(got)
+	}
+	must(t, c.Publish(ctx, order, []Instance{one(82), one(84)}))
+	if got := s.addresses(); got != "10.0.0.1:82 10.0.0.1:84" {
+		t.Fatal(got)
+	}
+	// Register and Deregister add to it and take from it.
+	must(t, c.Register(ctx, order, one(85)))
+	must(t, c.Deregister(ctx, order, one(82).Addr))
+	if got := s.addresses(); got != "10.0.0.1:84 10.0.0.1:85" {
+		t.Fatal(got)
+	}
+	bad := Instance{Addr: netip.MustParseAddrPort("127.0.0.1:80")}
+	if err := c.Publish(ctx, order, []Instance{one(86), bad}); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Fatalf("%v", err)
+	}
+	if err := c.Publish(ctx, order, []Instance{{}}); err == nil || !strings.Contains(err.Error(), "want a name and IP:PORT") {
+		t.Fatalf("%v", err)
+	}
+	if err := c.Publish(canceled(t), order, []Instance{one(87)}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v", err)
+	}
+	if got := s.addresses(); got != "10.0.0.1:84 10.0.0.1:85" {
+		t.Fatal(got)
+	}
+	// It is published again to a server that lost it, what was refused is not.
+	s.stop()
+	s.start()
+	eventually(t, "it is published again", func() bool { return s.addresses() == "10.0.0.1:84 10.0.0.1:85" })
+	must(t, c.Publish(ctx, order, nil))
+	if got := s.addresses(); got != "" {
+		t.Fatal(got)
+	}
+	// Nothing in place of nothing asks nobody.
+	s.stop()
+	must(t, c.Publish(canceled(t), order, nil))
+	c.Close()
+	if err := c.Publish(ctx, order, []Instance{one(81)}); !errors.Is(err, ErrClosed) {
+		t.Fatalf("%v", err)
+	}
+}

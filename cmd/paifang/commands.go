@@ -18,6 +18,7 @@ import (
 	"paifang/internal/app"
 	"paifang/internal/cli"
 	"paifang/internal/example"
+	"paifang/internal/source/springgw"
 	"paifang/internal/up"
 )
 
@@ -194,7 +195,7 @@ func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Off
 }
 
 // imported turns the files of a Spring application into documents of our own.
-func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
+func imported(_ context.Context, in cli.Import) (cli.Imported, error) {
 	cfg := app.Config{Registry: &app.Registry{}}
 	if in.Config != "" {
 		var err error
@@ -206,7 +207,12 @@ func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
 	if len(in.Profiles) > 0 {
 		cfg.Sources.Spring.Profiles = in.Profiles
 	}
-	text, out, err := app.Import(ctx, cfg)
+	text, out, err := app.Import(cfg)
+	if err == nil && in.Source != "" {
+		var java []springgw.Finding
+		java, err = springgw.Java(in.Source)
+		out.Findings = append(out.Findings, java...)
+	}
 	return cli.Imported{Documents: text, Imported: out}, err
 }
 

@@ -144,12 +144,18 @@ func (g *gatherer) upstreams() []Upstream {
 		for _, r := range g.snap.L4Routes(l.EffectiveClass()) {
 			l4[r.Upstream] = true
 		}
+		if l.Protocol != model.HTTPS {
+			continue
+		}
+		for _, r := range g.snap.Passed(l.EffectiveClass()).All() {
+			l4[r.Upstream] = true
+		}
 	}
 	var out []Upstream
 	for u := range g.snap.Upstreams() {
 		row := Upstream{ID: string(u.ID), Name: explain.UpstreamName(u, false), Road: u.Endpoints[0].Road(), Balance: u.Balance.String(), Source: g.at(u.Origin), Origin: u.Origin,
 			State: g.state(u.ID, ""), L4: l4[u.ID],
-			TLS: UpstreamTLS{Mode: u.TLS.Mode, Name: u.TLS.Name, SkipVerify: u.TLS.SkipVerify, OwnCA: u.TLS.CA != "", Client: u.TLS.Chain != ""}}
+			TLS: UpstreamTLS{Mode: u.TLS.Mode, Name: u.TLS.Name, HideName: u.TLS.HideName, SkipVerify: u.TLS.SkipVerify, OwnCA: u.TLS.CA != "", Client: u.TLS.Chain != ""}}
 		for _, id := range u.Endpoints {
 			row.Lists = append(row.Lists, id.String())
 		}
@@ -246,12 +252,25 @@ func (g *gatherer) listeners() []Listener {
 				row.Certificates = append(row.Certificates, Certificate{ID: string(c.ID), Hosts: c.Hosts, Secret: c.Secret, Source: g.at(c.Origin), Origin: c.Origin})
 			}
 		}
-		row.TLS = g.listenerTLS(l)
+		row.TLS, row.Passed = g.listenerTLS(l), g.passed(l)
 		if g.local.Listeners != nil {
 			row.ListenerState, _ = g.local.Listeners.ListenerState(l.ID)
 		}
 		out = append(out, row)
 	}
+	return out
+}
+
+// passed is what a listener passes on without ending its TLS.
+func (g *gatherer) passed(l model.Listener) []Passed {
+	if l.Protocol != model.HTTPS {
+		return nil
+	}
+	var out []Passed
+	for host, r := range g.snap.Passed(l.EffectiveClass()).All() {
+		out = append(out, Passed{ServerName: host, Route: string(r.ID), Upstream: string(r.Upstream), Source: g.at(r.Origin), Origin: r.Origin})
+	}
+	slices.SortFunc(out, func(a, b Passed) int { return a.ServerName.Compare(b.ServerName) })
 	return out
 }
 

@@ -105,6 +105,7 @@ type Upstream struct {
 type UpstreamTLS struct {
 	Mode       model.UpstreamTLSMode `json:"mode,omitempty"`
 	Name       string                `json:"name,omitempty"`       // that is sent and verified; empty: the route's or the endpoint's
+	HideName   bool                  `json:"hideName,omitempty"`   // no name is sent
 	SkipVerify bool                  `json:"skipVerify,omitempty"` // any certificate will do
 	OwnCA      bool                  `json:"ownCA,omitempty"`      // verified against CAs of its own
 	Client     bool                  `json:"client,omitempty"`     // a certificate is shown
@@ -146,7 +147,8 @@ type Listener struct {
 	Names        []string       `json:"names,omitempty"`    // of the listener itself, in DNS
 	HostRule     model.HostRule `json:"hostRule,omitempty"` // what becomes of a request that its most specific host does not take
 	Certificates []Certificate  `json:"certificates,omitempty"`
-	TLS          *ListenerTLS   `json:"tls,omitempty"` // nil in clear text
+	TLS          *ListenerTLS   `json:"tls,omitempty"`    // nil in clear text
+	Passed       []Passed       `json:"passed,omitempty"` // that is not ended here
 	Source       string         `json:"source,omitempty"`
 }
 
@@ -176,6 +178,15 @@ type Certificate struct {
 	Secret string       `json:"secret,omitempty"` // that it is read from: "shop/shop-tls"
 	Source string       `json:"source,omitempty"` // file:line of the rule that names it
 	Origin model.Origin `json:"origin"`
+}
+
+// Passed is a server name whose TLS goes to an upstream as it comes.
+type Passed struct {
+	ServerName model.Host   `json:"serverName"`
+	Route      string       `json:"route"`
+	Upstream   string       `json:"upstream"`
+	Source     string       `json:"source,omitempty"` // file:line
+	Origin     model.Origin `json:"origin"`
 }
 
 // ListenerState is what a plane knows of a listener.

@@ -142,21 +142,21 @@ func (a *App) build() error {
 	a.table = upstream.NewTable(upstreams)
 	a.static = newStatic(&a.cfg)
 	a.dns = dnsserver.New(dnsserver.Options{Log: a.log})
-	catalog := filter.Catalog(builtin.Kinds())
-	a.http, err = httpproxy.New(httpproxy.Config{
-		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
-		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(), Heads: a.cfg.Limits.Heads,
-		HTTP2:    a.cfg.HTTP2.bounds(),
-		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
-	})
-	if err != nil {
-		return err
-	}
 	forward := l4.Config{Upstreams: a.table, Sockets: a.sockets, Connected: a.connected, Log: a.log, DrainTimeout: a.cfg.Drain.or(5 * time.Second)}
 	if a.access != nil {
 		forward.Recorder = a.access
 	}
 	a.l4 = l4.New(forward)
+	catalog := filter.Catalog(builtin.Kinds())
+	a.http, err = httpproxy.New(httpproxy.Config{
+		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
+		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(), Heads: a.cfg.Limits.Heads,
+		HTTP2: a.cfg.HTTP2.bounds(), Passthrough: a.l4,
+		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
+	})
+	if err != nil {
+		return err
+	}
 	planes := []snapshot.Plane{a.dns, a.l4, a.http}
 	if a.cfg.Pods != nil {
 		if a.pods, err = podrun.New(a.podConfig()); err != nil {
@@ -182,10 +182,10 @@ func (a *App) build() error {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))
 	}
 	a.hub = hub.New(cfg)
-	if err := a.newWebhook(); err != nil {
+	if err := a.buildAdmin(); err != nil {
 		return err
 	}
-	return a.buildAdmin()
+	return a.newWebhook()
 }
 
 func (a *App) buildAdmin() error {

@@ -80,8 +80,11 @@ type Sources struct {
 type Spring struct {
 	Profiles   []string          `json:"profiles,omitempty" doc:"that are active, the last one wins; default those of spring.profiles.active in properties, environment or the file"`
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
-	Nacos      []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
-	Actuator   *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
+	// KeyResolvers are by the names of beans.
+	KeyResolvers map[string]string `json:"keyResolvers,omitempty" doc:"what the beans count by that a RequestRateLimiter names, by their names: {client}, {user}, or a text with {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {host}"`
+	Nacos        []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
+	Kubernetes   *SpringCluster    `json:"kubernetes,omitempty" doc:"lb:// and the discovery locator take instances from Services of sources.manifests and sources.kubernetes, too"`
+	Actuator     *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`
 }
 
 // SpringItem is a configuration in a registry that holds routes.
@@ -90,6 +93,11 @@ type SpringItem struct {
 	Group     string `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Namespace string `json:"namespace,omitempty" doc:"default that of the registry, or public"`
 	Registry  string `json:"registry,omitempty" doc:"the name of one of sources.nacos; none: the registry of this process, or else the one of sources.nacos without a name"`
+}
+
+// SpringCluster says which Services lb:// leads to.
+type SpringCluster struct {
+	Namespace string `json:"namespace,omitempty" doc:"of the Services that are named without one; those of others are named as in lb://order.shop; default default"`
 }
 
 // TLS is what all TLS of a process has in common.

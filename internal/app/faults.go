@@ -99,6 +99,9 @@ func (c *Config) faults() []fault {
 	c.registryFaults(&f)
 	c.nacosFaults(&f)
 	c.actuatorFaults(&f)
+	if c.Sources.Spring.Kubernetes != nil && c.Sources.Kubernetes == nil && len(c.Sources.Manifests) == 0 {
+		f.say("sources.spring.kubernetes", "there are no Services: set sources.kubernetes or sources.manifests")
+	}
 	c.bridgeFaults(&f)
 	c.kubernetesFaults(&f)
 	c.installationFaults(&f)

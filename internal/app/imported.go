@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +13,10 @@ import (
 
 // Import reads the files of Spring Cloud Gateway that Config.Sources.Routes names and returns them as our own documents.
 // Beside a file named there, the one for an active profile is read too, as Spring would.
-func Import(ctx context.Context, cfg Config) ([]byte, springgw.Imported, error) {
+func Import(cfg Config) ([]byte, springgw.Imported, error) {
 	s := springConfig(&cfg)
 	s.Paths = withProfiles(s.Paths, cfg.Sources.Spring.Profiles)
-	imported, err := springgw.Import(ctx, s)
+	imported, err := springgw.Import(s)
 	if err != nil {
 		return nil, imported, fmt.Errorf("app: %w", err)
 	}

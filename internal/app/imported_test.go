@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +31,7 @@ func TestImportedCases(t *testing.T) {
 
 // springImported is what our own documents say after an import.
 func springImported(t *testing.T, c springgw.Config) []source.Group {
-	imported, err := springgw.Import(t.Context(), c)
+	imported, err := springgw.Import(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,21 +65,24 @@ func TestImport(t *testing.T) {
 	for name, text := range map[string]string{
 		"application.yml": "spring.cloud.gateway.routes:\n- {id: a, uri: \"lb://${service}\", predicates: [\"Path=/a/**\"]}\n- {id: b, uri: \"lb://order\", predicates: [\"Path=/b\"], filters: [Nothing]}\n" +
 			"- {id: c, uri: \"http://name.invalid\", predicates: [\"Path=/c\"]}\n",
-		"application-prod.yml": "service: order\n",
+		"application-prod.yml": "service: order\nspring.cloud.sentinel.datasource.gw.file: {file: rules.json, rule-type: gw-flow}\n",
+		"rules.json": `[{"resource":"a","count":10,"intervalSec":2,"paramItem":{"parseStrategy":1}},{"resource":"a","grade":0,"count":3},{"resource":"a","count":1,"paramItem":{"parseStrategy":3,"fieldName":"user"}},` +
+			`{"resource":"a","count":1,"paramItem":{"parseStrategy":4,"fieldName":"sid"}},{"resource":"a","count":1,"paramItem":{"parseStrategy":2,"fieldName":"X-User"}},{"resource":"a","count":5,"paramItem":{"parseStrategy":0}}]`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // nobody is asked for addresses
 	cfg := Config{Registry: &Registry{}, Sources: Sources{Routes: []string{filepath.Join(dir, "application.yml")}, Spring: Spring{Profiles: []string{"prod"}}}}
-	text, imported, err := Import(ctx, cfg)
+	text, imported, err := Import(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if imported.Routes != 3 || imported.Lost() != 2 || bytes.Contains(text, []byte("${")) || !bytes.Contains(text, []byte("# from route a")) {
+	if imported.Routes != 3 || imported.Lost() != 1 || !bytes.Contains(text, []byte("keeper: dns\n      name: name.invalid:80")) || bytes.Contains(text, []byte("${")) || !bytes.Contains(text, []byte("# from route a")) {
 		t.Errorf("%d routes, lost %d: %+v\n%s", imported.Routes, imported.Lost(), imported.Findings, text)
+	}
+	if n := bytes.Count(text, []byte("scope: object")); n != 6 {
+		t.Errorf("%d of 6 limits:\n%s", n, text)
 	}
 	file := filepath.Join(dir, "imported.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
@@ -95,7 +97,7 @@ func TestImport(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	if _, _, err := Import(ctx, Config{Sources: Sources{Routes: []string{file}}}); err == nil {
+	if _, _, err := Import(Config{Sources: Sources{Routes: []string{file}}}); err == nil {
 		t.Error("a file without spring.cloud.gateway is imported")
 	}
 }

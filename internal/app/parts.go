@@ -14,6 +14,7 @@ import (
 	"paifang/internal/source/kubernetes/translate"
 	"paifang/internal/source/manifest"
 	"paifang/internal/source/nacos"
+	"paifang/internal/source/resolve"
 	"paifang/internal/source/springgw"
 )
 
@@ -35,7 +36,8 @@ func (a *App) parts() ([]hub.Part, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes})
+		// Documents may name hosts. Nothing waits for these: a list that has not come is unknown.
+		out = append(out, hub.Part{Source: s, Required: true, Keepers: kubernetes}, hub.Part{Source: resolve.New(resolve.Config{})})
 	}
 	if a.cfg.Sources.Kubernetes != nil {
 		p, err := a.kubernetesPart()
@@ -80,22 +82,29 @@ func (a *App) parts() ([]hub.Part, error) {
 
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func (c *Config) translateOptions() translate.Options {
-	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge()}
+	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge(),
+		ByName: c.Sources.Spring.Kubernetes != nil}
 }
 
 func springConfig(c *Config) springgw.Config {
 	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
-		Boot: bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv}}
+		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
+		KeyResolvers: c.Sources.Spring.KeyResolvers}
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}
-	for i, n := range c.Sources.Nacos {
-		shelf := model.Shelf{Keeper: n.keeper(), Prefix: n.namespace() + "/" + n.group() + "/"}
-		if i == 0 && c.Registry == nil {
-			s.Keeper, s.Prefix = shelf.Keeper, shelf.Prefix
-		} else {
-			s.Also = append(s.Also, shelf)
-		}
+	var shelves []model.Shelf
+	if c.Registry != nil {
+		shelves = append(shelves, model.Shelf{Keeper: model.KeeperRegistry, Prefix: "public/DEFAULT_GROUP/"})
+	}
+	for _, n := range c.Sources.Nacos {
+		shelves = append(shelves, model.Shelf{Keeper: n.keeper(), Prefix: n.namespace() + "/" + n.group() + "/"})
+	}
+	if k := c.Sources.Spring.Kubernetes; k != nil {
+		shelves = append(shelves, model.Shelf{Keeper: model.KeeperKubernetes, Prefix: orDefault(k.Namespace, "default") + "/"})
+	}
+	if len(shelves) > 0 {
+		s.Keeper, s.Prefix, s.Also = shelves[0].Keeper, shelves[0].Prefix, shelves[1:]
 	}
 	return s
 }

@@ -75,8 +75,14 @@ func (r requests) Record(a *telemetry.Access) {
 	})
 }
 
-// connected notes a connection of the L4 plane for explain.
+// connected notes a connection of the L4 plane for explain: one that was passed on by its server name as what became of it, for
+// nobody here sees its requests, and another one as the way to the listener that does.
 func (a *App) connected(c *telemetry.Access) {
+	if c.Host != "" {
+		a.ring.AddExchange(explain.Exchange{Client: c.Peer, Listener: model.ListenerID(c.Listener), Node: c.Node, Route: model.RouteID(c.Route),
+			Upstream: model.UpstreamID(c.Upstream), Endpoint: c.Endpoint, Tries: c.Tries, Connect: c.Connect})
+		return
+	}
 	a.ring.AddPassage(explain.Passage{Client: c.Peer, Listener: model.ListenerID(c.Listener), Upstream: model.UpstreamID(c.Upstream),
 		Endpoint: c.Endpoint, Tries: c.Tries, Connect: c.Connect})
 }

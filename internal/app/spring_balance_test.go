@@ -189,6 +189,16 @@ func TestSpringBalancing(t *testing.T) {
 			t.Errorf("by the service's own hint: %s", who)
 		}
 	})
+	t.Run("slow-start", func(t *testing.T) {
+		for _, key := range []string{lb + "slow-start: 1h", lb + "clients.order.slow-start: 1h"} {
+			s := newBalanced(t, key, [2]string{}, none)
+			if who, _ := s.ask(8, ""); strings.Count(who, "a") != 4 {
+				t.Errorf("%s: instances that have been there: %s", key, who)
+			}
+			s.instances[1].Since = time.Now()
+			s.becomes(func(who string) bool { return strings.Count(who, "b") <= 1 }, s.instances...)
+		}
+	})
 	t.Run("health-check", func(t *testing.T) {
 		s := newBalanced(t, lb+"configurations: health-check\n"+lb+"health-check.path.order: /up", [2]string{}, none)
 		for i := range s.probed {

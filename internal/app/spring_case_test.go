@@ -103,7 +103,8 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 			trusted = append(trusted, netip.MustParsePrefix(text))
 		}
 	}
-	groups := load(t, springgw.Config{Paths: []string{dir}, Boot: boot})
+	beans := map[string]string{"apiKey": "{header.X-Api-Key}", "user": "{query.user}"}
+	groups := load(t, springgw.Config{Paths: []string{dir}, Boot: boot, KeyResolvers: beans})
 	for _, g := range groups {
 		for _, d := range g.Objects.Diagnostics {
 			if d.Severity > model.Info {

@@ -186,7 +186,7 @@ func TestPageOfTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Errorf("%d documents", len(blocks))
 	}
 	for _, b := range blocks {
@@ -196,7 +196,7 @@ func TestPageOfTLS(t *testing.T) {
 			t.Fatal(problems)
 		}
 		o, problems := document.Parse(docs[0], "test")
-		if len(problems) != 0 || len(o.TLSPolicies)+len(o.Upstreams) != 1 {
+		if len(problems) != 0 || len(o.TLSPolicies)+len(o.Upstreams)+len(o.L4Routes) != 1 {
 			t.Errorf("%v in\n%s", problems, b)
 		}
 	}

@@ -53,6 +53,10 @@ func (a *App) listenerTraffic() []adminapi.Traffic {
 	}
 	slices.SortFunc(out, func(a, b adminapi.Traffic) int { return cmp.Compare(a.Name, b.Name) })
 	for _, l := range a.l4.Status() {
+		if i := slices.IndexFunc(out, func(t adminapi.Traffic) bool { return l.Passed && t.Name == string(l.Listener) }); i >= 0 {
+			out[i].Open += l.Open
+			continue
+		}
 		out = append(out, adminapi.Traffic{Part: adminapi.OfListener, Name: string(l.Listener), Unit: adminapi.Connections, Count: l.Total, Errors: l.Failed, Latency: inMillis(l.Connecting), Open: l.Open})
 	}
 	return out

@@ -16,7 +16,7 @@ import (
 
 // Webhook is the role webhook.
 type Webhook struct {
-	Address  netip.AddrPort   `json:"address" doc:"address:port, HTTPS; the path is /validate"`
+	Address  netip.AddrPort   `json:"address" doc:"address:port, HTTPS; the path is /validate, and that of ingress-nginx is answered too; none here: that of --validating-webhook of sources.ingressNginx"`
 	Cert     string           `json:"cert,omitempty" doc:"file with its certificate in PEM, such as a mounted Secret has; read again when it changes"`
 	Key      string           `json:"key,omitempty" doc:"file with its key"`
 	Register *WebhookRegister `json:"register,omitempty" doc:"in place of cert and key: a certificate that the replicas make and share, and that the API server is told to trust"`
@@ -48,11 +48,39 @@ func (c *Config) webhookFaults(f *faults) {
 	}
 }
 
-func (a *App) newWebhook() error {
-	w := a.cfg.Webhook
-	if w == nil {
+// toldWebhook is the webhook that an installation of ingress-nginx was told of; nil: none.
+func (c *Config) toldWebhook() *Webhook {
+	x := c.installed()
+	if c.Webhook != nil || x == nil || !x.Webhook.IsValid() || c.Sources.Kubernetes == nil {
 		return nil
 	}
+	return &Webhook{Address: x.Webhook, Cert: x.WebhookCert, Key: x.WebhookKey, Deny: true}
+}
+
+// newWebhook makes the webhook of the configuration, or that of the installation that is taken over. The latter, whose files may
+// not be mounted here, keeps nothing else from starting: the fault is told.
+func (a *App) newWebhook() error {
+	if w := a.cfg.toldWebhook(); w != nil {
+		if err := a.listenWebhook(w); err != nil {
+			a.log.Error("the webhook of --validating-webhook is not started", "err", err)
+			a.local.Finders = append(a.local.Finders, trouble{model.Diagnostic{Origin: model.Origin{Source: "configuration", Kind: "ingress-nginx", Name: "args"},
+				Field: "--validating-webhook", Severity: model.Error, Code: model.CodeListenerFailed, Message: "no webhook is started: " + err.Error()}})
+		}
+		return nil
+	}
+	if a.cfg.Webhook == nil {
+		return nil
+	}
+	return a.listenWebhook(a.cfg.Webhook)
+}
+
+// trouble is one thing that is wrong from the start.
+type trouble struct{ said model.Diagnostic }
+
+// Diagnostics is that.
+func (t trouble) Diagnostics() []model.Diagnostic { return []model.Diagnostic{t.said} }
+
+func (a *App) listenWebhook(w *Webhook) error {
 	c := webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log}
 	if w.Register != nil {
 		c.Register = &kubernetes.Registration{Client: a.clusterClient, Configuration: w.Register.Configuration, Secret: w.Register.Secret}

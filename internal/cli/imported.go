@@ -14,6 +14,7 @@ type Import struct {
 	Paths    []string
 	Profiles []string
 	Config   string // a configuration of serve; "" = that of up
+	Source   string // directory of Java source; "" = none
 }
 
 // Imported is our own documents, and what became of everything they were made from.
@@ -35,6 +36,7 @@ func importCommand(e Env) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&in.Profiles, "profile", nil, "active profiles (default: those that spring.profiles.active names)")
 	cmd.Flags().StringVarP(&in.Config, "config", "c", "", "configuration of `paifang serve` that will run the documents: its registry, properties and profiles count")
+	cmd.Flags().StringVar(&in.Source, "source", "", "directory with the application's Java source: what may replace each of its filters is said")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "file for the documents (default: standard output)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		in.Paths = args

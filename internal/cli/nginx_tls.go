@@ -15,7 +15,11 @@ func secured(t adminapi.UpstreamTLS) (scheme string, lines []string) {
 	if t.Name != "" {
 		lines = append(lines, directive("proxy_ssl_name", fixedText(t.Name)))
 	}
-	lines = append(lines, "proxy_ssl_server_name on;")
+	sent := "proxy_ssl_server_name on;"
+	if t.HideName {
+		sent = "proxy_ssl_server_name off;"
+	}
+	lines = append(lines, sent)
 	if t.Client {
 		lines = append(lines, "# proxy_ssl_certificate: one is shown, its key is not shown here")
 	}
@@ -29,10 +33,16 @@ func secured(t adminapi.UpstreamTLS) (scheme string, lines []string) {
 	return "https://", append(lines, verify)
 }
 
-// clientAuth is what a listener asks of the clients of a host, as the end of a note; empty: nothing.
+// clientAuth is what a listener asks of the clients of a host, or that it asks nothing because TLS of the host is not ended there,
+// as the end of a note; empty: nothing.
 func clientAuth(l adminapi.Listener, host model.Host) string {
 	if l.TLS == nil {
 		return ""
+	}
+	for _, p := range l.Passed {
+		if p.ServerName == host {
+			return fmt.Sprintf("; it is not ended here: stream with ssl_preread leads it to %s as it comes", p.Upstream)
+		}
 	}
 	for _, p := range l.TLS.Policies {
 		for _, h := range p.Hosts {

@@ -212,13 +212,13 @@ func listenersTable(all []adminapi.Listener) *table {
 		case !l.Bound:
 			state = toned("not bound", warn)
 		}
-		t.add(c(l.ID), c(strings.Join(l.Bind, ", ")), c(l.Protocol), tlsCell(l.TLS), c(l.Node), c(l.Class), state, c(fmt.Sprint(l.Open)), c(l.Source))
+		t.add(c(l.ID), c(strings.Join(l.Bind, ", ")), c(l.Protocol), tlsCell(l.TLS, len(l.Passed)), c(l.Node), c(l.Class), state, c(fmt.Sprint(l.Open)), c(l.Source))
 	}
 	return t
 }
 
-// tlsCell says what a listener asks of handshakes: versions, and the hosts that ask for more.
-func tlsCell(t *adminapi.ListenerTLS) cell {
+// tlsCell says what a listener asks of handshakes: versions, the hosts that ask for more, and how many are passed on.
+func tlsCell(t *adminapi.ListenerTLS, passed int) cell {
 	if t == nil {
 		return c("")
 	}
@@ -237,6 +237,9 @@ func tlsCell(t *adminapi.ListenerTLS) cell {
 	}
 	if asked > 0 {
 		text += ", client certificates at " + plural(asked, "host")
+	}
+	if passed > 0 {
+		text += ", " + plural(passed, "host") + " passed on"
 	}
 	if refused > 0 {
 		return toned(text+", "+plural(refused, "host")+" refused", bad)

@@ -84,6 +84,7 @@ type compiler struct {
 	touched map[model.UpstreamID]bool
 	removed map[place][]*snapshot.Route
 	added   map[place][]*snapshot.Route
+	renamed map[model.Host]bool // server names that are, or were, passed on, where L4 routes changed
 }
 
 func newCompiler(old snapshot.Contents, check CheckFilter) *compiler {

@@ -23,6 +23,9 @@ func (c *compiler) names(all bool) {
 	for p := range c.removed {
 		touched[p.host] = true
 	}
+	for h := range c.renamed {
+		touched[h] = true
+	}
 	if all {
 		c.given()
 		for n := range c.old.Names.All() {
@@ -30,6 +33,11 @@ func (c *compiler) names(all bool) {
 		}
 		for _, site := range c.next.Sites {
 			for h := range site.All() {
+				touched[h] = true
+			}
+		}
+		for _, passed := range c.next.ServerNames {
+			for h := range passed.All() {
 				touched[h] = true
 			}
 		}
@@ -54,7 +62,7 @@ func (c *compiler) names(all bool) {
 // How claims of a name are ranked, the first first.
 const (
 	ofRecord   = iota // a record of a zone
-	ofRoute           // a host of a route
+	ofRoute           // a host of a route, or a server name whose TLS is passed on
 	ofListener        // a listener's own name
 )
 
@@ -121,6 +129,13 @@ func (c *compiler) claimants(h model.Host) []snapshot.Claim {
 				origin.Line = first.HostLine
 			}
 			out = append(out, snapshot.Claim{Rank: ofRoute, Origin: origin, Class: class, Addrs: addrs})
+		}
+	}
+	for class, passed := range c.next.ServerNames {
+		if r, ok := passed.Get(h); ok {
+			if addrs := c.advertised(class); len(addrs) > 0 {
+				out = append(out, snapshot.Claim{Rank: ofRoute, Origin: r.Origin, Class: class, Addrs: addrs})
+			}
 		}
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 // claimed is the objects of one kind with the first of each ID and what to say of the others.
@@ -108,6 +109,7 @@ func (c *compiler) rareObjects(changed kinds) {
 		c.next.L4Routes = claimed(c, "l4route", o.L4Routes,
 			func(r *model.L4Route) string { return string(r.ID) },
 			func(r *model.L4Route) model.Origin { return r.Origin }, func(r *model.L4Route) int { return r.Priority }, func(r *model.L4Route) error { return r.Validate() })
+		c.passed()
 	}
 	if changed&certificates != 0 {
 		c.next.Certificates = claimed(c, "certificate", o.Certificates,
@@ -132,6 +134,54 @@ func (c *compiler) rareObjects(changed kinds) {
 			func(l *model.Locator) string { return l.ID },
 			func(l *model.Locator) model.Origin { return l.Origin }, noPriority, func(l *model.Locator) error { return l.Validate() })
 	}
+}
+
+// passed gives each server name of a class to the route that comes first.
+func (c *compiler) passed() {
+	var routes []*model.L4Route
+	for i := range c.next.L4Routes {
+		if r := &c.next.L4Routes[i]; len(r.ServerNames) > 0 {
+			routes = append(routes, r)
+		}
+	}
+	slices.SortFunc(routes, model.CompareL4Routes)
+	editors := map[model.Class]*snapshot.HostsEditor[*model.L4Route]{}
+	first := map[place]*model.L4Route{}
+	var ds []model.Diagnostic
+	for _, r := range routes {
+		for _, class := range r.Attach {
+			e := editors[class]
+			if e == nil {
+				e = (&snapshot.Passed{}).Edit()
+				editors[class] = e
+			}
+			for _, h := range r.ServerNames {
+				by := first[place{class, h}]
+				if by == nil {
+					first[place{class, h}] = r
+					e.Set(h, r)
+				} else if by != r {
+					ds = append(ds, model.Diagnostic{Origin: r.Origin, Field: "serverNames", Severity: model.Error, Code: model.CodeDuplicateRoute,
+						Message: fmt.Sprintf("TLS for %s on listeners of class %s is passed on by %s already, which comes first", h, class, by.Origin)})
+				}
+			}
+		}
+	}
+	c.renamed = map[model.Host]bool{}
+	for at := range first {
+		c.renamed[at.host] = true
+	}
+	for _, p := range c.old.ServerNames {
+		for h := range p.All() {
+			c.renamed[h] = true
+		}
+	}
+	c.next.ServerNames = map[model.Class]*snapshot.Passed{}
+	for class, e := range editors {
+		p := e.Hosts()
+		c.next.ServerNames[class] = &p
+	}
+	c.say("l4route server names", ds)
 }
 
 // addresses takes out listeners on an address that another one, first by ID, already has.

@@ -20,8 +20,17 @@ import (
 //
 // Two types have a form of their own: time.Duration is text such as "5s", and model.Weight a decimal number of which
 // 1 is the default. A model.Secret is refused: secrets are named, not written down.
-func Decode[T any](d Document, into *T) []Problem {
-	dec := decoder{file: d.File, types: typeCache{}}
+func Decode[T any](d Document, into *T) []Problem { return DecodeBy(NewTypes(), d, into) }
+
+// Types is what reflection found of types: for who decodes thousands of documents of a few. One goroutine may use it at a time.
+type Types struct{ found typeCache }
+
+// NewTypes returns Types that know none yet.
+func NewTypes() *Types { return &Types{typeCache{}} }
+
+// DecodeBy is Decode with Types that stay.
+func DecodeBy[T any](types *Types, d Document, into *T) []Problem {
+	dec := decoder{file: d.File, types: types.found}
 	decode(&dec, d, into)
 	return dec.problems
 }

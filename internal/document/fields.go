@@ -19,7 +19,7 @@ type structField struct {
 	omitEmpty bool
 }
 
-// typeCache keeps what reflection found for the time of one Decode or Print.
+// typeCache keeps what reflection found.
 type typeCache map[reflect.Type]*structFields
 
 // originType is never written and never read: an origin is where the reader found the object.

@@ -302,6 +302,11 @@ func (x *walker) listen() bool {
 	case l.Protocol == model.HTTP && x.a.scheme == "https":
 		return x.enterEnd(l, source, "a TLS handshake on a port for clear text", "400: the listener reads HTTP, not TLS")
 	case l.Protocol == model.HTTPS:
+		if r, ok := x.passed(l); ok {
+			x.target, x.r.Route = r.Upstream, r.ID
+			x.hop(x.listenHop(), x.listenText(l)+fmt.Sprintf(", TLS for %s is passed on as it comes%s", x.serverName(), in(x.w.at(r.Origin))), source).MS = x.done.connectMS(x.viaSLB)
+			return true
+		}
 		secure = ", " + x.certificate(l)
 	}
 	x.hop(x.listenHop(), x.listenText(l)+secure, source).MS = x.done.connectMS(x.viaSLB)

@@ -15,6 +15,30 @@ func (x *walker) serverName() string {
 	return x.a.target
 }
 
+// passed is the route by which a listener passes TLS for the name of this request on without ending it.
+func (x *walker) passed(l model.Listener) (*model.L4Route, bool) {
+	if name := x.serverName(); name != "" && l.Protocol == model.HTTPS {
+		return x.w.Snapshot.Passed(l.EffectiveClass()).Match(name)
+	}
+	return nil, false
+}
+
+// passOn is where what is passed on goes. Nothing of the request is seen, so nothing else is decided.
+func (x *walker) passOn() bool {
+	if x.target == "" {
+		return true
+	}
+	if _, known := x.w.Snapshot.Upstream(x.target); !known {
+		return x.end("upstream", fmt.Sprintf("there is no upstream %s", x.target), "", "no answer: the connection is reset")
+	}
+	if x.balance() {
+		x.ending = "what is there ends TLS with a certificate of its own, and answers"
+	} else if x.r.Status != 0 {
+		x.r.Status, x.r.Code, x.ending = 0, "", "no answer: the connection is reset"
+	}
+	return false
+}
+
 // store is what serves the handshakes of a listener, as far as the names of this request go.
 func (x *walker) store(l model.Listener) (s *certs.Store, failures []certs.Failure, err error) {
 	fits := func(hosts []model.Host) bool {

@@ -43,7 +43,7 @@ func walk(w *World, a *asked, done *happened) Result {
 	}
 	x.r = Result{Method: a.http.Method, URL: a.url, Sent: done != nil}
 	x.hop("client", a.line(), "")
-	for _, step := range []func() bool{x.name, x.enter, x.slb, x.listen, x.admitted, x.match, x.admittedClear, x.balance} {
+	for _, step := range []func() bool{x.name, x.enter, x.slb, x.listen, x.passOn, x.admitted, x.match, x.admittedClear, x.balance} {
 		if !step() {
 			break
 		}

@@ -66,6 +66,7 @@ func (c *Chain) Request(x *Exchange) Verdict {
 // Response runs, in reverse, the response phases of the filters whose request phase let the request pass.
 func (c *Chain) Response(x *Exchange) {
 	if c == nil {
+		x.keepPromises()
 		return
 	}
 	for i := x.ran - 1; i >= 0; i-- {
@@ -73,6 +74,7 @@ func (c *Chain) Response(x *Exchange) {
 			r.Response(x)
 		}
 	}
+	x.keepPromises()
 }
 
 // Close retires the filters and gives back what they shared.

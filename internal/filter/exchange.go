@@ -33,9 +33,12 @@ type Exchange struct {
 	Endpoint netip.AddrPort // that was tried last; zero before the first
 	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
 	Body     string         // of an answer of our own
+	Failure  Failure        // in place of what the request is answered by another route
 
 	// Cookies are Set-Cookie fields that a filter was given on the client's behalf, for its response phase to give on.
 	Cookies []string
+
+	promised []http1.Field // fields that the answer will have
 
 	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
 	// on as it is.
@@ -58,6 +61,12 @@ type Exchange struct {
 	judges     []Judge
 	rerouted   string
 	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
+}
+
+// Failure is an answer that a client does not get, since there is a fallback.
+type Failure struct {
+	Status int        // 0 = there was none
+	Code   model.Code // why it was our own; empty where the upstream has answered
 }
 
 // Claims are fields as the client sent them.
@@ -102,10 +111,12 @@ func (x *Exchange) Reset() {
 	x.Response.Reset()
 	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
-	x.Code, x.Body, x.Claimed = "", "", Claims{}
+	x.Code, x.Body, x.Claimed, x.Failure = "", "", Claims{}, Failure{}
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]
+	clear(x.promised)
+	x.promised = x.promised[:0]
 	if x.captured > 0 {
 		clear(x.captures[:x.captured])
 	}
@@ -185,6 +196,19 @@ func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	}
 	x.Code, x.Body = code, body
 	return Respond
+}
+
+// Promise has the answer carry a field, whoever gives it, behind all response phases. It is for request phases.
+func (x *Exchange) Promise(name, value string) {
+	x.promised = append(x.promised, http1.Field{Name: name, Value: value})
+}
+
+func (x *Exchange) keepPromises() {
+	for i := range x.promised {
+		x.Response.Fields.Set(x.promised[i].Name, x.promised[i].Value)
+	}
+	clear(x.promised)
+	x.promised = x.promised[:0]
 }
 
 // KeepAcceptEncoding keeps what the client says of the codings that it takes, for a filter that asks the upstream for another one.

@@ -18,6 +18,17 @@ type Recorder interface{ Record(*telemetry.Access) }
 
 var _ Recorder = (*telemetry.AccessLog)(nil)
 
+// Passthrough carries TLS connections that are passed on as they are; l4.Plane is one.
+type Passthrough interface {
+	// Passes tells whether a listener passes any on. It is asked for each connection and must not block.
+	Passes(l model.ListenerID) bool
+	// Pass returns what carries a connection that is for a server name, to its end; nil: it is not passed on. What was read of it
+	// has been put back.
+	Pass(c *listener.Conn, l model.ListenerID, name string) (carry func())
+	// Passed tells whether connections for a name are passed on. It must not block.
+	Passed(l model.ListenerID, name string) bool
+}
+
 // Pressure tells what a process that is short of memory must do without; overload.Watch is one. It is asked by every
 // request and must not block.
 type Pressure interface {
@@ -49,8 +60,10 @@ type Config struct {
 	Series int
 	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
 	Tickets *certs.Tickets
-	Spill   Spill
-	HTTP2   HTTP2
+	// Passthrough takes connections that are not for this plane, by the server name of their TLS. May be nil.
+	Passthrough Passthrough
+	Spill       Spill
+	HTTP2       HTTP2
 	// Heads bounds the bytes that request heads of more than 4 KiB take, all those under way together. A request that has no
 	// room is answered 503. Default 8 MiB.
 	Heads int

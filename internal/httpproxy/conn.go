@@ -87,8 +87,8 @@ func (c *conn) close() {
 	c.place.Leave()
 }
 
-func (c *conn) handshake() bool {
-	if c.nc.SetDeadline(time.Now().Add(c.plane.cfg.Timeouts.Handshake)) != nil {
+func (c *conn) handshake(until time.Time) bool {
+	if c.nc.SetDeadline(until) != nil || c.cut.Load() {
 		return false
 	}
 	t, session, err := c.port.site.Load().tls.Handshake(c.nc)

@@ -82,9 +82,17 @@ type series struct {
 type upstreamCounters struct {
 	id      model.UpstreamID
 	named   bool
-	refs    int    // under the set's lock
-	past    Totals // of series that went, under the set's lock
+	refs    int     // under the set's lock
+	past    *Totals // of series that went, nil while none did, under the set's lock
 	retries *counter.Keyed[model.Code]
+}
+
+// gone is what counted for the upstream and went. The set's lock is held.
+func (u *upstreamCounters) gone() Totals {
+	if u.past == nil {
+		return Totals{}
+	}
+	return *u.past
 }
 
 func (s *counterSet) begin(limit int) {
@@ -147,6 +155,9 @@ func (r *routeCounters) release() {
 			s.room[ofRoutes] += seriesOfRequests
 		}
 		if x.upstream != nil {
+			if x.upstream.past == nil {
+				x.upstream.past = &Totals{}
+			}
 			x.upstream.past.Add(&t)
 			s.releaseUpstream(x.upstream)
 		}
@@ -192,7 +203,8 @@ func (s *counterSet) releaseUpstream(u *upstreamCounters) {
 		s.room[ofUpstreams] += seriesOfUpstream
 		return
 	}
-	s.gone.upstreams.Add(&u.past)
+	t := u.gone()
+	s.gone.upstreams.Add(&t)
 	for code, n := range u.retries.Read() {
 		s.gone.retries[code] += n
 	}

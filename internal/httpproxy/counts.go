@@ -101,7 +101,7 @@ func (s *counterSet) state() state {
 	defer s.mu.Unlock()
 	st := state{routes: s.routeList(), upstreams: map[*upstreamCounters]*UpstreamCount{}, listeners: map[*listenerCounters]*ListenerCount{}}
 	for id, u := range s.upstreams {
-		st.upstreams[u] = &UpstreamCount{Upstream: id, Totals: u.past}
+		st.upstreams[u] = &UpstreamCount{Upstream: id, Totals: u.gone()}
 	}
 	for id, l := range s.listeners {
 		st.listeners[l] = &ListenerCount{Listener: id, Totals: l.past}

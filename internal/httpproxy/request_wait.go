@@ -3,6 +3,7 @@ package httpproxy
 import (
 	"time"
 
+	"paifang/internal/listener"
 	"paifang/internal/park"
 )
 
@@ -31,16 +32,21 @@ type rest struct {
 
 // serve is the first goroutine of a connection.
 func (c *conn) serve() {
-	if c.secure && !c.handshake() {
-		c.close()
+	if !c.secure {
+		c.serveRequests()
 		return
 	}
-	if c.secure && c.session.Protocol == "h2" {
+	until := time.Now().Add(c.plane.cfg.Timeouts.Handshake)
+	switch {
+	case c.passesOn(c.nc.(*listener.Conn), until):
+	case !c.handshake(until):
+		c.close()
+	case c.session.Protocol == "h2":
 		c.serveHTTP2()
 		c.close()
-		return
+	default:
+		c.serveRequests()
 	}
-	c.serveRequests()
 }
 
 var _ park.Waker = (*conn)(nil)

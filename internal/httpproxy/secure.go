@@ -72,6 +72,9 @@ func (w *work) misdirected() bool {
 		return false
 	}
 	code := w.c.session.Refuses(w.x.Request.Host)
+	if code == "" && w.passedOn() {
+		code = certs.CodeMisdirected
+	}
 	if code == "" {
 		return false
 	}

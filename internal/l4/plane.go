@@ -1,14 +1,15 @@
 package l4
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 
 	"paifang/internal/listener"
 	"paifang/internal/model"
@@ -27,9 +28,19 @@ type Plane struct {
 
 	mu       sync.Mutex
 	closed   bool
-	services map[model.ListenerID]*service // as committed
-	faults   []model.Diagnostic            // of the last Prepare
+	services map[place]*service         // as committed
+	lanes    map[model.ListenerID]*lane // as committed
+	faults   []model.Diagnostic         // of the last Prepare
 	retiring sync.WaitGroup
+
+	flows   atomic.Int64            // sessions of UDP, of all listeners
+	passing atomic.Pointer[passing] // as committed; nil: nothing is passed on by server name
+}
+
+// place is what a service is for: a listener of protocol TCP, or one server name's route on one of protocol HTTPS.
+type place struct {
+	listener model.ListenerID
+	route    model.RouteID // empty for TCP: whichever is the first
 }
 
 var _ snapshot.Plane = (*Plane)(nil)
@@ -37,7 +48,7 @@ var _ snapshot.Plane = (*Plane)(nil)
 // New returns a plane that serves nothing yet.
 func New(cfg Config) *Plane {
 	cfg.setDefaults()
-	p := &Plane{cfg: cfg, services: map[model.ListenerID]*service{}}
+	p := &Plane{cfg: cfg, services: map[place]*service{}}
 	p.buffers.New = func() any { return new([bufferSize]byte) }
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
@@ -56,10 +67,17 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	if p.closed {
 		return nil, errClosed
 	}
-	c := &change{plane: p, next: map[model.ListenerID]*service{}}
+	c := &change{plane: p, next: map[place]*service{}, lanes: lanes{next: map[model.ListenerID]*lane{}}}
 	var failed []error
 	bound := false
 	for l := range next.Listeners() {
+		if l.Protocol == model.HTTPS && !l.Elsewhere {
+			c.pass(next, l)
+		}
+		if l.Protocol == model.UDP && !l.Elsewhere {
+			faults, errs := c.lanes.prepare(ctx, p, next, l)
+			c.faults, failed = append(c.faults, faults...), append(failed, errs...)
+		}
 		if l.Protocol != model.TCP || l.Elsewhere {
 			continue
 		}
@@ -68,10 +86,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 			c.faults = append(c.faults, diagnostic)
 			continue
 		}
-		if p.services[l.ID] != s {
-			c.fresh = append(c.fresh, s)
-		}
-		c.next[l.ID] = s
+		c.take(place{listener: l.ID}, s)
 		for i, at := range l.Bind {
 			if s.sockets[i] != nil {
 				bound = true
@@ -80,8 +95,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 			h, err := p.cfg.Sockets.Acquire(ctx, l, at)
 			if err != nil {
 				failed = append(failed, err)
-				c.faults = append(c.faults, model.Diagnostic{Origin: l.Origin, Field: fmt.Sprintf("bind[%d]", i), Severity: model.Error,
-					Code: model.CodeListenerFailed, Message: fmt.Sprintf("listener %s does not accept connections at %s: %v", l.ID, at, err)})
+				c.faults = append(c.faults, notBound(l, i, at, err))
 				continue
 			}
 			bound = true
@@ -89,7 +103,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		}
 	}
 	p.faults = c.faults
-	if len(failed) > 0 && !bound {
+	if len(failed) > 0 && !bound && !c.lanes.bound() {
 		c.abort()
 		return nil, fmt.Errorf("l4: prepare: %w", errors.Join(failed...))
 	}
@@ -101,17 +115,20 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, model.Diagnostic) {
 	routes := next.L4Routes(l.EffectiveClass())
 	if len(routes) == 0 {
-		return nil, model.Diagnostic{Origin: l.Origin, Severity: model.Warning, Code: CodeNoRoute,
-			Message: fmt.Sprintf("listener %s is not bound: attach an L4 route to class %s", l.ID, l.EffectiveClass())}
+		return nil, noRoute(l)
 	}
-	r := routes[0]
+	return p.serviceOf(next, l, routes[0], p.services[place{listener: l.ID}])
+}
+
+// serviceOf returns what carries the connections of a listener to the upstream of a route: old, which may be nil, where it does
+// that already.
+func (p *Plane) serviceOf(next *snapshot.Snapshot, l model.Listener, r model.L4Route, old *service) (*service, model.Diagnostic) {
 	up, ok := next.Upstream(r.Upstream)
 	if !ok {
-		return nil, model.Diagnostic{Origin: r.Origin, Field: "upstream", Severity: model.Error, Code: model.CodeUpstreamMissing,
-			Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
+		return nil, noUpstream(r)
 	}
 	h := p.cfg.Upstreams.Acquire(up)
-	if old := p.services[l.ID]; old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
+	if old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
 		h.Release()
 		return old, model.Diagnostic{}
 	}
@@ -124,11 +141,11 @@ func sameListener(a, b model.Listener) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// current returns the service of a listener, or nil.
+// current returns the service of a listener of protocol TCP, or nil.
 func (p *Plane) current(id model.ListenerID) *service {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.services[id]
+	return p.services[place{listener: id}]
 }
 
 // Diagnostics returns what the last Prepare could not bind.
@@ -138,7 +155,7 @@ func (p *Plane) Diagnostics() []model.Diagnostic {
 	return slices.Clone(p.faults)
 }
 
-// Status returns how every listener of the plane stands, by ID.
+// Status returns how everything stands that the plane serves, by listener, route and upstream.
 func (p *Plane) Status() []ListenerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +163,12 @@ func (p *Plane) Status() []ListenerStatus {
 	for _, s := range p.services {
 		out = append(out, s.status())
 	}
-	slices.SortFunc(out, func(a, b ListenerStatus) int { return strings.Compare(string(a.Listener), string(b.Listener)) })
+	for _, l := range p.lanes {
+		out = append(out, l.status())
+	}
+	slices.SortFunc(out, func(a, b ListenerStatus) int {
+		return cmp.Or(cmp.Compare(a.Listener, b.Listener), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Upstream, b.Upstream))
+	})
 	return out
 }
 
@@ -156,7 +178,9 @@ func (p *Plane) Close(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true
 	services := slices.Collect(maps.Values(p.services))
-	p.services = map[model.ListenerID]*service{}
+	p.services = map[place]*service{}
+	var end lanes // a generation without any
+	end.commit(p)
 	p.mu.Unlock()
 	stop := context.AfterFunc(ctx, p.end)
 	defer stop()
@@ -164,6 +188,7 @@ func (p *Plane) Close(ctx context.Context) {
 	for _, s := range services {
 		all.Go(func() { s.retire(ctx) })
 	}
+	all.Go(func() { end.retire(ctx) })
 	all.Wait()
 	p.retiring.Wait()
 	p.mover.Close()
@@ -173,11 +198,15 @@ func (p *Plane) Close(ctx context.Context) {
 // change is a prepared generation.
 type change struct {
 	plane  *Plane
-	next   map[model.ListenerID]*service
+	next   map[place]*service
 	fresh  []*service // of next: those that are new
-	opened []opened
-	faults []model.Diagnostic
-	gone   []*service // set by Commit
+	passed passing    // of the listeners that pass anything on
+	lanes  lanes
+
+	committed bool
+	opened    []opened
+	faults    []model.Diagnostic
+	gone      []*service // set by Commit
 }
 
 // opened is a socket for the i-th address of a service.
@@ -185,6 +214,14 @@ type opened struct {
 	service *service
 	i       int
 	socket  *listener.Handle
+}
+
+// take puts a service into the generation.
+func (c *change) take(at place, s *service) {
+	if c.plane.services[at] != s {
+		c.fresh = append(c.fresh, s)
+	}
+	c.next[at] = s
 }
 
 // Commit begins to accept where the generation is new.
@@ -196,13 +233,16 @@ func (c *change) Commit() {
 		c.abort()
 		return
 	}
-	for id, old := range p.services {
-		if c.next[id] != old {
+	for at, old := range p.services {
+		if c.next[at] != old {
 			c.gone = append(c.gone, old)
 		}
 	}
 	p.services = c.next
-	p.retiring.Add(len(c.gone))
+	p.passing.Store(c.passed.orNil())
+	c.committed = true
+	p.retiring.Add(len(c.gone) + 1)
+	c.lanes.commit(p)
 	for _, o := range c.opened {
 		o.service.sockets[o.i] = o.socket
 		o.socket.Serve(o.service.serve)
@@ -223,6 +263,12 @@ func (c *change) Retire(ctx context.Context) {
 			s.retire(ctx)
 		})
 	}
+	if c.committed {
+		all.Go(func() {
+			defer c.plane.retiring.Done()
+			c.lanes.retire(ctx)
+		})
+	}
 	all.Wait()
 }
 
@@ -241,4 +287,5 @@ func (c *change) abort() {
 	for _, s := range c.fresh {
 		s.upstream.Release()
 	}
+	c.lanes.abort()
 }

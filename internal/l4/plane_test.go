@@ -39,7 +39,7 @@ func TestConnectionsOfAnUpstreamThatWentDrain(t *testing.T) {
 	stays, ends := dial(t, addr, ""), dial(t, addr, "")
 	greeted(t, stays, "node-1")
 	greeted(t, ends, "node-1")
-	old := b.plane.services["slb/http"]
+	old := b.plane.services[place{listener: "slb/http"}]
 	b.up.Health = model.HealthCheck{Kind: model.HealthTCP, Interval: time.Hour}
 	b.publish()
 	if b.addr() != addr {
@@ -73,7 +73,7 @@ func TestAConnectionOfTheLastMomentGoesToTheNextGeneration(t *testing.T) {
 	n := newNode(t, "node-1", "127.0.0.1:0")
 	b := newBalancer(t, Config{}, nil)
 	b.endpoints(n.addr)
-	old := b.plane.services["slb/http"]
+	old := b.plane.services[place{listener: "slb/http"}]
 	b.up.Health = model.HealthCheck{Kind: model.HealthTCP, Interval: time.Hour}
 	b.publish()
 	eventually(t, "the old generation is gone", func() bool { return len(b.table.Upstreams()) == 1 })

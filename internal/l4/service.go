@@ -12,7 +12,7 @@ import (
 	"paifang/internal/upstream"
 )
 
-// service is a listener bound to an upstream. It lives from the first generation that has it to the end of its last
+// service is a listener bound to an upstream, for all of its connections or for those of some server names. It lives from the first generation that has it to the end of its last
 // connection.
 type service struct {
 	plane    *Plane
@@ -37,9 +37,10 @@ type ListenerStatus struct {
 	Listener model.ListenerID `json:"listener"`
 	Route    model.RouteID    `json:"route"`
 	Upstream model.UpstreamID `json:"upstream"`
-	Addrs    []netip.AddrPort `json:"addrs"` // as bound
-	Open     int              `json:"open"`  // connections now
-	Total    uint64           `json:"total"` // connections ever
+	Passed   bool             `json:"passed,omitempty"` // only what is for the route's server names: the rest of the listener's is none of the plane's
+	Addrs    []netip.AddrPort `json:"addrs"`            // as bound
+	Open     int              `json:"open"`             // connections now
+	Total    uint64           `json:"total"`            // connections ever
 	// Connecting is how long it took, of all connections together, until one to an endpoint stood or none could be had.
 	Connecting time.Duration `json:"connecting"`
 	Failed     uint64        `json:"failed"`   // for which no endpoint could be reached
@@ -57,7 +58,7 @@ func newService(p *Plane, l model.Listener, r model.L4Route, h *upstream.Handle)
 
 func (s *service) status() ListenerStatus {
 	out := ListenerStatus{
-		Listener: s.listener.ID, Route: s.route, Upstream: s.upstream.ID(), Total: s.total.Load(), Failed: s.failed.Load(),
+		Listener: s.listener.ID, Route: s.route, Upstream: s.upstream.ID(), Passed: s.listener.Protocol == model.HTTPS, Total: s.total.Load(), Failed: s.failed.Load(),
 		Connecting: time.Duration(s.connecting.Load()), Cut: s.cut.Load(), Sent: s.sent.Load(), Received: s.received.Load(),
 	}
 	for _, h := range s.sockets {

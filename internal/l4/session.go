@@ -21,6 +21,7 @@ import (
 type session struct {
 	service        *service
 	client         *listener.Conn
+	name           string             // that the client's TLS is for, where that decided
 	endpoint       *upstream.Endpoint // the last one tried
 	tries          int
 	entered        bool // it counts for the limits of the upstream
@@ -258,7 +259,7 @@ func (x *session) access() telemetry.Access {
 	s := x.service
 	a := telemetry.Access{
 		Time: x.began, Listener: string(s.listener.ID), Node: s.listener.Node, Peer: x.client.Client, Client: x.client.Client.Addr(), Reason: string(x.reason()),
-		Route: string(s.route), Upstream: string(s.upstream.ID()), Tries: x.tries, In: x.sent, Out: x.received,
+		Host: x.name, Route: string(s.route), Upstream: string(s.upstream.ID()), Tries: x.tries, In: x.sent, Out: x.received,
 		Connect: x.connecting, Total: time.Since(x.began),
 	}
 	if x.endpoint != nil {

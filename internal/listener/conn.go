@@ -55,6 +55,14 @@ func (c *Conn) Buffered() []byte {
 	return b
 }
 
+// Unread puts back bytes that were read, in front of everything that is not. The Conn keeps them.
+func (c *Conn) Unread(b []byte) {
+	if len(c.buffered) > 0 {
+		b = append(b[:len(b):len(b)], c.buffered...)
+	}
+	c.buffered = b
+}
+
 // Read reads what is buffered, then from the socket.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.buffered) > 0 {

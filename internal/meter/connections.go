@@ -8,6 +8,7 @@ import (
 	"paifang/internal/httpproxy"
 	"paifang/internal/l4"
 	"paifang/internal/listener"
+	"paifang/internal/model"
 )
 
 var (
@@ -94,8 +95,40 @@ func l4Families() []*exposition.Family {
 	return []*exposition.Family{&sessions, &sessionsOpen, &sessionsFailed, &sessionsCut, &sessionBytes}
 }
 
+// mostPassed bounds the upstreams that are shown of what is passed on by server name: hosts are many, and chosen by others.
+const mostPassed = 200
+
+// summed adds up what has one listener and one upstream. all is sorted by listener.
+func summed(all []l4.ListenerStatus) []l4.ListenerStatus {
+	type labels struct {
+		listener model.ListenerID
+		upstream model.UpstreamID
+	}
+	at := map[labels]int{}
+	passed := 0
+	var out []l4.ListenerStatus
+	for _, l := range all {
+		i, known := at[labels{l.Listener, l.Upstream}]
+		if !known && l.Passed {
+			if passed++; passed > mostPassed {
+				l.Upstream = otherName
+				i, known = at[labels{l.Listener, l.Upstream}]
+			}
+		}
+		if !known {
+			at[labels{l.Listener, l.Upstream}] = len(out)
+			out = append(out, l)
+			continue
+		}
+		o := &out[i]
+		o.Open, o.Total, o.Failed, o.Cut = o.Open+l.Open, o.Total+l.Total, o.Failed+l.Failed, o.Cut+l.Cut
+		o.Sent, o.Received = o.Sent+l.Sent, o.Received+l.Received
+	}
+	return out
+}
+
 func (p *page) l4() {
-	all := p.L4.Status()
+	all := summed(p.L4.Status())
 	each := func(f *exposition.Family, add func(l *l4.ListenerStatus, labels ...string)) {
 		p.Begin(f)
 		for i := range all {

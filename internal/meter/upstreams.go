@@ -84,7 +84,7 @@ func (p *page) naming(counts []httpproxy.UpstreamCount) func(model.UpstreamID) m
 	for _, c := range counts {
 		own[c.Upstream] = true
 	}
-	for _, l := range p.L4.Status() {
+	for _, l := range summed(p.L4.Status()) {
 		own[l.Upstream] = true
 	}
 	return func(id model.UpstreamID) model.UpstreamID {

@@ -11,16 +11,16 @@ type Affinity struct {
 	Mode AffinityMode `json:"mode,omitempty"`
 	// Cookie is its name. The default is made from the ID of the upstream, so that two on one host do not disturb each
 	// other.
-	Cookie string `json:"cookie,omitempty"`
-	Path   string `json:"path,omitempty"` // default /
+	Cookie   string        `json:"cookie,omitempty"`
+	Path     string        `json:"path,omitempty"`     // default /
+	Domain   string        `json:"domain,omitempty"`   // default: the host that was asked, alone
+	MaxAge   time.Duration `json:"maxAge,omitempty"`   // in whole seconds; default: until the browser is closed
+	Expires  time.Duration `json:"expires,omitempty"`  // the same as MaxAge, as a date, for clients that do not know that
+	SameSite string        `json:"sameSite,omitempty"` // Lax, Strict, None, or SameSiteOmit for none of them; default Lax
+	Secure   string        `json:"secure,omitempty"`   // Always or Never; default: where the client came over TLS
 	// RoutePath makes Path the path that the route matches, where that is a text and no expression.
-	RoutePath bool          `json:"routePath,omitempty"`
-	Domain    string        `json:"domain,omitempty"`   // default: the host that was asked, alone
-	MaxAge    time.Duration `json:"maxAge,omitempty"`   // in whole seconds; default: until the browser is closed
-	Expires   time.Duration `json:"expires,omitempty"`  // the same as MaxAge, as a date, for clients that do not know that
-	SameSite  string        `json:"sameSite,omitempty"` // Lax, Strict, None, or SameSiteOmit for none of them; default Lax
-	Secure    string        `json:"secure,omitempty"`   // Always or Never; default: where the client came over TLS
-	Scripts   bool          `json:"scripts,omitempty"`  // scripts may read it: no HttpOnly
+	RoutePath bool `json:"routePath,omitempty"`
+	Scripts   bool `json:"scripts,omitempty"` // scripts may read it: no HttpOnly
 	// Move has a client whose endpoint failed bound to the one that answered in its place. Without it the client goes back
 	// once its endpoint is up again. One whose endpoint is gone is bound anew in any case.
 	Move bool `json:"move,omitempty"`

@@ -42,12 +42,25 @@ type Locator struct {
 // Shelf is where a registry has the lists of its services: the keeper, and what their names begin with.
 type Shelf struct {
 	Keeper string `json:"keeper"`
-	Prefix string `json:"prefix"` // "public/DEFAULT_GROUP/"
+	Prefix string `json:"prefix"` // "public/DEFAULT_GROUP/"; of Services of Kubernetes their namespace: "shop/"
 }
 
-// List names the list of a service.
+// List names the list of a service. Kubernetes has services of other namespaces too, by the names that its DNS has for them:
+// order.shop.
 func (s Shelf) List(service string) EndpointsID {
+	if s.Keeper == KeeperKubernetes {
+		if name, rest, ok := strings.Cut(service, "."); ok {
+			namespace, _, _ := strings.Cut(rest, ".")
+			return EndpointsID{Keeper: s.Keeper, Name: namespace + "/" + name}
+		}
+	}
 	return EndpointsID{Keeper: s.Keeper, Name: s.Prefix + service}
+}
+
+// service is the service that a list has instances of. Lists of single ports of a Service are none.
+func (s Shelf) service(list EndpointsID) (string, bool) {
+	service, ok := strings.CutPrefix(list.Name, s.Prefix)
+	return service, ok && list.Keeper == s.Keeper && service != "" && !strings.Contains(service, "/") && !(s.Keeper == KeeperKubernetes && strings.Contains(service, ":"))
 }
 
 // Lists are the lists of a service, in the order of the registries.
@@ -68,8 +81,7 @@ func (l *Locator) Service(list EndpointsID) (service string, ok bool) {
 		if i >= 0 {
 			s = l.Also[i]
 		}
-		service, ok = strings.CutPrefix(list.Name, s.Prefix)
-		if ok && list.Keeper == s.Keeper && service != "" && !strings.Contains(service, "/") {
+		if service, ok = s.service(list); ok {
 			return service, true
 		}
 	}

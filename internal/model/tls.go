@@ -257,9 +257,9 @@ type UpstreamTLS struct {
 	Name string `json:"name,omitempty"`
 	// HideName leaves the server name out of the handshake; the certificate must have it all the same.
 	HideName   bool   `json:"hideName,omitempty"`
+	SkipVerify bool   `json:"skipVerify,omitempty"` // takes any certificate of anybody: for tests, and where the network is trusted
 	CASecret   string `json:"caSecret,omitempty"`   // the Secret whose ca.crt CA is read from: "shop/backend-ca"
 	CA         string `json:"ca,omitempty"`         // PEM: who may have signed; default: the roots of the process
-	SkipVerify bool   `json:"skipVerify,omitempty"` // takes any certificate of anybody: for tests, and where the network is trusted
 	// ClientSecret is the TLS Secret that the certificate shown to endpoints, Chain and Key, is read from.
 	ClientSecret string     `json:"clientSecret,omitempty"`
 	Chain        string     `json:"chain,omitempty"` // PEM, the leaf first

@@ -16,6 +16,7 @@ const (
 	KeeperKubernetes = "kubernetes" // Services and what runs behind them: road 1
 	KeeperRegistry   = "registry"   // a registry; further ones are "registry/NAME": road 2
 	KeeperStatic     = "static"     // addresses written down in configuration
+	KeeperDNS        = "dns"        // host:port, whose addresses are looked up
 )
 
 // EndpointsID names a list of addresses: one port of one Kubernetes Service, one registry service. Several

@@ -52,6 +52,7 @@ type Rate struct {
 // Loan is what a question came to.
 type Loan struct {
 	Requests int           // that may be let past; 0: none
+	Left     int           // that the budget has room for beside these
 	Wait     time.Duration // without any: until there is one
 	Err      error         // nobody could be asked
 }
@@ -177,12 +178,12 @@ local full = tonumber(redis.call('GET', KEYS[1]) or now)
 if full < now then full = now end
 local room = math.floor((now - full) / every + depth + 0.001)
 if room < 1 then
-  return {0, math.ceil(full - now - (depth - 1) * every)}
+  return {0, math.ceil(full - now - (depth - 1) * every), 0}
 end
 local lent = math.min(room, want)
 full = full + lent * every
 redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil((full - now) / 1000) + 1)
-return {lent, 0}
+return {lent, 0, room - lent}
 `
 
 // ask asks several questions in one go.
@@ -235,10 +236,10 @@ func (s *Store) pipe(ctx context.Context, batch []question, call func(p redis.Pi
 
 func loanOf(answer *redis.Cmd) Loan {
 	list, err := answer.Int64Slice()
-	if err != nil || len(list) != 2 || list[0] < 0 || list[0] > math.MaxInt32 {
+	if err != nil || len(list) != 3 || list[0] < 0 || list[0] > math.MaxInt32 || list[2] < 0 || list[2] > math.MaxInt32 {
 		return Loan{Err: ErrDown}
 	}
-	return Loan{Requests: int(list[0]), Wait: max(time.Duration(list[1])*time.Microsecond, 0)}
+	return Loan{Requests: int(list[0]), Left: int(list[2]), Wait: max(time.Duration(list[1])*time.Microsecond, 0)}
 }
 
 // Key makes one name of several parts, so that no two lists of parts have the same.

@@ -111,7 +111,7 @@ func (c *Connection) publish(key Key, batch []*publication) (done []chan struct{
 		return nil, nil, nil
 	}
 	for _, p := range batch {
-		done = append(done, r.announce(key, p.in.slot(), true))
+		done = append(done, r.announce(key, p.in.slot(), s.claims(&p.in)))
 	}
 	r.announceGone(s, old)
 	return done, func() { c.unpublish(s, batch, old) }, nil

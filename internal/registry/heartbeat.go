@@ -90,7 +90,7 @@ func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo fu
 		done = append(done, r.announce(key, old.in.slot(), false))
 	}
 	order := r.order
-	return append(done, r.announce(key, in.slot(), true)), func() { r.unregister(s, p, old, order) }, nil
+	return append(done, r.announce(key, in.slot(), s.claims(&in))), func() { r.unregister(s, p, old, order) }, nil
 }
 
 // unregister undoes a registration of which the others could not be told, unless another one followed.

@@ -156,7 +156,7 @@ func (r *Registry) shareSome() bool {
 		// Somebody else has it, since this was written or instead of it.
 		if s := r.services[p.key]; s != nil && r.unshared[p] == nil {
 			if q := s.foreign[p.slot]; q != nil && (q.revision > revision || !done[i]) {
-				r.moved(s, p.slot)
+				r.moved(s, p.slot, q.in.Offered())
 			}
 		}
 		for _, w := range batch[i].waiters {
@@ -246,7 +246,7 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 	s := r.service(key)
 	in := d.instance(at, true)
 	if !r.writing(key, at) {
-		r.moved(s, at)
+		r.moved(s, at, in.Offered())
 	}
 	p := s.foreign[at]
 	if p == nil {
@@ -291,14 +291,26 @@ func (r *Registry) unstoredLive(s *service, at slot) {
 
 // moved drops what clients of this process have published for a slot: the client is with another process now. The mutex is
 // held.
-func (r *Registry) moved(s *service, at slot) {
-	if p := s.beating[at.addr]; p != nil && p.in.slot() == at {
+//
+// Offers are another matter: several processes may make the same one, of which one has the key and the others stand by. And an offer
+// has no claim to the key of what has registered itself, which takes it back.
+func (r *Registry) moved(s *service, at slot, toOffer bool) {
+	stays := func(p *publication) bool {
+		if p.in.Offered() {
+			return true
+		}
+		if toOffer {
+			r.announce(s.key, at, true)
+		}
+		return toOffer
+	}
+	if p := s.beating[at.addr]; p != nil && p.in.slot() == at && !stays(p) {
 		delete(s.beating, at.addr)
 		r.leases.remove(&p.lapse)
 		r.changed(s)
 	}
 	for c, batch := range s.published {
-		if find(batch, at) == nil {
+		if p := find(batch, at); p == nil || stays(p) {
 			continue
 		}
 		var rest []*publication
@@ -313,6 +325,12 @@ func (r *Registry) moved(s *service, at slot) {
 		}
 		r.changed(s)
 	}
+}
+
+// claims tells whether a publication takes its key from whoever has it: an offer leaves it to what has registered itself.
+func (s *service) claims(in *Instance) bool {
+	other := s.foreign[in.slot()]
+	return other == nil || other.in.Offered() || !in.Offered()
 }
 
 // takeOver makes an instance of another process's client, whose heartbeats come here, one of this process.

@@ -29,7 +29,11 @@ func (s *Snapshot) Dump(w io.Writer) {
 		}
 	}
 	for _, r := range s.c.L4Routes {
-		fmt.Fprintf(w, "l4 %s %v to %s\n", r.ID, r.Attach, r.Upstream)
+		fmt.Fprintf(w, "l4 %s %v", r.ID, r.Attach)
+		if len(r.ServerNames) > 0 {
+			fmt.Fprintf(w, " TLS for %v", r.ServerNames)
+		}
+		fmt.Fprintf(w, " to %s\n", r.Upstream)
 	}
 	for u := range s.Upstreams() {
 		fmt.Fprintf(w, "upstream %s over", u.ID)

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"iter"
+	"strings"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
@@ -25,6 +26,29 @@ func (h *Hosts[V]) Get(host model.Host) (V, bool) {
 		return h.more.Get(fixed)
 	default:
 		return h.any, h.hasAny
+	}
+}
+
+// Match returns the value of the most specific pattern that means a name in lower case.
+func (h *Hosts[V]) Match(name string) (v V, ok bool) {
+	if v, ok = h.exact.Get(name); ok {
+		return v, true
+	}
+	first := true
+	for rest := name; ; first = false {
+		dot := strings.IndexByte(rest, '.')
+		if dot <= 0 {
+			return h.any, h.hasAny
+		}
+		rest = rest[dot+1:]
+		if first {
+			if v, ok = h.one.Get(rest); ok {
+				return v, true
+			}
+		}
+		if v, ok = h.more.Get(rest); ok {
+			return v, true
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 // Site is what the listeners of one class serve.
 type Site = Hosts[*HostTable]
 
+// Passed is what the HTTPS listeners of one class pass on without ending TLS, by server name.
+type Passed = Hosts[*model.L4Route]
+
 // Contents is everything a Snapshot is made of. Compile fills it; after New nobody may change it.
 type Contents struct {
 	Version      uint64
@@ -25,6 +28,7 @@ type Contents struct {
 	Declared     []model.Listener // those, and the stopped ones
 	Sites        map[model.Class]*Site
 	L4Routes     []model.L4Route // in their total order
+	ServerNames  map[model.Class]*Passed
 	Upstreams    shard.Map[*model.Upstream]
 	Certificates []model.Certificate // sorted by ID
 	TLSPolicies  []model.TLSPolicy   // sorted by ID, those that refuse their hosts included
@@ -127,15 +131,23 @@ func (s *Snapshot) Tables(class model.Class) []*HostTable {
 	return out
 }
 
-// L4Routes returns the L4 routes of a class in their total order; the first one serves.
+// L4Routes returns the L4 routes of a class that take every connection, in their total order; the first one serves.
 func (s *Snapshot) L4Routes(class model.Class) []model.L4Route {
 	var out []model.L4Route
 	for _, r := range s.c.L4Routes {
-		if slices.Contains(r.Attach, class) {
+		if len(r.ServerNames) == 0 && slices.Contains(r.Attach, class) {
 			out = append(out, r)
 		}
 	}
 	return out
+}
+
+// Passed returns what the HTTPS listeners of a class pass on by server name; never nil.
+func (s *Snapshot) Passed(class model.Class) *Passed {
+	if p := s.c.ServerNames[class]; p != nil {
+		return p
+	}
+	return &Passed{}
 }
 
 // Upstream returns an upstream by its ID.

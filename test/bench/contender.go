@@ -18,19 +18,24 @@ const (
 
 // contender is a proxy that is measured.
 type contender struct {
-	name string
-	ip   string
-	run  func(b *bench, c contender, dir string) (*process, error)
+	name  string
+	ip    string
+	ports []string
+	run   func(b *bench, c contender, dir string) (*process, error)
 }
 
 func (c contender) plain() string { return c.ip + ":" + plainPort }
 func (c contender) tls() string   { return c.ip + ":" + tlsPort }
 func (c contender) tcp() string   { return c.ip + ":" + tcpPort }
 
-func paifang() contender { return contender{"paifang", "127.0.0.81", runPaifang} }
-func nginx() contender   { return contender{"nginx", "127.0.0.82", runNginx} }
-func haproxy() contender { return contender{"haproxy", "127.0.0.83", runHAProxy} }
-func caddy() contender   { return contender{"caddy", "127.0.0.84", runCaddy} }
+func allPorts() []string { return []string{plainPort, tlsPort, tcpPort} }
+
+func paifang() contender { return contender{"paifang", "127.0.0.81", allPorts(), runPaifang} }
+func nginx() contender   { return contender{"nginx", "127.0.0.82", allPorts(), runNginx} }
+func haproxy() contender { return contender{"haproxy", "127.0.0.83", allPorts(), runHAProxy} }
+func caddy() contender {
+	return contender{"caddy", "127.0.0.84", []string{plainPort, tlsPort}, runCaddy}
+}
 
 // launch starts a contender and waits until it serves.
 func (b *bench) launch(ctx context.Context, c contender) (*process, error) {
@@ -45,11 +50,8 @@ func (b *bench) launch(ctx context.Context, c contender) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	for _, at := range []string{c.plain(), c.tls(), c.tcp()} {
-		if at == c.tcp() && c.name == "caddy" {
-			continue
-		}
-		if err := p.awaitAddress(ctx, at); err != nil {
+	for _, port := range c.ports {
+		if err := p.awaitAddress(ctx, c.ip+":"+port); err != nil {
 			p.stop()
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}

@@ -102,7 +102,7 @@ func h2load(requests, connections, streams int) load {
 }
 
 // paced is a load at a fixed rate over HTTP/1.1; it returns the 99th percentile of the time to the whole answer.
-func paced(ctx context.Context, b *bench, c contender, rate float64, length time.Duration) (time.Duration, error) {
+func paced(ctx context.Context, b *bench, at, path string, rate float64, length time.Duration) (time.Duration, error) {
 	const connections = 50
 	log := filepath.Join(b.dir, "times")
 	if err := os.RemoveAll(log); err != nil {
@@ -110,7 +110,7 @@ func paced(ctx context.Context, b *bench, c contender, rate float64, length time
 	}
 	each := strconv.FormatFloat(rate/connections, 'f', 2, 64)
 	out, err := exec.CommandContext(ctx, "taskset", "-c", loadCore, "h2load", "--h1", "-t1", "-c"+strconv.Itoa(connections), "-m1", "--rps="+each,
-		"-D"+strconv.Itoa(int(length.Seconds())), "--log-file="+log, "--connect-to="+c.plain(), "http://bench.test:"+plainPort+"/100").CombinedOutput()
+		"-D"+strconv.Itoa(int(length.Seconds())), "--log-file="+log, "--connect-to="+at, "http://bench.test"+path).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("h2load: %w\n%s", err, out)
 	}
@@ -122,7 +122,7 @@ func paced(ctx context.Context, b *bench, c contender, rate float64, length time
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
 		if len(f) != 3 || f[1] != "200" {
-			return 0, fmt.Errorf("%s: answered %q", c.name, line)
+			return 0, fmt.Errorf("%s: answered %q", at, line)
 		}
 		us, err := strconv.Atoi(f[2])
 		if err != nil {
@@ -131,7 +131,7 @@ func paced(ctx context.Context, b *bench, c contender, rate float64, length time
 		times = append(times, us)
 	}
 	if want := rate * length.Seconds(); float64(len(times)) < want*0.9 {
-		return 0, fmt.Errorf("%s: %d requests were made, %.0f intended", c.name, len(times), want)
+		return 0, fmt.Errorf("%s: %d requests were made, %.0f intended", at, len(times), want)
 	}
 	if len(times) == 0 {
 		return 0, errors.New("no request was made")

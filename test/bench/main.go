@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -74,6 +75,7 @@ type options struct {
 	out     string
 	verbose bool
 
+	spring     error  // why there is no Spring Cloud Gateway to measure
 	congestion string // "none": the run has no network of its own
 }
 
@@ -84,6 +86,9 @@ func run(ctx context.Context, o options, names string) error {
 	}
 	if err := findPrograms(); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(chosen, func(r row) bool { return r.name == springRow }) {
+		o.spring = buildSpring(ctx) // as long as there is a network to get its libraries from
 	}
 	if err := isolate(&o); err != nil {
 		return err

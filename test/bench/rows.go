@@ -58,6 +58,8 @@ func allRows() []row {
 		{"p99", "99th percentile at half of nginx's highest rate", latency},
 		{"idle", "memory per idle connection that had a request", idle},
 		{"mallocs", "allocations of a plain proxied request", mallocs},
+		{"roads", "gateway road: lb:// over the embedded registry, StripPrefix and a header, beside the ingress road", roads},
+		{springRow, "Spring Cloud Gateway 4.3 beside it, over the same registry; needs a JDK 17 and Maven", besideSpring},
 		{"change", "route change applied to answered; memory with 5,000 routes from manifests", change},
 	}
 }
@@ -142,6 +144,11 @@ func (b *bench) inTurn(ctx context.Context, all []contender, l load) (map[string
 		}
 		running[c.name] = p
 	}
+	return b.turns(ctx, all, running, l)
+}
+
+// turns measures contenders that run.
+func (b *bench) turns(ctx context.Context, all []contender, running map[string]*process, l load) (map[string][]sample, error) {
 	out := map[string][]sample{}
 	for round := range b.rounds + 1 {
 		turn := slices.Clone(all)
@@ -211,7 +218,7 @@ func latency(ctx context.Context, b *bench) ([]result, error) {
 	took := map[string][]float64{}
 	for round := range b.rounds + 1 {
 		for _, c := range all {
-			p99, err := paced(ctx, b, c, at, max(b.length, 2*time.Second))
+			p99, err := paced(ctx, b, c.plain(), ":"+plainPort+"/100", at, max(b.length, 2*time.Second))
 			if ctx.Err() != nil {
 				return nil, err
 			}

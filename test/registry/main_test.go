@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 	if registrytest.Child() {
 		os.Exit(1)
 	}
+	if at := os.Getenv(bareVariable); at != "" {
+		fmt.Fprintln(os.Stderr, serveBare(at))
+		os.Exit(1)
+	}
 	os.Exit(run(m))
 }
 

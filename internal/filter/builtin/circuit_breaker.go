@@ -28,6 +28,7 @@ type CircuitBreaker struct {
 	Trials   int              `json:"trials,omitempty"`   // that are sent then, and of which the same shares decide; default 10
 	Statuses []int            `json:"statuses,omitempty"` // that are failures; default: 500 and above. No answer always is one
 	Scope    string           `json:"scope,omitempty"`    // route (the default), or object: all routes of the object that they come from have one breaker
+	Name     string           `json:"name,omitempty"`     // in place of a scope: all filters of this name and these settings have one breaker
 	Fallback *CircuitFallback `json:"fallback,omitempty"` // in place of a failure's answer; default: 503 while it is open, and failures as they are
 }
 
@@ -62,6 +63,8 @@ func (c CircuitBreaker) Validate() error {
 		return fmt.Errorf("minimum is %d of a window of %d", c.Minimum, defaultCircuitWindow)
 	case c.Scope != "" && c.Scope != "route" && c.Scope != "object":
 		return fmt.Errorf("scope %q is neither route nor object", c.Scope)
+	case c.Scope != "" && c.Name != "":
+		return fmt.Errorf("scope and name are given: want one of them")
 	}
 	for i, s := range c.Statuses {
 		if s < 200 || s > 599 {
@@ -105,8 +108,12 @@ func circuitBreakerKind() filter.Kind {
 		setDefault(&c.Trials, 10)
 		f := &circuitBreaker{CircuitBreaker: c, clock: env.Clock}
 		var err error
-		kind := fmt.Sprintf("circuit-breaker %d %v %d %d %d %v %d %v", c.Failures, c.Slow, c.SlowRate, c.Window, c.Minimum, c.Open, c.Trials, c.Statuses)
-		f.circuit, err = filter.Use(env, sharedKey(env, kind, Key{}, c.Scope, 0), func() (*circuit, error) {
+		kind := fmt.Sprintf("circuit-breaker %d %v %d %d %d %v %d", c.Failures, c.Slow, c.SlowRate, c.Window, c.Minimum, c.Open, c.Trials)
+		owner := sharedKey(env, fmt.Sprintf("%s %v", kind, c.Statuses), Key{}, c.Scope, 0)
+		if c.Name != "" { // which answers are failures is for each of the filters
+			owner = fmt.Sprintf("%s named %q", kind, c.Name)
+		}
+		f.circuit, err = filter.Use(env, owner, func() (*circuit, error) {
 			return &circuit{failures: c.Failures, slowRate: c.SlowRate, window: c.Window, minimum: c.Minimum, open: time.Duration(c.Open), trials: c.Trials, ring: make([]outcome, max(c.Window, c.Trials))}, nil
 		})
 		return f, err
@@ -248,7 +255,7 @@ func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 	generation, wait, ok := f.circuit.enter(now)
 	if !ok {
 		if f.Fallback != nil {
-			return f.fallback(x)
+			return f.fallback(x, filter.Failure{Status: 503, Code: CodeCircuitOpen})
 		}
 		x.Respond(503, CodeCircuitOpen, "This cannot be served at the moment.\n")
 		x.Response.Fields.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
@@ -265,9 +272,10 @@ func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 }
 
 // fallback answers in place of the upstream.
-func (f *circuitBreaker) fallback(x *filter.Exchange) filter.Verdict {
+func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter.Verdict {
 	b := f.Fallback
 	if b.Path != "" {
+		x.Failure = why
 		return x.Reroute(b.Path)
 	}
 	status := b.Status
@@ -297,7 +305,7 @@ func (t *circuitTry) Judge(x *filter.Exchange, status int, code model.Code) filt
 	t.judged = true
 	f.circuit.count(t.generation, o, now)
 	if failed && f.Fallback != nil && !f.Fallback.OpenOnly {
-		return f.fallback(x)
+		return f.fallback(x, filter.Failure{Status: status, Code: code})
 	}
 	return filter.Continue
 }

@@ -69,6 +69,9 @@ func (f *concurrencyLimit) Request(x *filter.Exchange) filter.Verdict {
 	if f.exempt.has(x.Client) {
 		return filter.Continue
 	}
+	if v, over := f.running.without(x); over {
+		return v
+	}
 	if id, ok := f.running.of(x); ok {
 		s, shard := f.running.lock(id)
 		at, _ := s.take(id, inUse)

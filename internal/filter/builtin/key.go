@@ -1,6 +1,8 @@
 package builtin
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/netip"
@@ -12,10 +14,15 @@ import (
 // Key says by what a limit tells requests apart.
 type Key struct {
 	// By is address (the default: the client's, as the listener believes it), header, user (that an earlier filter has found the
-	// client to be) or all, which counts every request together. Where there is no such header or user, the address counts.
+	// client to be), text, or all, which counts every request together.
 	By     string `json:"by,omitempty"`
 	Header string `json:"header,omitempty"` // with header: its name
+	Text   string `json:"text,omitempty"`   // with text: what is counted, made of parts of the request: "{query.user}"
 	IPv6   int    `json:"ipv6,omitempty"`   // with address: so many bits of an IPv6 address are one client; default 64, as networks give whole ranges to one
+	// Without is what becomes of a request that has no such header or user, or whose text is empty: address (the default) has its
+	// address counted, pass lets it pass uncounted, refuse refuses it with WithoutStatus.
+	Without       string `json:"without,omitempty"`
+	WithoutStatus int    `json:"withoutStatus,omitempty"` // 400 to 599; default 403
 }
 
 // The values of Key.By.
@@ -23,27 +30,48 @@ const (
 	byAddress = "address"
 	byHeader  = "header"
 	byUser    = "user"
+	byText    = "text"
 	byAll     = "all"
+)
+
+// The values of Key.Without.
+const (
+	withoutAddress = "address"
+	withoutPass    = "pass"
+	withoutRefuse  = "refuse"
 )
 
 func (c Key) validate() error {
 	switch c.By {
 	case "", byAddress, byUser, byAll:
-		if c.Header != "" {
-			return fmt.Errorf("key.header is given, and key.by is not header")
-		}
 	case byHeader:
 		if !http1.IsToken(c.Header) {
 			return fmt.Errorf("key.header %q is no header name", c.Header)
 		}
+	case byText:
+		if t, err := parseText(c.Text); err != nil || len(t) == 0 {
+			return fmt.Errorf("key.text %q is no text of parts of a request: %w", c.Text, cmp.Or(err, errEmpty))
+		}
 	default:
-		return fmt.Errorf("key.by %q is none of address, header, user, all", c.By)
+		return fmt.Errorf("key.by %q is none of address, header, user, text, all", c.By)
+	}
+	switch {
+	case c.Header != "" && c.By != byHeader:
+		return fmt.Errorf("key.header is given, and key.by is not header")
+	case c.Text != "" && c.By != byText:
+		return fmt.Errorf("key.text is given, and key.by is not text")
+	case c.Without != "" && c.Without != withoutAddress && c.Without != withoutPass && c.Without != withoutRefuse:
+		return fmt.Errorf("key.without %q is none of address, pass, refuse", c.Without)
+	case c.WithoutStatus != 0 && (c.Without != withoutRefuse || c.WithoutStatus < 400 || c.WithoutStatus > 599):
+		return fmt.Errorf("key.withoutStatus is %d: want 400 to 599, with key.without: refuse", c.WithoutStatus)
 	}
 	if c.IPv6 < 0 || c.IPv6 > 128 {
 		return fmt.Errorf("key.ipv6 is %d: want 1 to 128 bits", c.IPv6)
 	}
 	return nil
 }
+
+var errEmpty = errors.New("it is empty")
 
 // key is who is counted: an address, or a digest of a text.
 type key struct {
@@ -54,6 +82,7 @@ type key struct {
 // keyer finds the key of a request. The seeds keep clients from choosing texts with equal digests.
 type keyer struct {
 	Key
+	made  text // Key.Text
 	seeds [2]maphash.Seed
 }
 
@@ -61,39 +90,55 @@ func newKeyer(c Key) keyer {
 	if c.IPv6 == 0 {
 		c.IPv6 = 64
 	}
-	return keyer{c, [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	made, _ := parseText(c.Text) // validated with the configuration
+	return keyer{c, made, [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+}
+
+// said is what the request says of whom to count; "" where that is for its address, or for nobody.
+func (k *keyer) said(x *filter.Exchange) (kind byte, text string) {
+	switch k.By {
+	case byHeader:
+		return 2, x.Request.Fields.Get(k.Header)
+	case byUser:
+		return 3, x.User
+	case byText:
+		return 4, k.made.of(x)
+	}
+	return 0, ""
 }
 
 // of returns the key of a request; ok is false where not even the client's address is known.
 func (k *keyer) of(x *filter.Exchange) (id key, ok bool) {
-	switch k.By {
-	case byAll:
+	if k.By == byAll {
 		return key{}, true
-	case byHeader:
-		if v := x.Request.Fields.Get(k.Header); v != "" {
-			return k.digest(2, v), true
-		}
-	case byUser:
-		if x.User != "" {
-			return k.digest(3, x.User), true
-		}
+	}
+	if kind, said := k.said(x); said != "" {
+		return k.digest(kind, said), true
 	}
 	return k.address(x.Client)
 }
 
+// without decides about a request that does not say whom to count, where its address is not to be: then over is true.
+func (k *keyer) without(x *filter.Exchange) (v filter.Verdict, over bool) {
+	if k.Without != withoutPass && k.Without != withoutRefuse {
+		return filter.Continue, false
+	}
+	switch kind, said := k.said(x); {
+	case kind == 0 || said != "":
+		return filter.Continue, false
+	case k.Without == withoutPass:
+		return filter.Continue, true
+	}
+	return x.Respond(cmp.Or(k.WithoutStatus, 403), CodeNoKey, "It is not known for whom this is.\n"), true
+}
+
 // text is what tells who is counted from everybody else, the same in all processes.
 func (k *keyer) text(x *filter.Exchange) string {
-	switch k.By {
-	case byAll:
+	if k.By == byAll {
 		return byAll
-	case byHeader:
-		if v := x.Request.Fields.Get(k.Header); v != "" {
-			return byHeader + " " + v
-		}
-	case byUser:
-		if x.User != "" {
-			return byUser + " " + x.User
-		}
+	}
+	if _, said := k.said(x); said != "" {
+		return k.By + " " + said
 	}
 	id, _ := k.address(x.Client)
 	return byAddress + " " + netip.AddrFrom16(id.id).String()

@@ -32,6 +32,8 @@ func Kinds() filter.Catalog {
 		externalAuthKind(),
 		jwtKind(),
 		circuitBreakerKind(),
+		tellFailureKind(),
+		rerouteKind(),
 		faultKind(),
 		compressKind(),
 		removeJSONKind(),

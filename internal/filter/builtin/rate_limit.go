@@ -14,6 +14,7 @@ import (
 const (
 	CodeRateLimit   model.Code = "rate-limit"        // 429: more requests than the key may make in this time
 	CodeConcurrency model.Code = "concurrency-limit" // 429: more requests at the same time than the key may have
+	CodeNoKey       model.Code = "no-limit-key"      // 403: the request does not say what it is counted by
 )
 
 // RateLimit configures "rate-limit": how many requests each key may make in a time. It is a leaky bucket: requests drain from
@@ -22,12 +23,14 @@ const (
 type RateLimit struct {
 	Requests int      `json:"requests"`         // 1 or more
 	Per      Duration `json:"per,omitempty"`    // default 1s
+	Cost     int      `json:"cost,omitempty"`   // what each request counts for; default 1, at most burst and one
 	Burst    int      `json:"burst,omitempty"`  // requests above the rate that pass at once; default 0
 	Key      Key      `json:"key,omitzero"`     // who is counted
 	Exempt   []string `json:"exempt,omitempty"` // addresses and ranges of clients that are not
 	Status   int      `json:"status,omitempty"` // of the refusal, 400 to 599; default 429
 	Scope    string   `json:"scope,omitempty"`  // route (the default), or object: all routes of the object that they come from count together
 	Keys     int      `json:"keys,omitempty"`   // that are remembered, of which the one unused for the longest time goes; default 65,536, at most 1,048,576
+	Tell     string   `json:"tell,omitempty"`   // which answers say how much is left: refusals (the default), all, or spring, all under the names of Spring Cloud Gateway
 
 	Redis *RedisLimit `json:"redis,omitempty"` // where several processes count together
 }
@@ -47,6 +50,10 @@ func (c RateLimit) Validate() error {
 		return fmt.Errorf("per is %v: want up to 24h", time.Duration(c.Per))
 	case c.Burst < 0:
 		return fmt.Errorf("burst is negative")
+	case c.Cost < 0 || c.Cost > c.Burst+1:
+		return fmt.Errorf("cost is %d, of a burst of %d: nothing would ever pass", c.Cost, c.Burst)
+	case c.Tell != "" && c.Tell != tellRefusals && c.Tell != tellAll && c.Tell != tellSpring:
+		return fmt.Errorf("tell %q is none of refusals, all, spring", c.Tell)
 	}
 	if c.Redis != nil {
 		if err := c.Redis.validate(); err != nil {
@@ -90,7 +97,9 @@ func rateLimitKind() filter.Kind {
 		if per == 0 {
 			per = time.Second
 		}
-		f := &rateLimit{rate: float64(c.Requests) / per.Seconds(), burst: float64(c.Burst), status: c.Status, clock: env.Clock}
+		cost := max(c.Cost, 1)
+		each := float64(cost)
+		f := &rateLimit{rate: float64(c.Requests) / per.Seconds() / each, burst: float64(c.Burst+1)/each - 1, status: c.Status, clock: env.Clock}
 		if f.status == 0 {
 			f.status = 429
 		}
@@ -104,12 +113,17 @@ func rateLimitKind() filter.Kind {
 				return nil, err
 			}
 		}
-		f.limit = strconv.Itoa(c.Requests)
-		f.buckets, err = filter.Use(env, sharedKey(env, fmt.Sprintf("rate-limit %d %v %d", c.Requests, per, c.Burst), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
+		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), each: cost}
+		f.buckets, err = filter.Use(env, sharedKey(env, c.kind(per), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
 			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
 		})
 		return f, err
 	})
+}
+
+// kind tells the counts of a limit from those of all others of the same owner.
+func (c RateLimit) kind(per time.Duration) string {
+	return fmt.Sprintf("rate-limit %d %v %d %d", c.Requests, per, c.Burst, c.Cost)
 }
 
 func keysOr(n int) int {
@@ -132,7 +146,7 @@ type rateLimit struct {
 	buckets     *buckets
 	rate, burst float64
 	status      int
-	limit       string // requests, as told to clients
+	told        limitTeller
 	exempt      ranges
 	clock       filter.Clock
 
@@ -144,6 +158,9 @@ type rateLimit struct {
 func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
 	if f.exempt.has(x.Client) {
 		return filter.Continue
+	}
+	if v, over := f.buckets.without(x); over {
+		return v
 	}
 	id, ok := f.buckets.of(x)
 	if !ok {
@@ -171,6 +188,7 @@ func (f *rateLimit) local(x *filter.Exchange, id key) filter.Verdict {
 	}
 	s.Unlock()
 	if passes {
+		f.told.pass(x, f.burst-filled, filled/f.rate)
 		return filter.Continue
 	}
 	return f.refuse(x, time.Duration((filled-f.burst)/f.rate*float64(time.Second)))
@@ -180,11 +198,8 @@ func (f *rateLimit) local(x *filter.Exchange, id key) filter.Verdict {
 func (f *rateLimit) refuse(x *filter.Exchange, wait time.Duration) filter.Verdict {
 	x.Respond(f.status, CodeRateLimit, tooMany)
 	seconds := strconv.Itoa(int(min(max(math.Ceil(wait.Seconds()), 1), 86400)))
-	fields := &x.Response.Fields
-	fields.Set("Retry-After", seconds)
-	fields.Set("RateLimit-Limit", f.limit)
-	fields.Set("RateLimit-Remaining", "0")
-	fields.Set("RateLimit-Reset", seconds)
+	x.Response.Fields.Set("Retry-After", seconds)
+	f.told.refuse(x, seconds)
 	return filter.Respond
 }
 

@@ -82,6 +82,7 @@ type loans struct {
 // loan is that of one key. Times are since the table was opened.
 type loan struct {
 	left    int
+	room    int // in the budget when it was lent, beside that
 	lent    time.Duration
 	refused time.Duration // until then nobody asks
 	asking  *asking
@@ -107,12 +108,13 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 	if err != nil {
 		return nil, err
 	}
-	owner := sharedKey(env, fmt.Sprintf("rate-limit %d %v %d", c.Requests, per, c.Burst), c.Key, c.Scope, 0)
+	owner := sharedKey(env, c.kind(per), c.Key, c.Scope, 0)
 	prefix := r.Prefix
 	setDefault(&prefix, "paifang:limit:")
 	return filter.Use(env, fmt.Sprintf("loans %s %d %q of %s", owner, c.Keys, prefix, where), func() (*loans, error) {
 		l := &loans{keyed: newKeyed[loan](keysOr(c.Keys)), prefix: prefix, owner: owner, store: store, clock: env.Clock, opened: env.Clock.Now()}
-		l.rate = quota.Rate{Every: max(per/time.Duration(c.Requests), 1), Depth: c.Burst + 1}
+		cost := max(c.Cost, 1)
+		l.rate = quota.Rate{Every: max(per*time.Duration(cost)/time.Duration(c.Requests), 1), Depth: (c.Burst + 1) / cost}
 		l.lot = min(max(int(lentFor/l.rate.Every), 1), maxLent)
 		if l.lot > 1 {
 			l.rate.Depth = max(l.rate.Depth, 5*l.lot) // what comes while nobody asks, or a question takes its time, is not lost
@@ -147,6 +149,7 @@ func (f *rateLimit) together(x *filter.Exchange, id key) filter.Verdict {
 			e.left = 0
 		}
 		passes, refused, q := e.left > 0, e.refused-now, e.asking
+		left := e.left - 1 + e.room
 		if passes {
 			e.left--
 		}
@@ -161,6 +164,7 @@ func (f *rateLimit) together(x *filter.Exchange, id key) filter.Verdict {
 		}
 		switch {
 		case passes:
+			f.passed(x, left)
 			return filter.Continue
 		case q == nil:
 			return f.refuse(x, refused)
@@ -174,6 +178,12 @@ func (f *rateLimit) together(x *filter.Exchange, id key) filter.Verdict {
 		}
 	}
 	return f.refuse(x, l.rate.Every)
+}
+
+// passed tells how much of the limit is left, as far as this process knows.
+func (f *rateLimit) passed(x *filter.Exchange, left int) {
+	room := min(float64(left), f.burst)
+	f.told.pass(x, room, (f.burst-room)/f.rate)
 }
 
 // awaits waits for the answer to a question. over: the request is, and was answered.
@@ -203,7 +213,7 @@ func (l *loans) told(id key, q *asking, got quota.Loan) {
 		switch {
 		case got.Err != nil:
 		case got.Requests > 0:
-			e.left, e.lent = e.left+got.Requests, now
+			e.left, e.lent, e.room = e.left+got.Requests, now, got.Left
 			if got.Requests < l.lot {
 				e.refused = now + l.pause
 			}

@@ -126,11 +126,11 @@ func (f *Server) answer(command []string) string {
 	full := max(f.full[key], now)
 	room := math.Floor((now-full)/every + depth + 0.001)
 	if room < 1 {
-		return fmt.Sprintf("*2\r\n:0\r\n:%d\r\n", int(full-now-(depth-1)*every)+1)
+		return fmt.Sprintf("*3\r\n:0\r\n:%d\r\n:0\r\n", int(full-now-(depth-1)*every)+1)
 	}
 	lent := min(room, want)
 	f.full[key] = full + lent*every
-	return fmt.Sprintf("*2\r\n:%d\r\n:0\r\n", int(lent))
+	return fmt.Sprintf("*3\r\n:%d\r\n:0\r\n:%d\r\n", int(lent), int(room-lent))
 }
 
 // Mute has nothing answered, or again.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // tokenHead is the only head of a token that is given or taken: a JSON Web Token (RFC 7519), signed with HMAC-SHA256. A token that names
@@ -14,6 +15,9 @@ import (
 const tokenHead = `{"alg":"HS256","typ":"JWT"}`
 
 const maxToken = 1024
+
+// maxSkew is by how much the clocks of processes that share their users may differ.
+const maxSkew = 5 * time.Minute
 
 type claims struct {
 	Subject string `json:"sub"`
@@ -55,8 +59,11 @@ func (a *Auth) open(token string) (name, mark string, err error) {
 	if err != nil || head != encode([]byte(tokenHead)) || json.Unmarshal(text, &c) != nil {
 		return refuse("it is none of ours")
 	}
-	if a.opt.Now().Unix() >= c.Expires {
+	switch now := a.opt.Now(); {
+	case now.Unix() >= c.Expires:
 		return refuse("token expired")
+	case c.Expires > now.Add(a.opt.TTL+maxSkew).Unix(): // the clock has gone back, and the token would live as much longer
+		return refuse("it is from the future")
 	}
 	return c.Subject, c.Mark, nil
 }

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 
 	"paifang/internal/nacoswire"
 )
@@ -100,6 +102,7 @@ func (c *connection) cut() {
 // connections knows the open TCP connections. As a stats.Handler it lays the connection into the context of its calls;
 // as a listener it keeps the sockets, because grpc-go has no other way to close one of them.
 type connections struct {
+	log  *complaints
 	mu   sync.Mutex
 	open map[string]*trackedConn // by the client's address
 	seq  atomic.Uint64
@@ -135,8 +138,19 @@ func (cs *connections) HandleConn(context.Context, stats.ConnStats) {}
 // TagRPC has nothing to add.
 func (cs *connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-// HandleRPC has nothing to count.
-func (cs *connections) HandleRPC(context.Context, stats.RPCStats) {}
+// HandleRPC notes messages that cannot be read: gRPC answers these itself.
+func (cs *connections) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	end, ok := s.(*stats.End)
+	if !ok || end.Error == nil {
+		return
+	}
+	switch status.Code(end.Error) {
+	case codes.ResourceExhausted, codes.Internal, codes.Unimplemented, codes.FailedPrecondition, codes.InvalidArgument:
+		if c := connectionOf(ctx); c != nil {
+			cs.log.warn("gRPC", c.client, end.Error)
+		}
+	}
+}
 
 // cut closes all sockets.
 func (cs *connections) cut() { cs.cutThose(func(*trackedConn) bool { return true }) }

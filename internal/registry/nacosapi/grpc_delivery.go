@@ -9,6 +9,7 @@ type deliveries[K comparable] struct {
 	all     map[K]*delivery
 	pending map[K]*delivery // those with something to send or to wait for
 	acks    map[string]K    // messages on their way, by request ID
+	lapses  int             // messages that nobody acknowledged in time
 }
 
 type delivery struct {
@@ -62,6 +63,7 @@ func (d *deliveries[K]) due(now, next time.Time, cfg *Config) ([]K, time.Time) {
 	var due []K
 	for name, one := range d.pending {
 		if one.flying != "" && !now.Before(one.until) {
+			d.lapses++
 			d.failed(one, now, cfg)
 		}
 		switch {

@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -18,7 +19,11 @@ type writer struct {
 	stream grpc.ServerStream
 	seq    uint64
 	asked  time.Time // when the client was asked for a sign of life; zero: it need not be
+	lapsed bool      // that it acknowledges nothing was said
 }
+
+// errUnacknowledged is logged of a client once.
+var errUnacknowledged = errors.New("the client does not acknowledge what it is told; it is told again")
 
 func (w *writer) nextID() string {
 	w.seq++
@@ -43,7 +48,12 @@ func (w *writer) deliver(now time.Time) (next time.Time, err error) {
 	services, next := x.services.messages.due(now, next, cfg)
 	contents, next := x.contents.messages.due(now, next, cfg)
 	changed, next := x.notices.due(now, next, cfg)
+	lapses := x.pushes.lapses + x.services.messages.lapses + x.contents.messages.lapses + x.notices.lapses
 	x.mu.Unlock()
+	if lapses > 0 && !w.lapsed { // what it misses comes again until it does; that need not be said again
+		w.lapsed = true
+		w.log.warn("gRPC", x.conn.client, errUnacknowledged)
+	}
 	for _, id := range changed {
 		if err := w.send(x.notify(id, w.nextID(), now, cfg)); err != nil {
 			return next, err

@@ -214,8 +214,8 @@ func subscribeList(old bool) handler {
 		}
 		x.mu.Unlock()
 		slices.SortFunc(keys, registry.Key.Compare)
+		s := subscriber{id: who.ID, peer: who, address: x.conn.client}
 		for _, key := range keys {
-			s := subscriber{id: who.ID, key: key, peer: who, address: x.conn.client}
 			if old {
 				one := s.older()
 				one.Client = ""

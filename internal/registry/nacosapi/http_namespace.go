@@ -26,7 +26,7 @@ func namespacesOf() []endpoint {
 	return append(out, endpoint{method: "GET", path: "/v3/admin/core/namespace/check", need: knows, handle: checkNamespace, result: true})
 }
 
-// find returns a namespace that is there, made or in use.
+// findNamespace returns the namespace of a call, if it is there, made or in use.
 func findNamespace(c call) (namespace, bool) {
 	for _, n := range namespaceList(c) {
 		if nacoswire.NonEmpty(n.Namespace, nacoswire.PublicNamespace) == c.namespace {

@@ -13,7 +13,6 @@ import (
 // subscriber is who is told of a service.
 type subscriber struct {
 	id       string
-	key      registry.Key
 	clusters string
 	peer     peer
 	address  string // IP:PORT
@@ -28,12 +27,12 @@ func (s *Server) subscribers(key registry.Key) []subscriber {
 	s.sessions.each(func(x *session, p peer) {
 		x.mu.Lock()
 		if x.pushes.all[key] != nil {
-			out = append(out, subscriber{p.ID, key, x.clusters[key], p, x.conn.client})
+			out = append(out, subscriber{p.ID, x.clusters[key], p, x.conn.client})
 		}
 		x.mu.Unlock()
 	})
 	for _, k := range s.udp.subscribers(key) {
-		out = append(out, subscriber{id: k.to.String(), key: key, clusters: k.clusters, address: k.to.String()})
+		out = append(out, subscriber{id: k.to.String(), clusters: k.clusters, address: k.to.String()})
 	}
 	slices.SortFunc(out, func(a, b subscriber) int {
 		return cmp.Or(strings.Compare(a.address, b.address), strings.Compare(a.clusters, b.clusters))

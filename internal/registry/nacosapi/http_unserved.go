@@ -22,7 +22,7 @@ func unserved() []endpoint {
 		{"there is no cache on a disk and no Derby", "POST /v1/cs/ops/localCache GET /v1/cs/ops/derby POST /v1/cs/ops/data/removal POST /v3/admin/cs/ops/localCache GET /v3/admin/cs/ops/derby POST /v3/admin/cs/ops/derby/import"},
 		{"levels of logs are not changed while it runs", "PUT /v1/cs/ops/log PUT /v3/admin/cs/ops/log PUT /v1/core/ops/log PUT /v2/core/ops/log PUT /v3/admin/core/ops/log PUT /v1/ns/operator/log PUT /v1/ns/ops/log PUT /v3/admin/ns/ops/log"},
 		{"switches are fixed", "PUT /v1/ns/operator/switches PUT /v1/ns/ops/switches PUT /v2/ns/operator/switches PUT /v2/ns/ops/switches PUT /v3/admin/ns/ops/switches"},
-		{"pushes are counted in /metrics of the admin address", "ANY /v1/ns/operator/push/state ANY /v1/ns/ops/push/state"},
+		{"pushes are not counted", "ANY /v1/ns/operator/push/state ANY /v1/ns/ops/push/state"},
 		{"clients are not asked for metrics of their own", "GET /v1/cs/metrics/cluster GET /v1/cs/metrics/current GET /v3/admin/cs/metrics/cluster GET /v3/admin/cs/metrics/ip"},
 		{"who asks by a long poll is not remembered", "GET /v1/cs/communication/configWatchers GET /v1/cs/communication/watcherConfigs"},
 		{"configurations have no beta, and are not copied, exported or imported here", "GET /v1/cs/configs/catalog GET /v3/admin/cs/config/beta DELETE /v3/admin/cs/config/beta POST /v3/admin/cs/config/import GET /v3/admin/cs/config/export POST /v3/admin/cs/config/clone"},

@@ -85,6 +85,7 @@ func New(cfg Config, p registry.Provider) *Server {
 		closing:  make(chan struct{}),
 		failed:   make(chan error, 2),
 	}
+	s.conns.log = &s.log
 	s.http, s.peers = s.newHTTP(), newForwarder(cfg.TLS)
 	s.grpc = s.newGRPC()
 	return s

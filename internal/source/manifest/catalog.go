@@ -220,7 +220,7 @@ func (c *catalog) changed() []source.Group {
 		}
 		groups = append(groups, fileGroup(path, now))
 	}
-	clear(c.dirty)
+	c.dirty = map[string]bool{} // not emptied: after the first listing that would take as long as there are files, each time
 	return groups
 }
 

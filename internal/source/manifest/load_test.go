@@ -179,7 +179,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 	o := Options{}.withDefaults()
 	fresh := newCatalog(o)
 	for _, n := range names {
-		fresh.apply(n, parse(n, []byte(final[n]), o.Name, reading{}))
+		fresh.apply(n, newParser(o.Name).parse(n, []byte(final[n]), reading{}))
 	}
 	want := fresh.all()
 	for i := range 300 {
@@ -188,7 +188,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 		for range 6 {
 			n := names[x%3]
 			text := earlier[(x/3)%len(earlier)]
-			c.apply(n, parse(n, []byte(text), o.Name, c.last(n)))
+			c.apply(n, newParser(o.Name).parse(n, []byte(text), c.last(n)))
 			if x%2 == 0 {
 				c.settle(n, text == "")
 			}
@@ -199,7 +199,7 @@ func TestOrderOfReadingDoesNotMatter(t *testing.T) {
 		}
 		for j := range names {
 			n := names[(i+j)%3]
-			c.apply(n, parse(n, []byte(final[n]), o.Name, c.last(n)))
+			c.apply(n, newParser(o.Name).parse(n, []byte(final[n]), c.last(n)))
 		}
 		for _, n := range names {
 			c.settle(n, false)
@@ -227,11 +227,11 @@ func TestOneDocumentOfMany(t *testing.T) {
 	}
 	o := Options{}.withDefaults()
 	c := newCatalog(o)
-	c.apply("f", parse("f", text(80), o.Name, c.last("f")))
+	c.apply("f", newParser(o.Name).parse("f", text(80), c.last("f")))
 	c.settle("f", false)
 	c.all()
 	before := slices.Clone(c.files["f"].items)
-	c.apply("f", parse("f", text(81), o.Name, c.last("f")))
+	c.apply("f", newParser(o.Name).parse("f", text(81), c.last("f")))
 	c.settle("f", false)
 	for i, it := range c.files["f"].items {
 		if (it == before[i]) != (i != 77) {
@@ -245,7 +245,7 @@ func TestOneDocumentOfMany(t *testing.T) {
 		t.Errorf("%d faults, %d notes, %d parts", len(f.faults), len(f.notes), len(f.parts))
 	}
 	once := newCatalog(o)
-	once.apply("f", parse("f", text(81), o.Name, reading{}))
+	once.apply("f", newParser(o.Name).parse("f", text(81), reading{}))
 	if !reflect.DeepEqual(c.all(), once.all()) {
 		t.Error("it is not what is read at once")
 	}

@@ -83,7 +83,7 @@ func sumOf(text []byte) sum {
 
 // parse reads the documents of a file. It never fails: what cannot be read is a fault. A document that stood on the same
 // line of the file before, with the same text, is not read again: its items are the same pointers.
-func parse(path string, data []byte, source string, before reading) reading {
+func (f *parser) parse(path string, data []byte, before reading) reading {
 	type place struct {
 		sum  sum
 		line int32
@@ -98,7 +98,7 @@ func parse(path string, data []byte, source string, before reading) reading {
 		at := place{sumOf(p.Text), int32(p.Line)}
 		r, ok := known[at]
 		if !ok {
-			r = parsePart(path, p, source)
+			r = f.parsePart(path, p)
 		}
 		out.parts = append(out.parts, part{at.sum, at.line, int32(len(r.items)), int32(len(r.faults)), int32(len(r.notes))})
 		out.items = append(out.items, r.items...)
@@ -116,8 +116,8 @@ func (r *reading) take(p part) reading {
 	return out
 }
 
-func parsePart(path string, p document.Part, source string) reading {
-	r := reader{source: source}
+func (f *parser) parsePart(path string, p document.Part) reading {
+	r := reader{parser: f}
 	d, problem := p.Read(path)
 	switch {
 	case problem != nil:
@@ -128,9 +128,17 @@ func parsePart(path string, p document.Part, source string) reading {
 	return r.out
 }
 
-type reader struct {
+// parser reads files.
+type parser struct {
 	source string
-	out    reading
+	kinds  *translate.Reader
+}
+
+func newParser(source string) *parser { return &parser{source, translate.NewReader()} }
+
+type reader struct {
+	*parser
+	out reading
 }
 
 func (r *reader) document(d document.Document) {
@@ -184,7 +192,7 @@ func (r *reader) ours(d document.Document) {
 }
 
 func (r *reader) kubernetes(d document.Document) {
-	o, problems, known := translate.Read(d)
+	o, problems, known := r.kinds.Read(d)
 	if !known {
 		r.note(d, model.CodeUnknownKind, "kind "+d.Text("kind")+" of "+d.Text("apiVersion")+" is not read: ignored")
 		return

@@ -19,6 +19,7 @@ import (
 type Source struct {
 	opt     Options
 	catalog *catalog
+	parser  *parser
 	sums    map[string][sha256.Size]byte // of what the catalog has of each file
 }
 
@@ -34,7 +35,7 @@ func New(o Options) (*Source, error) {
 	if err := check(o.Paths); err != nil {
 		return nil, err
 	}
-	return &Source{opt: o, catalog: newCatalog(o), sums: map[string][sha256.Size]byte{}}, nil
+	return &Source{opt: o, catalog: newCatalog(o), parser: newParser(o.Name), sums: map[string][sha256.Size]byte{}}, nil
 }
 
 // check reports a path that is not there.
@@ -146,7 +147,7 @@ func (s *Source) take(f watch.File) {
 	sum := sha256.Sum256(f.Data)
 	if known, ok := s.sums[f.Path]; !ok || known != sum {
 		s.sums[f.Path] = sum
-		s.catalog.apply(f.Path, parse(f.Path, f.Data, s.opt.Name, s.catalog.last(f.Path)))
+		s.catalog.apply(f.Path, s.parser.parse(f.Path, f.Data, s.catalog.last(f.Path)))
 	}
 	if f.Settled {
 		s.catalog.settle(f.Path, false)

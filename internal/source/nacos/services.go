@@ -33,7 +33,12 @@ type known struct {
 	sent  bool      // a list of it was, in this session
 	read  bool      // it is subscribed to
 	idle  time.Time // since when nobody uses it, though it is
+	bare  time.Time // since when the server does not list it and it has no instances
+	gone  bool      // it is told to be no service any more
 }
+
+// vacant tells whether there is a list, and nobody in it.
+func (k *known) vacant() bool { return k.view != nil && len(k.view.Instances) == 0 }
 
 func (s *services) init() {
 	s.known = map[registry.Key]*known{}
@@ -112,6 +117,7 @@ func (x *session) sort(use map[registry.Key]bool, now time.Time) (fresh, idle []
 		}
 	}
 	for key, k := range x.known {
+		x.lose(key, k, now)
 		switch {
 		case use[key]:
 			k.idle = time.Time{}
@@ -126,7 +132,7 @@ func (x *session) sort(use map[registry.Key]bool, now time.Time) (fresh, idle []
 			}
 		// One that still has instances is there, whatever the list says that was asked for before them.
 		case x.src.cfg.All:
-			if k.view != nil && len(k.view.Instances) == 0 {
+			if k.vacant() {
 				idle = append(idle, key)
 			}
 		case k.idle.IsZero():
@@ -136,6 +142,24 @@ func (x *session) sort(use map[registry.Key]bool, now time.Time) (fresh, idle []
 		}
 	}
 	return fresh, idle
+}
+
+// lose tells of a service that the server no longer lists and that has no instances: a locator's route for it would be used, and so
+// read, for ever. It stays as long as addresses are in doubt, since the server may have lost its memory. The mutex is held.
+func (x *session) lose(key registry.Key, k *known, now time.Time) {
+	switch {
+	case !k.vacant() || x.named[key]:
+		k.bare = time.Time{}
+		if k.gone {
+			k.gone = false
+			x.tell(key)
+		}
+	case k.bare.IsZero():
+		k.bare = now
+	case !k.gone && now.Sub(k.bare) >= x.src.cfg.Forget:
+		k.gone = true
+		x.tell(key)
+	}
 }
 
 // tell has a service sent. The mutex is held.
@@ -257,7 +281,7 @@ func (x *session) take() (doubtful, certain []source.Group) {
 	defer x.services.mu.Unlock()
 	for key := range x.news {
 		k := x.known[key]
-		if k == nil {
+		if k == nil || k.gone && k.vacant() {
 			certain = append(certain, registry.Group(x.src.cfg.Name, x.src.cfg.Keeper, &registry.View{Key: key}))
 			continue
 		}

@@ -32,6 +32,7 @@ type Config struct {
 	Addresses registry.AddressRule // which instances are believed; others are diagnosed
 	Poll      time.Duration        // between looks for new services, where the server does not tell of them; default 1 s
 	Leave     time.Duration        // from the last use of a service to the end of its subscription; default 1 min
+	Forget    time.Duration        // from when the server does not list a service that has no instances, until it is told to be gone; default registry.Doubt
 	Timeout   time.Duration        // of one request; default 3 s
 	Login     *nacosconn.Login     // default: none is asked for
 	TLS       *tls.Config          // default: clear text
@@ -77,6 +78,7 @@ func New(cfg Config) *Source {
 	cfg.Group = cmp.Or(cfg.Group, nacoswire.DefaultGroup)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
 	cfg.Leave = cmp.Or(cfg.Leave, time.Minute)
+	cfg.Forget = cmp.Or(cfg.Forget, registry.Doubt)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 3*time.Second)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

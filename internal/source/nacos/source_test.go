@@ -276,6 +276,30 @@ func TestSourceReadsWhatIsUsed(t *testing.T) {
 	}
 }
 
+// The last instance of a service goes: it is empty. Then the service goes, and although it is used it is told to be gone; it may come
+// back.
+func TestServiceGoes(t *testing.T) {
+	srv := serve(t, nacosapi.Config{}, registry.Options{KeepEmpty: 200 * time.Millisecond})
+	must(t, srv.registry().Register(order, instance("10.0.0.1:80")))
+	src := New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond, Leave: 20 * time.Millisecond, Forget: 50 * time.Millisecond})
+	list := model.EndpointsID{Keeper: model.KeeperRegistry, Name: order.String()}
+	must(t, src.Report(t.Context(), source.Report{InUse: used(list)}))
+	out, _ := run(t, t.Context(), src)
+	for i, want := range []string{"10.0.0.1:80 ready", "", "deleted", "10.0.0.2:80 ready"} {
+		switch i {
+		case 1:
+			if found, err := srv.registry().Deregister(order, netip.MustParseAddrPort("10.0.0.1:80")); !found || err != nil {
+				t.Fatal(found, err)
+			}
+		case 3:
+			must(t, srv.registry().Register(order, instance("10.0.0.2:80")))
+		}
+		if got := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(text(next(t, out)), "public/DEFAULT_GROUP/order:"), "; ")); got != want {
+			t.Fatalf("%d: %q, want %q", i, got, want)
+		}
+	}
+}
+
 // The server is killed: the source sends nothing and fails. It comes back empty: the first list is in doubt.
 func TestServerLosesItsMemory(t *testing.T) {
 	srv := serve(t, nacosapi.Config{}, registry.Options{})

@@ -50,7 +50,7 @@ type application struct {
 
 // read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
 // stays.
-func (a *application) read(files []*routeFile, s bootconfig.Settings) {
+func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string) {
 	var in []bootconfig.File
 	partial, mentions := false, false
 	for _, f := range files {
@@ -60,7 +60,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings) {
 	}
 	merged := bootconfig.Merge(in, s)
 	a.root = merged.Root
-	next := readConfig(merged.Root)
+	next := readConfig(merged.Root, resolvers)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial
 	a.broken = nil
@@ -125,14 +125,15 @@ func (a *application) said() bool { return a.ours || len(a.broken) > 0 }
 
 // reading is all files with the applications that they are divided into.
 type reading struct {
-	boot  bootconfig.Settings
-	files map[string]*routeFile
-	apps  map[string]*application // by the paths of their files
-	feeds map[string]Feed         // by the paths that they are read as
+	boot      bootconfig.Settings
+	resolvers map[string]string
+	files     map[string]*routeFile
+	apps      map[string]*application // by the paths of their files
+	feeds     map[string]Feed         // by the paths that they are read as
 }
 
 func newReading(c *Config) *reading {
-	r := &reading{boot: c.Boot, files: map[string]*routeFile{}, apps: map[string]*application{}, feeds: map[string]Feed{}}
+	r := &reading{boot: c.Boot, resolvers: c.KeyResolvers, files: map[string]*routeFile{}, apps: map[string]*application{}, feeds: map[string]Feed{}}
 	for _, f := range c.Feeds {
 		r.feeds[f.Name] = f
 	}
@@ -170,7 +171,7 @@ func (r *reading) take(files []watch.File) {
 		}
 		settings := r.boot
 		settings.Plain = r.feeds[paths[0]].Plain
-		app.read(of, settings)
+		app.read(of, settings, r.resolvers)
 	}
 	r.apps = now
 }

@@ -35,7 +35,7 @@ func (b *balancing) settle(u *model.Upstream, service string) {
 	if !ok {
 		from = b.all
 	}
-	u.Balance, u.Affinity, u.Zones, u.Prefer, u.Health = from.Balance, from.Affinity, from.Zones, from.Prefer, from.Health
+	u.Balance, u.Affinity, u.Zones, u.Prefer, u.Health, u.SlowStart = from.Balance, from.Affinity, from.Zones, from.Prefer, from.Health, from.SlowStart
 }
 
 // readBalancing reads the properties of an application; say is told what is wrong with them.
@@ -124,6 +124,14 @@ func (r *balanceReader) read() (u model.Upstream) {
 	}
 	if value, header := r.named("hint").Text(), r.get("hint-header-name").Text(); value != "" || header != "" {
 		u.Prefer = model.TagPreference{Tag: hintTag, Header: cmp.Or(header, hintHeader), Value: value}
+	}
+	if p := r.get("slow-start"); p != nil {
+		var d timeout
+		if err := d.set(p.Text()); err != nil || d < 0 || time.Duration(d) == off {
+			r.tell(p, "slow-start", "slow-start: "+p.Text()+" is no time for an instance to warm up in; it has no effect")
+		} else {
+			u.SlowStart.Window = time.Duration(d)
+		}
 	}
 	return u
 }

@@ -21,6 +21,7 @@ type gatewayConfig struct {
 	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
 	off        bool           // the gateway is switched off
 	faults     []fault        // that belong to no route
+	around     *setting       // what its filters find around them
 }
 
 // CodeUnverified is the code of TLS that verifies nobody.
@@ -32,7 +33,7 @@ func prefixes() [2][]string {
 }
 
 // readConfig returns what the properties of an application say of the gateway, or nil when they say nothing.
-func readConfig(root *bootconfig.Property) *gatewayConfig {
+func readConfig(root *bootconfig.Property, resolvers map[string]string) *gatewayConfig {
 	if root.Get(prefixes()[0]...) == nil {
 		return nil
 	}
@@ -40,6 +41,7 @@ func readConfig(root *bootconfig.Property) *gatewayConfig {
 	for _, prefix := range prefixes() {
 		c.read(root.Get(prefix...))
 	}
+	c.place(&setting{root, resolvers})
 	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
 		c.say(p, field, model.CodeUnsupported, model.Warning, message)
 	})
@@ -142,6 +144,9 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 	}
 	if c.locator == nil {
 		c.locator = old.locator
+	}
+	if c.around == nil {
+		c.around = old.around
 	}
 	if c.cors == nil {
 		c.cors, c.preflights = old.cors, old.preflights

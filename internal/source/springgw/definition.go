@@ -36,6 +36,7 @@ type part struct {
 	fault string               // why it is none
 	// shared tells of a default filter: what is wrong with it is reported once, not for each route.
 	shared bool
+	around *setting // nil for predicates
 }
 
 // fault becomes a diagnostic once its route is known.

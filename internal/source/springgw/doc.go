@@ -12,14 +12,13 @@ package springgw
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/lookup"
 	"paifang/internal/model"
 	"paifang/internal/source"
 	"paifang/internal/watch"
@@ -27,13 +26,6 @@ import (
 
 // CodeUnresolved is the code of a host name in a uri that has no address.
 const CodeUnresolved model.Code = "host-unresolved"
-
-// Resolver finds the addresses of a host name. net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
-var _ Resolver = (*net.Resolver)(nil)
 
 // Config says what is read and where its routes go.
 type Config struct {
@@ -47,9 +39,13 @@ type Config struct {
 	Self     string        // the gateway's own service: it is not routed to
 	Priority int           // of the source; lower first
 	Boot     bootconfig.Settings
-	Resolver Resolver // of host names in http://; default the system's
+	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
+	KeyResolvers map[string]string
+	Resolver     lookup.Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
+	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
+	names bool
 }
 
 func (c Config) withDefaults() Config {

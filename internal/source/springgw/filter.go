@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -16,7 +17,8 @@ type effect struct {
 	host     model.HostMode
 	hostName string
 	retry    model.Retry
-	notes    []fault // what works, but not as somebody may expect
+	limit    time.Duration // of the time to an answer, 0 = that of the route
+	notes    []fault       // what works, but not as somebody may expect
 }
 
 // filters are all that Spring has; those without a reader are not supported.
@@ -34,10 +36,10 @@ func filters() map[string]func(*effect, *part) error {
 		"RewriteLocationResponseHeader": (*effect).rewriteLocation, "SetStatus": (*effect).setStatus, "RedirectTo": (*effect).redirectTo,
 		"RequestSize": (*effect).requestSize, "RequestHeaderSize": (*effect).headerSize, "Retry": (*effect).retryAgain,
 		"RemoveJsonAttributesResponseBody": (*effect).removeJSON, "CircuitBreaker": (*effect).circuitBreaker,
+		"CacheRequestBody": (*effect).cacheBody, "FallbackHeaders": (*effect).fallbackHeaders, "RequestRateLimiter": (*effect).rateLimiter,
 
-		"CacheRequestBody": nil, "FallbackHeaders": nil, "JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil,
-		"ModifyResponseBody": nil, "RequestHeaderToRequestUri": nil, "RequestRateLimiter": nil,
-		"SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
+		"JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
+		"RequestHeaderToRequestUri": nil, "SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
 	}
 }
 
@@ -58,6 +60,11 @@ func (e *effect) add(p *part) error {
 		return fmt.Errorf("filter %s: %w", p.name, err)
 	}
 	return nil
+}
+
+// remark says of a filter what somebody may not expect.
+func (e *effect) remark(p *part, code model.Code, severity model.Severity, format string, args ...any) {
+	e.notes = append(e.notes, fault{"", p.line, p.field, code, severity, fmt.Sprintf("filter "+p.name+": "+format, args...)})
 }
 
 // interleave puts filters in the order in which Spring runs them: each list is numbered from 1, defaults stand first, and a

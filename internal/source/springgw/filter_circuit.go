@@ -1,9 +1,9 @@
 package springgw
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"paifang/internal/model"
 )
@@ -11,41 +11,49 @@ import (
 // The defaults of Resilience4j, which Spring's circuit breaker is.
 const (
 	circuitWindow = 100
-	circuitOpen   = "60s"
+	circuitOpen   = time.Minute
+	circuitLimit  = time.Second // that Spring has an answer begin in
 )
 
 // noStatus is one that no service answers with: without statusCodes an answer is no failure in Spring, whatever its status.
 const noStatus = 599
 
 type circuitFallback struct {
-	Path string `json:"path"`
+	Path   string `json:"path,omitempty"`
+	Status int    `json:"status,omitempty"`
 }
 
 type circuitConfig struct {
+	Name     string           `json:"name,omitempty"`
+	Failures int              `json:"failures,omitempty"`
+	Slow     string           `json:"slow,omitempty"`
+	SlowRate int              `json:"slowRate,omitempty"`
 	Window   int              `json:"window"`
 	Minimum  int              `json:"minimum"`
 	Open     string           `json:"open"`
+	Trials   int              `json:"trials,omitempty"`
 	Statuses []int            `json:"statuses"`
 	Fallback *circuitFallback `json:"fallback,omitempty"`
 }
 
-// circuitBreaker reads what Spring says of one in a route. Its rates are set in Java, or by properties of Resilience4j; here
-// they are the defaults of that.
+// circuitBreaker reads what Spring says of one in a route, and what the properties of Resilience4j say of that name. Routes that give
+// the same name have one breaker.
 func (e *effect) circuitBreaker(p *part) error {
 	values, err := e.positions(p, []string{"name"}, 0)
 	if err != nil {
 		return err
 	}
-	c := circuitConfig{Window: circuitWindow, Minimum: circuitWindow, Open: circuitOpen, Statuses: []int{}}
+	c := circuitConfig{Name: values["name"], Window: circuitWindow, Minimum: circuitWindow, Open: circuitOpen.String(), Statuses: []int{}}
+	resume := false
 	for name, v := range values {
 		switch name {
 		case "name":
 		case "fallbackuri":
-			path, ok := strings.CutPrefix(v, "forward:")
-			if !ok || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "{}?#") {
-				return fmt.Errorf("fallbackUri %q is not supported: want forward: and a path that another route serves", v)
+			path, err := forwardPath(v)
+			if err != nil {
+				return fmt.Errorf("fallbackUri %w", err)
 			}
-			c.Fallback = &circuitFallback{path}
+			c.Fallback = &circuitFallback{Path: path}
 		case "statuscodes":
 			for one := range strings.FieldsFuncSeq(v, isListByte) {
 				n, err := statusOf(one)
@@ -55,9 +63,7 @@ func (e *effect) circuitBreaker(p *part) error {
 				c.Statuses = append(c.Statuses, n)
 			}
 		case "resumewithouterror":
-			if strings.EqualFold(v, "true") {
-				return errors.New("resumeWithoutError is not supported: name a fallbackUri")
-			}
+			resume = strings.EqualFold(v, "true")
 		default:
 			return fmt.Errorf("%q is no argument of it", name)
 		}
@@ -65,7 +71,50 @@ func (e *effect) circuitBreaker(p *part) error {
 	if len(c.Statuses) == 0 {
 		c.Statuses = []int{noStatus}
 	}
-	e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeIgnored, model.Info,
-		"filter CircuitBreaker: each route has a breaker of its own, with the rates that Resilience4j has by default; the time limit is that of metadata.response-timeout"})
+	if resume && c.Fallback == nil {
+		c.Fallback = &circuitFallback{Status: 200} // and no body, as Spring has it
+	}
+	if err := e.resilience(p, &c); err != nil {
+		return err
+	}
 	return e.emit("circuit-breaker", c)
+}
+
+// forwardPath is the path of a uri of the scheme forward, which another route serves.
+func forwardPath(uri string) (string, error) {
+	path, ok := strings.CutPrefix(uri, "forward:")
+	if rest, long := strings.CutPrefix(path, "///"); long {
+		path = "/" + rest
+	}
+	if !ok || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "{}?# ") {
+		return "", fmt.Errorf("%q is not supported: want forward: and a path that another route serves", uri)
+	}
+	return path, nil
+}
+
+// fallbackHeaders tells a fallback why the request comes to it, with the names that classes have in Java.
+func (e *effect) fallbackHeaders(p *part) error {
+	names := []string{"executionExceptionTypeHeaderName", "executionExceptionMessageHeaderName", "rootCauseExceptionTypeHeaderName", "rootCauseExceptionMessageHeaderName"}
+	values, err := e.positions(p, names, 0)
+	if err != nil {
+		return err
+	}
+	kind, message := values[strings.ToLower(names[0])], values[strings.ToLower(names[1])]
+	if kind == "" {
+		kind = "Execution-Exception-Type"
+	}
+	if message == "" {
+		message = "Execution-Exception-Message"
+	}
+	e.remark(p, model.CodeIgnored, model.Info, "the message is the status and the code of the failure; a root cause is not told")
+	return e.emit("tell-failure", struct {
+		Code    string            `json:"code"`
+		Message string            `json:"message"`
+		Names   map[string]string `json:"names"`
+	}{kind, message, map[string]string{
+		"circuit-open":     "io.github.resilience4j.circuitbreaker.CallNotPermittedException",
+		"upstream-timeout": "java.util.concurrent.TimeoutException",
+		"status":           "org.springframework.cloud.gateway.filter.factory.SpringCloudCircuitBreakerFilterFactory$CircuitBreakerStatusCodeException",
+		"*":                "java.io.IOException",
+	}})
 }

@@ -14,12 +14,8 @@ import (
 // insteadOf says what to do in place of a filter that is not supported.
 func insteadOf(filter string) string {
 	switch filter {
-	case "ModifyRequestBody", "ModifyResponseBody", "CacheRequestBody":
+	case "ModifyRequestBody", "ModifyResponseBody":
 		return ": it is for code in Java; change bodies in the service"
-	case "FallbackHeaders":
-		return ": a fallback is told nothing of the failure; the access log has it"
-	case "RequestRateLimiter":
-		return ": whom it counts is chosen by a bean in Java; the filter rate-limit of a paifang.dev/v1 route counts by address, header or user"
 	case "LocalResponseCache":
 		return ": answers are not cached here; let the service say Cache-Control, and a cache in front keep them"
 	case "JsonToGrpc":

@@ -2,12 +2,9 @@ package springgw
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -41,9 +38,8 @@ func (i *Imported) Lost() int {
 	return n
 }
 
-// Import reads everything once, asks for the addresses of host names, and says of every predicate, filter and property what
-// becomes of it. The error is for paths that cannot be read, and for files that say nothing of the gateway.
-func Import(ctx context.Context, c Config) (Imported, error) {
+// Import reads everything once and says of every predicate, filter and property what becomes of it. The error is for paths that cannot be read, and for files that say nothing of the gateway.
+func Import(c Config) (Imported, error) {
 	c = c.withDefaults()
 	files, err := watch.Read(watch.Options{Paths: c.Paths, Accept: bootconfig.Accept})
 	if err != nil {
@@ -55,9 +51,8 @@ func Import(ctx context.Context, c Config) (Imported, error) {
 	if len(apps) == 0 {
 		return Imported{}, fmt.Errorf("springgw: import %s: nothing there is set for spring.cloud.gateway", strings.Join(c.Paths, ", "))
 	}
-	hosts := translate(c, apps, nil).hosts
-	rounds := (len(hosts) + resolvers - 1) / resolvers
-	all := translate(c, apps, resolve(ctx, c.Resolver, hosts, time.Duration(rounds)*resolveTime))
+	c.names = true
+	all := translate(c, apps, nil)
 
 	out := Imported{}
 	j := judge{said: map[string]bool{}}
@@ -87,7 +82,12 @@ func Import(ctx context.Context, c Config) (Imported, error) {
 			j.diagnostic(d)
 		}
 	}
-	j.named(all)
+	for _, a := range apps {
+		if a.root != nil && !a.config.off {
+			j.sentinel(a.root, out.Objects.Routes)
+		}
+	}
+	j.secrets(out.Objects.Routes)
 	slices.SortStableFunc(out.Objects.Routes, func(a, b model.Route) int { return a.Rank.Compare(b.Rank) })
 	out.Findings = j.findings
 	slices.SortStableFunc(out.Findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
@@ -147,10 +147,10 @@ func (j *judge) parts(c *gatewayConfig) {
 	const above = "spring.cloud.gateway.discovery.locator."
 	var when condition
 	var does effect
-	for _, p := range template(c.locator, "predicates") {
+	for _, p := range template(c.locator, "predicates", nil) {
 		j.part("predicate", "", above, &p, when.addTemplate(&p), nil)
 	}
-	for _, p := range template(c.locator, "filters") {
+	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
 		err := does.addTemplate(&p)
 		j.part("filter", "", above, &p, err, does.notes)
@@ -188,7 +188,7 @@ func (j *judge) metadata(d *definition) {
 // diagnostic adds what no part and no property has said.
 func (j *judge) diagnostic(d model.Diagnostic) {
 	at := d.Origin
-	if d.Code == CodeUnresolved || j.said[place(at.File, at.Line, d.Field)] {
+	if j.said[place(at.File, at.Line, d.Field)] {
 		return
 	}
 	f := Finding{Verdict: Verdict{"property", d.Field, judgement(d.Code, d.Severity), d.Message}, File: at.File, Line: at.Line}
@@ -198,20 +198,15 @@ func (j *judge) diagnostic(d model.Diagnostic) {
 	j.add(d.Field, f)
 }
 
-// named says of hosts with a name that their addresses are not followed any more.
-func (j *judge) named(r result) {
-	for _, to := range slices.Sorted(maps.Keys(r.hosts)) {
-		for _, g := range r.groups {
-			if g.Key != "static/"+to && g.Key != "static/https/"+to {
-				continue
+// secrets says of filters that need one that documents do not hold it.
+func (j *judge) secrets(routes []model.Route) {
+	for i := range routes {
+		r := &routes[i]
+		for _, f := range r.Filters {
+			if f.Secret == "" && !f.Data.Empty() {
+				j.findings = append(j.findings, Finding{Verdict: Verdict{"route", "filters", Unsupported,
+					"the password of Redis is not written: put it into a Secret, and name that as secret of the filter " + f.Kind}, File: r.Origin.File, Line: r.Origin.Line, Route: r.Origin.Name})
 			}
-			origin := g.Objects.Upstreams[0].Origin
-			f := Finding{Verdict: Verdict{"route", "uri", Unsupported, ""}, File: origin.File, Line: origin.Line, Route: origin.Name}
-			f.Why = fmt.Sprintf("%s is written with the addresses it has now, and a change of them is not seen: leave such a route in its file, which sources.routes reads", to)
-			if len(g.Objects.Endpoints) == 0 {
-				f.Why = fmt.Sprintf("%s has no address now, and none is written: leave such a route in its file, which sources.routes reads", to)
-			}
-			j.findings = append(j.findings, f)
 		}
 	}
 }

@@ -43,14 +43,14 @@ func (t *translator) locator(f *application) {
 		return
 	}
 	when := condition{}
-	for _, p := range template(l, "predicates") {
+	for _, p := range template(l, "predicates", nil) {
 		if err := when.addTemplate(&p); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
 	}
 	out.Paths, out.Hosts, out.Match = when.paths, when.hosts, when.match
-	own := template(l, "filters")
+	own := template(l, "filters", f.config.around)
 	if own == nil {
 		own = []part{{name: "StripPrefix"}}
 	}
@@ -70,6 +70,10 @@ func (t *translator) locator(f *application) {
 	if does.host != model.HostEndpoint {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
 			"the filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
+	}
+	if does.limit > 0 {
+		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
+			"the time limit of a CircuitBreaker has no effect on routes of the locator: httpclient.response-timeout has"}.diagnostic(origin))
 	}
 	spec, err := t.corsOf(nil, model.PathMatch{}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
 	if err != nil {
@@ -115,10 +119,12 @@ func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *
 }
 
 // template are the predicates or filters of the locator; nil where it has none of its own.
-func template(l *bootconfig.Property, kind string) []part {
+func template(l *bootconfig.Property, kind string, around *setting) []part {
 	var out []part
 	for i, item := range l.Get(kind).List() {
-		out = append(out, readPart(item, fmt.Sprintf("%s[%d]", kind, i), kind == "predicates"))
+		p := readPart(item, fmt.Sprintf("%s[%d]", kind, i), kind == "predicates")
+		p.around = around
+		out = append(out, p)
 	}
 	return out
 }

@@ -2,66 +2,23 @@ package springgw
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"net/netip"
-	"slices"
-	"sync"
 	"time"
+
+	"paifang/internal/lookup"
 )
 
-// resolveTime bounds one question for a host name.
-const resolveTime = 3 * time.Second
-
-// resolvers is how many names are asked for at once.
-const resolvers = 8
-
 // resolve asks for the addresses of hosts, all within a time.
-func resolve(ctx context.Context, r Resolver, hosts map[string]target, within time.Duration) map[string]known {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	out := make(map[string]known, len(hosts))
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	tokens := make(chan struct{}, resolvers)
+func resolve(ctx context.Context, r lookup.Resolver, hosts map[string]target, within time.Duration) map[string]known {
+	names := make(map[string]string, len(hosts))
 	for place, t := range hosts {
-		tokens <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-tokens }()
-			addrs, err := addresses(ctx, r, t.host)
-			mu.Lock()
-			defer mu.Unlock()
-			out[place] = known{addrs, err}
-		})
+		names[place] = t.host
 	}
-	wg.Wait()
+	out := make(map[string]known, len(hosts))
+	for place, a := range lookup.All(ctx, r, names, within) {
+		out[place] = known{a.Addrs, a.Err}
+	}
 	return out
-}
-
-// addresses are those of IPv4 where there are any, as in the HTTP client of Spring Cloud Gateway (Netty prefers IPv4).
-func addresses(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	all, err := r.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	var v4, v6 []netip.Addr
-	for _, a := range all {
-		if a = a.Unmap(); a.Is4() {
-			v4 = append(v4, a)
-		} else {
-			v6 = append(v6, a)
-		}
-	}
-	if len(v4) == 0 {
-		v4 = v6
-	}
-	if len(v4) == 0 {
-		return nil, errors.New("it has no address")
-	}
-	slices.SortFunc(v4, netip.Addr.Compare)
-	return slices.Compact(v4), nil
 }
 
 // missing are the hosts that were never asked for.
@@ -93,8 +50,7 @@ func (r *run) ask(ctx context.Context, hosts map[string]target) {
 	answers := make(chan map[string]known, 1)
 	r.asking = answers
 	resolver := r.c.Resolver
-	rounds := (len(hosts) + resolvers - 1) / resolvers
-	go func() { answers <- resolve(ctx, resolver, hosts, time.Duration(rounds)*resolveTime) }()
+	go func() { answers <- resolve(ctx, resolver, hosts, lookup.Time(len(hosts))) }()
 }
 
 // learn takes answers in. A failure leaves the last good addresses.

@@ -125,7 +125,7 @@ func (t target) addr() (netip.Addr, bool) {
 func (t target) upstream(c *Config, origin model.Origin) model.Upstream {
 	list := model.EndpointsID{Keeper: model.KeeperStatic, Name: t.place()}
 	if t.service != "" {
-		list = model.EndpointsID{Keeper: c.Keeper, Name: c.Prefix + t.service}
+		list = model.Shelf{Keeper: c.Keeper, Prefix: c.Prefix}.List(t.service)
 	}
 	up := model.Upstream{ID: model.UpstreamID(list.Keeper + "/" + list.Name), Origin: origin, Priority: c.Priority, Endpoints: []model.EndpointsID{list}}
 	if t.service != "" {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -184,6 +185,9 @@ func (t *translator) definition(d *definition, position int) {
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: does.filters, Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
+	if r := &route.Timeouts.Response; does.limit > 0 && (*r == 0 || does.limit < *r) {
+		*r = does.limit
+	}
 	if failed {
 		route.Filters, route.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
 	}
@@ -238,6 +242,9 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	if d.uri.Text() == "no://op" && parts == nil { // a filter answers, or nobody does
 		return model.Respond{Status: 200}, nil
 	}
+	if strings.HasPrefix(d.uri.Text(), "forward:") && parts == nil {
+		return does.elsewhere(d.uri.Text())
+	}
 	to, err := readTarget(d.uri.Text())
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
@@ -270,6 +277,23 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	return forward, nil
 }
 
+// elsewhere has the request answered by another route, with the path of the uri, as the filters change it.
+func (e *effect) elsewhere(uri string) (model.Action, error) {
+	path, err := forwardPath(uri)
+	if err != nil {
+		return nil, fmt.Errorf("uri %w", err)
+	}
+	own := e.filters
+	e.filters = nil
+	if err := errors.Join(e.emit("set-path", struct {
+		Template string `json:"template"`
+	}{path}), e.emit("reroute", struct{}{})); err != nil {
+		return nil, err
+	}
+	e.filters = slices.Insert(e.filters, 1, own...)
+	return model.Respond{Status: 508, Code: model.CodeLoop}, nil // it does not come to that
+}
+
 // static adds the upstream of a host once, with the addresses that are known.
 func (t *translator) static(to target, up model.Upstream) {
 	key := "static/" + to.place()
@@ -284,6 +308,9 @@ func (t *translator) static(to target, up model.Upstream) {
 	k := known{}
 	if a, ok := to.addr(); ok {
 		k.addrs = []netip.Addr{a}
+	} else if t.c.names {
+		g.Upstreams[0].Endpoints = []model.EndpointsID{{Keeper: model.KeeperDNS, Name: to.place()}}
+		return
 	} else {
 		t.hosts[to.place()] = to
 		k = t.resolved[to.place()]

@@ -364,7 +364,7 @@ func TestRejected(t *testing.T) {
 		"no predicate":          {"{id: a, uri: 'lb://s'}", false, "predicates", "at least one"},
 		"no uri":                {"{id: a, predicates: ['Path=/a']}", true, "uri", "is missing"},
 		"scheme":                {"{id: a, uri: 'ftp://x.test', predicates: ['Path=/a']}", true, "uri", "scheme ftp is not supported"},
-		"forward":               {"{id: a, uri: 'forward:/x', predicates: ['Path=/a']}", true, "uri", "not supported"},
+		"forward":               {"{id: a, uri: 'forward:x', predicates: ['Path=/a']}", true, "uri", "not supported"},
 		"placeholder":           {"{id: a, uri: 'http://${HOST}', predicates: ['Path=/a']}", true, "uri", "placeholder"},
 		"user":                  {"{id: a, uri: 'http://u:p@x.test', predicates: ['Path=/a']}", true, "uri", "plain host"},
 		"order":                 {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], order: first}", true, "order", "whole number"},
@@ -649,7 +649,7 @@ func TestBadFilters(t *testing.T) {
 
 func TestBadCircuitBreakers(t *testing.T) {
 	for args, want := range map[string]string{
-		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "resumeWithoutError: true": "resumeWithoutError", "window: 5": "no argument",
+		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "window: 5": "no argument",
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {"+args+"}}]}\n"))
 		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {

@@ -4,8 +4,11 @@ package springgw
 // application are not looked at.
 func properties() []Verdict {
 	const (
-		gw   = "spring.cloud.gateway."
-		lb   = "spring.cloud.loadbalancer."
+		gw = "spring.cloud.gateway."
+		lb = "spring.cloud.loadbalancer."
+
+		sentinel = "spring.cloud.sentinel."
+
 		pool = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
 	return []Verdict{
@@ -54,6 +57,11 @@ func properties() []Verdict {
 		{Name: gw + "filter.remove-hop-by-hop", Verdict: Ignored, Why: "fields of one hop are never passed on"},
 		{Name: gw + "predicate", Verdict: Unsupported, Why: "every predicate that is supported is switched on"},
 		{Name: gw + "global-filter", Verdict: Ignored, Why: "what Spring's global filters do is done by the engine"},
+		{Name: "spring.data.redis", Verdict: Supported, Why: "where RequestRateLimiter counts: host, port, username, password, database, ssl.enabled, cluster.nodes"},
+		{Name: "spring.redis", Verdict: Supported, Why: "see spring.data.redis"},
+		{Name: "resilience4j.circuitbreaker", Verdict: Supported, Why: "configs and instances, for the filter CircuitBreaker"},
+		{Name: "resilience4j.timelimiter", Verdict: Supported, Why: "timeoutDuration of configs and instances, for the filter CircuitBreaker"},
+		{Name: "spring.cloud.circuitbreaker.resilience4j.disable-time-limiter", Verdict: Supported},
 		{Name: gw + "redis-rate-limiter", Verdict: Unsupported, Why: "give arguments to the filter RequestRateLimiter of a route"},
 		{Name: gw + "server.webmvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 		{Name: gw + "mvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
@@ -66,6 +74,7 @@ func properties() []Verdict {
 		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Supported, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance"},
 		{Name: lb + "sticky-session.add-service-instance-cookie", Verdict: Ignored, Why: "the gateway sets the cookie itself"},
 		{Name: lb + "hint", Verdict: Supported},
+		{Name: lb + "slow-start", Verdict: Supported, Why: "a property of Paifang alone: an instance that has registered gets its share of requests little by little, within this time"},
 		{Name: lb + "hint-header-name", Verdict: Supported},
 		{Name: lb + "health-check.path", Verdict: Supported},
 		{Name: lb + "health-check.interval", Verdict: Supported},
@@ -86,7 +95,17 @@ func properties() []Verdict {
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},
-		{Name: "spring.cloud.sentinel", Verdict: Unsupported, Why: "limits are set by the filters of routes"},
+		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow) in files; serve reads no rules: limits are filters of routes"},
+		{Name: sentinel + "enabled", Verdict: Ignored, Why: "there is no Sentinel here"},
+		{Name: sentinel + "eager", Verdict: Ignored, Why: "there is no Sentinel here"},
+		{Name: sentinel + "transport", Verdict: Ignored, Why: "there is no dashboard of Sentinel; /metrics and the console show what is refused"},
+		{Name: sentinel + "log", Verdict: Ignored, Why: "the access log has what is refused"},
+		{Name: sentinel + "metric", Verdict: Ignored, Why: "/metrics has what is refused"},
+		{Name: sentinel + "flow", Verdict: Ignored, Why: "requests do not wait for their turn"},
+		{Name: sentinel + "filter", Verdict: Ignored, Why: "a limit is a filter of its route"},
+		{Name: sentinel + "http-method-specify", Verdict: Ignored, Why: "a limit is a filter of its route"},
+		{Name: sentinel + "scg", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
+		{Name: sentinel + "block-page", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
 		{Name: "spring.webflux.base-path", Verdict: Unsupported, Why: "write it in front of the paths of routes"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},

@@ -66,6 +66,7 @@ type step struct {
 	answer []want
 	seen   []want
 	within int               // seconds that it may take; 0 = any
+	after  int               // seconds that it takes at least
 	shares map[string][2]int // service → least and most of the times
 }
 
@@ -300,6 +301,10 @@ func (s *step) expect(words []string, text string) error {
 		return err
 	case !wanted:
 		s.fields = append(s.fields, text)
+	case words[0] == "after":
+		n, err := strconv.Atoi(words[1])
+		s.after = n
+		return err
 	case words[0] == "within":
 		n, err := strconv.Atoi(words[1])
 		s.within = n

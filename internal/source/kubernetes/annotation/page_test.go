@@ -16,7 +16,9 @@ const docs = "../../../../docs/"
 
 // language is what the tables of a page are written in.
 type language struct {
+	index           int // of this language in what is there in both
 	page, head      string
+	statementHead   string
 	scopes          map[annotation.Scope]string
 	verdicts        map[annotation.Verdict]string
 	cases           string
@@ -28,11 +30,11 @@ type language struct {
 
 func languages() []language {
 	return []language{
-		{page: "annotations.md", head: "| annotation | acts on | verdict | note |", cases: "cases",
+		{page: "annotations.md", statementHead: "| of | what ingress-nginx does | cases |", head: "| annotation | acts on | verdict | note |", cases: "cases",
 			keyHead: "| key | default there | verdict | note |", flagHead: "| flag | default there | verdict | note |",
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "paths"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "supported", annotation.Differs: "differs", annotation.Ignored: "ignored", annotation.Refused: "refused"}},
-		{page: "annotations.zh-CN.md", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
+		{index: 1, page: "annotations.zh-CN.md", statementHead: "| 属于 | ingress-nginx 的行为 | 用例 |", head: "| 注解 | 作用于 | 结论 | 说明 |", cases: "用例", families: familiesZH(), notes: notesZH(),
 			keyHead: "| 键 | 原默认值 | 结论 | 说明 |", flagHead: "| 参数 | 原默认值 | 结论 | 说明 |", settings: settingsZH(),
 			scopes:   map[annotation.Scope]string{annotation.WholeIngress: "Ingress", annotation.OwnPaths: "路径"},
 			verdicts: map[annotation.Verdict]string{annotation.Supported: "支持", annotation.Differs: "有差异", annotation.Ignored: "忽略", annotation.Refused: "拒绝"}},
@@ -82,6 +84,7 @@ func TestPage(t *testing.T) {
 	for _, c := range cases(t) {
 		shown[c.annotation]++
 	}
+	all, at := statements(t), casesByName(t)
 	for _, l := range languages() {
 		text, err := os.ReadFile(docs + l.page)
 		if err != nil {
@@ -94,6 +97,7 @@ func TestPage(t *testing.T) {
 			t.Fatalf("%s: no place for the table", l.page)
 		}
 		want := before + begin + l.table(shown) + "\n" + end + after
+		want = between(t, l.page, want, "statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) }))
 		if want == string(text) {
 			continue
 		}

@@ -118,7 +118,7 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
 			}
-			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second {
+			if took := time.Since(began); st.within > 0 && took > time.Duration(st.within)*time.Second || took < time.Duration(st.after)*time.Second {
 				return fmt.Errorf("%s: it took %v", st.at, took)
 			}
 			counts[a.counted()]++

@@ -149,13 +149,13 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 			table.SetContribution("kubernetes", g.Key, sets, 0)
 		}
 	}
-	plane, err := httpproxy.New(httpproxy.Config{Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
+	connections := l4.New(l4.Config{Sockets: sockets, Upstreams: table, DrainTimeout: 50 * time.Millisecond})
+	plane, err := httpproxy.New(httpproxy.Config{Passthrough: connections, Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
 	if err != nil {
 		s.close()
 		return nil, err
 	}
 	s.plane = plane
-	connections := l4.New(l4.Config{Sockets: sockets, Upstreams: table, DrainTimeout: 50 * time.Millisecond})
 	snapshots := snapshot.NewStore(plane, connections)
 	s.closers = append(s.closers, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -6,13 +6,14 @@ type TLS struct {
 	Verify bool
 	Name   string // that must be in the certificate of an endpoint, and is sent as server name; "" = the upstream's default
 	Hide   bool   // no server name is sent
+	Pass   bool   // TLS for the hosts is not ended here, where the installation has that switched on
 }
 
 const tlsVersions = "TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward"
 
 func tlsFamily() family {
 	return family{name: "TLS", rows: []Annotation{
-		{Name: "ssl-passthrough", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
+		{Name: "ssl-passthrough", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.TLS.Pass) }},
 		{Name: "ssl-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions + "; tls.ciphers of the listener narrows them"},
 		{Name: "ssl-prefer-server-ciphers", Scope: WholeIngress, Verdict: Ignored, Note: tlsVersions + ", the strongest first that both have"},
 		{Name: "proxy-ssl-secret", Scope: WholeIngress, Verdict: Supported, read: readProxySecret},

@@ -32,6 +32,7 @@ type Flags struct {
 	Unclassed          bool
 	Prefix             string // of annotations; "" = the usual one
 	Namespace          string // that is read; "" = all
+	Passthrough        bool   // the annotation ssl-passthrough acts
 
 	PublishService string
 	PublishAddress []netip.Addr
@@ -40,6 +41,9 @@ type Flags struct {
 	LeaseTime      time.Duration
 	NoEvents       bool
 	Kubeconfig     string
+	Webhook        netip.AddrPort // where Ingresses are judged before they are stored; zero = nowhere
+	WebhookCert    string         // files with its certificate and key
+	WebhookKey     string
 	NoExternal     bool // Services of type ExternalName are not resolved
 }
 
@@ -89,6 +93,24 @@ func (v *flagValue) addresses() {
 		all = append(all, a)
 	}
 	v.f.PublishAddress = all
+}
+
+// webhook reads ":8443", which is every address, or "address:port".
+func (v *flagValue) webhook() {
+	if v.text == "" {
+		v.f.Webhook = netip.AddrPort{}
+		return
+	}
+	text := v.text
+	if strings.HasPrefix(text, ":") {
+		text = "[::]" + text
+	}
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 {
+		v.invalid("%q is no address:port: no webhook is started", v.text)
+		return
+	}
+	v.f.Webhook = at
 }
 
 func (v *flagValue) leaseTime() {
@@ -157,6 +179,14 @@ func ProgramArgs(args []string, namespace string) (Flags, []annotation.Finding) 
 			row.read(&flagValue{reading{strings.TrimSpace(value), &x}, &f})
 		}
 		found = append(found, x)
+	}
+	if f.Webhook.IsValid() && (f.WebhookCert == "" || f.WebhookKey == "") {
+		f.Webhook = netip.AddrPort{}
+		for i := range found {
+			if found[i].Key == "--validating-webhook" {
+				found[i].Verdict, found[i].Message = annotation.Invalid, "it needs --validating-webhook-certificate and --validating-webhook-key: no webhook is started"
+			}
+		}
 	}
 	return f, found
 }

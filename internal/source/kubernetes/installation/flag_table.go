@@ -35,11 +35,11 @@ func objectFlags() []Flag {
 	return []Flag{
 		served("configmap", "", func(v *flagValue) { v.object(&v.f.ConfigMap) }),
 		served("tcp-services-configmap", "", func(v *flagValue) { v.object(&v.f.TCP) }),
-		unused("udp-services-configmap", "", "datagrams are not carried"),
+		served("udp-services-configmap", "", func(v *flagValue) { v.object(&v.f.UDP) }),
 		served("default-ssl-certificate", "", func(v *flagValue) { v.object(&v.f.DefaultCertificate) }),
 		served("default-backend-service", "", func(v *flagValue) { v.object(&v.f.DefaultBackend) }),
-		unusedBool("enable-ssl-passthrough", "false", "TLS is not passed through by server name"),
-		unused("ssl-passthrough-proxy-port", "442", "TLS is not passed through by server name"),
+		servedBool("enable-ssl-passthrough", "false", func(v *flagValue) { v.boolean(&v.f.Passthrough) }),
+		unused("ssl-passthrough-proxy-port", "442", "server names are read where TLS is ended: there is no second port behind it"),
 	}
 }
 
@@ -88,9 +88,9 @@ func processFlags() []Flag {
 		unused("healthz-host", "", "set admin.public"+inOurFile),
 		unused("health-check-path", "/healthz", "probes ask /healthz and /readyz"),
 		unused("health-check-timeout", "10", "probes are answered at once"),
-		unused("validating-webhook", "", "set webhook.address"+inOurFile),
-		unused("validating-webhook-certificate", "", "set webhook.cert"+inOurFile),
-		unused("validating-webhook-key", "", "set webhook.key"+inOurFile),
+		served("validating-webhook", "", (*flagValue).webhook),
+		served("validating-webhook-certificate", "", func(v *flagValue) { v.f.WebhookCert = v.text }),
+		served("validating-webhook-key", "", func(v *flagValue) { v.f.WebhookKey = v.text }),
 		unusedBool("disable-full-test", "false", "the webhook judges an Ingress among all others, in milliseconds"),
 		unused("shutdown-grace-period", "0", "set leave"+inOurFile),
 		unused("post-shutdown-grace-period", "10", "set drain"+inOurFile),

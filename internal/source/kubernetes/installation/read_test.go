@@ -77,6 +77,26 @@ func TestArgs(t *testing.T) {
 	}
 }
 
+func TestWebhookFlags(t *testing.T) {
+	const pair = " --validating-webhook-certificate=/c --validating-webhook-key=/k"
+	for _, c := range []struct {
+		args, want string
+		verdict    annotation.Verdict
+	}{
+		{"--validating-webhook=:8443" + pair, "[::]:8443", annotation.Supported},
+		{"--validating-webhook=127.0.0.1:8443" + pair, "127.0.0.1:8443", annotation.Supported},
+		{"--validating-webhook=8443" + pair, "invalid AddrPort", annotation.Invalid},
+		{"--validating-webhook=:0" + pair, "invalid AddrPort", annotation.Invalid},
+		{"--validating-webhook=:8443", "invalid AddrPort", annotation.Invalid},
+		{"--validating-webhook=:8443 --validating-webhook=" + pair, "invalid AddrPort", annotation.Supported},
+	} {
+		f, found := Args(strings.Fields(c.args), "ns")
+		if f.Webhook.String() != c.want || found[0].Verdict != c.verdict {
+			t.Errorf("%s: %v, %+v", c.args, f.Webhook, found[0])
+		}
+	}
+}
+
 func TestStreams(t *testing.T) {
 	for _, c := range []struct{ port, text, want string }{
 		{"5432", "shop/db:5432", "shop/db:5432"},

@@ -54,6 +54,7 @@ func (b *builder) ingressHost(host string, k Key) {
 	}
 	if valid {
 		b.hostBackend(o, host)
+		b.passthrough(o, host)
 	}
 	for j := range b.out.Routes {
 		b.out.Routes[j].HostLine = hostLine

@@ -61,7 +61,7 @@ func (s *Store) References() []Reference {
 		readers := s.readers[fact]
 		out = append(out, Reference{Key{Kind(kind), namespace, name}, readers.Len() > 0})
 	}
-	clear(s.named)
+	s.named = map[string]struct{}{}
 	return out
 }
 

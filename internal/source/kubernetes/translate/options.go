@@ -21,6 +21,8 @@ type Options struct {
 	// they come from the workloads, and slices count only for a Service without a selector.
 	Slices bool
 	Nodes  []NodeList // lists of addresses made of Nodes
+	// ByName says that every Service is a list of its own name too, for those who know no ports: the addresses of its main port.
+	ByName bool
 	// Resolved says that somebody looks up the names of Services of type ExternalName, see ManagedByResolver. Without, they
 	// are not supported.
 	Resolved bool

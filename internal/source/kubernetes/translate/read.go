@@ -13,37 +13,49 @@ import (
 	"paifang/internal/document"
 )
 
+// Read is what a new Reader reads.
+func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
+	return NewReader().Read(d)
+}
+
+// Reader reads documents. It remembers what it found of the types of kinds, which would be a tenth of reading thousands of
+// documents. One goroutine may use it at a time.
+type Reader struct{ types *document.Types }
+
+// NewReader returns a Reader.
+func NewReader() *Reader { return &Reader{document.NewTypes()} }
+
 // Read decodes a YAML document into one of the kinds that are read, strictly: what kubectl would refuse for an unknown
 // field or a wrong type is a Problem here, with file and line. known is false for any other kind, as it is for every
 // DaemonSet but one of ingress-nginx's controller.
-func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
+func (r *Reader) Read(d document.Document) (o Object, problems []document.Problem, known bool) {
 	o = Object{File: d.File, Lines: d.Lines()}
 	switch (groupKind{d.Text("apiVersion"), Kind(d.Text("kind"))}) {
 	case groupKind{"v1", KindNamespace}:
-		o.Value, problems = decode[corev1.Namespace](d)
+		o.Value, problems = decode[corev1.Namespace](r.types, d)
 	case groupKind{"apps/v1", KindDeployment}:
-		o.Value, problems = decode[appsv1.Deployment](d)
+		o.Value, problems = decode[appsv1.Deployment](r.types, d)
 	case groupKind{"apps/v1", KindDaemonSet}:
-		o.Value, problems = decode[appsv1.DaemonSet](d)
+		o.Value, problems = decode[appsv1.DaemonSet](r.types, d)
 		if InstalledBy(o, "") == nil { // the pods of others would run on nodes that are not there
 			return Object{}, nil, false
 		}
 	case groupKind{"v1", KindPod}:
-		o.Value, problems = decode[corev1.Pod](d)
+		o.Value, problems = decode[corev1.Pod](r.types, d)
 	case groupKind{"v1", KindService}:
-		o.Value, problems = decode[corev1.Service](d)
+		o.Value, problems = decode[corev1.Service](r.types, d)
 	case groupKind{"networking.k8s.io/v1", KindIngress}:
-		o.Value, problems = decode[networkingv1.Ingress](d)
+		o.Value, problems = decode[networkingv1.Ingress](r.types, d)
 	case groupKind{"networking.k8s.io/v1", KindIngressClass}:
-		o.Value, problems = decode[networkingv1.IngressClass](d)
+		o.Value, problems = decode[networkingv1.IngressClass](r.types, d)
 	case groupKind{"v1", KindSecret}:
-		o.Value, problems = decode[corev1.Secret](d)
+		o.Value, problems = decode[corev1.Secret](r.types, d)
 	case groupKind{"v1", KindConfigMap}:
-		o.Value, problems = decode[corev1.ConfigMap](d)
+		o.Value, problems = decode[corev1.ConfigMap](r.types, d)
 	case groupKind{"discovery.k8s.io/v1", KindEndpointSlice}:
-		o.Value, problems = decode[discoveryv1.EndpointSlice](d)
+		o.Value, problems = decode[discoveryv1.EndpointSlice](r.types, d)
 	case groupKind{"v1", KindEndpoints}:
-		o.Value, problems = decode[corev1.Endpoints](d) //nolint:staticcheck // see Object.Key
+		o.Value, problems = decode[corev1.Endpoints](r.types, d) //nolint:staticcheck // see Object.Key
 	default:
 		return Object{}, nil, false
 	}
@@ -91,7 +103,7 @@ type groupKind struct {
 func decode[T any, P interface {
 	*T
 	Value
-}](d document.Document) (Value, []document.Problem) {
+}](types *document.Types, d document.Document) (Value, []document.Problem) {
 	v := P(new(T))
-	return v, document.Decode(d, (*T)(v))
+	return v, document.DecodeBy(types, d, (*T)(v))
 }

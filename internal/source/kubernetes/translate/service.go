@@ -28,6 +28,32 @@ func servicePorts(v *corev1.Service) []corev1.ServicePort {
 	return out
 }
 
+// labelPort is a label of Services that names their main port, as Spring Cloud Kubernetes reads it.
+const labelPort = "primary-port-name"
+
+// mainPort is the port that somebody means who names no port: that of the label, or else the one called http, or else the first.
+func mainPort(v *corev1.Service) (corev1.ServicePort, bool) {
+	ports := servicePorts(v)
+	for _, name := range []string{v.Labels[labelPort], "http"} {
+		if i := slices.IndexFunc(ports, func(p corev1.ServicePort) bool { return name != "" && p.Name == name }); i >= 0 {
+			return ports[i], true
+		}
+	}
+	if len(ports) == 0 {
+		return corev1.ServicePort{}, false
+	}
+	return ports[0], true
+}
+
+// lists are those that the addresses of a port are in.
+func (b *builder) lists(k Key, v *corev1.Service, p corev1.ServicePort) []model.EndpointsID {
+	out := []model.EndpointsID{listID(k.Namespace, k.Name, p.Port)}
+	if first, ok := mainPort(v); ok && b.store.opt.ByName && first.Port == p.Port {
+		out = append(out, model.EndpointsID{Keeper: model.KeeperKubernetes, Name: k.Namespace + "/" + k.Name})
+	}
+	return out
+}
+
 // service makes an upstream per port.
 func (b *builder) service(k Key) {
 	o := b.get(k)
@@ -100,13 +126,17 @@ func (b *builder) endpoints(k Key) {
 		return
 	}
 	for _, p := range servicePorts(v) {
-		list := listID(k.Namespace, k.Name, p.Port)
-		before := len(b.out.Endpoints)
-		if fromSlices {
-			b.contributions(o, list, p)
-		}
-		if len(b.out.Endpoints) == before {
-			b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.at("")})
+		for i, list := range b.lists(k, v, p) {
+			before, said := len(b.out.Endpoints), len(b.out.Diagnostics)
+			if fromSlices {
+				b.contributions(o, list, p)
+			}
+			if len(b.out.Endpoints) == before {
+				b.out.Endpoints = append(b.out.Endpoints, model.EndpointSet{List: list, Origin: o.at("")})
+			}
+			if i > 0 {
+				b.out.Diagnostics = b.out.Diagnostics[:said] // it was said of the first
+			}
 		}
 	}
 }

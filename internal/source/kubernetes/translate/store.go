@@ -210,7 +210,7 @@ func (s *Store) Changed() []source.Group {
 		}
 		out = append(out, source.Group{Key: key, Objects: now})
 	}
-	clear(s.dirty)
+	s.dirty = map[string]struct{}{} // not emptied: after the first listing that would take as long as there are objects, each time
 	return out
 }
 

@@ -14,8 +14,14 @@ import (
 // verdicts says of every annotation of ingress-nginx what becomes of it. A limit or a login that is silently not applied is
 // worse than none.
 func (b *builder) verdicts(o *stored, v *networkingv1.Ingress) {
-	_, found := b.settings(v, b.likeNginx(v))
+	set, found := b.settings(v, b.likeNginx(v))
 	for _, f := range found {
+		if set.TLS.Pass && f.Key == b.store.reader.Prefix()+passthroughAnnotation {
+			if b.passes(v) {
+				continue // it is said of each host
+			}
+			f.Verdict, f.Message = annotation.Ignored, "TLS is ended here: the installation is not told --enable-ssl-passthrough"
+		}
 		severity, code := severityOf(f.Verdict)
 		message := f.Message
 		switch f.Verdict {

@@ -203,7 +203,9 @@ func (b *builder) serves(o *stored, t podTemplate) []model.Serves {
 						"container %s of %s has no port named %q, so its pods do not serve port %d", t.spec.Containers[0].Name, o.at("").Object(), p.TargetPort.String(), p.Port)
 					continue
 				}
-				out = append(out, model.Serves{List: listID(s.key.Namespace, s.key.Name, p.Port), Port: port})
+				for _, list := range b.lists(s.key, v, p) {
+					out = append(out, model.Serves{List: list, Port: port})
+				}
 			}
 		}
 	}

@@ -56,7 +56,7 @@ const (
 
 // ServeHTTP answers a review.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != Path || r.Method != http.MethodPost {
+	if r.URL.Path != Path && r.URL.Path != PathOfIngressNginx || r.Method != http.MethodPost {
 		http.Error(w, "POST an AdmissionReview to "+Path, http.StatusNotFound)
 		return
 	}

@@ -21,8 +21,11 @@ import (
 	"paifang/internal/source"
 )
 
-// Path is where reviews are sent.
-const Path = "/validate"
+// Path is where reviews are sent, and PathOfIngressNginx where an installation of ingress-nginx has them sent.
+const (
+	Path               = "/validate"
+	PathOfIngressNginx = "/networking/v1/ingresses"
+)
 
 // The bounds of the server. The API server waits 10 s at most by default, and a body is an object, of 1.5 MiB at most.
 const (

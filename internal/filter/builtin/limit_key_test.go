@@ -1,0 +1,85 @@
+package builtin
+
+import (
+	"testing"
+	"time"
+
+	"paifang/internal/filter"
+)
+
+// TestLimitByText counts by a text of parts of the request, and does without as it is told.
+func TestLimitByText(t *testing.T) {
+	for _, kind := range []string{"rate-limit", "concurrency-limit"} {
+		for without, want := range map[string][2]int{
+			"":                    {0, 429}, // the address counts
+			`,"without":"pass"`:   {0, 0},
+			`,"without":"refuse"`: {403, 403},
+			`,"without":"refuse","withoutStatus":401`: {401, 401},
+		} {
+			p := newPolicy(t, filter.NewShared(), specOf(kind, `{"requests":1,"key":{"by":"text","text":"{query.user}"`+without+`}}`))
+			got := [2]int{p.ask("192.0.2.1", "GET /").Response.Status, p.ask("192.0.2.1", "GET /").Response.Status}
+			if got != want {
+				t.Errorf("%s %s: %v, want %v", kind, without, got, want)
+			}
+			for i, want := range []int{0, 429} {
+				if got := p.ask("192.0.2.1", "GET /?user=ann").Response.Status; got != want {
+					t.Errorf("%s: request %d of ann: %d", kind, i+1, got)
+				}
+			}
+		}
+	}
+	for _, config := range []string{`{"by":"text"}`, `{"by":"text","text":"{nobody}"}`, `{"text":"{host}"}`, `{"without":"guess"}`, `{"withoutStatus":401}`, `{"without":"refuse","withoutStatus":200}`} {
+		if _, err := Kinds().Check(specOf("rate-limit", `{"requests":1,"key":`+config+`}`)); err == nil {
+			t.Errorf("%s is accepted", config)
+		}
+	}
+}
+
+// TestLimitTells has the answers tell what is left, in tokens of which a request takes several.
+func TestLimitTells(t *testing.T) {
+	const limit = `{"requests":10,"burst":99,"cost":30,"tell":"`
+	p := newPolicy(t, filter.NewShared(), specOf("rate-limit", limit+`spring"}`))
+	for i, want := range []string{"70", "40", "10", "0"} {
+		x := p.ask("192.0.2.1", "GET /")
+		if refused := i == 3; refused != (x.Response.Status == 429) {
+			t.Errorf("request %d: %d", i, x.Response.Status)
+		}
+		p.chain.Response(x)
+		f := &x.Response.Fields
+		if f.Get("X-RateLimit-Remaining") != want || f.Get("X-RateLimit-Requested-Tokens") != "30" || f.Get("X-RateLimit-Burst-Capacity") != "100" || f.Get("X-RateLimit-Replenish-Rate") != "10" || f.Get("RateLimit-Limit") != "" {
+			t.Errorf("request %d: %+v", i, x.Response)
+		}
+	}
+	p.now = p.now.Add(2 * time.Second)
+	if x := p.ask("192.0.2.1", "GET /"); x.Response.Status != 0 {
+		t.Errorf("after 2 s, with 30 tokens: %d", x.Response.Status)
+	}
+	p = newPolicy(t, filter.NewShared(), specOf("rate-limit", limit+`all"}`))
+	x := p.ask("192.0.2.1", "GET /")
+	p.chain.Response(x)
+	if f := &x.Response.Fields; f.Get("RateLimit-Limit") != "10" || f.Get("RateLimit-Remaining") != "70" || f.Get("RateLimit-Reset") != "0" {
+		t.Errorf("%+v", x.Response)
+	}
+	for _, config := range []string{`{"requests":1,"cost":2}`, `{"requests":1,"cost":-1}`, `{"requests":1,"tell":"nobody"}`} {
+		if _, err := Kinds().Check(specOf("rate-limit", config)); err == nil {
+			t.Errorf("%s is accepted", config)
+		}
+	}
+}
+
+// TestNamedCircuit: routes that name one breaker have one, whatever each takes for a failure.
+func TestNamedCircuit(t *testing.T) {
+	shared := filter.NewShared()
+	const rest = `"failures":60,"window":3,"minimum":3,"name":"orders"}`
+	one := newPolicy(t, shared, specOf("circuit-breaker", `{"statuses":[404],`+rest))
+	two := newPolicy(t, shared, specOf("circuit-breaker", `{"statuses":[500],`+rest))
+	one.sent(404, "", 0)
+	if two.sent(404, "", 0) != 404 || one.sent(404, "", 0) != 404 {
+		t.Error("it opened before its time")
+	}
+	for _, p := range []*policy{one, two} {
+		if got := p.sent(200, "", 0); got != 503 {
+			t.Errorf("it is closed: %d", got)
+		}
+	}
+}

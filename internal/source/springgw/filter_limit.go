@@ -1,0 +1,217 @@
+package springgw
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"paifang/internal/bootconfig"
+	"paifang/internal/model"
+)
+
+// defaultResolver is the bean that Spring counts by where none is named.
+const defaultResolver = "principalNameKeyResolver"
+
+// addressResolvers are what beans are called everywhere that count by the client's address. Names of others do not tell.
+func addressResolvers() []string {
+	return []string{"ipkeyresolver", "remoteaddrkeyresolver", "remoteaddresskeyresolver", "hostaddrkeyresolver", "addresskeyresolver", "clientipkeyresolver"}
+}
+
+type limitKey struct {
+	By      string `json:"by"`
+	Header  string `json:"header,omitempty"`
+	Text    string `json:"text,omitempty"`
+	Without string `json:"without,omitempty"`
+	Status  int    `json:"withoutStatus,omitempty"`
+}
+
+type limitRedis struct {
+	Addresses []string `json:"addresses"`
+	Cluster   bool     `json:"cluster,omitempty"`
+	TLS       bool     `json:"tls,omitempty"`
+	Database  int      `json:"database,omitempty"`
+}
+
+type limitConfig struct {
+	Requests int         `json:"requests"`
+	Burst    int         `json:"burst"`
+	Cost     int         `json:"cost,omitempty"`
+	Key      limitKey    `json:"key"`
+	Status   int         `json:"status,omitempty"`
+	Tell     string      `json:"tell,omitempty"`
+	Redis    *limitRedis `json:"redis,omitempty"`
+}
+
+// rateLimiter reads the one that counts in Redis, which is Spring's own.
+func (e *effect) rateLimiter(p *part) error {
+	if len(p.words) > 0 {
+		return errors.New("has no short form: want name and args")
+	}
+	values, _, err := p.read(nil, func(v string) error {
+		if beanOf(v) != "" {
+			return nil
+		}
+		return checkLiteral(v)
+	})
+	if err != nil {
+		return err
+	}
+	capacity := 1
+	c := limitConfig{Key: limitKey{Without: "refuse"}, Tell: "spring"}
+	resolver := defaultResolver
+	for name, v := range values {
+		var err error
+		switch name {
+		case "redisratelimiter.replenishrate":
+			err = countInto(&c.Requests)(v)
+		case "redisratelimiter.burstcapacity":
+			err = countInto(&capacity)(v)
+		case "redisratelimiter.requestedtokens":
+			err = countInto(&c.Cost)(v)
+		case "redisratelimiter.includeheaders":
+			if strings.EqualFold(v, "false") {
+				c.Tell = ""
+			}
+		case "ratelimiter":
+			if beanOf(v) != "redisRateLimiter" {
+				err = errors.New("is Java code: want redis-rate-limiter.replenishRate and its siblings")
+			}
+		case "keyresolver":
+			if resolver = beanOf(v); resolver == "" {
+				err = errors.New(`is no bean: want "#{@name}"`)
+			}
+		case "denyemptykey":
+			if strings.EqualFold(v, "false") {
+				c.Key.Without = "pass"
+			}
+		case "emptykeystatus", "emptykeystatuscode":
+			c.Key.Status, err = statusOf(v)
+		case "statuscode":
+			c.Status, err = statusOf(v)
+		default:
+			err = errors.New("is no argument of the limiter in Redis, and others are Java code")
+		}
+		if err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	if c.Requests == 0 {
+		return errors.New("redis-rate-limiter.replenishRate is missing")
+	}
+	if c.Key.Without == "pass" {
+		c.Key.Status = 0
+	}
+	c.Burst = capacity - 1
+	if err := e.resolve(p, resolver, &c.Key); err != nil {
+		return err
+	}
+	return e.inRedis(p, c)
+}
+
+// beanOf is the name in "#{@name}"; "" where v is of another form.
+func beanOf(v string) string {
+	name, ok := strings.CutPrefix(v, "#{@")
+	name, closed := strings.CutSuffix(name, "}")
+	if !ok || !closed {
+		return ""
+	}
+	return strings.TrimSpace(name)
+}
+
+// resolve finds what a bean counts by.
+func (e *effect) resolve(p *part, bean string, k *limitKey) error {
+	text := ""
+	if p.around != nil {
+		text = p.around.resolvers[bean]
+	}
+	if text == "" && slices.Contains(addressResolvers(), bootconfig.Relaxed(bean)) {
+		text = "{client}"
+		e.remark(p, model.CodeIgnored, model.Info, "%s is taken to count by the client's address, as its name says; sources.spring.keyResolvers can say otherwise", bean)
+	}
+	header, isHeader := strings.CutPrefix(strings.TrimSuffix(text, "}"), "{header.")
+	switch {
+	case text == "":
+		return fmt.Errorf(`what the bean %s counts by is Java code: say it in sources.spring.keyResolvers, as {"%s": "{client}"} or with "{header.X-Api-Key}", "{query.user}", "{user}"`, bean, bean)
+	case text == "{client}":
+		k.By = "address"
+	case text == "{user}":
+		k.By = "user"
+	case isHeader && !strings.ContainsAny(header, "{}"):
+		k.By, k.Header = "header", header
+	default:
+		k.By, k.Text = "text", text
+	}
+	if k.By == "address" {
+		k.Without, k.Status = "", 0
+	}
+	return nil
+}
+
+// inRedis counts where the application keeps its Redis, together with all gateways that do.
+func (e *effect) inRedis(p *part, c limitConfig) error {
+	at := p.around.get("spring", "data", "redis")
+	if at == nil {
+		at = p.around.get("spring", "redis") // before Spring Boot 3
+	}
+	switch {
+	case at == nil:
+		e.remark(p, model.CodeUnsupported, model.Info, "spring.data.redis is not set: each gateway counts for itself")
+		return e.emit("rate-limit", c)
+	case at.Get("sentinel") != nil || at.Get("url") != nil:
+		return errors.New("spring.data.redis: sentinel and url are not supported: want host and port, or cluster.nodes")
+	}
+	r := &limitRedis{TLS: at.Get("ssl").IsTrue() || at.Get("ssl", "enabled").IsTrue()}
+	if nodes := at.Get("cluster", "nodes").Words(); len(nodes) > 0 {
+		r.Addresses, r.Cluster = nodes, true
+	} else {
+		r.Addresses = []string{net.JoinHostPort(cmp.Or(at.Get("host").Text(), "localhost"), cmp.Or(at.Get("port").Text(), "6379"))}
+	}
+	if text := at.Get("database").Text(); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("spring.data.redis.database %q is no number", text)
+		}
+		r.Database = n
+	}
+	c.Redis = r
+	if err := e.emit("rate-limit", c); err != nil {
+		return err
+	}
+	secret := map[string]string{}
+	for _, key := range []string{"username", "password"} {
+		if v := at.Get(key).Text(); v != "" {
+			if err := checkLiteral(v); err != nil {
+				return fmt.Errorf("spring.data.redis.%s %w", key, err)
+			}
+			secret[key] = v
+		}
+	}
+	if len(secret) > 0 {
+		e.filters[len(e.filters)-1].Data = model.NewSecretData(secret)
+	}
+	return nil
+}
+
+// codecMemory is what Spring holds of a body in memory, in bytes, unless it is told otherwise.
+const codecMemory = 256 << 10
+
+// cacheBody has the body read whole before the service is asked. What reads it there is Java code, and the service gets it as it is.
+func (e *effect) cacheBody(p *part) error {
+	limit := int64(codecMemory)
+	for _, path := range [][]string{{"spring", "codec", "max-in-memory-size"}, {"spring", "http", "codecs", "max-in-memory-size"}} {
+		if text := p.around.get(path...).Text(); text != "" {
+			n, err := dataSize(text)
+			if err != nil {
+				return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+			}
+			limit = n
+		}
+	}
+	return e.emit("buffer-request", struct {
+		Limit int64 `json:"limit"`
+	}{limit})
+}

@@ -1,0 +1,113 @@
+package springgw
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"paifang/internal/model"
+)
+
+// limited is what a route with a RequestRateLimiter of these arguments comes to, in an application that says more.
+func limited(t *testing.T, c Config, args, more string) (model.Objects, model.FilterSpec) {
+	t.Helper()
+	o := load(t, c, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: RequestRateLimiter, args: {"+args+"}}]}\n")+more)
+	if len(o.Routes) != 1 {
+		t.Fatalf("%v", o.Diagnostics)
+	}
+	if len(o.Routes[0].Filters) == 0 {
+		return o, model.FilterSpec{}
+	}
+	return o, o.Routes[0].Filters[0]
+}
+
+func TestRateLimiterInRedis(t *testing.T) {
+	const args = `redis-rate-limiter.replenishRate: 10, redis-rate-limiter.burstCapacity: 20, key-resolver: "#{@ipKeyResolver}"`
+	for more, want := range map[string]string{
+		"    \nspring.data.redis: {host: r.test, port: 7000, password: secret, database: 2, ssl.enabled: true}\n": `"redis":{"addresses":["r.test:7000"],"tls":true,"database":2}`,
+		"    \nspring.data.redis.password: secret\n":                                                              `"redis":{"addresses":["localhost:6379"]}`,
+		"    \nspring.redis: {password: secret, cluster: {nodes: 'a:1, b:2'}}\n":                                  `"redis":{"addresses":["a:1","b:2"],"cluster":true}`,
+	} {
+		_, f := limited(t, Config{}, args, more)
+		if !strings.Contains(string(f.Config), want) || !strings.HasPrefix(string(f.Config), `{"requests":10,"burst":19,"key":{"by":"address"},"tell":"spring"`) {
+			t.Errorf("%s: %s", more, f.Config)
+		}
+		if v, _ := f.Data.Get("password"); v.Reveal() != "secret" {
+			t.Errorf("%s: the password is %q", more, v.Reveal())
+		}
+	}
+	o, f := limited(t, Config{}, args, "")
+	if strings.Contains(string(f.Config), "redis") || !strings.Contains(fmt.Sprint(o.Diagnostics), "each gateway counts for itself") {
+		t.Errorf("without Redis: %s %v", f.Config, o.Diagnostics)
+	}
+	for _, more := range []string{"spring.data.redis.url: redis://x\n", "spring.data.redis.sentinel.master: m\n", "spring.data.redis: {database: x}\n", "spring.data.redis: {password: '${P}'}\n"} {
+		if o, f := limited(t, Config{}, args, "\n"+more); f.Kind != "" || !strings.Contains(fmt.Sprint(o.Diagnostics), "spring.data.redis") {
+			t.Errorf("%s: %s %v", more, f.Config, o.Diagnostics)
+		}
+	}
+}
+
+func TestRateLimiterKeys(t *testing.T) {
+	c := Config{KeyResolvers: map[string]string{"byUser": "{user}", "byKey": "{header.X-Key}", "byTenant": "{host}-{query.t}", "ipKeyResolver": "{header.X-Real-IP}"}}
+	for bean, want := range map[string]string{
+		"byUser": `{"by":"user","without":"refuse"}`, "byKey": `{"by":"header","header":"X-Key","without":"refuse"}`, "byTenant": `{"by":"text","text":"{host}-{query.t}","without":"refuse"}`,
+		"remoteAddrKeyResolver": `{"by":"address"}`, "ipKeyResolver": `{"by":"header","header":"X-Real-IP","without":"refuse"}`,
+	} {
+		if o, f := limited(t, c, `redis-rate-limiter.replenishRate: 1, key-resolver: "#{@`+bean+`}"`, ""); !strings.Contains(string(f.Config), `"key":`+want+`,`) {
+			t.Errorf("%s: %s %v", bean, f.Config, o.Diagnostics)
+		}
+	}
+	for args, want := range map[string]string{
+		`redis-rate-limiter.replenishRate: 1`:                                           "principalNameKeyResolver counts by is Java code",
+		`redis-rate-limiter.replenishRate: 1, key-resolver: "#{@userKeyResolver}"`:      "userKeyResolver counts by is Java code",
+		`redis-rate-limiter.replenishRate: 1, key-resolver: userKeyResolver`:            "is no bean",
+		`key-resolver: "#{@ipKeyResolver}"`:                                             "replenishRate is missing",
+		`redis-rate-limiter.replenishRate: none, key-resolver: "#{@ipKeyResolver}"`:     "no number above 0",
+		`bucket4j-rate-limiter.capacity: 1, key-resolver: "#{@ipKeyResolver}"`:          "no argument of the limiter in Redis",
+		`rate-limiter: "#{@mine}", redis-rate-limiter.replenishRate: 1`:                 "is Java code",
+		`redis-rate-limiter.replenishRate: "#{1+1}", key-resolver: "#{@ipKeyResolver}"`: "expression of Spring",
+	} {
+		o, f := limited(t, Config{}, args, "")
+		if f.Kind != "" || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %s %v", args, f.Config, o.Diagnostics)
+		}
+	}
+}
+
+// TestResilience: what is said of a breaker is looked for in its instance, in what that stands on, and in the default.
+func TestResilience(t *testing.T) {
+	const more = `
+resilience4j:
+  circuitbreaker:
+    configs:
+      default: {slidingWindowSize: 7, failureRateThreshold: 30}
+      slow: {slowCallDurationThreshold: 2s, slowCallRateThreshold: 80, baseConfig: deep}
+      deep: {waitDurationInOpenState: PT5S}
+    instances:
+      a: {baseConfig: slow, permittedNumberOfCallsInHalfOpenState: 3, minimumNumberOfCalls: 50}
+      b: {slidingWindowType: TIME_BASED}
+      c: {failureRateThreshold: 0}
+      d: {recordExceptions: [java.io.IOException]}
+  timelimiter: {configs: {default: {timeoutDuration: 3s}}, instances: {a: {timeoutDuration: 300ms}}}
+`
+	breaker := func(name, more string) model.Objects {
+		return load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['CircuitBreaker="+name+"']}\n")+more)
+	}
+	for name, want := range map[string]string{
+		"a": `{"name":"a","failures":30,"slow":"2s","slowRate":80,"window":7,"minimum":7,"open":"5s","trials":3,"statuses":[599]} 300ms []`,
+		"x": `{"name":"x","failures":30,"window":7,"minimum":7,"open":"1m0s","statuses":[599]} 3s []`,
+	} {
+		o := breaker(name, more)
+		if got := fmt.Sprintf("%s %v %v", o.Routes[0].Filters[0].Config, o.Routes[0].Timeouts.Response, o.Diagnostics); got != want {
+			t.Errorf("%s: %s\nwant %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"b": "slidingWindowType TIME_BASED", "c": "failureRateThreshold", "d": "recordExceptions has no effect"} {
+		if o := breaker(name, more); len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v", name, o.Diagnostics)
+		}
+	}
+	if o := breaker("a", "\nspring.cloud.circuitbreaker.resilience4j.disable-time-limiter: true\n"); o.Routes[0].Timeouts.Response != 0 {
+		t.Errorf("a time limit of %v", o.Routes[0].Timeouts.Response)
+	}
+}

@@ -1,0 +1,45 @@
+package springgw
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestJava: each filter in Java has a line that says what may replace it.
+func TestJava(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ body, kind, why string }{
+		"Tokens":    {`Claims c = Jwts.parser().parse(token); r.setStatusCode(HttpStatus.UNAUTHORIZED);`, "GlobalFilter", "filter jwt"},
+		"Signature": {`if (!ok) exchange.getResponse().setStatusCode(HttpStatus.FORBIDDEN);`, "Factory", "filter external-auth"},
+		"Limits":    {`exchange.getResponse().setStatusCode(HttpStatus.TOO_MANY_REQUESTS);`, "GlobalFilter", "filter rate-limit"},
+		"Addresses": {`String ip = r.getRemoteAddress().getHostString(); r.setStatusCode(HttpStatus.FORBIDDEN);`, "GlobalFilter", "filter addresses"},
+		"Cors":      {`h.add("Access-Control-Allow-Origin", "*");`, "GlobalFilter", "filter cors"},
+		"Wrap":      {`new ServerHttpResponseDecorator(r) { }; log.info("x");`, "GlobalFilter", "none: "},
+		"Headers":   {`exchange.mutate().request(r -> r.header("X-A", "b"));`, "Factory", "request-headers"},
+		"Log":       {`log.info("{}", exchange);`, "GlobalFilter", "access log"},
+		"Ask":       {`webClient.get(); WebClient w;`, "GlobalFilter", "external-auth"},
+		"Nothing":   {`return chain.filter(exchange);`, "GlobalFilter", "none is known"},
+	} {
+		class, kind := name, "implements GlobalFilter, Ordered"
+		if c.kind == "Factory" {
+			class, kind = name+"GatewayFilterFactory", "extends AbstractGatewayFilterFactory<Object>"
+		}
+		file := filepath.Join(dir, class+".java")
+		if err := os.WriteFile(file, []byte("package a;\nclass "+class+" "+kind+" {\n void f() { "+c.body+" }\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Java(file)
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s: %v, %v", name, found, err)
+		}
+		f := found[0]
+		if f.Name != name || f.Line != 2 || f.Verdict.Verdict != Unsupported || !strings.Contains(f.Why, c.why) || (f.Kind == "filter-factory") != (c.kind == "Factory") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	if all, err := Java(dir); err != nil || len(all) != 10 {
+		t.Errorf("%d of 10, %v", len(all), err)
+	}
+}

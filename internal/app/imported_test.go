@@ -65,7 +65,9 @@ func TestImport(t *testing.T) {
 	for name, text := range map[string]string{
 		"application.yml": "spring.cloud.gateway.routes:\n- {id: a, uri: \"lb://${service}\", predicates: [\"Path=/a/**\"]}\n- {id: b, uri: \"lb://order\", predicates: [\"Path=/b\"], filters: [Nothing]}\n" +
 			"- {id: c, uri: \"http://name.invalid\", predicates: [\"Path=/c\"]}\n",
-		"application-prod.yml": "service: order\n",
+		"application-prod.yml": "service: order\nspring.cloud.sentinel.datasource.gw.file: {file: rules.json, rule-type: gw-flow}\n",
+		"rules.json": `[{"resource":"a","count":10,"intervalSec":2,"paramItem":{"parseStrategy":1}},{"resource":"a","grade":0,"count":3},{"resource":"a","count":1,"paramItem":{"parseStrategy":3,"fieldName":"user"}},` +
+			`{"resource":"a","count":1,"paramItem":{"parseStrategy":4,"fieldName":"sid"}},{"resource":"a","count":1,"paramItem":{"parseStrategy":2,"fieldName":"X-User"}},{"resource":"a","count":5,"paramItem":{"parseStrategy":0}}]`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -78,6 +80,9 @@ func TestImport(t *testing.T) {
 	}
 	if imported.Routes != 3 || imported.Lost() != 1 || !bytes.Contains(text, []byte("keeper: dns\n      name: name.invalid:80")) || bytes.Contains(text, []byte("${")) || !bytes.Contains(text, []byte("# from route a")) {
 		t.Errorf("%d routes, lost %d: %+v\n%s", imported.Routes, imported.Lost(), imported.Findings, text)
+	}
+	if n := bytes.Count(text, []byte("scope: object")); n != 6 {
+		t.Errorf("%d of 6 limits:\n%s", n, text)
 	}
 	file := filepath.Join(dir, "imported.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {

@@ -82,6 +82,11 @@ func Import(c Config) (Imported, error) {
 			j.diagnostic(d)
 		}
 	}
+	for _, a := range apps {
+		if a.root != nil && !a.config.off {
+			j.sentinel(a.root, out.Objects.Routes)
+		}
+	}
 	j.secrets(out.Objects.Routes)
 	slices.SortStableFunc(out.Objects.Routes, func(a, b model.Route) int { return a.Rank.Compare(b.Rank) })
 	out.Findings = j.findings

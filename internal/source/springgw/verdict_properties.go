@@ -4,8 +4,11 @@ package springgw
 // application are not looked at.
 func properties() []Verdict {
 	const (
-		gw   = "spring.cloud.gateway."
-		lb   = "spring.cloud.loadbalancer."
+		gw = "spring.cloud.gateway."
+		lb = "spring.cloud.loadbalancer."
+
+		sentinel = "spring.cloud.sentinel."
+
 		pool = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
 	return []Verdict{
@@ -92,7 +95,17 @@ func properties() []Verdict {
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},
-		{Name: "spring.cloud.sentinel", Verdict: Unsupported, Why: "limits are set by the filters of routes"},
+		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow) in files; serve reads no rules: limits are filters of routes"},
+		{Name: sentinel + "enabled", Verdict: Ignored, Why: "there is no Sentinel here"},
+		{Name: sentinel + "eager", Verdict: Ignored, Why: "there is no Sentinel here"},
+		{Name: sentinel + "transport", Verdict: Ignored, Why: "there is no dashboard of Sentinel; /metrics and the console show what is refused"},
+		{Name: sentinel + "log", Verdict: Ignored, Why: "the access log has what is refused"},
+		{Name: sentinel + "metric", Verdict: Ignored, Why: "/metrics has what is refused"},
+		{Name: sentinel + "flow", Verdict: Ignored, Why: "requests do not wait for their turn"},
+		{Name: sentinel + "filter", Verdict: Ignored, Why: "a limit is a filter of its route"},
+		{Name: sentinel + "http-method-specify", Verdict: Ignored, Why: "a limit is a filter of its route"},
+		{Name: sentinel + "scg", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
+		{Name: sentinel + "block-page", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
 		{Name: "spring.webflux.base-path", Verdict: Unsupported, Why: "write it in front of the paths of routes"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},

@@ -20,7 +20,6 @@ type statement struct {
 	of      string    // annotation, or "key NAME"; "" = of neither
 	text    [2]string // English and Chinese
 	differs [2]string // how it is done otherwise
-	ignored [2]string // why it is not done
 	refs    []string  // DIR/NAME/CASE, or test:PACKAGE:FUNCTION
 }
 
@@ -64,7 +63,7 @@ func (s *statement) line(text string) {
 	for _, note := range []struct {
 		to    *string
 		begin string
-	}{{&s.differs[0], "differs: "}, {&s.differs[1], "不同："}, {&s.ignored[0], "ignored: "}, {&s.ignored[1], "忽略："}} {
+	}{{&s.differs[0], "differs: "}, {&s.differs[1], "不同："}} {
 		if rest, ok := strings.CutPrefix(text, note.begin); ok {
 			*note.to = rest
 			return
@@ -117,10 +116,10 @@ func TestStatements(t *testing.T) {
 		s := &all[i]
 		of[s.of]++
 		differs[s.of] = differs[s.of] || s.differs[0] != ""
-		if len(s.refs) == 0 && s.ignored[0] == "" {
+		if len(s.refs) == 0 {
 			t.Errorf("%s: no case shows it", s.at)
 		}
-		for _, both := range [][2]string{s.group, s.text, s.differs, s.ignored} {
+		for _, both := range [][2]string{s.group, s.text, s.differs} {
 			if (both[0] == "") != (both[1] == "") {
 				t.Errorf("%s: %q is not in both languages", s.at, both)
 			}
@@ -210,9 +209,6 @@ func (l *language) statementTables(all []statement, at map[string]string, file f
 		text := s.text[l.index]
 		if d := s.differs[l.index]; d != "" {
 			text += " **" + l.verdicts[annotation.Differs] + "** " + d
-		}
-		if d := s.ignored[l.index]; d != "" {
-			text += " **" + l.verdicts[annotation.Ignored] + "** " + d
 		}
 		var links []string
 		for _, ref := range s.refs {

@@ -11,7 +11,8 @@ import (
 )
 
 // DaemonSet serves on the ports of the nodes, Deployment behind a Service. Those with a webhook have kubectl apply say what is
-// wrong with an Ingress, too. All are for the namespace paifang.
+// wrong with an Ingress, too. Gateway and Registry are road 2, RegistryEtcd is the registry on a cluster of etcd. All are for the
+// namespace paifang.
 var (
 	//go:embed daemonset.yaml
 	DaemonSet string
@@ -21,6 +22,12 @@ var (
 	DaemonSetWebhook string
 	//go:embed deployment-webhook.yaml
 	DeploymentWebhook string
+	//go:embed gateway.yaml
+	Gateway string
+	//go:embed registry.yaml
+	Registry string
+	//go:embed registry-etcd.yaml
+	RegistryEtcd string
 )
 
 // File is one of the files, and the values that it is made with.
@@ -36,6 +43,9 @@ func Files() []File {
 		{"deployment.yaml", []string{"kind=Deployment"}},
 		{"daemonset-webhook.yaml", []string{"kind=DaemonSet", "webhook.enabled=true"}},
 		{"deployment-webhook.yaml", []string{"kind=Deployment", "webhook.enabled=true"}},
+		{"gateway.yaml", []string{"ingress.enabled=false", "gateway.enabled=true", "gateway.nacos.address=paifang-registry:8848"}},
+		{"registry.yaml", []string{"ingress.enabled=false", "registry.enabled=true"}},
+		{"registry-etcd.yaml", []string{"ingress.enabled=false", "registry.enabled=true", "registry.storage=etcd", "registry.etcd.endpoints={http://etcd:2379}"}},
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 
 // TestFilesAreTheChart renders the chart again.
 func TestFilesAreTheChart(t *testing.T) {
-	have := map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment, "daemonset-webhook.yaml": DaemonSetWebhook, "deployment-webhook.yaml": DeploymentWebhook}
+	have := map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment, "daemonset-webhook.yaml": DaemonSetWebhook, "deployment-webhook.yaml": DeploymentWebhook,
+		"gateway.yaml": Gateway, "registry.yaml": Registry, "registry-etcd.yaml": RegistryEtcd}
 	for _, f := range Files() {
 		want, err := Render("..", f)
 		if err != nil {
@@ -45,6 +46,17 @@ func TestValues(t *testing.T) {
 			"secretName: paifang-webhook"}, []string{"register:", "validatingwebhookconfigurations"}},
 		{[]string{"webhook.enabled=true", "webhook.certManager.enabled=true", "webhook.certManager.issuerRef.kind=ClusterIssuer", "webhook.certManager.issuerRef.name=internal"},
 			[]string{`issuerRef: {"kind":"ClusterIssuer","name":"internal"}`}, []string{"kind: Issuer\n"}},
+		{[]string{"gateway.enabled=true", "registry.enabled=true"}, []string{"kind: DaemonSet", "kind: StatefulSet", "address: paifang-registry:8848", "username: nacos"}, nil},
+		{[]string{"ingress.enabled=false", "gateway.enabled=true", "gateway.nacos.address=nacos.test:8848", "gateway.nacos.username=", "gateway.nacos.namespace=shop", "gateway.advertise=192.0.2.1",
+			"gateway.registerAs=front", "gateway.routes.a\\.yml=spring: {}", "gateway.config.gateway.http1Only=true", "gateway.service.nodePort=30080"},
+			[]string{"address: nacos.test:8848", "namespace: shop", "advertise: 192.0.2.1", "service: front", "a.yml: |\n    spring: {}", "http1Only: true", "http: 0.0.0.0:8080", "nodePort: 30080"},
+			[]string{"paifang-registry", "ClusterRole", "IngressClass", "serviceAccountName", "password"}},
+		{[]string{"ingress.enabled=false", "gateway.enabled=true", "gateway.nacos.address=nacos.test:8848", "gateway.routesFrom=mine"}, []string{`"configMap":{"name":"mine"}`}, []string{"gateway-routes"}},
+		{[]string{"ingress.enabled=false", "registry.enabled=true", "registry.auth=off", "registry.volume.claim=disk", "registry.config.registry.addresses={10.244.0.0/16}"},
+			[]string{`auth: "off"`, `"persistentVolumeClaim":{"claimName":"disk"}`, "- 10.244.0.0/16", "leave: -1s"}, []string{"password", "volumeClaimTemplates", "kind: Deployment", "gateway"}},
+		{[]string{"ingress.enabled=false", "registry.enabled=true", "registry.volume.storageClass=fast", "registry.volume.size=2Gi"}, []string{"storageClassName: fast", "storage: 2Gi"}, []string{"emptyDir: {}\n      - name: data"}},
+		{[]string{"ingress.enabled=false", "registry.enabled=true", "registry.storage=etcd", "registry.etcd.endpoints={https://a:2379,https://b:2379}", "registry.etcd.tlsSecret=client"},
+			[]string{"kind: Deployment", "replicas: 3", "- https://b:2379", "ca: /etc/paifang-etcd/ca.crt", `"secretName":"client"`, "leave: 6s", "kind: PodDisruptionBudget"}, []string{"StatefulSet", "volumeClaim"}},
 		{[]string{"config.drain=1m", "config.limits.connections=1000"}, []string{"drain: 1m", "connections: 1000"}, []string{"drain: 30s"}},
 	} {
 		text, err := Render("..", File{Name: "test", Values: c.values})
@@ -63,14 +75,17 @@ func TestValues(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Render("..", File{Name: "test", Values: []string{"kind=StatefulSet"}}); err == nil {
-		t.Error("a kind that is none is rendered")
+	for _, wrong := range [][]string{{"kind=StatefulSet"}, {"gateway.enabled=true"}, {"registry.enabled=true", "registry.storage=disk"}, {"registry.enabled=true", "registry.storage=etcd"},
+		{"registry.enabled=true", "registry.auth=maybe"}} {
+		if _, err := Render("..", File{Name: "test", Values: wrong}); err == nil {
+			t.Errorf("%v is rendered", wrong)
+		}
 	}
 }
 
 // TestNobodyIsRoot looks at what the security of a pod rests on.
 func TestNobodyIsRoot(t *testing.T) {
-	for _, text := range []string{DaemonSet, Deployment, DaemonSetWebhook, DeploymentWebhook} {
+	for _, text := range []string{DaemonSet, Deployment, DaemonSetWebhook, DeploymentWebhook, Gateway, Registry, RegistryEtcd} {
 		for _, s := range []string{"runAsNonRoot: true", "allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true",
 			"capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}", "seccompProfile: {type: RuntimeDefault}"} {
 			if !strings.Contains(text, s) {

@@ -187,7 +187,7 @@ type Gateway struct {
 	Elsewhere bool           `json:"elsewhere,omitempty" doc:"another process runs this role; this one only knows of it, for DNS and for explaining"`
 	HTTP      netip.AddrPort `json:"http" doc:"address:port for clear text"`
 	HTTPS     netip.AddrPort `json:"https,omitzero" doc:"address:port for TLS; none: no TLS"`
-	Advertise netip.Addr     `json:"advertise,omitzero" doc:"the address that DNS and registry are told; default that of http"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"the address that DNS and registry are told; default that of http, or where that is all addresses the one in the environment variable POD_IP"`
 	Host      string         `json:"host,omitempty" doc:"the gateway's own name in DNS, such as gateway.test"`
 	Service   string         `json:"service,omitempty" doc:"the name it registers under; default paifang-gateway; - = it does not register"`
 	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty" doc:"balancers: their connections must begin with a PROXY protocol header, and no others may"`
@@ -203,13 +203,15 @@ type Registry struct {
 	HTTP      netip.AddrPort `json:"http" doc:"address:port of the HTTP API"`
 	GRPC      netip.AddrPort `json:"grpc" doc:"address:port of the gRPC API; clients expect it 1000 above http"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges that instances may have all the same"`
-	Advertise netip.Addr     `json:"advertise,omitzero" doc:"where other registries on the same etcd reach http; default its address; they do not where that is 0.0.0.0"`
+	Advertise netip.Addr     `json:"advertise,omitzero" doc:"where other registries on the same etcd reach http; default its address, or where that is all addresses the one in the environment variable POD_IP; without either they do not"`
 	Console   netip.AddrPort `json:"console,omitzero" doc:"where browsers that ask for /nacos/ are sent; default the admin address"`
 	// Addresses narrows what Allow widens.
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`
 	Etcd      *Etcd          `json:"etcd,omitempty" doc:"the cluster, where storage is etcd"`
-	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has a password that is made once and written to registry/password in data; off: everybody may do everything; default on"`
+	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has the password in passwordFile, or one that is made once and written to registry/password in data; off: everybody may do everything; default on"`
+	// PasswordFile is for where nobody could read a password that is made, such as in a pod.
+	PasswordFile string `json:"passwordFile,omitempty" doc:"file with the password of the first user, in place of one that is made; read at start, and of no use once there is a user"`
 	// The files of TLS are read when the registry starts.
 	Certificate string `json:"certificate,omitempty" doc:"file with the certificate chain in PEM, for TLS on both ports; default clear text"`
 	Key         string `json:"key,omitempty" doc:"file with its private key in PEM"`

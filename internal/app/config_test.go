@@ -67,6 +67,8 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"two at one port of all", "registry:\n  http: 127.0.0.1:8848\n  grpc: 0.0.0.0:8848\n", "f.yaml:3: registry.grpc: 0.0.0.0:8848 is taken by registry.http, 127.0.0.1:8848"},
 		{"the port of the admin API", "dns:\n  address: 127.0.0.1:8088\n  zones: [test]\n", "f.yaml:2: dns.address: 127.0.0.1:8088 is taken by admin.address"},
 		{"no address to tell", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2', auth: 'off'}\ngateway:\n  http: 0.0.0.0:80\n", "f.yaml:2: gateway.advertise: is missing"},
+		{"nobody else's address to tell", "gateway: {http: '127.0.0.1:80'}\nsources: {nacos: [{address: '127.0.0.1:8848, nacos.test:8848'}]}\n", "f.yaml:1: gateway.advertise: 127.0.0.1 is every machine's own address: whoever finds it in the registry at nacos.test:8848"},
+		{"a password for nobody", "registry: {http: '127.0.0.1:1', grpc: '127.0.0.1:2', auth: 'off', passwordFile: /p}\n", "f.yaml:1: registry.passwordFile: is not used"},
 		{"no address of nodes to tell", "dns: {address: '127.0.0.1:1', zones: [test]}\ningress:\n  nodes: [{name: a, http: '0.0.0.0:80'}]\n", "f.yaml:2: ingress.advertise: is missing"},
 		{"pods without addresses", "pods:\n  nodes:\n  - name: node-1\n", "f.yaml:3: pods.nodes[0].range: is missing"},
 		{"webhook without a certificate", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1'}\n", "f.yaml:2: webhook.cert: give cert and key, or register"},
@@ -81,6 +83,37 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+// In a pod the configuration has no address, and the environment has it.
+func TestAddressOfThePod(t *testing.T) {
+	const text = "registry: {http: '0.0.0.0:8848', grpc: '0.0.0.0:9848', auth: 'off'}\ngateway: {http: '0.0.0.0:80'%s}\n"
+	for _, c := range []struct{ env, given, gateway string }{
+		{"10.244.1.7", "", "10.244.1.7"}, {"fd00::7", "", "fd00::7"}, {"10.244.1.7", ", advertise: 192.0.2.1", "192.0.2.1"},
+	} {
+		t.Setenv("POD_IP", c.env)
+		got := parsed(t, fmt.Sprintf(text, c.given))
+		if a := got.Gateway.advertise().String(); a != c.gateway {
+			t.Errorf("POD_IP=%s%s: the gateway is at %s", c.env, c.given, a)
+		}
+		if a := netip.MustParseAddrPort(got.Registry.advertised()); a.Addr().String() != c.env {
+			t.Errorf("POD_IP=%s: the registry is at %s", c.env, a)
+		}
+	}
+	t.Setenv("POD_IP", "10.244.1.7")
+	if c := parsed(t, "registry: {http: '127.0.0.1:8848', grpc: '127.0.0.1:9848', auth: 'off'}\ngateway: {http: '127.0.0.1:80'}\n"); c.Gateway.advertise().String() != "127.0.0.1" || c.Registry.advertised() != "127.0.0.1:8848" {
+		t.Errorf("listening on one address, it tells another: %s, %s", c.Gateway.advertise(), c.Registry.advertised())
+	}
+	for _, env := range []string{"", "pod", "0.0.0.0", "10.0.0.1:80"} {
+		t.Setenv("POD_IP", env)
+		if _, err := ParseConfig("f.yaml", []byte(fmt.Sprintf(text, ""))); err == nil || !strings.Contains(err.Error(), "gateway.advertise: is missing") {
+			t.Errorf("POD_IP=%q: %v", env, err)
+		}
+	}
+	t.Setenv("POD_IP", "127.0.0.1")
+	if _, err := ParseConfig("f.yaml", []byte("gateway: {http: '0.0.0.0:80'}\nsources: {nacos: [{address: 'nacos:8848'}]}\n")); err == nil || !strings.Contains(err.Error(), "every machine's own") {
+		t.Errorf("127.0.0.1 for others: %v", err)
 	}
 }
 

@@ -33,6 +33,7 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	if len(problems) == 0 {
 		problems = document.Decode(docs[0], &c)
 		if len(problems) == 0 {
+			c.placed(os.Getenv)
 			for _, x := range c.faults() {
 				problems = append(problems, document.Problem{File: file, Line: docs[0].Line(x.field), Field: x.field, Message: x.problem})
 			}
@@ -110,6 +111,24 @@ func (g *Gateway) advertise() netip.Addr {
 		return g.Advertise
 	}
 	return g.HTTP.Addr()
+}
+
+// podAddress is the variable in which the manifest of a pod tells what address the pod has: no file can know it.
+const podAddress = "POD_IP"
+
+// placed sets the addresses that others are told where none is given and the role listens on all of them. What is no address there
+// is left for the faults to name.
+func (c *Config) placed(env func(string) string) {
+	own, err := netip.ParseAddr(env(podAddress))
+	if err != nil {
+		return
+	}
+	if g := c.Gateway; g != nil && !g.Elsewhere && g.advertise().IsUnspecified() && !g.Advertise.IsValid() {
+		g.Advertise = own
+	}
+	if r := c.Registry; r != nil && r.HTTP.Addr().IsUnspecified() && !r.Advertise.IsValid() {
+		r.Advertise = own
+	}
 }
 
 // adminAddress is where the admin API listens.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"paifang/internal/model"
@@ -147,6 +148,9 @@ func (c *Config) registryFaults(f *faults) {
 		if r.guarded() && c.Data == "" {
 			f.say("registry.auth", "the first user's password needs a directory: set data, or auth: \"off\"")
 		}
+		if !r.guarded() && r.PasswordFile != "" {
+			f.say("registry.passwordFile", "is not used: nobody logs in where auth is off")
+		}
 	default:
 		f.say("registry.auth", "%q is none of on, off", r.Auth)
 	}
@@ -240,8 +244,25 @@ func (c *Config) gatewayFaults(f *faults) {
 	}
 	told := g.registers() || c.DNS != nil
 	if told && g.HTTP.IsValid() && g.advertise().IsUnspecified() {
-		f.say("gateway.advertise", "is missing: the gateway listens on all addresses, and DNS and registry have to be told one")
+		f.say("gateway.advertise", "is missing: the gateway listens on all addresses, and DNS and registry have to be told one, here or in the environment variable "+podAddress)
 	}
+	if at := c.registersAt(); at != "" && g.advertise().IsLoopback() {
+		f.say("gateway.advertise", "%s is every machine's own address: whoever finds it in the registry at %s would ask itself", g.advertise(), at)
+	}
+}
+
+// registersAt is the first registry on another machine that the gateway registers in; empty: there is none.
+func (c *Config) registersAt() string {
+	if c.Gateway == nil || c.Gateway.Elsewhere || !c.Gateway.registers() || c.Registry != nil || len(c.Sources.Nacos) == 0 {
+		return ""
+	}
+	for _, at := range c.Sources.Nacos[0].servers() {
+		host, _, err := net.SplitHostPort(at)
+		if addr, no := netip.ParseAddr(host); err == nil && host != "localhost" && (no != nil || !addr.IsLoopback()) {
+			return at
+		}
+	}
+	return ""
 }
 
 func (c *Config) nacosFaults(f *faults) {

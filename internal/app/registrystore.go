@@ -61,8 +61,8 @@ func (r *Registry) guarded() bool { return r.Auth != authOff }
 // PasswordFile is where the password of the first user (auth.FirstUser) is written once, in a data directory.
 func PasswordFile(data string) string { return filepath.Join(data, "registry", "password") }
 
-// openAuth knows the users. The first one's password is in a file that only its owner may read, beside the secret that signs
-// tokens; a storage that several processes share keeps that itself.
+// openAuth knows the users. The first one's password is in a file of the configuration, or written to one that only its owner may
+// read, beside the secret that signs tokens; a storage that several processes share keeps that itself.
 func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store, log *slog.Logger) (*auth.Auth, error) {
 	dir := filepath.Join(data, "registry")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -75,7 +75,15 @@ func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store,
 			return nil, err
 		}
 	}
-	return auth.Open(ctx, kv, auth.Options{Secret: secret, First: func(user, password string) error {
+	given, err := cfg.firstPassword()
+	if err != nil {
+		return nil, err
+	}
+	return auth.Open(ctx, kv, auth.Options{Secret: secret, FirstPassword: given, First: func(user, password string) error {
+		if given != "" {
+			log.Info("the registry's first user was made", "user", user, "password", "in "+cfg.PasswordFile)
+			return nil
+		}
 		file := PasswordFile(data)
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // of a storage that is gone
 			return err
@@ -83,6 +91,22 @@ func openAuth(ctx context.Context, cfg *Registry, data string, kv storage.Store,
 		log.Info("the registry's first user was made", "user", user, "password", "in "+file)
 		return auth.WriteOnce(file, password)
 	}})
+}
+
+// firstPassword is the one that is chosen for the first user; empty: none is.
+func (r *Registry) firstPassword() (string, error) {
+	if r.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(r.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("passwordFile: %w", err)
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", fmt.Errorf("passwordFile: %s is empty", r.PasswordFile)
+	}
+	return password, nil
 }
 
 func openRegistryStore(cfg *Registry, data string, log *slog.Logger) (*registryStore, error) {

@@ -1,12 +1,16 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"paifang/internal/registry"
+	"paifang/internal/registry/auth"
 	"paifang/internal/registry/config"
 )
 
@@ -53,5 +57,33 @@ func TestRegistryKeepsWhatItIsToldTo(t *testing.T) {
 				t.Errorf("service known %v, configuration %v, keeps %v", known, err, p.keeps())
 			}
 		})
+	}
+}
+
+// The first user has the password of a file, and no other one is written down.
+func TestFirstPasswordFromAFile(t *testing.T) {
+	any0 := netip.MustParseAddrPort("127.0.0.1:0")
+	cfg := Config{Data: t.TempDir(), Registry: &Registry{HTTP: any0, GRPC: any0, PasswordFile: filepath.Join(t.TempDir(), "password")}}
+	p := newRegistryPiece(&cfg, slog.New(slog.DiscardHandler))
+	for _, bad := range []struct{ text, want string }{{"", "is empty"}, {"short\n", "want 8 to 72"}} {
+		if err := os.WriteFile(cfg.Registry.PasswordFile, []byte(bad.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.start(); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Fatalf("%q: %v", bad.text, err)
+		}
+	}
+	if err := os.WriteFile(cfg.Registry.PasswordFile, []byte("chosen by somebody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop(t.Context())
+	if g, err := p.kept.auth.Login(t.Context(), auth.FirstUser, "chosen by somebody"); err != nil || !g.Admin {
+		t.Errorf("the chosen password: %v, may do everything %v", err, g.Admin)
+	}
+	if _, err := os.Stat(PasswordFile(cfg.Data)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a password was written down: %v", err)
 	}
 }

@@ -300,7 +300,7 @@ func TestHTTP2CancelsHarmNobody(t *testing.T) {
 		client := http2Client(t, addr)
 		for i := range 1000 {
 			if r, body := do(t, client, "POST", "http://shop.test/", strings.NewReader("stays")); r.StatusCode != 200 || body != "stays" {
-				t.Fatalf("%q, %d: %s %q", up, i, r.Status, body)
+				t.Fatalf("%q, %d: %s %s %q", up, i, r.Status, r.Header.Get(fieldReason), body)
 			}
 		}
 		close(stop)

@@ -1,7 +1,9 @@
 package l4
 
 import (
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"paifang/internal/listener"
@@ -30,6 +32,12 @@ type Config struct {
 	// IdleTimeout, unless a route says another one, ends a connection on which neither side has sent anything for so long; it may live half as long
 	// again, because time is looked at only twice within it. Default 1 h.
 	IdleTimeout time.Duration
+	// Datagrams bounds the sessions of UDP of all listeners together; each has a socket. Who comes when there are so many is not served.
+	// Default 10,000, and what the limits of Sockets leave to one address.
+	Datagrams int
+	// DatagramIdle, unless a route says another one, ends a session of UDP in which neither side has sent anything for so long. Default
+	// 1 min.
+	DatagramIdle time.Duration
 	// DrainTimeout is how long connections of a listener or an upstream that went may live on. Default 240 s.
 	DrainTimeout time.Duration
 }
@@ -45,6 +53,19 @@ func (c *Config) setDefaults() {
 	setDefault(&c.ConnectTotal, 10*time.Second)
 	setDefault(&c.IdleTimeout, time.Hour)
 	setDefault(&c.DrainTimeout, 240*time.Second)
+	setDefault(&c.DatagramIdle, time.Minute)
+	if c.Datagrams == 0 {
+		each, _ := c.Sockets.Limits()
+		c.Datagrams = min(10_000, each)
+	}
+}
+
+// datagramIdle is how long a session of UDP of a route may be still.
+func (c *Config) datagramIdle(r model.L4Route) time.Duration {
+	if r.Idle > 0 {
+		return r.Idle
+	}
+	return c.DatagramIdle
 }
 
 // idle is how long a connection of a route may be still.
@@ -75,5 +96,20 @@ const (
 	CodeDrained       model.Code = "drained"        // its listener or upstream went, and it did not end in time
 )
 
-// CodeNoRoute is the diagnostic for a listener of protocol TCP that no L4 route is attached to.
+// CodeNoRoute is the diagnostic for a listener of protocol TCP or UDP that no L4 route is attached to.
 const CodeNoRoute model.Code = "no-l4-route"
+
+func noRoute(l model.Listener) model.Diagnostic {
+	return model.Diagnostic{Origin: l.Origin, Severity: model.Warning, Code: CodeNoRoute,
+		Message: fmt.Sprintf("listener %s is not bound: attach an L4 route to class %s", l.ID, l.EffectiveClass())}
+}
+
+func noUpstream(r model.L4Route) model.Diagnostic {
+	return model.Diagnostic{Origin: r.Origin, Field: "upstream", Severity: model.Error, Code: model.CodeUpstreamMissing,
+		Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
+}
+
+func notBound(l model.Listener, i int, at netip.AddrPort, err error) model.Diagnostic {
+	return model.Diagnostic{Origin: l.Origin, Field: fmt.Sprintf("bind[%d]", i), Severity: model.Error, Code: model.CodeListenerFailed,
+		Message: fmt.Sprintf("listener %s does not serve at %s: %v", l.ID, at, err)}
+}

@@ -6,6 +6,9 @@
 // client's address survives where the upstream says so: as a PROXY header in front of its bytes. Once connected, bytes
 // are spliced in the kernel where the system can, both ways, and each half closes by itself.
 //
+// TLS that is for server names of L4 routes comes from the HTTP plane, which reads the name (see Plane.Pass). Datagrams of listeners
+// of protocol UDP are carried in sessions by client address, each to one endpoint.
+//
 // A change of rules leaves the connections of what stays alone. Those of a listener or upstream that went may end
 // within Config.DrainTimeout; then they are closed and counted.
 package l4

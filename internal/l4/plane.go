@@ -28,10 +28,12 @@ type Plane struct {
 
 	mu       sync.Mutex
 	closed   bool
-	services map[place]*service // as committed
-	faults   []model.Diagnostic // of the last Prepare
+	services map[place]*service         // as committed
+	lanes    map[model.ListenerID]*lane // as committed
+	faults   []model.Diagnostic         // of the last Prepare
 	retiring sync.WaitGroup
 
+	flows   atomic.Int64            // sessions of UDP, of all listeners
 	passing atomic.Pointer[passing] // as committed; nil: nothing is passed on by server name
 }
 
@@ -65,12 +67,16 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 	if p.closed {
 		return nil, errClosed
 	}
-	c := &change{plane: p, next: map[place]*service{}}
+	c := &change{plane: p, next: map[place]*service{}, lanes: lanes{next: map[model.ListenerID]*lane{}}}
 	var failed []error
 	bound := false
 	for l := range next.Listeners() {
 		if l.Protocol == model.HTTPS && !l.Elsewhere {
 			c.pass(next, l)
+		}
+		if l.Protocol == model.UDP && !l.Elsewhere {
+			faults, errs := c.lanes.prepare(ctx, p, next, l)
+			c.faults, failed = append(c.faults, faults...), append(failed, errs...)
 		}
 		if l.Protocol != model.TCP || l.Elsewhere {
 			continue
@@ -89,8 +95,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 			h, err := p.cfg.Sockets.Acquire(ctx, l, at)
 			if err != nil {
 				failed = append(failed, err)
-				c.faults = append(c.faults, model.Diagnostic{Origin: l.Origin, Field: fmt.Sprintf("bind[%d]", i), Severity: model.Error,
-					Code: model.CodeListenerFailed, Message: fmt.Sprintf("listener %s does not accept connections at %s: %v", l.ID, at, err)})
+				c.faults = append(c.faults, notBound(l, i, at, err))
 				continue
 			}
 			bound = true
@@ -98,7 +103,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 		}
 	}
 	p.faults = c.faults
-	if len(failed) > 0 && !bound {
+	if len(failed) > 0 && !bound && !c.lanes.bound() {
 		c.abort()
 		return nil, fmt.Errorf("l4: prepare: %w", errors.Join(failed...))
 	}
@@ -110,8 +115,7 @@ func (p *Plane) Prepare(ctx context.Context, next *snapshot.Snapshot) (snapshot.
 func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, model.Diagnostic) {
 	routes := next.L4Routes(l.EffectiveClass())
 	if len(routes) == 0 {
-		return nil, model.Diagnostic{Origin: l.Origin, Severity: model.Warning, Code: CodeNoRoute,
-			Message: fmt.Sprintf("listener %s is not bound: attach an L4 route to class %s", l.ID, l.EffectiveClass())}
+		return nil, noRoute(l)
 	}
 	return p.serviceOf(next, l, routes[0], p.services[place{listener: l.ID}])
 }
@@ -121,8 +125,7 @@ func (p *Plane) service(next *snapshot.Snapshot, l model.Listener) (*service, mo
 func (p *Plane) serviceOf(next *snapshot.Snapshot, l model.Listener, r model.L4Route, old *service) (*service, model.Diagnostic) {
 	up, ok := next.Upstream(r.Upstream)
 	if !ok {
-		return nil, model.Diagnostic{Origin: r.Origin, Field: "upstream", Severity: model.Error, Code: model.CodeUpstreamMissing,
-			Message: fmt.Sprintf("L4 route %s names the upstream %s, which does not exist", r.ID, r.Upstream)}
+		return nil, noUpstream(r)
 	}
 	h := p.cfg.Upstreams.Acquire(up)
 	if old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
@@ -160,6 +163,9 @@ func (p *Plane) Status() []ListenerStatus {
 	for _, s := range p.services {
 		out = append(out, s.status())
 	}
+	for _, l := range p.lanes {
+		out = append(out, l.status())
+	}
 	slices.SortFunc(out, func(a, b ListenerStatus) int {
 		return cmp.Or(cmp.Compare(a.Listener, b.Listener), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Upstream, b.Upstream))
 	})
@@ -173,6 +179,8 @@ func (p *Plane) Close(ctx context.Context) {
 	p.closed = true
 	services := slices.Collect(maps.Values(p.services))
 	p.services = map[place]*service{}
+	var end lanes // a generation without any
+	end.commit(p)
 	p.mu.Unlock()
 	stop := context.AfterFunc(ctx, p.end)
 	defer stop()
@@ -180,6 +188,7 @@ func (p *Plane) Close(ctx context.Context) {
 	for _, s := range services {
 		all.Go(func() { s.retire(ctx) })
 	}
+	all.Go(func() { end.retire(ctx) })
 	all.Wait()
 	p.retiring.Wait()
 	p.mover.Close()
@@ -192,9 +201,12 @@ type change struct {
 	next   map[place]*service
 	fresh  []*service // of next: those that are new
 	passed passing    // of the listeners that pass anything on
-	opened []opened
-	faults []model.Diagnostic
-	gone   []*service // set by Commit
+	lanes  lanes
+
+	committed bool
+	opened    []opened
+	faults    []model.Diagnostic
+	gone      []*service // set by Commit
 }
 
 // opened is a socket for the i-th address of a service.
@@ -228,7 +240,9 @@ func (c *change) Commit() {
 	}
 	p.services = c.next
 	p.passing.Store(c.passed.orNil())
-	p.retiring.Add(len(c.gone))
+	c.committed = true
+	p.retiring.Add(len(c.gone) + 1)
+	c.lanes.commit(p)
 	for _, o := range c.opened {
 		o.service.sockets[o.i] = o.socket
 		o.socket.Serve(o.service.serve)
@@ -249,6 +263,12 @@ func (c *change) Retire(ctx context.Context) {
 			s.retire(ctx)
 		})
 	}
+	if c.committed {
+		all.Go(func() {
+			defer c.plane.retiring.Done()
+			c.lanes.retire(ctx)
+		})
+	}
 	all.Wait()
 }
 
@@ -267,4 +287,5 @@ func (c *change) abort() {
 	for _, s := range c.fresh {
 		s.upstream.Release()
 	}
+	c.lanes.abort()
 }

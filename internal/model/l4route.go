@@ -7,13 +7,15 @@ import (
 )
 
 // L4Route forwards what comes to the listeners of a class, byte for byte, to an upstream: connections of listeners of protocol
-// TCP, and of those of protocol HTTPS the ones whose TLS is for ServerNames.
+// TCP, datagrams of those of protocol UDP, and of those of protocol HTTPS the ones whose TLS is for ServerNames.
 type L4Route struct {
 	ID       RouteID    `json:"id"`
 	Origin   Origin     `json:"origin"`
 	Attach   []Class    `json:"attach"`
 	Priority int        `json:"priority,omitempty"` // of the source; lower first
 	Upstream UpstreamID `json:"upstream"`
+	// Responses ends a session of UDP when so many datagrams have come back for each that went; 0: it lasts for Idle.
+	Responses int `json:"responses,omitempty"`
 	// ServerNames are hosts whose TLS is not ended here: a connection whose ClientHello names one of them goes to the upstream as
 	// it is (RFC 6066 section 3). A route with names serves listeners of protocol HTTPS only, one without serves none of them.
 	ServerNames []Host `json:"serverNames,omitempty"`
@@ -32,6 +34,8 @@ func (r L4Route) Validate() error {
 		return fieldError("upstream", "is empty")
 	case r.Idle < 0:
 		return fieldError("idle", "is negative")
+	case r.Responses < 0:
+		return fieldError("responses", "is negative")
 	}
 	for i, h := range r.ServerNames {
 		if h == "" {

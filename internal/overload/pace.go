@@ -30,24 +30,33 @@ const usualPercent = 100
 // Pace runs until ctx ends. It keeps the collector from running over and over where little lives: the heap of a small
 // process doubles with some hundred TLS handshakes. As long as that would be more than a few times a second the collector
 // waits for 24 MiB of garbage; where more lives than that, and when the process is calm again, it does as usual. Where hardly any
-// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. A GOGC of the environment is
-// left alone, and a memory limit goes before in any case.
+// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. And where many goroutines are gone,
+// what they have left is given back to the system. A GOGC of the environment is left alone, and a memory limit goes before in any case.
 func Pace(ctx context.Context) {
 	if _, set := os.LookupEnv("GOGC"); set {
 		<-ctx.Done()
 		return
 	}
-	p := pacer{percent: usualPercent, recent: recently}
-	p.look()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	pace(ctx, tick.C)
+}
+
+// pace looks with each tick.
+func pace(ctx context.Context, ticks <-chan time.Time) {
+	p := pacer{percent: usualPercent, recent: recently}
+	p.look()
 	defer func() { p.set(usualPercent) }()
+	var left stacks
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case now := <-ticks:
 			p.set(p.wanted(p.look()))
+			if n, cycles := goroutines(); left.look(now, n, cycles) {
+				debug.FreeOSMemory()
+			}
 		}
 	}
 }

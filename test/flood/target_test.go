@@ -93,7 +93,7 @@ defaults
   timeout http-keep-alive 75s
 frontend front
   bind %s
-  bind %s ssl crt %s alpn h2,http/1.1
+  bind %s ssl crt '%s' alpn h2,http/1.1
   default_backend behind
 backend behind
   http-reuse always

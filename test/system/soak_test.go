@@ -36,6 +36,7 @@ type soak struct {
 	rules         string // directory
 	clear, secure string
 	origins       []*origin
+	calls         *http.Transport // of the streams that are calls
 	changes       sync.WaitGroup
 }
 
@@ -199,21 +200,23 @@ func (s *soak) quiet(loads []*load) {
 		for _, l := range loads {
 			l.end()
 		}
+		s.calls.CloseIdleConnections()
 		clients, endpoints := s.p.metric("paifang_connections"), s.p.metric("paifang_upstream_connections")
 		return clients+endpoints == 0, fmt.Sprintf("%v connections of clients, %v to endpoints", clients, endpoints)
 	})
 }
 
-// streams opens tunnels and calls on routes that stay, and returns what ends them and tells of those that were cut.
+// streams opens tunnels and calls on routes that stay, and returns what ends them and tells of those that were cut. The connection of the
+// calls is for quiet to close.
 func (s *soak) streams() (end func()) {
 	const each = 25
 	stop := make(chan struct{})
 	var running sync.WaitGroup
-	shared := clear2()
+	s.calls = clear2()
 	for i := range 2 * each {
 		open := func() (*stream, error) { return webSocket(s.clear, "soak.test", "/ws") }
 		if i%2 == 1 {
-			open = func() (*stream, error) { return call2(shared, s.clear, "soak.test", "/calls") }
+			open = func() (*stream, error) { return call2(s.calls, s.clear, "soak.test", "/calls") }
 		}
 		one, err := open()
 		if err != nil {
@@ -228,7 +231,6 @@ func (s *soak) streams() (end func()) {
 	return func() {
 		close(stop)
 		running.Wait()
-		shared.CloseIdleConnections()
 	}
 }
 

@@ -28,16 +28,10 @@ spec:
   {{- with .Values.image.pullSecrets }}
   imagePullSecrets: {{ toJson . }}
   {{- end }}
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 65532
-    runAsGroup: 65532
-    fsGroup: 65532
-    seccompProfile: {type: RuntimeDefault}
+  {{- include "paifang.pod.user" . | nindent 2 }}
   containers:
   - name: paifang
-    image: "{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}"
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    {{- include "paifang.container.image" . | nindent 4 }}
     args: [serve, -c, /etc/paifang/paifang.yaml]
     ports:
     - {name: http, containerPort: {{ .Values.ports.http }}}
@@ -46,15 +40,8 @@ spec:
     {{- if .Values.webhook.enabled }}
     - {name: webhook, containerPort: {{ .Values.webhook.port }}}
     {{- end }}
-    # The file in the image has the capability to listen below 1024: without it in this list it cannot be started.
-    securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}
-    # Ready once every source was heard and every plane serves: up to 5 minutes for the first time.
-    startupProbe: {httpGet: {path: /readyz, port: health}, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 300}
-    readinessProbe: {httpGet: {path: /readyz, port: health}, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2}
-    livenessProbe: {httpGet: {path: /healthz, port: health}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
+    {{- include "paifang.container.rights" . | nindent 4 }}
+    {{- include "paifang.container.probes" . | nindent 4 }}
     resources:
       {{- toYaml .Values.resources | nindent 6 }}
     volumeMounts:
@@ -72,24 +59,5 @@ spec:
   - name: webhook
     secret: {secretName: {{ include "paifang.name" . }}-webhook}
   {{- end }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if .Values.affinity }}
-  affinity:
-    {{- toYaml .Values.affinity | nindent 4 }}
-  {{- else if eq .Values.kind "Deployment" }}
-  topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "paifang.selector" . | nindent 8 }}
-  {{- end }}
+  {{- include "paifang.pod.placement" (dict "of" .Values "labels" (include "paifang.selector" .) "spread" (eq .Values.kind "Deployment")) | trim | nindent 2 }}
 {{- end -}}

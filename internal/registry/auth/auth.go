@@ -53,6 +53,8 @@ type Options struct {
 	// First is given the password of the first user, made when there is none, before that user can log in. An error keeps it
 	// from being made. nil: no first user is made.
 	First func(user, password string) error
+	// FirstPassword is that password where somebody has chosen it; default: nobody has.
+	FirstPassword string
 }
 
 // FirstUser is the name of the user that is made when there is none, as a Nacos server calls it.

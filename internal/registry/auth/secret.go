@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -73,18 +74,18 @@ func storedSecret(ctx context.Context, kv storage.Store) ([]byte, error) {
 	return nil, fmt.Errorf("auth: secret: %w", ErrConflict)
 }
 
-// first makes a user that may do everything, where there is none, with a password that nobody has chosen.
+// first makes a user that may do everything, where there is none.
 func (a *Auth) first(ctx context.Context) error {
 	if len(a.Users()) > 0 {
 		return nil
 	}
-	password := base64.RawURLEncoding.EncodeToString(random()[:18])
-	if err := a.opt.First(FirstUser, password); err != nil {
-		return fmt.Errorf("auth: first password: %w", err)
-	}
+	password := cmp.Or(a.opt.FirstPassword, base64.RawURLEncoding.EncodeToString(random()[:18]))
 	hash, err := a.hash(password)
+	if err == nil {
+		err = a.opt.First(FirstUser, password)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("auth: first password: %w", err)
 	}
 	err = a.change(ctx, "create user "+FirstUser, userRoot+FirstUser, func(_ []byte, found bool) (any, error) {
 		if found {

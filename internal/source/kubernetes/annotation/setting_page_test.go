@@ -101,7 +101,6 @@ func settingsZH() map[string]string {
 		"User-Agents are not told apart: who takes no gzip does not ask for it":               "不按 User-Agent 区分：不接受 gzip 的客户端不会要求它",
 		"addresses are not looked up in a database of places":                                 "不在地理数据库里查找地址",
 		"ingress-nginx itself has given Jaeger's own protocol up":                             "ingress-nginx 自己也已放弃 Jaeger 的专有协议",
-		"datagrams are not carried":                                                           "不转发数据报",
 		"server names are read where TLS is ended: there is no second port behind it":         "在终止 TLS 的地方读取服务器名：后面没有第二个端口",
 		"logs go to stderr":                                               "日志写到 stderr",
 		"values are parsed and none is pasted anywhere":                   "值会被解析，从不粘贴到任何地方",
@@ -144,7 +143,6 @@ func settingsZH() map[string]string {
 		"OCSP responses are not stapled: authorities are giving OCSP up":           "不装订 OCSP 响应：证书机构正在放弃 OCSP",
 		"the webhook judges an Ingress among all others, in milliseconds":          "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
 		"replicas always agree on the one that writes: one alone does so at once":  "副本总会商定由谁写入：只有一个副本时立即确定",
-		"a session of UDP lasts until nothing was sent for proxy-stream-timeout":   "UDP 会话持续到 proxy-stream-timeout 内没有数据为止",
 	}
 	for _, k := range installation.Keys() {
 		placeZH(out, k.Note)

@@ -31,10 +31,10 @@ func TestFlags(t *testing.T) {
 }
 
 // ofTheProcess are flags that say how the cluster is read and written: what they do shows at an API server and not in requests.
-// TestInstallationFlags of package app has a case for each.
+// TestInstallationFlags of package app has a case for each, TestToldWebhook those of the webhook, and TestUDPServices sends datagrams.
 func ofTheProcess() []string {
 	return []string{"watch-namespace", "disable-svc-external-name", "publish-service", "publish-status-address", "update-status", "election-id", "election-ttl",
-		"disable-sync-events", "kubeconfig", "validating-webhook", "validating-webhook-certificate", "validating-webhook-key"}
+		"disable-sync-events", "kubeconfig", "validating-webhook", "validating-webhook-certificate", "validating-webhook-key", "udp-services-configmap"}
 }
 
 // TestSettingsAgainstCases is the rule of the house, for keys and flags.
@@ -46,7 +46,7 @@ func TestSettingsAgainstCases(t *testing.T) {
 	for _, f := range installation.Table() {
 		flags[f.Name] = f.Verdict
 	}
-	compareCases(t, "keys", keys, nil)
+	compareCases(t, "keys", keys, []string{"proxy-stream-responses"}) // TestUDPServices of package app sends datagrams
 	compareCases(t, "flags", flags, ofTheProcess())
 }
 

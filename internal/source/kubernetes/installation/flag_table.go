@@ -35,7 +35,7 @@ func objectFlags() []Flag {
 	return []Flag{
 		served("configmap", "", func(v *flagValue) { v.object(&v.f.ConfigMap) }),
 		served("tcp-services-configmap", "", func(v *flagValue) { v.object(&v.f.TCP) }),
-		unused("udp-services-configmap", "", "datagrams are not carried"),
+		served("udp-services-configmap", "", func(v *flagValue) { v.object(&v.f.UDP) }),
 		served("default-ssl-certificate", "", func(v *flagValue) { v.object(&v.f.DefaultCertificate) }),
 		served("default-backend-service", "", func(v *flagValue) { v.object(&v.f.DefaultBackend) }),
 		servedBool("enable-ssl-passthrough", "false", func(v *flagValue) { v.boolean(&v.f.Passthrough) }),

@@ -45,7 +45,7 @@ func streamKeys() group {
 		ignored("proxy-stream-next-upstream", "true", "each endpoint is tried once before a connection is given up"),
 		ignored("proxy-stream-next-upstream-timeout", "600s", "the tries of a connection take 10 s together at most"),
 		ignored("proxy-stream-next-upstream-tries", "3", "each endpoint is tried once before a connection is given up"),
-		ignored("proxy-stream-responses", "1", "a session of UDP lasts until nothing was sent for proxy-stream-timeout"),
+		acts("proxy-stream-responses", "1", func(v *value) { v.integer(&v.s.StreamResponses, 1, 1000) }),
 	}}
 }
 

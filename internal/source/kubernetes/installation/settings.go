@@ -24,7 +24,8 @@ type Settings struct {
 
 	Gzip, Brotli Compression // of answers
 
-	StreamIdle time.Duration // of connections and sessions of TCP and UDP services
+	StreamIdle      time.Duration // of connections and sessions of TCP and UDP services
+	StreamResponses int           // to each datagram, with which a session of a UDP service ends
 }
 
 // HSTS is what Strict-Transport-Security says (RFC 6797) to who asks over TLS for a host that has a certificate.
@@ -42,7 +43,7 @@ const acme = "/.well-known/acme-challenge"
 func Defaults() Settings {
 	return Settings{
 		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
-		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute,
+		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute, StreamResponses: 1,
 		Gzip: gzipDefault(), Brotli: brotliDefault(),
 	}
 }

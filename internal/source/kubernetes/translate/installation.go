@@ -38,6 +38,7 @@ const (
 	partVersions    = "versions"
 	partBackend     = "backend"
 	partTCP         = "tcp"
+	partUDP         = "udp"
 )
 
 const installationGroup = "installation/"
@@ -47,7 +48,7 @@ func (s *Store) installed() {
 	if s.opt.Installed == nil {
 		return
 	}
-	for _, part := range []string{partFlags, partKeys, partFields, partCertificate, partVersions, partBackend, partTCP} {
+	for _, part := range []string{partFlags, partKeys, partFields, partCertificate, partVersions, partBackend, partTCP, partUDP} {
 		s.mark(installationGroup + part)
 	}
 }
@@ -124,7 +125,9 @@ func (b *builder) installation(part string) {
 	case partBackend:
 		b.wholeBackend()
 	case partTCP:
-		b.streams(b.store.opt.Installed.TCP)
+		b.streams(b.store.opt.Installed.TCP, model.TCP)
+	case partUDP:
+		b.streams(b.store.opt.Installed.UDP, model.UDP)
 	}
 }
 

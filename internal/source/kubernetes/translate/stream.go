@@ -1,8 +1,10 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -10,25 +12,28 @@ import (
 	"paifang/internal/source/kubernetes/installation"
 )
 
-// streams is the ConfigMap of TCP services: a listener at every place and a route for each port.
-func (b *builder) streams(name string) {
-	o := b.configured(b.store.opt.Installed, "tcp-services-configmap", name)
+// streams is the ConfigMap of TCP or UDP services: a listener at every place and a route for each port.
+func (b *builder) streams(name string, protocol model.Protocol) {
+	o := b.configured(b.store.opt.Installed, transport(protocol)+"-services-configmap", name)
 	if o == nil {
 		return
 	}
-	for _, s := range installation.Streams(o.Value.(*corev1.ConfigMap).Data, true) {
+	for _, s := range installation.Streams(o.Value.(*corev1.ConfigMap).Data, protocol == model.TCP) {
 		at := "data." + s.Key
 		if s.Fault != "" {
 			b.diagnose(o, at, model.Error, model.CodeInvalid, "%s: it is not served", s.Fault)
 			continue
 		}
-		b.stream(o, at, s)
+		b.stream(o, at, s, protocol)
 	}
 }
 
+// transport is a protocol as IDs and flags have it.
+func transport(p model.Protocol) string { return strings.ToLower(string(p)) }
+
 // stream serves one port. Nothing that is wrong with it costs another.
-func (b *builder) stream(o *stored, at string, s installation.Stream) {
-	id := fmt.Sprintf("tcp/%d", s.Port)
+func (b *builder) stream(o *stored, at string, s installation.Stream, protocol model.Protocol) {
+	id := fmt.Sprintf("%s/%d", transport(protocol), s.Port)
 	svc := b.get(Key{KindService, s.Namespace, s.Service})
 	if svc == nil {
 		b.diagnose(o, at, model.Error, model.CodeServiceMissing, "service %s/%s does not exist: port %d is not served", s.Namespace, s.Service, s.Port)
@@ -39,9 +44,9 @@ func (b *builder) stream(o *stored, at string, s installation.Stream) {
 		b.diagnose(o, at, model.Error, model.CodeUnsupported, "service %s/%s is of type ExternalName, which is not supported: port %d is not served", s.Namespace, s.Service, s.Port)
 		return
 	}
-	p, found := streamPort(v, s)
+	p, found := streamPort(v, s, protocol)
 	if !found {
-		b.diagnose(o, at, model.Error, model.CodePortMissing, "service %s/%s has no port %s of protocol TCP: port %d is not served", s.Namespace, s.Service, s.PortText(), s.Port)
+		b.diagnose(o, at, model.Error, model.CodePortMissing, "service %s/%s has no port %s of protocol %s: port %d is not served", s.Namespace, s.Service, s.PortText(), protocol, s.Port)
 		return
 	}
 	up := b.upstream(svc, v, p)
@@ -53,7 +58,7 @@ func (b *builder) stream(o *stored, at string, s installation.Stream) {
 	class := model.Class(id)
 	for _, place := range b.store.opt.Installed.Places {
 		l := model.Listener{
-			ID: model.ListenerID(place.Node + "/" + id), Origin: o.at(at), Class: class, Protocol: model.TCP, Node: place.Node,
+			ID: model.ListenerID(place.Node + "/" + id), Origin: o.at(at), Class: class, Protocol: protocol, Node: place.Node,
 			Bind: []netip.AddrPort{netip.AddrPortFrom(place.Addr, s.Port)}, Advertise: place.Advertise, Elsewhere: place.Elsewhere,
 		}
 		if s.Decode {
@@ -61,15 +66,24 @@ func (b *builder) stream(o *stored, at string, s installation.Stream) {
 		}
 		b.out.Listeners = append(b.out.Listeners, l)
 	}
-	b.out.L4Routes = append(b.out.L4Routes, model.L4Route{ID: model.RouteID(id), Origin: o.at(at), Attach: []model.Class{class},
-		Priority: b.store.opt.Priority, Upstream: up.ID, Idle: b.store.set.StreamIdle})
+	r := model.L4Route{ID: model.RouteID(id), Origin: o.at(at), Attach: []model.Class{class}, Priority: b.store.opt.Priority, Upstream: up.ID, Idle: b.store.set.StreamIdle}
+	if protocol == model.UDP {
+		r.Responses = b.store.set.StreamResponses
+	}
+	b.out.L4Routes = append(b.out.L4Routes, r)
 }
 
-// streamPort is the port of a Service that a stream leads to.
-func streamPort(v *corev1.Service, s installation.Stream) (corev1.ServicePort, bool) {
-	for _, p := range servicePorts(v) {
-		if (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP) && (s.Name != "" && p.Name == s.Name || s.Name == "" && p.Port == s.Number) {
-			return p, true
+// streamPort is the port of a Service that a stream leads to. Of a number that the Service has for TCP and for UDP there is one list
+// of addresses, that of TCP: what answers both does so at one port.
+func streamPort(v *corev1.Service, s installation.Stream, protocol model.Protocol) (corev1.ServicePort, bool) {
+	for _, p := range v.Spec.Ports {
+		if cmp.Or(p.Protocol, corev1.ProtocolTCP) != corev1.Protocol(protocol) || s.Name != "" && p.Name != s.Name || s.Name == "" && p.Port != s.Number {
+			continue
+		}
+		for _, listed := range servicePorts(v) {
+			if listed.Port == p.Port {
+				return listed, true
+			}
 		}
 	}
 	return corev1.ServicePort{}, false

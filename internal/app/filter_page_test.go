@@ -39,7 +39,7 @@ const getPage = "> GET /order HTTP/1.1"
 func pageBlocks(redis, keys, login, token string) []pageBlock {
 	const host = "> Host: shop.test"
 	const postPage = "> POST /order HTTP/1.1"
-	many := strings.Repeat("x", 2000)
+	many, long := strings.Repeat("x", 2000), strings.Repeat("y", 300_000)
 	return []pageBlock{
 		{"name: order", map[string]string{"burst: 20": "burst: 0", "requests: 100": "requests: 1", "10.0.0.0/8": "127.0.0.1"}, [][]string{
 			{getPage, host, "^ GET /order HTTP/1.1", "< HTTP/1.1 200 OK"},
@@ -105,6 +105,11 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: image/png", "}", "} " + many, "!< Content-Encoding"}}, false},
 		{"kind: remove-json-attributes", nil, [][]string{
 			{getPage, host, "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", `} {"a":{"password":"x"},"b":1}`, `< {"a":{},"b":1}`}}, false},
+		{"kind: response-cache", nil, [][]string{
+			{getPage, host, "} HTTP/1.1 200 OK", "} Cache-Control: max-age=60", "}", "} kept", "^ GET /order HTTP/1.1", "< kept"},
+			{getPage, host, "^ nothing", "< Age: 0", "< kept"},
+			{"> GET /order?long HTTP/1.1", host, "} HTTP/1.1 200 OK", "} Cache-Control: max-age=60", "}", "} " + long, "< " + long},
+			{"> GET /order?long HTTP/1.1", host, "^ nothing", "< " + long}}, false},
 		{"kind: strip-prefix", nil, [][]string{
 			{"> GET /order/7 HTTP/1.1", host, "^ GET /7 HTTP/1.1"}}, false},
 		{"kind: prefix-path", nil, [][]string{

@@ -38,7 +38,10 @@ type Exchange struct {
 	// Cookies are Set-Cookie fields that a filter was given on the client's behalf, for its response phase to give on.
 	Cookies []string
 
-	promised []http1.Field // fields that the answer will have
+	promised   []http1.Field // fields that the answer will have
+	kept       []keptState
+	admissions int  // filters that have let the request pass for who asks
+	identified bool // one of them knows who that is
 
 	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
 	// on as it is.
@@ -117,6 +120,9 @@ func (x *Exchange) Reset() {
 	x.Cookies = x.Cookies[:0]
 	clear(x.promised)
 	x.promised = x.promised[:0]
+	clear(x.kept)
+	x.kept = x.kept[:0]
+	x.admissions, x.identified = 0, false
 	if x.captured > 0 {
 		clear(x.captures[:x.captured])
 	}
@@ -197,6 +203,38 @@ func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	x.Code, x.Body = code, body
 	return Respond
 }
+
+// keptState is what a filter has to remember of an exchange.
+type keptState struct {
+	by    Filter
+	state any
+}
+
+// Keep has what a filter found in its request phase travel with the exchange, for its response phase. by is a pointer.
+func (x *Exchange) Keep(by Filter, state any) { x.kept = append(x.kept, keptState{by, state}) }
+
+// Kept returns what this filter has kept last; nil if it has not.
+func (x *Exchange) Kept(by Filter) any {
+	for i := len(x.kept) - 1; i >= 0; i-- {
+		if x.kept[i].by == by {
+			return x.kept[i].state
+		}
+	}
+	return nil
+}
+
+// Admit notes that a filter has let the request pass for who asks: what it is answered is not for everybody. identified says that it
+// knows who that is, so that the answer may be for this client alone.
+func (x *Exchange) Admit(identified bool) {
+	x.admissions++
+	x.identified = x.identified || identified
+}
+
+// Admissions is how many filters have let the request pass for who asks.
+func (x *Exchange) Admissions() int { return x.admissions }
+
+// Identified tells whether a filter knows who asks.
+func (x *Exchange) Identified() bool { return x.identified || x.User != "" }
 
 // Promise has the answer carry a field, whoever gives it, behind all response phases. It is for request phases.
 func (x *Exchange) Promise(name, value string) {

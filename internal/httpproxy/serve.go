@@ -276,12 +276,21 @@ func (w *work) sendOwn() {
 	}
 	w.settle()
 	w.head()
+	rest := ""
 	if w.bodyAllowed() {
-		w.out = append(w.out, x.Body...)
-		w.sent = int64(len(x.Body))
+		now := min(len(x.Body), largeBlock)
+		w.out = append(w.out, x.Body[:now]...)
+		w.sent, rest = int64(len(x.Body)), x.Body[now:]
 	}
 	w.beginAnswer()
-	if err := c.write(w.out); err != nil {
+	err := c.write(w.out)
+	for err == nil && rest != "" { // of one that is long no copy is made as a whole
+		n := min(len(rest), largeBlock)
+		w.out = append(w.out[:0], rest[:n]...)
+		rest = rest[n:]
+		err = c.write(w.out)
+	}
+	if err != nil {
 		w.clientFailed(err)
 	}
 }

@@ -103,6 +103,7 @@ type addresses struct {
 
 func (f *addresses) Request(x *filter.Exchange) filter.Verdict {
 	if x.Client.IsValid() && !f.deny.has(x.Client) && (len(f.allow) == 0 || f.allow.has(x.Client)) {
+		x.Admit(false)
 		return filter.Continue
 	}
 	return x.Respond(f.status, CodeAddress, "This is not served here to everybody.\n")

@@ -247,6 +247,7 @@ func (f *externalAuth) decide(x *filter.Exchange, a *authAnswer) filter.Verdict 
 			x.Request.Fields.Add(h.Name, h.Value)
 		}
 		x.Cookies = append(x.Cookies, a.cookies...)
+		x.Admit(true)
 		return filter.Continue
 	case a != nil && a.status == 401 && len(f.signIn) > 0:
 		x.Respond(302, CodeUnauthorized, "")

@@ -140,6 +140,7 @@ func (f *basicAuth) Request(x *filter.Exchange) filter.Verdict {
 		return f.refuse(x)
 	}
 	x.User = x.Request.Mem.Copy(name)
+	x.Admit(true)
 	if !f.keep {
 		x.Request.Fields.Del("Authorization")
 	}

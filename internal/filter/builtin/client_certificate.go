@@ -76,6 +76,9 @@ func (f *clientCertificate) Request(x *filter.Exchange) filter.Verdict {
 	if f.match != nil && !f.match.MatchString(subject) {
 		return x.Respond(403, CodeCertificateSubject, "This is not served here to everybody.\n")
 	}
+	if subject != "" {
+		x.Admit(true)
+	}
 	fields := &x.Request.Fields
 	for _, h := range [...]struct{ name, value string }{{f.Verify, verify}, {f.Subject, subject}, {f.Issuer, issuer}, {f.Certificate, text}} {
 		switch {

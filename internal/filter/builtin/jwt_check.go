@@ -168,6 +168,7 @@ func (f *jwt) Request(x *filter.Exchange) filter.Verdict {
 // admit tells the upstream what the token says.
 func (f *jwt) admit(x *filter.Exchange, good *goodToken) {
 	x.User = good.user
+	x.Admit(true)
 	if !f.Keep {
 		x.Request.Fields.Del(f.Header)
 	}

@@ -37,5 +37,6 @@ func Kinds() filter.Catalog {
 		faultKind(),
 		compressKind(),
 		removeJSONKind(),
+		responseCacheKind(),
 	}
 }

@@ -110,12 +110,22 @@ func (c *gatewayConfig) judge(root *bootconfig.Property) {
 func (t propertyTable) walk(root *bootconfig.Property, visit func(p *bootconfig.Property, path []string, v *Verdict)) {
 	judged(root, nil, func(p *bootconfig.Property, path []string) bool {
 		v, below, inside := t.of(path)
-		if v == nil {
-			return inside
+		if v == nil || below && t.covers(p, path) {
+			return below || inside
 		}
 		visit(p, path, v)
 		return below
 	})
+}
+
+// covers tells whether all that is written below a property has verdicts of its own.
+func (t propertyTable) covers(p *bootconfig.Property, path []string) bool {
+	for _, k := range p.Kids {
+		if _, ok := t[canonical(append(path[:len(path):len(path)], k.Name))]; !ok {
+			return false
+		}
+	}
+	return len(p.Kids) > 0
 }
 
 // judged walks the properties below p. visit tells whether what is below is looked at too.

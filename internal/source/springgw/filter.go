@@ -36,9 +36,9 @@ func filters() map[string]func(*effect, *part) error {
 		"RewriteLocationResponseHeader": (*effect).rewriteLocation, "SetStatus": (*effect).setStatus, "RedirectTo": (*effect).redirectTo,
 		"RequestSize": (*effect).requestSize, "RequestHeaderSize": (*effect).headerSize, "Retry": (*effect).retryAgain,
 		"RemoveJsonAttributesResponseBody": (*effect).removeJSON, "CircuitBreaker": (*effect).circuitBreaker,
-		"CacheRequestBody": (*effect).cacheBody, "FallbackHeaders": (*effect).fallbackHeaders, "RequestRateLimiter": (*effect).rateLimiter,
+		"CacheRequestBody": (*effect).cacheBody, "FallbackHeaders": (*effect).fallbackHeaders, "RequestRateLimiter": (*effect).rateLimiter, "LocalResponseCache": (*effect).cacheAnswers,
 
-		"JsonToGrpc": nil, "LocalResponseCache": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
+		"JsonToGrpc": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
 		"RequestHeaderToRequestUri": nil, "SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
 	}
 }

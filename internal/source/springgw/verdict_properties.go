@@ -54,6 +54,8 @@ func properties() []Verdict {
 		{Name: gw + "restrictive-property-accessor", Verdict: Ignored, Why: "expressions of Spring are not evaluated"},
 		{Name: gw + "set-status", Verdict: Unsupported, Why: "the upstream's own status is in the access log"},
 		{Name: gw + "filter", Verdict: Unsupported, Why: "defaults of filters are those of Spring; give arguments to the filters of routes"},
+		{Name: gw + "filter.local-response-cache", Verdict: Supported, Why: "time-to-live, size and request.no-cache-strategy, for the filter LocalResponseCache"},
+		{Name: gw + "global-filter.local-response-cache", Verdict: Unsupported, Why: "name LocalResponseCache in default-filters"},
 		{Name: gw + "filter.remove-hop-by-hop", Verdict: Ignored, Why: "fields of one hop are never passed on"},
 		{Name: gw + "predicate", Verdict: Unsupported, Why: "every predicate that is supported is switched on"},
 		{Name: gw + "global-filter", Verdict: Ignored, Why: "what Spring's global filters do is done by the engine"},

@@ -1,0 +1,148 @@
+package builtin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"paifang/internal/filter"
+	"paifang/internal/http1"
+)
+
+// answered has an upstream answer with these fields, and returns whether the answer was given from what is kept.
+func (p *policy) answered(line, body string, request, answer []string) (x *filter.Exchange, kept bool) {
+	p.t.Helper()
+	x = p.ask("192.0.2.1", line, request...)
+	if x.Response.Status != 0 {
+		x.Finish()
+		return x, true
+	}
+	text := "HTTP/1.1 200 OK\r\n" + strings.Join(append(answer, "Transfer-Encoding: chunked"), "\r\n") + "\r\n\r\n"
+	if _, err := x.Response.Parse([]byte(text), &http1.Limits{}, x.Request.Method); err != nil {
+		p.t.Fatal(err)
+	}
+	p.chain.Response(x)
+	if x.Transformed() {
+		for _, part := range []string{body[:len(body)/2], body[len(body)/2:]} {
+			if got, err := x.TransformPart([]byte(part)); err != nil || string(got) != part {
+				p.t.Errorf("%q becomes %q, %v", part, got, err)
+			}
+		}
+		if _, err := x.TransformEnd(); err != nil {
+			p.t.Error(err)
+		}
+	}
+	x.Finish()
+	return x, false
+}
+
+// again tells whether a second request finds the answer to the first.
+func again(t *testing.T, config string, request, answer []string, after time.Duration) bool {
+	t.Helper()
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", config))
+	p.answered("GET /a", "text", request, answer)
+	p.now = p.now.Add(after)
+	x, kept := p.answered("GET /a", "other", request, answer)
+	if kept && (x.Body != "text" || x.Response.Status != 200) {
+		t.Errorf("%d %q", x.Response.Status, x.Body)
+	}
+	return kept
+}
+
+func TestCacheKeeps(t *testing.T) {
+	for _, c := range []struct {
+		config  string
+		request string
+		answer  string
+		after   time.Duration
+		want    bool
+	}{
+		{`{}`, "", "", 0, true},
+		{`{}`, "", "", 5 * time.Minute, false},
+		{`{"ttl":"10s"}`, "", "Cache-Control: max-age=60", 9 * time.Second, true},
+		{`{"ttl":"10s"}`, "", "Cache-Control: max-age=60", 10 * time.Second, false},
+		{`{}`, "", "Cache-Control: max-age=60, s-maxage=5", 5 * time.Second, false},
+		{`{}`, "", "Cache-Control: max-age=60|Age: 60", 0, false},
+		{`{}`, "", "Cache-Control: max-age=broken", 0, false},
+		{`{}`, "", "Expires: 0", 0, false},
+		{`{"unasked":"leave"}`, "", "", 0, false},
+		{`{"unasked":"leave"}`, "", "Cache-Control: max-age=60", 0, true},
+		{`{}`, "", "Cache-Control: no-store", 0, false},
+		{`{}`, "", "Cache-Control: PRIVATE", 0, false},
+		{`{}`, "", "Cache-Control: no-cache", 0, false},
+		{`{}`, "", "Vary: *", 0, false},
+		{`{}`, "", "Set-Cookie: a=b", 0, false},
+		{`{}`, "Authorization: Basic x", "", 0, false},
+		{`{}`, "Range: bytes=0-1", "", 0, false},
+		{`{}`, "Cache-Control: no-store", "", 0, false},
+		{`{}`, "Cache-Control: no-cache", "", 0, false},
+		{`{}`, "Pragma: no-cache", "", 0, false},
+		{`{}`, "Cache-Control: max-age=5", "", 6 * time.Second, false},
+		{`{}`, "Cookie: a=b", "", 0, true},
+		{`{"maxBytes":3}`, "", "", 0, false},
+		{`{"size":600}`, "", "", 0, false},
+		{`{"statuses":[404]}`, "", "", 0, false},
+	} {
+		lines := func(text string) []string {
+			if text == "" {
+				return nil
+			}
+			return strings.Split(text, "|")
+		}
+		if got := again(t, c.config, lines(c.request), lines(c.answer), c.after); got != c.want {
+			t.Errorf("%s, request %q, answer %q, after %v: kept %t", c.config, c.request, c.answer, c.after, got)
+		}
+	}
+}
+
+// TestCacheOfGuarded: what a filter lets only some have is not given to others, whichever stands first.
+func TestCacheOfGuarded(t *testing.T) {
+	guard := specOf("addresses", `{"allow":["192.0.2.0/24"]}`)
+	cache := specOf("response-cache", `{}`)
+	p := newPolicy(t, filter.NewShared(), cache, guard)
+	p.answered("GET /a", "text", nil, nil)
+	if x := p.ask("198.51.100.1", "GET /a"); x.Response.Status != 403 {
+		t.Errorf("a client that may not ask is answered %d", x.Response.Status)
+	}
+	p = newPolicy(t, filter.NewShared(), guard, cache)
+	p.answered("GET /a", "text", nil, nil)
+	if x := p.ask("198.51.100.1", "GET /a"); x.Response.Status != 403 {
+		t.Errorf("a client that may not ask is answered %d", x.Response.Status)
+	}
+	if _, kept := p.answered("GET /a", "", nil, nil); !kept {
+		t.Error("behind the guard nothing is kept")
+	}
+}
+
+// TestCacheBounds: what is kept stays within its size, the one unused for the longest time goes, and a body that breaks off is not kept.
+func TestCacheBounds(t *testing.T) {
+	s := newAnswerStore(10 * itemCost)
+	now := time.Unix(1000, 0)
+	none := func(string) string { return "" }
+	for i := range 100 {
+		s.keep(strings.Repeat("x", i+1), nil, nil, &keptAnswer{status: 200, until: now.Add(time.Minute)})
+		if s.size > s.most || len(s.items) != s.order.Len() {
+			t.Fatalf("%d bytes, %d items, %d in order", s.size, len(s.items), s.order.Len())
+		}
+		s.find("x", none, now)
+	}
+	if s.find("x", none, now) == nil || s.find("xx", none, now) != nil {
+		t.Error("another one went than the one unused for the longest time")
+	}
+	c := &capture{to: s, most: 100, subject: "y", answer: &keptAnswer{status: 200, until: now.Add(time.Minute)}}
+	if _, err := c.Append(nil, make([]byte, 50)); err != nil || s.moving != 50 {
+		t.Errorf("%d, %v", s.moving, err)
+	}
+	c.Release()
+	if s.moving != 0 || s.find("y", none, now) != nil {
+		t.Errorf("%d bytes are taken by an answer that broke off", s.moving)
+	}
+}
+
+func TestBadCaches(t *testing.T) {
+	for _, config := range []string{`{"ttl":"25h"}`, `{"size":-1}`, `{"size":10,"maxBytes":11}`, `{"statuses":[206]}`, `{"unasked":"maybe"}`, `{"noCache":"maybe"}`} {
+		if _, err := Kinds().Check(specOf("response-cache", config)); err == nil {
+			t.Errorf("%s is accepted", config)
+		}
+	}
+}

@@ -27,6 +27,9 @@ func TestLongHeadsHaveABudget(t *testing.T) {
 	if a := c.answers(1)[3]; a == nil || a.status != "503" || a.head["x-paifang-reason"] != "heads-full" {
 		t.Errorf("a second long head: %+v", a)
 	}
+	if r := s.last(1); r.Status != 503 || r.Reason != "heads-full" {
+		t.Errorf("the log has %+v", r)
+	}
 	c.headers(5, true)
 	if a := c.answers(1)[5]; a == nil || a.status != "200" {
 		t.Errorf("a usual head: %+v", a)
@@ -39,9 +42,6 @@ func TestLongHeadsHaveABudget(t *testing.T) {
 	c.headers(7, true, posting(longField)...)
 	if a := c.answers(1)[7]; a == nil || a.status != "200" {
 		t.Errorf("a long head when there is room again: %+v", a)
-	}
-	if r := s.last(1); r.Status != 503 || r.Reason != "heads-full" {
-		t.Errorf("the log has %+v", r)
 	}
 }
 

@@ -25,7 +25,7 @@ const springRow = "spring"
 const springHeap = "512m"
 
 // springWarm is how long its JVM compiles before it is measured; on one core it takes about as long.
-const springWarm = 20 * time.Second
+const springWarm = 40 * time.Second
 
 func gateway() contender { return contender{"gateway", registryIP, []string{roadPort}, runGateway} }
 func spring() contender  { return contender{"spring", "127.0.0.86", []string{roadPort}, runSpring} }

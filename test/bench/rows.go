@@ -273,6 +273,8 @@ func table(machine string, results []result) string {
 
 func number(v float64, unit string) string {
 	switch {
+	case unit == "×" && v < 0.1:
+		return fmt.Sprintf("%.3f", v)
 	case unit == "×":
 		return fmt.Sprintf("%.2f", v)
 	case v < 0.1:

@@ -1,0 +1,3 @@
+module paifang/test/redis
+
+go 1.26.0

@@ -26,7 +26,7 @@ import (
 // Of TestRival: so many connections ask for so many services, in each of which every connection has one instance.
 const (
 	rivalConnections = 16
-	rivalServices    = 1250
+	rivalServices    = 1000
 	rivalRounds      = 3
 )
 

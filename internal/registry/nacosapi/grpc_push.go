@@ -52,5 +52,5 @@ func (x *session) push(key registry.Key, id string, now time.Time, cfg *Config) 
 		ServiceRef:  nacoswire.ServiceRef{Namespace: key.Namespace, ServiceName: key.Service, GroupName: key.Group},
 		ServiceInfo: render(x.registry.View(key), f),
 	}
-	return nacoswire.NewPayload(nacoswire.TypeNotifySubscriber, q)
+	return q.Payload()
 }

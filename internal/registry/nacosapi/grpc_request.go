@@ -178,9 +178,8 @@ func (s *Server) query(c *caller, q nacoswire.ServiceQueryRequest) (*nacoswire.P
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
-	return nacoswire.NewPayload(nacoswire.TypeServiceQueryAnswer, nacoswire.ServiceResponse{
-		Response: nacoswire.OK(c.id), ServiceInfo: render(c.x.registry.View(key), filter{q.Cluster, q.HealthyOnly}),
-	})
+	answer := nacoswire.ServiceResponse{Response: nacoswire.OK(c.id), ServiceInfo: render(c.x.registry.View(key), filter{q.Cluster, q.HealthyOnly})}
+	return answer.Payload(nacoswire.TypeServiceQueryAnswer)
 }
 
 func (s *Server) list(c *caller, q nacoswire.ServiceListRequest) (*nacoswire.Payload, error) {
@@ -207,9 +206,8 @@ func (s *Server) subscription(c *caller, q nacoswire.SubscribeServiceRequest) (*
 		c.x.unsubscribe(key)
 		view = c.x.registry.View(key)
 	}
-	return nacoswire.NewPayload(nacoswire.TypeSubscribeAnswer, nacoswire.ServiceResponse{
-		Response: nacoswire.OK(c.id), ServiceInfo: render(view, filter{clusters: q.Clusters}),
-	})
+	answer := nacoswire.ServiceResponse{Response: nacoswire.OK(c.id), ServiceInfo: render(view, filter{clusters: q.Clusters})}
+	return answer.Payload(nacoswire.TypeSubscribeAnswer)
 }
 
 var errUnparsable = errors.New("nacosapi: body cannot be read")

@@ -202,9 +202,14 @@ func (c call) answer(out any, wrapped bool) error {
 	if wrapped {
 		out = result{Message: "success", Data: out}
 	}
-	b, err := json.Marshal(out)
-	if err != nil {
-		return fmt.Errorf("nacosapi: encode answer: %w", err)
+	var b []byte
+	if list, is := out.(*nacoswire.ServiceInfo); is { // the library would look through all of it once more
+		b = list.AppendJSON(nil)
+	} else {
+		var err error
+		if b, err = json.Marshal(out); err != nil {
+			return fmt.Errorf("nacosapi: encode answer: %w", err)
+		}
 	}
 	c.w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	_, _ = c.w.Write(b) // as above

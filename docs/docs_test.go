@@ -6,7 +6,7 @@
 // after "$ " and before the output it has. Sections run side by side, the commands of a section one after the other, as their
 // readers type them.
 //
-// `go test ./docs -update` writes what came out into the pages, in both languages. Look at the difference afterwards: it
+// `cd docs && go test -update .` writes what came out into the pages, in both languages. Look at the difference afterwards: it
 // is what readers will be told.
 package docs_test
 
@@ -204,7 +204,7 @@ func TestTranslationsShowTheSame(t *testing.T) {
 		for i := range a {
 			x, y := english[a[i].from:a[i].to], chinese[b[i].from:b[i].to]
 			if a[i].info != b[i].info || !slices.Equal(x, y) {
-				t.Errorf("%s.md:%d and %s.zh-CN.md:%d differ; `go test ./docs -update` copies the outputs", name, a[i].from, name, b[i].from)
+				t.Errorf("%s.md:%d and %s.zh-CN.md:%d differ; `cd docs && go test -update .` copies the outputs", name, a[i].from, name, b[i].from)
 			}
 		}
 	}

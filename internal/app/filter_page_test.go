@@ -276,15 +276,16 @@ spec:
 // unfinished. It is counted when another one is refused.
 func holdRequest(t *testing.T, at string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if _, err := io.WriteString(conn, "POST /order HTTP/1.1\r\nHost: shop.test\r\nX-Api-Key: a\r\nContent-Length: 100000\r\n\r\nhalf"); err != nil {
-		t.Fatal(err)
-	}
 	for end := time.Now().Add(10 * time.Second); ; {
+		// It may have been refused itself, for the one that asked before: then this one is held.
+		conn, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "POST /order HTTP/1.1\r\nHost: shop.test\r\nX-Api-Key: a\r\nContent-Length: 100000\r\n\r\nhalf"); err != nil {
+			t.Fatal(err)
+		}
 		answer := send(t, at, []string{"GET /order HTTP/1.1", "Host: shop.test", "X-Api-Key: a"})
 		if strings.HasPrefix(answer[0], "HTTP/1.1 429 ") {
 			return

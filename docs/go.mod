@@ -1,0 +1,3 @@
+module paifang/docs
+
+go 1.26.0

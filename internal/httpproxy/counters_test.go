@@ -239,6 +239,7 @@ func TestUpstreamNamesAreBounded(t *testing.T) {
 
 // A listener that goes and comes back is one listener, as long as anybody remembers it.
 func TestListenerComesBack(t *testing.T) {
+	t.Parallel()
 	s, _ := simple(t, saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), nil)
 	all := s.listeners
 	for i := range 3 {
@@ -304,6 +305,7 @@ func TestCountsAddUp(t *testing.T) {
 }
 
 func TestHandshakesAreCounted(t *testing.T) {
+	t.Parallel()
 	s, _ := simple(t, saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), func(s *stand, cfg *Config) {
 		cfg.Timeouts.Handshake = time.Second
 		s.listeners = append(s.listeners, model.Listener{ID: "secure", Class: "web", Protocol: model.HTTPS, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})

@@ -312,6 +312,7 @@ func slow(answer string) answerFunc {
 }
 
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	t.Run("idle", func(t *testing.T) {
 		s, _ := simple(t, echo, short)
 		c := s.dial()
@@ -444,6 +445,7 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 }
 
 func TestUpstreamThatTakesNoBody(t *testing.T) {
+	t.Parallel()
 	s, rec := simple(t, func(c net.Conn, _ *bufio.Reader) {
 		_ = c.(*net.TCPConn).SetReadBuffer(4096)
 		time.Sleep(time.Second) // reads nothing

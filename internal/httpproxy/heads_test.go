@@ -84,6 +84,7 @@ func TestLongHeadsCountOnce(t *testing.T) {
 
 // TestLongHeadsMustGoOn: while the budget is half used, who has a long head and sends nothing is ended after a twelfth of the time.
 func TestLongHeadsMustGoOn(t *testing.T) {
+	t.Parallel()
 	s, _ := simple(t, echo, withHeads(6*time.Second))
 	c := s.dial2()
 	c.headers(1, false, posting(longField)...)

@@ -22,6 +22,7 @@ import (
 
 // TestHTTP2Drain: a client is asked to go in two steps, and what it has under way ends well.
 func TestHTTP2Drain(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	s, rec := simple(t, func(c net.Conn, r *bufio.Reader) {
 		for {
@@ -66,6 +67,7 @@ func TestHTTP2Drain(t *testing.T) {
 }
 
 func TestHTTP2DrainCutsWhatDoesNotEnd(t *testing.T) {
+	t.Parallel()
 	s, _ := onHTTP2(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil)
 	r := s.dial2()
 	r.headers(1, true)

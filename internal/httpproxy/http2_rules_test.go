@@ -22,6 +22,7 @@ import (
 
 // TestPrefaceInPieces: until it is clear what a client in clear text speaks, nothing is decided.
 func TestPrefaceInPieces(t *testing.T) {
+	t.Parallel()
 	s, _ := simple(t, echo, nil)
 	for _, at := range []int{1, 2, 3, 16, 23} {
 		nc, err := net.Dial("tcp", s.addr("front"))
@@ -174,6 +175,7 @@ func TestStreamsAreCountedAsTheyEnd(t *testing.T) {
 
 // TestOverloadOverHTTP2: connections go as those of HTTP/1.1 do, in their order.
 func TestOverloadOverHTTP2(t *testing.T) {
+	t.Parallel()
 	var p pressed
 	s, _ := simple(t, echo, func(_ *stand, cfg *Config) { cfg.Pressure = &p })
 	r := s.dial2()

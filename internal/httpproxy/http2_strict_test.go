@@ -14,6 +14,7 @@ import (
 
 // TestHTTP2Strict: what a request of HTTP/2 may say, what it is answered, and which bytes an endpoint of HTTP/1.1 gets for it.
 func TestHTTP2Strict(t *testing.T) {
+	t.Parallel()
 	pseudo := func(method, authority, path string, more ...string) []string {
 		lines := []string{":method: " + method, ":scheme: http", ":path: " + path}
 		if authority != "" {

@@ -209,6 +209,7 @@ func TestHTTP2ManyStreams(t *testing.T) {
 
 // TestHTTP2FullDuplex: the answer streams while the request does, and neither waits for the other's end.
 func TestHTTP2FullDuplex(t *testing.T) {
+	t.Parallel()
 	s, _ := onHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(200)
 		w.(http.Flusher).Flush()

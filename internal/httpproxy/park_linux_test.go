@@ -97,6 +97,7 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 }
 
 func TestParkedClientLeaves(t *testing.T) {
+	t.Parallel()
 	for name, leave := range map[string]func(c *net.TCPConn){
 		"closes":                  func(c *net.TCPConn) { c.Close() },
 		"closes its sending side": func(c *net.TCPConn) { _ = c.CloseWrite() },
@@ -121,6 +122,7 @@ func TestParkedClientLeaves(t *testing.T) {
 
 // TestParkedConnectionsAreDrained: a listener that goes ends what is idle as it does with a goroutine, and not after its time for a drain.
 func TestParkedConnectionsAreDrained(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, dial func(s *stand) *client) {
 		s := parks(t, echo, func(_ *stand, c *Config) { c.Timeouts.Drain = time.Minute })
 		var all [20]*client
@@ -145,6 +147,7 @@ func TestParkedConnectionsAreDrained(t *testing.T) {
 
 // TestIdleTimeoutOfParkedConnections: it counts from the last request on, whatever comes that is none.
 func TestIdleTimeoutOfParkedConnections(t *testing.T) {
+	t.Parallel()
 	const idle = 600 * time.Millisecond
 	both(t, func(t *testing.T, dial func(s *stand) *client) {
 		s := parks(t, echo, func(_ *stand, c *Config) { c.Timeouts.Idle = idle })
@@ -217,6 +220,7 @@ func TestParkedClientBeginsHTTP2(t *testing.T) {
 }
 
 func TestParkedClientKeepsItsAddress(t *testing.T) {
+	t.Parallel()
 	s := parks(t, echo, func(s *stand, _ *Config) {
 		s.listeners[0].Trust.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	})
@@ -275,6 +279,7 @@ func TestParkedAreWokenAtOnce(t *testing.T) {
 // TestParkingRacesWithTheDrain: clients that ask now and then are answered, or their connection ends between two requests, while
 // connections are parked, woken and drained all the time.
 func TestParkingRacesWithTheDrain(t *testing.T) {
+	t.Parallel()
 	s := parks(t, saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), nil)
 	s.plane.tick.Store(int64(time.Millisecond))
 	s.plane.hurried <- struct{}{}

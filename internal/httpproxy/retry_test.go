@@ -122,6 +122,7 @@ func (x *script) tries(t *testing.T, want int) {
 var quick = model.Backoff{Base: -1}
 
 func TestRetryConditions(t *testing.T) {
+	t.Parallel()
 	all := []model.RetryOn{model.RetryReset, model.RetryTimeout, model.RetryGateway, model.RetryServer}
 	one := func(on ...model.RetryOn) model.Retry { return model.Retry{On: on, Backoff: quick} }
 	get, post := get("/a?b=c"), post("/a", "hello", "Content-Length: 5")
@@ -334,6 +335,7 @@ func TestConnectIsNotTriedTwiceUnlessListed(t *testing.T) {
 }
 
 func TestPerTryBoundsConnecting(t *testing.T) {
+	t.Parallel()
 	// A listener whose queue is full does not answer a connection.
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -364,6 +366,7 @@ func TestPerTryBoundsConnecting(t *testing.T) {
 }
 
 func TestWholeRequestIsBounded(t *testing.T) {
+	t.Parallel()
 	route := func(d time.Duration, retry model.Retry) func(*model.Route) {
 		return func(r *model.Route) {
 			r.Timeouts.Request = d

@@ -231,6 +231,7 @@ func TestUpstreamTLSEnds(t *testing.T) {
 
 // TestUpstreamTLSWaitsAreBounded: the sweeper interrupts TLS connections as it does others.
 func TestUpstreamTLSWaitsAreBounded(t *testing.T) {
+	t.Parallel()
 	ca := certstest.New(t, "ca", nil)
 	config := &tls.Config{Certificates: []tls.Certificate{ca.Server("127.0.0.1")}}
 	left := make(chan error, 1)

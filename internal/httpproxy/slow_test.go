@@ -31,6 +31,7 @@ func drip(t *testing.T, c net.Conn, text string) time.Duration {
 // TestSlowClients: in every phase a client that drips is cut after a time that its dripping does not extend, and nothing
 // of it is ever completed for an upstream.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	quick := func(s *stand, c *Config) {
 		short(s, c)
 		c.Timeouts.RequestBody, c.Timeouts.Request = 5*time.Second, 150*time.Millisecond
@@ -101,6 +102,7 @@ func TestSteadyUploadIsNotCut(t *testing.T) {
 // TestSlowReaderIsCut: a client that takes its answer in drips is cut when it does not take a part in time, in clear text
 // (copied and spliced) and over TLS, and its upstream is set free.
 func TestSlowReaderIsCut(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		framing  string
 		listener model.ListenerID
@@ -173,6 +175,7 @@ func TestSlowProxyHeader(t *testing.T) {
 
 // TestBackPressure: nobody's bytes are taken for granted: when one side stops taking, the other is soon stopped too.
 func TestBackPressure(t *testing.T) {
+	t.Parallel()
 	const most = 96 << 20 // what the sockets of four ends may hold: of each a Linux lets up to 32 MB come, and 4 MB wait to leave
 	pour := func(c net.Conn) (n int64) {
 		block := make([]byte, 256<<10)

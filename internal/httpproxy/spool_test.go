@@ -228,6 +228,7 @@ func TestSlowWholeBodies(t *testing.T) {
 // TestSpillIsBounded: all bodies in files together stay within the bound, and a directory that cannot be written to is
 // an answer.
 func TestSpillIsBounded(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	s, _, dir := summing(t, func(c net.Conn, r *bufio.Reader) {
 		if _, err := readRequest(r); err == nil {

@@ -36,6 +36,7 @@ const smuggled = "GET /smuggled HTTP/1.1\r\nHost: shop.test\r\n\r\n"
 
 // TestStrict runs every table of requests.
 func TestStrict(t *testing.T) {
+	t.Parallel()
 	n := 0
 	names := map[string]bool{}
 	stands := map[model.Parsing]*stand{}

@@ -21,6 +21,7 @@ type foreign struct {
 // TestDifferential sends the bytes of every table to nginx and HAProxy too, where they are installed: nothing that both
 // refuse is forwarded here. `go test -v` shows where the three differ.
 func TestDifferential(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("skipped: it starts other programs")
 	}

@@ -77,6 +77,7 @@ func TestNothingOfAnUntrustedClientSurvives(t *testing.T) {
 
 // TestChains: what a trusted proxy in front says is believed as far as it can know it. The peer is 127.0.0.1.
 func TestChains(t *testing.T) {
+	t.Parallel()
 	prefixes := func(list ...string) (out []netip.Prefix) {
 		for _, p := range list {
 			out = append(out, netip.MustParsePrefix(p))

@@ -106,6 +106,7 @@ func TestIdleTunnelOfARoute(t *testing.T) {
 }
 
 func TestTunnelsLiveThroughChanges(t *testing.T) {
+	t.Parallel()
 	s, _ := simple(t, socketEcho, func(_ *stand, c *Config) { c.Timeouts.RetiredStream = 50 * time.Millisecond })
 	keep := s.routes
 	var tunnels []*client

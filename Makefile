@@ -29,7 +29,7 @@ fmt: ## format every Go file
 	gofmt -w $$(find . -name '*.go' -not -path '*/testdata/*')
 
 bench-registry: ## what the registry costs and how fast it is; needs etcd, and a machine that does nothing else
-	cd test/registry && PAIFANG_FIGURES=1 go test -count=1 -run TestFigures .
+	cd test/registry && PAIFANG_FIGURES=1 go test -count=1 -run 'TestFigures|TestRival' -v .
 
 bench: ## beside nginx, HAProxy and Caddy; writes docs/PERFORMANCE.md
 	cd test/bench && go run . -out ../../docs/PERFORMANCE.md

@@ -26,7 +26,12 @@ func Keep(ctx context.Context, opt Options, s Service, in Instance) error {
 		return nil // it was never registered
 	}
 	defer c.Close()
-	_ = insist(ctx, opt, func() error { return c.Register(ctx, s, in) })
+	_ = insist(ctx, opt, func() error {
+		// A registration that is under way when ctx ends is waited for: only then is there something to take back.
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), opt.Timeout)
+		defer cancel()
+		return c.Register(within, s, in)
+	})
 	<-ctx.Done()
 	if !c.connected() {
 		return fmt.Errorf("nacos: deregister %s at %s: the registry is away", s.Name, in.Addr)

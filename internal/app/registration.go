@@ -51,37 +51,53 @@ func (r *registration) run(ctx context.Context) error {
 		return nil
 	}
 	for ctx.Err() == nil {
-		r.mu.Lock()
-		held := r.held
-		r.mu.Unlock()
-		if held {
-			select {
-			case <-r.change:
-			case <-ctx.Done():
-			}
+		out := r.enter()
+		if out == nil {
+			r.await(ctx)
 			continue
 		}
-		r.register(ctx)
+		r.register(ctx, out)
 	}
 	return nil
 }
 
+// enter returns what is closed once the gateway is out again, which hold waits for from now on; nil where it is held.
+func (r *registration) enter() chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held {
+		return nil
+	}
+	out := make(chan struct{})
+	r.out = out
+	return out
+}
+
+// await returns once something may have changed, or ctx ends.
+func (r *registration) await(ctx context.Context) {
+	select {
+	case <-r.change:
+	case <-ctx.Done():
+	}
+}
+
+func (r *registration) holds() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
 // register keeps the gateway registered until it is held or ctx ends.
-func (r *registration) register(ctx context.Context) {
+func (r *registration) register(ctx context.Context, out chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := make(chan struct{})
-	r.mu.Lock()
-	r.out = out
-	r.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(out)
 		_ = r.registrar.Run(ctx) // it logs what fails, and tries again until ctx ends
 	})
-	select {
-	case <-r.change:
-	case <-ctx.Done():
+	for ctx.Err() == nil && !r.holds() { // a word may be about a change that is over
+		r.await(ctx)
 	}
 	cancel()
 	wg.Wait()

@@ -38,10 +38,7 @@ type Exchange struct {
 	// Cookies are Set-Cookie fields that a filter was given on the client's behalf, for its response phase to give on.
 	Cookies []string
 
-	promised   []http1.Field // fields that the answer will have
-	kept       []keptState
-	admissions int  // filters that have let the request pass for who asks
-	identified bool // one of them knows who that is
+	rare *rare // nil until a filter has something for it
 
 	// RequestBody is the whole body, once a BodyFilter has asked for it; nil if nobody has, or there is none. It is sent
 	// on as it is.
@@ -64,6 +61,28 @@ type Exchange struct {
 	judges     []Judge
 	rerouted   string
 	accepts    []string // what the client said in Accept-Encoding, where a filter has changed that; nil = none has
+}
+
+// rare is what few exchanges have. It is apart because there may be many of them at a time, which wait.
+type rare struct {
+	promised   []http1.Field // fields that the answer will have
+	kept       []keptState
+	admissions int  // filters that have let the request pass for who asks
+	identified bool // one of them knows who that is
+}
+
+func (r *rare) reset() {
+	clear(r.promised)
+	clear(r.kept)
+	*r = rare{promised: r.promised[:0], kept: r.kept[:0]}
+}
+
+// rarely returns where to note what few exchanges have.
+func (x *Exchange) rarely() *rare {
+	if x.rare == nil {
+		x.rare = &rare{}
+	}
+	return x.rare
 }
 
 // Failure is an answer that a client does not get, since there is a fallback.
@@ -118,11 +137,9 @@ func (x *Exchange) Reset() {
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]
-	clear(x.promised)
-	x.promised = x.promised[:0]
-	clear(x.kept)
-	x.kept = x.kept[:0]
-	x.admissions, x.identified = 0, false
+	if x.rare != nil {
+		x.rare.reset()
+	}
 	if x.captured > 0 {
 		clear(x.captures[:x.captured])
 	}
@@ -211,13 +228,19 @@ type keptState struct {
 }
 
 // Keep has what a filter found in its request phase travel with the exchange, for its response phase. by is a pointer.
-func (x *Exchange) Keep(by Filter, state any) { x.kept = append(x.kept, keptState{by, state}) }
+func (x *Exchange) Keep(by Filter, state any) {
+	r := x.rarely()
+	r.kept = append(r.kept, keptState{by, state})
+}
 
 // Kept returns what this filter has kept last; nil if it has not.
 func (x *Exchange) Kept(by Filter) any {
-	for i := len(x.kept) - 1; i >= 0; i-- {
-		if x.kept[i].by == by {
-			return x.kept[i].state
+	if x.rare == nil {
+		return nil
+	}
+	for i := len(x.rare.kept) - 1; i >= 0; i-- {
+		if x.rare.kept[i].by == by {
+			return x.rare.kept[i].state
 		}
 	}
 	return nil
@@ -226,27 +249,40 @@ func (x *Exchange) Kept(by Filter) any {
 // Admit notes that a filter has let the request pass for who asks: what it is answered is not for everybody. identified says that it
 // knows who that is, so that the answer may be for this client alone.
 func (x *Exchange) Admit(identified bool) {
-	x.admissions++
-	x.identified = x.identified || identified
+	r := x.rarely()
+	r.admissions++
+	r.identified = r.identified || identified
 }
 
 // Admissions is how many filters have let the request pass for who asks.
-func (x *Exchange) Admissions() int { return x.admissions }
+func (x *Exchange) Admissions() int {
+	if x.rare == nil {
+		return 0
+	}
+	return x.rare.admissions
+}
 
 // Identified tells whether a filter knows who asks.
-func (x *Exchange) Identified() bool { return x.identified || x.User != "" }
+func (x *Exchange) Identified() bool {
+	return x.User != "" || x.rare != nil && x.rare.identified
+}
 
 // Promise has the answer carry a field, whoever gives it, behind all response phases. It is for request phases.
 func (x *Exchange) Promise(name, value string) {
-	x.promised = append(x.promised, http1.Field{Name: name, Value: value})
+	r := x.rarely()
+	r.promised = append(r.promised, http1.Field{Name: name, Value: value})
 }
 
 func (x *Exchange) keepPromises() {
-	for i := range x.promised {
-		x.Response.Fields.Set(x.promised[i].Name, x.promised[i].Value)
+	r := x.rare
+	if r == nil {
+		return
 	}
-	clear(x.promised)
-	x.promised = x.promised[:0]
+	for i := range r.promised {
+		x.Response.Fields.Set(r.promised[i].Name, r.promised[i].Value)
+	}
+	clear(r.promised)
+	r.promised = r.promised[:0]
 }
 
 // KeepAcceptEncoding keeps what the client says of the codings that it takes, for a filter that asks the upstream for another one.

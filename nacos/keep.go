@@ -33,13 +33,17 @@ func Keep(ctx context.Context, opt Options, s Service, in Instance) error {
 		return c.Register(within, s, in)
 	})
 	<-ctx.Done()
+	within := opt.Timeout
 	if !c.connected() {
-		return fmt.Errorf("nacos: deregister %s at %s: the registry is away", s.Name, in.Addr)
+		within = min(within, briefly)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opt.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	return c.Deregister(ctx, s, in.Addr)
 }
+
+// briefly is how long the end waits for a registry that is away: it may be about to be back, with the instance registered already.
+const briefly = time.Second
 
 // insist tries until it succeeds or ctx ends. What is wrong is logged once, and again when it has become something else.
 func insist(ctx context.Context, opt Options, try func() error) error {

@@ -155,10 +155,7 @@ type lane struct {
 	total, failed, cut atomic.Uint64
 	sent, received     atomic.Int64
 
-	mu    sync.Mutex
-	flows map[*flow]struct{}
-	over  bool
-	empty chan struct{} // closed when over and the last session has ended
+	flows guests[*flow]
 }
 
 // open makes the session of a client, and leads it to the endpoint whose turn it is.
@@ -174,16 +171,12 @@ func (l *lane) open(k *packets, client netip.AddrPort, control []byte) *flow {
 		l.failed.Add(1)
 		return nil
 	}
-	l.mu.Lock()
-	if l.over { // in the moment that it retired: the client's next datagram finds what follows
-		l.mu.Unlock()
+	if !l.flows.enter(f) { // in the moment that it retired: the client's next datagram finds what follows
 		f.endpoint.Done(upstream.Abandoned)
 		_ = f.up.Close()
 		l.plane.flows.Add(-1)
 		return nil
 	}
-	l.flows[f] = struct{}{}
-	l.mu.Unlock()
 	l.total.Add(1)
 	k.mu.Lock()
 	k.flows[client] = f
@@ -208,35 +201,17 @@ func (l *lane) socketAt(at netip.AddrPort) *packets {
 // leave takes an ended session out.
 func (l *lane) leave(f *flow) {
 	l.plane.flows.Add(-1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.flows, f)
-	if l.over && len(l.flows) == 0 {
-		close(l.empty)
-	}
+	l.flows.leave(f)
 }
 
 // retire waits until the sessions have ended, and ends those that are left when their time is over or ctx ends.
 func (l *lane) retire(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.plane.cfg.DrainTimeout)
 	defer cancel()
-	l.mu.Lock()
-	l.over = true
-	if len(l.flows) == 0 {
-		close(l.empty)
-	}
-	l.mu.Unlock()
-	select {
-	case <-l.empty:
-	case <-ctx.Done():
-		l.mu.Lock()
-		l.cut.Add(uint64(len(l.flows)))
-		for f := range l.flows {
-			f.end()
-		}
-		l.mu.Unlock()
-		<-l.empty
-	}
+	l.flows.dismiss(ctx, func(f *flow) {
+		f.end()
+		l.cut.Add(1)
+	})
 	l.upstream.Release()
 }
 
@@ -248,8 +223,6 @@ func (l *lane) status() ListenerStatus {
 			out.Addrs = append(out.Addrs, k.addr())
 		}
 	}
-	l.mu.Lock()
-	out.Open = len(l.flows)
-	l.mu.Unlock()
+	out.Open = l.flows.open()
 	return out
 }

@@ -44,7 +44,7 @@ func (c *lanes) prepare(ctx context.Context, p *Plane, next *snapshot.Snapshot, 
 		h.Release()
 	} else {
 		now = &lane{plane: p, listener: l, route: r.ID, upstream: h, idle: p.cfg.datagramIdle(r), responses: r.Responses,
-			sockets: make([]*packets, len(l.Bind)), flows: map[*flow]struct{}{}, empty: make(chan struct{})}
+			sockets: make([]*packets, len(l.Bind)), flows: newGuests[*flow]()}
 		c.fresh = append(c.fresh, now)
 	}
 	c.next[l.ID] = now

@@ -82,7 +82,7 @@ func (p *Plane) Pass(c *listener.Conn, l model.ListenerID, name string) (carry f
 		}
 		x := newSession(s, c)
 		x.name = name
-		if s.enter(x) {
+		if s.sessions.enter(x) {
 			return func() {
 				defer x.close()
 				s.run(x)

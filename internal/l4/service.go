@@ -26,10 +26,7 @@ type service struct {
 	sent, received     atomic.Int64
 	connecting         atomic.Int64 // nanoseconds
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	over     bool          // no more connections
-	empty    chan struct{} // closed when over and the last session has left
+	sessions guests[*session]
 }
 
 // ListenerStatus is how a listener of the plane stands.
@@ -52,7 +49,7 @@ type ListenerStatus struct {
 func newService(p *Plane, l model.Listener, r model.L4Route, h *upstream.Handle) *service {
 	return &service{
 		plane: p, listener: l, route: r.ID, upstream: h, idle: p.cfg.idle(r), sockets: make([]*listener.Handle, len(l.Bind)),
-		sessions: map[*session]struct{}{}, empty: make(chan struct{}),
+		sessions: newGuests[*session](),
 	}
 }
 
@@ -66,30 +63,8 @@ func (s *service) status() ListenerStatus {
 			out.Addrs = append(out.Addrs, h.Addr())
 		}
 	}
-	s.mu.Lock()
-	out.Open = len(s.sessions)
-	s.mu.Unlock()
+	out.Open = s.sessions.open()
 	return out
-}
-
-// enter counts a session in; false = the service is over.
-func (s *service) enter(x *session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return false
-	}
-	s.sessions[x] = struct{}{}
-	return true
-}
-
-func (s *service) leave(x *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, x)
-	if s.over && len(s.sessions) == 0 {
-		close(s.empty)
-	}
 }
 
 // retire gives the sockets back, waits for the connections and closes those that are left when their time is over or
@@ -104,26 +79,14 @@ func (s *service) retire(ctx context.Context) {
 		}
 	}
 	sockets.Wait()
-	s.mu.Lock()
-	s.over = true
-	if len(s.sessions) == 0 {
-		close(s.empty)
-	}
-	s.mu.Unlock()
-	select {
-	case <-s.empty:
-	case <-ctx.Done():
-		s.mu.Lock()
-		n := len(s.sessions)
-		for x := range s.sessions {
-			x.stop(CodeDrained)
-		}
-		s.mu.Unlock()
-		s.cut.Add(uint64(n))
-		if n > 0 {
-			s.plane.cfg.Log.Warn("connections closed that did not end in time", "listener", s.listener.ID, "connections", n)
-		}
-		<-s.empty
+	n := 0
+	s.sessions.dismiss(ctx, func(x *session) {
+		x.stop(CodeDrained)
+		n++
+	})
+	s.cut.Add(uint64(n))
+	if n > 0 {
+		s.plane.cfg.Log.Warn("connections closed that did not end in time", "listener", s.listener.ID, "connections", n)
 	}
 	s.upstream.Release()
 }
@@ -132,7 +95,7 @@ func (s *service) retire(ctx context.Context) {
 func (s *service) serve(c *listener.Conn) {
 	x := newSession(s, c)
 	defer x.close()
-	for !x.service.enter(x) {
+	for !x.service.sessions.enter(x) {
 		// It was accepted in the moment this service ended: it belongs to the one that follows.
 		next := s.plane.current(s.listener.ID)
 		if next == nil || next == x.service {
@@ -146,7 +109,7 @@ func (s *service) serve(c *listener.Conn) {
 
 // run is the life of a session.
 func (s *service) run(x *session) {
-	defer s.leave(x)
+	defer s.sessions.leave(x)
 	s.total.Add(1)
 	reached := x.connect()
 	s.connecting.Add(int64(x.connecting))

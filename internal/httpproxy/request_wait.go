@@ -17,8 +17,8 @@ const (
 	rests              // nothing yet: the goroutine is not needed
 )
 
-// parkAfter is how long a connection waits with a goroutine. To give it back and to take another costs about as much as a request
-// does, so it must be rare beside them: a client that asks once a second never pays, one that asks less often pays for the memory that it
+// parkAfter is how long a connection waits with a goroutine. To give it back and to take another costs several system calls,
+// so it must be rare beside requests: a client that asks once a second never pays, one that asks less often pays for the memory that it
 // does not hold in the meantime.
 const parkAfter = time.Second
 

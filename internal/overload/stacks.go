@@ -6,7 +6,7 @@ import (
 )
 
 // leftMany is how many goroutines have to be gone for their stacks to be worth a run of the collector: each has 4 to 32 KB. A client that
-// comes back has to take them of the system again, some 0.3 µs for each KB, which is why it is not done for fewer, nor more often.
+// comes back has to take them of the system again, which is why it is not done for fewer, nor more often.
 const leftMany = 1000
 
 // stacks tells when goroutines have left much memory behind. What they had is free, but the runtime gives free memory back only once the

@@ -203,7 +203,7 @@ func put(store *translate.Store, text string) error {
 			store.PutOwn(d.Text("kind")+"/"+d.Text("metadata.name"), o)
 			continue
 		}
-		o, p, known := translate.Read(d)
+		o, p, known := translate.NewReader().Read(d)
 		problems = append(problems, p...)
 		if !known {
 			return fmt.Errorf("a kind that is not read: %s", d.Text("kind"))

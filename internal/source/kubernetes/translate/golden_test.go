@@ -80,7 +80,7 @@ func putAll(t testing.TB, s *Store, name string, data []byte) []Key {
 			s.PutOwn(d.Text("kind")+"/"+d.Text("metadata.name"), o)
 			continue
 		}
-		o, p, known := Read(d)
+		o, p, known := NewReader().Read(d)
 		if !known {
 			t.Fatalf("%s:%d: a kind that is not read", name, d.Line(""))
 		}

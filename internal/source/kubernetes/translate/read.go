@@ -13,11 +13,6 @@ import (
 	"paifang/internal/document"
 )
 
-// Read is what a new Reader reads.
-func Read(d document.Document) (o Object, problems []document.Problem, known bool) {
-	return NewReader().Read(d)
-}
-
 // Reader reads documents. It remembers what it found of the types of kinds, which would be a tenth of reading thousands of
 // documents. One goroutine may use it at a time.
 type Reader struct{ types *document.Types }

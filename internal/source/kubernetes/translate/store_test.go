@@ -30,7 +30,7 @@ import (
 func corpus(t testing.TB) []Object {
 	var out []Object
 	for _, d := range documents(t) {
-		if o, p, known := Read(d); known && len(p) == 0 {
+		if o, p, known := NewReader().Read(d); known && len(p) == 0 {
 			out = append(out, o)
 		}
 	}
@@ -347,7 +347,7 @@ func TestPutRefusesOtherTypes(t *testing.T) {
 // TestReadIsWhatTheAPIServerReads compares our decoder with the strict one of Kubernetes on every document at hand.
 func TestReadIsWhatTheAPIServerReads(t *testing.T) {
 	for _, d := range documents(t) {
-		o, problems, known := Read(d)
+		o, problems, known := NewReader().Read(d)
 		if !known || len(problems) > 0 {
 			continue
 		}
@@ -382,7 +382,7 @@ func FuzzRead(f *testing.F) {
 		docs, _ := document.Split("f", data)
 		s := New(Options{TakeUnclassed: true, Slices: len(data)%2 == 0})
 		for _, d := range docs {
-			o, problems, known := Read(d)
+			o, problems, known := NewReader().Read(d)
 			if !known || len(problems) > 0 {
 				continue
 			}
@@ -427,7 +427,7 @@ func BenchmarkOneOfTenThousandHosts(b *testing.B) {
 	back, _ := document.Split("f", fmt.Appendf(nil, ingressTo, "i77", "h77.test", "s"))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		o, _, _ := Read([]document.Document{docs[0], back[0]}[i%2])
+		o, _, _ := NewReader().Read([]document.Document{docs[0], back[0]}[i%2])
 		if err := s.Put(o); err != nil {
 			b.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,7 +80,7 @@ const pending = 256
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
 	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{},
-		externals: map[translate.Key]*external{}, tokens: make(chan struct{}, externalAtOnce)}
+		chosen: map[string]*chosen{}, externals: map[translate.Key]*external{}, tokens: make(chan struct{}, externalAtOnce)}
 	defer r.feeds.Wait()
 	defer cancel()
 	if err := r.start(); err != nil {
@@ -100,22 +101,24 @@ type run struct {
 	health    *health
 	feeds     sync.WaitGroup
 	unlisted  map[*feed]bool // that have not listed yet
-	main      []*feed        // all but single objects
+	main      []*feed        // all but single objects and those aside
+	aside     []*feed        // without which everything is served
 	singles   map[translate.Key]*single
+	chosen    map[string]*chosen // by namespace, where they are read by their labels
+	hosts     *hosts             // nil where nobody wants to know
 	externals map[translate.Key]*external
 	tokens    chan struct{} // for lookups
 }
 
 // plan are the feeds of every kind but the first.
 func (r *run) plan() []*feed {
-	namespaces := r.opt.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{""}
+	named := r.opt.Namespaces
+	if len(named) == 0 && !r.opt.selects() {
+		named = []string{""}
 	}
 	var out []*feed
-	for _, ns := range namespaces {
-		out = append(out, r.feed(ingresses(), ns, ""), r.feed(services(), ns, ""), r.feed(endpointSlices(), ns, ""),
-			r.feed(secrets(), ns, "type="+string(corev1.SecretTypeTLS)))
+	for _, ns := range named {
+		out = append(out, r.follows(ns)...)
 	}
 	if namespace, name, named := strings.Cut(r.opt.Publish.Service, "/"); named && !r.reads(namespace) {
 		out = append(out, r.feed(services(), namespace, "metadata.name="+name))
@@ -143,6 +146,12 @@ func (r *run) start() error {
 	if err := r.listed(nil); err != nil {
 		return err
 	}
+	if r.opt.selects() {
+		f := r.feed(namespaces(), "", "")
+		f.labels = r.opt.NamespaceSelector
+		r.main = append(r.main, f)
+		r.launch(f)
+	}
 	for _, f := range r.plan() {
 		r.main = append(r.main, f)
 		r.launch(f)
@@ -152,6 +161,10 @@ func (r *run) start() error {
 	}
 	r.changed() // what All repeats; until now nobody knew which single objects are named
 	r.recall()
+	r.aside = r.hostFeeds()
+	for _, f := range r.aside {
+		r.launch(f)
+	}
 	r.refer()
 	if err := r.listed(time.After(singlesWait)); err != nil {
 		return err
@@ -207,6 +220,7 @@ func (r *run) follow() error {
 			if err := r.failing(r.opt.Patience); err != nil {
 				return err
 			}
+			r.status.miss(r.missing())
 		case <-r.ctx.Done():
 			return r.ctx.Err()
 		}
@@ -239,10 +253,17 @@ func (r *run) take(c change) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case c.listed:
+	if c.listed {
 		delete(r.unlisted, c.from)
+	}
+	switch {
+	case c.from.aside:
+		r.status.publish(r.hosts.take(c, r.opt.Publish.Nodes))
+	case c.from.kind == translate.KindNamespace:
+		r.choose(c)
+	case c.listed:
 		r.replace(c)
+		r.goOn(c.from.namespace)
 	case c.gone:
 		if key, ok := (translate.Object{Value: c.object}).Key(); ok && c.from.owns(c.object) {
 			r.delete(key)
@@ -319,7 +340,7 @@ func (r *run) observe(key translate.Key, v translate.Value) {
 			r.resolve(key, v)
 		}
 		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 {
-			r.status.publish(v)
+			r.status.publish(addressesOf(v))
 		}
 	}
 }
@@ -398,12 +419,10 @@ func (r *run) single(key translate.Key) {
 
 // reads tells whether objects of a namespace are read at all.
 func (r *run) reads(namespace string) bool {
-	for _, ns := range r.opt.Namespaces {
-		if ns == namespace {
-			return true
-		}
+	if r.opt.selects() {
+		return r.chosen[namespace] != nil
 	}
-	return len(r.opt.Namespaces) == 0
+	return len(r.opt.Namespaces) == 0 || slices.Contains(r.opt.Namespaces, namespace)
 }
 
 func isTLS(v translate.Value) bool {

@@ -159,7 +159,7 @@ func (s *mirrorSender) exchange(ctx context.Context, h *mirrorHead) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err := io.CopyN(io.Discard, resp.Body, maxMirrorRun); err != io.EOF {
+	if _, err := io.CopyN(io.Discard, resp.Body, maxMirrorRun); !errors.Is(err, io.EOF) {
 		return err // nil: there is more of it, which is not worth the connection
 	}
 	return nil

@@ -36,6 +36,7 @@ func Kinds() filter.Catalog {
 		tellFailureKind(),
 		rerouteKind(),
 		faultKind(),
+		mirrorKind(),
 		compressKind(),
 		removeJSONKind(),
 		responseCacheKind(),

@@ -40,6 +40,7 @@ type translator struct {
 	timeouts model.Timeouts
 	insecure bool       // certificates of upstreams are not verified
 	balance  *balancing // of the first file that has one
+	services []string   // that routes lead to
 }
 
 // translate makes the groups of files, which are in their order.
@@ -59,6 +60,7 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		if t.balance == nil {
 			t.balance = f.config.balance
 		}
+		t.known(f.config.routes)
 		for i := range f.config.routes {
 			t.weights.add(f.config.routes[i].name(), f.config.routes[i].predicates)
 		}
@@ -177,7 +179,12 @@ func (t *translator) definition(d *definition, position int) {
 		failed = true
 		say(lanesFault(err, d))
 	}
-	action, err := t.action(g, d, &does, parts, origin)
+	var action model.Action
+	if does.naming == nil {
+		action, err = t.action(g, d, &does, parts, origin)
+	} else {
+		action, err = t.named(g, d, &does, &when, origin)
+	}
 	if err != nil {
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})

@@ -3,6 +3,7 @@ package springgw
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -161,7 +162,7 @@ func (t *translator) aim(g *model.Objects, f *model.Forward, to target, does *ef
 	}
 	out := model.Target{Upstream: up.ID, URIs: []string{uri}}
 	if to.service == "" {
-		t.static(to, up)
+		t.lead(to, up)
 	} else {
 		t.balance.settle(&up, to.service)
 		g.Upstreams = append(g.Upstreams, up)
@@ -225,7 +226,8 @@ func (t *translator) declared(d *definition, n *naming) ([]target, error) {
 		}
 	}
 	if strings.HasPrefix(host, "lb://") {
-		for _, s := range t.services {
+		t.byServices = true
+		for _, s := range t.known() {
 			out = append(out, target{service: s})
 		}
 	}
@@ -243,12 +245,23 @@ func listOf(p *bootconfig.Property) []string {
 	return out
 }
 
-// known notes the services that routes lead to.
-func (t *translator) known(routes []definition) {
-	for i := range routes {
-		to, err := readTarget(routes[i].uri.Text())
-		if err == nil && to.service != "" && !to.secure && to.service != t.c.Self && !slices.Contains(t.services, to.service) {
-			t.services = append(t.services, to.service)
+// known are the services that routes lead to.
+func (t *translator) known() []string {
+	if t.services != nil {
+		return t.services
+	}
+	all := map[string]bool{}
+	for _, f := range t.files {
+		if f.config.off {
+			continue
+		}
+		for _, d := range f.config.routes {
+			if to, err := readTarget(d.uri.Text()); err == nil && to.service != "" && !to.secure && to.service != t.c.Self {
+				all[to.service] = true
+			}
 		}
 	}
+	t.services = slices.AppendSeq([]string{}, maps.Keys(all))
+	slices.Sort(t.services)
+	return t.services
 }

@@ -86,3 +86,27 @@ func TestBadNaming(t *testing.T) {
 		t.Errorf("%+v", o.Locators)
 	}
 }
+
+// TestNamingFollowsServices: what a template of services may name follows from other routes, and those are not translated again.
+func TestNamingFollowsServices(t *testing.T) {
+	const base = "    - {id: a, uri: 'no://op', predicates: ['Path=/{s}'], filters: ['SetRequestUri=lb://{s}'], metadata: {request-uris: 'http://127.0.0.1:1'}}\n    - {id: b, uri: 'lb://pay', predicates: ['Path=/b/c']}\n"
+	text := func(more string) string { return "spring:\n  cloud.gateway:\n    routes:\n" + base + more }
+	take, _ := follower(t, false)
+	take(text(""))
+	u := take(text("    - {id: c, uri: 'lb://order', predicates: ['Path=/c/c']}\n"))
+	var got []string
+	for _, g := range u.Groups {
+		for _, r := range g.Objects.Routes {
+			got = append(got, r.Origin.Name)
+			if f := r.Action.(model.Forward); r.Origin.Name == "a" && len(f.Targets) != 3 {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	if strings.Join(got, " ") != "a c" {
+		t.Errorf("sent %v, want a and c", got)
+	}
+	if u = take(text("    - {id: c, uri: 'lb://order', predicates: ['Path=/c/d']}\n")); len(u.Groups) != 1 {
+		t.Errorf("%d groups for a route that leads where it did", len(u.Groups))
+	}
+}

@@ -35,8 +35,9 @@ type pageBlock struct {
 
 const getPage = "> GET /order HTTP/1.1"
 
-// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good.
-func pageBlocks(redis, keys, login, token string) []pageBlock {
+// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good, copies one that gets what is
+// mirrored.
+func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 	const host = "> Host: shop.test"
 	const postPage = "> POST /order HTTP/1.1"
 	many, long := strings.Repeat("x", 2000), strings.Repeat("y", 300_000)
@@ -94,6 +95,8 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
 			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
 			{getPage, host, "< HTTP/1.1 200 OK"}}, false},
+		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://next.shop.test": copies, "http://recorder.test:9000": copies, "percent: 10": "percent: 100"}, [][]string{
+			{"> POST /order?a=b HTTP/1.1", host, ">", "> something", "^ POST /order?a=b HTTP/1.1", "^ something", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: body-limit", map[string]string{"bytes: 1048576": "bytes: 1000"}, [][]string{
 			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
@@ -148,7 +151,8 @@ func TestFilterPage(t *testing.T) {
 		w.Header().Set("X-User", "ann")
 	}))
 	t.Cleanup(login.Close)
-	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, token)
+	copies := newCopies(t)
+	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, copies.URL, token)
 	if len(blocks) != len(want) {
 		t.Fatalf("the page has %d blocks, and %d are known here", len(blocks), len(want))
 	}
@@ -166,6 +170,9 @@ func TestFilterPage(t *testing.T) {
 				b = strings.Replace(b, from, to, 1)
 			}
 			askFilters(t, b, set, w.ask, w.held)
+			if w.has == "kind: mirror" {
+				copies.are(t, "POST /in/order?a=b something", "POST /order?a=b something")
+			}
 		})
 	}
 }

@@ -41,11 +41,15 @@ func (w *work) forward() {
 	if w.shared = w.handle.Shared(); w.shared {
 		w.unframeSpool()
 	}
+	w.tapped = w.x.Tapped()
 	whole, ok := w.takeBody()
 	if !ok {
 		return
 	}
 	w.held = whole
+	if whole {
+		w.tapEnd()
+	}
 	w.aim()
 	if err := w.handle.Enter(w.c.plane.ctx); err != nil {
 		w.cannotPick(err, "")

@@ -122,6 +122,11 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 		{"kind: rewrite-path", nil, [][]string{
 			{"> GET /order/7/items HTTP/1.1", host, "^ GET /v2/7/items HTTP/1.1"},
 			{"> GET /order/x HTTP/1.1", host, "^ GET /order/x HTTP/1.1"}}, false},
+		{"naming:", nil, [][]string{
+			{"> GET /order?a=b HTTP/1.1", host, "^ GET /order?a=b HTTP/1.1", "!^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{"> GET /order?a=b HTTP/1.1", host, "> X-Target: http://v2.shop.test:8080/new?c=d", "^ GET /new?c=d HTTP/1.1", "^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{getPage, host, "> X-Target: http://v2.shop.test/new", "^ nothing", "< HTTP/1.1 403 Forbidden", "< X-Paifang-Reason: target-not-declared"},
+			{getPage, host, "> X-Target: v2.shop.test:8080", "^ nothing", "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: target-invalid"}}, false},
 	}
 }
 
@@ -243,6 +248,11 @@ spec: {ports: [{port: 80}]}
 apiVersion: paifang.dev/v1
 kind: Upstream
 metadata: {name: order}
+spec: {endpoints: [{keeper: static, name: order}]}
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata: {name: order-v2}
 spec: {endpoints: [{keeper: static, name: order}]}
 ---
 apiVersion: paifang.dev/v1

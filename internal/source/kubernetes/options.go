@@ -13,6 +13,9 @@ import (
 type Options struct {
 	Client     *Client
 	Namespaces []string // whose objects are read; empty: all
+	// ServicesOnly says that Services and their addresses are read, and neither Ingresses nor what they name: whoever only looks for
+	// addresses needs no right to read Secrets.
+	ServicesOnly bool
 	// Translate says which Ingresses are served and what they become. Its Source is set to Name, and Slices to true.
 	Translate translate.Options
 	Name      string // of the source; default "kubernetes"

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,8 +75,8 @@ func (s *Source) Name() string { return s.opt.Name }
 const pending = 256
 
 // Run lists every kind once and follows it until ctx ends. It fails when a kind has had no answer for longer than the
-// patience, and then lists once when the server is back: the first kind, which is small, is asked alone, so that a server
-// which is away or starting is not asked for everything at each try.
+// patience, and then lists once when the server is back: one feed is asked alone at first, so that a server which is away or
+// starting is not asked for everything at each try.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
 	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{},
@@ -106,7 +107,7 @@ type run struct {
 	tokens    chan struct{} // for lookups
 }
 
-// plan are the feeds of every kind but the first.
+// plan are the feeds of every kind but classes.
 func (r *run) plan() []*feed {
 	namespaces := r.opt.Namespaces
 	if len(namespaces) == 0 {
@@ -114,8 +115,10 @@ func (r *run) plan() []*feed {
 	}
 	var out []*feed
 	for _, ns := range namespaces {
-		out = append(out, r.feed(ingresses(), ns, ""), r.feed(services(), ns, ""), r.feed(endpointSlices(), ns, ""),
-			r.feed(secrets(), ns, "type="+string(corev1.SecretTypeTLS)))
+		out = append(out, r.feed(services(), ns, ""), r.feed(endpointSlices(), ns, ""))
+		if !r.opt.ServicesOnly {
+			out = append(out, r.feed(ingresses(), ns, ""), r.feed(secrets(), ns, "type="+string(corev1.SecretTypeTLS)))
+		}
 	}
 	if namespace, name, named := strings.Cut(r.opt.Publish.Service, "/"); named && !r.reads(namespace) {
 		out = append(out, r.feed(services(), namespace, "metadata.name="+name))
@@ -137,18 +140,18 @@ func (r *run) launch(f *feed) {
 
 // start has everything listed and sends it.
 func (r *run) start() error {
-	first := r.feed(ingressClasses(), "", "")
-	r.main = []*feed{first}
-	r.launch(first)
-	if err := r.listed(nil); err != nil {
-		return err
+	plan := r.plan()
+	if !r.opt.ServicesOnly { // classes are few, which makes them the ones to ask for first
+		plan = slices.Insert(plan, 0, r.feed(ingressClasses(), "", ""))
 	}
-	for _, f := range r.plan() {
-		r.main = append(r.main, f)
-		r.launch(f)
-	}
-	if err := r.listed(nil); err != nil {
-		return err
+	for _, some := range [][]*feed{plan[:1], plan[1:]} {
+		for _, f := range some {
+			r.main = append(r.main, f)
+			r.launch(f)
+		}
+		if err := r.listed(nil); err != nil {
+			return err
+		}
 	}
 	r.changed() // what All repeats; until now nobody knew which single objects are named
 	r.recall()

@@ -104,6 +104,7 @@ type job struct {
 	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
 	other   *upstream.Handle // asked once handle has nobody; may be nil
+	hosts   *hostRule        // which host the endpoints are told
 	pod     string
 }
 

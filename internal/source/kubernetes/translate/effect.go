@@ -43,7 +43,7 @@ func effects() []func(*draft) {
 		(*draft).secured,
 		(*draft).limits,
 		(*draft).addresses,
-		(*draft).basicAuth,
+		(*draft).loggedIn,
 		(*draft).told,
 		(*draft).externalAuth,
 		(*draft).mirrored,

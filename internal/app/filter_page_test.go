@@ -35,8 +35,9 @@ type pageBlock struct {
 
 const getPage = "> GET /order HTTP/1.1"
 
-// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good.
-func pageBlocks(redis, keys, login, token string) []pageBlock {
+// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good, copies one that gets what is
+// mirrored.
+func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 	const host = "> Host: shop.test"
 	const postPage = "> POST /order HTTP/1.1"
 	many, long := strings.Repeat("x", 2000), strings.Repeat("y", 300_000)
@@ -94,6 +95,8 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
 			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
 			{getPage, host, "< HTTP/1.1 200 OK"}}, false},
+		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://next.shop.test": copies, "http://recorder.test:9000": copies, "percent: 10": "percent: 100"}, [][]string{
+			{"> POST /order?a=b HTTP/1.1", host, ">", "> something", "^ POST /order?a=b HTTP/1.1", "^ something", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: body-limit", map[string]string{"bytes: 1048576": "bytes: 1000"}, [][]string{
 			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
@@ -119,6 +122,11 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 		{"kind: rewrite-path", nil, [][]string{
 			{"> GET /order/7/items HTTP/1.1", host, "^ GET /v2/7/items HTTP/1.1"},
 			{"> GET /order/x HTTP/1.1", host, "^ GET /order/x HTTP/1.1"}}, false},
+		{"naming:", nil, [][]string{
+			{"> GET /order?a=b HTTP/1.1", host, "^ GET /order?a=b HTTP/1.1", "!^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{"> GET /order?a=b HTTP/1.1", host, "> X-Target: http://v2.shop.test:8080/new?c=d", "^ GET /new?c=d HTTP/1.1", "^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{getPage, host, "> X-Target: http://v2.shop.test/new", "^ nothing", "< HTTP/1.1 403 Forbidden", "< X-Paifang-Reason: target-not-declared"},
+			{getPage, host, "> X-Target: v2.shop.test:8080", "^ nothing", "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: target-invalid"}}, false},
 	}
 }
 
@@ -148,7 +156,8 @@ func TestFilterPage(t *testing.T) {
 		w.Header().Set("X-User", "ann")
 	}))
 	t.Cleanup(login.Close)
-	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, token)
+	copies := newCopies(t)
+	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, copies.URL, token)
 	if len(blocks) != len(want) {
 		t.Fatalf("the page has %d blocks, and %d are known here", len(blocks), len(want))
 	}
@@ -166,6 +175,9 @@ func TestFilterPage(t *testing.T) {
 				b = strings.Replace(b, from, to, 1)
 			}
 			askFilters(t, b, set, w.ask, w.held)
+			if w.has == "kind: mirror" {
+				copies.are(t, "POST /in/order?a=b something", "POST /order?a=b something")
+			}
 		})
 	}
 }
@@ -236,6 +248,11 @@ spec: {ports: [{port: 80}]}
 apiVersion: paifang.dev/v1
 kind: Upstream
 metadata: {name: order}
+spec: {endpoints: [{keeper: static, name: order}]}
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata: {name: order-v2}
 spec: {endpoints: [{keeper: static, name: order}]}
 ---
 apiVersion: paifang.dev/v1

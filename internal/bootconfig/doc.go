@@ -40,22 +40,6 @@ type Document struct {
 	odd  string   // another condition, which is not known here
 }
 
-// Read reads the documents of a file: properties where its name ends so, YAML otherwise. Documents that are no mapping, and
-// Kubernetes objects, are passed over.
-func Read(path string, data []byte) ([]Document, []document.Problem) {
-	if filepath.Ext(path) == ".properties" {
-		return readProperties(path, data)
-	}
-	docs, problems := document.Split(path, data)
-	var out []Document
-	for _, d := range docs {
-		if d.Root.Kind == document.Map && (d.Root.Get("apiVersion") == nil || d.Root.Get("kind") == nil) {
-			out = append(out, newDocument(newProperty(path, d.Root)))
-		}
-	}
-	return out, problems
-}
-
 func newDocument(root *Property) Document {
 	d := Document{Root: root}
 	on := root.Get("spring", "config", "activate", "on-profile")
@@ -82,26 +66,31 @@ type Merged struct {
 	Profiles []string  // that are active
 	Problems []document.Problem
 	LeftOut  []document.Problem // documents for profiles that are not active
+
+	filled map[*Property]*Property // items of lists with placeholders, and what they came to
 }
 
 // Merge reads files together: what a later one says replaces what an earlier one does. Those for profiles come behind the
 // others, as Applications has them.
-func Merge(files []File, s Settings) Merged {
-	x := &expansion{settings: s}
-	m := Merged{Profiles: s.profiles(files, x)}
-	for _, f := range inForce(files, m.Profiles) {
+func Merge(files []File, s Settings) Merged { return new(Merged).Again(files, s) }
+
+// Again is Merge for files of which most say what they said for m: an item of a list that does is the same Property as in m.
+func (m *Merged) Again(files []File, s Settings) Merged {
+	x := &expansion{settings: s, before: m.filled, filled: map[*Property]*Property{}}
+	now := Merged{Profiles: s.profiles(files, x)}
+	for _, f := range inForce(files, now.Profiles) {
 		for _, d := range f.Documents {
-			if m.counts(f.Path, &d) {
-				m.Root = overlay(m.Root, d.Root)
+			if now.counts(f.Path, &d) {
+				now.Root = overlay(now.Root, d.Root)
 			}
 		}
 	}
-	x.root = m.Root
+	x.root = now.Root
 	if !s.Plain {
-		m.Root = x.fill(m.Root)
+		now.Root = x.fill(now.Root)
 	}
-	m.Problems = append(m.Problems, x.problems...)
-	return m
+	now.Problems, now.filled = append(now.Problems, x.problems...), x.filled
+	return now
 }
 
 // inForce are the files that count: those for no profile, and then those for each active one in the order of these.

@@ -23,12 +23,14 @@ type expansion struct {
 	problems []document.Problem
 	lookups  int
 	failed   string
+
+	before, filled map[*Property]*Property // as in Merged
 }
 
 // fill returns p with every placeholder in and below it filled in. What has none stays the same.
 func (x *expansion) fill(p *Property) *Property {
-	if p == nil {
-		return nil
+	if p == nil || p.plain {
+		return p
 	}
 	out := p
 	change := func() *Property {
@@ -59,11 +61,24 @@ func (x *expansion) fill(p *Property) *Property {
 		}
 	}
 	for i, k := range p.items {
-		if now := x.fill(k); now != k {
+		if now := x.item(k); now != k {
 			change().items[i] = now
 		}
 	}
 	return out
+}
+
+// item is fill for an item of a list: where it comes to what it came to before, it is that.
+func (x *expansion) item(p *Property) *Property {
+	now := x.fill(p)
+	if now == p {
+		return p
+	}
+	if old := x.before[p]; old.equal(now, true) {
+		now = old
+	}
+	x.filled[p] = now
+	return now
 }
 
 // text fills the placeholders of one value.
@@ -169,14 +184,25 @@ func (x *expansion) outside(key string) (string, bool) {
 	if x.settings.Environ == nil || key == "" {
 		return "", false
 	}
-	for _, name := range []string{
-		key,
-		strings.ToUpper(strings.NewReplacer(".", "_", "-", "_", "[", "_", "]", "").Replace(key)),
-		strings.ToUpper(strings.NewReplacer(".", "_", "-", "", "[", "_", "]", "").Replace(key)),
-	} {
+	for _, name := range []string{key, envName(key, '_'), envName(key, -1)} {
 		if text, ok := x.settings.Environ(name); ok {
 			return text, true
 		}
 	}
 	return "", false
+}
+
+// envName is a key as a variable of the environment is called, with a dash as another rune or, where that is negative, as nothing.
+func envName(key string, dash rune) string {
+	return strings.ToUpper(strings.Map(func(r rune) rune {
+		switch r {
+		case '.', '[':
+			return '_'
+		case ']':
+			return -1
+		case '-':
+			return dash
+		}
+		return r
+	}, key))
 }

@@ -21,27 +21,33 @@ type Property struct {
 	leaf  bool
 	text  string
 	items map[int]*Property
+	kept  bool // a Reader keeps it, so it does not change
+	plain bool // there is no placeholder in or below it; false = nobody has looked
 }
 
-func newProperty(file string, root *document.Node) *Property {
+func newProperty(file string, root *document.Node, known *properties) *Property {
 	p := &Property{File: file, Line: root.Line}
-	p.merge(root)
+	p.merge(root, known)
 	return p
 }
 
 // merge adds what a YAML node says. Aliases were resolved by the document package, which bounds depth and size.
-func (p *Property) merge(n *document.Node) {
+func (p *Property) merge(n *document.Node, known *properties) {
 	switch n.Kind {
 	case document.Map:
 		for _, e := range n.Keys {
-			p.at(e.Key, e.Line).merge(e.Value)
+			p.at(e.Key, e.Line).merge(e.Value, known)
 		}
 	case document.List:
 		if p.items == nil {
-			p.items = map[int]*Property{} // an empty list is a list
+			p.items = make(map[int]*Property, len(n.Items)) // an empty list is a list
 		}
 		for i, item := range n.Items {
-			p.item(i, item.Line).merge(item)
+			if p.items[i] == nil {
+				p.items[i] = known.of(i, p.File, item)
+			} else {
+				p.item(i, item.Line).merge(item, known)
+			}
 		}
 	case document.Null:
 	default:
@@ -118,8 +124,11 @@ func (p *Property) item(i, line int) *Property {
 	if p.items == nil {
 		p.items = map[int]*Property{}
 	}
-	if p.items[i] == nil {
+	switch {
+	case p.items[i] == nil:
 		p.items[i] = &Property{Name: strconv.Itoa(i), File: p.File, Line: line}
+	case p.items[i].kept: // more is about to be said of it
+		p.items[i] = p.items[i].clone()
 	}
 	return p.items[i]
 }
@@ -296,6 +305,57 @@ func overlay(base, over *Property) *Property {
 			out.Kids = append(out.Kids, k)
 		} else {
 			out.Kids[i] = overlay(out.Kids[i], k)
+		}
+	}
+	return &out
+}
+
+// clone returns a property like p that may be changed.
+func (p *Property) clone() *Property {
+	out := *p
+	out.kept, out.plain = false, false
+	out.Kids = make([]*Property, len(p.Kids))
+	for i, k := range p.Kids {
+		out.Kids[i] = k.clone()
+	}
+	if p.items != nil {
+		out.items = make(map[int]*Property, len(p.items))
+		for i, k := range p.items {
+			out.items[i] = k.clone()
+		}
+	}
+	return &out
+}
+
+// Equal tells whether two properties say the same, in whatever places. Nil equals nil.
+func (p *Property) Equal(q *Property) bool { return p.equal(q, false) }
+
+// equal tells whether two properties say the same, and, if asked, in the same places.
+func (p *Property) equal(q *Property, places bool) bool {
+	if p == q || p == nil || q == nil {
+		return p == q
+	}
+	if places && (p.File != q.File || p.Line != q.Line) {
+		return false
+	}
+	same := func(a, b *Property) bool { return a.equal(b, places) }
+	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && (p.items == nil) == (q.items == nil) &&
+		slices.EqualFunc(p.Kids, q.Kids, same) && maps.EqualFunc(p.items, q.items, same)
+}
+
+// Without returns p without the property at a path of names, of which there is at least one. p is not changed.
+func (p *Property) Without(path ...string) *Property {
+	if p.Get(path...) == nil {
+		return p
+	}
+	out := *p
+	out.Kids = nil
+	for _, k := range p.Kids {
+		switch {
+		case !Same(k.Name, path[0]):
+			out.Kids = append(out.Kids, k)
+		case len(path) > 1:
+			out.Kids = append(out.Kids, k.Without(path[1:]...))
 		}
 	}
 	return &out

@@ -37,6 +37,8 @@ func made(t testing.TB, id, alg string) pair {
 		k, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "ES384":
 		k, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "ES512":
+		k, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	case "EdDSA":
 		_, k, err = ed25519.GenerateKey(rand.Reader)
 	default:

@@ -53,6 +53,7 @@ type Route struct {
 	Upstreams    []*model.Upstream  // of the Forward's targets, in their order
 	Targets      []model.UpstreamID // that the source named, whatever became of the route
 	Lanes        Lanes              // of the Forward
+	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
@@ -106,6 +107,9 @@ func NewRoute(r *model.Route) (*Route, error) {
 			return nil, err
 		}
 		out.Lanes = lanes
+		if out.Naming, err = newNaming(&f); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

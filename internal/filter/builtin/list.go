@@ -35,6 +35,7 @@ func Kinds() filter.Catalog {
 		tellFailureKind(),
 		rerouteKind(),
 		faultKind(),
+		mirrorKind(),
 		compressKind(),
 		removeJSONKind(),
 		responseCacheKind(),

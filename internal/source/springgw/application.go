@@ -16,6 +16,7 @@ import (
 // routeFile is a file with what was last read from it.
 type routeFile struct {
 	path     string
+	reader   bootconfig.Reader
 	docs     []bootconfig.Document
 	problems []document.Problem
 	err      error // why it cannot be read
@@ -29,7 +30,7 @@ func (r *routeFile) take(f watch.File) {
 		r.err, r.partial = f.Err, true
 		return
 	}
-	docs, problems := bootconfig.Read(f.Path, f.Data)
+	docs, problems := r.reader.Read(f.Path, f.Data)
 	r.err = nil
 	r.partial = len(problems) > 0 || !f.Settled
 	if len(problems) > 0 && !f.Settled {
@@ -43,9 +44,9 @@ func (r *routeFile) take(f watch.File) {
 type application struct {
 	path   string // of its first file
 	config gatewayConfig
-	root   *bootconfig.Property // what it says altogether
-	ours   bool                 // it says, or said, something of the gateway
-	broken []fault              // why a file of it, or a part of one, cannot be read
+	merged bootconfig.Merged // what it says altogether
+	ours   bool              // it says, or said, something of the gateway
+	broken []fault           // why a file of it, or a part of one, cannot be read
 }
 
 // read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
@@ -58,9 +59,9 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 		partial = partial || f.partial
 		mentions = mentions || f.mentions
 	}
-	merged := bootconfig.Merge(in, s)
-	a.root = merged.Root
-	next := readConfig(merged.Root, resolvers)
+	merged := a.merged.Again(in, s)
+	a.merged = merged
+	next := readConfig(merged.Root, resolvers, &a.config)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial
 	a.broken = nil

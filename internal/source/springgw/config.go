@@ -10,7 +10,7 @@ import (
 
 // gatewayConfig is what one application says of the gateway.
 type gatewayConfig struct {
-	routes   []definition
+	routes   []*definition
 	defaults []part // default-filters
 	locator  *bootconfig.Property
 	cors     []corsRule // globalcors
@@ -22,6 +22,8 @@ type gatewayConfig struct {
 	off        bool           // the gateway is switched off
 	faults     []fault        // that belong to no route
 	around     *setting       // what its filters find around them
+	// known has what the properties of routes were read to; nil is one that is switched off.
+	known map[*bootconfig.Property]*definition
 }
 
 // CodeUnverified is the code of TLS that verifies nobody.
@@ -32,16 +34,15 @@ func prefixes() [2][]string {
 	return [2][]string{{"spring", "cloud", "gateway"}, {"spring", "cloud", "gateway", "server", "webflux"}}
 }
 
-// readConfig returns what the properties of an application say of the gateway, or nil when they say nothing.
-func readConfig(root *bootconfig.Property, resolvers map[string]string) *gatewayConfig {
+// readConfig returns what the properties of an application say of the gateway, or nil when they say nothing. What was read before is not read again.
+func readConfig(root *bootconfig.Property, resolvers map[string]string, before *gatewayConfig) *gatewayConfig {
 	if root.Get(prefixes()[0]...) == nil {
 		return nil
 	}
-	c := &gatewayConfig{}
+	c := &gatewayConfig{around: settingOf(root, resolvers, before.around), known: make(map[*bootconfig.Property]*definition, len(before.known))}
 	for _, prefix := range prefixes() {
-		c.read(root.Get(prefix...))
+		c.read(root.Get(prefix...), before)
 	}
-	c.place(&setting{root, resolvers})
 	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
 		c.say(p, field, model.CodeUnsupported, model.Warning, message)
 	})
@@ -50,15 +51,20 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string) *gateway
 }
 
 // read adds what stands under one of the prefixes.
-func (c *gatewayConfig) read(gw *bootconfig.Property) {
+func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
 	for _, item := range gw.Get("routes").List() {
-		if d := readDefinition(item, len(c.routes)); d != nil {
-			c.routes = append(c.routes, *d)
+		d, ok := before.known[item]
+		if !ok || before.around != c.around || d != nil && d.index != len(c.routes) {
+			d = readDefinition(item, len(c.routes), c.around)
+		}
+		c.known[item] = d
+		if d != nil {
+			c.routes = append(c.routes, d)
 		}
 	}
 	for i, item := range gw.Get("default-filters").List() {
 		f := readPart(item, fmt.Sprintf("default-filters[%d]", i), false)
-		f.shared = true
+		f.shared, f.around = true, c.around
 		c.defaults = append(c.defaults, f)
 	}
 	if l := gw.Get("discovery", "locator"); l != nil {

@@ -51,8 +51,8 @@ type fault struct {
 
 var definitionFields = []string{"id", "uri", "predicates", "filters", "order", "metadata", "enabled"}
 
-// readDefinition returns nil for a definition that is switched off.
-func readDefinition(p *bootconfig.Property, index int) *definition {
+// readDefinition returns nil for a definition that is switched off. What it returns never changes.
+func readDefinition(p *bootconfig.Property, index int, around *setting) *definition {
 	d := &definition{file: p.File, line: p.Line, index: index}
 	for _, k := range p.Kids {
 		switch bootconfig.Relaxed(k.Name) {
@@ -66,7 +66,9 @@ func readDefinition(p *bootconfig.Property, index int) *definition {
 			}
 		case "filters":
 			for i, item := range k.List() {
-				d.filters = append(d.filters, readPart(item, fmt.Sprintf("filters[%d]", i), false))
+				f := readPart(item, fmt.Sprintf("filters[%d]", i), false)
+				f.around = around
+				d.filters = append(d.filters, f)
 			}
 		case "order":
 			n, err := strconv.ParseInt(strings.ReplaceAll(k.Text(), "_", ""), 0, 32)

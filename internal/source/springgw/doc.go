@@ -41,10 +41,12 @@ type Config struct {
 	Boot     bootconfig.Settings
 	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
 	KeyResolvers map[string]string
-	Resolver     lookup.Resolver // of host names in http://; default the system's
+	// RequestURIs are those that requests may name where a filter lets them name a target: "http://host:port", "lb://service".
+	RequestURIs []string
+	Resolver    lookup.Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
-	// List has Definitions kept up to date, at a cost for each change.
+	// List has Definitions kept up to date.
 	List bool
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
@@ -67,7 +69,7 @@ type Source struct {
 	c Config
 
 	mu     sync.Mutex
-	listed []Definition
+	listed []gatewayConfig
 }
 
 var _ source.Source = (*Source)(nil)
@@ -88,5 +90,5 @@ func Load(c Config) ([]source.Group, error) {
 	}
 	r := newReading(&c)
 	r.take(files)
-	return translate(c, r.applications(), nil).groups, nil
+	return translate(c, r.applications(), nil, nil).groups, nil
 }

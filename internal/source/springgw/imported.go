@@ -52,13 +52,13 @@ func Import(c Config) (Imported, error) {
 		return Imported{}, fmt.Errorf("springgw: import %s: nothing there is set for spring.cloud.gateway", strings.Join(c.Paths, ", "))
 	}
 	c.names = true
-	all := translate(c, apps, nil)
+	all := translate(c, apps, nil, nil)
 
 	out := Imported{}
 	j := judge{said: map[string]bool{}}
 	for _, a := range apps {
-		if a.root != nil {
-			j.properties(a.root)
+		if a.merged.Root != nil {
+			j.properties(a.merged.Root)
 		}
 		if a.config.off {
 			continue
@@ -83,8 +83,8 @@ func Import(c Config) (Imported, error) {
 		}
 	}
 	for _, a := range apps {
-		if a.root != nil && !a.config.off {
-			j.sentinel(a.root, out.Objects.Routes)
+		if a.merged.Root != nil && !a.config.off {
+			j.sentinel(a.merged.Root, out.Objects.Routes)
 		}
 	}
 	j.secrets(out.Objects.Routes)
@@ -127,8 +127,7 @@ func (j *judge) parts(c *gatewayConfig) {
 		var does effect
 		j.part("filter", "", "", &p, does.add(&p), does.notes)
 	}
-	for i := range c.routes {
-		d := &c.routes[i]
+	for _, d := range c.routes {
 		var when condition
 		var does effect
 		for _, p := range d.predicates {
@@ -177,7 +176,7 @@ func (j *judge) metadata(d *definition) {
 	for _, k := range d.metadata.Kids {
 		f := Finding{Verdict: Verdict{"metadata", k.Name, Supported, ""}, File: k.File, Line: k.Line, Route: d.name()}
 		switch bootconfig.Relaxed(k.Name) {
-		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback":
+		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback", "requesturis":
 		default:
 			f.Verdict.Verdict, f.Why = Ignored, "nothing here reads it"
 		}

@@ -36,32 +36,38 @@ type Argument struct{ Name, Value string }
 // ones of an ID, are not among them. Without Config.List there are none.
 func (s *Source) Definitions() []Definition {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.listed)
+	all := s.listed
+	s.mu.Unlock()
+	return definitions(all)
 }
 
 func (s *Source) list(apps []*application) {
-	now := definitions(apps)
+	now := configs(apps)
 	s.mu.Lock()
 	s.listed = now
 	s.mu.Unlock()
 }
 
-func definitions(apps []*application) []Definition {
-	var defaults []part
+// configs are what applications say, which does not change any more. Those that are switched off are not among them.
+func configs(apps []*application) []gatewayConfig {
+	var out []gatewayConfig
 	for _, a := range apps {
 		if !a.config.off {
-			defaults = append(defaults, a.config.defaults...)
+			out = append(out, a.config)
 		}
+	}
+	return out
+}
+
+func definitions(all []gatewayConfig) []Definition {
+	var defaults []part
+	for i := range all {
+		defaults = append(defaults, all[i].defaults...)
 	}
 	var out []Definition
 	seen := map[string]bool{}
-	for _, a := range apps {
-		if a.config.off {
-			continue
-		}
-		for i := range a.config.routes {
-			d := &a.config.routes[i]
+	for i := range all {
+		for _, d := range all[i].routes {
 			if seen[d.name()] {
 				continue
 			}
@@ -123,7 +129,7 @@ func Judge(c Config, list string, check func(model.FilterSpec) (model.Code, erro
 	r.take([]watch.File{{Path: name, Data: routesText(list), Settled: true}})
 	apps := r.applications()
 	var wrong []model.Diagnostic
-	for _, g := range translate(c, apps, nil).groups {
+	for _, g := range translate(c, apps, nil, nil).groups {
 		for _, d := range g.Objects.Diagnostics {
 			if d.Code != CodeUnresolved {
 				wrong = append(wrong, d)
@@ -137,5 +143,5 @@ func Judge(c Config, list string, check func(model.FilterSpec) (model.Code, erro
 			}
 		}
 	}
-	return definitions(apps), wrong
+	return definitions(configs(apps)), wrong
 }

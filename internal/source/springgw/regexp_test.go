@@ -98,7 +98,7 @@ func FuzzTake(f *testing.F) {
 		for _, settled := range []bool{true, false, true} {
 			r.take([]watch.File{{Path: "f.yaml", Data: data, Settled: settled}})
 		}
-		out := translate(Config{}.withDefaults(), r.applications(), nil)
+		out := translate(Config{}.withDefaults(), r.applications(), nil, nil)
 		for _, g := range out.groups {
 			for _, route := range g.Objects.Routes {
 				if route.Action == nil || len(route.Attach) == 0 {

@@ -56,6 +56,7 @@ type run struct {
 	list     func([]*application) // notes what is in force
 	read     *reading
 	sent     map[string]*model.Objects
+	memory   *memory // of what was translated
 	full     bool
 	listed   bool  // the files are read
 	fault    error // that directories cannot be listed
@@ -118,7 +119,7 @@ func (r *run) changed(ctx context.Context) error {
 		if !r.listed || !r.heard() {
 			return nil
 		}
-		r.hosts = translate(r.c, r.read.applications(), nil).hosts // the first listing waits for addresses, briefly
+		r.hosts = translate(r.c, r.read.applications(), nil, nil).hosts // the first listing waits for addresses, briefly
 		r.learn(resolve(ctx, r.c.Resolver, r.hosts, time.Second))
 	}
 	if err := r.send(ctx); err != nil {
@@ -131,8 +132,8 @@ func (r *run) changed(ctx context.Context) error {
 // send delivers the groups that differ from what was delivered, and empty ones for those that went.
 func (r *run) send(ctx context.Context) error {
 	apps := r.read.applications()
-	now := translate(r.c, apps, r.resolved)
-	r.hosts = now.hosts
+	now := translate(r.c, apps, r.resolved, r.memory)
+	r.hosts, r.memory = now.hosts, now.memory
 	if r.c.List {
 		r.list(apps)
 	}
@@ -142,13 +143,14 @@ func (r *run) send(ctx context.Context) error {
 	}
 	now.groups = append(now.groups, r.feedFaults()...)
 	u := source.Update{Full: !r.full}
-	present := map[string]bool{}
+	present := make(map[string]bool, len(now.groups))
 	for _, g := range now.groups {
 		present[g.Key] = true
-		if was, ok := r.sent[g.Key]; ok && reflect.DeepEqual(was, g.Objects) {
+		was, ok := r.sent[g.Key]
+		r.sent[g.Key] = g.Objects
+		if ok && (was == g.Objects || reflect.DeepEqual(was, g.Objects)) {
 			continue
 		}
-		r.sent[g.Key] = g.Objects
 		u.Groups = append(u.Groups, g)
 	}
 	for key := range r.sent {

@@ -16,15 +16,14 @@ func (s *setting) get(path ...string) *bootconfig.Property {
 	return s.root.Get(path...)
 }
 
-// place has the filters of an application find what is around them.
-func (c *gatewayConfig) place(s *setting) {
-	c.around = s
-	for i := range c.defaults {
-		c.defaults[i].around = s
+// settingOf is what filters of an application find around them: that which they found before, if it says the same. Routes are not looked
+// at by other routes, so a change of one changes nothing around the others.
+func settingOf(root *bootconfig.Property, resolvers map[string]string, before *setting) *setting {
+	for _, prefix := range prefixes() {
+		root = root.Without(append(prefix, "routes")...)
 	}
-	for i := range c.routes {
-		for j := range c.routes[i].filters {
-			c.routes[i].filters[j].around = s
-		}
+	if before != nil && root.Equal(before.root) {
+		return before
 	}
+	return &setting{root, resolvers}
 }

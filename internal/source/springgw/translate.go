@@ -18,6 +18,7 @@ import (
 type result struct {
 	groups []source.Group    // sorted by key
 	hosts  map[string]target // host names to resolve, by place
+	memory *memory           // for the next time
 }
 
 // known is what is known of the addresses of a host name.
@@ -32,19 +33,34 @@ type translator struct {
 	resolved map[string]known
 	groups   map[string]*model.Objects
 	hosts    map[string]target
-	seen     map[string]model.Origin // definitions by id
-	defaults []part
-	refusals int // default filters that cannot be served
+	seen     map[string]*definition // by id
+	refusals int                    // default filters that cannot be served
 	weights  groups
+	common
+	before, now *memory
+	leads       []*lead // to hosts, of the definition that is under way
+	files       []*application
+	services    []string // that routes lead to, sorted; nil until a definition goes by them
+	byServices  bool     // the definition that is under way does
+}
+
+// common is what files say for all routes.
+type common struct {
+	defaults []part
 	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool       // certificates of upstreams are not verified
 	balance  *balancing // of the first file that has one
 }
 
-// translate makes the groups of files, which are in their order.
-func translate(c Config, files []*application, resolved map[string]known) result {
-	t := &translator{c: &c, resolved: resolved, groups: map[string]*model.Objects{}, hosts: map[string]target{}, seen: map[string]model.Origin{}, weights: groups{}}
+// translate makes the groups of files, which are in their order. What is as it was in before, which may be nil, is not translated again: its
+// objects are the same pointers.
+func translate(c Config, files []*application, resolved map[string]known, before *memory) result {
+	if before == nil {
+		before = &memory{}
+	}
+	t := &translator{c: &c, resolved: resolved, groups: make(map[string]*model.Objects, len(before.routes)), hosts: map[string]target{},
+		seen: make(map[string]*definition, len(before.routes)), weights: groups{}, before: before, files: files}
 	preflights := false
 	for _, f := range files {
 		if f.config.off {
@@ -59,10 +75,11 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		if t.balance == nil {
 			t.balance = f.config.balance
 		}
-		for i := range f.config.routes {
-			t.weights.add(f.config.routes[i].name(), f.config.routes[i].predicates)
+		for _, d := range f.config.routes {
+			t.weights.add(d.name(), d.predicates)
 		}
 	}
+	t.remember()
 	t.checkDefaults()
 	if preflights {
 		t.preflight()
@@ -74,12 +91,12 @@ func translate(c Config, files []*application, resolved map[string]known) result
 		if f.config.off {
 			continue
 		}
-		for j := range f.config.routes {
-			t.definition(&f.config.routes[j], i*1_000_000+f.config.routes[j].index+1)
+		for _, d := range f.config.routes {
+			t.definition(d, i*1_000_000+d.index+1)
 		}
 		t.locator(f)
 	}
-	out := result{hosts: t.hosts}
+	out := result{hosts: t.hosts, memory: t.now, groups: make([]source.Group, 0, len(t.groups))}
 	for _, key := range slices.Sorted(maps.Keys(t.groups)) {
 		out.groups = append(out.groups, source.Group{Key: key, Objects: t.groups[key]})
 	}
@@ -125,14 +142,34 @@ func (t *translator) checkDefaults() {
 
 func (t *translator) definition(d *definition, position int) {
 	name := d.name()
-	origin := model.Origin{Source: t.c.Name, Kind: "route", Name: name, File: d.file, Line: d.line}
-	if first, taken := t.seen[name]; taken {
+	if first := t.seen[name]; first != nil {
 		t.say(fault{d.file, d.line, "id", model.CodeDuplicateID, model.Error,
-			fmt.Sprintf("route %s is already defined at %s: give this one another id", name, first.At())})
+			fmt.Sprintf("route %s is already defined at %s: give this one another id", name, t.origin(first).At())})
 		return
 	}
-	t.seen[name] = origin
-	g := t.group("route/" + d.file + "#" + name)
+	t.seen[name] = d
+	if t.recall(d, position) {
+		return
+	}
+	r := translated{key: "route/" + d.file + "#" + name, position: position}
+	t.leads, t.byServices = nil, false
+	r.objects = t.group(r.key)
+	r.weights, r.shares = t.route(r.objects, d, position)
+	r.leads = t.leads
+	if t.byServices {
+		r.services = t.services
+	}
+	t.now.routes[d] = r
+}
+
+func (t *translator) origin(d *definition) model.Origin {
+	return model.Origin{Source: t.c.Name, Kind: "route", Name: d.name(), File: d.file, Line: d.line}
+}
+
+// route makes the objects of a definition, and tells the weights it has with what they came to.
+func (t *translator) route(g *model.Objects, d *definition, position int) ([]weight, []model.Share) {
+	origin := t.origin(d)
+	name := origin.Name
 	say := func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) }
 	for _, x := range d.faults {
 		say(x)
@@ -177,7 +214,12 @@ func (t *translator) definition(d *definition, position int) {
 		failed = true
 		say(lanesFault(err, d))
 	}
-	action, err := t.action(g, d, &does, parts, origin)
+	var action model.Action
+	if does.naming == nil {
+		action, err = t.action(g, d, &does, parts, origin)
+	} else {
+		action, err = t.named(g, d, &does, &when, origin)
+	}
 	if err != nil {
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
@@ -193,7 +235,7 @@ func (t *translator) definition(d *definition, position int) {
 	}
 	if !readable {
 		g.Upstreams = nil
-		return
+		return when.weights, when.match.Shares
 	}
 	var own *corsRule
 	if p := d.metadata.Get("cors"); p != nil {
@@ -211,6 +253,7 @@ func (t *translator) definition(d *definition, position int) {
 			r.Filters = append([]model.FilterSpec{*spec}, r.Filters...)
 		}
 	})
+	return when.weights, when.match.Shares
 }
 
 // place adds the route once for each of its path patterns, with what depends on these.
@@ -264,7 +307,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	case to.service == "" && parts != nil:
 		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")
 	case to.service == "":
-		t.static(to, up)
+		t.lead(to, up)
 	case parts != nil:
 		g.Upstreams = append(g.Upstreams, parts.divide(&forward, up)...)
 	default:
@@ -292,44 +335,6 @@ func (e *effect) elsewhere(uri string) (model.Action, error) {
 	}
 	e.filters = slices.Insert(e.filters, 1, own...)
 	return model.Respond{Status: 508, Code: model.CodeLoop}, nil // it does not come to that
-}
-
-// static adds the upstream of a host once, with the addresses that are known.
-func (t *translator) static(to target, up model.Upstream) {
-	key := "static/" + to.place()
-	if to.secure {
-		key = "static/https/" + to.place()
-	}
-	if t.groups[key] != nil {
-		return
-	}
-	g := t.group(key)
-	g.Upstreams = []model.Upstream{up}
-	k := known{}
-	if a, ok := to.addr(); ok {
-		k.addrs = []netip.Addr{a}
-	} else if t.c.names {
-		g.Upstreams[0].Endpoints = []model.EndpointsID{{Keeper: model.KeeperDNS, Name: to.place()}}
-		return
-	} else {
-		t.hosts[to.place()] = to
-		k = t.resolved[to.place()]
-	}
-	if k.err != nil {
-		message := fmt.Sprintf("host %s has no address: %v", to.host, k.err)
-		if k.addrs != nil {
-			message += "; those it had before stay in use"
-		}
-		g.Diagnostics = []model.Diagnostic{fault{"", 0, "uri", CodeUnresolved, model.Warning, message}.diagnostic(up.Origin)}
-	}
-	if k.addrs == nil {
-		return // unknown, which is not empty
-	}
-	set := model.EndpointSet{List: up.Endpoints[0], Origin: up.Origin}
-	for _, a := range k.addrs {
-		set.Endpoints = append(set.Endpoints, model.Endpoint{Addr: netip.AddrPortFrom(a, to.port), Name: to.host})
-	}
-	g.Endpoints = []model.EndpointSet{set}
 }
 
 // timeoutsOf are those of httpclient, and of the route's metadata where it has its own.

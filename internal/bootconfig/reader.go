@@ -1,0 +1,93 @@
+package bootconfig
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"paifang/internal/document"
+)
+
+// Reader reads one file again and again, at the cost of what has changed in it: an item of a long list with the text and the line that
+// it had is the same Property as before. The zero Reader has read nothing.
+type Reader struct {
+	documents  document.Memory
+	properties properties
+}
+
+// Read reads the documents of a file: properties where its name ends so, YAML otherwise. Documents that are no mapping, and
+// Kubernetes objects, are passed over.
+func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem) {
+	if filepath.Ext(path) == ".properties" {
+		return readProperties(path, data)
+	}
+	docs, problems := r.documents.Split(path, data)
+	r.properties.begin()
+	var out []Document
+	for _, d := range docs {
+		if d.Root.Kind == document.Map && (d.Root.Get("apiVersion") == nil || d.Root.Get("kind") == nil) {
+			out = append(out, newDocument(newProperty(path, d.Root, &r.properties)))
+		}
+	}
+	return out, problems
+}
+
+// Read reads a file once.
+func Read(path string, data []byte) ([]Document, []document.Problem) {
+	return new(Reader).Read(path, data)
+}
+
+// properties are those that items of lists came to, in the reading that goes on and the one before it.
+type properties struct {
+	now, before map[place]*Property
+}
+
+// place is an item of a list: the same node is the same property where it has the same index, which is its name.
+type place struct {
+	node  *document.Node
+	index int
+}
+
+func (k *properties) begin() {
+	k.before, k.now = k.now, make(map[place]*Property, len(k.now))
+}
+
+// of returns the property of an item. Only mappings are remembered, which are what is long in a long list, and not what is within them. Nil
+// remembers nothing.
+func (k *properties) of(index int, file string, n *document.Node) *Property {
+	at := place{n, index}
+	if k != nil && n.Kind == document.Map {
+		p := k.before[at]
+		if p == nil {
+			p = newItem(index, file, n)
+			p.kept, p.plain = true, !p.holds("${")
+		}
+		k.now[at] = p
+		return p
+	}
+	return newItem(index, file, n)
+}
+
+func newItem(index int, file string, n *document.Node) *Property {
+	p := &Property{Name: strconv.Itoa(index), File: file, Line: n.Line}
+	p.merge(n, nil)
+	return p
+}
+
+// holds tells whether a text is in or below p.
+func (p *Property) holds(what string) bool {
+	if p.leaf && strings.Contains(p.text, what) {
+		return true
+	}
+	for _, k := range p.Kids {
+		if k.holds(what) {
+			return true
+		}
+	}
+	for _, k := range p.items {
+		if k.holds(what) {
+			return true
+		}
+	}
+	return false
+}

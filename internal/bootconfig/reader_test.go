@@ -1,0 +1,77 @@
+package bootconfig
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func listOf(n, odd int, text string) string {
+	var b strings.Builder
+	b.WriteString("a:\n  list:\n")
+	for i := range n {
+		if i == odd {
+			b.WriteString(text)
+			continue
+		}
+		fmt.Fprintf(&b, "  - name: n%d\n    of: '${of.%d:none}'\n    plain: [x, {y: z}]\n", i, i%2)
+	}
+	return b.String()
+}
+
+// TestReaderKeepsItems: an item that says what it said where it said it is the same Property, filled in too, and no other.
+func TestReaderKeepsItems(t *testing.T) {
+	var r Reader
+	var m Merged
+	read := func(text string) []*Property {
+		t.Helper()
+		docs, problems := r.Read("a.yml", []byte(text))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		m = m.Again([]File{{"a.yml", docs}}, Settings{})
+		fresh, _ := Read("a.yml", []byte(text))
+		if want := Merge([]File{{"a.yml", fresh}}, Settings{}); !m.Root.equal(want.Root, true) {
+			t.Errorf("something else is read than at first, of\n%s", text)
+		}
+		return m.Root.Get("a", "list").List()
+	}
+	was := read(listOf(20, -1, ""))
+	for _, c := range []struct {
+		what, text string
+		others     string // indices of items that are others
+	}{
+		{"the same", listOf(20, -1, ""), ""},
+		{"one of it", listOf(20, 7, "  - name: x\n    of: 1\n    z: 2\n"), "7"},
+		{"back", listOf(20, -1, ""), "7"},
+		{"a placeholder's value", listOf(20, -1, "") + "of: {1: one}\n", "1 3 5 7 9 11 13 15 17 19"},
+		{"a part of one", listOf(20, -1, "") + "of: {1: one}\na.list[4].plain: 5\n", "4"},
+		{"a part of the same one", listOf(20, -1, "") + "of: {1: one}\na.list[4].plain: 6\n", "4"},
+		{"not any more", listOf(20, -1, "") + "of: {1: one}\n", "4"},
+		{"a line less behind", listOf(20, 18, "  - {name: a, of: b}\n") + "of: {1: one}\n", "18 19"},
+	} {
+		now := read(c.text)
+		var others []string
+		for i := range now {
+			if now[i] != was[i] {
+				others = append(others, fmt.Sprint(i))
+			}
+		}
+		if got := strings.Join(others, " "); got != c.others {
+			t.Errorf("%s: others are %q, want %q", c.what, got, c.others)
+		}
+		was = now
+	}
+}
+
+func TestWithout(t *testing.T) {
+	docs, _ := Read("a.yml", []byte("a: {b: {c: 1, d: 2}, e: 3}\nf: 4\n"))
+	root := docs[0].Root
+	got := root.Without("A", "b", "c")
+	if got.Find("a.b.c") != nil || got.Find("a.b.d").Text() != "2" || got.Find("a.e").Text() != "3" || got.Find("f").Text() != "4" || root.Find("a.b.c").Text() != "1" {
+		t.Errorf("%v", got.Flat())
+	}
+	if root.Without("a", "x") != root || got.Equal(root) || !got.Equal(root.Without("a", "b", "c")) {
+		t.Error("properties are not told apart by what they say")
+	}
+}

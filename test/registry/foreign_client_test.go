@@ -178,7 +178,7 @@ func foreignGuarded(t *testing.T, f *foreign) {
 	f.start()
 	f.ready()
 	within(t, time.Minute, "the instance is registered again", func() bool { return registered(t, f, "order", []string{b}) })
-	within(t, time.Minute, "the gateway has its registry again", func() bool { return g.red(t, "nacos") == "" })
+	within(t, time.Minute, "the gateway has its registry again", func() bool { return g.red(t) == "" })
 	g.become(t, soon, "order", b+" ready 1")
 
 	opt := f.options()
@@ -190,9 +190,9 @@ func foreignGuarded(t *testing.T, f *foreign) {
 		t.Logf("a program with a wrong password is told: %v", err)
 	}
 	shut := gatewayOf(t, f, ", username: nacos, password: "+wrong)
-	within(t, soon, "the gateway says that the password is wrong", func() bool { return strings.Contains(shut.red(t, "nacos"), "log in") })
-	t.Logf("a gateway with a wrong password says: %s", shut.red(t, "nacos"))
+	within(t, soon, "the gateway says that the password is wrong", func() bool { return strings.Contains(shut.red(t), "log in") })
+	t.Logf("a gateway with a wrong password says: %s", shut.red(t))
 	none := gatewayOf(t, f, "")
-	within(t, soon, "the gateway says that it is not let in", func() bool { return none.red(t, "nacos") != "" })
-	t.Logf("a gateway that does not log in says: %s", none.red(t, "nacos"))
+	within(t, soon, "the gateway says that it is not let in", func() bool { return none.red(t) != "" })
+	t.Logf("a gateway that does not log in says: %s", none.red(t))
 }

@@ -17,6 +17,9 @@ type Kubernetes struct {
 	Kubeconfig string   `json:"kubeconfig,omitempty" doc:"file that says how the API server is reached; none: inside a pod its service account, elsewhere the file that kubectl takes"`
 	Context    string   `json:"context,omitempty" doc:"of the kubeconfig; default its current one"`
 	Namespaces []string `json:"namespaces,omitempty" doc:"whose objects are read; default all"`
+	// NamespaceSelector is watch-namespace-selector of ingress-nginx.
+	NamespaceSelector string `json:"namespaceSelector,omitempty" doc:"labels, as kubectl takes them, of the namespaces whose objects are read, from when they have them to when they do not; where namespaces is empty"`
+
 	Controller string   `json:"controller,omitempty" doc:"spec.controller of the IngressClasses that are served; default paifang.dev/controller"`
 	Adopt      []string `json:"adopt,omitempty" doc:"names of IngressClasses of other controllers, such as nginx, whose Ingresses are taken over unchanged; one of ingress-nginx behaves as it did there"`
 	Unclassed  bool     `json:"unclassed,omitempty" doc:"Ingresses without a class are served where no IngressClass is the default; default false"`
@@ -30,6 +33,8 @@ type Kubernetes struct {
 type Publish struct {
 	Service   string       `json:"service,omitempty" doc:"NAMESPACE/NAME of the Service in front of this controller, whose addresses are written"`
 	Addresses []netip.Addr `json:"addresses,omitempty" doc:"addresses to write instead"`
+	Nodes     string       `json:"nodes,omitempty" doc:"internal or external: where neither of these is given, the addresses of the Nodes that pods of this controller run on; external ones are the internal ones of Nodes that have no others"`
+	Pods      string       `json:"pods,omitempty" doc:"labels of those pods, in the namespace of the lease; default app.kubernetes.io/name=paifang"`
 }
 
 // External bounds what Services of type ExternalName lead to.
@@ -75,8 +80,8 @@ func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kub
 	t.Loopback = false // who writes an Ingress in a cluster is not who runs this machine
 	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes, t.Zone = k.Controller, k.Adopt, k.Unclassed, c.nodeLists(), c.Zone
 	return kubernetes.Options{
-		Client: client, Namespaces: k.Namespaces, Translate: t,
-		Publish:  kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses},
+		Client: client, Namespaces: k.Namespaces, NamespaceSelector: k.NamespaceSelector, Translate: t,
+		Publish:  kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses, Nodes: kubernetes.NodeAddress(k.Publish.Nodes), Pods: k.Publish.Pods},
 		External: k.external(t.Installed),
 		Events:   k.Events == nil || *k.Events,
 		Lease:    kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
@@ -115,6 +120,20 @@ func (c *Config) kubernetesFaults(f *faults) {
 		if n == "" {
 			f.say(fmt.Sprintf("%s.namespaces[%d]", at, i), "is empty: leave namespaces out for all")
 		}
+	}
+	if err := kubernetes.ValidSelector(k.NamespaceSelector); err != nil {
+		f.say(at+".namespaceSelector", "%v", err)
+	}
+	if len(k.Namespaces) > 0 && k.NamespaceSelector != "" {
+		f.say(at+".namespaceSelector", "is given beside namespaces: it would have no effect")
+	}
+	switch kubernetes.NodeAddress(k.Publish.Nodes) {
+	case kubernetes.NodeNone, kubernetes.NodeInternal, kubernetes.NodeExternal:
+	default:
+		f.say(at+".publish.nodes", "%q is neither internal nor external", k.Publish.Nodes)
+	}
+	if err := kubernetes.ValidSelector(k.Publish.Pods); err != nil {
+		f.say(at+".publish.pods", "%v", err)
 	}
 	if d := k.Lease.Duration; d != 0 && d.or(0).Seconds() < 3 {
 		f.say(at+".lease.duration", "want 3s or more")

@@ -82,6 +82,7 @@ type Spring struct {
 	Properties map[string]string `json:"properties,omitempty" doc:"what placeholders such as ${host} are filled with first, as a Java program is given with -D"`
 	// KeyResolvers are by the names of beans.
 	KeyResolvers map[string]string `json:"keyResolvers,omitempty" doc:"what the beans count by that a RequestRateLimiter names, by their names: {client}, {user}, or a text with {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {host}"`
+	RequestURIs  []string          `json:"requestUris,omitempty" doc:"where requests may be sent by the filters SetRequestUri and RequestHeaderToRequestUri, besides what the metadata request-uris of their routes list: http://host:port, https://host, lb://service"`
 	Nacos        []SpringItem      `json:"nacos,omitempty" doc:"configurations in a registry that hold routes, followed there"`
 	Kubernetes   *SpringCluster    `json:"kubernetes,omitempty" doc:"lb:// and the discovery locator take instances from Services of sources.manifests and sources.kubernetes, too"`
 	Actuator     *Actuator         `json:"actuator,omitempty" doc:"routes are listed, added and taken away at /actuator/gateway of the admin API; docs/actuator.md"`

@@ -35,8 +35,12 @@ type pageBlock struct {
 
 const getPage = "> GET /order HTTP/1.1"
 
-// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good.
-func pageBlocks(redis, keys, login, token string) []pageBlock {
+// digestOfAnn is the right answer of ann, with the password "secret", to a challenge that nobody has made.
+const digestOfAnn = `> Authorization: Digest username="ann", realm="the shop", nonce="old", uri="/order", qop=auth, nc=00000001, cnonce="x", response="a9de7add6ef713e45a9c2fe6a1fb7db4"`
+
+// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good, copies one that gets what is
+// mirrored.
+func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 	const host = "> Host: shop.test"
 	const postPage = "> POST /order HTTP/1.1"
 	many, long := strings.Repeat("x", 2000), strings.Repeat("y", 300_000)
@@ -75,6 +79,9 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", `< WWW-Authenticate: Basic realm="the shop"`},
 			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:no")), "^ nothing", "< HTTP/1.1 401 Unauthorized"},
 			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret")), "!^ Authorization", "< HTTP/1.1 200 OK"}}, false},
+		{"kind: digest-auth", nil, [][]string{
+			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", "< X-Paifang-Reason: unauthorized"},
+			{getPage, host, digestOfAnn, "^ nothing", "< HTTP/1.1 401 Unauthorized", "< X-Paifang-Reason: stale-nonce"}}, false}, // the password is right
 		{"kind: external-auth", map[string]string{"url: https://login.test/check?uri={escaped-uri}": "url: " + login + "/check?uri={escaped-uri}\n    loopback: true"}, [][]string{
 			{"> GET /order?a=b HTTP/1.1", host, "^ nothing", "< HTTP/1.1 302 Found", "< Location: https://login.test/start?rd=http://shop.test%2Forder%3Fa%3Db"},
 			{getPage, host, "> X-Key: good", "> X-User: root", "^ X-User: ann", "!^ X-User: root", "< HTTP/1.1 200 OK"}}, false},
@@ -94,6 +101,8 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
 			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
 			{getPage, host, "< HTTP/1.1 200 OK"}}, false},
+		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://next.shop.test": copies, "http://recorder.test:9000": copies, "percent: 10": "percent: 100"}, [][]string{
+			{"> POST /order?a=b HTTP/1.1", host, ">", "> something", "^ POST /order?a=b HTTP/1.1", "^ something", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: body-limit", map[string]string{"bytes: 1048576": "bytes: 1000"}, [][]string{
 			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
@@ -119,6 +128,11 @@ func pageBlocks(redis, keys, login, token string) []pageBlock {
 		{"kind: rewrite-path", nil, [][]string{
 			{"> GET /order/7/items HTTP/1.1", host, "^ GET /v2/7/items HTTP/1.1"},
 			{"> GET /order/x HTTP/1.1", host, "^ GET /order/x HTTP/1.1"}}, false},
+		{"naming:", nil, [][]string{
+			{"> GET /order?a=b HTTP/1.1", host, "^ GET /order?a=b HTTP/1.1", "!^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{"> GET /order?a=b HTTP/1.1", host, "> X-Target: http://v2.shop.test:8080/new?c=d", "^ GET /new?c=d HTTP/1.1", "^ Host: v2.shop.test", "< HTTP/1.1 200 OK"},
+			{getPage, host, "> X-Target: http://v2.shop.test/new", "^ nothing", "< HTTP/1.1 403 Forbidden", "< X-Paifang-Reason: target-not-declared"},
+			{getPage, host, "> X-Target: v2.shop.test:8080", "^ nothing", "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: target-invalid"}}, false},
 	}
 }
 
@@ -148,7 +162,8 @@ func TestFilterPage(t *testing.T) {
 		w.Header().Set("X-User", "ann")
 	}))
 	t.Cleanup(login.Close)
-	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, token)
+	copies := newCopies(t)
+	want := pageBlocks(quotatest.New(t).Addr().String(), keys.URL, login.URL, copies.URL, token)
 	if len(blocks) != len(want) {
 		t.Fatalf("the page has %d blocks, and %d are known here", len(blocks), len(want))
 	}
@@ -166,6 +181,9 @@ func TestFilterPage(t *testing.T) {
 				b = strings.Replace(b, from, to, 1)
 			}
 			askFilters(t, b, set, w.ask, w.held)
+			if w.has == "kind: mirror" {
+				copies.are(t, "POST /in/order?a=b something", "POST /order?a=b something")
+			}
 		})
 	}
 }
@@ -220,6 +238,11 @@ stringData: {auth: "ann:{SHA}%s"}
 ---
 apiVersion: v1
 kind: Secret
+metadata: {name: digests, namespace: shop}
+stringData: {auth: "ann:the shop:4eae299c18bfe2d51a80bd0a5c30eeed"}
+---
+apiVersion: v1
+kind: Secret
 metadata: {name: redis, namespace: shop}
 stringData: {password: secret}
 ---
@@ -236,6 +259,11 @@ spec: {ports: [{port: 80}]}
 apiVersion: paifang.dev/v1
 kind: Upstream
 metadata: {name: order}
+spec: {endpoints: [{keeper: static, name: order}]}
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
+metadata: {name: order-v2}
 spec: {endpoints: [{keeper: static, name: order}]}
 ---
 apiVersion: paifang.dev/v1

@@ -79,7 +79,7 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 	for _, f := range archive.Files {
 		switch f.Name {
 		case "exchanges":
-			exchanges = f.Data
+			exchanges = bytes.ReplaceAll(f.Data, []byte("UPSTREAM"), []byte(up.l.Addr().String()))
 			continue
 		case "services":
 			for line := range strings.Lines(strings.ReplaceAll(string(f.Data), "UPSTREAM", up.l.Addr().String())) {

@@ -38,6 +38,9 @@ func (x *walker) match() bool {
 	case model.Respond:
 		return x.responds(text, action, source)
 	case model.Forward:
+		if x.refusesNamed(r, text, source) {
+			return false
+		}
 		x.forwards(text, action, source)
 		return true
 	default:
@@ -83,14 +86,17 @@ func (x *walker) diagnosis(o model.Origin, code model.Code) string {
 // forwards is the line of a route with one target or several, of which weights choose.
 func (x *walker) forwards(text string, action model.Forward, source string) {
 	r := x.route.route
-	cs := shares(action.Targets)
+	cs := shares(&action)
 	best := 0
 	for i := range cs {
 		if cs[i].Share > cs[best].Share {
 			best = i
 		}
 	}
-	decided, by := x.lane(r, action)
+	decided, by := x.namedTarget(r)
+	if by < 0 {
+		decided, by = x.lane(r, action)
+	}
 	if by >= 0 {
 		best = by
 	}
@@ -176,14 +182,17 @@ func (x *walker) spelling(action model.Forward) string {
 	return ", path " + q.Path
 }
 
-// shares are those of a route's targets: all zero means equal (model.Target).
-func shares(targets []model.Target) []Candidate {
-	total := 0
+// shares are those of a route's targets: all zero means equal (model.Target), or by name alone (model.Naming).
+func shares(action *model.Forward) []Candidate {
+	targets, total := action.Targets, 0
 	for _, t := range targets {
 		total += t.Weight
 	}
 	out := make([]Candidate, len(targets))
 	for i, t := range targets {
+		if total == 0 && action.Naming != nil {
+			continue
+		}
 		if total == 0 {
 			out[i].Share = 1 / float64(len(targets))
 		} else {

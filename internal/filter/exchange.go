@@ -67,14 +67,15 @@ type Exchange struct {
 type rare struct {
 	promised   []http1.Field // fields that the answer will have
 	kept       []keptState
-	admissions int  // filters that have let the request pass for who asks
-	identified bool // one of them knows who that is
+	taps       []Tap // that are given the body of the request
+	admissions int   // filters that have let the request pass for who asks
+	identified bool  // one of them knows who that is
 }
 
 func (r *rare) reset() {
 	clear(r.promised)
 	clear(r.kept)
-	*r = rare{promised: r.promised[:0], kept: r.kept[:0]}
+	*r = rare{promised: r.promised[:0], kept: r.kept[:0], taps: r.taps[:0]}
 }
 
 // rarely returns where to note what few exchanges have.
@@ -119,6 +120,7 @@ func (x *Exchange) Hold(h Holder, token uint64) { x.held = append(x.held, held{h
 func (x *Exchange) Finish() {
 	x.transforms.release()
 	x.dropJudges()
+	x.releaseTaps()
 	for i := range x.held {
 		x.held[i].by.Release(x, x.held[i].token)
 	}

@@ -37,6 +37,7 @@ func (x *Exchange) Reroute(path string) Verdict {
 // Rerouted is the path that the request is looked up with again. Who judged it before does so no more. It is for the engine.
 func (x *Exchange) Rerouted() string {
 	x.dropJudges()
+	x.releaseTaps()
 	x.transforms.release()
 	return x.rerouted
 }

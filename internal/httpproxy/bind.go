@@ -22,7 +22,7 @@ type boundRoute struct {
 	route    *snapshot.Route
 	chain    *filter.Chain
 	forward  *model.Forward // without targets and lanes, which are below; never nil
-	name     string         // the host that forward sends as its own, in its normal form
+	host     hostRule       // of forward
 	targets  []boundTarget
 	fallback *upstream.Handle // nil = none
 	shares   int              // of all targets
@@ -30,6 +30,7 @@ type boundRoute struct {
 	further  int            // tries after the first
 	sticky   bool           // a client may be bound to one of several targets
 	lanes    []*boundTarget // where each lane of the route leads
+	named    []*boundTarget // where each target leads that requests may name; nil = they may name none
 	counters *routeCounters
 
 	users   atomic.Int64 // requests, and one while a table has it
@@ -43,6 +44,25 @@ type boundTarget struct {
 	counts *upstreamCounters
 	carry  model.Tag        // a header that requests are sent on with
 	other  *upstream.Handle // which has them while nobody of the target is up; may be nil
+	host   *hostRule        // of requests that have named it; nil = that of the route
+}
+
+// hostRule says which host requests are sent on with.
+type hostRule struct {
+	mode model.HostMode
+	text string // of HostLiteral
+	name string // the same in its normal form
+}
+
+func newHostRule(mode model.HostMode, text string) hostRule {
+	h := hostRule{mode: mode, text: text}
+	if mode == model.HostLiteral {
+		var r http1.Request
+		if r.SetAuthority(text) == nil {
+			h.name = r.Host
+		}
+	}
+	return h
 }
 
 // acquire takes a reference for a request. It fails for a route that has been retired for good.
@@ -153,12 +173,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 		return out
 	}
 	out.forward = b.effect(forward)
-	if forward.Host == model.HostLiteral {
-		var r http1.Request
-		if r.SetAuthority(forward.HostName) == nil {
-			out.name = r.Host
-		}
-	}
+	out.host = newHostRule(forward.Host, forward.HostName)
 	out.further = furtherOf(&forward.Retry)
 	b.plane.hurry(min(timeLimit(r.Timeouts.Response), timeLimit(r.Timeouts.Idle), timeLimit(r.Timeouts.Request), timeLimit(r.Timeouts.Send), timeLimit(r.Timeouts.Upgraded), timeLimit(forward.Retry.Within), timeLimit(forward.Retry.PerTry)))
 	equal := true
@@ -177,6 +192,10 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 			handle: b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), until: out.shares,
 			counts: b.plane.counters.upstream(r.Upstreams[i].ID), carry: t.Carry,
 		})
+		if t.Host != model.HostKeep {
+			h := newHostRule(t.Host, t.HostName)
+			out.targets[len(out.targets)-1].host = &h
+		}
 		out.sticky = out.sticky || r.Upstreams[i].Affinity.Mode != model.NoAffinity
 	}
 	out.sticky = out.sticky && len(out.targets) > 1
@@ -185,6 +204,11 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	}
 	for _, l := range forward.Lanes {
 		out.lanes = append(out.lanes, out.target(l.Target))
+	}
+	if r.Naming != nil {
+		for _, t := range forward.Targets {
+			out.named = append(out.named, out.target(t.Upstream))
+		}
 	}
 	for _, t := range forward.Targets {
 		if from, to := out.target(t.Upstream), out.target(t.Else); from != nil && to != nil {
@@ -197,10 +221,10 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	return out
 }
 
-// reachable tells whether a target without a share has requests all the same: by a lane, or in place of another.
+// reachable tells whether a target without a share has requests all the same: by a lane, by its name, or in place of another.
 func reachable(f *model.Forward, id model.UpstreamID) bool {
 	return slices.ContainsFunc(f.Lanes, func(l model.Lane) bool { return l.Target == id }) ||
-		slices.ContainsFunc(f.Targets, func(t model.Target) bool { return t.Else == id })
+		slices.ContainsFunc(f.Targets, func(t model.Target) bool { return t.Else == id || t.Upstream == id && len(t.URIs) > 0 })
 }
 
 // target is the target that leads to an upstream; nil where there is none.

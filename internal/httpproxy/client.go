@@ -85,6 +85,7 @@ func (w *work) nextPart() ([]byte, error) {
 	}
 	if sized {
 		w.use(n)
+		w.tap(block[:n])
 		return block[:n], nil
 	}
 	w.pending = block[:n]

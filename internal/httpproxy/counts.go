@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"paifang/internal/filter"
 	"paifang/internal/model"
 )
 
@@ -55,6 +56,9 @@ type Counts struct {
 	// FoldedRoutes and FoldedUpstreams are how many of those that are bound have no row of their own.
 	FoldedRoutes, FoldedUpstreams int
 }
+
+// Copies returns what became of copies of requests that filters made, by target, in order.
+func (p *Plane) Copies() []filter.CopyCount { return p.shared.Copies() }
 
 // routeList returns the counters of every route, sorted, and last those of requests that no route took.
 func (s *counterSet) routeList() []*routeCounters {

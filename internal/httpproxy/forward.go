@@ -33,7 +33,11 @@ func (w *work) forward() {
 		w.x.Request.SendAsReceived()
 	}
 	w.authority = w.x.Request.Authority
-	w.lead(w.choose())
+	to, ok := w.aimed()
+	if !ok {
+		return
+	}
+	w.lead(to)
 	w.tryEnd, w.tryBy = never, never
 	if d := w.route.forward.Retry.Within; d > 0 {
 		w.tryBy = w.c.plane.in(d)
@@ -41,11 +45,15 @@ func (w *work) forward() {
 	if w.shared = w.handle.Shared(); w.shared {
 		w.unframeSpool()
 	}
+	w.tapped = w.x.Tapped()
 	whole, ok := w.takeBody()
 	if !ok {
 		return
 	}
 	w.held = whole
+	if whole {
+		w.tapEnd()
+	}
 	w.aim()
 	if err := w.handle.Enter(w.c.plane.ctx); err != nil {
 		w.cannotPick(err, "")
@@ -161,7 +169,7 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	if w.shared {
 		return w.tryShared(e, whole, idempotent)
 	}
-	for kept := e.GetFor(w.route.name); kept != nil; kept = e.GetFor(w.route.name) {
+	for kept := e.GetFor(w.hosts.name); kept != nil; kept = e.GetFor(w.hosts.name) {
 		w.kept++
 		switch w.exchange(e, kept, whole, idempotent) {
 		case settled:
@@ -220,7 +228,7 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if t <= 0 {
 		t = w.c.plane.cfg.Timeouts.Connect
 	}
-	name := w.route.name
+	name := w.hosts.name
 	if w.replaced.status != 0 { // it is that of the route's own upstream
 		name = ""
 	}
@@ -230,10 +238,10 @@ func (w *work) dialOptions() upstream.DialOptions {
 // setHost makes the Host field what the route says for this endpoint.
 func (w *work) setHost(e *upstream.Endpoint) {
 	r := &w.x.Request
-	mode := w.route.forward.Host
+	mode := w.hosts.mode
 	switch {
 	case mode == model.HostLiteral && w.replaced.status == 0:
-		_ = r.SetAuthority(w.route.forward.HostName) // checked when the route was compiled; else the client's stays
+		_ = r.SetAuthority(w.hosts.text) // checked when the route was compiled; else the client's stays
 	case mode == model.HostEndpoint || r.Authority == "":
 		var b [64]byte
 		_ = r.SetAuthority(r.Mem.Join(bytesView(e.Addr.AppendTo(b[:0]))))

@@ -40,11 +40,13 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 	if int64(len(w.pending)) >= length {
 		w.use(int(length))
 		w.wire = w.pending[:length]
+		w.tap(w.wire)
 		w.pending = w.pending[length:]
 		return true, true
 	}
 	if length > gatherBelow {
 		w.wire = w.pending
+		w.tap(w.wire)
 		w.use(len(w.pending))
 		w.pending = nil
 		return false, true
@@ -66,6 +68,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 		}
 	}
 	w.wire = block[:n]
+	w.tap(w.wire)
 	return true, true
 }
 
@@ -80,6 +83,20 @@ func (w *work) use(n int) {
 	w.request.Skip(int64(n))
 	w.size += int64(n)
 	w.whole = w.request.Done()
+}
+
+// tap gives filters what comes next of the body that is sent on.
+func (w *work) tap(part []byte) {
+	if w.tapped {
+		w.x.TapPart(part)
+	}
+}
+
+// tapEnd tells them that it was all.
+func (w *work) tapEnd() {
+	if w.tapped {
+		w.x.TapEnd()
+	}
 }
 
 // bodyBlock is the block that the client's body is read into: the head stays where it is, since the request is made of
@@ -113,6 +130,7 @@ func (w *work) frame() error {
 		if err != nil {
 			return err
 		}
+		w.tap(data)
 		if w.shared {
 			w.framed = append(w.framed, data...)
 		} else {

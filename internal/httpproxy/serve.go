@@ -134,7 +134,7 @@ func (w *work) carryOut() {
 		w.own(503, code)
 		return
 	}
-	w.route = b
+	w.route, w.hosts = b, &b.host
 	w.expires = w.c.plane.until(b.route.Timeouts.Request, w.c.plane.cfg.Timeouts.Request)
 	x.Bind(b.route)
 	if b.refuse != "" {

@@ -142,6 +142,7 @@ func (w *work) Gather(limit int64) filter.Verdict {
 		if w.size += int64(len(data)); w.size > limit {
 			return x.TooLarge()
 		}
+		x.TapPart(data)
 		switch code := w.spool.write(w.c.plane, data); code {
 		case "":
 		case CodeSpillFull:

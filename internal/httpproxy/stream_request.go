@@ -181,6 +181,7 @@ func (w *work) takeStream() (whole, ok bool) {
 
 // takePart makes a part of the body ready in w.wire, as the upstream takes it.
 func (w *work) takePart(part []byte, last bool) {
+	w.tap(part)
 	if w.x.Request.Body == http1.SizedBody {
 		w.use(len(part))
 		w.wire = part

@@ -106,6 +106,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		}
 		c.watch.extend(relaying, c.plane.in(w.idleTime())) // an exchange is idle when neither side goes on
 	}
+	w.tapEnd()
 	return w.endBody(up)
 }
 

@@ -78,6 +78,7 @@ type job struct {
 	ended      bool  // HTTP/2: all of the answer was sent
 	bodiless   bool  // HTTP/2: the answer is a head and nothing else
 	unsized    bool  // HTTP/2: and does not say so in a Content-Length
+	tapped     bool  // a filter is given the request body: known before an upload begins, which must not ask the exchange
 	broken     bool  // the answer could not be completed: a stream is reset
 	spool      spool // the request body, where a filter has asked for all of it
 
@@ -103,6 +104,7 @@ type job struct {
 	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
 	other   *upstream.Handle // asked once handle has nobody; may be nil
+	hosts   *hostRule        // which host the endpoints are told
 	pod     string
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"paifang/internal/counter"
 	"paifang/internal/exposition"
+	"paifang/internal/filter"
 )
 
 var (
@@ -21,12 +22,16 @@ var (
 		Help: "Answers that no upstream gave, by their reason, which is in the header X-Paifang-Reason and in the access log too; route: the route says so itself, a redirect for one."}
 	brokenRequests = exposition.Family{Name: "paifang_broken_requests_total", Type: exposition.Counter, Labels: []string{"code"},
 		Help: "Requests that failed once their answer had begun, or whose client went away, by reason."}
+	copiesTotal = exposition.Family{Name: "paifang_mirrored_requests_total", Type: exposition.Counter, Labels: []string{"target", "result"},
+		Help: "Copies of requests that the filter mirror made, by what became of them: answered, whatever was said; failed, late; dropped for queue-full, memory-full, body-too-large; unsent: the request itself was not sent on whole; ended: with its route or the process."}
+	copiesHeld = exposition.Family{Name: "paifang_mirror_copies", Type: exposition.Gauge, Labels: []string{"target"},
+		Help: "Copies of requests that wait to be sent, or are under way."}
 	foldedNames = exposition.Family{Name: "paifang_metrics_folded", Type: exposition.Gauge, Labels: []string{"kind"},
 		Help: "Routes and upstreams that metrics.series leaves no room for: they are counted together under the name other."}
 )
 
 func requestFamilies() []*exposition.Family {
-	return []*exposition.Family{&requestsTotal, &requestDuration, &requestBytes, &responseBytes, &ownAnswers, &brokenRequests, &foldedNames}
+	return []*exposition.Family{&requestsTotal, &requestDuration, &requestBytes, &responseBytes, &ownAnswers, &brokenRequests, &copiesTotal, &copiesHeld, &foldedNames}
 }
 
 // classes are the values of the label code, by the first digit of the status.
@@ -59,9 +64,40 @@ func (p *page) requests() {
 	byKey(p, n.Own)
 	p.Begin(&brokenRequests)
 	byKey(p, n.Broken)
+	p.copies()
 	p.Begin(&foldedNames)
 	p.Count(uint64(n.FoldedRoutes), "route")
 	p.Count(uint64(n.FoldedUpstreams), "upstream")
+}
+
+// mostTargets bounds the targets of mirrors that are shown: those behind them are added up.
+const mostTargets = 200
+
+func (p *page) copies() {
+	all := p.HTTP.Copies()
+	if len(all) > mostTargets {
+		other := &all[mostTargets-1]
+		other.Target = otherName
+		for _, c := range all[mostTargets:] {
+			other.Held += c.Held
+			for i, n := range c.Results {
+				other.Results[i] += n
+			}
+		}
+		all = all[:mostTargets]
+	}
+	p.Begin(&copiesTotal)
+	for i := range all {
+		for r, n := range all[i].Results {
+			if n > 0 {
+				p.Count(n, all[i].Target, filter.CopyResult(r).String())
+			}
+		}
+	}
+	p.Begin(&copiesHeld)
+	for i := range all {
+		p.Value(float64(all[i].Held), all[i].Target)
+	}
 }
 
 // bounds are those of the histograms in seconds.

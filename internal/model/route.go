@@ -62,7 +62,7 @@ const (
 	PathPrefix  PathKind = "Prefix"  // whole segments: /order matches /order and /order/42, not /orders
 	PathStart   PathKind = "Start"   // text that the path begins with: /order matches /orders too
 	PathPattern PathKind = "Pattern" // segments with {name}, *, and a last {*rest} or **
-	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it
+	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it. See Expression for look-aheads
 )
 
 // PathMatch is a path condition.
@@ -114,6 +114,8 @@ type Forward struct {
 	Fallback Fallback `json:"fallback,omitzero"`
 	// LanesFirst has lanes decide for clients too that a cookie keeps at a target.
 	LanesFirst bool `json:"lanesFirst,omitempty"`
+	// Naming lets requests name their target, before lanes and cookies are looked at. nil = they do not.
+	Naming *Naming `json:"naming,omitempty"`
 }
 
 // HostMode says which Host header the upstream sees.
@@ -342,6 +344,9 @@ func validateAction(a Action) error {
 			return fieldError("forward.gather", fmt.Sprintf("is %d: want 0 to %d bytes", a.Gather, int64(1<<40)))
 		}
 		if err := a.validateLanes(); err != nil {
+			return err
+		}
+		if err := a.validateNaming(); err != nil {
 			return err
 		}
 		for i, t := range a.Targets {

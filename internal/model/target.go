@@ -15,6 +15,12 @@ type Target struct {
 	// Carry is a header that the requests are sent on with, so that the next gateway knows them by it. It replaces what the
 	// client sent under that name. Where Else has them they keep it.
 	Carry Tag `json:"carry,omitzero"`
+	// URIs are those by which requests name it (Forward.Naming): "http://order.test:8080", "lb://order".
+	URIs []string `json:"uris,omitempty"`
+	// Host is which Host header a request has that has named the target: endpoint or literal, with HostName. Default: as the
+	// Forward says.
+	Host     HostMode `json:"host,omitempty"`
+	HostName string   `json:"hostName,omitempty"`
 }
 
 // TargetMode says how the path is spelled that an upstream sees.
@@ -41,6 +47,10 @@ func (f Forward) validateTarget(t Target, at string) error {
 		return fieldError(at+".weight", "is negative")
 	case t.Else != "" && (t.Else == t.Upstream || !f.leadsTo(t.Else)):
 		return fieldError(at+".else", fmt.Sprintf("%q is not another of the targets", t.Else))
+	case (t.Host != HostKeep || t.HostName != "") && len(t.URIs) == 0:
+		return fieldError(at+".host", "is set for a target that has no URIs to be named by")
+	case t.Host != HostKeep && t.Host != HostEndpoint && t.Host != HostLiteral || (t.Host == HostLiteral) != (t.HostName != ""):
+		return fieldError(at+".host", "wants endpoint, or literal with a hostName")
 	case t.Carry == Tag{}:
 		return nil
 	case t.Carry.Name == "" || strings.ContainsFunc(t.Carry.Name, notToken):

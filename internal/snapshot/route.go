@@ -53,6 +53,7 @@ type Route struct {
 	Upstreams    []*model.Upstream  // of the Forward's targets, in their order
 	Targets      []model.UpstreamID // that the source named, whatever became of the route
 	Lanes        Lanes              // of the Forward
+	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
@@ -69,7 +70,9 @@ const (
 	regexPath
 )
 
-// NewRoute compiles the conditions and the lanes of a route. A pattern or regular expression that is none is an error.
+// NewRoute compiles the conditions and the lanes of a route. A pattern that is none is an error. A regular expression that cannot be
+// used is an error too, beside a route that stands in its place for every path that it could mean: nothing less specific may answer
+// for it.
 func NewRoute(r *model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
 	m := &out.Match
@@ -96,7 +99,11 @@ func NewRoute(r *model.Route) (*Route, error) {
 	case model.PathRegex:
 		x, err := parseExpression(m.Path.Value, m.Path.IgnoreCase)
 		if err != nil {
-			return nil, err
+			if x, _ = coverExpression(m.Path.Value, m.Path.IgnoreCase); x == nil {
+				return nil, err
+			}
+			out.kind, out.regex, out.head = regexPath, x, x.head
+			return out, err
 		}
 		out.kind, out.regex, out.head = regexPath, x, x.head
 	}
@@ -106,6 +113,9 @@ func NewRoute(r *model.Route) (*Route, error) {
 			return nil, err
 		}
 		out.Lanes = lanes
+		if out.Naming, err = newNaming(&f); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -19,7 +19,7 @@ const (
 	flushSize  = 32 << 10               // bytes in one shard that wake the writer before that
 	pendingMax = 4 << 20                // bytes that may wait for the disk, in all shards; further lines are dropped and counted
 	shardsMax  = 8
-	roomKept   = 256 << 10       // of a shard's buffers, once what waited has been written
+	roomKept   = 8 << 10         // of a buffer, in any case
 	lookEach   = time.Second     // how often the file is looked for where it should be
 	closeIn    = 2 * time.Second // how long Close waits for the disk
 )
@@ -107,7 +107,7 @@ func newAccessLog(out io.WriteCloser, path string, o Options) *AccessLog {
 	for i := range l.shards {
 		l.shards[i].lines = lines{format: o.Format, secret: secret}
 	}
-	l.own = writer{log: l, out: out, batches: make([]batch, n)}
+	l.own = writer{log: l, out: out, room: roomKept, batches: make([]batch, n)}
 	go l.run()
 	return l
 }
@@ -188,6 +188,7 @@ func (l *AccessLog) run() {
 		case <-l.wake:
 			l.own.flush()
 		case <-look.C:
+			l.own.fit()
 			if l.own.moved() {
 				_ = l.own.reopen() // noted, and tried again at the next look
 			}

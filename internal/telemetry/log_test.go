@@ -245,6 +245,46 @@ func TestSlowDiskDropsAndNeverBlocks(t *testing.T) {
 	}
 }
 
+// What a burst made grow is given back when the next looks find it of no use.
+func TestBuffersShrinkAfterABurst(t *testing.T) {
+	l := NewAccessLog(discard{}, Options{})
+	if err := l.Close(); err != nil { // from here on the test is the goroutine
+		t.Fatal(err)
+	}
+	burst := func(n int) {
+		for i := range l.shards {
+			p := &l.shards[i].pending
+			for range n {
+				p.text = l.shards[i].lines.append(p.text, record("/x"))
+				p.marks = append(p.marks, mark{len(p.text), 0})
+			}
+		}
+		l.own.flush()
+	}
+	held := func() (n int) {
+		for i := range l.shards {
+			n = max(n, cap(l.shards[i].pending.text), cap(l.own.batches[i].text))
+		}
+		return max(n, cap(l.own.merged))
+	}
+	burst(2000)
+	burst(2000)
+	l.own.fit()
+	burst(2000)
+	if held() < 512<<10 {
+		t.Errorf("%d bytes are held in the midst of a burst: its buffers are made anew each time", held())
+	}
+	l.own.fit()
+	for range 3 {
+		burst(1)
+		burst(1)
+		l.own.fit()
+	}
+	if held() > roomKept {
+		t.Errorf("%d bytes are held after the burst, want at most %d", held(), roomKept)
+	}
+}
+
 // A disk that fills up in the middle of a line: the next line begins a line.
 func TestTornLine(t *testing.T) {
 	d := &disk{free: make(chan struct{})}

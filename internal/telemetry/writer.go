@@ -18,6 +18,8 @@ type writer struct {
 
 	batches []batch // of each shard, written last
 	merged  []byte  // all of them
+	most    int     // bytes that one of these had since the last look
+	room    int     // bytes of those that are kept
 }
 
 // identify notes which file is open.
@@ -59,7 +61,7 @@ func (w *writer) flush() {
 	var text []byte
 	count, full := 0, 0 // lines, and batches that have some
 	for i := range w.batches {
-		w.batches[i].empty()
+		w.batches[i].empty(w.room)
 	}
 	shards := w.log.shards
 	for i := range shards { // all at once, for a moment: what one has written is not behind what another writes later
@@ -81,13 +83,23 @@ func (w *writer) flush() {
 		text = w.merged
 	}
 	if count > 0 {
+		w.most = max(w.most, len(text))
+		w.room = max(w.room, 2*w.most)
 		w.write(text, count)
 	}
 }
 
-// empty makes room, and lets go of what grew too far.
-func (b *batch) empty() {
-	if cap(b.text) > roomKept {
+// fit lets go of what is larger than lately was of use: a slow disk or a burst makes buffers grow. Those of the shards follow as they are emptied.
+func (w *writer) fit() {
+	w.room, w.most = max(2*w.most, roomKept), 0
+	if cap(w.merged) > w.room {
+		w.merged = nil
+	}
+}
+
+// empty makes room, and lets go of what is larger than that.
+func (b *batch) empty(room int) {
+	if cap(b.text) > room {
 		*b = batch{}
 	}
 	b.text, b.marks = b.text[:0], b.marks[:0]
@@ -95,9 +107,6 @@ func (b *batch) empty() {
 
 // merge puts the lines of all batches in the order in which their requests ended.
 func (w *writer) merge() {
-	if cap(w.merged) > roomKept {
-		w.merged = nil
-	}
 	w.merged = w.merged[:0]
 	var next [shardsMax]int // line of each batch
 	for {

@@ -150,13 +150,19 @@ func (b *bench) inTurn(ctx context.Context, all []contender, l load) (map[string
 // turns measures contenders that run.
 func (b *bench) turns(ctx context.Context, all []contender, running map[string]*process, l load) (map[string][]sample, error) {
 	out := map[string][]sample{}
+	short := *b // for the round that does not count
+	short.length = min(b.length, time.Second)
 	for round := range b.rounds + 1 {
+		by := b
+		if round == 0 {
+			by = &short
+		}
 		turn := slices.Clone(all)
 		if round%2 == 1 {
 			slices.Reverse(turn)
 		}
 		for _, c := range turn {
-			s := measured(ctx, b, c, running[c.name], l)
+			s := measured(ctx, by, c, running[c.name], l)
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -43,22 +43,28 @@ func newAuthPool(c ExternalAuth) authPool {
 	if idle == 0 {
 		idle = defaultAuthIdle
 	}
-	dialer := net.Dialer{Timeout: maxAuthTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
-		}
-		a := at.Addr().Unmap()
-		if a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() && !c.Loopback {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address) // metadata services, and what only this machine may ask
-		}
-		return nil
-	}}
+	dialer := dialerOf(c.Loopback)
 	return authPool{&http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true, DisableKeepAlives: idle < 0,
 		MaxConnsPerHost: maxAuthConns, MaxIdleConnsPerHost: max(idle, 0), MaxIdleConns: maxAuthIdle, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: maxAuthHead, TLSHandshakeTimeout: maxAuthTimeout,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipVerify}, //nolint:gosec // somebody asked for it, field by field
+	}}
+}
+
+// dialerOf connects to services that are named in configurations: never to metadata services, and to what only this machine may ask
+// where that is said.
+func dialerOf(loopback bool) net.Dialer {
+	return net.Dialer{Timeout: maxAuthTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
+		}
+		a := at.Addr().Unmap()
+		if a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() && !loopback {
+			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
+		}
+		return nil
 	}}
 }
 
@@ -75,7 +81,7 @@ func externalAuthKind() filter.Kind {
 	return filter.Define("external-auth", func(c ExternalAuth, env filter.Env) (filter.Filter, error) {
 		f := &externalAuth{ExternalAuth: c, clock: env.Clock, keep: c.keeps(), timeout: time.Duration(c.Timeout), failStatus: c.FailStatus, parameter: c.SignInParameter}
 		var err error
-		if f.url, err = c.service(); err != nil {
+		if f.url, err = parseService(c.URL); err != nil {
 			return nil, err
 		}
 		for _, h := range c.Headers {

@@ -53,7 +53,7 @@ const (
 
 // Validate refuses what could not be asked, and what a client could turn to another service.
 func (c ExternalAuth) Validate() error {
-	if _, err := c.service(); err != nil {
+	if _, err := parseService(c.URL); err != nil {
 		return err
 	}
 	switch {
@@ -99,18 +99,15 @@ func (c ExternalAuth) Validate() error {
 	return nil
 }
 
-// service reads the URL: everything before its path must not be for the client to choose.
-func (c ExternalAuth) service() (text, error) {
-	rest, ok := strings.CutPrefix(c.URL, "https://")
+// parseService reads the URL of a service that is sent requests: everything before its path must not be for the client to choose.
+func parseService(s string) (text, error) {
+	rest, ok := strings.CutPrefix(s, "https://")
 	if !ok {
-		if rest, ok = strings.CutPrefix(c.URL, "http://"); !ok {
-			return nil, fmt.Errorf("url %q begins with neither http:// nor https://", c.URL)
+		if rest, ok = strings.CutPrefix(s, "http://"); !ok {
+			return nil, fmt.Errorf("url %q begins with neither http:// nor https://", s)
 		}
 	}
-	host := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		host = rest[:i]
-	}
+	host := hostOf(rest)
 	h, err := parseText(host)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -118,14 +115,22 @@ func (c ExternalAuth) service() (text, error) {
 	if host == "" || strings.Contains(host, "@") || !h.trusted() {
 		return nil, fmt.Errorf("url: host %q is empty, has a user, or is for clients to choose", host)
 	}
-	t, err := parseText(c.URL)
+	t, err := parseText(s)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	if strings.ContainsFunc(c.URL, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
-		return nil, fmt.Errorf("url %q has a byte that no address has", c.URL)
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
+		return nil, fmt.Errorf("url %q has a byte that no address has", s)
 	}
 	return t, nil
+}
+
+// hostOf is the part of a text behind its scheme that is its host: a path may follow as a part of the request, which begins with a slash.
+func hostOf(rest string) string {
+	for _, end := range [...]string{"/", "?", "#", "{path}", "{uri}"} {
+		rest, _, _ = strings.Cut(rest, end)
+	}
+	return rest
 }
 
 func validateSignIn(s string) error {

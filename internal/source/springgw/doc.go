@@ -41,7 +41,9 @@ type Config struct {
 	Boot     bootconfig.Settings
 	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
 	KeyResolvers map[string]string
-	Resolver     lookup.Resolver // of host names in http://; default the system's
+	// RequestURIs are those that requests may name where a filter lets them name a target: "http://host:port", "lb://service".
+	RequestURIs []string
+	Resolver    lookup.Resolver // of host names in http://; default the system's
 	// Refresh is how long addresses of host names are used until they are asked for again. Default 30s.
 	Refresh time.Duration
 	// List has Definitions kept up to date.

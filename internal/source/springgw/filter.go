@@ -18,6 +18,7 @@ type effect struct {
 	hostName string
 	retry    model.Retry
 	limit    time.Duration // of the time to an answer, 0 = that of the route
+	naming   *naming       // how requests name their target; nil = they do not
 	notes    []fault       // what works, but not as somebody may expect
 }
 
@@ -38,8 +39,9 @@ func filters() map[string]func(*effect, *part) error {
 		"RemoveJsonAttributesResponseBody": (*effect).removeJSON, "CircuitBreaker": (*effect).circuitBreaker,
 		"CacheRequestBody": (*effect).cacheBody, "FallbackHeaders": (*effect).fallbackHeaders, "RequestRateLimiter": (*effect).rateLimiter, "LocalResponseCache": (*effect).cacheAnswers,
 
-		"JsonToGrpc": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil,
-		"RequestHeaderToRequestUri": nil, "SaveSession": nil, "SetRequestUri": nil, "TokenRelay": nil,
+		"SetRequestUri": (*effect).setRequestURI, "RequestHeaderToRequestUri": (*effect).headerURI,
+
+		"JsonToGrpc": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil, "SaveSession": nil, "TokenRelay": nil,
 	}
 }
 

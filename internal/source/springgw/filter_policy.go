@@ -22,8 +22,6 @@ func insteadOf(filter string) string {
 		return ": there is no session here; take it out"
 	case "TokenRelay":
 		return ": it relays what a login in Java has got; forward the Authorization header, which is kept as it is"
-	case "SetRequestUri", "RequestHeaderToRequestUri":
-		return ": it lets a request choose where it goes; name the targets in routes"
 	}
 	return ""
 }

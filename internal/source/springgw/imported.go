@@ -176,7 +176,7 @@ func (j *judge) metadata(d *definition) {
 	for _, k := range d.metadata.Kids {
 		f := Finding{Verdict: Verdict{"metadata", k.Name, Supported, ""}, File: k.File, Line: k.Line, Route: d.name()}
 		switch bootconfig.Relaxed(k.Name) {
-		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback":
+		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback", "requesturis":
 		default:
 			f.Verdict.Verdict, f.Why = Ignored, "nothing here reads it"
 		}

@@ -1,6 +1,7 @@
 package springgw
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -66,6 +67,10 @@ func (t *translator) locator(f *application) {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
+	}
+	if does.naming != nil {
+		refuse(nil, does.naming.line, "filters", errors.New("a filter by which requests name a target is not supported in the locator: write a route"))
+		return
 	}
 	if does.host != model.HostEndpoint {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,

@@ -23,7 +23,8 @@ type translated struct {
 	position int
 	weights  []weight
 	shares   []model.Share // of the weights
-	leads    *lead         // nil = to a service, or nowhere
+	leads    []*lead
+	services []string // that routes lead to, where it goes by them
 }
 
 // lead is a definition's way to a host, and the upstream for that.
@@ -65,12 +66,22 @@ func (t *translator) recall(d *definition, position int) bool {
 	if !ok || r.position != position || !slices.Equal(r.shares, t.weights.shares(d.name(), r.weights)) {
 		return false
 	}
+	if r.services != nil && !slices.Equal(r.services, t.known()) {
+		return false
+	}
 	t.groups[r.key] = r.objects
 	t.now.routes[d] = r
-	if r.leads != nil {
-		t.static(r.leads)
+	for _, l := range r.leads {
+		t.static(l)
 	}
 	return true
+}
+
+// lead notes that the definition under way leads to a host.
+func (t *translator) lead(to target, up model.Upstream) {
+	l := &lead{to, up}
+	t.leads = append(t.leads, l)
+	t.static(l)
 }
 
 // static adds the upstream of a host once, with the addresses that are known.

@@ -18,6 +18,7 @@ type condition struct {
 	weights []weight
 
 	hostVariables []string // names in patterns of hosts
+	hostPatterns  []string // where there are any
 }
 
 // predicates are all that Spring has; those without a reader are not supported.
@@ -131,7 +132,7 @@ func (c *condition) host(p *part) error {
 			return nil
 		}
 		if h.Validate() != nil {
-			return c.hostPatterns(values)
+			return c.hostExpressions(values)
 		}
 		c.hosts = append(c.hosts, h)
 		if shape, fixed := h.Split(); shape == model.HostAnyMore {

@@ -8,18 +8,21 @@ import (
 	"paifang/internal/model"
 )
 
-// hostPatterns reads patterns of which one is more than a name with labels left open in front: they become one expression that
+// hostExpressions reads patterns of which one is more than a name with labels left open in front: they become one expression that
 // the Host header has to match. They cost more than names, which are found by an index.
-func (c *condition) hostPatterns(patterns []string) error {
+func (c *condition) hostExpressions(patterns []string) error {
 	c.hosts = nil
 	var all []string
 	for _, p := range patterns {
-		text, names, err := hostExpression(p)
+		text, names, err := hostExpression(p, false)
 		if err != nil {
 			return fmt.Errorf("pattern %q: %w", p, err)
 		}
 		all = append(all, text)
 		c.hostVariables = append(c.hostVariables, names...)
+	}
+	if len(c.hostVariables) > 0 {
+		c.hostPatterns = patterns
 	}
 	m := model.FieldMatch{Name: "Host", Regex: true, Value: "(?i:" + strings.Join(all, "|") + ")"}
 	if _, err := compileJava(m.Value); err != nil {
@@ -31,8 +34,8 @@ func (c *condition) hostPatterns(patterns []string) error {
 
 // hostExpression turns an Ant pattern with the dot as separator (Spring Framework, AntPathMatcher) into an expression: ? is a byte
 // of a label, * any number of them, {name} too, {name:expression} what the expression matches, and ** any number of labels. A
-// pattern without a port means every port.
-func hostExpression(pattern string) (text string, names []string, err error) {
+// pattern without a port means every port. With named, variables are groups of their names.
+func hostExpression(pattern string, named bool) (text string, names []string, err error) {
 	var b strings.Builder
 	labels := strings.Split(pattern, ".")
 	if strings.ContainsAny(pattern, "{}") {
@@ -57,7 +60,7 @@ func hostExpression(pattern string) (text string, names []string, err error) {
 			b.WriteString(`\.`)
 		}
 		first = false
-		more, err := labelExpression(&b, label)
+		more, err := labelExpression(&b, label, named)
 		if err != nil {
 			return "", nil, err
 		}
@@ -89,7 +92,7 @@ func splitLabels(s string) []string {
 	return append(out, s[start:])
 }
 
-func labelExpression(b *strings.Builder, label string) (names []string, err error) {
+func labelExpression(b *strings.Builder, label string, named bool) (names []string, err error) {
 	for i := 0; i < len(label); i++ {
 		switch c := label[i]; {
 		case c == '?':
@@ -109,7 +112,11 @@ func labelExpression(b *strings.Builder, label string) (names []string, err erro
 				expression = `[^.:]+`
 			}
 			names = append(names, name)
-			b.WriteString("(?:" + expression + ")")
+			if named {
+				b.WriteString("(?P<" + name + ">" + expression + ")")
+			} else {
+				b.WriteString("(?:" + expression + ")")
+			}
 			i += end
 		case c == '-' || c == '_' || c == ':' || isWordByte(c) && c < 0x80:
 			b.WriteByte(c)

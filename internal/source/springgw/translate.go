@@ -38,7 +38,10 @@ type translator struct {
 	weights  groups
 	common
 	before, now *memory
-	leads       *lead // to a host, of the definition that is under way
+	leads       []*lead // to hosts, of the definition that is under way
+	files       []*application
+	services    []string // that routes lead to, sorted; nil until a definition goes by them
+	byServices  bool     // the definition that is under way does
 }
 
 // common is what files say for all routes.
@@ -57,7 +60,7 @@ func translate(c Config, files []*application, resolved map[string]known, before
 		before = &memory{}
 	}
 	t := &translator{c: &c, resolved: resolved, groups: make(map[string]*model.Objects, len(before.routes)), hosts: map[string]target{},
-		seen: make(map[string]*definition, len(before.routes)), weights: groups{}, before: before}
+		seen: make(map[string]*definition, len(before.routes)), weights: groups{}, before: before, files: files}
 	preflights := false
 	for _, f := range files {
 		if f.config.off {
@@ -149,10 +152,13 @@ func (t *translator) definition(d *definition, position int) {
 		return
 	}
 	r := translated{key: "route/" + d.file + "#" + name, position: position}
-	t.leads = nil
+	t.leads, t.byServices = nil, false
 	r.objects = t.group(r.key)
 	r.weights, r.shares = t.route(r.objects, d, position)
 	r.leads = t.leads
+	if t.byServices {
+		r.services = t.services
+	}
 	t.now.routes[d] = r
 }
 
@@ -208,7 +214,12 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(lanesFault(err, d))
 	}
-	action, err := t.action(g, d, &does, parts, origin)
+	var action model.Action
+	if does.naming == nil {
+		action, err = t.action(g, d, &does, parts, origin)
+	} else {
+		action, err = t.named(g, d, &does, &when, origin)
+	}
 	if err != nil {
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
@@ -296,8 +307,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	case to.service == "" && parts != nil:
 		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")
 	case to.service == "":
-		t.leads = &lead{to, up}
-		t.static(t.leads)
+		t.lead(to, up)
 	case parts != nil:
 		g.Upstreams = append(g.Upstreams, parts.divide(&forward, up)...)
 	default:

@@ -29,6 +29,11 @@ type Verdict struct {
 	Why     string // "" where it is supported without a remark
 }
 
+// differing are the filters that do less than in Spring on purpose.
+func differing() map[string]string {
+	return map[string]string{"SetRequestUri": onlyDeclared, "RequestHeaderToRequestUri": onlyDeclared}
+}
+
 // sentence is the verdict as a diagnostic has it.
 func (v *Verdict) sentence() string {
 	name := v.Name[strings.LastIndexByte(v.Name, '.')+1:]
@@ -52,7 +57,10 @@ func Verdicts() []Verdict {
 		}
 		for name, has := range all {
 			v := Verdict{kind, name, Supported, ""}
-			if !has {
+			switch {
+			case kind == "filter" && differing()[name] != "":
+				v.Verdict, v.Why = Differs, differing()[name]
+			case !has:
 				v.Verdict, v.Why = Unsupported, strings.TrimPrefix(why(name), ": ")
 			}
 			out = append(out, v)

@@ -70,11 +70,13 @@ func notesZH() map[string]string {
 		"patterns are RE2, which matches in linear time: one with look-around or back-references counts as none":                                             "模式是线性时间匹配的 RE2：含环视或反向引用的当作无效",
 		"with digest, failed tries are not counted (limit-rpm bounds them), what a client signs must have its query, and auth-realm must be given":           "使用 digest 时不计失败次数（由 limit-rpm 限制），客户端签名的地址必须包含查询，且必须给出 auth-realm",
 		"where it is not given the name is that of upstream-vhost, or the endpoint's own, and not upstream_balancer":                                         "未给出时，名字是 upstream-vhost 的，或端点自己的，而不是 upstream_balancer",
-		"the head of an answer may have 64 KiB": "响应头最大 64 KiB",
-		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams": "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
-		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
-		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                           "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
-		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":                                              streams,
+		"the head of an answer may have 64 KiB":                                      "响应头最大 64 KiB",
+		"bodies stream meanwhile, and of one with more than 16 MiB there is no copy": "正文仍按流转发；超过 16 MiB 的正文没有副本",
+		"requests never wait for a target: copies that it does not take in time are dropped; of one over TLS the certificate is verified, and one at a link-local address, or in a cluster at a loopback address, is sent nothing": "请求从不等待目标：它来不及接收的副本会被丢弃；目标使用 TLS 时校验证书；不向链路本地地址发送，在集群中也不向回环地址发送",
+		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams":                                                                          "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
+		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                                                                                         "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
+		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                                                                                                    "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
+		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":                                                                                                                       streams,
 	}
 }
 

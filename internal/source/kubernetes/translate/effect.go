@@ -46,6 +46,7 @@ func effects() []func(*draft) {
 		(*draft).loggedIn,
 		(*draft).told,
 		(*draft).externalAuth,
+		(*draft).mirrored,
 		(*draft).setForEndpoints,
 		(*draft).ownFilters,
 		(*draft).rewritten,

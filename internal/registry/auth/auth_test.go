@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -216,6 +217,29 @@ func TestRefused(t *testing.T) {
 	cancel()
 	if _, err := a.Login(late, "ann", "password-1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a login that waits for ever: %v", err)
+	}
+}
+
+// silent is a store that stopped answering: calls end with their context.
+type silent struct{ storage.Store }
+
+func (silent) Get(ctx context.Context, _ string) (storage.Entry, bool, error) {
+	<-ctx.Done()
+	return storage.Entry{}, false, fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())
+}
+
+// A change is given up by itself: who asks over HTTP sets no deadline.
+func TestStorageIsSilent(t *testing.T) {
+	a := open(t, silent{storage.NewMemory()}, Options{Wait: 20 * time.Millisecond})
+	done := make(chan error, 1)
+	go func() { done <- a.CreateUser(t.Context(), "ann", "password-1") }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits")
 	}
 }
 

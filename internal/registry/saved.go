@@ -76,7 +76,7 @@ func (r *Registry) keepHouse() {
 func (r *Registry) keep(f func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
 	defer cancel()
-	if err := f(ctx); err != nil {
+	if err := f(ctx); err != nil && r.reachable("") == nil { // of a cluster that does not answer the storage itself tells, once
 		r.opt.Log.Warn("the registry's storage does not take what is saved now and then", "err", err)
 	}
 }
@@ -222,14 +222,15 @@ func (r *Registry) bringBack(s *service, d *record) {
 	r.changed(s)
 }
 
-// confirm ends the doubt about an instance, if it was in doubt, and returns it. The mutex is held.
+// confirm ends the doubt about an instance, or the wait for its client, if there was any, and returns it. The mutex is held.
 func (r *Registry) confirm(s *service, at slot) *publication {
 	p := s.restored[at]
-	if p != nil {
-		delete(s.restored, at)
-		r.leases.remove(&p.lapse)
-		s.view = nil
+	if p == nil {
+		return r.arrived(s, at)
 	}
+	delete(s.restored, at)
+	r.leases.remove(&p.lapse)
+	s.view = nil
 	return p
 }
 

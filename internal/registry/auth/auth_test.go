@@ -220,17 +220,25 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// silent is a store that stopped answering: calls end with their context.
-type silent struct{ storage.Store }
+// silent is a store that stops answering: calls end with their context.
+type silent struct {
+	storage.Store
+	stopped bool
+}
 
-func (silent) Get(ctx context.Context, _ string) (storage.Entry, bool, error) {
+func (s *silent) Get(ctx context.Context, key string) (storage.Entry, bool, error) {
+	if !s.stopped {
+		return s.Store.Get(ctx, key)
+	}
 	<-ctx.Done()
 	return storage.Entry{}, false, fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())
 }
 
 // A change is given up by itself: who asks over HTTP sets no deadline.
 func TestStorageIsSilent(t *testing.T) {
-	a := open(t, silent{storage.NewMemory()}, Options{Wait: 20 * time.Millisecond})
+	kv := &silent{Store: storage.NewMemory()}
+	a := open(t, kv, Options{Wait: 20 * time.Millisecond})
+	kv.stopped = true
 	done := make(chan error, 1)
 	go func() { done <- a.CreateUser(t.Context(), "ann", "password-1") }()
 	select {

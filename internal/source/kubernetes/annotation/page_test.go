@@ -10,7 +10,7 @@ import (
 	"paifang/internal/source/kubernetes/annotation"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/annotations.md and its translation")
+var update = flag.Bool("update", false, "write the tables of docs/annotations.md, its neighbours and their translations")
 
 const docs = "../../../../docs/"
 
@@ -61,24 +61,26 @@ func notesZH() map[string]string {
 		"the browsers that it is for are gone: SameSite=None is sent to all": "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",
 		"browsers have given up server push, and so has nginx":               "浏览器已放弃服务器推送，nginx 也是",
 		"8 endpoints are asked at most, where it says more or 0":             "值更大或为 0 时，最多询问 8 个端点",
-		"expressions are RE2, which matches in linear time: one with look-around or back-references is an error, and its path is not served":                 "表达式是线性时间匹配的 RE2：含环视或反向引用的是错误，其路径不提供服务",
-		"the value of the cookie has a form of its own: a cookie that ingress-nginx has set binds nobody, and is replaced":                                   "Cookie 的值有自己的形式：ingress-nginx 设置的 Cookie 不绑定任何端点，会被替换",
-		"where paths are expressions and it is not given, the path is /: a cookie for the text of an expression would never be sent":                         "路径是表达式而未给出它时，Cookie 路径是 /：按表达式原文设置的 Cookie 永远不会被发送",
-		"AUTO_HTTP and FCGI are not spoken: HTTP is, in their place":                                                                                         "不使用 AUTO_HTTP 和 FCGI：改用 HTTP",
+		"expressions are RE2, which matches in linear time, with look-aheads behind fixed text: one with other look-around, or with back-references, is an error, and every path that it could mean answers 503": "表达式是线性时间匹配的 RE2，并支持固定文本之后的先行断言：含其他环视或反向引用的是错误，它可能匹配的每条路径都回答 503",
+		"the value of the cookie has a form of its own: a cookie that ingress-nginx has set binds nobody, and is replaced":                                                                                       "Cookie 的值有自己的形式：ingress-nginx 设置的 Cookie 不绑定任何端点，会被替换",
+		"where paths are expressions and it is not given, the path is /: a cookie for the text of an expression would never be sent":                                                                             "路径是表达式而未给出它时，Cookie 路径是 /：按表达式原文设置的 Cookie 永远不会被发送",
+		"FCGI is not spoken: HTTP is, in its place": "不使用 FCGI：改用 HTTP",
 		"of nginx' variables it knows request_uri, uri, host, http_host, remote_addr, binary_remote_addr, and those that begin with http_, cookie_ and arg_": "nginx 变量中只认识 request_uri、uri、host、http_host、remote_addr、binary_remote_addr，以及以 http_、cookie_、arg_ 开头的",
 		"of nginx' variables it knows host, http_host, namespace, ingress_name, service_name and service_port":                                               "nginx 变量中只认识 host、http_host、namespace、ingress_name、service_name、service_port",
 		"patterns are RE2, which matches in linear time: one with look-around or back-references counts as none":                                             "模式是线性时间匹配的 RE2：含环视或反向引用的当作无效",
-		"digest is not carried out: every path of the Ingress answers 503":                                                                                   "不执行 digest：该 Ingress 的每条路径都回答 503",
+		"with digest, failed tries are not counted (limit-rpm bounds them), what a client signs must have its query, and auth-realm must be given":           "使用 digest 时不计失败次数（由 limit-rpm 限制），客户端签名的地址必须包含查询，且必须给出 auth-realm",
 		"where it is not given the name is that of upstream-vhost, or the endpoint's own, and not upstream_balancer":                                         "未给出时，名字是 upstream-vhost 的，或端点自己的，而不是 upstream_balancer",
-		"the head of an answer may have 64 KiB": "响应头最大 64 KiB",
-		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams": "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
-		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
-		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                           "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
-		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":                                              streams,
+		"the head of an answer may have 64 KiB":                                      "响应头最大 64 KiB",
+		"bodies stream meanwhile, and of one with more than 16 MiB there is no copy": "正文仍按流转发；超过 16 MiB 的正文没有副本",
+		"requests never wait for a target: copies that it does not take in time are dropped; of one over TLS the certificate is verified, and one at a link-local address, or in a cluster at a loopback address, is sent nothing": "请求从不等待目标：它来不及接收的副本会被丢弃；目标使用 TLS 时校验证书；不向链路本地地址发送，在集群中也不向回环地址发送",
+		"a body of this size or less, and any of 64 KiB or less, is read whole before an endpoint is asked: above 64 KiB in a file; a larger one streams":                                                                          "不超过此大小（以及任何不超过 64 KiB）的正文会在询问端点之前读完：超过 64 KiB 的放在文件里；更大的按流转发",
+		"endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so":                                                                                                                                         "对端点使用 HTTP/1.1；backend-protocol 要求时使用 HTTP/2",
+		"connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks":                                                                                                                    "到端点的连接由引擎自己管理：保持复用，客户端要求时升级",
+		"bodies stream: neither requests nor answers wait in buffers or files unless a filter asks for them":                                                                                                                       streams,
 	}
 }
 
-// TestPage compares the tables of the page with the one in the code; -update writes them.
+// TestPage compares the table of verdicts, and the statements on a page of their own, with those in the code.
 func TestPage(t *testing.T) {
 	shown := map[string]int{}
 	for _, c := range cases(t) {
@@ -86,28 +88,31 @@ func TestPage(t *testing.T) {
 	}
 	all, at := statements(t), casesByName(t)
 	for _, l := range languages() {
-		text, err := os.ReadFile(docs + l.page)
-		if err != nil {
+		comparePage(t, l.page, [2]string{"table", l.table(shown)})
+		comparePage(t, strings.Replace(l.page, "annotations", "annotations-statements", 1),
+			[2]string{"statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) })})
+	}
+}
+
+// comparePage compares tables on a page, each known by the name of its place, with what they are in the code; -update writes them.
+func comparePage(t *testing.T, page string, tables ...[2]string) {
+	t.Helper()
+	text, err := os.ReadFile(docs + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(text)
+	for _, table := range tables {
+		want = between(t, page, want, table[0], table[1])
+	}
+	switch {
+	case want == string(text):
+	case *update:
+		if err := os.WriteFile(docs+page, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		const begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
-		before, rest, ok1 := strings.Cut(string(text), begin)
-		_, after, ok2 := strings.Cut(rest, end)
-		if !ok1 || !ok2 {
-			t.Fatalf("%s: no place for the table", l.page)
-		}
-		want := before + begin + l.table(shown) + "\n" + end + after
-		want = between(t, l.page, want, "statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) }))
-		if want == string(text) {
-			continue
-		}
-		if !*update {
-			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run TestPage -update", l.page)
-			continue
-		}
-		if err := os.WriteFile(docs+l.page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	default:
+		t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run Page -update", page)
 	}
 }
 

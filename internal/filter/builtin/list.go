@@ -38,6 +38,7 @@ func Kinds() filter.Catalog {
 		mirrorKind(),
 		compressKind(),
 		removeJSONKind(),
+		jsonToGRPCKind(),
 		responseCacheKind(),
 	}
 }

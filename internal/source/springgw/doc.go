@@ -48,6 +48,8 @@ type Config struct {
 	Refresh time.Duration
 	// List has Definitions kept up to date.
 	List bool
+	// descriptors are the files that filters name.
+	descriptors *descriptorFiles
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
 }
@@ -58,6 +60,9 @@ func (c Config) withDefaults() Config {
 	c.Keeper = cmp.Or(c.Keeper, model.KeeperRegistry)
 	c.Prefix = cmp.Or(c.Prefix, "public/DEFAULT_GROUP/")
 	c.Refresh = cmp.Or(c.Refresh, 30*time.Second)
+	if c.descriptors == nil {
+		c.descriptors = newDescriptorFiles()
+	}
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}

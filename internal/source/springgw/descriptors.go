@@ -73,6 +73,9 @@ func (d *descriptorFiles) refresh() (changed bool) {
 
 func stateOf(path string) (fileState, error) {
 	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // reading it might never end
+		err = fmt.Errorf("%s is no file", path)
+	}
 	if err != nil {
 		return fileState{}, err
 	}

@@ -42,6 +42,8 @@ func TestJSONToGRPC(t *testing.T) {
 		"JsonToGrpc=Health,Chek,health.pb":                                "has no method \"Chek\"",
 		"JsonToGrpc=Health,Check,text.pb":                                 "text.pb: descriptors are no set of descriptors",
 		"JsonToGrpc=Health,Check,file:gone.pb":                            "gone.pb",
+		"JsonToGrpc=Health,Check,file:":                                   "names no file",
+		"JsonToGrpc=Health,Check,.":                                       "is no file",
 		"JsonToGrpc=Health,Check,https://a.test/health.pb":                "want file: or classpath:",
 		"JsonToGrpc=Health,Check":                                         "protoDescriptor is missing",
 		"JsonToGrpc=Health,Check,file:":                                   "names no file",

@@ -13,8 +13,8 @@ import (
 	"paifang/internal/model"
 )
 
-// TestUDPServices: a port of the ConfigMap of UDP services is listened at, and its datagrams go to the endpoints of the Service. A
-// session ends when it has as many answers as proxy-stream-responses says.
+// TestUDPServices: a port of the ConfigMap of UDP services is listened at, and its datagrams go to the endpoints of the Service, also
+// where the Service has a TCP port of the same number that leads to another port of its pods. A session ends when it has as many answers as proxy-stream-responses says.
 func TestUDPServices(t *testing.T) {
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -38,7 +38,7 @@ func TestUDPServices(t *testing.T) {
 		text := fmt.Sprintf(`apiVersion: v1
 kind: ConfigMap
 metadata: {name: udp, namespace: ingress-nginx}
-data: {"%[1]d": "shop/names:names", "70000": "shop/names:53", "1": "shop/names:54", "2": "shop/names:53:PROXY"}
+data: {"%[1]d": "shop/names:53", "70000": "shop/names:53", "1": "shop/names:54", "2": "shop/names:53:PROXY"}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -48,12 +48,12 @@ data: {proxy-stream-responses: "%[3]d"}
 apiVersion: v1
 kind: Service
 metadata: {name: names, namespace: shop}
-spec: {ports: [{port: 53, name: names, protocol: UDP}, {port: 54, name: other, protocol: TCP}]}
+spec: {ports: [{port: 53, name: names-tcp, protocol: TCP}, {port: 53, name: names, protocol: UDP}, {port: 54, name: other, protocol: TCP}]}
 ---
 apiVersion: v1
 kind: Endpoints
 metadata: {name: names, namespace: shop}
-subsets: [{addresses: [{ip: 127.0.0.1}], ports: [{port: %[2]d, name: names, protocol: UDP}]}]
+subsets: [{addresses: [{ip: 127.0.0.1}], ports: [{port: 1, name: names-tcp}, {port: %[2]d, name: names, protocol: UDP}]}]
 `, port, server.LocalAddr().(*net.UDPAddr).Port, responses)
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {

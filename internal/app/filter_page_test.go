@@ -35,6 +35,9 @@ type pageBlock struct {
 
 const getPage = "> GET /order HTTP/1.1"
 
+// digestOfAnn is the right answer of ann, with the password "secret", to a challenge that nobody has made.
+const digestOfAnn = `> Authorization: Digest username="ann", realm="the shop", nonce="old", uri="/order", qop=auth, nc=00000001, cnonce="x", response="a9de7add6ef713e45a9c2fe6a1fb7db4"`
+
 // pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good, copies one that gets what is
 // mirrored.
 func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
@@ -76,6 +79,9 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", `< WWW-Authenticate: Basic realm="the shop"`},
 			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:no")), "^ nothing", "< HTTP/1.1 401 Unauthorized"},
 			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret")), "!^ Authorization", "< HTTP/1.1 200 OK"}}, false},
+		{"kind: digest-auth", nil, [][]string{
+			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", "< X-Paifang-Reason: unauthorized"},
+			{getPage, host, digestOfAnn, "^ nothing", "< HTTP/1.1 401 Unauthorized", "< X-Paifang-Reason: stale-nonce"}}, false}, // the password is right
 		{"kind: external-auth", map[string]string{"url: https://login.test/check?uri={escaped-uri}": "url: " + login + "/check?uri={escaped-uri}\n    loopback: true"}, [][]string{
 			{"> GET /order?a=b HTTP/1.1", host, "^ nothing", "< HTTP/1.1 302 Found", "< Location: https://login.test/start?rd=http://shop.test%2Forder%3Fa%3Db"},
 			{getPage, host, "> X-Key: good", "> X-User: root", "^ X-User: ann", "!^ X-User: root", "< HTTP/1.1 200 OK"}}, false},
@@ -234,6 +240,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: users, namespace: shop}
 stringData: {auth: "ann:{SHA}%s"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: digests, namespace: shop}
+stringData: {auth: "ann:the shop:4eae299c18bfe2d51a80bd0a5c30eeed"}
 ---
 apiVersion: v1
 kind: Secret

@@ -43,8 +43,14 @@ func (k *Kubernetes) told(x *translate.Installed) Kubernetes {
 	if len(out.Namespaces) == 0 && x.Namespace != "" {
 		out.Namespaces = []string{x.Namespace}
 	}
-	if out.Publish.Service == "" && len(out.Publish.Addresses) == 0 && !x.NoStatus {
-		out.Publish = Publish{Service: x.PublishService, Addresses: x.PublishAddress}
+	if len(out.Namespaces) == 0 {
+		out.NamespaceSelector = orDefault(out.NamespaceSelector, x.NamespaceSelector)
+	}
+	if p := &out.Publish; p.Service == "" && len(p.Addresses) == 0 && p.Nodes == "" && !x.NoStatus {
+		p.Service, p.Addresses = x.PublishService, x.PublishAddress
+		if x.NodeInternal {
+			p.Nodes = string(kubernetes.NodeInternal)
+		}
 	}
 	if out.Events == nil && x.NoEvents {
 		off := false
@@ -74,6 +80,9 @@ func (c *Config) installationFaults(f *faults) {
 	}
 	if x.Namespace != "" {
 		f.name(at+".namespace", x.Namespace)
+	}
+	if err := kubernetes.ValidSelector(c.installed().NamespaceSelector); err != nil { // ingress-nginx does not start with it either
+		f.say(at+".args", "--watch-namespace-selector: %v", err)
 	}
 	if c.Sources.Kubernetes == nil && len(c.Sources.Manifests) == 0 {
 		f.say(at, "needs sources.kubernetes or sources.manifests, which its ConfigMaps and Ingresses are in")

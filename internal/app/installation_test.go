@@ -24,6 +24,13 @@ func TestInstallationFlags(t *testing.T) {
 	}{
 		{"--watch-namespace=shop", Kubernetes{}, Kubernetes{Namespaces: []string{"shop"}}},
 		{"--watch-namespace=shop", Kubernetes{Namespaces: []string{"own"}}, Kubernetes{Namespaces: []string{"own"}}},
+		{"--watch-namespace-selector=team=shop,!old", Kubernetes{}, Kubernetes{NamespaceSelector: "team=shop,!old"}},
+		{"--watch-namespace-selector=team=shop --watch-namespace=shop", Kubernetes{}, Kubernetes{Namespaces: []string{"shop"}}},
+		{"--watch-namespace-selector=team=shop", Kubernetes{NamespaceSelector: "own=yes"}, Kubernetes{NamespaceSelector: "own=yes"}},
+		{"--report-node-internal-ip-address", Kubernetes{}, Kubernetes{Publish: Publish{Nodes: "internal"}}},
+		{"--report-node-internal-ip-address", Kubernetes{Publish: Publish{Nodes: "external", Pods: "app=edge"}}, Kubernetes{Publish: Publish{Nodes: "external", Pods: "app=edge"}}},
+		{"--report-node-internal-ip-address", Kubernetes{Publish: Publish{Pods: "app=edge"}}, Kubernetes{Publish: Publish{Nodes: "internal", Pods: "app=edge"}}},
+		{"--report-node-internal-ip-address --update-status=false", Kubernetes{}, Kubernetes{}},
 		{"--publish-service=$(POD_NAMESPACE)/front", Kubernetes{}, Kubernetes{Publish: Publish{Service: "ingress-nginx/front"}}},
 		{"--publish-status-address=192.0.2.1,2001:db8::1", Kubernetes{}, Kubernetes{Publish: Publish{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}}}},
 		{"--publish-service=a/b --update-status=false", Kubernetes{}, Kubernetes{}},

@@ -20,6 +20,7 @@ type Webhook struct {
 	Cert     string           `json:"cert,omitempty" doc:"file with its certificate in PEM, such as a mounted Secret has; read again when it changes"`
 	Key      string           `json:"key,omitempty" doc:"file with its key"`
 	Register *WebhookRegister `json:"register,omitempty" doc:"in place of cert and key: a certificate that the replicas make and share, and that the API server is told to trust"`
+	ClientCA string           `json:"clientCA,omitempty" doc:"file with the authorities, in PEM, one of which must have signed the certificate of who asks; none: whoever reaches the address is answered, see docs/controller.md"`
 	Deny     bool             `json:"deny,omitempty" doc:"an Ingress that cannot be served, whatever else there is, is refused; default false: faults are warnings"`
 }
 
@@ -81,7 +82,7 @@ type trouble struct{ said model.Diagnostic }
 func (t trouble) Diagnostics() []model.Diagnostic { return []model.Diagnostic{t.said} }
 
 func (a *App) listenWebhook(w *Webhook) error {
-	c := webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log}
+	c := webhook.Config{Address: w.Address, Cert: w.Cert, Key: w.Key, ClientCA: w.ClientCA, Deny: w.Deny, Source: a.cluster, Judge: a.judge, Log: a.log}
 	if w.Register != nil {
 		c.Register = &kubernetes.Registration{Client: a.clusterClient, Configuration: w.Register.Configuration, Secret: w.Register.Secret}
 	}

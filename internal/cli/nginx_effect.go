@@ -100,8 +100,11 @@ func (n *nginx) forward(r adminapi.Route, a model.Forward) (out []string, goesOn
 		}
 	}
 	for _, t := range a.Targets {
-		if row, _ := n.row(t.Upstream, r.BoundOn); row.TLS.Mode == model.TLSAlways {
+		switch row, _ := n.row(t.Upstream, r.BoundOn); row.TLS.Mode {
+		case model.TLSAlways:
 			out = append(out, comment("%s is spoken to over TLS", row.ID))
+		case model.TLSAsAsked:
+			out = append(out, comment("%s is spoken to over TLS where the request came over TLS", row.ID))
 		}
 	}
 	return append(out, "proxy_pass http://"+n.split(r, a)+";"), true

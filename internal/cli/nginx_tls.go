@@ -9,7 +9,12 @@ import (
 
 // secured is how TLS to an upstream is said. Where it depends on each address, nginx has no word for it.
 func secured(t adminapi.UpstreamTLS) (scheme string, lines []string) {
-	if t.Mode != model.TLSAlways {
+	switch t.Mode {
+	case model.TLSAlways:
+		scheme = "https://"
+	case model.TLSAsAsked:
+		scheme = "$scheme://"
+	default:
 		return "http://", nil
 	}
 	if t.Name != "" {
@@ -30,7 +35,7 @@ func secured(t adminapi.UpstreamTLS) (scheme string, lines []string) {
 	case t.OwnCA:
 		verify = "proxy_ssl_verify on;  # against CAs of its own"
 	}
-	return "https://", append(lines, verify)
+	return scheme, append(lines, verify)
 }
 
 // clientAuth is what a listener asks of the clients of a host, or that it asks nothing because TLS of the host is not ended there,

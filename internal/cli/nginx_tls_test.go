@@ -17,6 +17,15 @@ func TestServerNameOfAnUpstream(t *testing.T) {
 	}
 }
 
+// TestSchemeOfAnUpstream: TLS as the request came is $scheme for nginx.
+func TestSchemeOfAnUpstream(t *testing.T) {
+	for mode, want := range map[model.UpstreamTLSMode]string{model.TLSNever: "http://", model.TLSAlways: "https://", model.TLSAsAsked: "$scheme://"} {
+		if got, _ := secured(adminapi.UpstreamTLS{Mode: mode}); got != want {
+			t.Errorf("%s: %q", mode, got)
+		}
+	}
+}
+
 // TestPassedOnInTheNginxForm: a host whose TLS is passed on is not shown as if it were ended here.
 func TestPassedOnInTheNginxForm(t *testing.T) {
 	l := adminapi.Listener{TLS: &adminapi.ListenerTLS{}, Passed: []adminapi.Passed{{ServerName: "pay.test", Upstream: "pay"}}}

@@ -157,7 +157,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		return nil, []model.Diagnostic{invalid(m.Origin, err)}
 	}
 	r, err := snapshot.NewRoute(m)
-	if err != nil {
+	if r == nil {
 		return nil, []model.Diagnostic{{Origin: m.Origin, Field: "match.path", Severity: model.Error, Code: model.CodeInvalid, Message: err.Error()}}
 	}
 	var ds []model.Diagnostic
@@ -166,6 +166,10 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		own := *m // what the source said stays as it is
 		r.Route, r.Reject = &own, code
 		r.Action = model.Respond{Status: 503, Code: code}
+	}
+	if err != nil {
+		reject("match.path", model.CodeUnreadablePath, err.Error()+": every path that it could mean answers 503")
+		return r, ds
 	}
 	if err := m.ValidateEffect(); err != nil {
 		d := invalid(m.Origin, err)

@@ -1,5 +1,5 @@
 // Package htpasswd reads lists of users and the hashes of their passwords, in the form that Apache's htpasswd writes and nginx
-// reads, and verifies passwords against them.
+// reads, and verifies passwords against them. The lists of htdigest are read, too.
 //
 // Hashes are bcrypt ($2a$, $2b$, $2y$), salted MD5 in Apache's form ($apr1$) and the system's ($1$), SHA-1 ({SHA}, {SSHA}), and
 // {PLAIN}. DES and the SHA-2 forms of crypt(3) are not supported: their users cannot log in, and Parse says so.

@@ -47,7 +47,10 @@ func (w *work) lane() *boundTarget {
 
 // lead makes the target's upstream that of the request, or the one in its place while nobody of it is up.
 func (w *work) lead(t *boundTarget) {
-	w.handle, w.other = t.handle, t.other
+	w.handle, w.other = t.handle.For(w.c.secure), t.other
+	if w.other != nil {
+		w.other = w.other.For(w.c.secure)
+	}
 	if w.other != nil && !w.handle.Up() {
 		w.handle, w.other = w.other, nil
 	}

@@ -41,7 +41,7 @@ func (w *work) fallBack() {
 	w.settle()
 	x.Code, x.Body, w.ours = "", "", false
 	x.Response.Reset()
-	w.handle, w.other, w.hosts = w.route.fallback, nil, &w.route.host
+	w.handle, w.other, w.hosts = w.route.fallback.For(w.c.secure), nil, &w.route.host
 	shared := w.handle.Shared()
 	if !w.held || shared != w.shared && r.Body == http1.ChunkedBody { // it is framed for the other version
 		w.dropBody()

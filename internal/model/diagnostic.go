@@ -92,6 +92,8 @@ const (
 	CodeSettingUnknown    Code = "setting-unknown"     // one that nobody knows
 	CodeDenied            Code = "denied"              // paths that answer 503 because what protects them cannot be carried out
 	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
+	CodeUnreadablePath    Code = "unreadable-path"     // a regular expression that cannot be used: what it could mean answers 503
+	CodeStatusUnknown     Code = "status-unknown"      // what statuses should show is not known
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

@@ -62,7 +62,7 @@ const (
 	PathPrefix  PathKind = "Prefix"  // whole segments: /order matches /order and /order/42, not /orders
 	PathStart   PathKind = "Start"   // text that the path begins with: /order matches /orders too
 	PathPattern PathKind = "Pattern" // segments with {name}, *, and a last {*rest} or **
-	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it
+	PathRegex   PathKind = "Regex"   // an RE2 expression that the path begins with a match of: "^" is put before it. See Expression for look-aheads
 )
 
 // PathMatch is a path condition.

@@ -247,6 +247,9 @@ const (
 	TLSAsListed UpstreamTLSMode = ""       // those that their list calls secure
 	TLSAlways   UpstreamTLSMode = "always" // all
 	TLSNever    UpstreamTLSMode = "never"  // none, whatever their list says
+	// TLSAsAsked: all for a request that came over TLS itself, none for one in clear text. Probes are in clear text and over TLS,
+	// since both ways are observed apart.
+	TLSAsAsked UpstreamTLSMode = "as-asked"
 )
 
 // UpstreamTLS says how TLS to endpoints is spoken. The zero value verifies against the roots of the system.
@@ -271,9 +274,9 @@ type UpstreamTLS struct {
 // Validate reports the first field that its type does not allow, that keys do not fit their certificates included.
 func (t UpstreamTLS) Validate() error {
 	switch t.Mode {
-	case TLSAsListed, TLSAlways, TLSNever:
+	case TLSAsListed, TLSAlways, TLSNever, TLSAsAsked:
 	default:
-		return fieldError("tls.mode", fmt.Sprintf("%q is none of always, never: leave it out for what the list says", t.Mode))
+		return fieldError("tls.mode", fmt.Sprintf("%q is none of always, never, as-asked: leave it out for what the list says", t.Mode))
 	}
 	if _, err := netip.ParseAddr(t.Name); t.Name != "" && err != nil {
 		if shape, _ := Host(t.Name).Split(); shape != HostExact || Host(t.Name).Validate() != nil {

@@ -161,8 +161,8 @@ func (u Upstream) Validate() error {
 	switch u.Protocol {
 	case HTTP1, H2C:
 	case H2:
-		if u.TLS.Mode == TLSNever {
-			return fieldError("protocol", "h2 is HTTP/2 over TLS, and tls.mode says that none is spoken: want h2c")
+		if u.TLS.Mode == TLSNever || u.TLS.Mode == TLSAsAsked {
+			return fieldError("protocol", "h2 is HTTP/2 over TLS, and tls.mode says that it is not always spoken: want h2c")
 		}
 	default:
 		return fieldError("protocol", fmt.Sprintf("%q is none of h2c, h2: leave it out for HTTP/1.1", u.Protocol))

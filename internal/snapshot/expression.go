@@ -6,20 +6,29 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+
+	"paifang/internal/model"
 )
 
 // maxExpression bounds the text of a regular expression in bytes: what it costs per byte of a path grows with it.
 const maxExpression = 1000
 
 // expression is a regular expression that paths begin with a match of. It is RE2 as Go has it: the time that a match takes
-// is proportional to the path, whatever a client sends. What RE2 does not have, look-around and back-references, is
-// refused.
+// is proportional to the path, whatever a client sends. Look-aheads behind fixed text are expressions of their own; what else RE2
+// does not have, look-around and back-references, is refused.
 type expression struct {
 	re    *regexp.Regexp
+	ahead []ahead
 	names []string // of the groups; "1" for the first one that has no name
 	head  string   // whole segments that every match begins with
 	plain string   // text that every match begins with; in lower case where any case matches
 	fold  bool     // any case matches
+}
+
+// ahead is what must, or must not, match too.
+type ahead struct {
+	re  *regexp.Regexp
+	not bool
 }
 
 // parseExpression puts "^" before the text and nothing around it, as ingress-nginx does.
@@ -27,29 +36,58 @@ func parseExpression(text string, ignoreCase bool) (*expression, error) {
 	if len(text) > maxExpression {
 		return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(text), maxExpression)
 	}
-	flags := ""
-	if ignoreCase {
-		flags = "(?i)"
-	}
-	re, err := regexp.Compile(flags + "^" + text)
+	parts := model.ParseExpression(text)
+	re, err := anchored(parts.Text, ignoreCase)
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", text, err)
 	}
 	if re.NumSubexp() > MaxCaptures {
 		return nil, fmt.Errorf("%d groups: at most %d", re.NumSubexp(), MaxCaptures)
 	}
-	x := &expression{re: re, fold: ignoreCase}
+	x := &expression{re: re}
 	for i, name := range re.SubexpNames()[1:] {
 		if name == "" {
 			name = strconv.Itoa(i + 1)
 		}
 		x.names = append(x.names, name)
 	}
-	x.plain, x.fold = literalStart(re.String())
+	for _, a := range parts.Ahead {
+		re, err := anchored(a.Text, ignoreCase)
+		if err != nil {
+			return nil, fmt.Errorf("regular expression %q: %w", text, err)
+		}
+		x.ahead = append(x.ahead, ahead{re, a.Not})
+	}
+	x.start()
+	return x, nil
+}
+
+// anchored is an expression that begins where the path does.
+func anchored(text string, ignoreCase bool) (*regexp.Regexp, error) {
+	flags := ""
+	if ignoreCase {
+		flags = "(?i)"
+	}
+	return regexp.Compile(flags + "^" + text)
+}
+
+// coverExpression is for the place of an expression that cannot be used: it matches whatever that could, and has no groups.
+func coverExpression(text string, ignoreCase bool) (*expression, error) {
+	re, err := anchored(model.CoverExpression(text), ignoreCase)
+	if err != nil {
+		return nil, err
+	}
+	x := &expression{re: re}
+	x.start()
+	return x, nil
+}
+
+// start finds what every match begins with.
+func (x *expression) start() {
+	x.plain, x.fold = literalStart(x.re.String())
 	if !x.fold {
 		x.head = x.plain[:max(strings.LastIndexByte(x.plain, '/'), 0)]
 	}
-	return x, nil
 }
 
 // literalStart returns the text that every match of an anchored expression begins with, and whether its case does not
@@ -80,7 +118,15 @@ func literalStart(text string) (plain string, fold bool) {
 
 // matches tells whether a normalised path begins with a match. It does not allocate.
 func (x *expression) matches(path string) bool {
-	return x.begins(path) && x.re.MatchString(path)
+	if !x.begins(path) || !x.re.MatchString(path) {
+		return false
+	}
+	for i := range x.ahead {
+		if x.ahead[i].re.MatchString(path) == x.ahead[i].not {
+			return false
+		}
+	}
+	return true
 }
 
 // begins is what can be told without the expression itself, which costs a hundred times as much.

@@ -39,6 +39,15 @@ func TestExpressions(t *testing.T) {
 		{`/order/(?i)x`, false, "/order/X", true, nil},
 		{`/order/(?i)x`, false, "/Order/X", false, nil},
 		{`/`, true, "/", true, nil},
+		{`/(?!api)(.*)`, true, "/shop", true, []Capture{{"1", "shop"}}},
+		{`/(?!api)(.*)`, true, "/API/x", false, nil},
+		{`/(?!api|static/)`, false, "/static", true, nil},
+		{`/(?!api|static/)`, false, "/static/x", false, nil},
+		{`/v1\.0/(?=.*\.png$)(?!private)`, false, "/v1.0/a.png", true, nil},
+		{`/v1\.0/(?=.*\.png$)(?!private)`, false, "/v1.0/a.gif", false, nil},
+		{`/v1\.0/(?=.*\.png$)(?!private)`, false, "/v1.0/private/a.png", false, nil},
+		{`/(?!.*[)(]).*`, false, "/a", true, nil},
+		{`/(?!.*[)(]).*`, false, "/a(b", false, nil},
 	} {
 		r := regex(t, c.text, c.anyCase)
 		if got := r.Fits(c.path); got != c.fits {
@@ -51,7 +60,7 @@ func TestExpressions(t *testing.T) {
 		}
 	}
 	for text, why := range map[string]string{
-		`/(`: "missing closing )", `/(?=x)`: "unsupported", `/(a)\1`: "invalid escape", `/` + strings.Repeat("(a)", 9): "9 groups: at most 8",
+		`/(`: "missing closing )", `/a*(?=x)`: "unsupported", `/(?!(x))`: "unsupported", `/a(?!b)|/c`: "unsupported", `/(a)\1`: "invalid escape", `/` + strings.Repeat("(a)", 9): "9 groups: at most 8",
 		`/` + strings.Repeat("a", 1000): "at most 1000", `/(a{1000}){1000}`: "invalid repeat count",
 	} {
 		_, err := NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: text}}})
@@ -79,6 +88,44 @@ func TestExpressionsBegin(t *testing.T) {
 		x := regex(t, c.text, c.anyCase)
 		if x.regex.plain != c.plain || x.head != c.inTree {
 			t.Errorf("%s begins with %q, in the tree %q; want %q and %q", c.text, x.regex.plain, x.head, c.plain, c.inTree)
+		}
+	}
+}
+
+// TestCoverOfExpressions: the place of an expression that cannot be used is kept, for every path that it could mean.
+func TestCoverOfExpressions(t *testing.T) {
+	for _, c := range []struct {
+		text, fits, not string
+	}{
+		{`/admin/.*(?!public)x`, "/admin/yx", "/other"},
+		{`/(?:(?!api).)*/x`, "/shop/x", "/shop/y"},
+		{`/a.*(?<=secret)`, "/a/secret", "/b/secret"},
+		{`/(\w+)/\1`, "/a/b", "/-/b"},
+		{`/(\w+)/\1{2}x`, "/a/x", "/a"},
+		{`/(?<n>a)\k<n>/x`, "/aa/x", "/b"},
+		{`/(?>a+)b++c`, "/aabc", "/ac"},
+		{`/(a)?(?(1)b|c)`, "/x", "x"},
+		{`/(a(?1)?b)c`, "/aabbc", "/bc"},
+		{`/x\Kyz`, "/xyz", "/y"},
+		{`/admin(`, "/admin/x", "/x"},
+		{`/admins?(`, "/admin", "/x"},
+		{`/a+++(`, "/ab", "a"},
+		{`/admin(|/b`, "/b", ""},
+		{`/api/` + strings.Repeat("a", 1000), "/api/" + strings.Repeat("a", 1001), "/api/b"},
+		{`/` + strings.Repeat("(a)", 9), "/aaaaaaaaa", "/b"},
+		{`/[(?!]x(?<!y)`, "/!x", "/x"},
+	} {
+		r, err := NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathRegex, Value: c.text}}})
+		if err == nil || r == nil {
+			t.Errorf("%.40s: %v, in place %v", c.text, err, r != nil)
+			continue
+		}
+		if !r.Fits(c.fits) || c.not != "" && r.Fits(c.not) {
+			t.Errorf("%.40s: covers %.20s %v, %s %v; it is %.60s", c.text, c.fits, r.Fits(c.fits), c.not, r.Fits(c.not), r.regex.re)
+		}
+		var none [MaxCaptures]Capture
+		if n := r.Captures(c.fits, &none); n != 0 {
+			t.Errorf("%.40s: %d groups", c.text, n)
 		}
 	}
 }

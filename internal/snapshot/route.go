@@ -70,7 +70,9 @@ const (
 	regexPath
 )
 
-// NewRoute compiles the conditions and the lanes of a route. A pattern or regular expression that is none is an error.
+// NewRoute compiles the conditions and the lanes of a route. A pattern that is none is an error. A regular expression that cannot be
+// used is an error too, beside a route that stands in its place for every path that it could mean: nothing less specific may answer
+// for it.
 func NewRoute(r *model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
 	m := &out.Match
@@ -97,7 +99,11 @@ func NewRoute(r *model.Route) (*Route, error) {
 	case model.PathRegex:
 		x, err := parseExpression(m.Path.Value, m.Path.IgnoreCase)
 		if err != nil {
-			return nil, err
+			if x, _ = coverExpression(m.Path.Value, m.Path.IgnoreCase); x == nil {
+				return nil, err
+			}
+			out.kind, out.regex, out.head = regexPath, x, x.head
+			return out, err
 		}
 		out.kind, out.regex, out.head = regexPath, x, x.head
 	}

@@ -19,7 +19,7 @@ const (
 	flushSize  = 32 << 10               // bytes in one shard that wake the writer before that
 	pendingMax = 4 << 20                // bytes that may wait for the disk, in all shards; further lines are dropped and counted
 	shardsMax  = 8
-	roomKept   = 64 << 10        // of a buffer, in any case
+	roomKept   = 8 << 10         // of a buffer, in any case
 	lookEach   = time.Second     // how often the file is looked for where it should be
 	closeIn    = 2 * time.Second // how long Close waits for the disk
 )

@@ -276,8 +276,8 @@ func TestBuffersShrinkAfterABurst(t *testing.T) {
 	}
 	l.own.fit()
 	for range 3 {
-		burst(10)
-		burst(10)
+		burst(1)
+		burst(1)
 		l.own.fit()
 	}
 	if held() > roomKept {

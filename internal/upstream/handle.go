@@ -33,6 +33,8 @@ type Handle struct {
 	limited  bool // requests pass the gate
 	plain    bool // an endpoint is chosen by turn, and by nothing else
 
+	overTLS *Handle // of requests that came over TLS, where their endpoints are spoken to in another way; nil = they are not
+
 	refs  int // guarded by the table's lock
 	lists []*list
 	known bool
@@ -64,14 +66,25 @@ type Hint struct {
 // Acquire binds an upstream and counts one more user of it. Release must follow. Everything that changes what the
 // upstream means (lists, tags, balance, health check, dialling, TLS, protocol) makes another handle; its origin does not.
 func (t *Table) Acquire(up *model.Upstream) *Handle {
-	conduct := t.conductOf(up)
-	key := handleKey(up, conduct)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.acquire(up)
+}
+
+// acquire is Acquire. The lock is held.
+func (t *Table) acquire(up *model.Upstream) *Handle {
+	conduct := t.conductOf(up)
+	key := handleKey(up, conduct)
 	h := t.handles[key]
 	if h == nil {
+		var overTLS *Handle
+		if up.TLS.Mode == model.TLSAsAsked {
+			secure := *up // one ID: a client's cookie, and a limit, hold in both ways
+			secure.TLS.Mode = model.TLSAlways
+			overTLS = t.acquire(&secure)
+		}
 		t.serial++
-		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: tagOf(up.ID), decay: decayOf(up.Balance)}
+		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: tagOf(up.ID), decay: decayOf(up.Balance), overTLS: overTLS}
 		h.security = t.securityOf(&up.TLS)
 		if up.Affinity.Mode != model.NoAffinity {
 			a := withCookie(up.Affinity, up.ID)
@@ -112,11 +125,19 @@ func handleKey(up *model.Upstream, c *conduct) string {
 // Release gives the handle back. The last release ends the probes of endpoints that nobody else uses and closes
 // their idle connections; requests in flight finish.
 func (h *Handle) Release() {
+	h.table.mu.Lock()
+	defer h.table.mu.Unlock()
+	h.release()
+}
+
+// release is Release. The lock is held.
+func (h *Handle) release() {
 	t := h.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if h.refs--; h.refs > 0 {
 		return
+	}
+	if h.overTLS != nil {
+		h.overTLS.release()
 	}
 	delete(t.handles, h.key)
 	t.forget(h)
@@ -149,6 +170,15 @@ func (t *Table) Find(id model.UpstreamID) (*Handle, bool) {
 
 // ID names the upstream.
 func (h *Handle) ID() model.UpstreamID { return h.up.ID }
+
+// For returns the handle that a request goes by which came over TLS, or in clear text. They are one, unless the upstream says that
+// its endpoints are spoken to as the request came.
+func (h *Handle) For(secure bool) *Handle {
+	if secure && h.overTLS != nil {
+		return h.overTLS
+	}
+	return h
+}
 
 // Shared tells whether requests to the endpoints share connections: HTTP/2.
 func (h *Handle) Shared() bool { return h.up.Protocol.Shared() }

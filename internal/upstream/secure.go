@@ -83,7 +83,7 @@ func (s *security) on(listed bool) bool {
 	switch s.mode {
 	case model.TLSAlways:
 		return true
-	case model.TLSNever:
+	case model.TLSNever, model.TLSAsAsked: // of the latter this is the handle for clear text
 		return false
 	default:
 		return listed

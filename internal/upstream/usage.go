@@ -34,8 +34,12 @@ func (t *Table) Usage() []Usage {
 			if e.live.why() != "" {
 				u.Down++
 			}
-			idle, open := e.live.pool.counts()
-			u.Idle, u.Busy = u.Idle+idle, u.Busy+open-idle
+		}
+		for of := h; of != nil; of = of.overTLS {
+			for _, e := range of.uses {
+				idle, open := e.live.pool.counts()
+				u.Idle, u.Busy = u.Idle+idle, u.Busy+open-idle
+			}
 		}
 		out = append(out, u)
 	}

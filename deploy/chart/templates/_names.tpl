@@ -38,6 +38,10 @@ sources:
     {{- end }}
     {{- with .Values.namespaces }}
     namespaces: {{ toJson . }}
+    {{- else }}
+    {{- with .Values.namespaceSelector }}
+    namespaceSelector: {{ quote . }}
+    {{- end }}
     {{- end }}
     events: {{ .Values.events }}
     lease: {name: {{ include "paifang.name" . }}}
@@ -46,6 +50,8 @@ sources:
     publish: {addresses: {{ toJson .Values.publish.addresses }}}
     {{- else if .Values.publish.service }}
     publish: {service: {{ .Values.publish.service }}}
+    {{- else if .Values.publish.nodes }}
+    publish: {nodes: {{ .Values.publish.nodes }}, pods: "app.kubernetes.io/name=paifang,app.kubernetes.io/instance={{ .Release.Name }}"}
     {{- else if include "paifang.hasService" . }}
     publish: {service: {{ .Release.Namespace }}/{{ include "paifang.name" . }}}
     {{- end }}

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -58,16 +59,22 @@ func (c BasicAuth) UsersOf(d model.SecretData) (htpasswd.Users, []htpasswd.Probl
 		}
 		return u, problems, nil
 	}
-	key := c.Key
-	if key == "" {
-		key = "auth"
+	text, err := usersText(d, c.Key)
+	if err != nil {
+		return htpasswd.Users{}, nil, err
 	}
+	u, problems := htpasswd.Parse(text)
+	return u, problems, nil
+}
+
+// usersText is the list of users under a key of a Secret, "" being auth.
+func usersText(d model.SecretData, key string) (string, error) {
+	key = cmp.Or(key, "auth")
 	text, ok := d.Get(key)
 	if !ok {
-		return htpasswd.Users{}, nil, fmt.Errorf("secret has no key %q", key)
+		return "", fmt.Errorf("secret has no key %q", key)
 	}
-	u, problems := htpasswd.Parse(text.Reveal())
-	return u, problems, nil
+	return text.Reveal(), nil
 }
 
 // What verifying passwords may cost.

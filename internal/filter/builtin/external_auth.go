@@ -107,10 +107,7 @@ func parseService(s string) (text, error) {
 			return nil, fmt.Errorf("url %q begins with neither http:// nor https://", s)
 		}
 	}
-	host := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		host = rest[:i]
-	}
+	host := hostOf(rest)
 	h, err := parseText(host)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -126,6 +123,14 @@ func parseService(s string) (text, error) {
 		return nil, fmt.Errorf("url %q has a byte that no address has", s)
 	}
 	return t, nil
+}
+
+// hostOf is the part of a text behind its scheme that is its host: a path may follow as a part of the request, which begins with a slash.
+func hostOf(rest string) string {
+	for _, end := range [...]string{"/", "?", "#", "{path}", "{uri}"} {
+		rest, _, _ = strings.Cut(rest, end)
+	}
+	return rest
 }
 
 func validateSignIn(s string) error {

@@ -29,6 +29,7 @@ func Kinds() filter.Catalog {
 		addressesKind(),
 		clientCertificateKind(),
 		basicAuthKind(),
+		digestAuthKind(),
 		externalAuthKind(),
 		jwtKind(),
 		circuitBreakerKind(),

@@ -97,10 +97,7 @@ func (t *MirrorTarget) service() (text, error) {
 // place is the target without its path, as metrics and logs name it.
 func (t *MirrorTarget) place() string {
 	scheme, rest, _ := strings.Cut(t.URL, "://")
-	if i := strings.IndexAny(rest, "/?"); i >= 0 {
-		rest = rest[:i]
-	}
-	return scheme + "://" + rest
+	return scheme + "://" + hostOf(rest)
 }
 
 func mirrorKind() filter.Kind {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -166,6 +167,18 @@ func TestMirrorWithoutBody(t *testing.T) {
 	}
 }
 
+// A path that a filter has made cannot become a part of the host.
+func TestMirrorKeepsHost(t *testing.T) {
+	x := &filter.Exchange{}
+	x.Request.Path, x.Request.RawQuery, x.Request.HasQuery = "0@evil.test", "a", true
+	for in, want := range map[string]string{"http://a.test": "http://a.test/0@evil.test?a", "http://a.test{path}": "http://a.test/0@evil.test", "http://a.test/{uri}": "http://a.test//0@evil.test?a"} {
+		to, err := (&MirrorTarget{URL: in}).service()
+		if got := to.of(x); err != nil || got != want {
+			t.Errorf("%s: %q, %v", in, got, err)
+		}
+	}
+}
+
 // A body that a filter before had read whole is there at once.
 func TestMirrorOfReadBody(t *testing.T) {
 	to := newMirrored(t, false)
@@ -291,6 +304,10 @@ func TestMirrorAway(t *testing.T) {
 		}
 	}()
 	slow := newMirrored(t, true)
+	unknown := httptest.NewUnstartedServer(http.NotFoundHandler())
+	unknown.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	unknown.StartTLS()
+	defer unknown.Close()
 	for _, c := range []struct {
 		config string
 		want   filter.CopyResult
@@ -299,6 +316,8 @@ func TestMirrorAway(t *testing.T) {
 		{`{"loopback":true,"targets":[{"url":"http://` + l.Addr().String() + `"}]}`, filter.CopyFailed},
 		{`{"targets":[{"url":"` + slow.URL + `"}]}`, filter.CopyFailed}, // an address that may not be sent anything
 		{`{"loopback":true,"targets":[{"url":"https://` + slow.Listener.Addr().String() + `"}]}`, filter.CopyFailed},
+		{`{"loopback":true,"targets":[{"url":"` + unknown.URL + `"}]}`, filter.CopyFailed}, // nobody vouches for it
+		{`{"targets":[{"url":"http://169.254.169.254/"}]}`, filter.CopyFailed},
 		{`{"loopback":true,"timeout":"50ms","targets":[{"url":"` + slow.URL + `"}]}`, filter.CopyLate},
 	} {
 		s := newMirrorStand(t, c.config)
@@ -384,7 +403,7 @@ func TestMirrorBusy(t *testing.T) {
 func TestMirrorConfig(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, `{"targets":[]}`, `{"targets":[{}]}`, `{"targets":[{"url":"ftp://a"}]}`, `{"targets":[{"url":"http://{header.X}/"}]}`, `{"targets":[{"url":"http://a.test#b"}]}`,
-		`{"targets":[{"url":"http://u@a.test/"}]}`, `{"targets":[{"url":"http://a{uri}"}]}`, `{"targets":[{"url":"http://a","percent":101}]}`, `{"targets":[{"url":"http://a","percent":-1}]}`,
+		`{"targets":[{"url":"http://u@a.test/"}]}`, `{"targets":[{"url":"http://a{id}{uri}"}]}`, `{"targets":[{"url":"http://{uri}"}]}`, `{"targets":[{"url":"http://a","percent":101}]}`, `{"targets":[{"url":"http://a","percent":-1}]}`,
 		`{"targets":[{"url":"http://a","host":"a/b"}]}`, `{"targets":[{"url":"http://a","host":"{x}"}]}`, `{"targets":[{"url":"http://a"}],"maxBody":16777217}`,
 		`{"targets":[{"url":"http://a"}],"timeout":"61s"}`, `{"targets":[{"url":"http://a"}],"inFlight":1025}`, `{"targets":[{"url":"http://a"}],"queue":10001}`,
 		`{"targets":[` + strings.Repeat(`{"url":"http://a"},`, 8) + `{"url":"http://a"}]}`,
@@ -393,7 +412,7 @@ func TestMirrorConfig(t *testing.T) {
 			t.Errorf("%s is taken", bad)
 		}
 	}
-	for _, good := range []string{`{"targets":[{"url":"http://a"}]}`, `{"targets":[{"url":"https://{host}.shadow.test:8443/x?{uri}","host":"{authority}","percent":0}]}`} {
+	for _, good := range []string{`{"targets":[{"url":"http://a"}]}`, `{"targets":[{"url":"http://a{uri}"}]}`, `{"targets":[{"url":"https://{host}.shadow.test:8443/x?{uri}","host":"{authority}","percent":0}]}`} {
 		if _, err := Kinds().Check(specOf("mirror", good)); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}

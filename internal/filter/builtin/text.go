@@ -85,7 +85,7 @@ func (p *textPart) of(x *filter.Exchange) string {
 	case "authority":
 		return r.Authority
 	case "path":
-		return r.Path
+		return rooted(r.Path)
 	case "uri":
 		return uriOf(x)
 	case "escaped-uri":
@@ -123,9 +123,17 @@ func (t text) trusted() bool {
 
 func uriOf(x *filter.Exchange) string {
 	if x.Request.HasQuery {
-		return x.Request.Path + "?" + x.Request.RawQuery
+		return rooted(x.Request.Path) + "?" + x.Request.RawQuery
 	}
-	return x.Request.Path
+	return rooted(x.Request.Path)
+}
+
+// rooted has a path begin with its slash, which one that a filter has made may lack: behind a host it must not become a part of that.
+func rooted(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return "/" + path
 }
 
 func cookieOf(x *filter.Exchange, name string) string {

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -58,6 +59,7 @@ func (o *Options) discover(ctx context.Context) (discovery, error) {
 		if ns := o.Translate.Installed.Namespace; ns != "" && len(o.Namespaces) == 0 {
 			o.Namespaces = []string{ns}
 		}
+		o.NamespaceSelector = cmp.Or(o.NamespaceSelector, o.Translate.Installed.NamespaceSelector)
 	}
 	out.controllers = nil
 	return out, nil

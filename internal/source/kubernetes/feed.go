@@ -21,7 +21,9 @@ type feed struct {
 	resource
 	namespace string // empty: all
 	fields    string // selector, empty: everything
+	labels    string // selector, empty: everything
 	sole      bool   // no other feed reads its namespace
+	aside     bool   // what it says is not for the store
 	client    *Client
 	out       chan<- change
 	health    *health
@@ -46,6 +48,9 @@ func (f *feed) String() string {
 	if f.fields != "" {
 		s += " (" + f.fields + ")"
 	}
+	if f.labels != "" {
+		s += " (" + f.labels + ")"
+	}
 	return s
 }
 
@@ -53,13 +58,13 @@ func (f *feed) String() string {
 func (f *feed) run() {
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.FieldSelector = f.fields
+			o.FieldSelector, o.LabelSelector = f.fields, f.labels
 			out, err := f.client.list(ctx, f.resource, f.namespace, o)
 			f.health.told(f, err)
 			return out, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = f.fields
+			o.FieldSelector, o.LabelSelector = f.fields, f.labels
 			w, err := f.client.watch(ctx, f.resource, f.namespace, o)
 			if o.SendInitialEvents != nil && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) {
 				return w, err // an older server: the list that follows counts

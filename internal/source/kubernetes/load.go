@@ -40,6 +40,18 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 			}
 		}
 	}
+	if o.selects() {
+		list, err := o.Client.selected(ctx, namespaces(), o.NamespaceSelector)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range list {
+			o.Namespaces = append(o.Namespaces, v.GetName())
+		}
+		if len(o.Namespaces) == 0 {
+			return nil, fmt.Errorf("kubernetes: no namespace has the labels %s", o.NamespaceSelector)
+		}
+	}
 	s := New(o)
 	r := &run{Source: s, ctx: ctx}
 	all := slices.Concat(classes, nginx.controllers)
@@ -79,12 +91,23 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 
 // pages lists a kind, a page at a time, trimmed.
 func (c *Client) pages(ctx context.Context, res resource, namespace, fields string) ([]translate.Value, error) {
+	return c.collect(ctx, &feed{resource: res, namespace: namespace, fields: fields})
+}
+
+// selected is pages for the objects of all namespaces that have some labels.
+func (c *Client) selected(ctx context.Context, res resource, labels string) ([]translate.Value, error) {
+	return c.collect(ctx, &feed{resource: res, labels: labels})
+}
+
+// collect lists what a feed would follow.
+func (c *Client) collect(ctx context.Context, of *feed) ([]translate.Value, error) {
 	var out []translate.Value
-	o := metav1.ListOptions{Limit: page, FieldSelector: fields}
+	res := of.resource
+	o := metav1.ListOptions{Limit: page, FieldSelector: of.fields, LabelSelector: of.labels}
 	for {
-		list, err := c.list(ctx, res, namespace, o)
+		list, err := c.list(ctx, res, of.namespace, o)
 		if err != nil {
-			return nil, reason(&feed{resource: res, namespace: namespace, fields: fields}, err)
+			return nil, reason(of, err)
 		}
 		err = meta.EachListItem(list, func(x runtime.Object) error {
 			if _, err := trim(x); err != nil {
@@ -100,11 +123,11 @@ func (c *Client) pages(ctx context.Context, res resource, namespace, fields stri
 		if err != nil {
 			return nil, err
 		}
-		of, err := meta.ListAccessor(list)
+		page, err := meta.ListAccessor(list)
 		if err != nil {
 			return nil, fmt.Errorf("kubernetes: %s: %w", res.name, err)
 		}
-		if o.Continue = of.GetContinue(); o.Continue == "" {
+		if o.Continue = page.GetContinue(); o.Continue == "" {
 			return out, nil
 		}
 	}

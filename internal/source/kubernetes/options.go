@@ -13,6 +13,12 @@ import (
 type Options struct {
 	Client     *Client
 	Namespaces []string // whose objects are read; empty: all
+	// ServicesOnly says that Services and their addresses are read, and neither Ingresses nor what they name: whoever only looks for
+	// addresses needs no right to read Secrets.
+	ServicesOnly bool
+	// NamespaceSelector has only namespaces with these labels read, as kubectl writes them, from when they have them to when they
+	// do not. It counts where Namespaces is empty.
+	NamespaceSelector string
 	// Translate says which Ingresses are served and what they become. Its Source is set to Name, and Slices to true.
 	Translate translate.Options
 	Name      string // of the source; default "kubernetes"
@@ -26,13 +32,17 @@ type Options struct {
 	Log      *slog.Logger // default: nothing is logged
 }
 
-// Publish says which addresses are written into the status of Ingresses that are served. With neither, none is.
+// Publish says which addresses are written into the status of Ingresses that are served. With none of these, none is.
 type Publish struct {
 	Service   string       // "namespace/name", whose addresses are taken: of its load balancer, else its external ones
 	Addresses []netip.Addr // given ones; they win
+	Nodes     NodeAddress  // of the Nodes that the pods of this controller run on; it counts where neither of the others is given
+	Pods      string       // labels of these pods, in the namespace of the lease; default app.kubernetes.io/name=paifang
 }
 
-func (p Publish) enabled() bool { return p.Service != "" || len(p.Addresses) > 0 }
+func (p Publish) enabled() bool {
+	return p.Service != "" || len(p.Addresses) > 0 || p.Nodes != NodeNone
+}
 
 // Lease is the object by which replicas agree on who writes.
 type Lease struct {

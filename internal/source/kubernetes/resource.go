@@ -61,6 +61,16 @@ func nodes() resource {
 		func() translate.Value { return &corev1.Node{} }, func() runtime.Object { return &corev1.NodeList{} }}
 }
 
+func namespaces() resource {
+	return resource{translate.KindNamespace, corev1.SchemeGroupVersion, "namespaces", false,
+		func() translate.Value { return &corev1.Namespace{} }, func() runtime.Object { return &corev1.NamespaceList{} }}
+}
+
+func pods() resource {
+	return resource{translate.KindPod, corev1.SchemeGroupVersion, "pods", true,
+		func() translate.Value { return &corev1.Pod{} }, func() runtime.Object { return &corev1.PodList{} }}
+}
+
 func deployments() resource {
 	return resource{translate.KindDeployment, appsv1.SchemeGroupVersion, "deployments", true,
 		func() translate.Value { return &appsv1.Deployment{} }, func() runtime.Object { return &appsv1.DeploymentList{} }}

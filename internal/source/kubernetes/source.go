@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,12 +75,12 @@ func (s *Source) Name() string { return s.opt.Name }
 const pending = 256
 
 // Run lists every kind once and follows it until ctx ends. It fails when a kind has had no answer for longer than the
-// patience, and then lists once when the server is back: the first kind, which is small, is asked alone, so that a server
-// which is away or starting is not asked for everything at each try.
+// patience, and then lists once when the server is back: one feed is asked alone at first, so that a server which is away or
+// starting is not asked for everything at each try.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
 	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{},
-		externals: map[translate.Key]*external{}, tokens: make(chan struct{}, externalAtOnce)}
+		chosen: map[string]*chosen{}, externals: map[translate.Key]*external{}, tokens: make(chan struct{}, externalAtOnce)}
 	defer r.feeds.Wait()
 	defer cancel()
 	if err := r.start(); err != nil {
@@ -100,22 +101,24 @@ type run struct {
 	health    *health
 	feeds     sync.WaitGroup
 	unlisted  map[*feed]bool // that have not listed yet
-	main      []*feed        // all but single objects
+	main      []*feed        // all but single objects and those aside
+	aside     []*feed        // without which everything is served
 	singles   map[translate.Key]*single
+	chosen    map[string]*chosen // by namespace, where they are read by their labels
+	hosts     *hosts             // nil where nobody wants to know
 	externals map[translate.Key]*external
 	tokens    chan struct{} // for lookups
 }
 
-// plan are the feeds of every kind but the first.
+// plan are the feeds of every kind but classes.
 func (r *run) plan() []*feed {
-	namespaces := r.opt.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{""}
+	named := r.opt.Namespaces
+	if len(named) == 0 && !r.opt.selects() {
+		named = []string{""}
 	}
 	var out []*feed
-	for _, ns := range namespaces {
-		out = append(out, r.feed(ingresses(), ns, ""), r.feed(services(), ns, ""), r.feed(endpointSlices(), ns, ""),
-			r.feed(secrets(), ns, "type="+string(corev1.SecretTypeTLS)))
+	for _, ns := range named {
+		out = append(out, r.follows(ns)...)
 	}
 	if namespace, name, named := strings.Cut(r.opt.Publish.Service, "/"); named && !r.reads(namespace) {
 		out = append(out, r.feed(services(), namespace, "metadata.name="+name))
@@ -137,21 +140,31 @@ func (r *run) launch(f *feed) {
 
 // start has everything listed and sends it.
 func (r *run) start() error {
-	first := r.feed(ingressClasses(), "", "")
-	r.main = []*feed{first}
-	r.launch(first)
-	if err := r.listed(nil); err != nil {
-		return err
+	var first []*feed
+	if !r.opt.ServicesOnly { // classes are few, which makes them the ones to ask for first
+		first = append(first, r.feed(ingressClasses(), "", ""))
 	}
-	for _, f := range r.plan() {
-		r.main = append(r.main, f)
-		r.launch(f)
+	if r.opt.selects() {
+		f := r.feed(namespaces(), "", "")
+		f.labels = r.opt.NamespaceSelector
+		first = append(first, f)
 	}
-	if err := r.listed(nil); err != nil {
-		return err
+	all := slices.Concat(first, r.plan())
+	for _, some := range [][]*feed{all[:1], all[1:]} {
+		for _, f := range some {
+			r.main = append(r.main, f)
+			r.launch(f)
+		}
+		if err := r.listed(nil); err != nil {
+			return err
+		}
 	}
 	r.changed() // what All repeats; until now nobody knew which single objects are named
 	r.recall()
+	r.aside = r.hostFeeds()
+	for _, f := range r.aside {
+		r.feeds.Go(f.run) // nothing waits for it
+	}
 	r.refer()
 	if err := r.listed(time.After(singlesWait)); err != nil {
 		return err
@@ -207,6 +220,7 @@ func (r *run) follow() error {
 			if err := r.failing(r.opt.Patience); err != nil {
 				return err
 			}
+			r.status.miss(r.missing())
 		case <-r.ctx.Done():
 			return r.ctx.Err()
 		}
@@ -239,10 +253,17 @@ func (r *run) take(c change) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case c.listed:
+	if c.listed {
 		delete(r.unlisted, c.from)
+	}
+	switch {
+	case c.from.aside:
+		r.status.publish(r.hosts.take(c, r.opt.Publish.Nodes))
+	case c.from.kind == translate.KindNamespace:
+		r.choose(c)
+	case c.listed:
 		r.replace(c)
+		r.goOn(c.from.namespace)
 	case c.gone:
 		if key, ok := (translate.Object{Value: c.object}).Key(); ok && c.from.owns(c.object) {
 			r.delete(key)
@@ -319,7 +340,7 @@ func (r *run) observe(key translate.Key, v translate.Value) {
 			r.resolve(key, v)
 		}
 		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 {
-			r.status.publish(v)
+			r.status.publish(addressesOf(v))
 		}
 	}
 }
@@ -342,68 +363,12 @@ func (r *run) all() []source.Group {
 	return r.store.All()
 }
 
-// single is a feed for one object.
-type single struct {
-	feed *feed
-	end  context.CancelFunc
-}
-
-// mostSingles bounds the single objects that are followed, each with a watch of its own. TLS secrets are not among them, but for
-// those that do not exist.
-const mostSingles = 1000
-
-// refer follows the single objects that came to be named, and no longer those that are not.
-func (r *run) refer() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, ref := range r.store.References() {
-		s := r.singles[ref.Key]
-		switch {
-		case ref.Wanted && s == nil:
-			r.single(ref.Key)
-		case !ref.Wanted && s != nil:
-			s.end()
-			r.health.forget(s.feed)
-			delete(r.unlisted, s.feed)
-			delete(r.singles, ref.Key)
-			if o, known := r.store.Get(ref.Key); known && s.feed.owns(o.Value) {
-				r.store.Delete(ref.Key)
-			}
-		}
-	}
-}
-
-func (r *run) single(key translate.Key) {
-	if !r.reads(key.Namespace) && !r.opt.Translate.Names(key) {
-		return
-	}
-	res := configMaps()
-	if key.Kind == translate.KindSecret {
-		res = secrets()
-		if o, known := r.store.Get(key); known && isTLS(o.Value) {
-			return
-		}
-	}
-	if len(r.singles) >= mostSingles {
-		r.opt.Log.Warn("too many single objects are named: this one is not read", "object", key, "most", mostSingles)
-		return
-	}
-	f := r.feed(res, key.Namespace, "metadata.name="+key.Name)
-	f.sole = !r.reads(key.Namespace)
-	var end context.CancelFunc
-	f.ctx, end = context.WithCancel(r.ctx)
-	r.singles[key] = &single{f, end}
-	r.launch(f)
-}
-
 // reads tells whether objects of a namespace are read at all.
 func (r *run) reads(namespace string) bool {
-	for _, ns := range r.opt.Namespaces {
-		if ns == namespace {
-			return true
-		}
+	if r.opt.selects() {
+		return r.chosen[namespace] != nil
 	}
-	return len(r.opt.Namespaces) == 0
+	return len(r.opt.Namespaces) == 0 || slices.Contains(r.opt.Namespaces, namespace)
 }
 
 func isTLS(v translate.Value) bool {

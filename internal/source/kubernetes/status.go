@@ -34,6 +34,7 @@ type statuses struct {
 	mu      sync.Mutex
 	want    string // addresses, see joined; empty: unknown, and nothing is written
 	shown   map[translate.Key]*shown
+	missing error                      // why nobody knows what to write
 	pending map[translate.Key]struct{} // that do not show what they should
 	wake    chan struct{}
 }
@@ -66,24 +67,27 @@ func joined(all []string) string {
 	return strings.Join(slices.Compact(all), ",")
 }
 
-// publish sets what Ingresses should show, from the Service in front of this controller.
-func (s *statuses) publish(v *corev1.Service) {
+// addressesOf are those of the Service in front of this controller.
+func addressesOf(v *corev1.Service) []string {
 	var all []string
-	if v != nil {
-		for _, i := range v.Status.LoadBalancer.Ingress {
-			if i.IP != "" {
-				all = append(all, i.IP)
-			} else if i.Hostname != "" {
-				all = append(all, i.Hostname)
-			}
-		}
-		if len(all) == 0 {
-			all = slices.Clone(v.Spec.ExternalIPs)
-		}
-		if len(all) == 0 && v.Spec.Type == corev1.ServiceTypeClusterIP && v.Spec.ClusterIP != corev1.ClusterIPNone {
-			all = slices.Clone(v.Spec.ClusterIPs)
+	for _, i := range v.Status.LoadBalancer.Ingress {
+		if i.IP != "" {
+			all = append(all, i.IP)
+		} else if i.Hostname != "" {
+			all = append(all, i.Hostname)
 		}
 	}
+	if len(all) == 0 {
+		all = slices.Clone(v.Spec.ExternalIPs)
+	}
+	if len(all) == 0 && v.Spec.Type == corev1.ServiceTypeClusterIP && v.Spec.ClusterIP != corev1.ClusterIPNone {
+		all = slices.Clone(v.Spec.ClusterIPs)
+	}
+	return all
+}
+
+// publish sets what Ingresses should show.
+func (s *statuses) publish(all []string) {
 	want := joined(all)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +99,13 @@ func (s *statuses) publish(v *corev1.Service) {
 		x.contests = 0
 		s.look(key, x)
 	}
+}
+
+// miss notes why what is to be written is not known; nil = it is.
+func (s *statuses) miss(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing = why
 }
 
 // observe notes what an Ingress shows.
@@ -244,11 +255,15 @@ func (s *statuses) write(ctx context.Context, key translate.Key) error {
 // writeTimeout bounds one write.
 const writeTimeout = 10 * time.Second
 
-// diagnostics are the Ingresses whose status another controller keeps writing.
+// diagnostics are the Ingresses whose status another controller keeps writing, and why none is written.
 func (s *statuses) diagnostics() []model.Diagnostic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []model.Diagnostic
+	if s.missing != nil {
+		out = append(out, model.Diagnostic{Origin: model.Origin{Source: s.source}, Severity: model.Warning, Code: model.CodeStatusUnknown,
+			Message: "statuses of Ingresses are not kept up, since the Nodes of this controller are not known: " + s.missing.Error()})
+	}
 	for _, x := range s.shown {
 		if x.contests >= mostContests {
 			out = append(out, model.Diagnostic{Origin: x.origin, Field: "status.loadBalancer", Severity: model.Warning, Code: model.CodeStatusContested,

@@ -30,6 +30,12 @@ func trim(x any) (any, error) {
 		v.Status.Conditions = nil
 	case *corev1.Node:
 		trimNode(v)
+	case *corev1.Namespace:
+		v.Labels, v.Annotations, v.Spec, v.Status = nil, nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+	case *corev1.Pod:
+		v.Labels, v.Annotations = nil, nil
+		v.Spec = corev1.PodSpec{NodeName: v.Spec.NodeName}
+		v.Status = corev1.PodStatus{Phase: v.Status.Phase, HostIP: v.Status.HostIP}
 	case *corev1.Secret:
 		v.Labels, v.Annotations = nil, nil
 	case *corev1.ConfigMap:

@@ -8,7 +8,7 @@ import (
 
 // Auth is who may pass.
 type Auth struct {
-	Basic  bool
+	Scheme AuthScheme
 	Secret string // [namespace/]name, as it was written
 	Map    bool   // each key of the Secret is a user
 	Realm  string
@@ -27,6 +27,15 @@ type Auth struct {
 	NoGlobal bool  // this Ingress is not
 }
 
+// AuthScheme is how users show who they are; "" = they are not asked.
+type AuthScheme string
+
+// The schemes.
+const (
+	BasicAuth  AuthScheme = "basic"
+	DigestAuth AuthScheme = "digest"
+)
+
 // AuthCache is how long answers with some statuses are kept.
 type AuthCache struct {
 	Statuses []int
@@ -37,7 +46,7 @@ const withURL = "it belongs to auth-url"
 
 func authFamily() family {
 	return family{name: "Authentication", settle: settleAuth, rows: []Annotation{
-		{Name: "auth-type", Scope: OwnPaths, Verdict: Differs, Note: "digest is not carried out: every path of the Ingress answers 503", read: readAuthType},
+		{Name: "auth-type", Scope: OwnPaths, Verdict: Differs, Note: "with digest, failed tries are not counted (limit-rpm bounds them), what a client signs must have its query, and auth-realm must be given", read: readAuthType},
 		{Name: "auth-secret", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.object(&v.s.Auth.Secret) }},
 		{Name: "auth-secret-type", Scope: OwnPaths, Verdict: Supported, read: readSecretType},
 		{Name: "auth-realm", Scope: OwnPaths, Verdict: Supported, read: readRealm},
@@ -64,13 +73,11 @@ func authFamily() family {
 // readAuthType refuses what cannot be carried out: a login that is silently not asked for is worse than none.
 func readAuthType(v *value) {
 	switch v.text {
-	case "basic":
-		v.s.Auth.Basic = true
+	case "basic", "digest":
+		v.s.Auth.Scheme = AuthScheme(v.text)
 		v.same()
-	case "digest":
-		v.deny("digest authentication is not supported: use basic over TLS, or auth-url")
 	default:
-		v.deny("%q is not basic", v.text)
+		v.deny("%q is neither basic nor digest", v.text)
 	}
 }
 
@@ -224,7 +231,7 @@ func (a *Auth) global() bool {
 	}
 	own := *a
 	*a = *own.Global
-	a.Basic, a.Secret, a.Map, a.Realm = own.Basic, own.Secret, own.Map, own.Realm
+	a.Scheme, a.Secret, a.Map, a.Realm = own.Scheme, own.Secret, own.Map, own.Realm
 	return true
 }
 
@@ -241,15 +248,18 @@ func settleAuth(r *reading) {
 		}
 		return
 	}
-	if !a.Basic {
+	if a.Scheme == "" {
 		for _, name := range []string{"auth-secret", "auth-secret-type", "auth-realm"} {
 			if r.has(name) {
-				r.say(name, Ignored, "it belongs to auth-type: basic")
+				r.say(name, Ignored, "it belongs to auth-type")
 			}
 		}
 	} else if a.Secret == "" && r.Denied == "" {
 		r.Denied = "auth-secret"
 		r.say("auth-type", Invalid, "auth-secret, which names the users, is missing: every path of this Ingress answers 503")
+	} else if a.Scheme == DigestAuth && a.Realm == "" && r.Denied == "" {
+		r.Denied = "auth-realm"
+		r.say("auth-type", Invalid, "digest needs auth-realm, without which ingress-nginx asks nobody: every path of this Ingress answers 503")
 	}
 	if a.URL == "" {
 		for _, name := range withAuthURL() {

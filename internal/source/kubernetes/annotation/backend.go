@@ -24,11 +24,12 @@ const (
 	ProtocolHTTPS Protocol = "HTTPS"
 	ProtocolGRPC  Protocol = "GRPC"
 	ProtocolGRPCS Protocol = "GRPCS"
+	ProtocolAuto  Protocol = "AUTO_HTTP" // HTTP, or HTTPS where the request came over TLS
 )
 
 func backendFamily() family {
 	return family{name: "Backends and balancing", settle: settleBackend, rows: []Annotation{
-		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Differs, Note: "AUTO_HTTP and FCGI are not spoken: HTTP is, in their place", read: readProtocol},
+		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Differs, Note: "FCGI is not spoken: HTTP is, in its place", read: readProtocol},
 		{Name: "service-upstream", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Backend.ServiceUpstream) }},
 		{Name: "default-backend", Scope: OwnPaths, Verdict: Supported, read: readDefaultBackend},
 		{Name: "load-balance", Scope: OwnPaths, Verdict: Supported, read: readBalance},
@@ -41,15 +42,13 @@ func backendFamily() family {
 
 func readProtocol(v *value) {
 	switch p := strings.ToUpper(v.text); p {
-	case "HTTP", "HTTPS", "GRPC", "GRPCS":
+	case "HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP":
 		v.s.Backend.Protocol = Protocol(p)
 		v.same()
-	case "AUTO_HTTP":
-		v.ignored("endpoints cannot be spoken to in the scheme of each request: say HTTP or HTTPS; HTTP is spoken")
 	case "FCGI":
 		v.ignored("FastCGI is not spoken: put a web server beside the program; HTTP is spoken")
 	default:
-		v.invalid("%q is none of HTTP, HTTPS, GRPC, GRPCS: HTTP is spoken", v.text)
+		v.invalid("%q is none of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP: HTTP is spoken", v.text)
 	}
 }
 

@@ -87,6 +87,13 @@ func (b *backend) grow(ca *certstest.Authority, s service) error {
 				srv.TLSConfig.NextProtos = []string{"h2"}
 			}
 			ln = tls.NewListener(ln, srv.TLSConfig)
+		case "either":
+			both := newEither(ln, &tls.Config{Certificates: []tls.Certificate{ca.Server("shop.test")}})
+			over := &http.Server{Handler: srv.Handler, ReadHeaderTimeout: srv.ReadHeaderTimeout, ErrorLog: srv.ErrorLog}
+			b.servers = append(b.servers, over)
+			b.done.Go(func() { _ = over.Serve(both.secure) })
+			b.done.Go(both.under.Wait)
+			ln = both.clear
 		}
 		b.servers = append(b.servers, srv)
 		b.done.Go(func() { _ = srv.Serve(ln) })

@@ -32,13 +32,14 @@ type testCase struct {
 	steps     []step
 	ports     map[string]uint16 // of Services that are no 80
 	told      []string          // what diagnostics have in them
+	hasty     bool              // it is to fail: nothing is waited for
 }
 
 // service is what answers: so many endpoints, in a way of their own.
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, mtls, h2c, h2, closed, closed-first, cluster, full, deaf, missing, two-ports
+	how       string // "", https, either, mtls, h2c, h2, closed, closed-first, cluster, full, deaf, missing, two-ports
 }
 
 // ingress is an Ingress in short.
@@ -65,6 +66,7 @@ type step struct {
 	bind   string // a letter that the endpoint is remembered by, or has to be
 	answer []want
 	seen   []want
+	copied []want            // and what services are asked some time later
 	within int               // seconds that it may take; 0 = any
 	after  int               // seconds that it takes at least
 	shares map[string][2]int // service → least and most of the times
@@ -309,6 +311,8 @@ func (s *step) expect(words []string, text string) error {
 		n, err := strconv.Atoi(words[1])
 		s.within = n
 		return err
+	case words[0] == "copied":
+		s.copied = append(s.copied, wantOf(strings.TrimPrefix(text, "copied ")))
 	case words[0] == "saw":
 		s.seen = append(s.seen, wantOf(strings.TrimPrefix(text, "saw ")))
 	default:

@@ -15,14 +15,11 @@ type Errors struct {
 }
 
 func errorsFamily() family {
-	return family{name: "Errors and headers", settle: settleErrors, rows: []Annotation{
+	return family{name: "Errors and headers", settle: settleErrors, rows: append([]Annotation{
 		{Name: "custom-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
 		{Name: "custom-http-errors", Scope: OwnPaths, Verdict: Supported, read: readErrors},
 		{Name: "disable-proxy-intercept-errors", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "mirror-target", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "mirror-request-body", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-		{Name: "mirror-host", Scope: WholeIngress, Verdict: Ignored, Note: notYet},
-	}}
+	}, mirrorRows()...)}
 }
 
 func readErrors(v *value) {
@@ -52,6 +49,7 @@ func readDefaultBackend(v *value) {
 }
 
 func settleErrors(r *reading) {
+	settleMirror(r)
 	if len(r.Errors.Statuses) > 0 && r.Errors.Backend == "" && !r.Errors.ForAll && r.has("custom-http-errors") {
 		r.say("custom-http-errors", Ignored, "needs default-backend: there is none for all Ingresses, so answers stay as they are")
 	}

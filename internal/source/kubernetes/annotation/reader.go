@@ -28,6 +28,7 @@ type Settings struct {
 	Proxy     Proxy
 	Buffers   Buffers
 	Errors    Errors
+	Mirror    Mirror
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.
 	Denied string

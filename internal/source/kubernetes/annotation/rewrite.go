@@ -10,7 +10,7 @@ type Rewrite struct {
 	Prefix string // X-Forwarded-Prefix, with {1} to {9}
 }
 
-const linearNote = "expressions are RE2, which matches in linear time: one with look-around or back-references is an error, and its path is not served"
+const linearNote = "expressions are RE2, which matches in linear time, with look-aheads behind fixed text: one with other look-around, or with back-references, is an error, and every path that it could mean answers 503"
 
 func rewriteFamily() family {
 	return family{name: "Rewrite and paths", settle: settleRewrite, rows: []Annotation{

@@ -36,6 +36,7 @@ func runCases(t *testing.T, all []testCase, without func(testCase) testCase) {
 				return
 			}
 			bare := without(c)
+			bare.hasty = true
 			if err := serveAndAsk(t, ca, &bare); err == nil {
 				t.Errorf("%s: it holds without %s as well: it shows nothing, or begins with =~", c.at, c.annotation)
 			}
@@ -125,7 +126,11 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if len(st.shares) > 0 {
 				continue
 			}
-			if err := st.check(a, recs, pods); err != nil {
+			err = st.check(a, recs, pods)
+			if err == nil {
+				err = st.awaitCopies(recs, c.hasty)
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
 			}
 		}
@@ -209,11 +214,27 @@ func (s *step) check(a *answer, recs map[string]*backend, pods map[string]string
 			return fmt.Errorf("want %s, got %q", w, got)
 		}
 	}
-	if len(s.seen) == 0 {
-		return nil
+	return seen(s.seen, s.by, recs)
+}
+
+// awaitCopies waits for copies of the request, which nobody tells of. Of a case that is to fail it does not expect any.
+func (s *step) awaitCopies(recs map[string]*backend, hasty bool) error {
+	patience := 15 * time.Second
+	if hasty {
+		patience = 200 * time.Millisecond
 	}
-	for _, w := range s.seen {
-		by := s.by
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		err := seen(s.copied, "-", recs)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// seen compares what services were asked last with what is wanted; by is the one that is meant where none is named.
+func seen(wanted []want, by string, recs map[string]*backend) error {
+	for _, w := range wanted {
+		by := by
 		if service, name, other := strings.Cut(w.name, "/"); other && w.name != "line" { // another service than the one that answered
 			by, w.name = service, name
 		}

@@ -59,6 +59,10 @@ func (a *answer) expiresIn(seconds string) error {
 
 // send sends one request on a connection of its own, as it is written, and keeps the cookies of its answer.
 func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Config, jar map[string]string) (*answer, error) {
+	s, err := answered(c, s, addr, clients)
+	if err != nil {
+		return nil, err
+	}
 	scheme, rest, _ := strings.Cut(s.url, "://")
 	host, path, _ := strings.Cut(rest, "/")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -33,7 +33,7 @@ func TestFlags(t *testing.T) {
 // ofTheProcess are flags that say how the cluster is read and written: what they do shows at an API server and not in requests.
 // TestInstallationFlags of package app has a case for each, TestToldWebhook those of the webhook, and TestUDPServices sends datagrams.
 func ofTheProcess() []string {
-	return []string{"watch-namespace", "disable-svc-external-name", "publish-service", "publish-status-address", "update-status", "election-id", "election-ttl",
+	return []string{"watch-namespace", "watch-namespace-selector", "report-node-internal-ip-address", "disable-svc-external-name", "publish-service", "publish-status-address", "update-status", "election-id", "election-ttl",
 		"disable-sync-events", "kubeconfig", "validating-webhook", "validating-webhook-certificate", "validating-webhook-key", "udp-services-configmap"}
 }
 

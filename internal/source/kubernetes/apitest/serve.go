@@ -76,7 +76,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.watch(w, r, t)
 	case verb == "list":
 		s.mu.Lock()
-		items, version := s.matching(t, q.Get("fieldSelector")), s.version
+		items, version := s.matching(t, selectionOf(q)), s.version
 		s.mu.Unlock()
 		answer(w, http.StatusOK, object{"kind": kindOf(t.resource) + "List", "apiVersion": t.version, "metadata": object{"resourceVersion": strconv.Itoa(version)}, "items": items})
 	default:
@@ -142,7 +142,7 @@ func merge(into, patch object) {
 
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) {
 	q := r.URL.Query()
-	fields := q.Get("fieldSelector")
+	of := selectionOf(q)
 	from, _ := strconv.Atoi(q.Get("resourceVersion"))
 	var timeout <-chan time.Time
 	if seconds, _ := strconv.Atoi(q.Get("timeoutSeconds")); seconds > 0 {
@@ -157,7 +157,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) {
 	}
 	s.mu.Lock()
 	if q.Get("sendInitialEvents") == "true" {
-		for _, o := range s.matching(t, fields) {
+		for _, o := range s.matching(t, of) {
 			send("ADDED", o)
 		}
 		from = s.version
@@ -172,8 +172,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) {
 	for {
 		s.mu.Lock()
 		for _, e := range s.history {
-			if e.version > from && t.covers(e.path) && selected(e.object, fields) {
-				send(e.kind, e.object)
+			if e.version <= from || !t.covers(e.path) {
+				continue
+			}
+			if kind, told := of.kindFor(e); told {
+				send(kind, e.object)
 			}
 		}
 		from = s.version
@@ -194,7 +197,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, t target) {
 
 func kindOf(resource string) string {
 	return map[string]string{"ingresses": "Ingress", "ingressclasses": "IngressClass", "services": "Service", "endpointslices": "EndpointSlice",
-		"secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node", "deployments": "Deployment", "daemonsets": "DaemonSet"}[resource]
+		"secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node", "pods": "Pod", "namespaces": "Namespace", "deployments": "Deployment", "daemonsets": "DaemonSet"}[resource]
 }
 
 func status(code int, reason, message string) object {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,7 @@ type event struct {
 	kind    string // ADDED, MODIFIED, DELETED
 	path    string
 	object  object
+	was     object // nil: it was not there
 }
 
 // New starts a server that ends with the test.
@@ -141,7 +143,7 @@ func (s *Server) Delete(version, resource, namespace, name string) {
 		s.t.Fatalf("%s does not exist", path)
 	}
 	delete(s.objects, path)
-	s.tell("DELETED", path, o)
+	s.tell("DELETED", path, o, o)
 }
 
 // Get returns an object, or nil.
@@ -155,7 +157,7 @@ func (s *Server) Get(version, resource, namespace, name string) map[string]any {
 func (s *Server) List(version, resource string) []map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.matching(target{version: version, resource: resource}, "")
+	return s.matching(target{version: version, resource: resource}, selection{})
 }
 
 func place(version, resource, namespace, name string) string {
@@ -188,7 +190,8 @@ func text(o object, name string) string {
 // put stores an object with a new version; s.mu is held.
 func (s *Server) put(path string, o object) {
 	kind := "ADDED"
-	if was := s.objects[path]; was != nil {
+	was := s.objects[path]
+	if was != nil {
 		kind = "MODIFIED"
 		meta(o)["uid"], meta(o)["creationTimestamp"] = meta(was)["uid"], meta(was)["creationTimestamp"]
 	} else {
@@ -196,17 +199,17 @@ func (s *Server) put(path string, o object) {
 		meta(o)["creationTimestamp"] = fmt.Sprintf("2026-01-01T00:%02d:%02dZ", s.version/60%60, s.version%60)
 	}
 	s.objects[path] = o
-	s.tell(kind, path, o)
+	s.tell(kind, path, o, was)
 }
 
-func (s *Server) tell(kind, path string, o object) {
+func (s *Server) tell(kind, path string, o, was object) {
 	s.version++
 	copied := copyOf(o)
 	meta(copied)["resourceVersion"] = strconv.Itoa(s.version)
 	if kind != "DELETED" {
 		s.objects[path] = copied
 	}
-	s.history = append(s.history, event{s.version, kind, path, copied})
+	s.history = append(s.history, event{s.version, kind, path, copied, was})
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -224,22 +227,53 @@ func copyOf(o object) object {
 }
 
 // matching are the objects that a request means; s.mu is held.
-func (s *Server) matching(t target, fields string) []object {
+func (s *Server) matching(t target, of selection) []object {
 	out := []object{}
 	for _, path := range slices.Sorted(maps.Keys(s.objects)) {
-		if t.covers(path) && selected(s.objects[path], fields) {
+		if t.covers(path) && of.takes(s.objects[path]) {
 			out = append(out, s.objects[path])
 		}
 	}
 	return out
 }
 
-func selected(o object, fields string) bool {
-	if name, ok := strings.CutPrefix(fields, "metadata.name="); ok {
-		return text(o, "name") == name
+// selection is what a request asks of objects.
+type selection struct{ fields, labels string }
+
+func selectionOf(q url.Values) selection {
+	return selection{q.Get("fieldSelector"), q.Get("labelSelector")}
+}
+
+// takes tells whether an object is selected: by one field, and by labels that are all equal to something.
+func (s selection) takes(o object) bool {
+	if o == nil {
+		return false
 	}
-	if kind, ok := strings.CutPrefix(fields, "type="); ok {
-		return o["type"] == kind
+	if name, ok := strings.CutPrefix(s.fields, "metadata.name="); ok && text(o, "name") != name {
+		return false
+	}
+	if kind, ok := strings.CutPrefix(s.fields, "type="); ok && o["type"] != kind {
+		return false
+	}
+	has, _ := meta(o)["labels"].(object)
+	for part := range strings.SplitSeq(s.labels, ",") {
+		if name, value, ok := strings.Cut(part, "="); ok && has[name] != value {
+			return false
+		}
 	}
 	return true
+}
+
+// kindFor is what a watch is told of an event: what came to be selected was added, and what no longer is was deleted.
+func (s selection) kindFor(e event) (kind string, told bool) {
+	is, was := s.takes(e.object), s.takes(e.was)
+	switch {
+	case e.kind == "DELETED":
+		return e.kind, was
+	case is && !was:
+		return "ADDED", true
+	case was && !is:
+		return "DELETED", true
+	}
+	return e.kind, is
 }

@@ -32,10 +32,12 @@ type Flags struct {
 	Unclassed          bool
 	Prefix             string // of annotations; "" = the usual one
 	Namespace          string // that is read; "" = all
+	NamespaceSelector  string // labels of those that are read, where Namespace is empty; "" = all
 	Passthrough        bool   // the annotation ssl-passthrough acts
 
 	PublishService string
 	PublishAddress []netip.Addr
+	NodeInternal   bool // where neither is given, the internal addresses of the Nodes that the controller runs on
 	NoStatus       bool
 	Lease          string // its name; "" = that of the configuration
 	LeaseTime      time.Duration

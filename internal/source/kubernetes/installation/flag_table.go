@@ -51,7 +51,7 @@ func classFlags() []Flag {
 		servedBool("watch-ingress-without-class", "false", func(v *flagValue) { v.boolean(&v.f.Unclassed) }),
 		served("annotations-prefix", "nginx.ingress.kubernetes.io", func(v *flagValue) { v.name(&v.f.Prefix) }),
 		served("watch-namespace", "", func(v *flagValue) { v.name(&v.f.Namespace) }),
-		unused("watch-namespace-selector", "", "namespaces are named, not selected: set sources.kubernetes.namespaces"+inOurFile),
+		served("watch-namespace-selector", "", func(v *flagValue) { v.f.NamespaceSelector = v.text }), // read by whoever starts: what is wrong with it ends the start
 		unusedBool("disable-catch-all", "false", "Ingresses without a host are served"),
 		servedBool("disable-svc-external-name", "false", func(v *flagValue) { v.boolean(&v.f.NoExternal) }),
 		unusedBool("enable-annotation-validation", "true", "every value of an annotation is validated"),
@@ -67,7 +67,7 @@ func statusFlags() []Flag {
 		servedBool("update-status", "true", func(v *flagValue) { v.not(&v.f.NoStatus) }),
 		unusedBool("update-status-on-shutdown", "true", "the status stays when the last replica goes: an address that comes back is worse than one that waits"),
 		unused("status-update-interval", "60", "the status is written when it changes"),
-		unusedBool("report-node-internal-ip-address", "false", "addresses of Nodes are not written into the status: use publish-service or publish-status-address"),
+		servedBool("report-node-internal-ip-address", "false", func(v *flagValue) { v.boolean(&v.f.NodeInternal) }),
 		served("election-id", "ingress-controller-leader", func(v *flagValue) { v.name(&v.f.Lease) }),
 		served("election-ttl", "30s", (*flagValue).leaseTime),
 		unusedBool("disable-leader-election", "false", "replicas always agree on the one that writes: one alone does so at once"),

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"paifang/internal/htpasswd"
 	"paifang/internal/model"
 )
 
@@ -65,55 +64,6 @@ func (d *draft) addresses() {
 	}
 }
 
-// basicAuth is auth-type: basic. Without its users nobody passes.
-func (d *draft) basicAuth() {
-	a := &d.set.Auth
-	if !a.Basic || a.Secret == "" {
-		return
-	}
-	field := annotationField(d.store.reader.Prefix() + "auth-secret")
-	refuse := func(code model.Code, format string, args ...any) {
-		d.set.Denied = "auth-secret"
-		if d.say {
-			d.diagnose(d.o, field, model.Error, code, format+": every path of this Ingress answers 503", args...)
-		}
-	}
-	ns, name, other := strings.Cut(a.Secret, "/")
-	if !other {
-		ns, name = d.o.key.Namespace, a.Secret
-	}
-	if ns != d.o.key.Namespace {
-		refuse(model.CodeInvalid, "secret %s/%s is in another namespace, which is not allowed", ns, name)
-		return
-	}
-	o := d.get(Key{KindSecret, ns, name})
-	if o == nil {
-		refuse(model.CodeSecretMissing, "secret %s/%s does not exist", ns, name)
-		return
-	}
-	data := secretData(o.Value.(*corev1.Secret))
-	if _, ok := data.Get("auth"); !ok && !a.Map {
-		refuse(model.CodeSecretInvalid, "secret %s/%s has no key auth", ns, name)
-		return
-	}
-	if data.Empty() {
-		refuse(model.CodeSecretInvalid, "secret %s/%s is empty", ns, name)
-		return
-	}
-	if d.say {
-		for _, p := range userProblems(data, a.Map) {
-			d.diagnose(o, "data", model.Warning, model.CodeSecretInvalid, "%s: cannot log in", p)
-		}
-	}
-	format := "htpasswd"
-	if a.Map {
-		format = "map"
-	}
-	d.filter("basic-auth", settings{"realm": a.Realm, "format": format})
-	spec := &d.route.Filters[len(d.route.Filters)-1]
-	spec.Secret, spec.Data = ns+"/"+name, data
-}
-
 func secretData(s *corev1.Secret) model.SecretData {
 	values := map[string]string{}
 	for name, v := range s.Data {
@@ -123,23 +73,6 @@ func secretData(s *corev1.Secret) model.SecretData {
 		values[name] = v
 	}
 	return model.NewSecretData(values)
-}
-
-// userProblems says which users cannot be verified.
-func userProblems(d model.SecretData, each bool) []htpasswd.Problem {
-	if !each {
-		text, _ := d.Get("auth")
-		_, problems := htpasswd.Parse(text.Reveal())
-		return problems
-	}
-	var problems []htpasswd.Problem
-	var u htpasswd.Users
-	for name, hash := range d.All() {
-		if why := u.Add(name, strings.TrimSpace(hash.Reveal())); why != "" {
-			problems = append(problems, htpasswd.Problem{User: name, Why: why})
-		}
-	}
-	return problems
 }
 
 // beginsWith tells whether the path begins with one of the texts.

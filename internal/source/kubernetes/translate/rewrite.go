@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"regexp/syntax"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -103,9 +102,7 @@ func (d *draft) rewritten() {
 func (d *draft) captures(template string) string {
 	var names []string
 	if d.route.Match.Path.Kind == model.PathRegex {
-		if tree, err := syntax.Parse(d.route.Match.Path.Value, syntax.Perl); err == nil {
-			names = tree.CapNames()
-		}
+		names = model.ParseExpression(d.route.Match.Path.Value).Groups()
 	}
 	for i := 1; i <= 9; i++ {
 		name := ""

@@ -12,8 +12,7 @@ import (
 	"paifang/internal/model"
 )
 
-// servicePorts are the ports that become upstreams: each number once, TCP before UDP, since a list of addresses is
-// named by its number.
+// servicePorts are the ports that somebody may mean who names one: each number once, TCP before UDP.
 func servicePorts(v *corev1.Service) []corev1.ServicePort {
 	ports := slices.Clone(v.Spec.Ports)
 	slices.SortStableFunc(ports, func(a, b corev1.ServicePort) int {
@@ -26,6 +25,40 @@ func servicePorts(v *corev1.Service) []corev1.ServicePort {
 		}
 	}
 	return out
+}
+
+// listedPorts are the ports that become upstreams: servicePorts, and behind them the UDP ports whose number TCP has too.
+func listedPorts(v *corev1.Service) []corev1.ServicePort {
+	out := servicePorts(v)
+	for _, p := range v.Spec.Ports {
+		if doubled(v, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// doubled tells whether a port is one of UDP with the number of a TCP port.
+func doubled(v *corev1.Service, p corev1.ServicePort) bool {
+	return p.Protocol == corev1.ProtocolUDP && slices.ContainsFunc(v.Spec.Ports, func(q corev1.ServicePort) bool {
+		return q.Port == p.Port && cmp.Or(q.Protocol, corev1.ProtocolTCP) == corev1.ProtocolTCP
+	})
+}
+
+// protocolOfList tells the list and the upstream of a UDP port from those of the TCP port with its number: a Service may lead the two to
+// different ports of its pods. It is empty for all others.
+func protocolOfList(v *corev1.Service, p corev1.ServicePort) string {
+	if doubled(v, p) {
+		return "/udp"
+	}
+	return ""
+}
+
+// listOf is the list of addresses behind a port of a Service.
+func listOf(k Key, v *corev1.Service, p corev1.ServicePort) model.EndpointsID {
+	id := listID(k.Namespace, k.Name, p.Port)
+	id.Name += protocolOfList(v, p)
+	return id
 }
 
 // labelPort is a label of Services that names their main port, as Spring Cloud Kubernetes reads it.
@@ -47,8 +80,8 @@ func mainPort(v *corev1.Service) (corev1.ServicePort, bool) {
 
 // lists are those that the addresses of a port are in.
 func (b *builder) lists(k Key, v *corev1.Service, p corev1.ServicePort) []model.EndpointsID {
-	out := []model.EndpointsID{listID(k.Namespace, k.Name, p.Port)}
-	if first, ok := mainPort(v); ok && b.store.opt.ByName && first.Port == p.Port {
+	out := []model.EndpointsID{listOf(k, v, p)}
+	if first, ok := mainPort(v); ok && b.store.opt.ByName && first == p {
 		out = append(out, model.EndpointsID{Keeper: model.KeeperKubernetes, Name: k.Namespace + "/" + k.Name})
 	}
 	return out
@@ -66,7 +99,7 @@ func (b *builder) service(k Key) {
 		b.diagnose(o, "spec.type", model.Warning, model.CodeUnsupported, "ExternalName is not supported: what names this service is answered with 503")
 		return
 	}
-	for _, p := range servicePorts(v) {
+	for _, p := range listedPorts(v) {
 		if p.Port < 1 || p.Port > 65535 {
 			b.diagnose(o, portField(v, p, "port"), model.Error, model.CodeInvalid, "%d is not a port", p.Port)
 			continue
@@ -80,8 +113,8 @@ func (b *builder) service(k Key) {
 func (b *builder) upstream(o *stored, v *corev1.Service, p corev1.ServicePort) model.Upstream {
 	ns, name := o.key.Namespace, o.key.Name
 	u := model.Upstream{
-		ID: upstreamID(ns, name, p.Port), Origin: o.at(portField(v, p, "")),
-		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listID(ns, name, p.Port)},
+		ID: upstreamID(ns, name, p.Port) + model.UpstreamID(protocolOfList(v, p)), Origin: o.at(portField(v, p, "")),
+		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listOf(o.key, v, p)},
 		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p), Zones: zonesOf(v),
 	}
 	b.bridged(&u, v, p)
@@ -125,7 +158,7 @@ func (b *builder) endpoints(k Key) {
 	if !fromSlices && b.selected(k, v) {
 		return
 	}
-	for _, p := range servicePorts(v) {
+	for _, p := range listedPorts(v) {
 		for i, list := range b.lists(k, v, p) {
 			before, said := len(b.out.Endpoints), len(b.out.Diagnostics)
 			if fromSlices {

@@ -73,17 +73,11 @@ func (b *builder) stream(o *stored, at string, s installation.Stream, protocol m
 	b.out.L4Routes = append(b.out.L4Routes, r)
 }
 
-// streamPort is the port of a Service that a stream leads to. Of a number that the Service has for TCP and for UDP there is one list
-// of addresses, that of TCP: what answers both does so at one port.
+// streamPort is the port of a Service that a stream leads to.
 func streamPort(v *corev1.Service, s installation.Stream, protocol model.Protocol) (corev1.ServicePort, bool) {
-	for _, p := range v.Spec.Ports {
-		if cmp.Or(p.Protocol, corev1.ProtocolTCP) != corev1.Protocol(protocol) || s.Name != "" && p.Name != s.Name || s.Name == "" && p.Port != s.Number {
-			continue
-		}
-		for _, listed := range servicePorts(v) {
-			if listed.Port == p.Port {
-				return listed, true
-			}
+	for _, p := range listedPorts(v) {
+		if cmp.Or(p.Protocol, corev1.ProtocolTCP) == corev1.Protocol(protocol) && (p.Name == s.Name || s.Name == "" && p.Port == s.Number) {
+			return p, true
 		}
 	}
 	return corev1.ServicePort{}, false

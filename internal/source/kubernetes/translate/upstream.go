@@ -41,6 +41,8 @@ func (d *draft) spoken(u *model.Upstream) {
 		u.Protocol = model.HTTP1
 	case annotation.ProtocolHTTPS:
 		u.Protocol, u.TLS.Mode, u.TLS.SkipVerify = model.HTTP1, model.TLSAlways, true
+	case annotation.ProtocolAuto:
+		u.Protocol, u.TLS.Mode, u.TLS.SkipVerify = model.HTTP1, model.TLSAsAsked, true
 	case annotation.ProtocolGRPC:
 		u.Protocol = model.H2C
 	case annotation.ProtocolGRPCS:

@@ -14,7 +14,7 @@ func (d *draft) verified(u *model.Upstream) {
 	if t.Verify {
 		u.TLS.SkipVerify = false
 	}
-	if u.TLS.Mode == model.TLSAlways {
+	if u.TLS.Mode == model.TLSAlways || u.TLS.Mode == model.TLSAsAsked {
 		u.TLS.HideName = t.Hide
 	}
 	if t.Name != "" {

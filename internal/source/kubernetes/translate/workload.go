@@ -196,7 +196,7 @@ func (b *builder) serves(o *stored, t podTemplate) []model.Serves {
 			if v.Spec.Type == corev1.ServiceTypeExternalName || !labels.SelectorFromSet(v.Spec.Selector).Matches(labels.Set(t.meta.Labels)) {
 				continue
 			}
-			for _, p := range servicePorts(v) {
+			for _, p := range listedPorts(v) {
 				port, ok := targetPort(p, t.spec.Containers[0])
 				if !ok {
 					b.diagnose(s, portField(v, p, "targetPort"), model.Error, model.CodePortMissing,

@@ -41,6 +41,9 @@ type Config struct {
 	Cert, Key string // files in PEM, read again when they change
 	// Register has a certificate made here, shared with other replicas and trusted, in place of the files. nil: the files.
 	Register Register
+	// ClientCA is a file in PEM with the authorities that vouch for who may ask, read again when it changes. Empty: whoever reaches
+	// the address may.
+	ClientCA string
 	// Deny says that an Ingress with a fault of its own is refused: one that cannot be served, whatever else is there or comes
 	// later. Otherwise faults are warnings.
 	Deny   bool
@@ -61,6 +64,7 @@ type Server struct {
 	cfg      Config
 	listener net.Listener
 	own      *registered // nil: the certificate is in files
+	callers  *callers    // nil: whoever reaches it is answered
 	get      func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	tokens   chan struct{}
 }
@@ -77,6 +81,12 @@ func Listen(c Config) (*Server, error) {
 			return nil, err
 		}
 		s.get = p.get
+	}
+	if c.ClientCA != "" {
+		s.callers = &callers{file: c.ClientCA}
+		if _, err := s.callers.get(); err != nil {
+			return nil, err
+		}
 	}
 	l, err := net.Listen("tcp", c.Address.String())
 	if err != nil {
@@ -98,6 +108,10 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler: s, ReadHeaderTimeout: reviewTimeout, ReadTimeout: reviewTimeout, WriteTimeout: 2 * reviewTimeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.get},
+	}
+	if s.callers != nil {
+		h.TLSConfig.NextProtos = []string{"h2", "http/1.1"} // what net/http sets itself is not in what each client gets
+		s.callers.required(h.TLSConfig)
 	}
 	ctx, end := context.WithCancel(ctx)
 	var ended sync.WaitGroup

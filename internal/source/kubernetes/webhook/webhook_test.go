@@ -53,6 +53,11 @@ func (j *judged) judge([]source.Group) ([]model.Diagnostic, error) {
 // serve runs a webhook and returns its URL and a client that trusts it.
 func serve(t *testing.T, j *judged, deny bool) (string, *http.Client) {
 	t.Helper()
+	return serveWith(t, j, func(c *Config) { c.Deny = deny })
+}
+
+func serveWith(t *testing.T, j *judged, change func(*Config)) (string, *http.Client) {
+	t.Helper()
 	ca := certstest.New(t, "ca", nil)
 	pair := ca.Server("127.0.0.1")
 	dir := t.TempDir()
@@ -64,13 +69,14 @@ func serve(t *testing.T, j *judged, deny bool) (string, *http.Client) {
 	for _, der := range pair.Certificate {
 		_ = pem.Encode(&chain, &pem.Block{Type: "CERTIFICATE", Bytes: der})
 	}
-	c := Config{Address: netip.MustParseAddrPort("127.0.0.1:0"), Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"), Deny: deny,
+	c := Config{Address: netip.MustParseAddrPort("127.0.0.1:0"), Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"),
 		Source: j, Judge: j.judge, Log: slog.New(slog.DiscardHandler)}
 	for name, text := range map[string][]byte{c.Cert: chain.Bytes(), c.Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})} {
 		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	change(&c)
 	s, err := Listen(c)
 	if err != nil {
 		t.Fatal(err)

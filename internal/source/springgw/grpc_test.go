@@ -46,7 +46,6 @@ func TestJSONToGRPC(t *testing.T) {
 		"JsonToGrpc=Health,Check,.":                                       "is no file",
 		"JsonToGrpc=Health,Check,https://a.test/health.pb":                "want file: or classpath:",
 		"JsonToGrpc=Health,Check":                                         "protoDescriptor is missing",
-		"JsonToGrpc=Health,Check,file:":                                   "names no file",
 		"JsonToGrpc=Health,Check,health.pb','SetRequestUri=http://a.test": "not supported beside",
 	} {
 		text := routes("      - {id: a, uri: 'https://127.0.0.1:6565', predicates: ['Path=/a'], filters: ['" + call + "', 'AddRequestHeader=X, y']}\n" +

@@ -15,8 +15,13 @@ import (
 // spliceAbove is the length from which the rest of a body is moved by the kernel, where it can.
 const spliceAbove = 256 << 10
 
-// spliceStep is how much of it at a time: a client must take that much within Timeouts.Write.
-const spliceStep = 1 << 20
+// Of a splice: how much is moved at a time. A client must take that much within Timeouts.Write, so it becomes more only for one that
+// takes it in a small part of that.
+const (
+	leastSplice = 64 << 10
+	mostSplice  = 1 << 20
+	quickSplice = 16 // of Timeouts.Write
+)
 
 // deliver passes the answer on, and ends the pick of the endpoint and its connection.
 func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
@@ -301,6 +306,14 @@ func (w *work) flush() error {
 	return err
 }
 
+// nextSplice is how much is moved after a part that took so long, where it may take most.
+func nextSplice(step int64, took, most time.Duration) int64 {
+	if took < most/quickSplice {
+		return min(2*step, mostSplice)
+	}
+	return leastSplice
+}
+
 // splice moves the rest of a long body from socket to socket without a copy through this process, where both are
 // plain TCP.
 func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
@@ -310,16 +323,18 @@ func (w *work) splice(up *upstream.Conn) (done bool, _ model.Code) {
 	}
 	w.c.plane.blocks.give(w.answer) // the head has been sent; a client may be slow
 	w.answer = nil
-	for !w.response.Done() {
-		part := min(w.response.Sure(), spliceStep)
-		// Whichever side does not go on in time, the client is the one that is waited for longer.
-		c.watch.enter(splicing, c.plane.in(max(c.plane.cfg.Timeouts.Write, w.idleTime())))
+	// Whichever side does not go on in time, the client is the one that is waited for longer.
+	most := max(c.plane.cfg.Timeouts.Write, w.idleTime())
+	for step := int64(leastSplice); !w.response.Done(); {
+		part, began := min(w.response.Sure(), step), time.Now()
+		c.watch.enter(splicing, c.plane.in(most))
 		n, err := c.plane.mover.Move(socket.Side{TCP: c.tcp, Raw: c.raw}, socket.Side{TCP: up.TCP, Raw: up.Raw}, part)
 		late := c.watch.leave()
 		w.response.Skip(n)
 		w.sent += n
 		switch {
 		case n == part:
+			step = nextSplice(step, time.Since(began), most)
 			continue
 		case c.cut.Load():
 			return true, CodeShutdown

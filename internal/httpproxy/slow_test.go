@@ -155,6 +155,29 @@ func TestSlowReaderIsCut(t *testing.T) {
 	}
 }
 
+// TestSteadyReaderIsNotCut: a client that takes the least part in time is never asked for one that it does not take in time.
+func TestSteadyReaderIsNotCut(t *testing.T) {
+	const most = time.Minute
+	largest := int64(0)
+	for perSecond := int64(leastSplice)/60 + 1; perSecond < 1<<30; perSecond += perSecond/10 + 1 {
+		step := int64(leastSplice)
+		for range 20 {
+			took := time.Duration(float64(step) / float64(perSecond) * float64(time.Second))
+			if took > most {
+				t.Fatalf("%d bytes a second: a part of %d bytes takes %v", perSecond, step, took)
+			}
+			step = nextSplice(step, took, most)
+			largest = max(largest, step)
+		}
+	}
+	if largest != mostSplice {
+		t.Errorf("a quick client takes %d bytes at a time, want %d", largest, mostSplice)
+	}
+	if n := nextSplice(mostSplice, most/2, most); n != leastSplice {
+		t.Errorf("a client that has become slow is asked for %d bytes", n)
+	}
+}
+
 // TestSlowProxyHeader: who must begin with a PROXY header has a bounded time for it.
 func TestSlowProxyHeader(t *testing.T) {
 	s, rec := simple(t, echo, func(s *stand, c *Config) {

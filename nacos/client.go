@@ -76,7 +76,7 @@ type Client struct {
 type followed[T any] struct {
 	value   T
 	known   bool
-	version int64         // of the server, for lists
+	version int64         // for lists: the server's lastRefTime
 	news    chan struct{} // closed and replaced with every value
 	users   int
 }
@@ -241,7 +241,8 @@ func (c *Client) redo(ctx context.Context, conn *nacosconn.Conn) (refused, err e
 		published = append(published, s)
 	}
 	var follow []Service
-	for s := range c.lists {
+	for s, list := range c.lists {
+		list.version = 0 // versions are the server's, and the clock of this one may be behind
 		follow = append(follow, s)
 	}
 	var listen []Config
@@ -314,7 +315,7 @@ func (c *Client) handle(p *nacoswire.Payload) (string, error) {
 			return "", err
 		}
 		if q.ServiceInfo != nil {
-			c.offer(serviceOf(q.ServiceRef), q.ServiceInfo)
+			c.offer(Service{q.ServiceInfo.Name, q.ServiceInfo.GroupName}.plain(), q.ServiceInfo)
 		}
 		return nacoswire.TypeNotifyAnswer, nil
 	case nacoswire.TypeConfigChange:

@@ -235,6 +235,33 @@ func canceled(t *testing.T) context.Context {
 	return ctx
 }
 
+// The clock of the server that is there again may be behind that of the one before: what it tells is news all the same.
+func TestClockBehind(t *testing.T) {
+	s := serve(t)
+	c, other := s.connect(), s.connect()
+	must(t, c.Register(t.Context(), order, one(81)))
+	ctx, cancel := context.WithCancel(t.Context())
+	var list last[[]Instance]
+	ended := make(chan error, 1)
+	go func() { ended <- other.Follow(ctx, order, list.set) }()
+	has := func(port uint16) func() bool {
+		return func() bool { l, _ := list.get(); return len(l) == 1 && l[0].Addr.Port() == port }
+	}
+	eventually(t, "the list", has(81))
+	s.stop()
+	if err := c.Deregister(canceled(t), order, one(81).Addr); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.options.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+	s.start()
+	must(t, c.Register(t.Context(), order, one(82)))
+	eventually(t, "the list of the server that is behind", has(82))
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
 func TestConnectFails(t *testing.T) {
 	if _, err := Connect(t.Context(), Options{Servers: []string{"127.0.0.1:1"}}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1001") {
 		t.Error(err)

@@ -164,10 +164,6 @@ func (c *Client) ref(s Service) nacoswire.ServiceRef {
 	return nacoswire.ServiceRef{Namespace: c.opt.Namespace, GroupName: s.Group, ServiceName: s.Name}
 }
 
-func serviceOf(r nacoswire.ServiceRef) Service {
-	return Service{Name: r.ServiceName, Group: r.GroupName}.plain()
-}
-
 // Follow calls f with the list of a service as it is, and with every later one, until ctx ends; it returns its cause, or why the
 // server refuses. A list without instances means that there are none. f is called by one goroutine; what changes while it
 // runs is one call more. While the connection is lost, the last list stays.

@@ -195,7 +195,7 @@ func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Off
 }
 
 // imported turns the files of a Spring application into documents of our own.
-func imported(_ context.Context, in cli.Import) (cli.Imported, error) {
+func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
 	cfg := app.Config{Registry: &app.Registry{}}
 	if in.Config != "" {
 		var err error
@@ -207,7 +207,7 @@ func imported(_ context.Context, in cli.Import) (cli.Imported, error) {
 	if len(in.Profiles) > 0 {
 		cfg.Sources.Spring.Profiles = in.Profiles
 	}
-	text, out, err := app.Import(cfg)
+	text, out, err := app.Import(ctx, cfg, in.Nacos)
 	if err == nil && in.Source != "" {
 		var java []springgw.Finding
 		java, err = springgw.Java(in.Source)

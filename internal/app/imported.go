@@ -1,20 +1,27 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/document"
 	"paifang/internal/source/springgw"
+	nacosclient "paifang/nacos"
 )
 
 // Import reads the files of Spring Cloud Gateway that Config.Sources.Routes names and returns them as our own documents.
-// Beside a file named there, the one for an active profile is read too, as Spring would.
-func Import(cfg Config) ([]byte, springgw.Imported, error) {
+// Beside a file named there, the one for an active profile is read too, as Spring would. Rules of Sentinel that they say are in Nacos are
+// asked for there if nacos is set: the files then say whom this process connects to.
+func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Imported, error) {
 	s := springConfig(&cfg)
+	if nacos {
+		s.Rules = func(r springgw.RuleItem) (string, error) { return askRules(ctx, r) }
+	}
 	s.Paths = withProfiles(s.Paths, cfg.Sources.Spring.Profiles)
 	imported, err := springgw.Import(s)
 	if err != nil {
@@ -25,6 +32,29 @@ func Import(cfg Config) ([]byte, springgw.Imported, error) {
 		return nil, imported, fmt.Errorf("app: import: %w", err)
 	}
 	return text, imported, nil
+}
+
+// rulesWithin is how long a registry has to connect and to say one item of rules.
+const rulesWithin = 10 * time.Second
+
+// askRules reads an item with rules of Sentinel.
+func askRules(ctx context.Context, r springgw.RuleItem) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, rulesWithin)
+	defer cancel()
+	opt := nacosclient.Options{Namespace: r.Namespace, Username: r.Username, Password: r.Password}
+	for server := range strings.SplitSeq(r.Server, ",") {
+		server = strings.TrimPrefix(strings.TrimSpace(server), "http://")
+		if !strings.Contains(server, ":") {
+			server += ":8848"
+		}
+		opt.Servers = append(opt.Servers, server)
+	}
+	c, err := nacosclient.Connect(ctx, opt)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	return c.Read(ctx, nacosclient.Config{ID: r.DataID, Group: r.Group})
 }
 
 // withProfiles adds the files for profiles that stand beside files without one.

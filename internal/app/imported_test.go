@@ -2,6 +2,9 @@ package app
 
 import (
 	"bytes"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,7 +77,7 @@ func TestImport(t *testing.T) {
 		}
 	}
 	cfg := Config{Registry: &Registry{}, Sources: Sources{Routes: []string{filepath.Join(dir, "application.yml")}, Spring: Spring{Profiles: []string{"prod"}}}}
-	text, imported, err := Import(cfg)
+	text, imported, err := Import(t.Context(), cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +100,79 @@ func TestImport(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	if _, _, err := Import(Config{Sources: Sources{Routes: []string{file}}}); err == nil {
+	if _, _, err := Import(t.Context(), Config{Sources: Sources{Routes: []string{file}}}, false); err == nil {
 		t.Error("a file without spring.cloud.gateway is imported")
 	}
+}
+
+// TestImportAsksNacos has rules of Sentinel come from a registry that speaks Nacos' protocol, and requests refused by what they became.
+func TestImportAsksNacos(t *testing.T) {
+	at := free(t)
+	at = netip.AddrPortFrom(netip.MustParseAddr("127.0.9.48"), at.Port()%60000+1000) // its gRPC is 1000 above
+	started(t, Config{Registry: &Registry{HTTP: at, GRPC: netip.AddrPortFrom(at.Addr(), at.Port()+1000), Auth: authOff, Storage: "memory"}})
+	for name, content := range map[string]string{
+		"rules": `[{"resource":"apis","resourceMode":1,"count":1,"paramItem":{"parseStrategy":2,"fieldName":"X-Of","pattern":"ann","matchStrategy":3}}]`,
+		"apis":  `[{"apiName":"apis","predicateItems":[{"pattern":"/a/**","matchStrategy":1}]}]`,
+	} {
+		resp, err := http.PostForm("http://"+at.String()+"/nacos/v1/cs/configs", url.Values{"dataId": {name}, "group": {"SENTINEL"}, "content": {content}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Fatal(resp.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	file := filepath.Join(t.TempDir(), "application.yml")
+	text := `
+spring.cloud:
+  sentinel.datasource:
+    gw.nacos: {server-addr: "http://` + at.String() + `", data-id: rules, group-id: SENTINEL, rule-type: gw-flow}
+    apis.nacos: {server-addr: "` + at.String() + `", data-id: apis, group-id: SENTINEL, rule-type: gw-api-group}
+  gateway.routes:
+  - {id: one, uri: "no://op", predicates: ["Path=/a/one"], filters: ["SetStatus=201"]}
+  - {id: two, uri: "no://op", predicates: ["Path=/a/two,/b"], filters: ["SetStatus=202"]}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Sources: Sources{Routes: []string{file}}}
+	if _, imported, err := Import(t.Context(), cfg, false); err != nil || imported.Lost() != 2 {
+		t.Errorf("%v: without asking %d are lost", err, imported.Lost())
+	}
+	documents, imported, err := Import(t.Context(), cfg, true)
+	if err != nil || imported.Lost() != 0 {
+		t.Fatalf("%v: %+v", err, imported.Findings)
+	}
+	written := filepath.Join(t.TempDir(), "imported.yaml")
+	if err := os.WriteFile(written, documents, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gateway := free(t)
+	started(t, Config{Gateway: &Gateway{HTTP: gateway, Service: "-"}, Sources: Sources{Manifests: []string{written}}})
+	for i, c := range []struct {
+		path, of string
+		want     int
+	}{
+		{"/a/one", "joanna", 201}, {"/a/two", "joanna", 429}, {"/a/one", "joanna", 429}, // both routes count together
+		{"/a/two", "ann", 202}, {"/a/two", "bob", 202}, {"/a/two", "bob", 202}, {"/a/two", "", 202}, {"/a/two", "", 202}, {"/b", "joanna", 202}, {"/b", "joanna", 202},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+gateway.String()+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.of != "" {
+			r.Header.Set("X-Of", c.of)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.want {
+			t.Errorf("request %d, to %s of %q: %d, want %d", i, c.path, c.of, resp.StatusCode, c.want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

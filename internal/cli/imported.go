@@ -15,6 +15,7 @@ type Import struct {
 	Profiles []string
 	Config   string // a configuration of serve; "" = that of up
 	Source   string // directory of Java source; "" = none
+	Nacos    bool   // rules of Sentinel in Nacos are asked for
 }
 
 // Imported is our own documents, and what became of everything they were made from.
@@ -37,6 +38,7 @@ func importCommand(e Env) *cobra.Command {
 	cmd.Flags().StringSliceVar(&in.Profiles, "profile", nil, "active profiles (default: those that spring.profiles.active names)")
 	cmd.Flags().StringVarP(&in.Config, "config", "c", "", "configuration of `paifang serve` that will run the documents: its registry, properties and profiles count")
 	cmd.Flags().StringVar(&in.Source, "source", "", "directory with the application's Java source: what may replace each of its filters is said")
+	cmd.Flags().BoolVar(&in.Nacos, "nacos", false, "ask the Nacos servers that the files name for rules of Sentinel")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "file for the documents (default: standard output)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		in.Paths = args

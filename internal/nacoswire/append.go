@@ -17,19 +17,19 @@ func (r ServiceResponse) Payload(typ string) (*Payload, error) {
 
 // Payload is NewPayload of the request, sooner.
 func (q NotifySubscriberRequest) Payload() (*Payload, error) {
-	return listPayload(TypeNotifySubscriber, struct {
-		Request
-		ServiceRef
-	}{q.Request, q.ServiceRef}, q.ServiceInfo)
+	return listPayload(TypeNotifySubscriber, q.Request, q.ServiceInfo)
 }
 
-// listPayload puts a list behind the fields of head, of which there is one at least.
+// listPayload puts a list behind the fields of head.
 func listPayload[M any](typ string, head M, list *ServiceInfo) (*Payload, error) {
 	p, err := NewPayload(typ, head)
 	if err != nil {
 		return nil, err
 	}
-	p.Body = append(p.Body[:len(p.Body)-1], `,"serviceInfo":`...)
+	if p.Body = p.Body[:len(p.Body)-1]; len(p.Body) > 1 {
+		p.Body = append(p.Body, ',')
+	}
+	p.Body = append(p.Body, `"serviceInfo":`...)
 	if list == nil {
 		p.Body = append(p.Body, "null"...)
 	} else {

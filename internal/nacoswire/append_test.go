@@ -17,9 +17,12 @@ func same(t *testing.T, s *ServiceInfo) {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 	response := ServiceResponse{Response: OK("7"), ServiceInfo: s}
-	request := NotifySubscriberRequest{Request: Request{RequestID: "7"}, ServiceRef: ServiceRef{ServiceName: s.Name}, ServiceInfo: s}
+	request := NotifySubscriberRequest{Request: Request{RequestID: "7"}, ServiceInfo: s}
 	for _, made := range [][2]func() (*Payload, error){
 		{func() (*Payload, error) { return response.Payload("a") }, func() (*Payload, error) { return NewPayload("a", response) }},
+		{NotifySubscriberRequest{ServiceInfo: s}.Payload, func() (*Payload, error) {
+			return NewPayload(TypeNotifySubscriber, NotifySubscriberRequest{ServiceInfo: s})
+		}},
 		{request.Payload, func() (*Payload, error) { return NewPayload(TypeNotifySubscriber, request) }},
 	} {
 		got, err := made[0]()

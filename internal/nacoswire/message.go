@@ -133,10 +133,10 @@ type SubscribeServiceRequest struct {
 	Clusters  string `json:"clusters"` // comma separated; empty = all
 }
 
-// NotifySubscriberRequest is a push: the list of a service as it is now.
+// NotifySubscriberRequest is a push: the list of a service as it is now. Which service it is says the list alone, and its namespace
+// is that of the connection.
 type NotifySubscriberRequest struct {
 	Request
-	ServiceRef
 	ServiceInfo *ServiceInfo `json:"serviceInfo"`
 }
 

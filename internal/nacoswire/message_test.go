@@ -40,7 +40,7 @@ func TestMessagesGolden(t *testing.T) {
 			`{` + refJSON + `,"cluster":"a","healthyOnly":true,"udpPort":0}`},
 		{ServiceListRequest{ServiceRef: ref, PageNo: 1, PageSize: 10}, `{` + refJSON + `,"pageNo":1,"pageSize":10}`},
 		{SubscribeServiceRequest{ServiceRef: ref, Subscribe: true}, `{` + refJSON + `,"subscribe":true,"clusters":""}`},
-		{NotifySubscriberRequest{Request{RequestID: "7"}, ref, info}, `{"requestId":"7",` + refJSON + `,"serviceInfo":` + infoJSON + `}`},
+		{NotifySubscriberRequest{Request{RequestID: "7"}, info}, `{"requestId":"7","serviceInfo":` + infoJSON + `}`},
 		{ConnectionSetupRequest{ClientVersion: "v", AbilityTable: map[string]bool{}},
 			`{"clientVersion":"v","tenant":"","labels":null,"abilityTable":{}}`},
 		{SetupAckRequest{AbilityTable: map[string]bool{"fuzzyWatch": false}}, `{"abilityTable":{"fuzzyWatch":false}}`},

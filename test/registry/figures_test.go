@@ -87,7 +87,7 @@ func (s *subscriber) handle(p *nacoswire.Payload) (string, error) {
 	if err != nil || p.Type != nacoswire.TypeNotifySubscriber {
 		return "", err
 	}
-	if q.ServiceName == "hot" && len(q.ServiceInfo.Hosts) > 0 {
+	if q.ServiceInfo.Name == "hot" && len(q.ServiceInfo.Hosts) > 0 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if port := q.ServiceInfo.Hosts[0].Port; s.at[port].IsZero() {

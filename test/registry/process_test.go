@@ -27,38 +27,55 @@ var program = sync.OnceValues(func() (string, error) {
 	return file, nil
 })
 
-// process is a `paifang serve` that is killed and started again.
+// process is a server, most often a `paifang serve`, that is killed and started again.
 type process struct {
-	t     *testing.T
-	name  string
-	dir   string
-	admin string
-	cmd   *exec.Cmd
-	log   bytes.Buffer
-	done  chan struct{}
+	t       *testing.T
+	name    string
+	dir     string
+	admin   string // of Paifang
+	command func() (*exec.Cmd, error)
+	up      func() bool // it does what it is there for
+	within  time.Duration
+	cmd     *exec.Cmd
+	log     bytes.Buffer
+	done    chan struct{}
 }
 
 // serve starts a process with a configuration and waits until it is ready.
 func serve(t *testing.T, name, config string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, dir: t.TempDir(), admin: freeAddress(t)}
+	p := &process{t: t, name: name, dir: t.TempDir(), admin: freeAddress(t), within: 30 * time.Second}
+	p.command = func() (*exec.Cmd, error) {
+		file, err := program()
+		return exec.Command(file, "serve", "-c", filepath.Join(p.dir, "paifang.yaml")), err
+	}
+	p.up = func() bool {
+		status, _, err := get("http://" + p.admin + "/readyz")
+		return err == nil && status == 200
+	}
 	must(t, os.WriteFile(filepath.Join(p.dir, "paifang.yaml"), fmt.Appendf(nil, "admin: {address: %q}\ndata: %q\n%s", p.admin, p.dir, config), 0o600))
-	t.Cleanup(func() {
+	p.begin()
+	return p
+}
+
+// begin starts it for as long as the test lasts.
+func (p *process) begin() {
+	p.t.Helper()
+	p.t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("%s: %s", name, p.log.String())
+		if p.t.Failed() {
+			p.t.Logf("%s: %s", p.name, p.log.String())
 		}
 	})
 	p.start()
 	p.ready()
-	return p
 }
 
 func (p *process) start() {
 	p.t.Helper()
-	file, err := program()
+	var err error
+	p.cmd, err = p.command()
 	must(p.t, err)
-	p.cmd = exec.Command(file, "serve", "-c", filepath.Join(p.dir, "paifang.yaml"))
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	must(p.t, p.cmd.Start())
 	p.done = make(chan struct{})
@@ -70,10 +87,7 @@ func (p *process) start() {
 
 func (p *process) ready() {
 	p.t.Helper()
-	within(p.t, 30*time.Second, p.name+" is ready", func() bool {
-		status, _, err := get("http://" + p.admin + "/readyz")
-		return err == nil && status == 200
-	})
+	within(p.t, p.within, p.name+" is ready", p.up)
 }
 
 // kill ends it without a word, and returns when it is gone.

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"regexp"
 
 	"paifang/internal/filter"
 )
@@ -15,6 +16,7 @@ type ConcurrencyLimit struct {
 	Status   int      `json:"status,omitempty"` // of the refusal, 400 to 599; default 429
 	Scope    string   `json:"scope,omitempty"`  // route (the default), or object: all routes of the object that they come from count together
 	Keys     int      `json:"keys,omitempty"`   // that may have requests at the same time; requests of more are refused; default 65,536, at most 1,048,576
+	LimitPart
 }
 
 // Validate refuses what lets nothing pass.
@@ -22,7 +24,7 @@ func (c ConcurrencyLimit) Validate() error {
 	if c.Requests < 1 || c.Requests > 1<<30 {
 		return fmt.Errorf("requests is %d: want 1 or more", c.Requests)
 	}
-	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys)
+	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys, c.LimitPart)
 }
 
 // running counts the requests of each key.
@@ -51,7 +53,10 @@ func concurrencyLimitKind() filter.Kind {
 		if f.exempt, err = parseRanges("exempt", c.Exempt); err != nil {
 			return nil, err
 		}
-		f.running, err = filter.Use(env, sharedKey(env, fmt.Sprintf("concurrency-limit %d", c.Requests), c.Key, c.Scope, c.Keys), func() (*running, error) {
+		if f.paths, err = wholes("paths", c.Paths); err != nil {
+			return nil, err
+		}
+		f.running, err = filter.Use(env, c.sharedKey(env, fmt.Sprintf("concurrency-limit %d", c.Requests), c.Key, c.Scope, c.Keys), func() (*running, error) {
 			return &running{newKeyed[int32](keysOr(c.Keys)), newKeyer(c.Key)}, nil
 		})
 		return f, err
@@ -63,10 +68,11 @@ type concurrencyLimit struct {
 	most    int32
 	status  int
 	exempt  ranges
+	paths   []*regexp.Regexp // none = all
 }
 
 func (f *concurrencyLimit) Request(x *filter.Exchange) filter.Verdict {
-	if f.exempt.has(x.Client) {
+	if f.exempt.has(x.Client) || len(f.paths) > 0 && !anyWhole(f.paths, x.Request.Path) {
 		return filter.Continue
 	}
 	if v, over := f.running.without(x); over {

@@ -1,12 +1,15 @@
 package builtin
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"paifang/internal/http1"
 	"paifang/internal/jwks"
@@ -139,42 +142,52 @@ func (c claims) at(path string) json.RawMessage {
 // texts returns a claim as texts: a string, a number, true or false, or a list of them. Others are nothing.
 func (c claims) texts(path string) []string {
 	raw := c.at(path)
-	if len(raw) == 0 {
-		return nil
-	}
-	switch raw[0] {
-	case '"':
-		var s string
-		if json.Unmarshal(raw, &s) == nil {
-			return []string{s}
-		}
-	case '[':
+	if len(raw) > 0 && raw[0] == '[' {
 		var list []json.RawMessage
 		if json.Unmarshal(raw, &list) != nil {
 			return nil
 		}
 		var out []string
 		for _, one := range list {
-			if len(one) > 0 && one[0] != '[' && one[0] != '{' {
-				out = append(out, claims{"": one}.texts("")...)
+			if text, ok := claimText(one); ok {
+				out = append(out, text)
 			}
 		}
 		return out
-	case '{', 'n':
-	default:
-		return []string{string(raw)}
+	}
+	if text, ok := claimText(raw); ok {
+		return []string{text}
 	}
 	return nil
+}
+
+// claimText returns a claim that is one text. What is given is JSON, so a string in which nothing is escaped is what is between its quotes.
+func claimText(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 {
+		return "", false
+	}
+	switch raw[0] {
+	case '"':
+		if inside := bytes.Trim(raw, `"`); len(inside) == len(raw)-2 && bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+			return string(inside), true
+		}
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err == nil
+	case '[', '{', 'n':
+		return "", false
+	}
+	return string(raw), true
 }
 
 // time returns a claim that is a NumericDate (RFC 7519, 2); ok is false for one that is something else.
 func (c claims) time(name string) (_ time.Time, given, ok bool) {
 	raw, given := c[name]
-	if !given {
+	if !given || string(raw) == "null" {
 		return time.Time{}, false, true
 	}
-	var seconds float64
-	if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > 1<<40 {
+	seconds, err := strconv.ParseFloat(string(raw), 64) // which reads all numbers of JSON, and nothing else in a JSON value but words
+	if err != nil || !(seconds >= 0 && seconds <= 1<<40) {
 		return time.Time{}, true, false
 	}
 	return time.Unix(int64(seconds), 0), true, true

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,8 +139,14 @@ func TestJWT(t *testing.T) {
 		{i.token(p.now, map[string]any{"nbf": p.now.Add(30 * time.Second).Unix()}), 0, ""},
 		{i.token(p.now, map[string]any{"nbf": p.now.Add(31 * time.Second).Unix()}), 401, "not valid yet"},
 		{i.token(p.now, map[string]any{"nbf": "soon"}), 401, "cannot be read"},
+		{i.token(p.now, map[string]any{"nbf": json.RawMessage("null")}), 0, ""},
+		{i.token(p.now, map[string]any{"nbf": true}), 401, "cannot be read"},
+		{i.token(p.now, map[string]any{"nbf": -1}), 401, "cannot be read"},
+		{i.token(p.now, map[string]any{"nbf": json.RawMessage("1.5e3")}), 0, ""},
 		{i.token(p.now, map[string]any{"exp": nil}), 401, "no end"},
 		{i.token(p.now, map[string]any{"exp": "never"}), 401, "no end"},
+		{i.token(p.now, map[string]any{"exp": json.RawMessage("null")}), 401, "no end"},
+		{i.token(p.now, map[string]any{"exp": json.RawMessage("1e999")}), 401, "no end"},
 		{i.token(p.now, map[string]any{"iss": "https://evil.test"}), 401, "issuer"},
 		{i.token(p.now, map[string]any{"iss": nil}), 401, "issuer"},
 		{i.token(p.now, map[string]any{"aud": "shop"}), 0, ""},
@@ -300,8 +307,8 @@ func BenchmarkJWT(b *testing.B) {
 				ask()
 			}
 		})
+		n := uint64(0)
 		b.Run(string(alg)+"/cold", func(b *testing.B) {
-			n := uint64(0)
 			b.ReportAllocs()
 			for b.Loop() {
 				binary.LittleEndian.PutUint64(f.(*jwt).pepper[:], n) // nothing is remembered
@@ -309,5 +316,17 @@ func BenchmarkJWT(b *testing.B) {
 				ask()
 			}
 		})
+	}
+}
+
+func TestClaimTexts(t *testing.T) {
+	var c claims
+	if err := json.Unmarshal([]byte("{\"a\": \"x\" , \"b\":\"\\u0078\\\"\", \"c\":\"\",\"d\":\"\xff\",\"e\":[\"x\",1, true ,null,[2],{\"f\":3},\"\"],\"f\":{\"g\":\"y\"},\"h\":null,\"i\":1.50,\"j\":\"\\\"\"}"), &c); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][]string{"a": {"x"}, "b": {"x\""}, "c": {""}, "d": {"\ufffd"}, "e": {"x", "1", "true", ""}, "f": nil, "f.g": {"y"}, "h": nil, "i": {"1.50"}, "j": {"\""}, "none": nil} {
+		if got := c.texts(path); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
 	}
 }

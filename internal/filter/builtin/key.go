@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
+	"regexp"
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
@@ -23,6 +24,9 @@ type Key struct {
 	// address counted, pass lets it pass uncounted, refuse refuses it with WithoutStatus.
 	Without       string `json:"without,omitempty"`
 	WithoutStatus int    `json:"withoutStatus,omitempty"` // 400 to 599; default 403
+	// Only is a regular expression that the whole of the header, user, text or address has to be: requests of which it is
+	// something else pass uncounted. Empty = whatever it is.
+	Only string `json:"only,omitempty"`
 }
 
 // The values of Key.By.
@@ -68,7 +72,11 @@ func (c Key) validate() error {
 	if c.IPv6 < 0 || c.IPv6 > 128 {
 		return fmt.Errorf("key.ipv6 is %d: want 1 to 128 bits", c.IPv6)
 	}
-	return nil
+	if c.Only != "" && c.By == byAll {
+		return fmt.Errorf("key.only is given, and key.by is all")
+	}
+	_, err := wholes("key.only", []string{c.Only})
+	return err
 }
 
 var errEmpty = errors.New("it is empty")
@@ -82,7 +90,8 @@ type key struct {
 // keyer finds the key of a request. The seeds keep clients from choosing texts with equal digests.
 type keyer struct {
 	Key
-	made  text // Key.Text
+	made  text             // Key.Text
+	only  []*regexp.Regexp // Key.Only; none = whatever
 	seeds [2]maphash.Seed
 }
 
@@ -91,7 +100,11 @@ func newKeyer(c Key) keyer {
 		c.IPv6 = 64
 	}
 	made, _ := parseText(c.Text) // validated with the configuration
-	return keyer{c, made, [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	k := keyer{Key: c, made: made, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	if c.Only != "" {
+		k.only, _ = wholes("key.only", []string{c.Only}) // validated, too
+	}
+	return k
 }
 
 // said is what the request says of whom to count; "" where that is for its address, or for nobody.
@@ -118,8 +131,12 @@ func (k *keyer) of(x *filter.Exchange) (id key, ok bool) {
 	return k.address(x.Client)
 }
 
-// without decides about a request that does not say whom to count, where its address is not to be: then over is true.
+// without decides about a request that is not to be counted, or does not say whom to count where its address is not to be: then over is
+// true.
 func (k *keyer) without(x *filter.Exchange) (v filter.Verdict, over bool) {
+	if len(k.only) > 0 && !anyWhole(k.only, k.value(x)) {
+		return filter.Continue, true
+	}
 	if k.Without != withoutPass && k.Without != withoutRefuse {
 		return filter.Continue, false
 	}
@@ -130,6 +147,14 @@ func (k *keyer) without(x *filter.Exchange) (v filter.Verdict, over bool) {
 		return filter.Continue, true
 	}
 	return x.Respond(cmp.Or(k.WithoutStatus, 403), CodeNoKey, "It is not known for whom this is.\n"), true
+}
+
+// value is what Only is about.
+func (k *keyer) value(x *filter.Exchange) string {
+	if kind, said := k.said(x); kind != 0 {
+		return said
+	}
+	return x.Client.Unmap().String()
 }
 
 // text is what tells who is counted from everybody else, the same in all processes.

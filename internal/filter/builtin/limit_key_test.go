@@ -1,10 +1,13 @@
 package builtin
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"paifang/internal/filter"
+	"paifang/internal/model"
 )
 
 // TestLimitByText counts by a text of parts of the request, and does without as it is told.
@@ -80,6 +83,60 @@ func TestNamedCircuit(t *testing.T) {
 	for _, p := range []*policy{one, two} {
 		if got := p.sent(200, "", 0); got != 503 {
 			t.Errorf("it is closed: %d", got)
+		}
+	}
+}
+
+// TestLimitsOfAPart: who is not meant is not counted, and those of a group count together.
+func TestLimitsOfAPart(t *testing.T) {
+	for _, kind := range []string{"rate-limit", "concurrency-limit"} {
+		for _, c := range []struct {
+			config  string
+			counted []string // requests with fields behind a blank
+			others  []string
+		}{
+			{`"paths":["/a","/b/.*"]`, []string{"/a", "/b/", "/b/c/d"}, []string{"/", "/ab", "/b", "/a/", "/c/a", "/A"}},
+			{`"paths":["/a|/b"]`, []string{"/a", "/b"}, []string{"/a/x", "/x/b"}},
+			{`"key":{"by":"header","header":"X-Of","only":"ann"}`, []string{"/ X-Of: ann"}, []string{"/", "/ X-Of: anna", "/ X-Of: joann", "/ X-Of: Ann"}},
+			{`"key":{"by":"text","text":"{query.of}","without":"refuse","only":".*n.*"}`, []string{"/?of=ann", "/?of=n"}, []string{"/", "/?of=", "/?of=bob"}},
+			{`"key":{"by":"address","only":"192\\.0\\.2\\.[0-9]"}`, []string{"/"}, nil},
+			{`"key":{"only":"192\\.0\\.3\\.[0-9]"}`, nil, []string{"/"}},
+		} {
+			for _, requests := range [][]string{c.counted, c.others} {
+				for _, r := range requests {
+					path, field, _ := strings.Cut(r, " ")
+					var fields []string
+					if field != "" {
+						fields = append(fields, field)
+					}
+					p := newPolicy(t, filter.NewShared(), specOf(kind, `{"requests":1,`+c.config+`}`))
+					got := [2]int{p.ask("192.0.2.1", "GET "+path, fields...).Response.Status, p.ask("192.0.2.1", "GET "+path, fields...).Response.Status}
+					want := [2]int{0, 0}
+					if slices.Contains(c.counted, r) {
+						want[1] = 429
+					}
+					if got != want {
+						t.Errorf("%s %s: %q is answered %v, want %v", kind, c.config, r, got, want)
+					}
+				}
+			}
+		}
+		shared := filter.NewShared()
+		on := func(route, config string) *policy {
+			return newPolicyOf(t, shared, &model.Route{ID: model.RouteID(route), Filters: []model.FilterSpec{specOf(kind, config)}})
+		}
+		const config = `{"requests":1,"key":{"by":"all"},"group":"apis"}`
+		one, two, other, alone := on("one", config), on("two", config), on("three", strings.Replace(config, "apis", "others", 1)), on("four", `{"requests":1,"key":{"by":"all"}}`)
+		for i, want := range []int{0, 429, 0, 0} {
+			if got := []*policy{one, two, other, alone}[i].ask("192.0.2.1", "GET /").Response.Status; got != want {
+				t.Errorf("%s: limit %d answers %d, want %d", kind, i, got, want)
+			}
+		}
+		for _, bad := range []string{`"paths":["("]`, `"paths":["a)(?:b"]`, `"paths":["` + strings.Repeat("a", maxPattern+1) + `"]`, `"group":"a","scope":"object"`, `"group":"` + strings.Repeat("a", maxGroup+1) + `"`,
+			`"key":{"only":"["}`, `"key":{"by":"all","only":"a"}`, `"paths":[` + strings.Repeat(`"a",`, maxPaths) + `"a"]`} {
+			if _, err := Kinds().Check(specOf(kind, `{"requests":1,`+bad+`}`)); err == nil {
+				t.Errorf("%s: %.60s is accepted", kind, bad)
+			}
 		}
 	}
 }

@@ -27,13 +27,18 @@ func specOf(kind, config string) model.FilterSpec {
 
 func newPolicy(t *testing.T, shared *filter.Shared, specs ...model.FilterSpec) *policy {
 	t.Helper()
+	return newPolicyOf(t, shared, &model.Route{ID: "r", Filters: specs})
+}
+
+func newPolicyOf(t *testing.T, shared *filter.Shared, route *model.Route) *policy {
+	t.Helper()
 	p := &policy{t: t, now: time.Unix(1_000_000, 0)}
-	for _, s := range specs {
+	for _, s := range route.Filters {
 		if code, err := Kinds().Check(s); err != nil {
 			t.Fatalf("%s %s: %s: %v", s.Kind, s.Config, code, err)
 		}
 	}
-	chain, err := Kinds().Bind(&model.Route{ID: "r", Filters: specs}, shared, p)
+	chain, err := Kinds().Bind(route, shared, p)
 	if err != nil {
 		t.Fatal(err)
 	}

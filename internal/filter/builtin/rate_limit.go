@@ -3,6 +3,7 @@ package builtin
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -33,6 +34,7 @@ type RateLimit struct {
 	Tell     string   `json:"tell,omitempty"`   // which answers say how much is left: refusals (the default), all, or spring, all under the names of Spring Cloud Gateway
 
 	Redis *RedisLimit `json:"redis,omitempty"` // where several processes count together
+	LimitPart
 }
 
 // What a limit may remember.
@@ -60,10 +62,10 @@ func (c RateLimit) Validate() error {
 			return err
 		}
 	}
-	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys)
+	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys, c.LimitPart)
 }
 
-func validateLimit(k Key, exempt []string, status int, scope string, keys int) error {
+func validateLimit(k Key, exempt []string, status int, scope string, keys int, part LimitPart) error {
 	switch {
 	case status != 0 && (status < 400 || status > 599):
 		return fmt.Errorf("status is %d: want 400 to 599", status)
@@ -73,6 +75,9 @@ func validateLimit(k Key, exempt []string, status int, scope string, keys int) e
 		return fmt.Errorf("keys is %d: want 1 to %d", keys, maxKeys)
 	}
 	if _, err := parseRanges("exempt", exempt); err != nil {
+		return err
+	}
+	if err := part.validate(scope); err != nil {
 		return err
 	}
 	return k.validate()
@@ -107,6 +112,9 @@ func rateLimitKind() filter.Kind {
 		if f.exempt, err = parseRanges("exempt", c.Exempt); err != nil {
 			return nil, err
 		}
+		if f.paths, err = wholes("paths", c.Paths); err != nil {
+			return nil, err
+		}
 		if c.Redis != nil {
 			f.timeout, f.refuses = c.Redis.timeout(), c.Redis.OnFailure == "refuse"
 			if f.loans, err = c.openLoans(env, per); err != nil {
@@ -114,7 +122,7 @@ func rateLimitKind() filter.Kind {
 			}
 		}
 		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), each: cost}
-		f.buckets, err = filter.Use(env, sharedKey(env, c.kind(per), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
+		f.buckets, err = filter.Use(env, c.sharedKey(env, c.kind(per), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
 			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
 		})
 		return f, err
@@ -148,6 +156,7 @@ type rateLimit struct {
 	status      int
 	told        limitTeller
 	exempt      ranges
+	paths       []*regexp.Regexp // none = all
 	clock       filter.Clock
 
 	loans   *loans        // nil: this process counts for itself
@@ -156,7 +165,7 @@ type rateLimit struct {
 }
 
 func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
-	if f.exempt.has(x.Client) {
+	if f.exempt.has(x.Client) || len(f.paths) > 0 && !anyWhole(f.paths, x.Request.Path) {
 		return filter.Continue
 	}
 	if v, over := f.buckets.without(x); over {

@@ -108,7 +108,7 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 	if err != nil {
 		return nil, err
 	}
-	owner := sharedKey(env, c.kind(per), c.Key, c.Scope, 0)
+	owner := c.sharedKey(env, c.kind(per), c.Key, c.Scope, 0)
 	prefix := r.Prefix
 	setDefault(&prefix, "paifang:limit:")
 	return filter.Use(env, fmt.Sprintf("loans %s %d %q of %s", owner, c.Keys, prefix, where), func() (*loans, error) {

@@ -6,6 +6,7 @@
 //
 //	config.go     configurations: names, publishing, reading, removing
 //	item.go       how a configuration is stored
+//	search.go     finding configurations
 //	history.go    earlier versions
 //	watch.go      who is told of changes
 //	namespace.go  namespaces
@@ -273,46 +274,6 @@ func (s *Store) Remove(ctx context.Context, id ID, by, from string) (bool, error
 		return true, nil
 	}
 	return false, fmt.Errorf("config: remove %s: others write it all the time: %w", id, ErrConflict)
-}
-
-// List returns the configurations of a namespace whose group and name match, sorted, without their contents. A pattern has * for any
-// text; an empty one matches everything.
-func (s *Store) List(namespace, group, name string) []Item {
-	var out []Item
-	s.mu.Lock()
-	for id, item := range s.items {
-		if id.Namespace == namespace && match(group, id.Group) && match(name, id.Name) {
-			brief := *item
-			brief.Content = ""
-			out = append(out, brief)
-		}
-	}
-	s.mu.Unlock()
-	slices.SortFunc(out, func(a, b Item) int { return a.ID.Compare(b.ID) })
-	return out
-}
-
-// match tells whether a text has the form of a pattern with * for any text; empty = any.
-func match(pattern, text string) bool {
-	if pattern == "" {
-		return true
-	}
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == text
-	}
-	rest, ok := strings.CutPrefix(text, parts[0])
-	if !ok {
-		return false
-	}
-	for _, p := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, p)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(p):]
-	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
 // MD5 is what clients compare versions by: lower-case hexadecimal.

@@ -91,6 +91,26 @@ func TestAccessByHTTP(t *testing.T) {
 	if status, body := f.curl(t, "POST", "/v1/cs/configs", params("dataId", "a", "group", "g", "tenant", "prod", "content", "1", "accessToken", bob)); status != 200 {
 		t.Error(status, body)
 	}
+	// By number they are taken away in any namespace, where that is allowed.
+	its := func(token string) (int, string) {
+		return f.curl(t, "GET", "/v3/admin/cs/config", params("dataId", "a", "groupName", "g", "namespaceId", "prod", "accessToken", token))
+	}
+	_, body := its(bob)
+	_, rest, _ := strings.Cut(body, `"id":"`)
+	number, _, _ := strings.Cut(rest, `"`)
+	ann = f.login(t, "ann", "ann's new password")
+	if status, body := f.curl(t, "DELETE", "/v3/admin/cs/config/batch", params("ids", number, "accessToken", ann)); status != 403 {
+		t.Error(status, body)
+	}
+	if status, body := its(bob); status != 200 {
+		t.Error(status, body)
+	}
+	if status, body := f.curl(t, "DELETE", "/v3/admin/cs/config/batch", params("ids", number, "accessToken", bob)); status != 200 {
+		t.Error(status, body)
+	}
+	if status, body := its(bob); status != 404 {
+		t.Error(status, body)
+	}
 	if _, body := f.curl(t, "GET", "/v3/auth/permission/list", params("accessToken", root)); !strings.Contains(body, `{"role":"OPS","resource":"prod:*:*","action":"rw"}`) {
 		t.Error(body)
 	}

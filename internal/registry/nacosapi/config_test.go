@@ -150,6 +150,47 @@ func TestConfigsByHTTP(t *testing.T) {
 	}
 }
 
+// What is meant for some readers alone is refused, or all of them would have it; so is taking away what is for some.
+func TestConfigsForSome(t *testing.T) {
+	f, store := configs(t)
+	id := config.ID{Namespace: "public", Group: "DEFAULT_GROUP", Name: "order.yaml"}
+	_, err := store.Publish(t.Context(), config.Item{ID: id, Content: "a: 1"}, "")
+	must(t, err)
+	for _, c := range []struct{ path, group string }{{"/v1/cs/configs", "group"}, {"/v2/cs/config", "group"}, {"/v3/admin/cs/config", "groupName"}} {
+		named := []string{"dataId", id.Name, c.group, id.Group}
+		for _, header := range []string{"10.0.0.1", ""} {
+			form := params(append(named, "content", "a: 2")...)
+			if header == "" {
+				form.Set("tag", "canary")
+			}
+			q, err := http.NewRequest("POST", f.base+c.path+"?"+form.Encode(), nil)
+			must(t, err)
+			q.Header.Set("betaIps", header)
+			if status, body := do(t, q); status != 501 || !strings.Contains(body, "no beta") {
+				t.Errorf("POST %s betaIps %q: %d %s", c.path, header, status, body)
+			}
+		}
+		if status, body := f.curl(t, "DELETE", c.path, params(append(named, "tag", "canary")...)); status != 501 || !strings.Contains(body, "no beta") {
+			t.Errorf("DELETE %s: %d %s", c.path, status, body)
+		}
+	}
+	g := dial(t, f.grpc).setup()
+	ref := nacoswire.ConfigRef{DataID: id.Name, Group: id.Group}
+	for _, more := range []map[string]string{{"betaIps": "10.0.0.1"}, {"tag": "canary"}} {
+		p := g.request(nacoswire.TypeConfigPublish, nacoswire.ConfigPublishRequest{ConfigRef: ref, Content: "a: 2", Addition: more})
+		if a, err := nacoswire.Decode[nacoswire.Response](p); err != nil || a.Success || !strings.Contains(a.Message, "no beta") {
+			t.Errorf("%v: %+v %v", more, a, err)
+		}
+	}
+	p := g.request(nacoswire.TypeConfigRemove, nacoswire.ConfigQueryRequest{ConfigRef: ref, Tag: "canary"})
+	if a, err := nacoswire.Decode[nacoswire.Response](p); err != nil || a.Success || !strings.Contains(a.Message, "no beta") {
+		t.Errorf("%+v %v", a, err)
+	}
+	if item, _, err := store.Get(t.Context(), id); err != nil || item.Content != "a: 1" {
+		t.Errorf("it has become %+v, %v", item, err)
+	}
+}
+
 func TestLongPoll(t *testing.T) {
 	f, store := configs(t)
 	poll := func(md5, wait string) (time.Duration, string) {

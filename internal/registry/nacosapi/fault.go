@@ -71,7 +71,7 @@ func errorCode(err error) int {
 		return nacoswire.ErrorUnparsable
 	case is(err, auth.ErrUnauthenticated, auth.ErrForbidden):
 		return nacoswire.ErrorNoRight
-	case is(err, registry.ErrInvalid, registry.ErrExists, config.ErrInvalid):
+	case is(err, registry.ErrInvalid, registry.ErrExists, config.ErrInvalid, errUnserved):
 		return nacoswire.ErrorInvalidParam
 	case is(err, registry.ErrLimit, config.ErrLimit, auth.ErrBusy, storage.ErrTooLarge):
 		return nacoswire.ErrorOverLimit

@@ -50,6 +50,9 @@ func (s *Server) publishConfig(c *caller, q nacoswire.ConfigPublishRequest) (*na
 	if err != nil {
 		return nil, err
 	}
+	if err := forAll(q.Addition["betaIps"], q.Addition["tag"]); err != nil {
+		return nil, err
+	}
 	_, err = store.Publish(c.ctx, config.Item{
 		ID: configIDOf(q.ConfigRef), Content: q.Content, Type: kindOf(q.Addition["type"]), App: q.Addition["appName"],
 		Description: q.Addition["desc"], Tags: q.Addition["config_tags"], EncryptedKey: q.Addition["encryptedDataKey"],
@@ -88,6 +91,9 @@ func renderConfig(id string, item config.Item) nacoswire.ConfigQueryResponse {
 func (s *Server) removeConfig(c *caller, q nacoswire.ConfigQueryRequest) (*nacoswire.Payload, error) {
 	store, err := s.configStore()
 	if err != nil {
+		return nil, err
+	}
+	if err := forAll("", q.Tag); err != nil {
 		return nil, err
 	}
 	if _, err := store.Remove(c.ctx, configIDOf(q.ConfigRef), c.who.User, c.x.conn.client); err != nil {

@@ -89,7 +89,7 @@ func (f fuzzyConfigs) match(p nacoswire.FuzzyPattern, id config.ID) bool {
 }
 
 func (f fuzzyConfigs) among(p nacoswire.FuzzyPattern) (out []config.ID) {
-	for _, item := range f.s.List(p.Namespace, "", "") {
+	for _, item := range f.s.List(p.Namespace) {
 		if f.match(p, item.ID) {
 			out = append(out, item.ID)
 		}

@@ -49,7 +49,6 @@ func (x *session) push(key registry.Key, id string, now time.Time, cfg *Config) 
 	x.mu.Unlock()
 	q := nacoswire.NotifySubscriberRequest{
 		Request:     nacoswire.Request{RequestID: id, Module: nacoswire.ModuleNaming},
-		ServiceRef:  nacoswire.ServiceRef{Namespace: key.Namespace, ServiceName: key.Service, GroupName: key.Group},
 		ServiceInfo: render(x.registry.View(key), f),
 	}
 	return q.Payload()

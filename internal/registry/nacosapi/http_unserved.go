@@ -13,6 +13,15 @@ import (
 // errUnserved is the error of calls that a Nacos server has and this one has not.
 var errUnserved = errors.New("this registry does not do that")
 
+// forAll refuses to publish or remove a configuration for a part of its readers alone, those at some addresses or with a tag: all of them
+// would have it, or lose it.
+func forAll(addresses, tag string) error {
+	if addresses == "" && tag == "" {
+		return nil
+	}
+	return fmt.Errorf("nacosapi: configurations have no beta, neither by address nor by tag: %w", errUnserved)
+}
+
 // unserved is what a Nacos server has and this one has not, with the reason: who calls it is told so, and not that it does not exist.
 // What belongs to other programs of Nacos, its console's own port and its AI registry among them, is not here: that is 404.
 func unserved() []endpoint {

@@ -149,28 +149,6 @@ func newPage[T any](all []T, no, size int) pageOf[T] {
 	return pageOf[T]{len(all), no, (len(all) + size - 1) / size, append([]T{}, all[from:min(from+size, len(all))]...)}
 }
 
-// v1Search finds configurations by their names; search=blur takes * for any text.
-func v1Search(c call) (any, error) {
-	s, err := c.configs()
-	if err != nil {
-		return nil, err
-	}
-	no, size := c.paging()
-	found := newPage(s.List(c.namespace, c.q.Get("group"), c.q.Get("dataId")), no, size)
-	out := pageOf[configDetail]{found.Total, found.No, found.Pages, []configDetail{}}
-	for _, i := range found.Items {
-		full, _, err := s.Get(c.r.Context(), i.ID)
-		if errors.Is(err, config.ErrUnknown) {
-			continue // removed just now
-		}
-		if err != nil {
-			return nil, err
-		}
-		out.Items = append(out.Items, detail(full))
-	}
-	return out, nil
-}
-
 func v1PublishConfig(c call) (any, error) {
 	s, id, err := c.configID("group")
 	if err != nil {
@@ -181,6 +159,9 @@ func v1PublishConfig(c call) (any, error) {
 
 // publishConfig sets a configuration to what the parameters say.
 func (c call) publishConfig(s *config.Store, id config.ID) (any, error) {
+	if err := forAll(c.r.Header.Get("betaIps"), c.q.Get("tag")); err != nil {
+		return nil, err
+	}
 	content, err := c.required("content")
 	if err != nil {
 		return nil, err
@@ -211,6 +192,9 @@ func v1RemoveConfig(c call) (any, error) {
 
 // removeConfig answers true also when there is nothing to take away.
 func (c call) removeConfig(s *config.Store, id config.ID) (any, error) {
+	if err := forAll("", c.q.Get("tag")); err != nil {
+		return nil, err
+	}
 	_, err := s.Remove(c.r.Context(), id, c.who.User, c.from())
 	return err == nil, err
 }
@@ -302,7 +286,7 @@ func v1ConfigsOf(c call) (any, error) {
 		return nil, err
 	}
 	out := []configDetail{}
-	for _, i := range s.List(c.namespace, "", "") {
+	for _, i := range s.List(c.namespace) {
 		out = append(out, detail(i))
 	}
 	return out, nil

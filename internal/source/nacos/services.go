@@ -62,9 +62,10 @@ const (
 	atOnce         = 16 // subscriptions on their way
 )
 
-func keyOf(r nacoswire.ServiceRef) registry.Key {
-	group, service := nacoswire.SplitName(r.GroupName, r.ServiceName)
-	return registry.Key{Namespace: nacoswire.NonEmpty(r.Namespace, nacoswire.PublicNamespace), Group: group, Service: service}
+// keyOf is a service of the source's namespace, as servers name it.
+func (s *Source) keyOf(group, name string) registry.Key {
+	group, service := nacoswire.SplitName(group, name)
+	return registry.Key{Namespace: s.cfg.Namespace, Group: group, Service: service}
 }
 
 func refOf(k registry.Key) nacoswire.ServiceRef {
@@ -179,7 +180,7 @@ func (x *session) list(ctx context.Context) (map[registry.Key]bool, error) {
 			return nil, err
 		}
 		for _, name := range a.ServiceNames {
-			key := keyOf(nacoswire.ServiceRef{Namespace: x.src.cfg.Namespace, GroupName: x.src.cfg.Group, ServiceName: name})
+			key := x.src.keyOf(x.src.cfg.Group, name)
 			if key.Validate() == nil {
 				all[key] = true
 			}

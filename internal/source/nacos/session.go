@@ -46,7 +46,7 @@ func (x *session) handle(p *nacoswire.Payload) (string, error) {
 			return "", err
 		}
 		if q.ServiceInfo != nil {
-			x.offer(keyOf(q.ServiceRef), q.ServiceInfo, pushed)
+			x.offer(x.src.keyOf(q.ServiceInfo.GroupName, q.ServiceInfo.Name), q.ServiceInfo, pushed)
 		}
 		return nacoswire.TypeNotifyAnswer, nil
 	case nacoswire.TypeFuzzySync:

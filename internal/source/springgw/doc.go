@@ -48,6 +48,8 @@ type Config struct {
 	Refresh time.Duration
 	// List has Definitions kept up to date.
 	List bool
+	// Rules reads rules of Sentinel that are kept in Nacos, for Import. Nil: nobody is asked.
+	Rules func(RuleItem) (string, error)
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
 }

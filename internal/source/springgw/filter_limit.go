@@ -27,6 +27,7 @@ type limitKey struct {
 	Text    string `json:"text,omitempty"`
 	Without string `json:"without,omitempty"`
 	Status  int    `json:"withoutStatus,omitempty"`
+	Only    string `json:"only,omitempty"`
 }
 
 type limitRedis struct {

@@ -84,7 +84,7 @@ func Import(c Config) (Imported, error) {
 	}
 	for _, a := range apps {
 		if a.merged.Root != nil && !a.config.off {
-			j.sentinel(a.merged.Root, out.Objects.Routes)
+			j.sentinel(a.merged.Root, &out.Objects, c.Rules)
 		}
 	}
 	j.secrets(out.Objects.Routes)

@@ -97,7 +97,7 @@ func properties() []Verdict {
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},
-		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow) in files; serve reads no rules: limits are filters of routes"},
+		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes"},
 		{Name: sentinel + "enabled", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "eager", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "transport", Verdict: Ignored, Why: "there is no dashboard of Sentinel; /metrics and the console show what is refused"},

@@ -11,8 +11,8 @@ import (
 )
 
 // DaemonSet serves on the ports of the nodes, Deployment behind a Service. Those with a webhook have kubectl apply say what is
-// wrong with an Ingress, too. Gateway and Registry are road 2, RegistryEtcd is the registry on a cluster of etcd. All are for the
-// namespace paifang.
+// wrong with an Ingress, too. Gateway and Registry are road 2, GatewayServices is a gateway to the pods of Services, without a registry,
+// RegistryEtcd the registry on a cluster of etcd. All are for the namespace paifang.
 var (
 	//go:embed daemonset.yaml
 	DaemonSet string
@@ -24,6 +24,8 @@ var (
 	DeploymentWebhook string
 	//go:embed gateway.yaml
 	Gateway string
+	//go:embed gateway-services.yaml
+	GatewayServices string
 	//go:embed registry.yaml
 	Registry string
 	//go:embed registry-etcd.yaml
@@ -44,6 +46,7 @@ func Files() []File {
 		{"daemonset-webhook.yaml", []string{"kind=DaemonSet", "webhook.enabled=true"}},
 		{"deployment-webhook.yaml", []string{"kind=Deployment", "webhook.enabled=true"}},
 		{"gateway.yaml", []string{"ingress.enabled=false", "gateway.enabled=true", "gateway.nacos.address=paifang-registry:8848"}},
+		{"gateway-services.yaml", []string{"ingress.enabled=false", "gateway.enabled=true", "gateway.kubernetes.enabled=true"}},
 		{"registry.yaml", []string{"ingress.enabled=false", "registry.enabled=true"}},
 		{"registry-etcd.yaml", []string{"ingress.enabled=false", "registry.enabled=true", "registry.storage=etcd", "registry.etcd.endpoints={http://etcd:2379}"}},
 	}
@@ -56,10 +59,20 @@ metadata:
   name: paifang
 `
 
-// Render runs Helm on the chart and returns the file. dir is the directory deploy. more are further values.
-func Render(dir string, f File, more ...string) (string, error) {
-	args := []string{"tool", "helm", "template", "paifang", filepath.Join("..", "chart"), "--namespace=paifang", "--kube-version=1.37.0"}
-	for _, v := range append(f.Values, more...) {
+// Render makes the file by Helm from the chart. dir is the directory deploy.
+func Render(dir string, f File) (string, error) {
+	text, err := Template(dir, "paifang", f.Values...)
+	if err != nil {
+		return "", fmt.Errorf("manifests: render %s: %w", f.Name, err)
+	}
+	return head + text, nil
+}
+
+// Template runs Helm on the chart in the directory dir, for a namespace and with values as --set takes them. Who applies what it
+// returns manages the objects, not Helm.
+func Template(dir, namespace string, values ...string) (string, error) {
+	args := []string{"tool", "helm", "template", "paifang", filepath.Join("..", "chart"), "--namespace=" + namespace, "--kube-version=1.37.0"}
+	for _, v := range values {
 		args = append(args, "--set", v)
 	}
 	cmd := exec.Command("go", args...)
@@ -67,9 +80,7 @@ func Render(dir string, f File, more ...string) (string, error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("manifests: render %s: %w: %s", f.Name, err, said.Bytes())
+		return "", fmt.Errorf("manifests: run helm: %w: %s", err, said.Bytes())
 	}
-	// Who applies the file manages the objects, not Helm.
-	text := strings.ReplaceAll(out.String(), "    app.kubernetes.io/managed-by: Helm\n", "")
-	return head + text, nil
+	return strings.ReplaceAll(out.String(), "    app.kubernetes.io/managed-by: Helm\n", ""), nil
 }

@@ -11,7 +11,7 @@ import (
 // TestFilesAreTheChart renders the chart again.
 func TestFilesAreTheChart(t *testing.T) {
 	have := map[string]string{"daemonset.yaml": DaemonSet, "deployment.yaml": Deployment, "daemonset-webhook.yaml": DaemonSetWebhook, "deployment-webhook.yaml": DeploymentWebhook,
-		"gateway.yaml": Gateway, "registry.yaml": Registry, "registry-etcd.yaml": RegistryEtcd}
+		"gateway.yaml": Gateway, "gateway-services.yaml": GatewayServices, "registry.yaml": Registry, "registry-etcd.yaml": RegistryEtcd}
 	for _, f := range Files() {
 		want, err := Render("..", f)
 		if err != nil {
@@ -56,6 +56,11 @@ func TestValues(t *testing.T) {
 			[]string{"address: nacos.test:8848", "namespace: shop", "advertise: 192.0.2.1", "service: front", "a.yml: |\n    spring: {}", "http1Only: true", "http: 0.0.0.0:8080", "nodePort: 30080"},
 			[]string{"paifang-registry", "ClusterRole", "IngressClass", "serviceAccountName", "password"}},
 		{[]string{"ingress.enabled=false", "gateway.enabled=true", "gateway.nacos.address=nacos.test:8848", "gateway.routesFrom=mine"}, []string{`"configMap":{"name":"mine"}`}, []string{"gateway-routes"}},
+		{[]string{"ingress.enabled=false", "gateway.enabled=true", "gateway.kubernetes.enabled=true"},
+			[]string{"ingresses: false", "namespace: paifang\n", "kind: ClusterRole\n", "resources: [endpointslices]", "serviceAccountName: paifang-gateway", "service: '-'"},
+			[]string{"nacos", "kind: Role\n", "secrets", "automountServiceAccountToken", "password", "ingressclasses", "leases"}},
+		{[]string{"ingress.enabled=false", "gateway.enabled=true", "gateway.kubernetes.enabled=true", "gateway.kubernetes.namespace=shop", "gateway.kubernetes.namespaces={shop,pay}", "gateway.nacos.address=nacos.test:8848"},
+			[]string{"namespace: shop\n", "namespace: pay\n", "- pay\n", "kind: RoleBinding\n", "address: nacos.test:8848", "service: paifang-gateway"}, []string{"ClusterRole"}},
 		{[]string{"ingress.enabled=false", "registry.enabled=true", "registry.auth=off", "registry.volume.claim=disk", "registry.config.registry.addresses={10.244.0.0/16}"},
 			[]string{`auth: "off"`, `"persistentVolumeClaim":{"claimName":"disk"}`, "- 10.244.0.0/16", "leave: -1s"}, []string{"password", "volumeClaimTemplates", "kind: Deployment", "gateway"}},
 		{[]string{"ingress.enabled=false", "registry.enabled=true", "registry.volume.storageClass=fast", "registry.volume.size=2Gi"}, []string{"storageClassName: fast", "storage: 2Gi"}, []string{"emptyDir: {}\n      - name: data"}},
@@ -89,7 +94,7 @@ func TestValues(t *testing.T) {
 
 // TestNobodyIsRoot looks at what the security of a pod rests on.
 func TestNobodyIsRoot(t *testing.T) {
-	for _, text := range []string{DaemonSet, Deployment, DaemonSetWebhook, DeploymentWebhook, Gateway, Registry, RegistryEtcd} {
+	for _, text := range []string{DaemonSet, Deployment, DaemonSetWebhook, DeploymentWebhook, Gateway, GatewayServices, Registry, RegistryEtcd} {
 		for _, s := range []string{"runAsNonRoot: true", "allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true",
 			"capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}", "seccompProfile: {type: RuntimeDefault}"} {
 			if !strings.Contains(text, s) {

@@ -20,12 +20,13 @@ type Kubernetes struct {
 	// NamespaceSelector is watch-namespace-selector of ingress-nginx.
 	NamespaceSelector string `json:"namespaceSelector,omitempty" doc:"labels, as kubectl takes them, of the namespaces whose objects are read, from when they have them to when they do not; where namespaces is empty"`
 
+	Ingresses  *bool    `json:"ingresses,omitempty" doc:"Ingresses, their classes and what they name are read; default true. false: Services and their addresses alone, for lb:// or a bridge, which needs no right to read Secrets"`
 	Controller string   `json:"controller,omitempty" doc:"spec.controller of the IngressClasses that are served; default paifang.dev/controller"`
 	Adopt      []string `json:"adopt,omitempty" doc:"names of IngressClasses of other controllers, such as nginx, whose Ingresses are taken over unchanged; one of ingress-nginx behaves as it did there"`
 	Unclassed  bool     `json:"unclassed,omitempty" doc:"Ingresses without a class are served where no IngressClass is the default; default false"`
 	Publish    Publish  `json:"publish,omitzero" doc:"what is written into the status of Ingresses; none: nothing"`
 	External   External `json:"externalNames,omitzero" doc:"Services of type ExternalName, whose names are looked up"`
-	Events     *bool    `json:"events,omitempty" doc:"faults and verdicts are written as Events on the objects; default true"`
+	Events     *bool    `json:"events,omitempty" doc:"faults and verdicts are written as Events on the objects; default true, without Ingresses false"`
 	Lease      Lease    `json:"lease,omitzero" doc:"by which replicas agree on the one that writes"`
 }
 
@@ -80,13 +81,23 @@ func (c *Config) clusterOptions(client *kubernetes.Client, log *slog.Logger) kub
 	t.Loopback = false // who writes an Ingress in a cluster is not who runs this machine
 	t.Controller, t.Adopt, t.TakeUnclassed, t.Nodes, t.Zone = k.Controller, k.Adopt, k.Unclassed, c.nodeLists(), c.Zone
 	return kubernetes.Options{
-		Client: client, Namespaces: k.Namespaces, NamespaceSelector: k.NamespaceSelector, Translate: t,
+		Client: client, Namespaces: k.Namespaces, NamespaceSelector: k.NamespaceSelector, ServicesOnly: !k.ingresses(), Translate: t,
 		Publish:  kubernetes.Publish{Service: k.Publish.Service, Addresses: k.Publish.Addresses, Nodes: kubernetes.NodeAddress(k.Publish.Nodes), Pods: k.Publish.Pods},
 		External: k.external(t.Installed),
-		Events:   k.Events == nil || *k.Events,
+		Events:   k.events(),
 		Lease:    kubernetes.Lease{Namespace: k.Lease.Namespace, Name: k.Lease.Name, Duration: k.Lease.Duration.or(0)},
 		Log:      log,
 	}
+}
+
+func (k *Kubernetes) ingresses() bool { return k.Ingresses == nil || *k.Ingresses }
+
+// events tells whether Events are written. Without Ingresses there is hardly anything to say, and nobody has to give the right to.
+func (k *Kubernetes) events() bool {
+	if k.Events == nil {
+		return k.ingresses()
+	}
+	return *k.Events
 }
 
 // nodeLists are the lists of addresses that SLB listeners take from the cluster.
@@ -115,6 +126,20 @@ func (c *Config) kubernetesFaults(f *faults) {
 	const at = "sources.kubernetes"
 	if s := k.Publish.Service; s != "" && (strings.Count(s, "/") != 1 || strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/")) {
 		f.say(at+".publish.service", "%q is not NAMESPACE/NAME", s)
+	}
+	if !k.ingresses() {
+		without := []struct {
+			field string
+			set   bool
+		}{
+			{at + ".controller", k.Controller != ""}, {at + ".adopt", len(k.Adopt) > 0}, {at + ".unclassed", k.Unclassed},
+			{at + ".publish", k.Publish.Service != "" || len(k.Publish.Addresses) > 0 || k.Publish.Nodes != ""}, {"webhook", c.Webhook != nil},
+		}
+		for _, x := range without {
+			if x.set {
+				f.say(x.field, "is about Ingresses, and %s.ingresses is false", at)
+			}
+		}
 	}
 	for i, n := range k.Namespaces {
 		if n == "" {

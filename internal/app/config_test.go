@@ -73,6 +73,8 @@ func TestConfigErrorsNamePlaceAndNearestKey(t *testing.T) {
 		{"pods without addresses", "pods:\n  nodes:\n  - name: node-1\n", "f.yaml:3: pods.nodes[0].range: is missing"},
 		{"webhook without a certificate", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1'}\n", "f.yaml:2: webhook.cert: give cert and key, or register"},
 		{"webhook with two", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', cert: a, key: b, register: {configuration: a, secret: b}}\n", "f.yaml:2: webhook.register: is in place of cert and key"},
+		{"without Ingresses, a webhook", "sources: {kubernetes: {ingresses: false}}\nwebhook: {address: '127.0.0.1:1', register: {configuration: a, secret: b}}\n", "f.yaml:2: webhook: is about Ingresses, and sources.kubernetes.ingresses is false"},
+		{"without Ingresses, statuses", "sources:\n  kubernetes:\n    ingresses: false\n    publish: {addresses: [192.0.2.1]}\n", "f.yaml:4: sources.kubernetes.publish: is about Ingresses"},
 		{"webhook registered nowhere", "sources: {kubernetes: {}}\nwebhook: {address: '127.0.0.1:1', register: {secret: b}}\n", "f.yaml:2: webhook.register: give the names of both"},
 		{"two documents", "data: a\n---\ndata: b\n", "want one YAML document"},
 		{"not YAML", "a: [\n", "f.yaml:"},

@@ -25,7 +25,21 @@ import (
 	"paifang/internal/source/manifest"
 )
 
-// pageBlock is what a YAML block of docs/filters.md is shown to do.
+// filterPages are the pages about filters, one behind the other.
+func filterPages(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range []string{"filters", "filters-access", "filters-limits", "filters-bodies", "filters-paths"} {
+		text, err := os.ReadFile("../../docs/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// pageBlock is what a YAML block of these pages is shown to do.
 type pageBlock struct {
 	has     string            // words by which the block is known
 	rewrite map[string]string // what of it cannot be had in a test
@@ -38,7 +52,7 @@ const getPage = "> GET /order HTTP/1.1"
 // digestOfAnn is the right answer of ann, with the password "secret", to a challenge that nobody has made.
 const digestOfAnn = `> Authorization: Digest username="ann", realm="the shop", nonce="old", uri="/order", qop=auth, nc=00000001, cnonce="x", response="a9de7add6ef713e45a9c2fe6a1fb7db4"`
 
-// pageBlocks are the blocks of the page, in its order. login is a service that knows those with X-Key: good, copies one that gets what is
+// pageBlocks are the blocks of the pages, in their order. login is a service that knows those with X-Key: good, copies one that gets what is
 // mirrored.
 func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 	const host = "> Host: shop.test"
@@ -144,16 +158,13 @@ func bearing(token string) [][]string {
 	}
 }
 
-// TestFilterPage has every YAML block of docs/filters.md accepted and asked, in place of Redis and of who publishes keys a fake.
+// TestFilterPage has every YAML block of the pages accepted and asked, in place of Redis and of who publishes keys a fake.
 func TestFilterPage(t *testing.T) {
-	text, err := os.ReadFile("../../docs/filters.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := filterPages(t)
 	set, token := signed(t)
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, set) }))
 	t.Cleanup(keys.Close)
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	blocks := strings.Split(text, "```yaml\n")[1:]
 	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Key") != "good" {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -205,15 +216,12 @@ func TestKeysInSecret(t *testing.T) {
 	askFilters(t, "filters:\n- {kind: basic-auth, secret: shop/gone}\n", set, refused, false)
 }
 
-// TestKindsOnPage: every kind is shown in a block.
+// TestKindsOnPage: every kind is shown in a block of one of them.
 func TestKindsOnPage(t *testing.T) {
-	text, err := os.ReadFile("../../docs/filters.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := filterPages(t)
 	for _, k := range builtin.Kinds() {
-		if !strings.Contains(string(text), "- kind: "+k.Name()+"\n") {
-			t.Errorf("%s is in no block of docs/filters.md", k.Name())
+		if !strings.Contains(text, "- kind: "+k.Name()+"\n") {
+			t.Errorf("%s is in no block of the pages about filters", k.Name())
 		}
 	}
 }

@@ -57,6 +57,7 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 	}
 	defer client.Close()
 	o := cfg.clusterOptions(client, slog.New(slog.DiscardHandler))
+	o.ServicesOnly = false // a report is about Ingresses
 	if all["kubernetes"], err = kubernetes.Load(ctx, o); err != nil {
 		return Compiled{}, fmt.Errorf("app: %w", err)
 	}

@@ -53,8 +53,7 @@ func kindOf(t reflect.Type) (string, reflect.Type) {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		_, inner := kindOf(t.Elem())
-		return "section", inner
+		return kindOf(t.Elem())
 	case reflect.Struct:
 		return "section", t
 	case reflect.Slice:

@@ -8,11 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/hub"
+	"paifang/internal/source/kubernetes/apitest"
 )
 
 // TestSpringOverKubernetes: lb:// and the locator take instances from Services and from a registry at once, an address that both have
@@ -119,5 +122,41 @@ spring.cloud.gateway:
 	bad := Config{Gateway: c.Gateway, Sources: Sources{Spring: Spring{Kubernetes: &SpringCluster{}}}}
 	if err := bad.Check(); err == nil || !strings.Contains(err.Error(), "sources.spring.kubernetes") {
 		t.Errorf("without Services: %v", err)
+	}
+}
+
+// TestSpringOverServicesAlone is a gateway without any registry, which may read Services and their addresses, and nothing else.
+func TestSpringOverServicesAlone(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	t.Cleanup(backend.Close)
+	api := apitest.New(t)
+	for _, kind := range []string{"ingressclasses", "ingresses", "secrets", "configmaps"} {
+		api.Refuse("list "+kind, 403)
+	}
+	api.Apply(fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: order, namespace: shop}
+spec: {selector: {app: order}, ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: order-1, namespace: shop, labels: {kubernetes.io/service-name: order}}
+addressType: IPv4
+ports: [{name: http, port: %s}]
+endpoints: [{addresses: [127.0.0.1]}]
+`, backend.URL[strings.LastIndexByte(backend.URL, ':')+1:]))
+	routes := filepath.Join(t.TempDir(), "application.yml")
+	if err := os.WriteFile(routes, []byte(`spring.cloud.gateway.routes: [{id: order, uri: lb://order, predicates: ["Path=/order/**"]}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := free(t)
+	a := started(t, parsed(t, fmt.Sprintf("sources: {kubernetes: {kubeconfig: %q, ingresses: false}, routes: [%q], spring: {kubernetes: {namespace: shop}}}\ngateway: {http: %q, service: '-'}\n", api.Kubeconfig(), routes, at)))
+	holds(t, "the Service answers", func() bool { return a.hub.Ready() && statusOf(at, "/order/1") == 200 })
+	api.Down()
+	holds(t, "the API server is missed", func() bool {
+		return slices.ContainsFunc(a.hub.Sources(), func(s hub.SourceStatus) bool { return s.Name == "kubernetes" && s.Failed })
+	})
+	if got := statusOf(at, "/order/1"); got != 200 {
+		t.Errorf("without the API server: %d", got)
 	}
 }

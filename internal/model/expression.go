@@ -62,7 +62,7 @@ func (e Expression) Groups() []string {
 // assertions, and with anything in place of what refers to other parts. Where that is not known either, it is the fixed text that
 // the expression begins with.
 func CoverExpression(text string) string {
-	if len(text) < maxCover {
+	if len(text) < maxCover && !strings.Contains(text, `\Q`) { // what is quoted means itself
 		if cover := without(text); compiles(cover) {
 			return cover
 		}
@@ -207,9 +207,10 @@ func without(text string) string {
 			out.WriteString(anything)
 			i += n
 			i += quantifier(text[i:])
-		case strings.IndexByte("*+?}", rest[0]) >= 0 && len(rest) > 1 && rest[1] == '+': // possessive
-			out.WriteByte(rest[0])
-			i += 2
+		case quantifier(rest) > 1: // a plus behind it makes it possessive
+			n := quantifier(rest)
+			out.WriteString(strings.TrimSuffix(rest[:n], "+"))
+			i += n
 		default:
 			out.WriteByte(rest[0])
 			i++
@@ -245,8 +246,8 @@ func quantifier(text string) int {
 		return 0
 	case strings.IndexByte("*+?", text[0]) >= 0:
 		n = 1
-	case text[0] == '{':
-		if end := strings.IndexByte(text, '}'); end > 0 {
+	case text[0] == '{': // one that has no numbers means itself
+		if end := strings.IndexByte(text, '}'); end > 1 && strings.Trim(text[1:end], "0123456789,") == "" && text[1] != ',' {
 			n = end + 1
 		}
 	}

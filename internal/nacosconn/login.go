@@ -118,6 +118,8 @@ func (t *Tokens) post(ctx context.Context, server, path string) (again bool, err
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusNotImplemented:
 		return true, errors.New(resp.Status)
+	case http.StatusInternalServerError: // what Nacos 3 answers to a wrong password, without a word about it; on the older path it has one
+		return true, fmt.Errorf("%s: %.200s", resp.Status, body)
 	default:
 		return false, fmt.Errorf("%s: %.200s", resp.Status, body)
 	}

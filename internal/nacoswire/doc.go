@@ -10,5 +10,6 @@
 //	form.go      the same instance as query parameters of HTTP v1; heartbeats
 //	message.go   requests and responses of the naming part of gRPC
 //	payload.go   the protobuf message Payload
+//	scan.go      JSON of the usual form, read without reflection; scanned.go: the messages that read themselves so
 //	codec.go     gRPC codec, names of services and methods
 package nacoswire

@@ -51,6 +51,13 @@ func Decode[M any](p *Payload) (M, error) {
 	if len(p.Body) == 0 {
 		return m, nil
 	}
+	if q, ok := any(&m).(scanned); ok {
+		if q.scan(p.Body) {
+			return m, nil
+		}
+		var fresh M
+		m = fresh
+	}
 	if err := json.Unmarshal(p.Body, &m); err != nil {
 		return m, fmt.Errorf("nacoswire: decode %s: %w", p.Type, err)
 	}

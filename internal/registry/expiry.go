@@ -120,6 +120,10 @@ func (r *Registry) lapsed(l *lapse, now time.Time) {
 			r.changed(s)
 			return
 		}
+		if s.moving[p.in.slot()] == p {
+			r.lost(s, p.in.slot())
+			return
+		}
 		switch silent := now.Sub(p.beat); {
 		case silent >= p.lease.remove:
 			r.drop(s, p)

@@ -155,6 +155,12 @@ func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, done
 			found = true
 		}
 	}
+	for at := range s.moving {
+		if at.addr == addr {
+			r.lost(s, at)
+			found = true
+		}
+	}
 	if p := s.beating[addr]; p != nil {
 		r.drop(s, p)
 		found = true

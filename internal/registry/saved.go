@@ -222,14 +222,15 @@ func (r *Registry) bringBack(s *service, d *record) {
 	r.changed(s)
 }
 
-// confirm ends the doubt about an instance, if it was in doubt, and returns it. The mutex is held.
+// confirm ends the doubt about an instance, or the wait for its client, if there was any, and returns it. The mutex is held.
 func (r *Registry) confirm(s *service, at slot) *publication {
 	p := s.restored[at]
-	if p != nil {
-		delete(s.restored, at)
-		r.leases.remove(&p.lapse)
-		s.view = nil
+	if p == nil {
+		return r.arrived(s, at)
 	}
+	delete(s.restored, at)
+	r.leases.remove(&p.lapse)
+	s.view = nil
 	return p
 }
 

@@ -20,6 +20,7 @@ type service struct {
 	published map[*Connection][]*publication  // one publication, or a batch, of each connection
 	fixed     map[slot]*publication           // persistent ones, which are stored
 	restored  map[slot]*publication           // ephemeral ones of before a restart, which nobody has confirmed yet
+	moving    map[slot]*publication           // those of clients that were told to connect again, and have not yet
 	foreign   map[slot]*publication           // those of other processes' clients
 	overrides map[slot]*override              // updates by API, which win over what clients say
 	cleanup   lapse                           // when it goes for being empty
@@ -76,7 +77,7 @@ func newService(key Key, lastRef int64) *service {
 
 // count is the number of publications.
 func (s *service) count() int {
-	n := len(s.beating) + len(s.fixed) + len(s.restored) + len(s.foreign)
+	n := len(s.beating) + len(s.fixed) + len(s.restored) + len(s.moving) + len(s.foreign)
 	for _, batch := range s.published {
 		n += len(batch)
 	}
@@ -96,6 +97,9 @@ func (s *service) each(f func(*publication)) {
 // eachOwn calls f for what clients of this process have published.
 func (s *service) eachOwn(f func(*publication)) {
 	for _, p := range s.beating {
+		f(p)
+	}
+	for _, p := range s.moving {
 		f(p)
 	}
 	for _, batch := range s.published {

@@ -214,6 +214,9 @@ func (s *service) newest(at slot) *publication {
 	if p != nil && p.in.slot() != at {
 		p = nil
 	}
+	if q := s.moving[at]; q != nil && (p == nil || q.order > p.order) {
+		p = q
+	}
 	for _, batch := range s.published {
 		if q := find(batch, at); q != nil && (p == nil || q.order > p.order) {
 			p = q
@@ -284,6 +287,9 @@ func (r *Registry) unstoredLive(s *service, at slot) {
 		r.orphan(s, at)
 		r.changed(s)
 	}
+	if s.moving[at] != nil && !r.writing(s.key, at) {
+		r.lost(s, at) // somebody has taken it away: its client is elsewhere, or has ended
+	}
 	if s.newest(at) != nil && !r.writing(s.key, at) {
 		r.announce(s.key, at, false) // it hung on a lease that was lost
 	}
@@ -303,6 +309,10 @@ func (r *Registry) moved(s *service, at slot, toOffer bool) {
 			r.announce(s.key, at, true)
 		}
 		return toOffer
+	}
+	if p := s.moving[at]; p != nil && !stays(p) {
+		r.arrived(s, at)
+		r.changed(s)
 	}
 	if p := s.beating[at.addr]; p != nil && p.in.slot() == at && !stays(p) {
 		delete(s.beating, at.addr)

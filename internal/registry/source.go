@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"paifang/internal/model"
 	"paifang/internal/source"
@@ -49,6 +50,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	for _, key := range r.Keys() {
 		u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
 	}
+	var pace pacer
 	for {
 		select {
 		case <-r.Done(): // what a registry loses by being closed is not news
@@ -71,11 +73,50 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 		case <-ctx.Done():
 			return nil
 		}
+		if wait := pace.wait(time.Now()); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-r.Done():
+				return errStopped
+			case <-ctx.Done():
+				return nil
+			}
+		}
 		u = source.Update{}
-		for _, key := range w.Take() {
+		keys := w.Take()
+		pace.took(len(keys), time.Now())
+		for _, key := range keys {
 			u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
 		}
 	}
+}
+
+// A few changes are news at once. Of a crowd of them, as when all clients register again, what follows the first waits for the end of a
+// short span and is one Update then: a service that many register for is rendered a few times and not for each.
+const (
+	crowd = 8
+	span  = 5 * time.Millisecond
+)
+
+// pacer knows how many services changed in the present span.
+type pacer struct {
+	began time.Time
+	n     int
+}
+
+// wait is how long what has changed now has to wait.
+func (p *pacer) wait(now time.Time) time.Duration {
+	if p.n < crowd {
+		return 0
+	}
+	return p.began.Add(span).Sub(now)
+}
+
+func (p *pacer) took(n int, now time.Time) {
+	if now.Sub(p.began) >= span {
+		p.began, p.n = now, 0
+	}
+	p.n += n
 }
 
 var errStopped = errors.New("registry: not running")

@@ -247,3 +247,26 @@ func BenchmarkBeat(b *testing.B) {
 		}
 	}
 }
+
+// A few changes are news at once; a crowd of them has what follows wait for the end of a short span, and no longer.
+func TestPacer(t *testing.T) {
+	var p pacer
+	now := time.Now()
+	for range crowd - 1 {
+		if wait := p.wait(now); wait != 0 {
+			t.Fatal(wait)
+		}
+		p.took(1, now)
+	}
+	p.took(1, now)
+	if wait := p.wait(now.Add(time.Millisecond)); wait != span-time.Millisecond {
+		t.Fatal(wait)
+	}
+	if wait := p.wait(now.Add(span)); wait > 0 {
+		t.Fatal(wait)
+	}
+	p.took(1, now.Add(span))
+	if wait := p.wait(now.Add(span)); wait != 0 {
+		t.Fatal(wait)
+	}
+}

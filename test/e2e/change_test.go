@@ -117,6 +117,7 @@ func TestWithoutAPIServer(t *testing.T) {
 	t.Logf("an Ingress that was applied once the API server was back was served by both nodes after %.1f s", time.Since(begin).Seconds())
 	l.none(t, "API server away")
 	listedOnce(t, away)
+	resumed(t)
 }
 
 // listedOnce compares with what the API server has written down: since a time, each replica has asked once for all objects of each
@@ -151,7 +152,9 @@ func listedOnce(t *testing.T, since time.Time) {
 	seen, said := counts()
 	t.Log("lists since the API server went away:", said)
 	for what, n := range seen {
-		if n != 1 {
+		// By the classes, which are few, it is found out whether the server is back. One that is starting may answer this, and not yet the
+		// rest.
+		if n != 1 && !strings.HasSuffix(what, " ingressclasses") {
 			t.Errorf("%s: listed %d times", what, n)
 		}
 	}

@@ -81,6 +81,18 @@ func TestAPIServerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	kubectl(t, "get", "nodes")
+	resumed(t)
+}
+
+// resumed ends a test that took the API server away: what follows the server works as before.
+func resumed(t *testing.T) {
+	t.Helper()
+	if err := cluster.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	deploy(t, namespace(t, "resumed-"+strings.ToLower(t.Name())), "web", "v1", 2)
+	t.Logf("2 of 2 pods of a new Deployment ready %.1f s after everything follows the API server again", time.Since(begin).Seconds())
 }
 
 // TestMachineIsSpared shows that what a kubelet sets on the whole machine has met a mask.

@@ -3,8 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,7 +88,7 @@ spec:
 	if err := cluster.Apply(gateway); err != nil {
 		return err
 	}
-	if err := cluster.Apply(application("v1")); err != nil {
+	if err := cluster.Apply(application(roadsNamespace, "v1", secondRoad.registry, replicas)); err != nil {
 		return err
 	}
 	for _, what := range []string{controllerNamespace + " deployment/paifang-gateway", roadsNamespace + " deployment/order"} {
@@ -102,8 +100,9 @@ spec:
 	return cluster.Apply(ingress(roadsNamespace, "order", "roads.test", "order"))
 }
 
-// application is the one of the examples, as docs/kubernetes.md says that pods of both roads are written.
-func application(version string) string {
+// application is the one of the examples, as docs/kubernetes.md says that pods of both roads are written. It logs in at a registry with what
+// the Secret paifang-registry of its namespace says.
+func application(ns, version, registry string, replicas int) string {
 	return fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment
 metadata: {name: order, namespace: %[1]s}
@@ -142,7 +141,7 @@ metadata: {name: order, namespace: %[1]s}
 spec:
   selector: {app: order}
   ports: [{name: http, port: 80, targetPort: http}]
-`, roadsNamespace, replicas, bed.PaifangImage, version, secondRoad.registry)
+`, ns, replicas, bed.PaifangImage, version, registry)
 }
 
 // placed are the pods of a label, as kubectl get pod -o wide shows them: name, address and node of each that runs.
@@ -168,53 +167,31 @@ func wants(pods [][3]string, port string) []string {
 	return out
 }
 
-// listed asks the registry for the healthy instances of a service, as a client of Nacos does, and returns their addresses, sorted.
+// listed asks the registry for the healthy instances of a service and returns their addresses, sorted.
 func listed(t *testing.T, service string) ([]string, error) {
 	t.Helper()
 	pods := placed(t, controllerNamespace, "app.kubernetes.io/name=paifang-registry")
 	if len(pods) != 1 {
 		return nil, fmt.Errorf("%d registries run", len(pods))
 	}
-	base := "http://" + pods[0][1] + ":8848/nacos/v1/"
-	c := &http.Client{Timeout: 3 * time.Second}
-	defer c.CloseIdleConnections()
-	r, err := c.PostForm(base+"auth/login", url.Values{"username": {"nacos"}, "password": {roadsPassword}})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	var token struct{ AccessToken string }
-	if err := json.NewDecoder(r.Body).Decode(&token); err != nil {
-		return nil, fmt.Errorf("login: %s: %w", r.Status, err)
-	}
-	a, err := get(c, base+"ns/instance/list?healthyOnly=true&serviceName="+service, "accessToken", token.AccessToken)
-	if err != nil {
-		return nil, err
-	}
-	var list struct {
-		Hosts []struct {
-			IP   string
-			Port int
-		}
-	}
-	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
-		return nil, fmt.Errorf("list of %s: %d %s: %w", service, a.status, a.body, err)
-	}
-	var out []string
-	for _, h := range list.Hosts {
-		out = append(out, fmt.Sprint(h.IP, ":", h.Port))
-	}
-	slices.Sort(out)
-	return out, nil
+	r := registryAt(pods[0][1]+":8848", roadsPassword)
+	defer r.http.CloseIdleConnections()
+	return r.list(service)
 }
 
 // registered waits until the registry lists what kubectl shows, and returns that.
 func registered(t *testing.T, service, ns, label, port string, n int) [][3]string {
 	t.Helper()
+	return shown(t, ns, label, port, n, func() ([]string, error) { return listed(t, service) })
+}
+
+// shown waits until a list has the addresses of n pods that kubectl shows, and returns those.
+func shown(t *testing.T, ns, label, port string, n int, list func() ([]string, error)) [][3]string {
+	t.Helper()
 	var pods [][3]string
 	eventually(t, 45*time.Second, "the registry lists the pods of "+label, func() (bool, string) {
 		pods = placed(t, ns, label)
-		have, err := listed(t, service)
+		have, err := list()
 		return err == nil && len(pods) == n && slices.Equal(have, wants(pods, port)), fmt.Sprint(have, err, pods)
 	})
 	return pods

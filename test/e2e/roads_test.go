@@ -150,19 +150,20 @@ func proxies(t *testing.T, node string) (out [2][]string) {
 	return out
 }
 
-// killPod ends the process of a pod of the application with SIGKILL, as a kernel does that is out of memory.
-func killPod(pod string) error {
+// kill ends the process of a pod of ours with SIGKILL, as a kernel does that is out of memory. It is known by a variable of its environment,
+// and by what it was started with.
+func kill(variable string, args ...string) error {
 	all, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		return err
 	}
 	for _, file := range all {
 		env, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(env, []byte("POD_NAME="+pod+"\x00")) {
+		if err != nil || !bytes.Contains(append([]byte{0}, env...), []byte("\x00"+variable+"\x00")) {
 			continue
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-		if err != nil || !bytes.HasPrefix(line, []byte("/paifang\x00example\x00")) {
+		if err != nil || !bytes.HasPrefix(line, []byte("/paifang\x00"+strings.Join(args, "\x00")+"\x00")) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -171,7 +172,7 @@ func killPod(pod string) error {
 		}
 		return syscall.Kill(pid, syscall.SIGKILL)
 	}
-	return errors.New("no process of " + pod)
+	return errors.New("no process with " + variable)
 }
 
 // TestRoadsUnderFaults does to both roads at once, under load, what happens to clusters, and prints the table of docs/kubernetes.md.
@@ -197,7 +198,7 @@ func TestRoadsUnderFaults(t *testing.T) {
 	}
 	failed := r.event("rolling update of the application", func() [2]string {
 		return r.ended(roadsNamespace, "app=order", replicas, func() {
-			apply(t, application("v2"))
+			apply(t, application(roadsNamespace, "v2", secondRoad.registry, replicas))
 			rolledOut(t, roadsNamespace, "deployment/order")
 		}, lastOfPods)
 	})
@@ -247,7 +248,7 @@ func TestRoadsUnderFaults(t *testing.T) {
 	all := proxies(t, "")
 	failed = r.event("kill -9 of a pod", func() [2]string {
 		begin := time.Now()
-		if err := killPod(pods[0][0]); err != nil {
+		if err := kill("POD_NAME="+pods[0][0], "example"); err != nil {
 			t.Fatal(err)
 		}
 		return r.until(begin, all, "the killed pod is out", func(n int) bool { return n >= 0 && n < replicas })

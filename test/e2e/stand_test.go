@@ -85,8 +85,7 @@ func deploy(t *testing.T, ns, name, version string, replicas int) {
 
 func rolledOut(t *testing.T, ns, what string) {
 	t.Helper()
-	// The controller manager may be a minute late where its API server was away just before.
-	if out, err := cluster.Kubectl("rollout", "status", "-n", ns, what, "--timeout=110s"); err != nil {
+	if out, err := cluster.Kubectl("rollout", "status", "-n", ns, what, "--timeout=60s"); err != nil {
 		pods, _ := cluster.Kubectl("get", "pods,events", "-n", ns, "-o", "wide")
 		t.Fatalf("%v\n%s\n%s", err, out, pods)
 	}

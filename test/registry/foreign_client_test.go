@@ -177,7 +177,7 @@ func foreignGuarded(t *testing.T, f *foreign) {
 	f.kill()
 	f.start()
 	f.ready()
-	within(t, time.Minute, "the instance is registered again", func() bool { return registered(t, f, "order", []string{b}) })
+	within(t, time.Minute, "the instance is registered again", func() bool { return registered(f, "order", []string{b}) })
 	within(t, time.Minute, "the gateway has its registry again", func() bool { return g.red(t) == "" })
 	g.become(t, soon, "order", b+" ready 1")
 

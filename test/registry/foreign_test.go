@@ -19,14 +19,11 @@ import (
 	"paifang/nacos"
 )
 
-// Where the registries are that we did not write. None is there by itself: Nacos is built from its sources, in its profile release-nacos, which
-// takes minutes, and so is r-nacos.
-const (
-	nacosVariable  = "PAIFANG_NACOS_JAR" // nacos-server.jar of Nacos 2 or 3; several, as in PATH
-	rnacosVariable = "PAIFANG_RNACOS"    // the program rnacos
-)
+// nacosVariable is the path of a nacos-server.jar of Nacos 2 or 3; several, as in PATH. None is there by itself: it is built from the sources,
+// which takes minutes.
+const nacosVariable = "PAIFANG_NACOS_JAR"
 
-// maker starts a registry that we did not write; guarded: clients log in.
+// maker starts a Nacos of one version; guarded: clients log in.
 type maker struct {
 	name string
 	make func(t *testing.T, guarded bool) *foreign
@@ -39,11 +36,8 @@ func makers(t *testing.T) []maker {
 		version, modern := inside(t, jar)
 		out = append(out, maker{"Nacos " + version, func(t *testing.T, guarded bool) *foreign { return javaNacos(t, jar, modern, guarded) }})
 	}
-	if file := os.Getenv(rnacosVariable); file != "" {
-		out = append(out, maker{"r-nacos", func(t *testing.T, guarded bool) *foreign { return rustNacos(t, file, guarded) }})
-	}
 	if len(out) == 0 {
-		t.Skipf("set %s to the path of a nacos-server.jar, or %s to that of rnacos: docs/registry.md says how they are built", nacosVariable, rnacosVariable)
+		t.Skipf("set %s to the path of a nacos-server.jar: docs/registry.md says how it is built", nacosVariable)
 	}
 	return out
 }
@@ -71,7 +65,7 @@ func inside(t *testing.T, jar string) (version string, modern bool) {
 	return version, n >= 3
 }
 
-// foreign is such a registry.
+// foreign is a registry that we did not write.
 type foreign struct {
 	*process
 	port     int    // of HTTP; gRPC is 1000 above
@@ -92,28 +86,33 @@ func (f *foreign) options() nacos.Options {
 // call makes a request of the HTTP API as any program would, and wants 200.
 func (f *foreign) call(t *testing.T, method, path string, pairs ...string) string {
 	t.Helper()
-	form := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
-	}
-	if f.password != "" && !strings.Contains(path, "/auth/") {
-		_, token := f.login(t)
-		form.Set("accessToken", token)
-	}
-	status, body, err := request(method, "http://"+f.server()+"/nacos"+path+"?"+form.Encode())
+	status, body, err := f.ask(method, path, pairs...)
 	if err != nil || status != 200 {
 		t.Fatalf("%s %s %v: %d %v %s", method, path, pairs, status, err, body)
 	}
 	return body
 }
 
-func (f *foreign) login(t *testing.T) (status int, token string) {
-	t.Helper()
-	status, body, err := request("POST", "http://"+f.server()+"/nacos/v1/auth/login?"+url.Values{"username": {"nacos"}, "password": {f.password}}.Encode())
-	must(t, err)
+func (f *foreign) ask(method, path string, pairs ...string) (status int, body string, err error) {
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	if f.password != "" {
+		form.Set("accessToken", f.token())
+	}
+	return request(method, "http://"+f.server()+"/nacos"+path+"?"+form.Encode())
+}
+
+// token is one of the user nacos; empty where there is none to be had yet.
+func (f *foreign) token() string {
+	_, body, err := request("POST", "http://"+f.server()+"/nacos/v1/auth/login?"+url.Values{"username": {"nacos"}, "password": {f.password}}.Encode())
+	if err != nil {
+		return ""
+	}
 	_, rest, _ := strings.Cut(body, `"accessToken":"`)
-	token, _, _ = strings.Cut(rest, `"`)
-	return status, token
+	token, _, _ := strings.Cut(rest, `"`)
+	return token
 }
 
 // register has a plain program register an instance by HTTP; more are further parameters.
@@ -192,28 +191,6 @@ func javaNacos(t *testing.T, jar string, modern, guarded bool) *foreign {
 		if err != nil || status != 200 {
 			t.Fatalf("the first user is not made: %d %v %s", status, err, body)
 		}
-	}
-	return f
-}
-
-func rustNacos(t *testing.T, file string, guarded bool) *foreign {
-	t.Helper()
-	f := &foreign{process: &process{t: t, name: "r-nacos", dir: t.TempDir(), within: 30 * time.Second}, port: portOf(t), admin: "/v1/ns/instance"}
-	env := append(os.Environ(), "RNACOS_HTTP_PORT="+strconv.Itoa(f.port), "RNACOS_GRPC_PORT="+strconv.Itoa(f.port+1000), "RNACOS_HTTP_CONSOLE_PORT="+strconv.Itoa(f.port+1001),
-		"RNACOS_SDK_HOST=127.0.0.1", "RNACOS_CONSOLE_HOST=127.0.0.1", "RNACOS_DATA_DIR="+filepath.Join(f.dir, "data"), "RNACOS_CONFIG_DB_DIR="+filepath.Join(f.dir, "data"), "RUST_LOG=error")
-	if guarded {
-		f.password = "only-for-a-test"
-		env = append(env, "RNACOS_ENABLE_OPEN_API_AUTH=true", "RNACOS_INIT_ADMIN_USERNAME=nacos", "RNACOS_INIT_ADMIN_PASSWORD="+f.password)
-	}
-	f.command = func() (*exec.Cmd, error) {
-		cmd := exec.Command(file)
-		cmd.Dir, cmd.Env = f.dir, env
-		return cmd, nil
-	}
-	f.up = f.takes
-	f.begin()
-	if guarded {
-		within(t, 30*time.Second, "the first user is there", func() bool { status, token := f.login(t); return status == 200 && token != "" })
 	}
 	return f
 }

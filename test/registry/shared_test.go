@@ -226,6 +226,40 @@ func TestKilledRegistry(t *testing.T) {
 	within(t, 5*ttl, "what nobody vouches for is gone", func() bool { return list(third) == "10.0.0.2:80" })
 }
 
+// A registry ends in order: its clients of gRPC are told to connect elsewhere, and end their connections before they have others. Nobody
+// vanishes, and who does not come back is gone after a while.
+func TestEndedInOrder(t *testing.T) {
+	c := startEtcd(t)
+	a, b, third := c.node(t, registry.Options{}), c.node(t, registry.Options{}), c.node(t, registry.Options{})
+	connect := func(n *node, instances ...registry.Instance) *registry.Connection {
+		t.Helper()
+		conn, err := n.Connect()
+		must(t, err)
+		must(t, conn.Publish(order, instances))
+		return conn
+	}
+	moves, stays := connect(a, at(1)), connect(a, at(2))
+	agree(t, "10.0.0.1:80, 10.0.0.2:80", a, b, third)
+	stop := witness(t, third, "third", at(1).Addr.String())
+	moves.Leave()
+	stays.Leave()
+	time.Sleep(ttl / 4)
+	agree(t, "10.0.0.1:80, 10.0.0.2:80", a, b, third)
+	a.end()
+	moved := connect(b, at(1))
+	time.Sleep(ttl / 4)
+	agree(t, "10.0.0.1:80, 10.0.0.2:80", b, third)
+	within(t, 5*ttl, "who has not come back is gone", func() bool { return list(third) == "10.0.0.1:80" })
+	stop()
+
+	// One that goes on lets its clients go, too, and takes nothing back that another one has meanwhile.
+	moved.Leave()
+	back := connect(third, at(1))
+	agree(t, "10.0.0.1:80", b, third)
+	must(t, back.Withdraw(order))
+	agree(t, "", b, third)
+}
+
 // A registry is cut off from etcd and from its clients, which move, and comes back. No instance may vanish.
 func TestCutOffReturns(t *testing.T) {
 	for name, away := range map[string]time.Duration{"before its leases end": ttl / 2, "after its leases ended": 2 * ttl} {

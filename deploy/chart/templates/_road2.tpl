@@ -54,7 +54,44 @@ leave: {{ .leave }}s
 drain: {{ .of.drainSeconds }}s
 {{- end -}}
 
-{{- /* The pod. .ports, .mounts and .volumes are lists; .claim: the volume of /var/lib/paifang is that of a claim. */ -}}
+{{- /* What a gateway may read that finds pods by Services: with .namespaces in those, and in all otherwise. */ -}}
+{{- define "paifang.gateway.access" -}}
+{{- $role := .role -}}
+{{- $kind := ternary "Role" "ClusterRole" (gt (len .namespaces) 0) -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "paifang.role.meta" $role | nindent 2 }}
+{{- range default (list "") .namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  {{- include "paifang.gateway.place" (dict "role" $role "namespace" .) | nindent 2 }}
+rules:
+- {apiGroups: [""], resources: [services], verbs: [list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  {{- include "paifang.gateway.place" (dict "role" $role "namespace" .) | nindent 2 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: {{ $kind }}, name: {{ include "paifang.role.name" $role }}}
+subjects:
+- {kind: ServiceAccount, name: {{ include "paifang.role.name" $role }}, namespace: {{ $role.root.Release.Namespace }}}
+{{- end }}
+{{- end -}}
+
+{{- define "paifang.gateway.place" -}}
+name: {{ include "paifang.role.name" .role }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- include "paifang.role.labels" .role | nindent 2 }}
+{{- end -}}
+
+{{- /* The pod. .account, if any, is its service account. .ports, .mounts and .volumes are lists; .claim: the volume of /var/lib/paifang is that of a claim. */ -}}
 {{- define "paifang.role.pod" -}}
 metadata:
   labels:
@@ -72,8 +109,12 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
+  {{- if .account }}
+  serviceAccountName: {{ .account }}
+  {{- else }}
   # It asks nothing of the API server.
   automountServiceAccountToken: false
+  {{- end }}
   terminationGracePeriodSeconds: {{ add (max .leave 0) .of.drainSeconds 10 }}
   {{- with .of.priorityClassName }}
   priorityClassName: {{ . }}

@@ -131,9 +131,9 @@ func logIn(c call) (any, error) {
 }
 
 // grpcNeed is what a request of a type needs, and the namespace that it is about.
-func grpcNeed(p *nacoswire.Payload) (need, string, error) {
+func grpcNeed(typ string, is nacoswire.Head) (need, string, error) {
 	var n need
-	switch p.Type {
+	switch typ {
 	case nacoswire.TypeInstance, nacoswire.TypeBatchInstance, nacoswire.TypePersistent, nacoswire.TypeConfigPublish, nacoswire.TypeConfigRemove:
 		n = writes
 	case nacoswire.TypeServiceQuery, nacoswire.TypeServiceList, nacoswire.TypeSubscribeService, nacoswire.TypeFuzzyWatch,
@@ -142,23 +142,15 @@ func grpcNeed(p *nacoswire.Payload) (need, string, error) {
 	default: // those that are about no namespace; a ConfigBatchListenRequest may be about several
 		return open, "", nil
 	}
-	about, err := nacoswire.Decode[struct {
-		Namespace string `json:"namespace"`
-		Tenant    string `json:"tenant"`
-		Pattern   string `json:"groupKeyPattern"`
-	}](p)
-	if err != nil {
-		return n, "", fmt.Errorf("%w: %w", errUnparsable, err)
-	}
-	switch p.Type {
+	switch typ {
 	case nacoswire.TypeConfigPublish, nacoswire.TypeConfigRemove, nacoswire.TypeConfigQuery:
-		about.Namespace = about.Tenant
+		is.Namespace = is.Tenant
 	case nacoswire.TypeFuzzyWatch, nacoswire.TypeConfigFuzzyWatch:
-		pattern, err := nacoswire.ParseFuzzyPattern(about.Pattern)
+		pattern, err := nacoswire.ParseFuzzyPattern(is.Pattern)
 		if err != nil {
 			return n, "", invalid(err)
 		}
-		about.Namespace = pattern.Namespace
+		is.Namespace = pattern.Namespace
 	}
-	return n, nacoswire.NonEmpty(about.Namespace, nacoswire.PublicNamespace), nil
+	return n, nacoswire.NonEmpty(is.Namespace, nacoswire.PublicNamespace), nil
 }

@@ -11,11 +11,12 @@ import (
 
 // request answers a unary request. Errors of the protocol are answers too: gRPC's own status stays OK.
 func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.Payload, error) {
+	deepen(len(p.Body) % 8)
 	c := connectionOf(ctx)
 	if c == nil {
 		return refuse("", nacoswire.ErrorServer, "no connection")
 	}
-	head, bad := nacoswire.Decode[nacoswire.Request](p)
+	head, bad := nacoswire.Decode[nacoswire.Head](p)
 	if _, ok := s.provider.Current(); !ok {
 		return refuse(head.RequestID, nacoswire.ErrorStarting, "the registry is not running")
 	}
@@ -38,7 +39,7 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 		return refuse("", nacoswire.ErrorUnparsable, bad.Error())
 	}
 	x.active()
-	out, err := s.dispatch(&caller{ctx: ctx, x: x, id: head.RequestID, key: proof{token: p.Headers["accessToken"]}}, p, do)
+	out, err := s.dispatch(&caller{ctx: ctx, x: x, id: head.RequestID, key: proof{token: p.Headers["accessToken"]}}, p, head, do)
 	if err != nil {
 		s.log.warn(p.Type, c.client, err)
 		return nacoswire.NewPayload(answerType(p.Type), nacoswire.Fail(head.RequestID, errorCode(err), err.Error()))
@@ -46,9 +47,18 @@ func (s *Server) request(ctx context.Context, p *nacoswire.Payload) (*nacoswire.
 	return out, nil
 }
 
+// deepen has the goroutine's stack grow at once to what most requests need: gRPC starts one for each, and step by step the stack would be copied
+// three times.
+//
+//go:noinline
+func deepen(depth int) byte {
+	var room [10 << 10]byte
+	return room[depth]
+}
+
 // dispatch answers a request. What it needs is asked for here, once, before anything is done.
-func (s *Server) dispatch(c *caller, p *nacoswire.Payload, do requestHandler) (*nacoswire.Payload, error) {
-	n, namespace, err := grpcNeed(p)
+func (s *Server) dispatch(c *caller, p *nacoswire.Payload, head nacoswire.Head, do requestHandler) (*nacoswire.Payload, error) {
+	n, namespace, err := grpcNeed(p.Type, head)
 	if err != nil {
 		return nil, err
 	}

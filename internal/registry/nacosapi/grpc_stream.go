@@ -39,7 +39,11 @@ type session struct {
 
 	poke  chan struct{}                      // there is something new to send
 	reset chan nacoswire.ConnectResetRequest // the client is to connect elsewhere
+	told  atomic.Int64                       // when it was told so last, since start; 0: never
 }
+
+// obeys is how long after it was told to connect elsewhere the end of a client's connection is taken for that.
+const obeys = 10 * time.Second
 
 func newSession(c *connection, r *registry.Registry, owner *registry.Connection, configs *config.Store) *session {
 	return &session{
@@ -73,7 +77,7 @@ func abilities() map[string]bool {
 var errSilent = errors.New("the client is silent")
 
 // stream serves the stream of a connection: one goroutine reads, this one writes. It returns, and everything that the
-// connection published is gone, when the client or the network ends it, when the client is silent, or when the registry
+// connection published is gone unless the client was told to connect elsewhere, when the client or the network ends it, when the client is silent, or when the registry
 // or the server ends.
 func (s *Server) stream(stream grpc.ServerStream) error {
 	c := connectionOf(stream.Context())
@@ -166,7 +170,11 @@ func (x *session) end() {
 }
 
 func (x *session) close() {
-	x.owner.Close()
+	if told := x.told.Load(); told > 0 && time.Since(x.start)-time.Duration(told) < obeys {
+		x.owner.Leave()
+	} else {
+		x.owner.Close()
+	}
 	x.watcher.Close()
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -156,6 +156,7 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			x.mu.Unlock()
 		case q := <-x.reset:
 			q.RequestID, q.Module = w.nextID(), "internal"
+			x.told.Store(int64(time.Since(x.start)))
 			if err := w.send(nacoswire.NewPayload(nacoswire.TypeConnectReset, q)); err != nil {
 				return err
 			}

@@ -71,6 +71,29 @@ func TestConnectReset(t *testing.T) {
 	}
 }
 
+// What a client has registered is listed until it has connected again, as it was told to, and registered there.
+func TestMovesListed(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	key := registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: "order"}
+	listed := func() int { return len(f.registry().View(key).Instances) }
+	before := dial(t, f.grpc).setup()
+	before.register("order", "10.0.0.1")
+	if n := listed(); n != 1 {
+		t.Fatal(n)
+	}
+	f.curl(t, "GET", "/v2/core/loader/reloadCurrent", url.Values{"count": {"0"}})
+	reset(t, before)
+	must(t, before.conn.Close())
+	eventually(t, "its connection has ended", func() bool { return len(f.sessions.list()) == 0 })
+	if n := listed(); n != 1 {
+		t.Errorf("%d instances while its client is on its way", n)
+	}
+	after := dial(t, f.grpc).setup()
+	after.register("order", "10.0.0.1")
+	must(t, after.conn.Close())
+	eventually(t, "one that ends without being told is gone", func() bool { return listed() == 0 })
+}
+
 // reset waits for the message that sends a client away.
 func reset(t *testing.T, c *client) (q nacoswire.ConnectResetRequest) {
 	t.Helper()

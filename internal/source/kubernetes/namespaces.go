@@ -30,10 +30,13 @@ type chosen struct {
 	end   context.CancelFunc
 }
 
-// follows are the feeds of one namespace, or of all; the first is that of Ingresses.
+// follows are the feeds of one namespace, or of all; the first is that of Ingresses, where they are read.
 func (r *run) follows(namespace string) []*feed {
-	return []*feed{r.feed(ingresses(), namespace, ""), r.feed(services(), namespace, ""), r.feed(endpointSlices(), namespace, ""),
-		r.feed(secrets(), namespace, "type="+string(corev1.SecretTypeTLS))}
+	addresses := []*feed{r.feed(services(), namespace, ""), r.feed(endpointSlices(), namespace, "")}
+	if r.opt.ServicesOnly {
+		return addresses
+	}
+	return slices.Concat([]*feed{r.feed(ingresses(), namespace, "")}, addresses, []*feed{r.feed(secrets(), namespace, "type="+string(corev1.SecretTypeTLS))})
 }
 
 // choose takes what the server says of namespaces with the labels: it counts one that loses them as deleted.

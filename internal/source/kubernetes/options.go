@@ -13,6 +13,9 @@ import (
 type Options struct {
 	Client     *Client
 	Namespaces []string // whose objects are read; empty: all
+	// ServicesOnly says that Services and their addresses are read, and neither Ingresses nor what they name: whoever only looks for
+	// addresses needs no right to read Secrets.
+	ServicesOnly bool
 	// NamespaceSelector has only namespaces with these labels read, as kubectl writes them, from when they have them to when they
 	// do not. It counts where Namespaces is empty.
 	NamespaceSelector string

@@ -75,8 +75,8 @@ func (s *Source) Name() string { return s.opt.Name }
 const pending = 256
 
 // Run lists every kind once and follows it until ctx ends. It fails when a kind has had no answer for longer than the
-// patience, and then lists once when the server is back: the first kind, which is small, is asked alone, so that a server
-// which is away or starting is not asked for everything at each try.
+// patience, and then lists once when the server is back: one feed is asked alone at first, so that a server which is away or
+// starting is not asked for everything at each try.
 func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	ctx, cancel := context.WithCancel(logr.NewContext(ctx, logr.FromSlogHandler(s.opt.Log.Handler())))
 	r := &run{Source: s, ctx: ctx, out: out, changes: make(chan change, pending), health: newHealth(), unlisted: map[*feed]bool{}, singles: map[translate.Key]*single{},
@@ -110,7 +110,7 @@ type run struct {
 	tokens    chan struct{} // for lookups
 }
 
-// plan are the feeds of every kind but the first.
+// plan are the feeds of every kind but classes.
 func (r *run) plan() []*feed {
 	named := r.opt.Namespaces
 	if len(named) == 0 && !r.opt.selects() {
@@ -140,24 +140,24 @@ func (r *run) launch(f *feed) {
 
 // start has everything listed and sends it.
 func (r *run) start() error {
-	first := r.feed(ingressClasses(), "", "")
-	r.main = []*feed{first}
-	r.launch(first)
-	if err := r.listed(nil); err != nil {
-		return err
+	var first []*feed
+	if !r.opt.ServicesOnly { // classes are few, which makes them the ones to ask for first
+		first = append(first, r.feed(ingressClasses(), "", ""))
 	}
 	if r.opt.selects() {
 		f := r.feed(namespaces(), "", "")
 		f.labels = r.opt.NamespaceSelector
-		r.main = append(r.main, f)
-		r.launch(f)
+		first = append(first, f)
 	}
-	for _, f := range r.plan() {
-		r.main = append(r.main, f)
-		r.launch(f)
-	}
-	if err := r.listed(nil); err != nil {
-		return err
+	all := slices.Concat(first, r.plan())
+	for _, some := range [][]*feed{all[:1], all[1:]} {
+		for _, f := range some {
+			r.main = append(r.main, f)
+			r.launch(f)
+		}
+		if err := r.listed(nil); err != nil {
+			return err
+		}
 	}
 	r.changed() // what All repeats; until now nobody knew which single objects are named
 	r.recall()

@@ -334,6 +334,32 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
+// TestServicesOnly asks for nothing but Services and their addresses, in the namespaces that are named.
+func TestServicesOnly(t *testing.T) {
+	api := apitest.New(t)
+	api.Apply(cluster)
+	api.Apply(strings.NewReplacer("namespace: shop", "namespace: other", "10.0.0.1", "10.0.0.9").Replace(slice1))
+	for _, kind := range []string{"ingressclasses", "ingresses", "secrets", "configmaps"} {
+		api.Refuse("list "+kind, 403)
+	}
+	f := follow(t, api, func(o *Options) { o.ServicesOnly, o.Namespaces = true, []string{"shop"} })
+	f.until("the Service is listed", func() bool { return f.fulls == 1 && f.addresses() == "10.0.0.1:8080 ready" })
+	api.Apply(strings.Replace(slice1, "10.0.0.1", "10.0.0.2", 1))
+	f.until("a change is followed", func() bool { return f.addresses() == "10.0.0.2:8080 ready" })
+	api.Down()
+	f.until("the source fails", func() bool { return f.failed != nil })
+	api.Up()
+	f.until("it is back", func() bool { return f.fulls == 2 && f.failed == nil && f.addresses() == "10.0.0.2:8080 ready" })
+	for what, n := range api.Requests() {
+		if kind := strings.TrimPrefix(strings.TrimPrefix(what, "list "), "watch "); kind != "services" && kind != "endpointslices" {
+			t.Errorf("%s: %d times", what, n)
+		}
+	}
+	if got := f.routes(); len(got) > 0 {
+		t.Errorf("routes %v", got)
+	}
+}
+
 func TestClasses(t *testing.T) {
 	foreign := "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: k8s.io/ingress-nginx}\n"
 	theirs := strings.NewReplacer("name: web, namespace", "name: theirs, namespace", "ingressClassName: paifang", "ingressClassName: nginx").Replace(web)

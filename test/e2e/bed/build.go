@@ -16,8 +16,8 @@ const kubeVersion = "v1.37.2"
 type Files struct {
 	// Kube is the binary of kube/main.go.
 	Kube string
-	// Pod is the program of the test's own pods, and Paifang the product.
-	Pod, Paifang string
+	// Pod is the program of the test's own pods, Foreign that of the gateway that is not ours, and Paifang the product.
+	Pod, Foreign, Paifang string
 }
 
 // filesVariable tells the copy of the process inside where Build put the files.
@@ -26,10 +26,10 @@ const filesVariable = "PAIFANG_E2E_FILES"
 // Built returns what Build has built, in the process inside.
 func Built() Files {
 	f := strings.Split(os.Getenv(filesVariable), ":")
-	if len(f) != 3 {
+	if len(f) != 4 {
 		panic("bed: " + filesVariable + " is not set: Build comes before Enter")
 	}
-	return Files{f[0], f[1], f[2]}
+	return Files{f[0], f[1], f[2], f[3]}
 }
 
 // Build builds the programs, Kubernetes' only where the cache has none of its version: that takes ten minutes on two cores.
@@ -45,6 +45,7 @@ func Build(root, module string) error {
 	f := Files{
 		Kube:    filepath.Join(cache, "kube-"+kubeVersion, "kube"),
 		Pod:     filepath.Join(cache, "e2e", "pod"),
+		Foreign: filepath.Join(cache, "e2e", "foreign"),
 		Paifang: filepath.Join(cache, "e2e", "paifang"),
 	}
 	if _, err := os.Stat(f.Kube); err != nil {
@@ -62,12 +63,21 @@ func Build(root, module string) error {
 	if err := goBuild(module, f.Pod, "./pod", "-ldflags", "-s -w"); err != nil {
 		return err
 	}
+	if err := goBuild(filepath.Join(module, "foreign"), f.Foreign, ".", "-ldflags", "-s -w"); err != nil {
+		return err
+	}
+	// The chart is rendered inside, by a Helm that the go command then has in its cache.
+	helm := exec.Command("go", "tool", "helm", "version")
+	helm.Dir = filepath.Join(root, "deploy", "helm")
+	if said, err := helm.CombinedOutput(); err != nil {
+		return fmt.Errorf("bed: build Helm: %w\n%s", err, said)
+	}
 	if named := os.Getenv("PAIFANG_BINARY"); named != "" {
 		f.Paifang = named
 	} else if err := goBuild(root, f.Paifang, "./cmd/paifang", "-ldflags", "-s -w"); err != nil {
 		return err
 	}
-	return os.Setenv(filesVariable, strings.Join([]string{f.Kube, f.Pod, f.Paifang}, ":"))
+	return os.Setenv(filesVariable, strings.Join([]string{f.Kube, f.Pod, f.Foreign, f.Paifang}, ":"))
 }
 
 func cacheDir() (string, error) {

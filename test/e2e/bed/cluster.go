@@ -179,6 +179,29 @@ func (c *Cluster) Process(name, on string, args ...string) *Process {
 	return &Process{Name: name, Log: filepath.Join(c.dir, name+".log"), netns: on, args: args}
 }
 
+// Certificate makes a certificate by the cluster's CA, for servers at the hosts and for clients, and returns the files of the CA, of the
+// certificate and of its key.
+func (c *Cluster) Certificate(name string, hosts ...string) (ca, certificate, key string, err error) {
+	_, _, err = c.ca.issue(name, name, "", hosts...)
+	return c.ca.path("ca.crt"), c.ca.path(name + ".crt"), c.ca.path(name + ".key"), err
+}
+
+// Resume has what follows the API server begin anew, after that was away. All of it finds the server again after pauses that grow up to a
+// minute while it is away, and go on growing where it is away a second time within two minutes: until then a Deployment is not looked at.
+func (c *Cluster) Resume() error {
+	all := []*Process{c.Controllers, c.Scheduler}
+	for _, n := range c.Nodes {
+		all = append(all, n.Kubelet, n.Proxy)
+	}
+	for _, p := range all {
+		p.Kill()
+		if err := p.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WaitAPI waits until the API server says that it is ready.
 func (c *Cluster) WaitAPI(within time.Duration) error {
 	return until(within, "the API server", func() error {

@@ -8,6 +8,9 @@ import (
 // gateway is the address of the test process and of the API server.
 const gateway = "10.99.0.1"
 
+// Address is that of the test process for the cluster: pods reach what listens there.
+const Address = gateway
+
 // The ranges of the cluster.
 const (
 	podRange     = "10.244.0.0/16"

@@ -23,10 +23,12 @@ type Node struct {
 	podRange, dir, cgroup, kube string
 }
 
-// PauseImage and PodImage are the images of pods' sandboxes and of the tests' own pods, PaifangImage that of the product. Every node has them.
+// PauseImage and PodImage are the images of pods' sandboxes and of the tests' own pods, ForeignImage that of a gateway that is not ours,
+// PaifangImage that of the product. Every node has them.
 const (
 	PauseImage   = "e2e.test/pause:1"
 	PodImage     = "e2e.test/pod:1"
+	ForeignImage = "e2e.test/foreign:1"
 	PaifangImage = "e2e.test/paifang:1"
 )
 
@@ -68,20 +70,20 @@ func (n *Node) runtime(f Files) error {
 	}); err != nil {
 		return fmt.Errorf("%w\nit said:\n%s", err, n.Containerd.Said())
 	}
-	pod, err := os.ReadFile(f.Pod)
-	if err != nil {
-		return fmt.Errorf("bed: node %s: %w", n.Name, err)
+	var programs [3][]byte
+	for i, name := range []string{f.Pod, f.Foreign, f.Paifang} {
+		var err error
+		if programs[i], err = os.ReadFile(name); err != nil {
+			return fmt.Errorf("bed: node %s: %w", n.Name, err)
+		}
 	}
-	paifang, err := os.ReadFile(f.Paifang)
-	if err != nil {
-		return fmt.Errorf("bed: node %s: %w", n.Name, err)
-	}
-	own := func(name, user string, entrypoint ...string) *oci.Image {
-		return &oci.Image{Name: name, Architecture: arch, User: user, Entrypoint: entrypoint, Created: time.Unix(0, 0),
-			Files: []oci.File{{Path: "pod", Mode: 0o755, Content: pod}}}
+	own := func(name, user string, program []byte, args ...string) *oci.Image {
+		return &oci.Image{Name: name, Architecture: arch, User: user, Entrypoint: append([]string{"/program"}, args...), Created: time.Unix(0, 0),
+			Files: []oci.File{{Path: "program", Mode: 0o755, Content: program}}}
 	}
 	for _, image := range []*oci.Image{
-		own(PauseImage, "65535:65535", "/pod", "pause"), own(PodImage, "65532:65532", "/pod"), product.Image(PaifangImage, arch, paifang, nil),
+		own(PauseImage, "65535:65535", programs[0], "pause"), own(PodImage, "65532:65532", programs[0]), own(ForeignImage, "65532:65532", programs[1]),
+		product.Image(PaifangImage, arch, programs[2], nil),
 	} {
 		var archive bytes.Buffer
 		if err := image.Write(&archive); err != nil {

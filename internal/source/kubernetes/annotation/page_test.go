@@ -10,7 +10,7 @@ import (
 	"paifang/internal/source/kubernetes/annotation"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/annotations.md and its translation")
+var update = flag.Bool("update", false, "write the tables of docs/annotations.md, its neighbours and their translations")
 
 const docs = "../../../../docs/"
 
@@ -80,7 +80,7 @@ func notesZH() map[string]string {
 	}
 }
 
-// TestPage compares the tables of the page with the one in the code; -update writes them.
+// TestPage compares the table of verdicts, and the statements on a page of their own, with those in the code.
 func TestPage(t *testing.T) {
 	shown := map[string]int{}
 	for _, c := range cases(t) {
@@ -88,28 +88,31 @@ func TestPage(t *testing.T) {
 	}
 	all, at := statements(t), casesByName(t)
 	for _, l := range languages() {
-		text, err := os.ReadFile(docs + l.page)
-		if err != nil {
+		comparePage(t, l.page, [2]string{"table", l.table(shown)})
+		comparePage(t, strings.Replace(l.page, "annotations", "annotations-statements", 1),
+			[2]string{"statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) })})
+	}
+}
+
+// comparePage compares tables on a page, each known by the name of its place, with what they are in the code; -update writes them.
+func comparePage(t *testing.T, page string, tables ...[2]string) {
+	t.Helper()
+	text, err := os.ReadFile(docs + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(text)
+	for _, table := range tables {
+		want = between(t, page, want, table[0], table[1])
+	}
+	switch {
+	case want == string(text):
+	case *update:
+		if err := os.WriteFile(docs+page, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		const begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
-		before, rest, ok1 := strings.Cut(string(text), begin)
-		_, after, ok2 := strings.Cut(rest, end)
-		if !ok1 || !ok2 {
-			t.Fatalf("%s: no place for the table", l.page)
-		}
-		want := before + begin + l.table(shown) + "\n" + end + after
-		want = between(t, l.page, want, "statements", l.statementTables(all, at, func(dir, function string) string { return testFile(t, dir, function) }))
-		if want == string(text) {
-			continue
-		}
-		if !*update {
-			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run TestPage -update", l.page)
-			continue
-		}
-		if err := os.WriteFile(docs+l.page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	default:
+		t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run Page -update", page)
 	}
 }
 

@@ -3,7 +3,6 @@ package annotation_test
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,7 +10,7 @@ import (
 	"paifang/internal/source/kubernetes/installation"
 )
 
-// TestSettingsPage compares the tables of keys and flags on their page with those in the code; -update writes them.
+// TestSettingsPage compares the tables of keys and flags on their page with those in the code.
 func TestSettingsPage(t *testing.T) {
 	keys, flags := map[string]int{}, map[string]int{}
 	for _, c := range casesIn(t, "keys") {
@@ -22,22 +21,7 @@ func TestSettingsPage(t *testing.T) {
 	}
 	for _, l := range languages() {
 		page := strings.Replace(l.page, "annotations", "ingress-nginx-settings", 1)
-		text, err := os.ReadFile(docs + page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := between(t, page, string(text), "keys", l.keyTable(keys))
-		want = between(t, page, want, "flags", l.flagTable(flags))
-		if want == string(text) {
-			continue
-		}
-		if !*update {
-			t.Errorf("docs/%s tells of other verdicts than the code: run go test ./internal/source/kubernetes/annotation -run Page -update", page)
-			continue
-		}
-		if err := os.WriteFile(docs+page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		comparePage(t, page, [2]string{"keys", l.keyTable(keys)}, [2]string{"flags", l.flagTable(flags)})
 	}
 }
 

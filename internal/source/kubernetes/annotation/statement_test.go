@@ -200,7 +200,7 @@ func (l *language) statementTables(all []statement, at map[string]string, file f
 		s := &all[i]
 		if s.group[l.index] != group {
 			group = s.group[l.index]
-			fmt.Fprintf(&b, "\n### %s\n\n%s\n|---|---|---|\n", group, l.statementHead)
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n|---|---|---|\n", group, l.statementHead)
 		}
 		name := strings.TrimPrefix(s.of, "key ")
 		if name != "" {

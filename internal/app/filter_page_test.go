@@ -128,6 +128,11 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: image/png", "}", "} " + many, "!< Content-Encoding"}}, false},
 		{"kind: remove-json-attributes", nil, [][]string{
 			{getPage, host, "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", `} {"a":{"password":"x"},"b":1}`, `< {"a":{},"b":1}`}}, false},
+		{"kind: json-to-grpc", map[string]string{"Cg5zaG9wL29yZGVyLi4u": "DESCRIPTORS"}, [][]string{
+			{"> POST /health HTTP/1.1", host, "> Content-Type: application/json", ">", `> {"service": "order"}`, "< HTTP/1.1 200 OK", "< Content-Type: application/json", `< {"status":"SERVING"}`},
+			{"> POST /health HTTP/1.1", host, ">", `> {"service": "nobody"}`, "< HTTP/1.1 404 Not Found", `< {"code":5,"message":"unknown service"}`},
+			{"> POST /health HTTP/1.1", host, ">", `> {"name": "order"}`, "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: not-json"},
+			{"> GET /health HTTP/1.1", host, "< HTTP/1.1 405 Method Not Allowed"}}, false},
 		{"kind: response-cache", nil, [][]string{
 			{getPage, host, "} HTTP/1.1 200 OK", "} Cache-Control: max-age=60", "}", "} kept", "^ GET /order HTTP/1.1", "< kept"},
 			{getPage, host, "^ nothing", "< Age: 0", "< kept"},
@@ -283,6 +288,11 @@ spec:
   match: {path: {kind: Exact, value: /sorry}}
   respond: {status: 410, body: sorry}
 `, base64.StdEncoding.EncodeToString(sum[:]), keys)
+	calls := "127.0.0.1:1"
+	if strings.Contains(text, "DESCRIPTORS") {
+		addr, descriptors := newCallServer(t)
+		calls, text = addr, strings.Replace(text, "DESCRIPTORS", descriptorText(descriptors), 1)
+	}
 	file := filepath.Join(t.TempDir(), "all.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -297,6 +307,7 @@ spec:
 		Listeners: []model.Listener{{ID: "http", Class: "ingress", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
 		Endpoints: []model.EndpointSet{
 			{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: at},
+			{List: model.EndpointsID{Keeper: "static", Name: "health"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(calls)}}},
 			{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/order:80"}, Endpoints: at},
 		}}})
 	c := newChain(t, groups)

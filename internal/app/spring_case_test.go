@@ -74,21 +74,28 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 	}
 	up := newScripted(t)
 	dir := t.TempDir()
-	var exchanges []byte
+	fill := strings.NewReplacer("UPSTREAM", up.l.Addr().String())
+	if slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return bytes.Contains(f.Data, []byte("GRPC")) }) {
+		addr, descriptors := newCallServer(t)
+		fill = strings.NewReplacer("UPSTREAM", up.l.Addr().String(), "GRPC", addr)
+		if err := os.WriteFile(filepath.Join(dir, "health.pb"), descriptors, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var exchanges string
 	var registered []source.Group
 	for _, f := range archive.Files {
 		switch f.Name {
 		case "exchanges":
-			exchanges = bytes.ReplaceAll(f.Data, []byte("UPSTREAM"), []byte(up.l.Addr().String()))
+			exchanges = fill.Replace(string(f.Data))
 			continue
 		case "services":
-			for line := range strings.Lines(strings.ReplaceAll(string(f.Data), "UPSTREAM", up.l.Addr().String())) {
+			for line := range strings.Lines(fill.Replace(string(f.Data))) {
 				registered = append(registered, instanceGroup(line))
 			}
 			continue
 		}
-		text := bytes.ReplaceAll(f.Data, []byte("UPSTREAM"), []byte(up.l.Addr().String()))
-		if err := os.WriteFile(filepath.Join(dir, f.Name), text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(fill.Replace(string(f.Data))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +124,7 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 			Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
 	at := newChain(t, append(groups, registered...)).address()
 	n := 0
-	for _, text := range strings.Split(strings.TrimSpace(string(exchanges)), "\n\n") {
+	for _, text := range strings.Split(strings.TrimSpace(exchanges), "\n\n") {
 		n++
 		exchange(t, n, at, up, strings.Split(text, "\n"))
 	}

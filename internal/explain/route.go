@@ -136,7 +136,7 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 	if len(r.Filters) > 0 {
 		var fs []string
 		for _, f := range r.Filters {
-			fs = append(fs, strings.TrimSpace(f.Kind+" "+string(f.Config)))
+			fs = append(fs, strings.TrimSpace(f.Kind+" "+shortened(string(f.Config))))
 		}
 		text += ", filters: " + strings.Join(fs, ", ")
 	}
@@ -149,6 +149,16 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		h.Text += fmt.Sprintf("; the request was served by route %s: the rules changed meanwhile", e.Route)
 		h.Problem = true
 	}
+}
+
+// maxConfig bounds what is shown of a filter's configuration in bytes: some hold files.
+const maxConfig = 1000
+
+func shortened(config string) string {
+	if len(config) <= maxConfig {
+		return config
+	}
+	return strings.ToValidUTF8(config[:maxConfig], "") + "…"
 }
 
 // fallbackText says who answers in place of the endpoints, and when.

@@ -32,6 +32,7 @@ type Exchange struct {
 
 	Endpoint netip.AddrPort // that was tried last; zero before the first
 	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
+	Foreign  bool           // what is sent on is in a protocol that the client does not speak: answers of our own are in the client's
 	Body     string         // of an answer of our own
 	Failure  Failure        // in place of what the request is answered by another route
 
@@ -135,7 +136,7 @@ func (x *Exchange) Reset() {
 	x.Response.Reset()
 	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
-	x.Code, x.Body, x.Claimed, x.Failure = "", "", Claims{}, Failure{}
+	x.Code, x.Body, x.Claimed, x.Failure, x.Foreign = "", "", Claims{}, Failure{}, false
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
 	clear(x.Cookies)
 	x.Cookies = x.Cookies[:0]
@@ -157,6 +158,14 @@ type RequestBody interface {
 // Gatherer reads a request body whole: it fills Exchange.RequestBody, or the response, and then returns Respond.
 type Gatherer interface {
 	Gather(limit int64) Verdict
+	// Replace has another body sent on, after Gather. It copies body.
+	Replace(body []byte)
+}
+
+// ReplaceBody has another body sent on. It is for a BodyFilter, whose RequestBody is no more.
+func (x *Exchange) ReplaceBody(body []byte) {
+	x.RequestBody = nil
+	x.Gatherer.Replace(body)
 }
 
 // Codes of answers where a filter asked for a body, or had to wait.

@@ -19,6 +19,14 @@ type Transform interface {
 	Release()
 }
 
+// Ending is a Transform that looks at what stands behind the body (RFC 9110, 6.5). What it has looked at is not sent on.
+type Ending interface {
+	Transform
+	// Trailers is called once, before Finish; get returns the first value of a name in lower case. It is not called where the
+	// upstream does not speak HTTP/2.
+	Trailers(get func(name string) string)
+}
+
 // How says what a transform does to the framing of an answer.
 type How uint8
 
@@ -28,7 +36,8 @@ const (
 	SameBody How = iota
 	// OtherBody: the length is another, and not known before.
 	OtherBody
-	// WholeBody: nothing leaves before Finish, the head of the answer included, so that there can be another answer.
+	// WholeBody: nothing leaves before Finish, the head of the answer included, so that there can be another answer, and Finish may
+	// change status and fields.
 	WholeBody
 )
 
@@ -56,6 +65,9 @@ func (x *Exchange) Transforms() How { return x.transforms.how }
 func (x *Exchange) TransformPart(part []byte) ([]byte, error) {
 	t := &x.transforms
 	for i, one := range t.list {
+		if len(part) == 0 { // the one before holds it
+			return nil, nil
+		}
 		room := &t.rooms[i%2]
 		var err error
 		if *room, err = one.Append((*room)[:0], part); err != nil {
@@ -64,6 +76,17 @@ func (x *Exchange) TransformPart(part []byte) ([]byte, error) {
 		part = *room
 	}
 	return part, nil
+}
+
+// TransformTrailers tells those that look at what stands behind the body, and whether any does.
+func (x *Exchange) TransformTrailers(get func(name string) string) (told bool) {
+	for _, t := range x.transforms.list {
+		if e, ok := t.(Ending); ok {
+			e.Trailers(get)
+			told = true
+		}
+	}
+	return told
 }
 
 // TransformPause returns what leaves when the upstream pauses.

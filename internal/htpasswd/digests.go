@@ -18,23 +18,7 @@ type digestUser struct{ realm, name string }
 // of one realm the first counts.
 func ParseDigests(text string) (Digests, []Problem) {
 	var d Digests
-	var problems []Problem
-	line := 0
-	for l := range strings.Lines(text) {
-		line++
-		l = strings.TrimRight(l, "\r\n")
-		if l == "" || l[0] == '#' {
-			continue
-		}
-		name, rest, ok := strings.Cut(l, ":")
-		if !ok || name == "" {
-			problems = append(problems, Problem{Line: line, Why: "is not name:realm:sum"})
-			continue
-		}
-		if why := d.Add(name, rest); why != "" {
-			problems = append(problems, Problem{line, name, why})
-		}
-	}
+	problems := eachLine(text, "name:realm:sum", d.Add)
 	return d, problems
 }
 

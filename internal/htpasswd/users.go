@@ -42,6 +42,15 @@ func (p Problem) String() string {
 // comment, and of several lines for one name the first counts.
 func Parse(text string) (Users, []Problem) {
 	var u Users
+	problems := eachLine(text, "name:hash", func(name, hash string) string {
+		hash, _, _ = strings.Cut(hash, ":")
+		return u.Add(name, hash)
+	})
+	return u, problems
+}
+
+// eachLine gives add the name and the rest of each line that has a user, and returns what is wrong with lines.
+func eachLine(text, form string, add func(name, rest string) (why string)) []Problem {
 	var problems []Problem
 	line := 0
 	for l := range strings.Lines(text) {
@@ -50,17 +59,16 @@ func Parse(text string) (Users, []Problem) {
 		if l == "" || l[0] == '#' {
 			continue
 		}
-		name, hash, ok := strings.Cut(l, ":")
+		name, rest, ok := strings.Cut(l, ":")
 		if !ok || name == "" {
-			problems = append(problems, Problem{Line: line, Why: "is not name:hash"})
+			problems = append(problems, Problem{Line: line, Why: "is not " + form})
 			continue
 		}
-		hash, _, _ = strings.Cut(hash, ":")
-		if why := u.Add(name, hash); why != "" {
+		if why := add(name, rest); why != "" {
 			problems = append(problems, Problem{line, name, why})
 		}
 	}
-	return u, problems
+	return problems
 }
 
 // Add adds a user, unless there is one of the name. It returns why the hash cannot be used, or "".

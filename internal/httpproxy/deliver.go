@@ -36,7 +36,9 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 	w.route.chain.Response(x)
 	w.stick(e)
 	w.reframe()
-	w.head()
+	if !w.transforms || w.x.Transforms() != filter.WholeBody {
+		w.head()
+	}
 	code := w.relay(up)
 	untold := (code == CodeUpstreamProtocol || code == filter.CodeUnchanged) && !w.wrote // the client has seen nothing of the broken answer
 	if code != "" {

@@ -159,6 +159,17 @@ func (w *work) Gather(limit int64) filter.Verdict {
 	return filter.Continue
 }
 
+// Replace makes a text the body of the request, in place of what was gathered.
+func (w *work) Replace(body []byte) {
+	w.spool.release(w.c.plane)
+	w.spool = spool{}
+	w.request.Trailers().Reset()
+	w.framed = append(w.framed[:0], body...)
+	w.wire = w.framed
+	r := &w.x.Request
+	r.Body, r.ContentLength = http1.SizedBody, int64(len(body))
+}
+
 // gathers reads a body of known length whole where the route says so and it has more than is held in any case. It is false if
 // the request is answered, or over.
 func (w *work) gathers() bool {

@@ -89,7 +89,7 @@ func (w *work) headStream(s *http2.Stream, only bool) error {
 func (w *work) sendOwnStream() {
 	x := &w.x
 	status := x.Response.Status
-	if isGRPC(&x.Request) {
+	if isGRPC(&x.Request) && !x.Foreign {
 		w.answerGRPC()
 	}
 	var body string

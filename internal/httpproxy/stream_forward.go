@@ -232,7 +232,9 @@ func (w *work) moreStream(up *upstream.Conn) ([]byte, model.Code) {
 	case late:
 		return nil, CodeUpstreamTimeout
 	case err == io.EOF:
-		w.takeTrailers(up.H2.Trailers())
+		if !w.transformTrailers(up.H2.Trailers()) {
+			w.takeTrailers(up.H2.Trailers())
+		}
 		_ = w.response.Close() // its stream has said that it is complete
 		return nil, ""
 	case brokeHTTP2(err):

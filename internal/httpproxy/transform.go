@@ -3,6 +3,7 @@ package httpproxy
 import (
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/http2"
 	"paifang/internal/model"
 )
 
@@ -16,8 +17,9 @@ func (w *work) reframeTransformed() {
 	if r.Body == http1.SizedBody {
 		r.Body, r.ContentLength = http1.ChunkedBody, -1
 	}
-	if how == filter.WholeBody && w.c.h2 != nil {
-		r.Fields.Keep(&r.Mem) // the head leaves when the block that it was read into holds something else
+	if how == filter.WholeBody { // the head leaves when the block that it was read into holds something else
+		r.Fields.Keep(&r.Mem)
+		r.Reason = r.Mem.Join(r.Reason)
 	}
 }
 
@@ -47,11 +49,27 @@ func (w *work) endTransforms() model.Code {
 	if err != nil {
 		return filter.CodeUnchanged
 	}
+	if w.x.Transforms() == filter.WholeBody {
+		w.status = w.x.Response.Status
+		w.head()
+	}
 	if err := w.pass(part); err != nil {
 		w.clientFailed(err)
 		return w.x.Code
 	}
 	return ""
+}
+
+// transformTrailers tells filters that look at what stands behind the body, and whether any does.
+func (w *work) transformTrailers(trailers []http2.Field) bool {
+	return w.transforms && w.x.TransformTrailers(func(name string) string {
+		for i := range trailers {
+			if trailers[i].Name == name {
+				return trailers[i].Value
+			}
+		}
+		return ""
+	})
 }
 
 // transformOwn has the body of an answer of our own changed. It is there whole.

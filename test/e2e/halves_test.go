@@ -26,12 +26,11 @@ const (
 // halves is what TestHalves has in the cluster.
 type halves struct {
 	t        *testing.T
-	registry string       // the address of the Service of the chart's registry
-	pods     [][3]string  // of the application that is registered there
-	watch    *vigil       // over all of its registries, from the moment that the application was listed
-	killed   time.Time    // when one of them was
-	foreign  *bed.Process // the registry that is not the chart's
-	others   []otherHalf  //
+	registry string      // the address of the Service of the chart's registry
+	pods     [][3]string // of the application that is registered there
+	watch    *vigil      // over all of its registries, from the moment that the application was listed
+	killed   time.Time   // when one of them was
+	others   []otherHalf
 }
 
 // otherHalf is a registry that is not the chart's, and the namespace of the gateway that is.
@@ -84,6 +83,18 @@ func (h *halves) install() {
 	chart(t, ownNamespace, "gateway.enabled=true", "gateway.service.type=ClusterIP", "gateway.nacos.address="+h.registry, routed(map[string]string{"order": registryService}))
 	for _, what := range []string{"order", "foreign", "paifang-gateway"} {
 		rolledOut(t, ownNamespace, "deployment/"+what)
+	}
+	_, registries := h.registries(t)
+	if len(registries) != 3 {
+		t.Fatalf("there are %d registries", len(registries))
+	}
+	for _, r := range registries {
+		r.token = registries[0].token // one that another registry has given counts here too
+		h.pods = shown(t, ownNamespace, "app=order", "8080", replicas, func() ([]string, error) { return r.list(registryService) })
+	}
+	h.watch = watchOver(t, registryService, wants(h.pods, "8080"))
+	for _, r := range registries {
+		h.watch.over(r)
 	}
 }
 
@@ -150,12 +161,7 @@ func address(t *testing.T, ns, label string) string {
 // ourRegistry is the chart's registry alone: whoever speaks Nacos' protocol finds in it what is registered, after a login.
 func (h *halves) ourRegistry(t *testing.T) {
 	_, registries := h.registries(t)
-	if len(registries) != 3 {
-		t.Fatalf("there are %d registries", len(registries))
-	}
 	for i, r := range registries {
-		r.token = registries[0].token // one that another registry has given counts here too
-		h.pods = shown(t, ownNamespace, "app=order", "8080", replicas, func() ([]string, error) { return r.list(registryService) })
 		n, err := r.connections()
 		if err != nil {
 			t.Error(err)
@@ -166,15 +172,12 @@ func (h *halves) ourRegistry(t *testing.T) {
 			t.Errorf("without a login registry %d answers %d %s %v", i, a.status, a.body, err)
 		}
 	}
+	eventually(t, 20*time.Second, "the other gateway is told all pods", func() (bool, string) {
+		lists := h.told(t)
+		return len(lists) > 0 && slices.Equal(lists[len(lists)-1], wants(h.pods, "8080")), fmt.Sprint(lists)
+	})
 	if seen := orders(t, address(t, ownNamespace, "app=foreign"), 40); !fromAll(seen, h.pods) {
 		t.Errorf("of %v there answer %v", h.pods, seen)
-	}
-	if lists := h.told(t); !slices.Equal(lists[len(lists)-1], wants(h.pods, "8080")) {
-		t.Errorf("the other gateway was told %v", lists)
-	}
-	h.watch = watchOver(h.t, registryService, wants(h.pods, "8080"))
-	for _, r := range registries {
-		h.watch.over(r)
 	}
 }
 
@@ -241,7 +244,7 @@ func (h *halves) threeRegistries(t *testing.T) {
 }
 
 // otherRegistries starts registries that are not the chart's: one of ours on a machine that is not of the cluster and, where it is
-// installed, r-nacos.
+// installed (cargo install rnacos), r-nacos.
 func (h *halves) otherRegistries() (out []otherHalf) {
 	t := h.t
 	dir := t.TempDir()

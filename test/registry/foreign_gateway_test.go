@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/netip"
 	"os"
@@ -126,6 +127,21 @@ func (g *entry) become(t *testing.T, d time.Duration, service string, want ...st
 			t.Fatalf("not within %v: %s has [%s], want [%s]", d, service, got, whole)
 		}
 	}
+}
+
+// has tells whether an address stands in what the gateway has saved.
+func (g *entry) has(t *testing.T, addr string) bool {
+	t.Helper()
+	found := false
+	must(t, filepath.WalkDir(g.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil //nolint:nilerr // a file that was replaced meanwhile
+		}
+		text, _ := os.ReadFile(path)
+		found = found || strings.Contains(string(text), addr)
+		return nil
+	}))
+	return found
 }
 
 // answered is who answers so many requests, and how many of them.
@@ -319,6 +335,8 @@ func foreignKilled(t *testing.T, f *foreign, g *entry) {
 	must(t, clients[0].Deregister(t.Context(), order, where(all[0])))
 	t.Logf("a deregistration: pushed after %v", g.become(t, soon, "order", want[1:]...))
 
+	// It is saved a moment later.
+	within(t, 20*time.Second, "what the gateway knows is saved", func() bool { return !g.has(t, all[0]) && g.has(t, all[1]) })
 	f.kill()
 	g.kill()
 	g.start()

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,8 +150,13 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-// gatherer is an engine that notes how much it is asked for.
-type gatherer struct{ asked int64 }
+// gatherer is an engine that notes how much it is asked for, and what body is sent on.
+type gatherer struct {
+	asked int64
+	body  []byte
+}
+
+func (g *gatherer) Replace(body []byte) { g.body = slices.Clone(body) }
 
 func (g *gatherer) Gather(limit int64) filter.Verdict { g.asked = limit; return filter.Continue }
 

@@ -39,6 +39,7 @@ func Kinds() filter.Catalog {
 		mirrorKind(),
 		compressKind(),
 		removeJSONKind(),
+		jsonToGRPCKind(),
 		responseCacheKind(),
 	}
 }

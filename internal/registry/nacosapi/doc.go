@@ -11,7 +11,8 @@
 //	http_v1_instance.go    /v1/ns/instance
 //	http_v1_service.go     /v1/ns/service; http_service.go changes services, for all versions
 //	http_v1_operator.go    /v1/ns/operator, /v1/console, logins
-//	http_v1_config.go      /v1/cs, with the long poll; http_search.go finds configurations, for all versions
+//	http_v1_config.go      /v1/cs, with the long poll; http_search.go finds configurations and
+//	                       http_history.go has their versions, for all
 //	http_v2.go, http_v3.go the same in their forms
 //	http_v1_catalog.go     lists of services with their instances
 //	http_client.go         who is connected and what it published; http_subscriber.go: who is told of what

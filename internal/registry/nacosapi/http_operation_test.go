@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -165,5 +166,32 @@ func TestOperation(t *testing.T) {
 		step{"DELETE", "/v3/admin/cs/config/batch", params("ids", number[1]+",99999"), 200, `"data":true`},
 		step{"GET", "/v3/admin/cs/config", params("dataId", "a.yaml", "groupName", "g"), 404, `"code":20004`},
 		step{"GET", "/v3/admin/cs/config", params("dataId", "b.yaml", "groupName", "g"), 200, `"dataId":"b.yaml"`},
+	)
+}
+
+// What the maintainer client of Nacos 3 reads: the names that it knows things by.
+func TestMaintainerNames(t *testing.T) {
+	f, store := configs(t)
+	dial(t, f.grpc).setup()
+	for _, content := range []string{"1", "2"} {
+		if status, body := f.curl(t, "POST", "/v3/admin/cs/config", params("dataId", "a.yaml", "groupName", "g", "content", content, "srcUser", "ann")); status != 200 {
+			t.Fatal(status, body)
+		}
+	}
+	item, _, err := store.Get(t.Context(), config.ID{Namespace: "public", Group: "g", Name: "a.yaml"})
+	must(t, err)
+	named := []string{"dataId", "a.yaml", "groupName", "g"}
+	f.steps(t,
+		step{"POST", "/v3/admin/ns/service", params("serviceName", "order", "protectThreshold", "0.5"), 200, `"data":"ok"`},
+		step{"PUT", "/v3/admin/ns/cluster", params("serviceName", "order", "clusterName", "EAST", "checkPort", "80", "healthChecker", `{"type":"NONE"}`), 200, `"data":"ok"`},
+		step{"POST", "/v3/admin/ns/instance", params("serviceName", "order", "ip", "10.0.0.1", "port", "80", "clusterName", "EAST", "ephemeral", "false"), 200, `"data":"ok"`},
+		step{"GET", "/v3/admin/ns/service", params("serviceName", "order"), 200, `"namespaceId":"public"`},
+		step{"GET", "/v3/admin/ns/service", params("serviceName", "order"), 200, `"clusterName":"EAST"`},
+		step{"GET", "/v3/admin/core/loader/current", nil, 200, `"metaInfo":{"connectionId":"`},
+		step{"GET", "/v3/admin/cs/config", params(named...), 200, `"createUser":"ann"`},
+		step{"GET", "/v3/admin/cs/history/list", params(named...), 200, `"namespaceId":"public","groupName":"g","dataId":"a.yaml"`},
+		step{"GET", "/v3/admin/cs/history", params(append(named, "nid", "1")...), 200, `"srcUser":"ann","opType":"I","publishType":"formal"`},
+		step{"GET", "/v3/admin/cs/history/previous", params(append(named, "id", strconv.FormatInt(item.Revision, 10))...), 200, `"content":"1"`},
+		step{"GET", "/v3/admin/cs/history/previous", params(append(named, "id", "99999")...), 404, `"code":20004`},
 	)
 }

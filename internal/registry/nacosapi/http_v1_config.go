@@ -169,7 +169,7 @@ func (c call) publishConfig(s *config.Store, id config.ID) (any, error) {
 	_, err = s.Publish(c.r.Context(), config.Item{
 		ID: id, Content: content, Type: kindOf(c.q.Get("type")), App: c.q.Get("appName"), Description: c.q.Get("desc"),
 		Tags: nacoswire.NonEmpty(c.q.Get("config_tags"), c.q.Get("configTags")), EncryptedKey: c.q.Get("encryptedDataKey"),
-		By: nacoswire.NonEmpty(c.who.User, c.q.Get("src_user")), From: c.from(),
+		By: nacoswire.NonEmpty(c.who.User, nacoswire.NonEmpty(c.q.Get("src_user"), c.q.Get("srcUser"))), From: c.from(),
 	}, nacoswire.NonEmpty(c.q.Get("casMd5"), c.r.Header.Get("casMd5")))
 	return err == nil, err
 }
@@ -199,85 +199,7 @@ func (c call) removeConfig(s *config.Store, id config.ID) (any, error) {
 	return err == nil, err
 }
 
-// historyDetail is a version of a configuration; nid is its number.
-type historyDetail struct {
-	ID           string `json:"id"`
-	LastID       int64  `json:"lastId"`
-	DataID       string `json:"dataId"`
-	Group        string `json:"group"`
-	Tenant       string `json:"tenant"`
-	App          string `json:"appName"`
-	MD5          string `json:"md5"`
-	Content      string `json:"content,omitempty"`
-	IP           string `json:"srcIp"`
-	User         string `json:"srcUser"`
-	Op           string `json:"opType"`
-	Created      string `json:"createdTime"`
-	Modified     string `json:"lastModifiedTime"`
-	EncryptedKey string `json:"encryptedDataKey"`
-}
-
-func renderVersion(v config.Version) historyDetail {
-	const form = "2006-01-02T15:04:05.000+00:00" // in UTC, as Jackson writes a Timestamp
-	when := v.Modified.UTC().Format(form)
-	return historyDetail{
-		strconv.FormatInt(v.Version, 10), -1, v.ID.Name, v.ID.Group, tenant(v.ID), v.App, v.MD5, v.Content, v.From, v.By,
-		string(v.Op), v.Created.UTC().Format(form), when, v.EncryptedKey,
-	}
-}
-
 // v1History answers with a page of versions without their contents, or with the version that nid names.
-func v1History(c call) (any, error) {
-	s, id, err := c.configID("group")
-	if err != nil {
-		return nil, err
-	}
-	return c.history(s, id)
-}
-
-func (c call) history(s *config.Store, id config.ID) (any, error) {
-	list, err := s.History(c.r.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	if nid := c.q.Get("nid"); nid != "" {
-		return versionOf(list, nid, 0)
-	}
-	no, size := c.paging()
-	out := make([]historyDetail, 0, len(list))
-	for _, v := range list {
-		v.Content = ""
-		out = append(out, renderVersion(v))
-	}
-	return newPage(out, no, size), nil
-}
-
-// versionOf finds a version by its number, or the one so many before it.
-func versionOf(list []config.Version, number string, before int) (any, error) {
-	for i, v := range list {
-		if strconv.FormatInt(v.Version, 10) == number && i+before < len(list) {
-			return renderVersion(list[i+before]), nil
-		}
-	}
-	return nil, fmt.Errorf("nacosapi: version %.32q: %w", number, config.ErrUnknown)
-}
-
-// v1Previous answers with the version before the one that id names.
-func v1Previous(c call) (any, error) {
-	s, id, err := c.configID("group")
-	if err != nil {
-		return nil, err
-	}
-	return c.previous(s, id)
-}
-
-func (c call) previous(s *config.Store, id config.ID) (any, error) {
-	list, err := s.History(c.r.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	return versionOf(list, c.q.Get("id"), 1)
-}
 
 // v1ConfigsOf are all of a namespace, without their contents.
 func v1ConfigsOf(c call) (any, error) {

@@ -79,6 +79,27 @@ type serviceDetail2 struct {
 	Ephemeral bool               `json:"ephemeral"`
 }
 
+// v3Service has other names for the same.
+func v3Service(c call) (any, error) {
+	answer, err := v2Service(c)
+	out, ok := answer.(serviceDetail2)
+	if !ok {
+		return nil, err
+	}
+	for name, cluster := range out.Clusters {
+		if d, ok := cluster.(clusterDetail); ok {
+			out.Clusters[name] = struct {
+				clusterDetail
+				Name string `json:"clusterName"`
+			}{d, d.Name}
+		}
+	}
+	return struct {
+		serviceDetail2
+		Namespace string `json:"namespaceId"`
+	}{out, out.Namespace}, nil
+}
+
 func v2Service(c call) (any, error) {
 	key, v, err := c.known()
 	if err != nil {

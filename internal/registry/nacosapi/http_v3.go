@@ -39,7 +39,7 @@ func v3Admin() []endpoint {
 		{method: "GET", path: instance + "/list", need: reads, handle: v3AllHosts, result: true},
 		{method: "PUT", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(false), result: true},
 		{method: "DELETE", path: instance + "/metadata/batch", need: writes, handle: batchMetadata(true), result: true},
-		{method: "GET", path: "/v3/admin/ns/service", need: reads, handle: v2Service, result: true},
+		{method: "GET", path: "/v3/admin/ns/service", need: reads, handle: v3Service, result: true},
 		{method: "POST", path: "/v3/admin/ns/service", need: writes, handle: createService, result: true},
 		{method: "PUT", path: "/v3/admin/ns/service", need: writes, handle: updateService, result: true},
 		{method: "DELETE", path: "/v3/admin/ns/service", need: writes, handle: removeService, result: true},
@@ -230,20 +230,4 @@ func configsOf(c call) (any, error) {
 		out = append(out, info3(i))
 	}
 	return out, nil
-}
-
-func v3Previous(c call) (any, error) {
-	s, id, err := c.configID("groupName")
-	if err != nil {
-		return nil, err
-	}
-	return c.previous(s, id)
-}
-
-func v3History(c call) (any, error) {
-	s, id, err := c.configID("groupName")
-	if err != nil {
-		return nil, err
-	}
-	return c.history(s, id)
 }

@@ -19,7 +19,7 @@ type sessions struct {
 	all map[*session]peer
 }
 
-// peer is a connection of gRPC as /core/loader/current lists it.
+// peer is a connection of gRPC.
 type peer struct {
 	ID      string            `json:"connectionId"`
 	IP      string            `json:"clientIp"`
@@ -27,6 +27,13 @@ type peer struct {
 	App     string            `json:"appName"`
 	Labels  map[string]string `json:"labels"`
 	Created time.Time         `json:"createTime"`
+}
+
+// peerInfo is one as /core/loader/current shows it.
+type peerInfo struct {
+	Traced    bool            `json:"traced"`
+	Abilities map[string]bool `json:"abilityTable"`
+	Meta      peer            `json:"metaInfo"`
 }
 
 func (a *sessions) add(x *session, setup nacoswire.ConnectionSetupRequest) {
@@ -99,7 +106,13 @@ func (s *Server) Drain(ctx context.Context) {
 // loader is how an operator spreads clients over servers (ServerLoaderController since 2.0, CoreOpsV3 since 3.0).
 func loader() []endpoint {
 	const v2, v3 = "/v2/core/loader", "/v3/admin/core/loader"
-	current := func(c call) (any, error) { return c.server.sessions.list(), nil }
+	current := func(c call) (any, error) {
+		out := map[string]peerInfo{}
+		for _, p := range c.server.sessions.list() {
+			out[p.ID] = peerInfo{Abilities: map[string]bool{}, Meta: p}
+		}
+		return out, nil
+	}
 	return []endpoint{
 		{method: "GET", path: v2 + "/current", need: admin, handle: current},
 		{method: "GET", path: v2 + "/reloadCurrent", need: admin, handle: reloadCurrent},

@@ -3,7 +3,9 @@ package nacosapi
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +25,17 @@ func TestConnectReset(t *testing.T) {
 		must(t, err)
 		return f.curl(t, "GET", path, q)
 	}
-	var list []peer
+	var list map[string]peerInfo
 	_, body := get("/v2/core/loader/current")
-	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list) != 2 || list[0].ID == "" || list[0].IP != "127.0.0.1" {
+	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list) != 2 {
 		t.Fatalf("%s: %v", body, err)
 	}
+	for id, p := range list {
+		if id == "" || p.Meta.ID != id || p.Meta.IP != "127.0.0.1" {
+			t.Errorf("%s: %+v", id, p)
+		}
+	}
+	oldest := slices.MinFunc(slices.Collect(maps.Values(list)), func(a, b peerInfo) int { return a.Meta.Created.Compare(b.Meta.Created) }).Meta.ID
 	if status, body := get("/v2/core/loader/reloadClient?connectionId=nobody"); status != 404 {
 		t.Errorf("%d %s", status, body)
 	}
@@ -39,9 +47,9 @@ func TestConnectReset(t *testing.T) {
 	if status, body := get("/v2/core/loader/reloadCurrent?count=2"); status != 200 || body != "success" {
 		t.Errorf("%d %s", status, body)
 	}
-	get("/v2/core/loader/reloadClient?redirectAddress=10.0.0.9:8848&connectionId=" + list[0].ID)
+	get("/v2/core/loader/reloadClient?redirectAddress=10.0.0.9:8848&connectionId=" + oldest)
 	q := reset(t, a)
-	if q.ServerIP != "10.0.0.9" || q.ServerPort != "8848" || q.ConnectionID != list[0].ID {
+	if q.ServerIP != "10.0.0.9" || q.ServerPort != "8848" || q.ConnectionID != oldest {
 		t.Errorf("%+v", q)
 	}
 	drained := make(chan struct{})

@@ -50,6 +50,8 @@ type Config struct {
 	List bool
 	// Rules reads rules of Sentinel that are kept in Nacos, for Import. Nil: nobody is asked.
 	Rules func(RuleItem) (string, error)
+	// descriptors are the files that filters name.
+	descriptors *descriptorFiles
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
 }
@@ -60,6 +62,9 @@ func (c Config) withDefaults() Config {
 	c.Keeper = cmp.Or(c.Keeper, model.KeeperRegistry)
 	c.Prefix = cmp.Or(c.Prefix, "public/DEFAULT_GROUP/")
 	c.Refresh = cmp.Or(c.Refresh, 30*time.Second)
+	if c.descriptors == nil {
+		c.descriptors = newDescriptorFiles()
+	}
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}

@@ -19,6 +19,7 @@ type effect struct {
 	retry    model.Retry
 	limit    time.Duration // of the time to an answer, 0 = that of the route
 	naming   *naming       // how requests name their target; nil = they do not
+	call     *grpcCall     // that requests become; nil = none
 	notes    []fault       // what works, but not as somebody may expect
 }
 
@@ -41,7 +42,9 @@ func filters() map[string]func(*effect, *part) error {
 
 		"SetRequestUri": (*effect).setRequestURI, "RequestHeaderToRequestUri": (*effect).headerURI,
 
-		"JsonToGrpc": nil, "ModifyRequestBody": nil, "ModifyResponseBody": nil, "SaveSession": nil, "TokenRelay": nil,
+		"JsonToGrpc": (*effect).jsonToGRPC,
+
+		"ModifyRequestBody": nil, "ModifyResponseBody": nil, "SaveSession": nil, "TokenRelay": nil,
 	}
 }
 

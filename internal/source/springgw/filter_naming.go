@@ -106,6 +106,9 @@ func (t *translator) named(g *model.Objects, d *definition, does *effect, when *
 	if d.metadata.Get(laneKey) != nil {
 		return nil, fmt.Errorf("metadata %s is not supported beside a filter by which requests name a target", laneKey)
 	}
+	if does.call != nil {
+		return nil, errors.New("filter JsonToGrpc is not supported beside a filter by which requests name a target")
+	}
 	if err := n.resolve(when); err != nil {
 		return nil, err
 	}
@@ -226,7 +229,7 @@ func (t *translator) declared(d *definition, n *naming) ([]target, error) {
 		}
 	}
 	if strings.HasPrefix(host, "lb://") {
-		t.byServices = true
+		t.dependsOn().services = t.known()
 		for _, s := range t.known() {
 			out = append(out, target{service: s})
 		}
@@ -243,6 +246,14 @@ func listOf(p *bootconfig.Property) []string {
 		}
 	}
 	return out
+}
+
+// dependsOn is what the definition under way goes by that stands elsewhere.
+func (t *translator) dependsOn() *dependence {
+	if t.depends == nil {
+		t.depends = &dependence{}
+	}
+	return t.depends
 }
 
 // known are the services that routes lead to.

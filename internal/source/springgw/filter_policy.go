@@ -16,8 +16,6 @@ func insteadOf(filter string) string {
 	switch filter {
 	case "ModifyRequestBody", "ModifyResponseBody":
 		return ": it is for code in Java; change bodies in the service"
-	case "JsonToGrpc":
-		return ": JSON is not turned into gRPC; gRPC itself is passed on (docs/http2.md)"
 	case "SaveSession":
 		return ": there is no session here; take it out"
 	case "TokenRelay":

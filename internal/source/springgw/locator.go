@@ -68,6 +68,10 @@ func (t *translator) locator(f *application) {
 			return
 		}
 	}
+	if does.call != nil {
+		refuse(nil, does.call.part.line, "filters", errors.New("filter JsonToGrpc is not supported in the locator: write a route"))
+		return
+	}
 	if does.naming != nil {
 		refuse(nil, does.naming.line, "filters", errors.New("a filter by which requests name a target is not supported in the locator: write a route"))
 		return

@@ -24,7 +24,26 @@ type translated struct {
 	weights  []weight
 	shares   []model.Share // of the weights
 	leads    []*lead
-	services []string // that routes lead to, where it goes by them
+	depends  *dependence // nil = on nothing that is elsewhere
+}
+
+// dependence is what few definitions go by that stands elsewhere. It is apart because there may be many definitions.
+type dependence struct {
+	services  []string          // that routes lead to; nil = it does not go by them
+	described []*descriptorFile // that its filters name
+}
+
+// holds tells whether all of it is as it was.
+func (d *dependence) holds(t *translator) bool {
+	if d == nil {
+		return true
+	}
+	for _, f := range d.described {
+		if t.c.descriptors.get(f.path) != f {
+			return false
+		}
+	}
+	return d.services == nil || slices.Equal(d.services, t.known())
 }
 
 // lead is a definition's way to a host, and the upstream for that.
@@ -66,7 +85,7 @@ func (t *translator) recall(d *definition, position int) bool {
 	if !ok || r.position != position || !slices.Equal(r.shares, t.weights.shares(d.name(), r.weights)) {
 		return false
 	}
-	if r.services != nil && !slices.Equal(r.services, t.known()) {
+	if !r.depends.holds(t) {
 		return false
 	}
 	t.groups[r.key] = r.objects
@@ -89,6 +108,9 @@ func (t *translator) static(l *lead) {
 	key := "static/" + l.to.place()
 	if l.to.secure {
 		key = "static/https/" + l.to.place()
+	}
+	if l.up.Protocol != model.HTTP1 {
+		key = "grpc/" + key
 	}
 	if t.groups[key] != nil {
 		return

@@ -90,6 +90,11 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 			err = r.send(ctx)
 			r.ask(ctx, r.missing())
 		case now := <-tick.C:
+			if r.full && r.c.descriptors.refresh() {
+				if err = r.send(ctx); err != nil {
+					return err
+				}
+			}
 			if now.Sub(refreshed) >= r.c.Refresh {
 				refreshed = now
 				r.ask(ctx, r.hosts)

@@ -40,8 +40,8 @@ type translator struct {
 	before, now *memory
 	leads       []*lead // to hosts, of the definition that is under way
 	files       []*application
-	services    []string // that routes lead to, sorted; nil until a definition goes by them
-	byServices  bool     // the definition that is under way does
+	services    []string    // that routes lead to, sorted; nil until a definition goes by them
+	depends     *dependence // of the definition that is under way
 }
 
 // common is what files say for all routes.
@@ -80,6 +80,7 @@ func translate(c Config, files []*application, resolved map[string]known, before
 		}
 	}
 	t.remember()
+	c.descriptors.begin()
 	t.checkDefaults()
 	if preflights {
 		t.preflight()
@@ -152,13 +153,10 @@ func (t *translator) definition(d *definition, position int) {
 		return
 	}
 	r := translated{key: "route/" + d.file + "#" + name, position: position}
-	t.leads, t.byServices = nil, false
+	t.leads, t.depends = nil, nil
 	r.objects = t.group(r.key)
 	r.weights, r.shares = t.route(r.objects, d, position)
-	r.leads = t.leads
-	if t.byServices {
-		r.services = t.services
-	}
+	r.leads, r.depends = t.leads, t.depends
 	t.now.routes[d] = r
 }
 
@@ -203,6 +201,13 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		}
 		for _, n := range does.notes {
 			say(n)
+		}
+	}
+	if does.call != nil {
+		if err := t.become(&does); err != nil {
+			p := &does.call.part
+			failed = true
+			say(fault{"", p.line, p.field, model.CodeUnsupported, model.Error, "filter JsonToGrpc: " + err.Error() + "; the route answers 503"})
 		}
 	}
 	if name, uses := when.usesHost(does.filters); uses {
@@ -299,6 +304,9 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	}
 	up := to.upstream(t.c, origin)
 	up.TLS.SkipVerify = t.insecure
+	if does.call != nil {
+		overHTTP2(&up, to.secure)
+	}
 	if to.service != "" {
 		t.balance.settle(&up, to.service)
 	}

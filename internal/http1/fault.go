@@ -28,7 +28,7 @@ const (
 	TargetTooLong                 // a request line longer than Limits.Line
 	BadVersion                    // no version, or not "HTTP/" digit "." digit
 	UnsupportedVersion            // a version other than 1.0 and 1.1
-	ConnectRefused                // CONNECT: this is no forward proxy
+	ConnectMethod                 // CONNECT: this is no forward proxy
 	BareLF                        // a line that ends in LF alone (RFC 9112, 2.2)
 	BareCR                        // CR without LF (RFC 9112, 2.2)
 	ObsFold                       // a folded field line (RFC 9112, 5.2)
@@ -86,7 +86,7 @@ var faultTable = [...]struct {
 	TargetTooLong:           {"target-too-long", 414},
 	BadVersion:              {"bad-version", 400},
 	UnsupportedVersion:      {"unsupported-version", 505},
-	ConnectRefused:          {"connect-refused", 501},
+	ConnectMethod:           {"connect-method", 501},
 	BareLF:                  {"bare-lf", 400},
 	BareCR:                  {"bare-cr", 400},
 	ObsFold:                 {"obs-fold", 400},

@@ -98,7 +98,7 @@ func TestRequestFaults(t *testing.T) {
 		{line("CONNECT /x HTTP/1.1"), BadTarget},
 		{line("CONNECT http://shop.test:80/ HTTP/1.1"), BadTarget},
 		{line("CONNECT shop.test HTTP/1.1"), BadTarget},
-		{line("CONNECT shop.test:443 HTTP/1.1"), ConnectRefused},
+		{line("CONNECT shop.test:443 HTTP/1.1"), ConnectMethod},
 		{"GET /" + strings.Repeat("a", DefaultLine), TargetTooLong},
 		{line("GET /" + strings.Repeat("a", DefaultLine) + " HTTP/1.1"), TargetTooLong},
 

@@ -23,7 +23,7 @@ func (r *Request) target(f *facts, lim *Limits) Fault {
 		if a, fault := parseAuthority(t, &r.Mem); fault != 0 || a.port == "" {
 			return BadTarget
 		}
-		return ConnectRefused
+		return ConnectMethod
 	case t == "*":
 		if r.Method != "OPTIONS" {
 			return BadTarget

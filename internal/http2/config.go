@@ -22,6 +22,9 @@ type Config struct {
 	// and each frame that carries something takes one back. At three quarters of the bound the connection is asked to go,
 	// at the bound it is closed. Default 1,000.
 	Glitches int
+	// Sections is where header sections of several frames wait until they are whole, shared by connections. Default: each fragment
+	// is decoded as it comes.
+	Sections *Sections
 
 	Timeouts Timeouts
 }

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -206,6 +207,50 @@ func TestHeaderBombs(t *testing.T) {
 				t.Errorf("%v", s.err)
 			}
 		})
+	}
+}
+
+// TestSectionsWaitUntilTheyAreWhole: fragments of a section are not looked at before the last one has come, unless so many wait that
+// there is no room.
+func TestSectionsWaitUntilTheyAreWhole(t *testing.T) {
+	long := Field{Name: "x", Value: strings.Repeat("y", 30_000), Sensitive: true}
+	var room Sections
+	got := make(chan string, 1)
+	r, s := rawClient(t, Config{Sections: &room}, func(s *Stream) {
+		got <- s.Head().Get("x")
+		answerWith(s, "200", "")
+	})
+	inParts := func(id uint32, block []byte, end bool) {
+		_ = r.WriteHeaders(http2.HeadersFrameParam{StreamID: id, EndStream: true, BlockFragment: block[:10]})
+		for block = block[10:]; len(block) > 10_000; block = block[10_000:] {
+			_ = r.WriteContinuation(id, false, block[:10_000])
+		}
+		_ = r.WriteContinuation(id, end, block)
+	}
+	for id := uint32(1); id < 6; id += 2 {
+		inParts(id, r.block(append(get[:4:4], long)...), true)
+		until(r, func(f *http2.MetaHeadersFrame) bool { return f.StreamID == id && f.PseudoValue("status") == "200" })
+		if v := <-got; v != long.Value {
+			t.Errorf("a field of %d bytes has %d", len(long.Value), len(v))
+		}
+	}
+	nonsense := bytes.Repeat([]byte{0xff}, 200_000) // numbers without end
+	inParts(7, nonsense, false)
+	if f, ok := errors.AsType[Fault](s.wait(t)); !ok || f.Code != EnhanceYourCalm {
+		t.Errorf("a section without end: %v", s.err)
+	}
+	if n := room.lent.Load(); n != 0 {
+		t.Errorf("%d sections have room that is over", n)
+	}
+
+	room.lent.Store(mostSections)
+	r, s = rawClient(t, Config{Sections: &room}, nil)
+	inParts(1, nonsense, false)
+	if f, ok := errors.AsType[Fault](s.wait(t)); !ok || f.Code != http2.ErrCodeCompression {
+		t.Errorf("a section that has no room to wait in: %v", s.err)
+	}
+	if n := room.lent.Load(); n != mostSections {
+		t.Errorf("%d have room, want %d", n, mostSections)
 	}
 }
 

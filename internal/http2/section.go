@@ -9,8 +9,9 @@ import (
 // section is a header section that is being read: HEADERS and the CONTINUATION frames behind it.
 type section struct {
 	fields    []Field
-	size      int // decoded, as Config.HeaderList counts
-	encoded   int // bytes of fragments
+	size      int     // decoded, as Config.HeaderList counts
+	encoded   int     // bytes of fragments
+	waiting   *[]byte // fragments of a section that is not whole; nil: they are decoded as they come
 	frames    int
 	seen      pseudo
 	regular   bool
@@ -26,7 +27,15 @@ func (c *Conn) readSection(f *http2.HeadersFrame) (Head, pseudo, error) {
 	clear(s.fields)
 	*s = section{fields: s.fields[:0]}
 	end, done := f.StreamEnded(), f.HeadersEnded()
-	err := c.decode(f.HeaderBlockFragment())
+	if !done {
+		s.waiting = c.cfg.Sections.take(2 * c.cfg.HeaderList)
+		defer func() {
+			c.cfg.Sections.giveBack(s.waiting)
+			s.waiting = nil
+		}()
+	}
+	c.decoder.SetEmitEnabled(true)
+	err := c.feed(f.HeaderBlockFragment(), done)
 	for err == nil && !done {
 		var next http2.Frame
 		if next, err = c.readFrame(); err != nil {
@@ -37,7 +46,7 @@ func (c *Conn) readSection(f *http2.HeadersFrame) (Head, pseudo, error) {
 			return Head{}, 0, Fault{ProtocolError, "CONTINUATION expected"}
 		}
 		done = more.HeadersEnded()
-		err = c.decode(more.HeaderBlockFragment())
+		err = c.feed(more.HeaderBlockFragment(), done)
 	}
 	if err != nil {
 		return Head{}, 0, err
@@ -48,8 +57,8 @@ func (c *Conn) readSection(f *http2.HeadersFrame) (Head, pseudo, error) {
 	return Head{Fields: slices.Clone(s.fields), End: end, TooLarge: s.tooLarge, Malformed: s.malformed, size: s.size}, s.seen, nil
 }
 
-// decode feeds one fragment to the decoder, which calls field.
-func (c *Conn) decode(fragment []byte) error {
+// feed gives one fragment to the decoder, which calls field, or has it wait for the last one.
+func (c *Conn) feed(fragment []byte, last bool) error {
 	s := &c.section
 	s.frames++
 	s.encoded += len(fragment)
@@ -57,8 +66,12 @@ func (c *Conn) decode(fragment []byte) error {
 	if s.frames > maxSections || s.encoded > 2*c.cfg.HeaderList {
 		return Fault{EnhanceYourCalm, "header section without end"}
 	}
-	if s.frames == 1 {
-		c.decoder.SetEmitEnabled(true)
+	if s.waiting != nil {
+		*s.waiting = append(*s.waiting, fragment...)
+		if !last {
+			return nil
+		}
+		fragment = *s.waiting
 	}
 	if _, err := c.decoder.Write(fragment); err != nil {
 		return Fault{http2.ErrCodeCompression, "header section that cannot be decoded"}

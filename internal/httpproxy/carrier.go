@@ -66,6 +66,7 @@ func (c *conn) serveHTTP2() {
 	s := &carrier{conn: c}
 	s.http2 = http2.Server(c.nc, early, http2.Config{
 		Streams: h.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
+		Sections: &c.plane.sections,
 		Timeouts: http2.Timeouts{Preface: t.RequestHead, Head: t.RequestHead, Idle: t.Idle, Write: t.Write},
 	}, s.serve)
 	c.carrier.Store(s)

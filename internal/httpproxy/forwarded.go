@@ -11,34 +11,34 @@ import (
 const maxElements = 32
 
 // forwarded returns the elements of a Forwarded field (RFC 7239) from the client on, with one for the peer appended, and
-// the client. It is empty where there is no such field, or one that cannot be read: then whoever wrote it wrote it past the
-// proxies.
-func (w *work) forwarded(proto string) (list string, client netip.Addr) {
+// the client, and the element that says how the client asked: the first that is kept. The list is empty where there is no such
+// field, or one that cannot be read: then whoever wrote it wrote it past the proxies.
+func (w *work) forwarded(proto string) (list string, client netip.Addr, first string) {
 	mem := &w.x.Request.Mem
 	text := joined(&w.x.Request.Fields, mem, "Forwarded")
 	if text == "" {
-		return "", w.x.Peer
+		return "", w.x.Peer, ""
 	}
 	var starts [maxElements]int
 	n, ok := elements(text, &starts)
 	if !ok {
-		return "", w.x.Peer
+		return "", w.x.Peer, ""
 	}
 	walk := w.walk()
 	from := len(text)
 	for i := n - 1; i >= 0 && walk.wants(); i-- {
-		element := text[starts[i]:from]
+		first = text[starts[i]:from]
 		from = starts[i]
-		if !walk.take(nodeOf(element)) {
+		if !walk.take(parameter(first, "for")) {
 			break
 		}
 	}
 	kept := strings.Trim(text[from:], " \t,")
 	own := w.element(proto)
 	if kept == "" {
-		return own, walk.client
+		return own, walk.client, first
 	}
-	return mem.Join(kept, ", ", own), walk.client
+	return mem.Join(kept, ", ", own), walk.client, first
 }
 
 // elements finds where the elements of a list begin that may have quoted strings. Of more than it has room for it keeps
@@ -67,11 +67,14 @@ func elements(text string, starts *[maxElements]int) (n int, ok bool) {
 	return n, !quoted
 }
 
-// nodeOf is the address in the "for" of an element, without quotes (RFC 7239, 4 and 6).
-func nodeOf(element string) string {
-	for pair := range strings.SplitSeq(strings.Trim(element, " \t,"), ";") {
-		name, value, _ := strings.Cut(pair, "=")
-		if !http1.EqualFold(strings.Trim(name, " \t"), "for") {
+// parameter is a value in an element, without quotes (RFC 7239, 4). What stands in quotes is a value, whatever it looks like: a
+// host is the client's own text. One with a backslash has no meaning here.
+func parameter(element, name string) string {
+	for rest := strings.Trim(element, " \t,"); rest != ""; {
+		end := pairEnd(rest)
+		key, value, _ := strings.Cut(rest[:end], "=")
+		rest = rest[min(end+1, len(rest)):]
+		if !http1.EqualFold(strings.Trim(key, " \t"), name) {
 			continue
 		}
 		value = strings.Trim(value, " \t")
@@ -81,6 +84,22 @@ func nodeOf(element string) string {
 		return value
 	}
 	return ""
+}
+
+// pairEnd is where the first pair of an element ends.
+func pairEnd(element string) int {
+	quoted := false
+	for i := 0; i < len(element); i++ {
+		switch {
+		case quoted && element[i] == '\\':
+			i++
+		case element[i] == '"':
+			quoted = !quoted
+		case element[i] == ';' && !quoted:
+			return i
+		}
+	}
+	return len(element)
 }
 
 // element is what is known of this hop: for, host and proto.

@@ -23,7 +23,12 @@ func (w *work) identify() {
 	host, port := x.Request.Authority, c.portText
 	trusted := w.site.trusts(x.Peer)
 	if trusted {
-		elements, named := w.forwarded(proto)
+		elements, named, first := w.forwarded(proto)
+		saidProto, saidHost := f.Get("X-Forwarded-Proto"), f.Get("X-Forwarded-Host")
+		if !f.Has("X-Forwarded-For") { // a proxy that writes the older fields passes this one on as it came
+			saidProto = orElse(saidProto, parameter(first, "proto"))
+			saidHost = orElse(saidHost, parameter(first, "host"))
+		}
 		switch {
 		case f.Has("X-Forwarded-For"):
 			chain, x.Client = w.forwardedFor()
@@ -33,13 +38,13 @@ func (w *work) identify() {
 			chain = mem.Join(bytesView(named.AppendTo(b[:0])), ", ", c.peerText)
 		}
 		x.ID = x.Claimed.RequestID
-		switch p := f.Get("X-Forwarded-Proto"); {
-		case http1.EqualFold(p, "http"):
+		switch {
+		case http1.EqualFold(saidProto, "http"):
 			proto = "http"
-		case http1.EqualFold(p, "https"):
+		case http1.EqualFold(saidProto, "https"):
 			proto = "https"
 		}
-		if h, ok := http1.NormalAuthority(f.Get("X-Forwarded-Host"), mem); ok {
+		if h, ok := http1.NormalAuthority(saidHost, mem); ok {
 			host = h
 		}
 		if p := f.Get("X-Forwarded-Port"); isPort(p) {

@@ -12,6 +12,7 @@ import (
 
 	"paifang/internal/certs"
 	"paifang/internal/filter"
+	"paifang/internal/http2"
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/park"
@@ -25,6 +26,7 @@ type Plane struct {
 	blocks   *blocks
 	works    sync.Pool
 	heads    headBudget
+	sections http2.Sections
 	counters counterSet
 	shared   *filter.Shared
 	binder   *binder

@@ -390,15 +390,15 @@ func TestWholeRequestIsBounded(t *testing.T) {
 		rec := newRecorder(t, x.serve)
 		s := newStand(t, nil)
 		s.list("u", rec.Addr().String())
-		s.over("all", "/", model.Upstream{ID: "u"}, route(300*time.Millisecond, model.Retry{On: []model.RetryOn{model.RetryTimeout}, Attempts: 7,
-			PerTry: 100 * time.Millisecond, Backoff: quick}))
+		s.over("all", "/", model.Upstream{ID: "u"}, route(time.Second, model.Retry{On: []model.RetryOn{model.RetryTimeout}, Attempts: 7,
+			PerTry: 300 * time.Millisecond, Backoff: quick}))
 		s.publish()
 		r := s.dial().send(get("/")).receive("GET")
 		if !strings.HasPrefix(r.status, "HTTP/1.1 504") || r.head["x-paifang-reason"] != "exchange-timeout" {
 			t.Errorf("%+v", r)
 		}
 		if n := len(rec.requests()); n < 2 || n > 4 {
-			t.Errorf("%d tries of 100 ms in 300 ms", n)
+			t.Errorf("%d tries of 300 ms in 1 s", n)
 		}
 	})
 	t.Run("a body that drips", func(t *testing.T) {

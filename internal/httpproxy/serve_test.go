@@ -283,7 +283,7 @@ func TestBadRequestsAreRefusedAndNeverForwarded(t *testing.T) {
 		"GET / HTTP/1.1\nHost: s\n\n":                                                    "400 bare-lf",
 		"GET / HTTP/1.1\r\n\r\n":                                                         "400 no-host",
 		"GET / HTTP/3.0\r\nHost: s\r\n\r\n":                                              "505 unsupported-version",
-		"CONNECT s:443 HTTP/1.1\r\nHost: s:443\r\n\r\n":                                  "501 connect-refused",
+		"CONNECT s:443 HTTP/1.1\r\nHost: s:443\r\n\r\n":                                  "501 connect-method",
 		"GET /a%5cb HTTP/1.1\r\nHost: s\r\n\r\n":                                         "400 encoded-slash",
 		"GET / HTTP/1.1\r\nHost: s\r\nX_A: b\r\n\r\n":                                    "400 underscore-name",
 		"POST / HTTP/1.1\r\nHost: s\r\nExpect: x\r\nContent-Length: 1\r\n\r\na":          "417 unknown-expectation",

@@ -84,6 +84,9 @@ func (c *conn) writeHead(h *http2.Head) bool {
 	b := append(c.buf[:0], h.Get(":method")...)
 	b = append(b, ' ')
 	authority, host := h.Get(":authority"), h.Get("host")
+	if host != "" && strings.ContainsAny(authority, "/?") {
+		host = "" // no host, and in front of the path it would be taken for more of that: what is said of it is said alone
+	}
 	switch {
 	case h.Get(":method") == "CONNECT":
 		b = append(b, authority...)
@@ -102,7 +105,7 @@ func (c *conn) writeHead(h *http2.Head) bool {
 	}
 	b = appendCookies(b, h)
 	for _, f := range h.Regular() {
-		if f.Name != "cookie" {
+		if f.Name != "cookie" && (f.Name != "host" || host != "") {
 			b = appendLine(b, f.Name, f.Value)
 		}
 	}

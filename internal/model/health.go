@@ -99,6 +99,12 @@ func (h HealthCheck) validate() error {
 		if f.Name == "" || strings.ContainsFunc(f.Name, notToken) || strings.ContainsFunc(f.Value, notValue) {
 			return fieldError(fmt.Sprintf("health.headers[%d]", i), "is no header field")
 		}
+		if strings.EqualFold(f.Name, "host") {
+			return fieldError(fmt.Sprintf("health.headers[%d]", i), "is written by every probe: health.host says what")
+		}
+		if framesProbe(f.Name) {
+			return fieldError(fmt.Sprintf("health.headers[%d]", i), fmt.Sprintf("%s frames the probe, or is about its connection", f.Name))
+		}
 	}
 	for i, r := range h.Expect {
 		if r.From < 100 || r.To > 599 || r.From > r.To {
@@ -106,6 +112,16 @@ func (h HealthCheck) validate() error {
 		}
 	}
 	return nil
+}
+
+// framesProbe tells fields of which a probe has its own, or that would have its server wait for a body (RFC 9112, section 6).
+func framesProbe(name string) bool {
+	for _, n := range [...]string{"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"} {
+		if strings.EqualFold(name, n) {
+			return true
+		}
+	}
+	return false
 }
 
 func notVisible(r rune) bool { return r <= ' ' || r >= 0x7f }

@@ -54,6 +54,13 @@ func TestSettingsOfUpstreamsAreChecked(t *testing.T) {
 		{"health.host", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Host: "a b"} }},
 		{"health.headers", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthTCP, Headers: []Tag{{"a", "b"}}} }},
 		{"health.headers[0]", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Headers: []Tag{{"a b", "c"}}} }},
+		{"health.headers[1]", func(u *Upstream) {
+			u.Health = HealthCheck{Kind: HealthHTTP, Headers: []Tag{{"a", "b"}, {"HOST", "shop.test"}}}
+		}},
+		{"health.headers[0]", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Headers: []Tag{{"Content-Length", "5"}}} }},
+		{"health.headers[0]", func(u *Upstream) {
+			u.Health = HealthCheck{Kind: HealthHTTP, Headers: []Tag{{"transfer-encoding", "chunked"}}}
+		}},
 		{"health.headers[0]", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthGRPC, Headers: []Tag{{"a", "b\r\nc"}}} }},
 		{"health.expect", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthGRPC, Expect: []StatusRange{{200, 200}}} }},
 		{"health.expect[0]", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Expect: []StatusRange{{300, 200}}} }},

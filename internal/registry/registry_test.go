@@ -259,12 +259,15 @@ func TestRefused(t *testing.T) {
 	r := open(t, Options{
 		MaxInstances: 2, MaxServices: 2, MaxMetadata: 10,
 		Addresses: AddressRule{
-			Also:   []netip.Prefix{netip.MustParsePrefix("127.1.0.0/16")},
-			Within: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
+			Also: []netip.Prefix{netip.MustParsePrefix("127.1.0.0/16")},
+			Within: []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("64:ff9b::/96"),
+				netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("::/96"),
+			},
 			Refuse: []netip.AddrPort{netip.MustParseAddrPort("10.9.9.9:8088")},
 		},
 	})
-	for _, a := range []string{"10.1.2.3:80", "127.1.2.3:80", "[2001:db8::1]:80"} {
+	for _, a := range []string{"10.1.2.3:80", "127.1.2.3:80", "[2001:db8::1]:80", "[64:ff9b::10.1.2.3]:80"} {
 		if _, err := r.opt.Addresses.Check(netip.MustParseAddrPort(a)); err != nil {
 			t.Errorf("%s: %v", a, err)
 		}
@@ -273,6 +276,7 @@ func TestRefused(t *testing.T) {
 		"127.0.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "0.0.0.0:80", "[::]:80", "169.254.169.254:80", "[fe80::1]:80",
 		"224.0.0.1:80", "255.255.255.255:80", "10.0.0.1:0", "192.168.1.1:80", "10.9.9.9:8088", "[::ffff:10.9.9.9]:8088",
 		"[fe80::1%eth0]:80", "[fd00:ec2::254]:80", "100.100.100.200:80",
+		"[64:ff9b::169.254.169.254]:80", "[64:ff9b::127.0.0.1]:80", "[2002:a9fe:a9fe::1]:80", "[::127.0.0.1]:80", "[64:ff9b::100.100.100.200]:80",
 	} {
 		if err := r.Register(order, at(a)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", a, err)

@@ -76,7 +76,7 @@ func (r *Registry) keepHouse() {
 func (r *Registry) keep(f func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
 	defer cancel()
-	if err := f(ctx); err != nil {
+	if err := f(ctx); err != nil && r.reachable("") == nil { // of a cluster that does not answer the storage itself tells, once
 		r.opt.Log.Warn("the registry's storage does not take what is saved now and then", "err", err)
 	}
 }

@@ -159,7 +159,7 @@ func javaNacos(t *testing.T, jar string, modern, guarded bool) *foreign {
 	t.Helper()
 	file, err := exec.LookPath("java")
 	must(t, err)
-	f := &foreign{process: &process{t: t, name: "Nacos", dir: t.TempDir(), within: 3 * time.Minute}, port: portOf(t), admin: "/v1/ns/instance"}
+	f := &foreign{process: &process{t: t, name: "Nacos", dir: t.TempDir(), within: 6 * time.Minute}, port: portOf(t), admin: "/v1/ns/instance"}
 	first := "/v1/auth/users/admin"
 	properties := map[string]string{
 		"nacos.standalone": "true", "nacos.home": f.dir, "user.home": f.dir, "nacos.inetutils.ip-address": "127.0.0.1", "server.address": "127.0.0.1",

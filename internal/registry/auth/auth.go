@@ -49,6 +49,7 @@ type Options struct {
 	Secret []byte        // signs tokens; 32 bytes at least; none: one is kept in the storage, for all who share it
 	TTL    time.Duration // of a token; default 5 h, as Nacos has it
 	Cost   int           // of bcrypt; default 10
+	Wait   time.Duration // for the storage to take a change; default 3 s
 	Now    func() time.Time
 	// First is given the password of the first user, made when there is none, before that user can log in. An error keeps it
 	// from being made. nil: no first user is made.
@@ -84,6 +85,7 @@ const (
 func Open(ctx context.Context, kv storage.Store, opt Options) (*Auth, error) {
 	opt.TTL = cmp.Or(opt.TTL, 5*time.Hour)
 	opt.Cost = cmp.Or(opt.Cost, bcrypt.DefaultCost)
+	opt.Wait = cmp.Or(opt.Wait, 3*time.Second)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}

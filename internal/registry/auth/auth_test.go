@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -216,6 +217,37 @@ func TestRefused(t *testing.T) {
 	cancel()
 	if _, err := a.Login(late, "ann", "password-1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a login that waits for ever: %v", err)
+	}
+}
+
+// silent is a store that stops answering: calls end with their context.
+type silent struct {
+	storage.Store
+	stopped bool
+}
+
+func (s *silent) Get(ctx context.Context, key string) (storage.Entry, bool, error) {
+	if !s.stopped {
+		return s.Store.Get(ctx, key)
+	}
+	<-ctx.Done()
+	return storage.Entry{}, false, fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())
+}
+
+// A change is given up by itself: who asks over HTTP sets no deadline.
+func TestStorageIsSilent(t *testing.T) {
+	kv := &silent{Store: storage.NewMemory()}
+	a := open(t, kv, Options{Wait: 20 * time.Millisecond})
+	kv.stopped = true
+	done := make(chan error, 1)
+	go func() { done <- a.CreateUser(t.Context(), "ann", "password-1") }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits")
 	}
 }
 

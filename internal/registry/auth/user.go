@@ -192,6 +192,8 @@ const tries = 20
 
 // change reads a key, lets f say what it is to be (nil: gone), writes it, and waits until it is known here.
 func (a *Auth) change(ctx context.Context, what, key string, f func(value []byte, found bool) (any, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opt.Wait)
+	defer cancel()
 	var err error
 	for range tries {
 		if err = a.try(ctx, key, f); !errors.Is(err, storage.ErrConflict) {

@@ -83,6 +83,7 @@ type Options struct {
 	MaxItems    int           // configurations of one namespace; default 10,000
 	MaxRemember int           // bytes of contents kept in memory for when the storage is out of reach; default 64 MiB
 	Wait        time.Duration // for the storage to answer a read before the copy in memory does; default 2 s
+	WriteWait   time.Duration // for the storage to take a write, or to list a history; default 3 s
 	Now         func() time.Time
 }
 
@@ -109,6 +110,7 @@ func Open(ctx context.Context, kv storage.Store, opt Options) (*Store, error) {
 	opt.MaxItems = cmp.Or(opt.MaxItems, 10_000)
 	opt.MaxRemember = cmp.Or(opt.MaxRemember, 64<<20)
 	opt.Wait = cmp.Or(opt.Wait, 2*time.Second)
+	opt.WriteWait = cmp.Or(opt.WriteWait, 3*time.Second)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -141,6 +143,8 @@ func (s *Store) Publish(ctx context.Context, in Item, cas string) (Item, error) 
 		return Item{}, err
 	}
 	in.MD5 = MD5(in.Content)
+	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
+	defer cancel()
 	for range tries {
 		out, revision, err := s.publish(ctx, in, cas)
 		if errors.Is(err, storage.ErrConflict) {
@@ -252,6 +256,8 @@ func (s *Store) Remove(ctx context.Context, id ID, by, from string) (bool, error
 	if err := id.Validate(); err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
+	defer cancel()
 	for range tries {
 		have, found, err := s.load(ctx, id)
 		if err == nil && !found {

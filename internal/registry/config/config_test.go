@@ -189,6 +189,45 @@ func (a *away) Get(ctx context.Context, key string) (storage.Entry, bool, error)
 	return a.Store.Get(ctx, key)
 }
 
+// silent is a store that stopped answering, as a cluster without a majority does: calls end with their context.
+type silent struct{ storage.Store }
+
+func (silent) fail(ctx context.Context) error {
+	<-ctx.Done()
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())
+}
+
+func (s silent) Get(ctx context.Context, _ string) (storage.Entry, bool, error) {
+	return storage.Entry{}, false, s.fail(ctx)
+}
+
+func (s silent) List(ctx context.Context, _ string) ([]storage.Entry, int64, error) {
+	return nil, 0, s.fail(ctx)
+}
+
+// A write is given up by itself: who asks over HTTP sets no deadline.
+func TestStorageIsSilent(t *testing.T) {
+	s, ctx := open(t, silent{storage.NewMemory()}, Options{WriteWait: 20 * time.Millisecond}), t.Context()
+	for name, call := range map[string]func() error{
+		"publish":          func() error { _, err := s.Publish(ctx, Item{ID: id, Content: "x"}, ""); return err },
+		"remove":           func() error { _, err := s.Remove(ctx, id, "", ""); return err },
+		"history":          func() error { _, err := s.History(ctx, id); return err },
+		"create namespace": func() error { return s.CreateNamespace(ctx, Namespace{ID: "dev", Name: "dev"}) },
+		"remove namespace": func() error { _, err := s.RemoveNamespace(ctx, "dev"); return err },
+	} {
+		done := make(chan error, 1)
+		go func() { done <- call() }()
+		select {
+		case err := <-done:
+			if !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s still waits", name)
+		}
+	}
+}
+
 func TestStorageOutOfReach(t *testing.T) {
 	kv := &away{Store: storage.NewMemory()}
 	s, ctx := open(t, kv, Options{MaxRemember: 10}), t.Context()

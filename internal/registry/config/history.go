@@ -74,6 +74,8 @@ func (s *Store) History(ctx context.Context, id ID) ([]Version, error) {
 	if err := id.Validate(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
+	defer cancel()
 	list, _, err := s.kv.List(ctx, historyRoot+id.String()+"/")
 	if err != nil {
 		return nil, fmt.Errorf("config: history of %s: %w", id, err)

@@ -76,6 +76,8 @@ func (s *Store) writeNamespace(ctx context.Context, verb string, n Namespace, fr
 	if n.Name == "" || len(n.Name) > 256 || len(n.Description) > 1024 || !utf8.ValidString(n.Name+n.Description) {
 		return fmt.Errorf("config: %s namespace %s: want a name of 1 to 256 bytes and a description of at most 1024: %w", verb, n.ID, ErrInvalid)
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
+	defer cancel()
 	have, found, err := s.kv.Get(ctx, nameRoot+n.ID)
 	switch {
 	case err != nil:
@@ -101,6 +103,8 @@ func (s *Store) RemoveNamespace(ctx context.Context, id string) (bool, error) {
 	if n := s.Count(id); n > 0 {
 		return false, fmt.Errorf("config: remove namespace %s: %d configurations are in it: %w", id, n, ErrConflict)
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
+	defer cancel()
 	have, found, err := s.kv.Get(ctx, nameRoot+id)
 	if err == nil && found {
 		err = s.writeAt(ctx, storage.Condition{Key: have.Key, Revision: have.Revision}, storage.Delete(have.Key))

@@ -204,6 +204,13 @@ func TestOversized(t *testing.T) {
 	if keys := f.registry().Keys(); len(keys) != 0 {
 		t.Errorf("what was refused left %v", keys)
 	}
+	for i := range 4 {
+		at := params("serviceName", "order", "ip", fmt.Sprint("10.0.0.", i+1), "port", "80")
+		want := map[bool]int{true: 200, false: 413}[i < 3]
+		if status, body := post("/v2/ns/instance", at); status != want || i == 3 && !strings.Contains(body, `"code":5034`) {
+			t.Errorf("instance %d of 3: %d %s", i+1, status, body)
+		}
+	}
 }
 
 func TestInvalidNames(t *testing.T) {

@@ -20,6 +20,7 @@
 //	http_operation.go      counts, switches, health, servers
 //	http_namespace.go      namespaces since v2
 //	http_user.go           users, roles and permissions
+//	http_page.go           pages in browsers that come by another name
 //	http_unserved.go       what Nacos has and this has not, and what nobody has
 //	udp.go                 subscriptions of HTTP v1
 //	grpc.go                the gRPC server, its connections
@@ -32,6 +33,6 @@
 //	grpc_fuzzy.go          what there is, to those who watch a pattern; grpc_fuzzy_kind.go: services, configurations
 //
 // With authentication, every call and request is asked for its need in its namespace before anything is done. Without it,
-// whoever reaches the ports may register what registry.AddressRule allows, and logins answer as a Nacos server does whose
-// authentication is switched off.
+// whoever reaches the ports, but for foreign pages in a browser, may register what registry.AddressRule allows, and logins
+// answer as a Nacos server does whose authentication is switched off.
 package nacosapi

@@ -52,7 +52,7 @@ func fault(err error) (status, code int) {
 		return http.StatusNotFound, codeInstance
 	case is(err, config.ErrConflict, auth.ErrConflict):
 		return http.StatusConflict, codeConflict
-	case is(err, config.ErrLimit, storage.ErrTooLarge):
+	case is(err, registry.ErrLimit, config.ErrLimit, storage.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, codeOverLimit
 	case is(err, registry.ErrInvalid, registry.ErrExists, config.ErrInvalid, auth.ErrInvalid):
 		return http.StatusBadRequest, codeInvalid

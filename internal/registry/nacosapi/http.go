@@ -120,6 +120,11 @@ func (s *Server) serve(e endpoint, w http.ResponseWriter, r *http.Request) {
 
 // begin reads the parameters, asks whether the caller is allowed, and finds the registry.
 func (s *Server) begin(c *call, e endpoint) error {
+	if s.cfg.Auth == nil {
+		if err := foreignPage(c.r); err != nil {
+			return err
+		}
+	}
 	var err error
 	if c.q, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return fmt.Errorf("nacosapi: query: %w: %w", err, registry.ErrInvalid)

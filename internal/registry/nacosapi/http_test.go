@@ -249,6 +249,32 @@ func TestV1PushByUDP(t *testing.T) {
 	})
 }
 
+// A client that acknowledges nothing is told three times. What changes after that, while the last one is on its way, comes all the same.
+func TestV1PushToTheMute(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	client, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	must(t, err)
+	defer client.Close()
+	_, port, _ := net.SplitHostPort(client.LocalAddr().String())
+	f.curl(t, "GET", "/v1/ns/instance/list", params("serviceName", "order", "udpPort", port))
+	next := func() string {
+		t.Helper()
+		must(t, client.SetReadDeadline(time.Now().Add(5*time.Second)))
+		buf := make([]byte, 4<<10)
+		n, err := client.Read(buf)
+		must(t, err)
+		return string(buf[:n])
+	}
+	must(t, f.registry().Register(order, instance("10.0.0.1:80")))
+	for range udpTries {
+		next()
+	}
+	must(t, f.registry().Register(order, instance("10.0.0.2:80")))
+	if told := next(); !strings.Contains(told, "10.0.0.2") {
+		t.Errorf("after the last try: %s", told)
+	}
+}
+
 func TestV2AndV3Instances(t *testing.T) {
 	f := serve(t, Config{}, registry.Options{})
 	in := func(more ...string) url.Values {

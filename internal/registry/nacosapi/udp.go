@@ -169,7 +169,7 @@ func (u *udpPusher) flush(now time.Time) (next time.Time) {
 			continue
 		}
 		if sub.flying != 0 && !now.Before(sub.until) {
-			sub.flying, sub.want = 0, sub.tries < udpTries
+			sub.flying, sub.want = 0, sub.want || sub.tries < udpTries // what changed meanwhile is told, however often this was
 		}
 		if sub.want && sub.flying == 0 {
 			u.send(key, sub, now)

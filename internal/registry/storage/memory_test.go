@@ -1,7 +1,10 @@
 package storage_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -12,3 +15,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemory(t *testing.T) { storagetest.Run(t, storage.NewMemory()) }
+
+func TestMirrorThatHearsNothing(t *testing.T) {
+	s := storage.NewMemory()
+	defer s.Close()
+	m := storage.NewMirror(s, "", func(storage.News) {})
+	defer m.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := m.Await(ctx, 1<<40); !errors.Is(err, storage.ErrUnavailable) {
+		t.Error(err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := m.Await(gone, 1<<40); !errors.Is(err, context.Canceled) || errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a caller that left: %v", err)
+	}
+}

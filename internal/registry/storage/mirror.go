@@ -48,7 +48,8 @@ func (m *Mirror) grow(told bool, revision int64, err error) {
 	m.grown = make(chan struct{})
 }
 
-// Await waits until everything up to a revision has been told; 0 waits for the first news.
+// Await waits until everything up to a revision has been told; 0 waits for the first news. Where ctx runs out first, the error is
+// ErrUnavailable.
 func (m *Mirror) Await(ctx context.Context, revision int64) error {
 	for {
 		m.mu.Lock()
@@ -63,7 +64,11 @@ func (m *Mirror) Await(ctx context.Context, revision int64) error {
 		select {
 		case <-grown:
 		case <-ctx.Done():
-			return fmt.Errorf("storage: wait for revision %d: %w", revision, ctx.Err())
+			err = ctx.Err()
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+			}
+			return fmt.Errorf("storage: wait for revision %d: %w", revision, err)
 		}
 	}
 }

@@ -79,7 +79,36 @@ func Open(cfg Config) (*Store, error) {
 	}
 	name := make([]byte, 8)
 	_, _ = rand.Read(name) // it ends the process where it cannot read
-	return &Store{cfg: cfg, client: client, owner: hex.EncodeToString(name), ctx: ctx, cancel: cancel, lost: make(chan struct{}, 1)}, nil
+	s := &Store{cfg: cfg, client: client, owner: hex.EncodeToString(name), ctx: ctx, cancel: cancel, lost: make(chan struct{}, 1)}
+	s.work.Go(s.ask)
+	return s, nil
+}
+
+// Times of ask.
+const (
+	askEvery  = time.Second
+	askWithin = 2 * time.Second
+)
+
+// ask finds out whether the cluster answers, until the store is closed. A watch does not tell: where no member answers any more, the
+// client tries for ever and is silent.
+func (s *Store) ask() {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		ctx, cancel := context.WithTimeout(s.ctx, askWithin)
+		_, err := s.client.Get(ctx, s.cfg.Prefix, clientv3.WithKeysOnly()) // no key has this name; asking needs the majority all the same
+		cancel()
+		if s.ctx.Err() != nil {
+			return
+		}
+		s.met(err)
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // Owner implements storage.Shared.

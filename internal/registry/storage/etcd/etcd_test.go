@@ -58,3 +58,22 @@ func TestNoCluster(t *testing.T) {
 		t.Error("opened without endpoints")
 	}
 }
+
+// A cluster that takes connections and says nothing is noticed without anybody's call.
+func TestSilentCluster(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := Open(Config{Endpoints: []string{"http://" + l.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for late := time.Now().Add(10 * time.Second); !s.Reachable().Lost; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("it is taken for reachable")
+		}
+	}
+}

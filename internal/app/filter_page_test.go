@@ -115,7 +115,7 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
 			{getPage, host, "> X-Try-Faults: 1", "^ nothing", "< HTTP/1.1 503 Service Unavailable"},
 			{getPage, host, "< HTTP/1.1 200 OK"}}, false},
-		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://next.shop.test": copies, "http://recorder.test:9000": copies, "percent: 10": "percent: 100"}, [][]string{
+		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://recorder.test:9000": copies, "percent: 10\n": "percent: 100\n"}, [][]string{
 			{"> POST /order?a=b HTTP/1.1", host, ">", "> something", "^ POST /order?a=b HTTP/1.1", "^ something", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: body-limit", map[string]string{"bytes: 1048576": "bytes: 1000"}, [][]string{
 			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},
@@ -196,7 +196,7 @@ func TestFilterPage(t *testing.T) {
 				}
 				b = strings.Replace(b, from, to, 1)
 			}
-			askFilters(t, b, set, w.ask, w.held)
+			askFilters(t, b, set, w.ask, w.held, model.Endpoint{Addr: netip.MustParseAddrPort(copies.Listener.Addr().String())})
 			if w.has == "kind: mirror" {
 				copies.are(t, "POST /in/order?a=b something", "POST /order?a=b something")
 			}
@@ -231,8 +231,8 @@ func TestKindsOnPage(t *testing.T) {
 	}
 }
 
-// askFilters serves a document, or the filters of one, and makes exchanges.
-func askFilters(t *testing.T, text, keys string, ask [][]string, held bool) {
+// askFilters serves a document, or the filters of one, and makes exchanges. The upstream next has the addresses of next.
+func askFilters(t *testing.T, text, keys string, ask [][]string, held bool, next ...model.Endpoint) {
 	t.Helper()
 	switch {
 	case strings.HasPrefix(text, "filters:"):
@@ -276,6 +276,11 @@ spec: {endpoints: [{keeper: static, name: order}]}
 ---
 apiVersion: paifang.dev/v1
 kind: Upstream
+metadata: {name: next}
+spec: {endpoints: [{keeper: static, name: next}]}
+---
+apiVersion: paifang.dev/v1
+kind: Upstream
 metadata: {name: order-v2}
 spec: {endpoints: [{keeper: static, name: order}]}
 ---
@@ -307,6 +312,7 @@ spec:
 		Listeners: []model.Listener{{ID: "http", Class: "ingress", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
 		Endpoints: []model.EndpointSet{
 			{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: at},
+			{List: model.EndpointsID{Keeper: "static", Name: "next"}, Endpoints: next},
 			{List: model.EndpointsID{Keeper: "static", Name: "health"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(calls)}}},
 			{List: model.EndpointsID{Keeper: model.KeeperKubernetes, Name: "shop/order:80"}, Endpoints: at},
 		}}})

@@ -34,7 +34,7 @@ type copies struct {
 func newCopies(t *testing.T) *copies {
 	t.Helper()
 	c := &copies{}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -47,8 +47,17 @@ func newCopies(t *testing.T) *copies {
 		}
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
+	c.Config.Protocols = bothVersions()
+	c.Start()
 	t.Cleanup(c.Close)
 	return c
+}
+
+func bothVersions() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // are waits until there are as many copies as wanted, and compares them in any order.
@@ -70,17 +79,16 @@ func (c *copies) are(t *testing.T, want ...string) {
 	}
 }
 
-// serveMirrored serves a route with a mirror and these settings, and an upstream that answers with the length of what it got.
-func serveMirrored(t *testing.T, settings string, version model.HTTPVersion) (*chain, *http.Client) {
+// serveMirrored serves a route with a mirror and these settings, and an upstream that answers with the length of what it got. An upstream
+// named next has the addresses of what else is given.
+func serveMirrored(t *testing.T, settings string, version model.HTTPVersion, next ...*copies) (*chain, *http.Client) {
 	t.Helper()
-	var both http.Protocols
-	both.SetHTTP1(true)
-	both.SetUnencryptedHTTP2(true)
+	both := bothVersions()
 	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n, err)
 	}))
-	up.Config.Protocols = &both
+	up.Config.Protocols = both
 	up.Start()
 	t.Cleanup(up.Close)
 	text := `apiVersion: paifang.dev/v1
@@ -89,12 +97,17 @@ metadata: {name: order}
 spec: {protocol: ` + fmt.Sprintf("%q", version) + `, endpoints: [{keeper: static, name: order}]}
 ---
 apiVersion: paifang.dev/v1
+kind: Upstream
+metadata: {name: next}
+spec: {protocol: ` + fmt.Sprintf("%q", version) + `, endpoints: [{keeper: static, name: next}]}
+---
+apiVersion: paifang.dev/v1
 kind: Route
 metadata: {name: order}
 spec:
   attach: [web]
   match: {path: {kind: Prefix, value: /}}
-  filters: [{kind: mirror, config: ` + settings + `}]
+  filters: [{kind: mirror, ` + settings + `}]
   forward: {targets: [{upstream: order}]}
 `
 	file := filepath.Join(t.TempDir(), "all.yaml")
@@ -105,9 +118,14 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
+	var others []model.Endpoint
+	for _, n := range next {
+		others = append(others, model.Endpoint{Addr: netip.MustParseAddrPort(n.Listener.Addr().String())})
+	}
 	groups = append(groups, source.Group{Key: "ground", Objects: &model.Objects{
 		Listeners: []model.Listener{{ID: "http", Class: "web", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
-		Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(up.Listener.Addr().String())}}}},
+		Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(up.Listener.Addr().String())}}},
+			{List: model.EndpointsID{Keeper: "static", Name: "next"}, Endpoints: others}},
 	}})
 	c := newChain(t, groups)
 	tr := &http.Transport{Protocols: new(http.Protocols)}
@@ -130,7 +148,7 @@ func TestMirrorBodies(t *testing.T) {
 	for _, version := range versions() {
 		t.Run(fmt.Sprintf("%q", version), func(t *testing.T) {
 			to := newCopies(t)
-			c, client := serveMirrored(t, `{loopback: true, maxBody: 400000, targets: [{url: "`+to.URL+`"}]}`, version)
+			c, client := serveMirrored(t, `config: {loopback: true, maxBody: 400000, targets: [{url: "`+to.URL+`"}]}`, version)
 			var want []string
 			for _, size := range []int{0, 1, 20_000, 70_000, 400_000, 400_001, 3_000_000} {
 				for _, sized := range []bool{true, false} {
@@ -178,7 +196,7 @@ func TestMirrorIsNoBurden(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for _, version := range versions() {
-		c, client := serveMirrored(t, fmt.Sprintf(`{loopback: true, timeout: 60s, inFlight: 2, queue: 4, targets: [{url: "%s"}, {url: "http://%s"}, {url: "%s"}]}`, hanging.URL, deaf.Addr(), gone.URL), version)
+		c, client := serveMirrored(t, fmt.Sprintf(`config: {loopback: true, timeout: 60s, inFlight: 2, queue: 4, targets: [{url: "%s"}, {url: "http://%s"}, {url: "%s"}]}`, hanging.URL, deaf.Addr(), gone.URL), version)
 		for range 200 {
 			began := time.Now()
 			resp, err := client.Post("http://"+c.address()+"/", "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
@@ -202,13 +220,60 @@ func TestMirrorIsNoBurden(t *testing.T) {
 	}
 }
 
+// TestMirrorToUpstream: copies go to an upstream by its balancing, in its version of HTTP, and one that is not there refuses the route.
+func TestMirrorToUpstream(t *testing.T) {
+	for _, version := range versions() {
+		one, two := newCopies(t), newCopies(t)
+		c, client := serveMirrored(t, "upstreams: [next], config: {inFlight: 1, percent: 100}", version, one, two)
+		var want []string
+		for i := range 20 {
+			body := strings.Repeat("x", i*5000)
+			resp, err := client.Post(fmt.Sprintf("http://%s/%d?a=b", c.address(), i), "text/plain", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			want = append(want, fmt.Sprintf("POST /%d?a=b %s", i, body))
+		}
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end) && c.http.Copies()[0].Results[filter.CopyAnswered] < 20; time.Sleep(time.Millisecond) {
+		}
+		if n := c.http.Copies()[0]; n.Target != "next" || n.Results != [filter.CopyResults]uint64{filter.CopyAnswered: 20} {
+			t.Errorf("%+v", n)
+		}
+		if len(one.all) != 10 || len(two.all) != 10 {
+			t.Errorf("%d and %d copies", len(one.all), len(two.all))
+		}
+		one.all = append(one.all, two.all...)
+		one.are(t, want...)
+	}
+	c, client := serveMirrored(t, "upstreams: [none]", model.HTTP1)
+	resp, err := client.Get("http://" + c.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 503 || resp.Header.Get("X-Paifang-Reason") != string(model.CodeUpstreamMissing) {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+	c, client = serveMirrored(t, "upstreams: [next], config: {timeout: 1s}", model.HTTP1) // which has no address
+	if resp, err = client.Get("http://" + c.address()); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end) && c.http.Copies()[0].Results[filter.CopyFailed] == 0; time.Sleep(time.Millisecond) {
+	}
+	if n := c.http.Copies()[0]; resp.StatusCode != 200 || n.Results != [filter.CopyResults]uint64{filter.CopyFailed: 1} {
+		t.Errorf("%d, %+v", resp.StatusCode, n)
+	}
+}
+
 // TestMirrorLoop: a copy that comes back is not copied again.
 func TestMirrorLoop(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // hands everything to the gateway
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, client := serveMirrored(t, `{loopback: true, targets: [{url: "http://`+l.Addr().String()+`"}]}`, model.HTTP1)
+	c, client := serveMirrored(t, `config: {loopback: true, targets: [{url: "http://`+l.Addr().String()+`"}]}`, model.HTTP1)
 	tr := &http.Transport{}
 	var mu sync.Mutex
 	var statuses []int

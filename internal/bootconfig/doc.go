@@ -67,7 +67,7 @@ type Merged struct {
 	Problems []document.Problem
 	LeftOut  []document.Problem // documents for profiles that are not active
 
-	filled map[*Property]*Property // items of lists with placeholders, and what they came to
+	filled map[*Property]filling // items of lists with placeholders
 }
 
 // Merge reads files together: what a later one says replaces what an earlier one does. Those for profiles come behind the
@@ -76,7 +76,7 @@ func Merge(files []File, s Settings) Merged { return new(Merged).Again(files, s)
 
 // Again is Merge for files of which most say what they said for m: an item of a list that does is the same Property as in m.
 func (m *Merged) Again(files []File, s Settings) Merged {
-	x := &expansion{settings: s, before: m.filled, filled: map[*Property]*Property{}}
+	x := &expansion{settings: s, before: m.filled, filled: make(map[*Property]filling, len(m.filled))}
 	now := Merged{Profiles: s.profiles(files, x)}
 	for _, f := range inForce(files, now.Profiles) {
 		for _, d := range f.Documents {

@@ -24,7 +24,9 @@ type expansion struct {
 	lookups  int
 	failed   string
 
-	before, filled map[*Property]*Property // as in Merged
+	before, filled map[*Property]filling // as in Merged
+	within         bool                  // an item
+	texts          [][2]string           // of it
 }
 
 // fill returns p with every placeholder in and below it filled in. What has none stays the same.
@@ -53,6 +55,9 @@ func (x *expansion) fill(p *Property) *Property {
 			x.problems = append(x.problems, document.Problem{File: p.File, Line: p.Line, Field: p.Name, Message: x.failed})
 		} else {
 			change().text = text
+			if x.within {
+				x.texts = append(x.texts, [2]string{p.text, text})
+			}
 		}
 	}
 	for i, k := range p.Kids {
@@ -68,17 +73,39 @@ func (x *expansion) fill(p *Property) *Property {
 	return out
 }
 
-// item is fill for an item of a list: where it comes to what it came to before, it is that.
+// filling is an item of a list with its placeholders filled in, and the texts that had some, as they are written and as they came out.
+type filling struct {
+	item  *Property
+	texts [][2]string
+}
+
+// item is fill for an item of a list: where all texts in it come to what they came to before, it is what it was.
 func (x *expansion) item(p *Property) *Property {
+	if x.within || p.plain {
+		return x.fill(p)
+	}
+	if old, ok := x.before[p]; ok && x.same(old.texts) {
+		x.filled[p] = old
+		return old.item
+	}
+	problems := len(x.problems)
+	x.within, x.texts = true, nil
 	now := x.fill(p)
-	if now == p {
-		return p
+	x.within = false
+	if len(x.problems) == problems { // which are told every time
+		x.filled[p] = filling{now, x.texts}
 	}
-	if old := x.before[p]; old.equal(now, true) {
-		now = old
-	}
-	x.filled[p] = now
 	return now
+}
+
+func (x *expansion) same(texts [][2]string) bool {
+	for _, t := range texts {
+		x.lookups, x.failed = 0, ""
+		if x.text(t[0]) != t[1] || x.failed != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // text fills the placeholders of one value.

@@ -328,19 +328,12 @@ func (p *Property) clone() *Property {
 }
 
 // Equal tells whether two properties say the same, in whatever places. Nil equals nil.
-func (p *Property) Equal(q *Property) bool { return p.equal(q, false) }
-
-// equal tells whether two properties say the same, and, if asked, in the same places.
-func (p *Property) equal(q *Property, places bool) bool {
+func (p *Property) Equal(q *Property) bool {
 	if p == q || p == nil || q == nil {
 		return p == q
 	}
-	if places && (p.File != q.File || p.Line != q.Line) {
-		return false
-	}
-	same := func(a, b *Property) bool { return a.equal(b, places) }
 	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && (p.items == nil) == (q.items == nil) &&
-		slices.EqualFunc(p.Kids, q.Kids, same) && maps.EqualFunc(p.items, q.items, same)
+		slices.EqualFunc(p.Kids, q.Kids, (*Property).Equal) && maps.EqualFunc(p.items, q.items, (*Property).Equal)
 }
 
 // Without returns p without the property at a path of names, of which there is at least one. p is not changed.

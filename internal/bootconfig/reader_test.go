@@ -2,6 +2,7 @@ package bootconfig
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -31,7 +32,7 @@ func TestReaderKeepsItems(t *testing.T) {
 		}
 		m = m.Again([]File{{"a.yml", docs}}, Settings{})
 		fresh, _ := Read("a.yml", []byte(text))
-		if want := Merge([]File{{"a.yml", fresh}}, Settings{}); !m.Root.equal(want.Root, true) {
+		if want := Merge([]File{{"a.yml", fresh}}, Settings{}); !reflect.DeepEqual(m.Root, want.Root) {
 			t.Errorf("something else is read than at first, of\n%s", text)
 		}
 		return m.Root.Get("a", "list").List()

@@ -179,6 +179,15 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		if code, err := c.check(f); err != nil {
 			reject(fmt.Sprintf("filters[%d]", i), code, err.Error())
 		}
+		for j, id := range f.Upstreams {
+			r.Targets = append(r.Targets, id)
+			u, ok := c.served.Get(string(id))
+			if !ok {
+				reject(fmt.Sprintf("filters[%d].upstreams[%d]", i, j), model.CodeUpstreamMissing, fmt.Sprintf("there is no upstream %s: define it, or name another", id))
+				continue
+			}
+			r.Asked = append(r.Asked, u)
+		}
 	}
 	fwd, ok := m.Action.(model.Forward)
 	if !ok {
@@ -201,7 +210,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		}
 	}
 	if r.Reject != "" {
-		r.Upstreams, r.Fallback = nil, nil
+		r.Upstreams, r.Fallback, r.Asked = nil, nil, nil
 	}
 	return r, ds
 }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"paifang/internal/model"
+	"paifang/internal/upstream"
 )
 
 // Chain is the filters of one bound route. The nil chain has none.
@@ -16,8 +18,9 @@ type Chain struct {
 	lease     *lease
 }
 
-// Bind builds the filters of a route. On an error nothing is left open.
-func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock) (*Chain, error) {
+// Bind builds the filters of a route. On an error nothing is left open. asked are the upstreams that filters send requests of their own
+// to, which the caller holds for longer than the chain is open.
+func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock, asked ...*upstream.Handle) (*Chain, error) {
 	if len(r.Filters) == 0 {
 		return nil, nil
 	}
@@ -27,7 +30,11 @@ func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock) (*Chain, erro
 		if !ok {
 			return nil, errors.Join(fmt.Errorf("filter: bind %q: no such kind", spec.Kind), chain.Close())
 		}
-		f, err := k.Build(spec.Config, Env{Clock: clock, Route: r.ID, Object: ownerOf(r), Secret: spec.Data, lease: chain.lease})
+		own, err := handlesOf(spec.Upstreams, asked)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("filter: bind %s: %w", spec.Kind, err), chain.Close())
+		}
+		f, err := k.Build(spec.Config, Env{Upstreams: own, Clock: clock, Route: r.ID, Object: ownerOf(r), Secret: spec.Data, lease: chain.lease})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("filter: bind %s: %w", spec.Kind, err), chain.Close())
 		}
@@ -41,6 +48,19 @@ func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock) (*Chain, erro
 		chain.bodies = append(chain.bodies, limit)
 	}
 	return chain, nil
+}
+
+// handlesOf are the handles of upstreams, in the order of their names.
+func handlesOf(ids []model.UpstreamID, all []*upstream.Handle) ([]*upstream.Handle, error) {
+	var out []*upstream.Handle
+	for _, id := range ids {
+		i := slices.IndexFunc(all, func(h *upstream.Handle) bool { return h.ID() == id })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no upstream %s", id)
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
 }
 
 // Request runs the request phases until one responds. The body is read for the first filter that asks for it, so that

@@ -89,6 +89,14 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %q, %v", config, code, err)
 		}
 	}
+	sends := spec(`{"name":"a"}`)
+	sends.Upstreams = []model.UpstreamID{"u"}
+	if code, err := c.Check(sends); code != model.CodeInvalidFilter || !strings.Contains(err.Error(), "upstreams") {
+		t.Errorf("%q, %v", code, err)
+	}
+	if _, err := c.Bind(&model.Route{Filters: []model.FilterSpec{sends}}, NewShared(), clock{}); err == nil || !strings.Contains(err.Error(), "no upstream u") {
+		t.Errorf("bound without its upstream: %v", err)
+	}
 	if code, err := c.Check(model.FilterSpec{Kind: "other"}); code != model.CodeUnknownFilter || !strings.Contains(err.Error(), "mark") {
 		t.Errorf("%q, %v", code, err)
 	}

@@ -15,10 +15,17 @@ import (
 // pure: it runs in compile.
 type Config interface{ Validate() error }
 
+// Sender is a Config of a kind that sends requests of its own to upstreams, which FilterSpec.Upstreams names. Of other kinds there
+// are none.
+type Sender interface {
+	// ValidateUpstreams tells what is wrong with the configuration beside so many of them. It is pure.
+	ValidateUpstreams(n int) error
+}
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
-	check func(raw json.RawMessage) error
+	check func(raw json.RawMessage, upstreams int) error
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -27,8 +34,20 @@ type Kind struct {
 // Validate accepts, except where Env does.
 func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) Kind {
 	return Kind{
-		name:  name,
-		check: func(raw json.RawMessage) error { _, err := decode[C](raw); return err },
+		name: name,
+		check: func(raw json.RawMessage, upstreams int) error {
+			cfg, err := decode[C](raw)
+			if err != nil {
+				return err
+			}
+			if s, ok := any(cfg).(Sender); ok {
+				return s.ValidateUpstreams(upstreams)
+			}
+			if upstreams > 0 {
+				return errors.New("upstreams are given, and this kind sends nothing to any")
+			}
+			return nil
+		},
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
 			if err != nil {
@@ -42,8 +61,8 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 // Name is what FilterSpec.Kind says.
 func (k Kind) Name() string { return k.name }
 
-// Check tells what is wrong with a configuration. It is pure.
-func (k Kind) Check(raw json.RawMessage) error { return k.check(raw) }
+// Check tells what is wrong with a configuration, beside so many upstreams. It is pure.
+func (k Kind) Check(raw json.RawMessage, upstreams int) error { return k.check(raw, upstreams) }
 
 // Build makes the filter of one route.
 func (k Kind) Build(raw json.RawMessage, env Env) (Filter, error) { return k.build(raw, env) }
@@ -91,7 +110,7 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	if !ok {
 		return model.CodeUnknownFilter, fmt.Errorf("filter kind %q does not exist: want one of %s", spec.Kind, c.Names())
 	}
-	if err := k.check(spec.Config); err != nil {
+	if err := k.check(spec.Config, len(spec.Upstreams)); err != nil {
 		return model.CodeInvalidFilter, fmt.Errorf("filter %s: %w", spec.Kind, err)
 	}
 	if spec.Secret != "" && spec.Data.Empty() {

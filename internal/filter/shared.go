@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/upstream"
 )
 
 // Clock tells the time. Filters take it from Env, so that tests can.
@@ -19,7 +20,9 @@ type Env struct {
 	Route  model.RouteID
 	Object string           // the object that the route was made of, told apart from every other one: several routes may be of one
 	Secret model.SecretData // what FilterSpec.Secret names
-	lease  *lease
+	// Upstreams are those that FilterSpec.Upstreams names, in its order. They are held longer than the filter is open.
+	Upstreams []*upstream.Handle
+	lease     *lease
 }
 
 // ownerOf names the object that a route comes from.

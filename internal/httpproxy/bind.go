@@ -24,8 +24,9 @@ type boundRoute struct {
 	forward  *model.Forward // without targets and lanes, which are below; never nil
 	host     hostRule       // of forward
 	targets  []boundTarget
-	fallback *upstream.Handle // nil = none
-	shares   int              // of all targets
+	fallback *upstream.Handle   // nil = none
+	asked    []*upstream.Handle // that filters send requests of their own to
+	shares   int                // of all targets
 	refuse   model.Code
 	further  int            // tries after the first
 	sticky   bool           // a client may be bound to one of several targets
@@ -89,6 +90,9 @@ func (b *boundRoute) release() {
 	}
 	if b.fallback != nil {
 		b.fallback.Release()
+	}
+	for _, h := range b.asked {
+		h.Release()
 	}
 	b.counters.release()
 }
@@ -161,7 +165,10 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	if r.Reject != "" {
 		return out
 	}
-	chain, err := b.plane.cfg.Filters.Bind(r.Route, b.plane.shared, systemClock{})
+	for _, u := range r.Asked {
+		out.asked = append(out.asked, b.plane.cfg.Upstreams.Acquire(u))
+	}
+	chain, err := b.plane.cfg.Filters.Bind(r.Route, b.plane.shared, systemClock{}, out.asked...)
 	if err != nil {
 		b.plane.cfg.Log.Error("route cannot be bound", "route", string(r.ID), "error", err)
 		out.refuse = model.CodeInvalidFilter

@@ -207,7 +207,8 @@ func FuzzRead(f *testing.F) {
 // publisher is what keys are asked of.
 type publisher struct {
 	*httptest.Server
-	body  atomic.Pointer[[]byte] // nil: 500
+	body  atomic.Pointer[[]byte]        // nil: 500
+	gate  atomic.Pointer[chan struct{}] // nothing is answered before it is closed; nil: at once
 	asked atomic.Int32
 }
 
@@ -216,6 +217,9 @@ func newPublisher(t *testing.T, body []byte) *publisher {
 	p.body.Store(&body)
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.asked.Add(1)
+		if gate := p.gate.Load(); gate != nil {
+			<-*gate
+		}
 		b := p.body.Load()
 		if b == nil {
 			w.WriteHeader(500)
@@ -251,10 +255,13 @@ func TestFollower(t *testing.T) {
 	b := published(t, one, two)
 	p.body.Store(&b)
 	now.Add(11)
+	gate := make(chan struct{})
+	p.gate.Store(&gate)
 	asked, again := f.Ask(), f.Ask()
 	if asked == nil || asked != again {
 		t.Error("who asks together does not wait together")
 	}
+	close(gate)
 	<-asked
 	if set, version, err = f.Keys(); err != nil || version != 2 || set.Len() != 2 {
 		t.Errorf("%v %d", err, version)

@@ -93,6 +93,8 @@ type FilterSpec struct {
 	Config json.RawMessage `json:"config,omitempty"`
 	Secret string          `json:"secret,omitempty"` // the Secret that Data is read from: "shop/users"
 	Data   SecretData      `json:"-"`
+	// Upstreams are those that the filter sends requests of its own to, where its kind does.
+	Upstreams []UpstreamID `json:"upstreams,omitempty"`
 }
 
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.

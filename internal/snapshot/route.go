@@ -55,6 +55,7 @@ type Route struct {
 	Lanes        Lanes              // of the Forward
 	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
+	Asked        []*model.Upstream  // that filters send requests of their own to
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 

@@ -128,7 +128,7 @@ func (p *process) resident() int64 {
 // programs are what the rows need, with the Debian package of each.
 var programs = [][2]string{
 	{"taskset", "util-linux"}, {"nginx", "nginx libnginx-mod-stream"}, {"haproxy", "haproxy"}, {"caddy", "caddy"}, {"wrk", "wrk"},
-	{"h2load", "nghttp2-client"}, {"openssl", "openssl"}, {"ip", "iproute2"}, {"unshare", "util-linux"},
+	{"h2load", "nghttp2-client"}, {"openssl", "openssl"}, {"redis-server", "redis-server"}, {"ip", "iproute2"}, {"unshare", "util-linux"},
 }
 
 // findPrograms installs what is missing where it can.

@@ -59,6 +59,7 @@ func allRows() []row {
 		{"idle", "memory per idle connection that had a request", idle},
 		{"mallocs", "allocations of a plain proxied request", mallocs},
 		{"roads", "gateway road: lb:// over the embedded registry, StripPrefix and a header, beside the ingress road", roads},
+		{"shared-limit", "rate limit of a gateway that never bites: shared through Redis, beside one of its own", besideOwnLimit},
 		{springRow, "Spring Cloud Gateway 4.3 beside it, over the same registry; needs a JDK 17 and Maven", besideSpring},
 		{"change", "route change applied to answered; memory with 5,000 routes from manifests", change},
 	}

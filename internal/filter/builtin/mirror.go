@@ -12,9 +12,11 @@ import (
 
 // Mirror configures "mirror": copies of requests are sent to other services, whose answers nobody gets. What a copy costs a request is
 // the copying: it never waits for one. A copy is of the request as it stands at this filter, and leaves once the request itself is
-// sent on and all of its body has come. What cannot be sent in time, or kept meanwhile, is dropped and counted.
+// sent on and all of its body has come. What cannot be sent in time, or kept meanwhile, is dropped and counted. Copies go to the
+// upstreams that the filter names beside its kind, and to Targets: 1 to 8 in all.
 type Mirror struct {
-	Targets     []MirrorTarget `json:"targets"`               // 1 to 8
+	Targets     []MirrorTarget `json:"targets,omitempty"`
+	Percent     *float64       `json:"percent,omitempty"`     // of requests that are copied, for each upstream and target by itself; default 100
 	WithoutBody bool           `json:"withoutBody,omitempty"` // copies have no body
 	MaxBody     int64          `json:"maxBody,omitempty"`     // bytes; a request with more is not copied; default 1 MiB, at most 16 MiB
 	Timeout     Duration       `json:"timeout,omitempty"`     // of a copy, from its sending to the end of its answer; default 10s, at most 60s
@@ -30,7 +32,7 @@ type MirrorTarget struct {
 	// copies have those of the request.
 	URL     string   `json:"url"`
 	Host    string   `json:"host,omitempty"`    // text; the Host of copies; default: that of the URL
-	Percent *float64 `json:"percent,omitempty"` // of requests that are copied; default 100
+	Percent *float64 `json:"percent,omitempty"` // default: that of all
 }
 
 // Bounds of mirrors. maxMirrorMemory is of all copies of a process together.
@@ -47,11 +49,21 @@ const (
 	maxMirrorMemory       = 64 << 20
 )
 
+var _ filter.Sender = Mirror{}
+
+// ValidateUpstreams refuses a mirror to nobody, and one to too many.
+func (c Mirror) ValidateUpstreams(n int) error {
+	if n += len(c.Targets); n == 0 || n > maxMirrorTargets {
+		return fmt.Errorf("upstreams and targets are %d: want 1 to %d", n, maxMirrorTargets)
+	}
+	return nil
+}
+
 // Validate refuses what could not be sent, and what a client could turn to another service.
 func (c Mirror) Validate() error {
 	switch {
-	case len(c.Targets) == 0 || len(c.Targets) > maxMirrorTargets:
-		return fmt.Errorf("targets are %d: want 1 to %d", len(c.Targets), maxMirrorTargets)
+	case !isPercent(c.Percent):
+		return fmt.Errorf("percent is %v: want 0 to 100", *c.Percent)
 	case c.MaxBody < 0 || c.MaxBody > maxMirrorBody:
 		return fmt.Errorf("maxBody is %d: want 1 to %d bytes", c.MaxBody, maxMirrorBody)
 	case c.Timeout < 0 || time.Duration(c.Timeout) > maxMirrorTimeout:
@@ -73,7 +85,7 @@ func (t *MirrorTarget) validate() error {
 	if _, err := t.service(); err != nil {
 		return err
 	}
-	if t.Percent != nil && !(*t.Percent >= 0 && *t.Percent <= 100) {
+	if !isPercent(t.Percent) {
 		return fmt.Errorf("percent is %v: want 0 to 100", *t.Percent)
 	}
 	if _, err := parseText(t.Host); err != nil {
@@ -84,6 +96,8 @@ func (t *MirrorTarget) validate() error {
 	}
 	return nil
 }
+
+func isPercent(p *float64) bool { return p == nil || *p >= 0 && *p <= 100 }
 
 // service reads the URL.
 func (t *MirrorTarget) service() (text, error) {
@@ -111,8 +125,20 @@ func mirrorKind() filter.Kind {
 		if m.memory, err = filter.Use(env, "mirror memory", func() (*mirrorMemory, error) { return &mirrorMemory{most: maxMirrorMemory}, nil }); err != nil {
 			return nil, err
 		}
+		percent := 100.0
+		if c.Percent != nil {
+			percent = *c.Percent
+		}
+		for _, h := range env.Upstreams {
+			place := string(h.ID())
+			to := mirrorTarget{percent: percent}
+			if to.sender, err = c.sender(env, place, fmt.Sprintf("upstream %p", h), func() mirrorRoad { return mirrorUpstream{h} }); err != nil {
+				return nil, err
+			}
+			m.targets = append(m.targets, to)
+		}
 		for _, t := range c.Targets {
-			to := mirrorTarget{percent: 100}
+			to := mirrorTarget{percent: percent}
 			if t.Percent != nil {
 				to.percent = *t.Percent
 			}
@@ -122,19 +148,23 @@ func mirrorKind() filter.Kind {
 			if to.host, err = parseText(t.Host); err != nil {
 				return nil, err
 			}
-			place := t.place()
-			counts, err := filter.Use(env, "mirror counts of "+place, func() (*mirrorCounts, error) { return &mirrorCounts{target: place}, nil })
-			if err != nil {
-				return nil, err
-			}
-			key := fmt.Sprintf("mirror to %q: %v %d %d %v %v", place, c.Timeout, c.InFlight, c.Queue, c.Loopback, c.SkipVerify)
-			if to.sender, err = filter.Use(env, key, func() (*mirrorSender, error) { return newMirrorSender(&c, counts), nil }); err != nil {
+			if to.sender, err = c.sender(env, t.place(), "URL", func() mirrorRoad { return newMirrorService(&c) }); err != nil {
 				return nil, err
 			}
 			m.targets = append(m.targets, to)
 		}
 		return m, nil
 	})
+}
+
+// sender is who sends copies to a place, the same for all filters that do so with the same bounds.
+func (c *Mirror) sender(env filter.Env, place, kind string, road func() mirrorRoad) (*mirrorSender, error) {
+	counts, err := filter.Use(env, "mirror counts of "+place, func() (*mirrorCounts, error) { return &mirrorCounts{target: place}, nil })
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("mirror to %s %q: %v %d %d %v %v", kind, place, c.Timeout, c.InFlight, c.Queue, c.Loopback, c.SkipVerify)
+	return filter.Use(env, key, func() (*mirrorSender, error) { return newMirrorSender(c, road(), counts), nil })
 }
 
 type mirror struct {
@@ -146,7 +176,7 @@ type mirror struct {
 }
 
 type mirrorTarget struct {
-	url, host text
+	url, host text // empty: an upstream, which gets the request's own
 	percent   float64
 	sender    *mirrorSender
 }

@@ -73,18 +73,25 @@ func newMirrorCopy(f *mirror, x *filter.Exchange) *mirrorCopy {
 
 // head notes what one target gets.
 func (c *mirrorCopy) head(t *mirrorTarget, x *filter.Exchange) {
-	text := strings.Clone(t.url.of(x))
+	text, host := "", x.Request.Authority
+	if len(t.url) > 0 {
+		text = strings.Clone(t.url.of(x))
+	} else {
+		text = "http://" + host + uriOf(x) // its host is not looked at
+	}
 	to, err := url.Parse(text)
 	if err != nil || to.Host == "" {
 		t.sender.counts.add(filter.CopyFailed)
 		return
 	}
 	c.size += len(text)
-	host := to.Host
-	if len(t.host) > 0 {
-		host = strings.Clone(t.host.of(x))
+	switch {
+	case len(t.host) > 0:
+		host = t.host.of(x)
+	case len(t.url) > 0:
+		host = to.Host
 	}
-	c.heads = append(c.heads, mirrorHead{copy: c, sender: t.sender, method: strings.Clone(x.Request.Method), host: host, url: to})
+	c.heads = append(c.heads, mirrorHead{copy: c, sender: t.sender, method: strings.Clone(x.Request.Method), host: strings.Clone(host), url: to})
 }
 
 // begin takes what is known of the body already. It returns whether there is something to wait for.

@@ -1,23 +1,13 @@
 package builtin
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"paifang/internal/filter"
-)
-
-// What is kept and read of the targets of mirrors.
-const (
-	mirrorIdle   = 32       // connections to a target that are kept
-	maxMirrorRun = 64 << 10 // bytes of an answer that are read, to keep the connection; nothing is done with them
 )
 
 // mirrorCounts is what became of the copies for one target, from all filters and generations.
@@ -43,9 +33,17 @@ func (c *mirrorCounts) CopyCount() filter.CopyCount {
 // Close is for filter.Use.
 func (c *mirrorCounts) Close() error { return nil }
 
+// mirrorRoad is how copies reach a target.
+type mirrorRoad interface {
+	// exchange sends a copy and reads the answer, until ctx ends.
+	exchange(ctx context.Context, h *mirrorHead) error
+	// end gives back what is kept for further ones.
+	end()
+}
+
 // mirrorSender sends copies to one target, for all filters that do so with the same bounds.
 type mirrorSender struct {
-	*http.Transport
+	road    mirrorRoad
 	counts  *mirrorCounts
 	timeout time.Duration
 	most    int // goroutines, a copy each
@@ -59,17 +57,8 @@ type mirrorSender struct {
 	ended   bool
 }
 
-func newMirrorSender(c *Mirror, counts *mirrorCounts) *mirrorSender {
-	dialer := dialerOf(c.Loopback)
-	s := &mirrorSender{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, DisableCompression: true,
-			MaxConnsPerHost: c.InFlight, MaxIdleConnsPerHost: min(c.InFlight, mirrorIdle), MaxIdleConns: maxMirrorInFlight, IdleConnTimeout: time.Minute,
-			MaxResponseHeaderBytes: maxAuthHead, TLSHandshakeTimeout: maxMirrorTimeout,
-			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipVerify}, //nolint:gosec // somebody asked for it, field by field
-		},
-		counts: counts, timeout: time.Duration(c.Timeout), most: c.InFlight, queue: make(chan *mirrorHead, c.Queue),
-	}
+func newMirrorSender(c *Mirror, road mirrorRoad, counts *mirrorCounts) *mirrorSender {
+	s := &mirrorSender{road: road, counts: counts, timeout: time.Duration(c.Timeout), most: c.InFlight, queue: make(chan *mirrorHead, c.Queue)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -135,7 +124,7 @@ func (s *mirrorSender) send(h *mirrorHead) filter.CopyResult {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
 	defer cancel()
-	err := s.exchange(ctx, h)
+	err := s.road.exchange(ctx, h)
 	switch {
 	case err == nil:
 		return filter.CopyAnswered
@@ -147,24 +136,6 @@ func (s *mirrorSender) send(h *mirrorHead) filter.CopyResult {
 	return filter.CopyFailed
 }
 
-func (s *mirrorSender) exchange(ctx context.Context, h *mirrorHead) error {
-	body := h.copy.body
-	req := &http.Request{Method: h.method, URL: h.url, Host: h.host, Header: h.copy.fields, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)), Body: http.NoBody}
-	if len(body) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	}
-	resp, err := s.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if _, err := io.CopyN(io.Discard, resp.Body, maxMirrorRun); !errors.Is(err, io.EOF) {
-		return err // nil: there is more of it, which is not worth the connection
-	}
-	return nil
-}
-
 // Close ends what is under way and what waits, and waits for that.
 func (s *mirrorSender) Close() error {
 	s.mu.Lock()
@@ -172,6 +143,6 @@ func (s *mirrorSender) Close() error {
 	s.mu.Unlock()
 	s.cancel()
 	s.workers.Wait()
-	s.CloseIdleConnections()
+	s.road.end()
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"paifang/internal/filter"
+	"paifang/internal/model"
 )
 
 // mirrored is a target of copies, which keeps what it was sent.
@@ -211,7 +212,7 @@ func TestMirrorPercent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sender := newMirrorSender(&c, counts[i])
+		sender := newMirrorSender(&c, newMirrorService(&c), counts[i])
 		t.Cleanup(func() { sender.Close() })
 		f.targets = append(f.targets, mirrorTarget{url: to, percent: percent, sender: sender})
 	}
@@ -351,7 +352,8 @@ func TestMirrorMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender := newMirrorSender(&Mirror{Timeout: Duration(time.Minute), InFlight: 1, Queue: 100, Loopback: true}, counts)
+	c := &Mirror{Timeout: Duration(time.Minute), InFlight: 1, Queue: 100, Loopback: true}
+	sender := newMirrorSender(c, newMirrorService(c), counts)
 	defer sender.Close()
 	f := &mirror{chance: rand.Float64, maxBody: 1000, memory: &mirrorMemory{most: 1000}, targets: []mirrorTarget{{url: url, percent: 100, sender: sender}}}
 	x := &filter.Exchange{}
@@ -403,13 +405,20 @@ func TestMirrorBusy(t *testing.T) {
 func TestMirrorConfig(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, `{"targets":[]}`, `{"targets":[{}]}`, `{"targets":[{"url":"ftp://a"}]}`, `{"targets":[{"url":"http://{header.X}/"}]}`, `{"targets":[{"url":"http://a.test#b"}]}`,
-		`{"targets":[{"url":"http://u@a.test/"}]}`, `{"targets":[{"url":"http://a{id}{uri}"}]}`, `{"targets":[{"url":"http://{uri}"}]}`, `{"targets":[{"url":"http://a","percent":101}]}`, `{"targets":[{"url":"http://a","percent":-1}]}`,
+		`{"targets":[{"url":"http://u@a.test/"}]}`, `{"targets":[{"url":"http://a{id}{uri}"}]}`, `{"targets":[{"url":"http://{uri}"}]}`, `{"targets":[{"url":"http://a","percent":101}]}`, `{"targets":[{"url":"http://a","percent":-1}]}`, `{"targets":[{"url":"http://a"}],"percent":100.5}`,
 		`{"targets":[{"url":"http://a","host":"a/b"}]}`, `{"targets":[{"url":"http://a","host":"{x}"}]}`, `{"targets":[{"url":"http://a"}],"maxBody":16777217}`,
 		`{"targets":[{"url":"http://a"}],"timeout":"61s"}`, `{"targets":[{"url":"http://a"}],"inFlight":1025}`, `{"targets":[{"url":"http://a"}],"queue":10001}`,
 		`{"targets":[` + strings.Repeat(`{"url":"http://a"},`, 8) + `{"url":"http://a"}]}`,
 	} {
 		if _, err := Kinds().Check(specOf("mirror", bad)); err == nil {
 			t.Errorf("%s is taken", bad)
+		}
+	}
+	for n, taken := range map[int]bool{0: false, 1: true, 8: true, 9: false} {
+		s := specOf("mirror", `{"percent":10}`)
+		s.Upstreams = make([]model.UpstreamID, n)
+		if _, err := Kinds().Check(s); (err == nil) != taken {
+			t.Errorf("%d upstreams: %v", n, err)
 		}
 	}
 	for _, good := range []string{`{"targets":[{"url":"http://a"}]}`, `{"targets":[{"url":"http://a{uri}"}]}`, `{"targets":[{"url":"https://{host}.shadow.test:8443/x?{uri}","host":"{authority}","percent":0}]}`} {

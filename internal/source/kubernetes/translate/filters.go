@@ -47,6 +47,10 @@ func (d *draft) ownFilters() {
 	}
 	for i := range specs {
 		s := &specs[i]
+		if len(s.Upstreams) > 0 { // their names are of the whole process, and an Ingress is of its namespace
+			refuse(model.CodeInvalid, "filter %s: upstreams cannot be named on an Ingress: give URLs", s.Kind)
+			return
+		}
 		if s.Secret == "" {
 			continue
 		}

@@ -49,6 +49,10 @@ func otherPredicates(m *model.Match) (out []string) {
 
 // fieldPredicate writes a value as the expression that it is there.
 func fieldPredicate(f model.FieldMatch) string {
+	if f.OrAbsent {
+		f.OrAbsent = false
+		return fieldPredicate(f) + " (or none)"
+	}
 	switch {
 	case f.Present:
 		return f.Name

@@ -10,14 +10,16 @@ import (
 	"time"
 )
 
-// FieldMatch is a condition on a header, query parameter or cookie: it is there, and, unless Present, one of its values
-// is Value.
+// FieldMatch is a condition on a header, query parameter or cookie: it is there, unless OrAbsent, and, unless Present, one of its
+// values is Value.
 type FieldMatch struct {
 	Name    string `json:"name"`
 	Value   string `json:"value,omitempty"`
 	Present bool   `json:"present,omitempty"` // any value will do
 	// Regex makes Value an RE2 expression that a whole value matches.
 	Regex bool `json:"regex,omitempty"`
+	// OrAbsent makes a request do, too, that has no value of the name at all.
+	OrAbsent bool `json:"orAbsent,omitempty"`
 }
 
 // AddressMatch is a condition on the client's address.
@@ -110,8 +112,13 @@ func (m *Match) Text() string {
 	return strings.Join(out, ", ")
 }
 
-// String returns "name", "name=value" or "name~expression"; a value that is not plain to the eye stands in quotes.
+// String returns "name", "name=value" or "name~expression", with " or none" where a request without one will do; a value that is not
+// plain to the eye stands in quotes.
 func (m FieldMatch) String() string {
+	if m.OrAbsent {
+		m.OrAbsent = false
+		return m.String() + " or none"
+	}
 	value := m.Value
 	if q := strconv.QuoteToASCII(value); len(q) != len(value)+2 || strings.ContainsAny(value, " ,") {
 		value = q
@@ -148,7 +155,8 @@ func CompareConditions(a, b *Match) int {
 }
 
 func (m FieldMatch) compare(o FieldMatch) int {
-	return cmp.Or(strings.Compare(m.Name, o.Name), strings.Compare(m.Value, o.Value), boolFirst(m.Present, o.Present), boolFirst(m.Regex, o.Regex))
+	return cmp.Or(strings.Compare(m.Name, o.Name), strings.Compare(m.Value, o.Value), boolFirst(m.Present, o.Present), boolFirst(m.Regex, o.Regex),
+		boolFirst(m.OrAbsent, o.OrAbsent))
 }
 
 func (m AddressMatch) compare(o AddressMatch) int {
@@ -171,6 +179,8 @@ func (m *Match) validateConditions() error {
 				return fieldError(at+".name", "is empty")
 			case f.Present && (f.Regex || f.Value != ""):
 				return fieldError(at+".present", "is set beside a value: give one of them")
+			case f.Present && f.OrAbsent:
+				return fieldError(at+".orAbsent", "is set beside present: every request would do")
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type fieldTest struct {
 	name  string
 	value string
 	any   bool
+	none  bool           // no value at all will do, too
 	whole *regexp.Regexp // in place of value
 }
 
@@ -34,7 +35,7 @@ func newConditions(m *model.Match) (*conditions, error) {
 	c := &conditions{match: m}
 	for in, fields := range [...][]model.FieldMatch{InHeaders: m.Headers, InQuery: m.Query, InCookies: m.Cookies} {
 		for _, f := range fields {
-			t := fieldTest{in: Place(in), name: f.Name, value: f.Value, any: f.Present}
+			t := fieldTest{in: Place(in), name: f.Name, value: f.Value, any: f.Present, none: f.OrAbsent}
 			if f.Regex {
 				if len(f.Value) > maxExpression {
 					return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(f.Value), maxExpression)
@@ -95,7 +96,7 @@ func (t *fieldTest) holds(q Request) bool {
 		v, ok := q.LookupValue(t.in, t.name, i)
 		switch {
 		case !ok:
-			return false
+			return t.none && i == 0
 		case t.any, t.whole == nil && v == t.value, t.whole != nil && t.whole.MatchString(v):
 			return true
 		}

@@ -114,6 +114,9 @@ func naiveTakes(r *model.Route, q asked) bool {
 	}
 	for in, fields := range [3][]model.FieldMatch{InHeaders: m.Headers, InQuery: m.Query, InCookies: m.Cookies} {
 		for _, f := range fields {
+			if f.OrAbsent && len(q.values[in][f.Name]) == 0 {
+				continue
+			}
 			if !slices.ContainsFunc(q.values[in][f.Name], func(v string) bool {
 				return f.Present || !f.Regex && v == f.Value || f.Regex && regexp.MustCompile("^("+f.Value+")$").MatchString(v)
 			}) {

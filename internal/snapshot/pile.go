@@ -33,11 +33,11 @@ type field struct {
 	values shard.Map[*ordered]
 }
 
-// asks returns the first header, query parameter or cookie of which a route asks one value.
+// asks returns the first header, query parameter or cookie of which a route asks one value, which has to be there.
 func (r *Route) asks() (in Place, m model.FieldMatch, ok bool) {
 	for in, fields := range [...][]model.FieldMatch{InHeaders: r.Match.Headers, InQuery: r.Match.Query, InCookies: r.Match.Cookies} {
 		for _, f := range fields {
-			if !f.Present && !f.Regex {
+			if !f.Present && !f.Regex && !f.OrAbsent {
 				return Place(in), f, true
 			}
 		}

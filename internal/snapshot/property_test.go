@@ -51,6 +51,9 @@ func drawFields(t *rapid.T, what string) []model.FieldMatch {
 		if last := &out[len(out)-1]; !last.Present && rapid.IntRange(0, 3).Draw(t, "expression") == 0 {
 			last.Regex, last.Value = true, rapid.SampledFrom([]string{"1|2", "[23]", "1.*", ""}).Draw(t, "of")
 		}
+		if last := &out[len(out)-1]; !last.Present {
+			last.OrAbsent = rapid.IntRange(0, 3).Draw(t, "or absent") == 0
+		}
 	}
 	return out
 }

@@ -36,7 +36,7 @@ type part struct {
 	fault string               // why it is none
 	// shared tells of a default filter: what is wrong with it is reported once, not for each route.
 	shared bool
-	around *setting // nil for predicates
+	around *setting
 }
 
 // fault becomes a diagnostic once its route is known.
@@ -62,7 +62,9 @@ func readDefinition(p *bootconfig.Property, index int, around *setting) *definit
 			d.uri = k
 		case "predicates":
 			for i, item := range k.List() {
-				d.predicates = append(d.predicates, readPart(item, fmt.Sprintf("predicates[%d]", i), true))
+				x := readPart(item, fmt.Sprintf("predicates[%d]", i), true)
+				x.around = around
+				d.predicates = append(d.predicates, x)
 			}
 		case "filters":
 			for i, item := range k.List() {

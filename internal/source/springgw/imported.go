@@ -146,7 +146,7 @@ func (j *judge) parts(c *gatewayConfig) {
 	const above = "spring.cloud.gateway.discovery.locator."
 	var when condition
 	var does effect
-	for _, p := range template(c.locator, "predicates", nil) {
+	for _, p := range template(c.locator, "predicates", c.around) {
 		j.part("predicate", "", above, &p, when.addTemplate(&p), nil)
 	}
 	for _, p := range template(c.locator, "filters", c.around) {
@@ -161,6 +161,9 @@ func (j *judge) part(kind, route, above string, p *part, err error, notes []faul
 	f := Finding{Verdict: Verdict{Kind: kind, Name: p.name, Verdict: Supported}, File: p.file, Line: p.line, Route: route}
 	for _, n := range notes {
 		f.Verdict.Verdict, f.Why = judgement(n.code, n.severity), n.message
+	}
+	if kind == "predicate" && differing()[p.name] != "" {
+		f.Verdict.Verdict, f.Why = Differs, differing()[p.name]
 	}
 	if err != nil {
 		f.Verdict.Verdict, f.Why = Unsupported, err.Error()

@@ -44,7 +44,7 @@ func (t *translator) locator(f *application) {
 		return
 	}
 	when := condition{}
-	for _, p := range template(l, "predicates", nil) {
+	for _, p := range template(l, "predicates", f.config.around) {
 		if err := when.addTemplate(&p); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return

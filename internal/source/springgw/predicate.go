@@ -28,17 +28,14 @@ func predicates() map[string]func(*condition, *part) error {
 		"After": (*condition).after, "Before": (*condition).before, "Between": (*condition).between, "Cookie": (*condition).cookie,
 		"RemoteAddr": (*condition).remoteAddr, "XForwardedRemoteAddr": (*condition).forwardedAddr, "Weight": (*condition).weight,
 		"CloudFoundryRouteService": (*condition).cloudFoundry,
-		"Version":                  nil, "ReadBody": nil,
+		"Version":                  (*condition).version, "ReadBody": nil,
 	}
 }
 
 // instead says what to do in place of a predicate that is not supported.
 func instead(predicate string) string {
-	switch predicate {
-	case "ReadBody":
+	if predicate == "ReadBody" {
 		return ": it is Java code; match a header or the path, or decide in the service"
-	case "Version":
-		return ": it asks for the version strategy of an application; match the header or the path that has the version"
 	}
 	return ""
 }

@@ -2,7 +2,7 @@ package springgw
 
 import "paifang/internal/bootconfig"
 
-// setting is what a filter finds around it: the application that it stands in, and what is known of its beans.
+// setting is what a predicate or filter finds around it: the application that it stands in, and what is known of its beans.
 type setting struct {
 	root      *bootconfig.Property
 	resolvers map[string]string // Config.KeyResolvers

@@ -358,7 +358,7 @@ func TestRejected(t *testing.T) {
 		"filter of somebody":    {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['SentinelGatewayFilter=1']}", true, "filters[0]", `"SentinelGatewayFilter" is not supported`},
 		"filter without value":  {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['AddRequestHeader=X']}", true, "filters[0]", "value is missing"},
 		"filter no form":        {"{id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{StripPrefix: 1}]}", true, "filters[0]", "name and args"},
-		"predicate unsupported": {"{id: a, uri: 'lb://s', predicates: ['Path=/a', 'Version=1.1+']}", false, "predicates[1]", "predicate Version is not supported"},
+		"predicate unsupported": {"{id: a, uri: 'lb://s', predicates: ['Path=/a', 'ReadBody=a']}", false, "predicates[1]", "predicate ReadBody is not supported"},
 		"predicate misspelt":    {"{id: a, uri: 'lb://s', predicates: ['Pth=/a']}", false, "predicates[0]", "did you mean Path?"},
 		"predicate no form":     {"{id: a, uri: 'lb://s', predicates: [Path]}", false, "predicates[0]", "Name=arguments"},
 		"no predicate":          {"{id: a, uri: 'lb://s'}", false, "predicates", "at least one"},
@@ -614,7 +614,7 @@ func TestBadRarePredicates(t *testing.T) {
 		"Weight=g":                                    "is not a number",
 		"Weight=g,-1":                                 "is not a number",
 		"Cookie=a":                                    "wants a name and an expression",
-		"Version=1":                                   "not supported: it asks for the version strategy",
+		"Version=1":                                   "reads no version of requests",
 	} {
 		o := load(t, Config{}, routes(fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['%s']}\n", text)))
 		if len(o.Routes) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {

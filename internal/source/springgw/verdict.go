@@ -29,9 +29,9 @@ type Verdict struct {
 	Why     string // "" where it is supported without a remark
 }
 
-// differing are the filters that do less than in Spring on purpose.
+// differing are the predicates and filters that do less than in Spring on purpose.
 func differing() map[string]string {
-	return map[string]string{"SetRequestUri": onlyDeclared, "RequestHeaderToRequestUri": onlyDeclared}
+	return map[string]string{"Version": versionDiffers, "SetRequestUri": onlyDeclared, "RequestHeaderToRequestUri": onlyDeclared}
 }
 
 // sentence is the verdict as a diagnostic has it.
@@ -58,7 +58,7 @@ func Verdicts() []Verdict {
 		for name, has := range all {
 			v := Verdict{kind, name, Supported, ""}
 			switch {
-			case kind == "filter" && differing()[name] != "":
+			case differing()[name] != "":
 				v.Verdict, v.Why = Differs, differing()[name]
 			case !has:
 				v.Verdict, v.Why = Unsupported, strings.TrimPrefix(why(name), ": ")

@@ -422,7 +422,7 @@ func (m *members) shows(t *testing.T, up string, local bool) {
 	within(t, 40*time.Second, fmt.Sprintf("storage_up %s, local %v", up, local), func() bool {
 		_, page, err := get("http://" + m.procs[0].admin + "/metrics")
 		return err == nil && strings.Contains(page, "\npaifang_registry_storage_up "+up+"\n") &&
-			strings.Contains(ask("services"), `"local": true`) == local &&
+			strings.Contains(ask("services"), `"local":true`) == local &&
 			strings.Contains(ask("diagnostics"), "registry-storage-lost") == local && strings.Contains(ask("sources"), "writes are refused") == local
 	})
 }

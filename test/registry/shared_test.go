@@ -323,6 +323,12 @@ func TestLeasesLost(t *testing.T) {
 // Without a majority of etcd everything that is known goes on, nothing new is taken, and afterwards all agree.
 func TestNoQuorum(t *testing.T) {
 	c := startEtcd(t)
+	m := serveMembers(t, 1, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
+	status, body, err := request("POST", "http://"+m.http[0]+"/nacos/v1/ns/instance?serviceName=silent&ip=10.0.0.9&port=80")
+	if err != nil || status != 200 {
+		t.Fatal(status, body, err)
+	}
+	m.shows(t, "1", false)
 	opt := registry.Options{Wait: time.Second, Unhealthy: 2 * time.Second, Delete: 5 * time.Second}
 	a, b, third := c.node(t, opt), c.node(t, opt), c.node(t, opt)
 	configs, err := config.Open(t.Context(), b.store, config.Options{Wait: time.Second})
@@ -337,12 +343,6 @@ func TestNoQuorum(t *testing.T) {
 	must(t, b.Register(order, at(2)))
 	all := "10.0.0.1:80, 10.0.0.2:80"
 	agree(t, all, a, b, third)
-	m := serveMembers(t, 1, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
-	status, body, err := request("POST", "http://"+m.http[0]+"/nacos/v1/ns/instance?serviceName=silent&ip=10.0.0.9&port=80")
-	if err != nil || status != 200 {
-		t.Fatal(status, body, err)
-	}
-	m.shows(t, "1", false)
 
 	c.pause(t, syscall.SIGSTOP)
 	beating := make(chan struct{})

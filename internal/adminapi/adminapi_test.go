@@ -46,7 +46,8 @@ func (p *parts) Pieces() []string {
 	return []string{"node-1", "node-2", "slb", "dns", "gateway", "registry", "order-a"}
 }
 func (p *parts) Services() []Service {
-	return []Service{{Name: "unused", Namespace: "public", Group: "DEFAULT_GROUP", KeptBy: "registry"}}
+	return []Service{{Name: "unused", Namespace: "public", Group: "DEFAULT_GROUP", KeptBy: "registry"},
+		{Name: "nacos-order-service", Namespace: "public", Group: "DEFAULT_GROUP", KeptBy: "registry", Local: true}}
 }
 func (p *parts) Diagnostics() []model.Diagnostic {
 	return []model.Diagnostic{{Origin: model.Origin{Source: "podrun", File: "a.yaml", Line: 2}, Severity: model.Error, Code: model.CodeNoProgram, Message: "no program"}}
@@ -136,7 +137,7 @@ func TestRows(t *testing.T) {
 		t.Errorf("route is %+v", order)
 	}
 	if s := v.Services; len(s) != 3 || s[0].KeptBy != "Kubernetes" || s[0].Name != "order-service" || s[0].Namespace != "shop" || s[0].Port != "80" || s[0].Ready != 2 || !s[0].InUse ||
-		s[1].Name != "nacos-order-service" || s[1].KeptBy != "registry" || s[1].Group != "DEFAULT_GROUP" || s[1].Revision != 7 || s[2].Name != "unused" || s[2].InUse {
+		s[1].Name != "nacos-order-service" || s[1].KeptBy != "registry" || s[1].Group != "DEFAULT_GROUP" || s[1].Revision != 7 || s[0].Local || !s[1].Local || s[2].Name != "unused" || s[2].InUse {
 		t.Errorf("services are %+v", s)
 	}
 	if d := v.Diagnostics; len(d) != 2 || d[0].Code != model.CodeSourceFailed || d[1].Code != model.CodeNoProgram {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"paifang/internal/explain"
+	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
@@ -45,9 +46,7 @@ func (g *gatherer) read(k Kind) {
 	case Diagnostics:
 		g.view.Diagnostics = g.diagnostics()
 	case Sources:
-		if g.local.Control != nil {
-			g.view.Sources = g.local.Control.Sources()
-		}
+		g.view.Sources = g.sources()
 	case Infos:
 		g.view.Info = []Info{g.local.info()}
 	case Lists:
@@ -211,9 +210,14 @@ func (g *gatherer) services() []Service {
 		out = append(out, s)
 	}
 	if g.local.Registry != nil {
-		held := g.local.Registry.Services()
-		for _, s := range held {
-			if !slices.ContainsFunc(out, func(x Service) bool { return x.key() == s.key() }) {
+		at := make(map[string]int, len(out))
+		for i := range out {
+			at[out[i].key()] = i
+		}
+		for _, s := range g.local.Registry.Services() {
+			if i, listed := at[s.key()]; listed {
+				out[i].Local = s.Local
+			} else {
 				out = append(out, s)
 			}
 		}
@@ -283,6 +287,24 @@ func (g *gatherer) listenerTLS(l model.Listener) *ListenerTLS {
 	for p := range g.snap.TLSPolicies(l.EffectiveClass()) {
 		out.Policies = append(out.Policies, TLSPolicy{ID: string(p.ID), Hosts: p.Hosts, ClientAuth: p.ClientAuth, CASecret: p.CASecret, Reject: p.Reject,
 			Source: g.at(p.Origin), Origin: p.Origin})
+	}
+	return out
+}
+
+// sources are as the hub has them, with what was found wrong with those that run.
+func (g *gatherer) sources() []hub.SourceStatus {
+	if g.local.Control == nil {
+		return nil
+	}
+	out := slices.Clone(g.local.Control.Sources())
+	for _, f := range g.local.Finders {
+		for _, d := range f.Diagnostics() {
+			for i := range out {
+				if s := &out[i]; d.Origin.Kind == "source" && d.Origin.Name == s.Name && s.Error == "" {
+					s.Error = d.Message
+				}
+			}
+		}
 	}
 	return out
 }

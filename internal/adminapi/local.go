@@ -42,7 +42,8 @@ type ServiceLister interface {
 	Services() []Service
 }
 
-// Finder tells what was found wrong while running: listeners that could not be bound, pods that do not start.
+// Finder tells what was found wrong while running: listeners that could not be bound, pods that do not start. What is wrong with
+// a source that runs has the kind source and its name as origin: the source shows it.
 type Finder interface {
 	Diagnostics() []model.Diagnostic
 }

@@ -133,7 +133,8 @@ type Service struct {
 	Ready     int    `json:"ready"`
 	Total     int    `json:"total"`
 	Revision  uint64 `json:"revision,omitempty"`
-	InUse     bool   `json:"inUse"` // an upstream uses it
+	InUse     bool   `json:"inUse"`           // an upstream uses it
+	Local     bool   `json:"local,omitempty"` // its last change is known to this registry alone, until its storage answers again
 }
 
 // Listener is an address with how its socket stands.

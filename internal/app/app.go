@@ -200,6 +200,7 @@ func (a *App) buildAdmin() error {
 	}
 	if a.reg != nil {
 		a.local.Registry = a.reg
+		a.local.Finders = append(a.local.Finders, a.reg)
 	}
 	if a.cluster != nil {
 		a.local.Finders = append(a.local.Finders, a.cluster)

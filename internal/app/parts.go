@@ -56,7 +56,7 @@ func (a *App) parts() ([]hub.Part, error) {
 	}
 	out = append(out, items...)
 	if a.reg != nil {
-		out = append(out, hub.Part{Source: registry.NewSource("registry", model.KeeperRegistry, &a.reg.handle), Required: true,
+		out = append(out, hub.Part{Source: registry.NewSource(sourceRegistry, model.KeeperRegistry, &a.reg.handle), Required: true,
 			Wait: waitForRegistry, Saved: true, Keepers: []string{model.KeeperRegistry}})
 	}
 	for _, n := range a.cfg.Sources.Nacos {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"paifang/internal/adminapi"
+	"paifang/internal/model"
 	"paifang/internal/registry"
 	"paifang/internal/registry/nacosapi"
 )
@@ -158,10 +159,12 @@ func (p *registryPiece) Services() []adminapi.Service {
 	if !ok {
 		return nil
 	}
+	contact, _ := r.Storage()
 	var out []adminapi.Service
 	for _, k := range r.Keys() {
 		v := r.View(k)
-		s := adminapi.Service{Name: k.Service, Namespace: k.Namespace, Group: k.Group, KeptBy: "registry", Revision: v.Revision, Total: len(v.Instances)}
+		s := adminapi.Service{Name: k.Service, Namespace: k.Namespace, Group: k.Group, KeptBy: "registry", Revision: v.Revision, Total: len(v.Instances),
+			Local: v.Local && contact.Lost} // once the storage answers the others hear of it, without another change
 		for i := range v.Instances {
 			if v.Instances[i].Healthy && v.Instances[i].Enabled {
 				s.Ready++
@@ -170,4 +173,24 @@ func (p *registryPiece) Services() []adminapi.Service {
 		out = append(out, s)
 	}
 	return out
+}
+
+// sourceRegistry is the name of the source that reads the registry in this process.
+const sourceRegistry = "registry"
+
+// codeStorageLost is the code of a shared storage that does not answer.
+const codeStorageLost model.Code = "registry-storage-lost"
+
+// Diagnostics tells that the storage which registries share does not answer, for as long as it does not.
+func (p *registryPiece) Diagnostics() []model.Diagnostic {
+	r, ok := p.handle.Current()
+	if !ok {
+		return nil
+	}
+	contact, _ := r.Storage()
+	if !contact.Lost {
+		return nil
+	}
+	return []model.Diagnostic{{Origin: model.Origin{Source: sourceRegistry, Kind: "source", Name: sourceRegistry}, Severity: model.Warning, Code: codeStorageLost,
+		Message: fmt.Sprintf("the storage has no quorum, or is out of reach, since %s: reads go on, writes are refused (%s)", contact.Since.UTC().Format(time.RFC3339), contact.Error)}}
 }

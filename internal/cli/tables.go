@@ -195,7 +195,11 @@ func servicesTable(all []adminapi.Service) *table {
 		if s.InUse {
 			used = "yes"
 		}
-		t.add(c(s.Name), c(s.Namespace), c(s.Group), c(s.Port), c(s.KeptBy), ratio(s.Ready, s.Total, true), c(used))
+		keeper := c(s.KeptBy)
+		if s.Local {
+			keeper = toned(s.KeptBy+" (local)", warn)
+		}
+		t.add(c(s.Name), c(s.Namespace), c(s.Group), c(s.Port), keeper, ratio(s.Ready, s.Total, true), c(used))
 	}
 	return t
 }
@@ -283,6 +287,8 @@ func sourcesTable(v adminapi.View, now time.Time) *table {
 			state = toned("failed, its last good state is served", bad)
 		case !s.Synced:
 			state = toned("not synced yet", warn)
+		case s.Error != "":
+			state.tone = warn
 		}
 		required := ""
 		if s.Required {

@@ -91,6 +91,8 @@ func sourceState(failed, synced bool, why string) state {
 		return state{Tone: bad, Word: "failed", Why: why}
 	case !synced:
 		return state{Tone: warn, Word: "not synced", Why: why}
+	case why != "":
+		return state{Tone: warn, Word: "running", Why: why}
 	default:
 		return state{Tone: good, Word: "running"}
 	}

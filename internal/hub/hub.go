@@ -73,7 +73,7 @@ type SourceStatus struct {
 	Required bool      `json:"required"`
 	Synced   bool      `json:"synced"`          // has delivered a full set since the process started
 	Failed   bool      `json:"failed"`          // not running now: what is served is its last good state
-	Error    string    `json:"error,omitempty"` // of the last failure, while Failed
+	Error    string    `json:"error,omitempty"` // of the last failure, while Failed; readers add what else is wrong
 	Since    time.Time `json:"since,omitzero"`  // of the present state, running or failed
 	Heard    time.Time `json:"heard,omitzero"`  // when it last delivered anything
 	Groups   int       `json:"groups"`

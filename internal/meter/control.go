@@ -110,6 +110,8 @@ func (p *page) sources() {
 var (
 	registryUp = exposition.Family{Name: "paifang_registry_up", Type: exposition.Gauge,
 		Help: "1 while the registry of this process runs; 0: it was stopped. Like all of these it is there only with the role registry."}
+	registryStorageUp = exposition.Family{Name: "paifang_registry_storage_up", Type: exposition.Gauge,
+		Help: "1 while the storage that registries share (etcd) answers; 0: it has no quorum or is out of reach, reads go on and writes are refused. Other storages have no such line."}
 	registryServices = exposition.Family{Name: "paifang_registry_services", Type: exposition.Gauge,
 		Help: "Services that are registered."}
 	registryInstances = exposition.Family{Name: "paifang_registry_instances", Type: exposition.Gauge,
@@ -125,7 +127,7 @@ var (
 )
 
 func registryFamilies() []*exposition.Family {
-	return []*exposition.Family{&registryUp, &registryServices, &registryInstances, &registryBeating, &registryConnections, &registryWatches, &registryRevision}
+	return []*exposition.Family{&registryUp, &registryStorageUp, &registryServices, &registryInstances, &registryBeating, &registryConnections, &registryWatches, &registryRevision}
 }
 
 func (p *page) registry() {
@@ -139,8 +141,12 @@ func (p *page) registry() {
 		p.Bool(up)
 	}
 	var s registry.Stats
+	p.Begin(&registryStorageUp)
 	if up {
 		s = now.Stats()
+		if contact, shared := now.Storage(); shared {
+			p.Bool(!contact.Lost)
+		}
 	}
 	for _, g := range []struct {
 		f *exposition.Family

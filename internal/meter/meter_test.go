@@ -17,6 +17,7 @@ import (
 	"paifang/internal/exposition/expositiontest"
 	"paifang/internal/httpproxy"
 	"paifang/internal/registry"
+	"paifang/internal/registry/storage/storagetest"
 )
 
 // The page is read strictly while traffic of every kind runs and rules change: it is always well-formed, no counter ever
@@ -162,6 +163,31 @@ func TestRegistryIsCounted(t *testing.T) {
 	defer h.Stop()
 	if p := s.page(); p.Sum("paifang_registry_up") != 1 || len(p["paifang_registry_services"].Series) != 1 {
 		t.Error("a registry that runs is not up")
+	}
+	if p := s.page(); len(p["paifang_registry_storage_up"].Series) != 0 {
+		t.Error("a memory is a storage that may be away")
+	}
+	h.Stop()
+	store := storagetest.NewShared()
+	defer store.Close()
+	if err := h.Start(registry.Options{Store: store}); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Stop() // before the storage is closed
+	up := func() float64 {
+		t.Helper()
+		p := s.page()
+		if n := len(p["paifang_registry_storage_up"].Series); n != 1 {
+			t.Fatalf("%d values", n)
+		}
+		return p.Sum("paifang_registry_storage_up")
+	}
+	if up() != 1 {
+		t.Error("a storage that answers is not up")
+	}
+	store.Lose(time.Now())
+	if up() != 0 {
+		t.Error("a storage that does not answer is up")
 	}
 }
 

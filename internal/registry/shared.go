@@ -65,6 +65,14 @@ func (r *Registry) announceAll() {
 	}
 }
 
+// Storage tells whether the storage that is shared answers; false where this process alone uses it.
+func (r *Registry) Storage() (storage.Contact, bool) {
+	if r.shared == nil {
+		return storage.Contact{}, false
+	}
+	return r.shared.Reachable(), true
+}
+
 // reachable fails at once where the storage that is shared does not answer. The mutex need not be held.
 func (r *Registry) reachable(what string) error {
 	if r.shared == nil {

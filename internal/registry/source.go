@@ -95,7 +95,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 // short span and is one Update then: a service that many register for is rendered a few times and not for each.
 const (
 	crowd = 8
-	span  = 5 * time.Millisecond
+	span  = 15 * time.Millisecond
 )
 
 // pacer knows how many services changed in the present span.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -322,6 +323,12 @@ func TestLeasesLost(t *testing.T) {
 // Without a majority of etcd everything that is known goes on, nothing new is taken, and afterwards all agree.
 func TestNoQuorum(t *testing.T) {
 	c := startEtcd(t)
+	m := serveMembers(t, 1, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
+	status, body, err := request("POST", "http://"+m.http[0]+"/nacos/v1/ns/instance?serviceName=silent&ip=10.0.0.9&port=80")
+	if err != nil || status != 200 {
+		t.Fatal(status, body, err)
+	}
+	m.shows(t, "1", false)
 	opt := registry.Options{Wait: time.Second, Unhealthy: 2 * time.Second, Delete: 5 * time.Second}
 	a, b, third := c.node(t, opt), c.node(t, opt), c.node(t, opt)
 	configs, err := config.Open(t.Context(), b.store, config.Options{Wait: time.Second})
@@ -382,6 +389,7 @@ func TestNoQuorum(t *testing.T) {
 	if list(third) != all || third.View(order).Local {
 		t.Errorf("%s", list(third))
 	}
+	m.shows(t, "0", true)
 	close(beating)
 	beats.Wait()
 	within(t, 20*time.Second, "a silent instance is unhealthy where its heartbeats came", func() bool {
@@ -389,6 +397,7 @@ func TestNoQuorum(t *testing.T) {
 	})
 	c.pause(t, syscall.SIGCONT)
 	within(t, 30*time.Second, "registrations are taken again", func() bool { return third.Register(order, at(3)) == nil })
+	m.shows(t, "1", false)
 	_, err = configs.Publish(t.Context(), config.Item{ID: id, Content: "2"}, "")
 	must(t, err)
 	keep := func() string {
@@ -397,6 +406,25 @@ func TestNoQuorum(t *testing.T) {
 		return list(a) + "|" + list(b) + "|" + list(third)
 	}
 	within(t, 20*time.Second, "all agree", func() bool { return keep() == "10.0.0.3:80|10.0.0.3:80|10.0.0.3:80" })
+}
+
+// shows waits until the first registry tells operators whether its etcd answers, and that a service whose instance is silent was seen to be
+// so by it alone.
+func (m *members) shows(t *testing.T, up string, local bool) {
+	t.Helper()
+	file, err := program()
+	must(t, err)
+	ask := func(kind string) string {
+		out, err := exec.Command(file, "get", kind, "-o", "json", "--admin", m.procs[0].admin).Output()
+		must(t, err)
+		return string(out)
+	}
+	within(t, 40*time.Second, fmt.Sprintf("storage_up %s, local %v", up, local), func() bool {
+		_, page, err := get("http://" + m.procs[0].admin + "/metrics")
+		return err == nil && strings.Contains(page, "\npaifang_registry_storage_up "+up+"\n") &&
+			strings.Contains(ask("services"), `"local":true`) == local &&
+			strings.Contains(ask("diagnostics"), "registry-storage-lost") == local && strings.Contains(ask("sources"), "writes are refused") == local
+	})
 }
 
 // A client that moves from one registry to another takes what the other says for newer, whatever the clocks.

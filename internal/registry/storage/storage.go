@@ -6,6 +6,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Errors that calls wrap.
@@ -109,5 +110,6 @@ type Shared interface {
 // Contact is how a process stands with the store that it shares.
 type Contact struct {
 	Lost  bool
-	Error string // the last one
+	Since time.Time // it was noticed, while Lost
+	Error string    // the last one
 }

@@ -130,7 +130,10 @@ func (s *Store) met(err error) {
 	was := s.contact
 	s.contact = storage.Contact{}
 	if err != nil {
-		s.contact = storage.Contact{Lost: true, Error: err.Error()}
+		s.contact = storage.Contact{Lost: true, Since: was.Since, Error: err.Error()}
+		if !was.Lost {
+			s.contact.Since = time.Now()
+		}
 	}
 	s.mu.Unlock()
 	switch {

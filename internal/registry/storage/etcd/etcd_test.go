@@ -71,9 +71,19 @@ func TestSilentCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for late := time.Now().Add(10 * time.Second); !s.Reachable().Lost; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(late) {
+	began := time.Now()
+	for !s.Reachable().Lost {
+		if time.Since(began) > 10*time.Second {
 			t.Fatal("it is taken for reachable")
 		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	first := s.Reachable()
+	if first.Since.Before(began) || first.Since.After(time.Now()) {
+		t.Errorf("it is lost since %v", first.Since)
+	}
+	s.met(errEnded)
+	if again := s.Reachable(); !again.Lost || !again.Since.Equal(first.Since) {
+		t.Errorf("after another error %+v, before %+v", again, first)
 	}
 }

@@ -76,6 +76,7 @@ func statusOf(at netip.AddrPort, path string) int {
 
 // TestCluster serves an Ingress from an API server, and goes on while that is away.
 func TestCluster(t *testing.T) {
+	t.Parallel() // most of it is the wait for a follower that tries again
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	defer backend.Close()
 	port := backend.URL[strings.LastIndex(backend.URL, ":")+1:]

@@ -127,6 +127,7 @@ spring.cloud.gateway:
 
 // TestSpringOverServicesAlone is a gateway without any registry, which may read Services and their addresses, and nothing else.
 func TestSpringOverServicesAlone(t *testing.T) {
+	t.Parallel() // it waits for a follower that tries again, as TestCluster does
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
 	t.Cleanup(backend.Close)
 	api := apitest.New(t)

@@ -123,7 +123,7 @@ func TestServerFaults(t *testing.T) {
 		"hangs": {foreign{answer: func(*nacoswire.Payload) *nacoswire.Payload {
 			time.Sleep(400 * time.Millisecond)
 			return usual(&nacoswire.Payload{})
-		}, stream: hold}, "deadline exceeded"},
+		}, stream: hold}, "deadline"}, // as the client or the end of the stream says it
 		"many answers": {foreign{answer: refuse(nacoswire.TypeHealthCheck, 301), stream: hold}, "301"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestServerFaults(t *testing.T) {
 					}
 					continue
 				case err := <-ended:
-					if err == nil || !strings.Contains(err.Error(), c.err) {
+					if err == nil || !strings.Contains(strings.ToLower(err.Error()), c.err) {
 						t.Fatalf("%v, want %s", err, c.err)
 					}
 				case <-time.After(10 * time.Second):

@@ -135,6 +135,7 @@ func overHTTP1(ctx context.Context, e *upstream.Endpoint, h *mirrorHead) (status
 			continue
 		}
 		whole, err := skim(resp.Body)
+		_ = resp.Body.Close() // there is little left to read, and only where the connection is closed as well
 		reusable = whole && err == nil && !resp.Close && from.Buffered() == 0
 		return resp.StatusCode, err
 	}

@@ -153,16 +153,29 @@ func exampleCommand() *cobra.Command {
 // offline reads files as `paifang up` would: manifests and routes beside the pieces that up runs. A file that is a
 // configuration of `paifang serve` is read as that.
 func offline(ctx context.Context, paths []string) (cli.Offline, error) {
-	cfg, err := offlineConfig(paths)
+	cfg, _, err := offlineConfig(paths)
 	if err != nil {
 		return cli.Offline{}, err
 	}
+	return compiledOf(ctx, cfg, paths, app.Adopt{})
+}
+
+// report is offline with the classes of other controllers that are read as ours.
+func report(ctx context.Context, paths, adopt []string) (cli.Offline, error) {
+	cfg, given, err := offlineConfig(paths)
+	if err != nil {
+		return cli.Offline{}, err
+	}
+	return compiledOf(ctx, cfg, paths, app.Adopt{Names: adopt, Nginx: len(adopt) == 0 && !given})
+}
+
+func compiledOf(ctx context.Context, cfg app.Config, paths []string, adopt app.Adopt) (cli.Offline, error) {
 	for _, path := range paths {
 		if err := hasYAML(path); err != nil {
 			return cli.Offline{}, err
 		}
 	}
-	compiled, err := app.Offline(ctx, cfg)
+	compiled, err := app.Offline(ctx, cfg, adopt)
 	if err != nil {
 		return cli.Offline{}, err
 	}
@@ -171,7 +184,7 @@ func offline(ctx context.Context, paths []string) (cli.Offline, error) {
 
 // fromCluster reads a live cluster once, with files beside it.
 func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Offline, error) {
-	cfg, err := offlineConfig(paths)
+	cfg, _, err := offlineConfig(paths)
 	if err != nil {
 		return cli.Offline{}, err
 	}
@@ -257,7 +270,7 @@ func pathError(err error) error {
 
 // offlineConfig is what paths are compiled with: the configuration that is among them, which takes the others in as
 // sources of its own, or that of `paifang up`.
-func offlineConfig(paths []string) (app.Config, error) {
+func offlineConfig(paths []string) (_ app.Config, given bool, _ error) {
 	var cfg app.Config
 	var file string
 	var others []string
@@ -265,11 +278,11 @@ func offlineConfig(paths []string) (app.Config, error) {
 		c, ok, err := app.ReadIfConfig(path)
 		switch {
 		case err != nil:
-			return app.Config{}, err
+			return app.Config{}, false, err
 		case !ok:
 			others = append(others, path)
 		case file != "":
-			return app.Config{}, fmt.Errorf("%s and %s are configurations of two processes: give one at a time", file, path)
+			return app.Config{}, false, fmt.Errorf("%s and %s are configurations of two processes: give one at a time", file, path)
 		default:
 			cfg, file = c, path
 		}
@@ -277,14 +290,14 @@ func offlineConfig(paths []string) (app.Config, error) {
 	if file == "" {
 		p, err := up.NewPlan(up.Options{})
 		if err != nil {
-			return app.Config{}, err
+			return app.Config{}, false, err
 		}
 		cfg = p.Config
 		cfg.Sources.Manifests, cfg.Sources.Routes = nil, nil
 	}
 	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, others)
 	cfg.Sources.Routes = withPaths(cfg.Sources.Routes, others)
-	return cfg, nil
+	return cfg, file != "", nil
 }
 
 // withPaths adds paths to those that are read already, each once.

@@ -51,7 +51,7 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	c.AddCommand(upCommand(), serveCommand(), exampleCommand())
 	env := cli.System(app.Version(), offline)
-	env.FromCluster = fromCluster
+	env.FromCluster, env.Report = fromCluster, report
 	env.Import = imported
 	c.AddCommand(cli.Commands(env)...)
 	return c

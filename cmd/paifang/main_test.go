@@ -136,6 +136,50 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Files of an installation of ingress-nginx are read as its Ingresses will be once they are taken over; a configuration says itself
+// whose it takes.
+func TestCheckOfWhatIngressNginxServes(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n---\n"
+	ingress := func(class, annotation string) string {
+		return service + "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, annotations: {" + annotation + "}}\nspec:\n  ingressClassName: " + class +
+			"\n  rules:\n  - host: a.test\n    http:\n      paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]\n"
+	}
+	const snippet, rewrite = `nginx.ingress.kubernetes.io/server-snippet: "deny all;"`, "nginx.ingress.kubernetes.io/rewrite-target: /x"
+	class := file("class.yaml", "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: public}\nspec: {controller: k8s.io/ingress-nginx}\n")
+	bare := file("bare.yaml", ingress("nginx", snippet))
+	named := file("named.yaml", ingress("public", snippet))
+	served := file("served.yaml", ingress("nginx", rewrite))
+	other := file("other.yaml", ingress("traefik", snippet))
+	node := file("node.yaml", "ingress:\n  nodes:\n  - {name: edge, http: '127.0.0.1:80'}\n")
+	for _, c := range []struct {
+		args []string
+		want string
+		code int
+	}{
+		{[]string{bare}, "server-snippet", 1},
+		{[]string{class, named}, "server-snippet", 1},
+		{[]string{served}, "0 errors", 0},
+		{[]string{other}, "class traefik does not exist", 0},
+		{[]string{"--adopt", "traefik", other}, "server-snippet", 1},
+		{[]string{node, bare}, "class nginx does not exist", 0},
+		{[]string{node, "--adopt", "nginx", bare}, "server-snippet", 1},
+	} {
+		out, errOut, code := paifang(t, append([]string{"check"}, c.args...)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) {
+			t.Errorf("check %v: exit code %d and\n%s%swant %d and %q", c.args, code, out, errOut, c.code, c.want)
+		}
+	}
+}
+
 // A configuration is recognized by its keys, those with a slip of the pen among them, and takes the paths beside it in.
 func TestCheckOfConfigurations(t *testing.T) {
 	dir := t.TempDir()

@@ -91,7 +91,7 @@ func TestImport(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := Offline(t.Context(), Config{Sources: Sources{Manifests: []string{file}}})
+	compiled, err := Offline(t.Context(), Config{Sources: Sources{Manifests: []string{file}}}, Adopt{})
 	if err != nil {
 		t.Fatal(err)
 	}

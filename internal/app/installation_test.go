@@ -84,7 +84,7 @@ spec: {ports: [{port: 5432}]}
   ingressNginx: {args: [/nginx-ingress-controller, --configmap=$(POD_NAMESPACE)/settings, --tcp-services-configmap=$(POD_NAMESPACE)/tcp, --sync-period=1m, --nonsense]}
 ingress: {nodes: [{name: node-1, http: "127.0.0.1:8080"}], advertise: [192.0.2.7]}
 `)
-	c, err := Offline(t.Context(), cfg)
+	c, err := Offline(t.Context(), cfg, Adopt{})
 	if err != nil {
 		t.Fatal(err)
 	}

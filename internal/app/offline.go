@@ -32,10 +32,16 @@ func (c Compiled) Planes() []snapshot.PlaneState { return nil }
 // Traces is empty: nothing was ever sent.
 func (c Compiled) Traces() explain.Traces { return explain.NewRing(1) }
 
+// Adopt says which classes of other controllers a report reads as ours.
+type Adopt struct {
+	Names []string // of IngressClasses
+	Nginx bool     // those of ingress-nginx, and the name nginx without a class
+}
+
 // Offline compiles what a configuration and its files say, without starting anything or asking anybody. What is wrong
 // in them is in the snapshot's diagnostics; the error is for files that cannot be read at all.
-func Offline(_ context.Context, cfg Config) (Compiled, error) {
-	all, err := offlineGroups(&cfg)
+func Offline(_ context.Context, cfg Config, adopt Adopt) (Compiled, error) {
+	all, err := offlineGroups(&cfg, adopt)
 	if err != nil {
 		return Compiled{}, err
 	}
@@ -47,7 +53,8 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 	if cfg.Sources.Kubernetes == nil {
 		cfg.Sources.Kubernetes = &Kubernetes{}
 	}
-	all, err := offlineGroups(&cfg)
+	adopt := cfg.Sources.Kubernetes.Adopt
+	all, err := offlineGroups(&cfg, Adopt{Names: adopt, Nginx: adopt == nil})
 	if err != nil {
 		return Compiled{}, err
 	}
@@ -65,10 +72,12 @@ func FromCluster(ctx context.Context, cfg Config) (Compiled, error) {
 }
 
 // offlineGroups are those of the configuration and of the files that it names.
-func offlineGroups(cfg *Config) (map[string][]source.Group, error) {
+func offlineGroups(cfg *Config, adopt Adopt) (map[string][]source.Group, error) {
 	all := map[string][]source.Group{"configuration": newStatic(cfg).groups()}
 	if paths := cfg.Sources.Manifests; len(paths) > 0 {
-		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: cfg.translateOptions()})
+		t := cfg.translateOptions()
+		t.Adopt, t.AdoptNginx = adopt.Names, adopt.Nginx
+		groups, _, err := manifest.Load(manifest.Options{Paths: paths, Translate: t})
 		if err != nil {
 			return nil, fmt.Errorf("app: %w", err)
 		}

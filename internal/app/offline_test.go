@@ -30,7 +30,7 @@ spec:
 		t.Fatal(err)
 	}
 	for prefix, want := range map[string]string{"": "nginx.ingress.kubernetes.io/app-root", "edge.example.com": "edge.example.com/permanent-redirect"} {
-		all, err := offlineGroups(&Config{Sources: Sources{Manifests: []string{file}, AnnotationPrefix: prefix}})
+		all, err := offlineGroups(&Config{Sources: Sources{Manifests: []string{file}, AnnotationPrefix: prefix}}, Adopt{})
 		if err != nil {
 			t.Fatal(err)
 		}

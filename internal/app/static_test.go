@@ -148,7 +148,7 @@ func TestStoppedPiece(t *testing.T) {
 }
 
 func TestExampleIsFlawless(t *testing.T) {
-	compiled, err := Offline(t.Context(), parsed(t, everything))
+	compiled, err := Offline(t.Context(), parsed(t, everything), Adopt{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestExampleIsFlawless(t *testing.T) {
 func TestOfflineNamesWhatCannotBeRead(t *testing.T) {
 	c := parsed(t, everything)
 	c.Sources.Manifests = []string{"no-such-directory"}
-	if _, err := Offline(t.Context(), c); err == nil || !strings.Contains(err.Error(), "no-such-directory") {
+	if _, err := Offline(t.Context(), c, Adopt{}); err == nil || !strings.Contains(err.Error(), "no-such-directory") {
 		t.Errorf("error %v, want the path in it", err)
 	}
 }

@@ -15,7 +15,8 @@ func checkCommand(e Env) *cobra.Command {
 		Use:   "check [PATH…] [--from-cluster]",
 		Short: "Compile manifests, routes and configuration without serving them, and print what is wrong",
 		Long: "Reads files and directories as `paifang up` and `paifang serve` do, prints every error, warning and note with file and line, and\n" +
-			"serves nothing. With --from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
+			"serves nothing. Without a configuration it reads Ingresses of ingress-nginx's classes as ours, too, as the report for moving over\n" +
+			"does. With --from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
 			"what would become of each annotation of each: the report for moving over. It changes nothing there. The Deployment or DaemonSet\n" +
 			"of ingress-nginx's controller, in the files or in the cluster, has a verdict for each of its flags and for each key of the\n" +
 			"ConfigMap that they name. Exit code 1 when there are errors.",
@@ -27,7 +28,7 @@ func checkCommand(e Env) *cobra.Command {
 	cmd.Flags().StringVar(&from.Kubeconfig, "kubeconfig", "", "with --from-cluster: kubeconfig file (default: that of kubectl)")
 	cmd.Flags().StringVar(&from.Context, "context", "", "with --from-cluster: context of the kubeconfig (default: its current one)")
 	cmd.Flags().StringSliceVar(&from.Namespaces, "namespace", nil, "with --from-cluster: namespaces to read (default: all)")
-	cmd.Flags().StringSliceVar(&from.Adopt, "adopt", nil, "with --from-cluster: classes to read as ours (default: those of ingress-nginx)")
+	cmd.Flags().StringSliceVar(&from.Adopt, "adopt", nil, "classes of other controllers to read as ours (default: those of ingress-nginx, where no configuration is given)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 && !*cluster {
 			return usage("want at least one file or directory, or --from-cluster")
@@ -41,7 +42,7 @@ func checkCommand(e Env) *cobra.Command {
 				o, err = e.FromCluster(cmd.Context(), from, args)
 				return err
 			}
-			o, err = e.Offline(cmd.Context(), args)
+			o, err = e.Report(cmd.Context(), args, from.Adopt)
 			return err
 		})
 		if err != nil {

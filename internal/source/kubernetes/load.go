@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,12 +32,7 @@ func Load(ctx context.Context, o Options) ([]source.Group, error) {
 		return nil, err
 	}
 	if o.Translate.Adopt == nil {
-		o.Translate.Adopt = []string{"nginx"}
-		for _, v := range classes {
-			if c := v.(*networkingv1.IngressClass); c.Spec.Controller == translate.ControllerNginx && !slices.Contains(o.Translate.Adopt, c.Name) {
-				o.Translate.Adopt = append(o.Translate.Adopt, c.Name)
-			}
-		}
+		o.Translate.AdoptNginx = true
 	}
 	if o.selects() {
 		list, err := o.Client.selected(ctx, namespaces(), o.NamespaceSelector)

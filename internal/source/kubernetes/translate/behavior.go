@@ -1,8 +1,6 @@
 package translate
 
 import (
-	"slices"
-
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"paifang/internal/model"
@@ -23,7 +21,8 @@ func (b *builder) likeNginx(v *networkingv1.Ingress) bool {
 	if c := b.classOf(v); c != nil {
 		return b.behavior(c) == behaviorNginx
 	}
-	return b.store.opt.Installed != nil // it is served because the installation served it
+	name, _ := className(v)
+	return b.store.opt.Installed != nil || b.namesNginx(name) // it is served because ingress-nginx served it
 }
 
 // ControllerNginx is the spec.controller of ingress-nginx.
@@ -34,7 +33,7 @@ func (b *builder) behavior(c *networkingv1.IngressClass) string {
 	if how, given := c.Annotations[AnnotationBehavior]; given {
 		return how
 	}
-	if b.takenOver(c) || c.Spec.Controller == ControllerNginx && slices.Contains(b.store.opt.Adopt, c.Name) {
+	if b.takenOver(c) || c.Spec.Controller == ControllerNginx && b.adopted(c) {
 		return behaviorNginx
 	}
 	return behaviorSpec

@@ -44,7 +44,7 @@ func (b *builder) class(v *networkingv1.Ingress) verdict {
 		return noClass
 	case name != "" && b.store.opt.Installed != nil && name == b.store.opt.Installed.Class:
 		return served
-	case name != "" && !slices.Contains(b.store.opt.Classes, name) && !slices.Contains(b.store.opt.Adopt, name):
+	case name != "" && !slices.Contains(b.store.opt.Classes, name) && !slices.Contains(b.store.opt.Adopt, name) && !b.namesNginx(name):
 		return unknownClass
 	}
 	return served
@@ -63,11 +63,19 @@ func (b *builder) classOf(v *networkingv1.Ingress) *networkingv1.IngressClass {
 }
 
 func (b *builder) controller(c *networkingv1.IngressClass) verdict {
-	if c.Spec.Controller == b.store.opt.Controller || slices.Contains(b.store.opt.Adopt, c.Name) || b.takenOver(c) {
+	if c.Spec.Controller == b.store.opt.Controller || b.adopted(c) || b.takenOver(c) {
 		return served
 	}
 	return otherClass
 }
+
+// adopted tells whether a class of another controller is read as ours.
+func (b *builder) adopted(c *networkingv1.IngressClass) bool {
+	return slices.Contains(b.store.opt.Adopt, c.Name) || b.store.opt.AdoptNginx && c.Spec.Controller == ControllerNginx
+}
+
+// namesNginx tells whether a class that is not there is the usual one of ingress-nginx, and that is read as ours.
+func (b *builder) namesNginx(name string) bool { return b.store.opt.AdoptNginx && name == "nginx" }
 
 // takenOver tells whether a class is one of the installation's, by its controller or its name.
 func (b *builder) takenOver(c *networkingv1.IngressClass) bool {

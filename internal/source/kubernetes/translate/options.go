@@ -14,6 +14,7 @@ type Options struct {
 	Controller    string      // spec.controller of the IngressClasses that serve; default Controller
 	Classes       []string    // names of classes that serve even without an IngressClass object
 	Adopt         []string    // names of classes that are taken over: they serve whatever their controller is
+	AdoptNginx    bool        // classes of ingress-nginx are taken over as well, and the name nginx without a class
 	TakeUnclassed bool        // an Ingress without a class is ours where no IngressClass is the default
 	Attach        model.Class // class of the listeners that serve Ingresses; default "ingress"
 	Priority      int         // of this source; lower first

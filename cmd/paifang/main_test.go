@@ -136,11 +136,10 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Files of an installation of ingress-nginx are read as its Ingresses will be once they are taken over; a configuration says itself
-// whose it takes.
-func TestCheckOfWhatIngressNginxServes(t *testing.T) {
+// writer returns what writes files with a name and a text into one directory, and returns where they are.
+func writer(t *testing.T) func(name, text string) string {
 	dir := t.TempDir()
-	file := func(name, text string) string {
+	return func(name, text string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -148,6 +147,12 @@ func TestCheckOfWhatIngressNginxServes(t *testing.T) {
 		}
 		return path
 	}
+}
+
+// Files of an installation of ingress-nginx are read as its Ingresses will be once they are taken over; a configuration says itself
+// whose it takes.
+func TestCheckOfWhatIngressNginxServes(t *testing.T) {
+	file := writer(t)
 	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n---\n"
 	ingress := func(class, annotation string) string {
 		return service + "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, annotations: {" + annotation + "}}\nspec:\n  ingressClassName: " + class +
@@ -182,15 +187,7 @@ func TestCheckOfWhatIngressNginxServes(t *testing.T) {
 
 // A configuration is recognized by its keys, those with a slip of the pen among them, and takes the paths beside it in.
 func TestCheckOfConfigurations(t *testing.T) {
-	dir := t.TempDir()
-	file := func(name, text string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := writer(t)
 	slip := file("slip.yaml", "regstry:\n  http: 127.0.0.1:1\n")
 	dns := file("dns.yaml", "dns:\n  address: 127.0.0.1:5353\n  zones: [corp]\n")
 	node := file("node.yaml", "ingress:\n  nodes:\n  - {name: edge, http: '127.0.0.1:80'}\n")

@@ -68,6 +68,7 @@ func TestVerdicts(t *testing.T) {
       trusted-proxies: 10.*
       httpclient: {wiretap: true, poool: {}}
       metricss.enabled: true
+      filter.secure-headers.disable: x-frame-options
     loadbalancer.cache.ttl: 5s
   application.name: gw
 server.port: 80
@@ -77,8 +78,8 @@ server.port: 80
 		got = append(got, fmt.Sprintf("%s %s %d", d.Field, d.Code, d.Origin.Line))
 	}
 	want := "spring.cloud.gateway.server.webflux.trusted-proxies ignored 5, spring.cloud.gateway.server.webflux.httpclient.wiretap ignored 6, " +
-		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, spring.cloud.loadbalancer.cache ignored 8, server.port ignored 10"
-	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") {
+		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, spring.cloud.gateway.server.webflux.filter unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
+	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "defaults of filters are those of Spring") {
 		t.Errorf("%s\n%v", strings.Join(got, ", "), o.Diagnostics)
 	}
 }

@@ -103,6 +103,9 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	if !ok {
 		return nil, false, false
 	}
+	if above, ok := t.above(key); ok && above.Verdict != Supported { // what has no effect as a whole has none in this part
+		return nil, false, false
+	}
 	v = &Verdict{"property", strings.Join(path, "."), Unsupported, "Spring Cloud Gateway has no such property"}
 	var known []string
 	for k := range t {
@@ -114,6 +117,17 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 		v.Why += ": did you mean " + strings.TrimPrefix(t[ours+near].Name, ours) + "?"
 	}
 	return v, false, false
+}
+
+// above is the line of the nearest key that a key is below.
+func (t propertyTable) above(key string) (Verdict, bool) {
+	for i := strings.LastIndexByte(key, '.'); i > 0; i = strings.LastIndexByte(key, '.') {
+		key = key[:i]
+		if v, ok := t[key]; ok {
+			return v, true
+		}
+	}
+	return Verdict{}, false
 }
 
 // canonical is a key in its relaxed form, with the prefix of 4.3 in that of 4.2.

@@ -137,6 +137,16 @@ spring.cloud.gateway:
 	if text, err := os.ReadFile(posted); string(text) != "[{" {
 		t.Errorf("the broken file was written over: %s, %v", text, err)
 	}
+	on := c.Sources.Spring.Actuator
+	c.Sources.Spring.Actuator = nil
+	run(func(*App) { // off unless it is switched on
+		manage(404, "GET", "/routes", "")
+		manage(404, "POST", "/routes/new", `{"uri":"no://op","predicates":["Path=/x"]}`)
+		if !served("/both", 201)() || !served("/posted", 404)() {
+			t.Error("without the actuator the file is not served, or what was posted is")
+		}
+	})
+	c.Sources.Spring.Actuator = on
 	for _, wrong := range []Actuator{{}, {TokenFile: token, TokenVariable: "X"}} {
 		bad := c
 		bad.Sources.Spring.Actuator = &wrong

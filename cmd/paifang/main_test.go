@@ -172,7 +172,7 @@ func TestCheckOfWhatIngressNginxServes(t *testing.T) {
 	}{
 		{[]string{bare}, "server-snippet", 1},
 		{[]string{class, named}, "server-snippet", 1},
-		{[]string{served}, "0 errors", 0},
+		{[]string{served}, "annotation-served: Ingress default/web metadata.annotations[nginx.ingress.kubernetes.io/rewrite-target]", 0},
 		{[]string{other}, "class traefik does not exist", 0},
 		{[]string{"--adopt", "traefik", other}, "server-snippet", 1},
 		{[]string{node, bare}, "class nginx does not exist", 0},

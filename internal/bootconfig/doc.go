@@ -70,11 +70,9 @@ type Merged struct {
 	filled map[*Property]filling // items of lists with placeholders
 }
 
-// Merge reads files together: what a later one says replaces what an earlier one does. Those for profiles come behind the
-// others, as Applications has them.
-func Merge(files []File, s Settings) Merged { return new(Merged).Again(files, s) }
-
-// Again is Merge for files of which most say what they said for m: an item of a list that does is the same Property as in m.
+// Again reads files together: what a later one says replaces what an earlier one does. Those for profiles come behind the
+// others, as Applications has them. An item of a list that says what it said for m is the same Property as in m; the zero Merged has
+// read nothing.
 func (m *Merged) Again(files []File, s Settings) Merged {
 	x := &expansion{settings: s, before: m.filled, filled: make(map[*Property]filling, len(m.filled))}
 	now := Merged{Profiles: s.profiles(files, x)}

@@ -32,11 +32,6 @@ func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem)
 	return out, problems
 }
 
-// Read reads a file once.
-func Read(path string, data []byte) ([]Document, []document.Problem) {
-	return new(Reader).Read(path, data)
-}
-
 // properties are those that items of lists came to, in the reading that goes on and the one before it.
 type properties struct {
 	now, before map[place]*Property

@@ -243,6 +243,8 @@ func TestSecrets(t *testing.T) {
 
 	api.Apply(secret("shop-tls", "kubernetes.io/tls"))
 	f.until("a TLS secret that comes later is used", func() bool { return certificates(f) == 1 && !f.said(model.CodeSecretMissing) })
+	api.Apply(strings.Replace(secret("shop-tls", "kubernetes.io/tls"), "tls.crt: ", "tls.crt: AAAA", 1))
+	f.until("one that breaks is told, and used as it was", func() bool { return certificates(f) == 1 && f.said(model.CodeSecretInvalid) })
 	api.Delete("v1", "secrets", "shop", "shop-tls")
 	f.until("it goes", func() bool { return certificates(f) == 0 && f.said(model.CodeSecretMissing) })
 	api.Apply(secret("shop-tls", "Opaque"))

@@ -33,7 +33,7 @@ import (
 
 // TestMain has more cases under way than there are processors: the long ones only wait for a time to pass.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "10"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

@@ -223,7 +223,10 @@ func (b *builder) defaultCertificate() {
 		return
 	}
 	chain, key, code, why := b.ownPair(secret)
-	if code != "" {
+	switch {
+	case code != "" && chain != "":
+		b.installedFault(flag, model.Error, code, why+": "+servedFor(chain))
+	case code != "":
 		b.installedFault(flag, model.Error, code, why+": a certificate that is made at start is served by default")
 		return
 	}

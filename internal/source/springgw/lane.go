@@ -1,7 +1,6 @@
 package springgw
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,19 +39,6 @@ var (
 	laneFields = []string{"name", "instances", "fallback", "when"}
 	whenFields = []string{"header", "cookie", "query", "value", "pattern", "weight", "weight-total", "by"}
 )
-
-// laneFault is what is wrong, and where below the metadata.
-type laneFault struct {
-	at   *bootconfig.Property
-	path string
-	err  error
-}
-
-func (f *laneFault) Error() string { return f.err.Error() }
-
-func wrong(at *bootconfig.Property, path, format string, args ...any) error {
-	return &laneFault{at, path, fmt.Errorf(format, args...)}
-}
 
 // readLanes reads the lanes of a route's metadata; nil where it has none.
 func readLanes(metadata *bootconfig.Property) (*lanes, error) {
@@ -143,7 +129,7 @@ func readLane(p *bootconfig.Property, at string, byHeader bool) (*lane, error) {
 		return nil, wrong(p, at+".when", "is missing, and there is no %s: no request would ever be in this lane", laneHeaderKey)
 	}
 	for i := range l.when {
-		l.when[i].Name = "lane " + l.name + ": " + l.when[i].Name
+		l.when[i].Name = l.when[i].Rule(l.name)
 	}
 	return l, nil
 }
@@ -156,7 +142,7 @@ func unknownKey(k *bootconfig.Property, at string, known []string) error {
 	return wrong(k, at+"."+k.Name, "%s", text)
 }
 
-// readWhen reads one condition. Its name is what explain calls it.
+// readWhen reads one condition.
 func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 	var l model.Lane
 	total := 100
@@ -200,10 +186,6 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 		return l, wrong(p, at+".weight", "%d of %d is no share", l.Share, total)
 	case weight:
 		l.From, l.Of = model.LaneShare, total
-		l.Name = fmt.Sprintf("weight %d of %d", l.Share, l.Of)
-		if len(l.Hash) > 0 {
-			l.Name += " by " + l.Hash[0].String()
-		}
 		return l, nil
 	case l.From == "":
 		return l, wrong(p, at, "has no condition: want one of header, cookie, query, weight")
@@ -215,13 +197,6 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 		return l, wrong(p, at, "has a value and a pattern: want one")
 	}
 	l.Present = l.Value == "" && l.Pattern == ""
-	l.Name = strings.ToLower(string(l.From)) + " " + l.Field
-	switch {
-	case l.Value != "":
-		l.Name += ": " + l.Value
-	case l.Pattern != "":
-		l.Name += " ~ " + l.Pattern
-	}
 	return l, nil
 }
 
@@ -273,8 +248,9 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 		}
 		if ls.header != "" {
 			t.Carry = model.Tag{Name: ls.header, Value: l.name}
-			f.Lanes = append(f.Lanes, model.Lane{Target: t.Upstream, Name: fmt.Sprintf("lane %s: header %s: %s", l.name, ls.header, l.name),
-				From: model.LaneHeader, Field: ls.header, Value: l.name})
+			told := model.Lane{Target: t.Upstream, From: model.LaneHeader, Field: ls.header, Value: l.name}
+			told.Name = told.Rule(l.name)
+			f.Lanes = append(f.Lanes, told)
 		}
 		f.Targets = append(f.Targets, t)
 	}
@@ -285,13 +261,4 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 		}
 	}
 	return append([]model.Upstream{rest}, parts...)
-}
-
-// lanesFault is the diagnostic of lanes that cannot be read.
-func lanesFault(err error, d *definition) fault {
-	x := fault{"", d.line, "metadata", model.CodeInvalid, model.Error, err.Error() + "; the route answers 503"}
-	if f, ok := errors.AsType[*laneFault](err); ok {
-		x.line, x.field = cmp.Or(lineOf(f.at, 0), d.line), "metadata."+f.path
-	}
-	return x
 }

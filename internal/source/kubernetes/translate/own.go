@@ -8,8 +8,11 @@ import (
 	"paifang/internal/model"
 )
 
-// caCertKey is where a Secret has the certificates of CAs.
-const caCertKey = "ca.crt"
+// Where a Secret has the certificates of CAs, and the lists of those that they have revoked.
+const (
+	caCertKey = "ca.crt"
+	caListKey = "ca.crl"
+)
 
 // own passes one of our own documents on. What names a Secret gets what is in it: a certificate its chain and key, TLS
 // rules their CAs.
@@ -51,7 +54,9 @@ func (b *builder) ownCertificates(all []model.Certificate) {
 	for _, c := range all {
 		chain, key, code, why := b.ownPair(c.Secret)
 		if code != "" {
-			b.ownFault(c.Origin, "spec.secret", code, why+": the default certificate is served for "+hostList(c.Hosts))
+			b.ownFault(c.Origin, "spec.secret", code, why+": "+servedFor(chain)+" for "+hostList(c.Hosts))
+		}
+		if chain == "" {
 			continue
 		}
 		c.Chain, c.Key = chain, model.NewSecret(key)
@@ -67,13 +72,30 @@ func (b *builder) ownPolicies(all []model.TLSPolicy) {
 		if p.CASecret == "" || p.Reject != "" {
 			continue
 		}
-		text, code, why := b.ownCAs(p.CASecret)
-		if code != "" {
+		if code, why := b.clientCAs(p); code != "" {
 			b.ownFault(p.Origin, "spec.caSecret", code, why+": requests for "+hostList(p.Hosts)+" are refused")
 			p.Reject = code
 		}
-		p.ClientCAs = text
 	}
+}
+
+// clientCAs reads the Secret of a policy into it: the CAs, and their revocation lists where there are any. Lists that cannot be
+// read make the Secret one that cannot be read.
+func (b *builder) clientCAs(p *model.TLSPolicy) (code model.Code, why string) {
+	p.ClientCAs, code, why = b.ownCAs(p.CASecret)
+	if code != "" {
+		return code, why
+	}
+	s, _ := b.ownSecret(p.CASecret)
+	text := secretValue(s, caListKey)
+	if text == "" {
+		return "", ""
+	}
+	if err := model.CheckRevocationLists(text, p.ClientCAs); err != nil {
+		return model.CodeSecretInvalid, "secret " + p.CASecret + ": " + caListKey + " " + err.Error()
+	}
+	p.ClientCRLs = text
+	return "", ""
 }
 
 // ownUpstreams leaves to compile what an upstream without its Secret means: it is not served.
@@ -91,6 +113,9 @@ func (b *builder) ownUpstreams(all []model.Upstream) {
 		if u.TLS.ClientSecret != "" {
 			chain, key, code, why := b.ownPair(u.TLS.ClientSecret)
 			if code != "" {
+				if chain != "" {
+					why += ": " + servedFor(chain)
+				}
 				b.ownFault(u.Origin, "spec.tls.clientSecret", code, why)
 			}
 			u.TLS.Chain, u.TLS.Key = chain, model.NewSecret(key)
@@ -107,15 +132,16 @@ func (b *builder) ownSecret(name string) (*corev1.Secret, bool) {
 	return o.Value.(*corev1.Secret), true
 }
 
-// ownPair reads a key pair, or says why it cannot be used. why never shows a value.
+// ownPair reads a key pair, or says why it cannot be used; there is one all the same where it could be used before. why never shows
+// a value.
 func (b *builder) ownPair(secret string) (chain, key string, code model.Code, why string) {
-	s, ok := b.ownSecret(secret)
-	if !ok {
+	o := b.get(secretKey(secret))
+	if o == nil {
 		return "", "", model.CodeSecretMissing, "secret " + secret + " does not exist"
 	}
-	chain, key, _, why = keyPair(s)
+	chain, key, _, why = b.keyPair(o)
 	if why != "" {
-		return "", "", model.CodeSecretInvalid, "secret " + secret + " " + why
+		return chain, key, model.CodeSecretInvalid, "secret " + secret + " " + why
 	}
 	return chain, key, "", ""
 }

@@ -25,7 +25,7 @@ func TestImportedCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { springCase(t, file, springImported) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { springCase(t, caseOf(t, file), springImported) })
 	}
 	if len(files) < 30 {
 		t.Errorf("%d cases", len(files))
@@ -33,7 +33,7 @@ func TestImportedCases(t *testing.T) {
 }
 
 // springImported is what our own documents say after an import.
-func springImported(t *testing.T, c springgw.Config) []source.Group {
+func springImported(t testing.TB, c springgw.Config) []source.Group {
 	imported, err := springgw.Import(c)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func springImported(t *testing.T, c springgw.Config) []source.Group {
 	return manifestGroups(t, text)
 }
 
-func manifestGroups(t *testing.T, text []byte) []source.Group {
+func manifestGroups(t testing.TB, text []byte) []source.Group {
 	file := filepath.Join(t.TempDir(), "imported.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,7 +16,12 @@ import (
 	"paifang/internal/source/manifest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil { // those that are parallel wait, which no processor is needed for
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // told is a source that says what a test tells it to.
 type told struct {

@@ -25,7 +25,10 @@ func TestImportedCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { springCase(t, caseOf(t, file), springImported) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			springCase(t, caseOf(t, file), springImported)
+		})
 	}
 	if len(files) < 30 {
 		t.Errorf("%d cases", len(files))

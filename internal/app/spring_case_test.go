@@ -48,7 +48,10 @@ func TestSpringCases(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		have[name] = true
-		t.Run(name, func(t *testing.T) { springCase(t, caseOf(t, file), springLoaded) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			springCase(t, caseOf(t, file), springLoaded)
+		})
 	}
 	for kind, names := range map[string][]string{"predicate": springgw.SupportedPredicates(), "filter": springgw.SupportedFilters()} {
 		for _, n := range names {

@@ -21,6 +21,7 @@ func TestSpringProperties(t *testing.T) {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
 			file := propertyCase(t, v.Name)
 			if file == "" {
 				t.Fatal("no case testdata/spring/property-*.txtar of its name shows that it is supported")

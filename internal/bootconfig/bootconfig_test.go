@@ -78,6 +78,23 @@ func TestProperties(t *testing.T) {
 	}
 }
 
+// TestNode has numbers told from texts: by quotes in YAML, and by what they look like where there are none to see.
+func TestNode(t *testing.T) {
+	const want = `{"a":["1",2,true,"x"],"b":{"c-d":{}},"n":5,"u":"${none}","e":""}`
+	m := Merge(files(t, "f.yml", "x: {a: ['1', 2, on, \"${w}\"], b: {c-d: {}}, n: \"${n:5}\", u: \"${none}\", e: \"${none:}\"}\nw: x\n"), Settings{})
+	if got := string(m.Root.Get("x").Node().JSON()); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	m = Merge(files(t, "f.properties", "x.a[0]=1.5\nx.a[1]=text\nx.b=true\nx.c=~\n"), Settings{})
+	if got := string(m.Root.Get("x").Node().JSON()); got != `{"a":[1.5,"text"],"b":true,"c":"~"}` {
+		t.Error(got)
+	}
+	a, b := files(t, "f.yml", "x: 1\n")[0].Documents[0].Root, files(t, "f.yml", "x: '1'\n")[0].Documents[0].Root
+	if a.Equal(b) || !a.Equal(files(t, "f.yml", "x: 1\n")[0].Documents[0].Root) {
+		t.Error("a number is no text")
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	const text = "key: base\nlist: [a, b, c]\nmap: {x: 1, y: 1}\n---\nspring.config.activate.on-profile: prod\nkey: prod\nlist: [p]\nmap: {y: 2}\n---\nspring:\n  profiles: dev\nkey: dev\n"
 	for profile, want := range map[string]string{"": "base [a b c] 1 1", "prod": "prod [p] 1 2", "dev": "dev [a b c] 1 1", "prod,dev": "dev [p] 1 2", "dev,prod": "dev [p] 1 2"} {

@@ -54,7 +54,8 @@ func (x *expansion) fill(p *Property) *Property {
 		if text := x.text(p.text); x.failed != "" {
 			x.problems = append(x.problems, document.Problem{File: p.File, Line: p.Line, Field: p.Name, Message: x.failed})
 		} else {
-			change().text = text
+			now := change()
+			now.text, now.exact = text, now.exact && text == p.text
 			if x.within {
 				x.texts = append(x.texts, [2]string{p.text, text})
 			}

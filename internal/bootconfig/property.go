@@ -20,6 +20,7 @@ type Property struct {
 
 	leaf  bool
 	text  string
+	exact bool // a text that stays one in a Node, whatever it looks like
 	items map[int]*Property
 	kept  bool // a Reader keeps it, so it does not change
 	plain bool // there is no placeholder in or below it; false = nobody has looked
@@ -51,7 +52,7 @@ func (p *Property) merge(n *document.Node, known *properties) {
 		}
 	case document.Null:
 	default:
-		p.leaf, p.text = true, n.Text
+		p.leaf, p.text, p.exact = true, n.Text, n.Kind == document.Text
 	}
 }
 
@@ -176,7 +177,7 @@ func (p *Property) List() []*Property {
 		out = append(out, p.items[i])
 	}
 	if len(out) == 0 && p.leaf {
-		out = append(out, &Property{File: p.File, Line: p.Line, leaf: true, text: p.text})
+		out = append(out, &Property{File: p.File, Line: p.Line, leaf: true, text: p.text, exact: p.exact})
 	}
 	return out
 }
@@ -221,6 +222,7 @@ func (p *Property) Map(f func(text string) string) *Property {
 	out := *p
 	if p.leaf {
 		out.text = f(p.Text())
+		out.exact = p.exact && out.text == p.Text()
 	}
 	out.Kids = make([]*Property, len(p.Kids))
 	for i, k := range p.Kids {
@@ -233,6 +235,29 @@ func (p *Property) Map(f func(text string) string) *Property {
 		}
 	}
 	return &out
+}
+
+// Node returns the property as a YAML file would say it: for what needs to know numbers from texts. Texts of property files, and those that
+// placeholders have filled in, are what they would be without quotes.
+func (p *Property) Node() *document.Node {
+	n := &document.Node{Line: p.Line}
+	switch {
+	case p.leaf && p.exact:
+		n.Kind, n.Text = document.Text, p.text
+	case p.leaf:
+		n = document.Word(p.Line, p.text)
+	case p.items != nil:
+		n.Kind = document.List
+		for _, item := range p.List() {
+			n.Items = append(n.Items, item.Node())
+		}
+	default:
+		n.Kind = document.Map
+		for _, k := range p.Kids {
+			n.Keys = append(n.Keys, document.Entry{Key: k.Name, Line: k.Line, Value: k.Node()})
+		}
+	}
+	return n
 }
 
 // Flat returns every scalar below p by its path with dots, as the keys of metadata are written that have dots themselves.
@@ -296,7 +321,7 @@ func overlay(base, over *Property) *Property {
 	}
 	out := *base
 	if over.leaf || over.items != nil {
-		out.leaf, out.text, out.items, out.File, out.Line = over.leaf, over.text, over.items, over.File, over.Line
+		out.leaf, out.text, out.exact, out.items, out.File, out.Line = over.leaf, over.text, over.exact, over.items, over.File, over.Line
 	}
 	out.Kids = slices.Clone(base.Kids)
 	for _, k := range over.Kids {
@@ -332,7 +357,7 @@ func (p *Property) Equal(q *Property) bool {
 	if p == q || p == nil || q == nil {
 		return p == q
 	}
-	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && (p.items == nil) == (q.items == nil) &&
+	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && p.exact == q.exact && (p.items == nil) == (q.items == nil) &&
 		slices.EqualFunc(p.Kids, q.Kids, (*Property).Equal) && maps.EqualFunc(p.items, q.items, (*Property).Equal)
 }
 

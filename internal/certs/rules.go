@@ -16,10 +16,14 @@ type rules struct {
 	// digest is of everything that decides, so that hosts with equal rules share connections and none with others does.
 	// The zero digest is that of hosts that ask nothing.
 	digest [sha256.Size]byte
+	// asks is of the same but for revocation lists, which come anew every few hours: connections stay, and what they were
+	// let in with is looked at again.
+	asks   [sha256.Size]byte
 	auth   model.ClientAuth
 	answer bool // failures are answered, and the handshake goes on
 	cas    *x509.CertPool
-	depth  int // intermediate certificates
+	lists  *lists // of revoked certificates; nil: none are given
+	depth  int    // intermediate certificates
 	least  uint16
 	most   uint16
 	reject model.Code // why nothing is served under them
@@ -43,11 +47,21 @@ func newRules(p model.TLSPolicy) *rules {
 		for _, c := range cas {
 			r.cas.AddCert(c)
 		}
+		if p.ClientCRLs != "" {
+			if r.lists, err = newLists(p.ClientCRLs, cas); err != nil { // checked above
+				return &rules{reject: model.CodeInvalid, digest: sha256.Sum256([]byte(model.CodeInvalid))}
+			}
+		}
 	}
 	if (*r == rules{depth: r.depth}) {
 		return r
 	}
-	r.digest = sha256.Sum256(fmt.Appendf(nil, "%q %t %q %d %d %d %q", r.auth, r.answer, p.ClientCAs, r.depth, r.least, r.most, r.reject))
+	text := fmt.Appendf(nil, "%q %t %q %d %d %d %q", r.auth, r.answer, p.ClientCAs, r.depth, r.least, r.most, r.reject)
+	r.asks = sha256.Sum256(text)
+	r.digest = r.asks
+	if r.lists != nil {
+		r.digest = sha256.Sum256(fmt.Appendf(text, " %q", p.ClientCRLs))
+	}
 	return r
 }
 
@@ -67,8 +81,8 @@ func (r *rules) verifies() bool {
 	return !r.answer && (r.auth == model.ClientOptional || r.auth == model.ClientRequired)
 }
 
-// apply sets what a handshake asks of the client.
-func (r *rules) apply(c *tls.Config) {
+// apply sets what a handshake asks of the client. A session that is resumed is held to it too.
+func (r *rules) apply(c *tls.Config, now func() time.Time) {
 	if r.least > c.MinVersion {
 		c.MinVersion = r.least
 	}
@@ -87,26 +101,42 @@ func (r *rules) apply(c *tls.Config) {
 	default:
 		c.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	if r.verifies() {
+	switch {
+	case r.verifies():
 		c.VerifyConnection = func(cs tls.ConnectionState) error {
 			if len(cs.PeerCertificates) == 0 {
 				return nil
 			}
-			return r.shallow(cs.VerifiedChains)
+			return r.passes(cs.VerifiedChains, now())
+		}
+	case r.lists != nil && !r.answer:
+		c.VerifyConnection = func(cs tls.ConnectionState) error {
+			refuse, err := r.judge(cs.PeerCertificates, now())
+			if refuse == "" {
+				return nil
+			}
+			return err
 		}
 	}
 }
 
 var errDepth = errors.New("certs: verify client: the chain has more intermediate certificates than the policy allows")
 
-// shallow tells whether one of the chains that were found is short enough.
-func (r *rules) shallow(chains [][]*x509.Certificate) error {
+// passes tells whether one of the chains that were found is short enough, and has no certificate in it that is revoked.
+func (r *rules) passes(chains [][]*x509.Certificate, now time.Time) error {
+	err := errDepth
 	for _, chain := range chains {
-		if len(chain)-2 <= r.depth {
+		if len(chain)-2 > r.depth {
+			continue
+		}
+		if r.lists == nil {
+			return nil
+		}
+		if err = r.lists.check(chain, now); err == nil {
 			return nil
 		}
 	}
-	return errDepth
+	return err
 }
 
 var errNoCertificate = errors.New("certs: verify client: no certificate was shown")
@@ -127,5 +157,15 @@ func (r *rules) verify(shown []*x509.Certificate, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("certs: verify client: %w", err)
 	}
-	return r.shallow(chains)
+	return r.passes(chains, now)
+}
+
+// judge is verify, with what it means for requests: "" where they are served.
+func (r *rules) judge(shown []*x509.Certificate, now time.Time) (refuse model.Code, problem error) {
+	problem = r.verify(shown, now)
+	var listed *listError
+	if problem != nil && (r.auth == model.ClientRequired || r.auth == model.ClientOptional && len(shown) > 0 || errors.As(problem, &listed)) {
+		refuse = CodeClientCert
+	}
+	return refuse, problem
 }

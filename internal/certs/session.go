@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"paifang/internal/model"
 )
@@ -32,8 +33,16 @@ type Session struct {
 	store   *Store
 	cert    *parsed
 	rules   *rules
+	shown   []*x509.Certificate // by the client
 	refuse  model.Code
-	checked atomic.Pointer[index] // under which the connection's own name was last found to be served
+	checked atomic.Pointer[checked] // how the connection's own name was last looked at
+	now     func() time.Time
+}
+
+// checked is what a session was found to be worth for its own name, under one set of rules.
+type checked struct {
+	index  *index
+	refuse model.Code
 }
 
 // Client is the certificate that a client has shown.
@@ -61,11 +70,11 @@ func (c *Client) PEM() string {
 
 func (h *handshake) session(cs tls.ConnectionState) *Session {
 	s := &Session{Name: h.name, Version: cs.Version, Cipher: cs.CipherSuite, Protocol: cs.NegotiatedProtocol, Resumed: cs.DidResume,
-		store: h.t.store, cert: h.cert, rules: h.rules}
+		store: h.t.store, cert: h.cert, rules: h.rules, shown: cs.PeerCertificates, now: h.t.tickets.now}
 	var problem error
 	verified := h.rules.verifies()
 	if h.rules.auth != model.ClientNone && !verified {
-		problem = h.rules.verify(cs.PeerCertificates, h.t.tickets.now())
+		s.refuse, problem = h.rules.judge(cs.PeerCertificates, s.now())
 		verified = problem == nil
 	}
 	if len(cs.PeerCertificates) > 0 {
@@ -77,9 +86,6 @@ func (h *handshake) session(cs tls.ConnectionState) *Session {
 			s.Client.Problem = strings.TrimPrefix(problem.Error(), "certs: verify client: ")
 		}
 	}
-	if h.rules.answer && (h.rules.auth == model.ClientRequired && !verified || h.rules.auth == model.ClientOptional && s.Client != nil && !verified) {
-		s.refuse = CodeClientCert
-	}
 	return s
 }
 
@@ -88,7 +94,7 @@ func (h *handshake) session(cs tls.ConnectionState) *Session {
 func (s *Store) Dry(name string) *Session {
 	x := s.index.Load()
 	name = normal(name)
-	return &Session{Name: name, store: s, cert: s.certificate(x, name), rules: x.of(name)}
+	return &Session{Name: name, store: s, cert: s.certificate(x, name), rules: x.of(name), now: time.Now}
 }
 
 // Asks is what the handshake asked of the client.
@@ -98,26 +104,29 @@ func (s *Session) Asks() model.ClientAuth { return s.rules.auth }
 // held to the rules that are in force now, so a connection from before a change of them is of no use after it:
 // CodeMisdirected where the host asks other things of TLS than the connection went through, or where it has a certificate
 // of its own which the one that the client saw does not cover (RFC 9110 section 15.5.20); CodeClientCert; or the code of
-// rules that cannot be carried out. It does not allocate for the connection's own name.
+// rules that cannot be carried out. Where nothing but revocation lists changed, the certificate that was shown is looked at
+// again. It does not allocate for the connection's own name.
 func (s *Session) Refuses(host string) model.Code {
 	x := s.store.index.Load()
 	own := host == s.Name
-	if own && s.checked.Load() == x {
-		return s.refuse
+	if c := s.checked.Load(); own && c != nil && c.index == x {
+		return c.refuse
 	}
-	now := x.of(host)
+	now, refuse := x.of(host), s.refuse
 	switch {
 	case now.reject != "":
 		return now.reject
+	case own && now.asks == s.rules.asks && now.digest != s.rules.digest:
+		refuse, _ = now.judge(s.shown, s.now())
 	case now.digest != s.rules.digest:
 		return CodeMisdirected
 	case !own && host != "" && !s.covers(s.store.certificate(x, host), host):
 		return CodeMisdirected
 	}
 	if own {
-		s.checked.Store(x)
+		s.checked.Store(&checked{x, refuse})
 	}
-	return s.refuse
+	return refuse
 }
 
 // covers tells whether the certificate that the client saw is that of the host, or one for it.

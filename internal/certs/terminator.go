@@ -67,7 +67,7 @@ func configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		NextProtos:     t.protos, MinVersion: t.least, MaxVersion: t.most, CipherSuites: t.ciphers,
 		WrapSession: h.wrap, UnwrapSession: h.unwrap,
 	}
-	h.rules.apply(c)
+	h.rules.apply(c, t.tickets.now)
 	return c, nil
 }
 

@@ -134,6 +134,16 @@ func (b *builder) fill(y *yaml.Node, depth int) (*Node, error) {
 	return n, nil
 }
 
+// Word returns the scalar that a text is when it stands without quotes: a number, true or false, or else text.
+func Word(line int, text string) *Node {
+	n := &Node{weight: 1 + len(text)}
+	if err := n.scalar(&yaml.Node{Kind: yaml.ScalarNode, Value: text}); err != nil || n.Kind == Null {
+		n.Kind, n.Text = Text, text
+	}
+	n.Line = line
+	return n
+}
+
 // grow adds a weight without overflow.
 func (n *Node) grow(w int) { n.weight = min(n.weight+w, math.MaxInt32) }
 

@@ -89,7 +89,7 @@ func printAll(o model.Objects, origins bool) ([]byte, error) {
 	}
 	for _, v := range o.TLSPolicies {
 		if v.CASecret != "" {
-			v.ClientCAs = ""
+			v.ClientCAs, v.ClientCRLs = "", ""
 		}
 		add(p, KindTLSPolicy, string(v.ID), v.Origin, v)
 	}

@@ -320,7 +320,7 @@ spec:
 // TestSecretsAreNamedAndNotPrinted: what came from a Secret is not written down.
 func TestSecretsAreNamedAndNotPrinted(t *testing.T) {
 	got, err := Print(model.Objects{
-		TLSPolicies: []model.TLSPolicy{{ID: "p", Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, ClientAuth: model.ClientRequired, CASecret: "shop/ca", ClientCAs: "PEM"}},
+		TLSPolicies: []model.TLSPolicy{{ID: "p", Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, ClientAuth: model.ClientRequired, CASecret: "shop/ca", ClientCAs: "PEM", ClientCRLs: "PEM"}},
 		Upstreams: []model.Upstream{
 			{ID: "u", TLS: model.UpstreamTLS{Mode: model.TLSAlways, CASecret: "shop/ca", CA: "PEM", ClientSecret: "shop/me", Chain: "PEM", Key: model.NewSecret("very secret")}},
 			{ID: "v", TLS: model.UpstreamTLS{Chain: "PEM", Key: model.NewSecret("very secret")}},
@@ -377,20 +377,21 @@ func TestPolicyThatCannotBeReadRefuses(t *testing.T) {
 func TestParseProblems(t *testing.T) {
 	const head = "apiVersion: paifang.dev/v1\n"
 	for in, want := range map[string]string{
-		head + "kind: Rout\nmetadata: {name: x}\nspec: {}":                                  `f:2: kind: "Rout" is no kind of paifang.dev/v1: did you mean Route?`,
-		head + "kind: Route\nspec: {}":                                                      `f:1: metadata.name: is missing`,
-		head + "kind: Route\nmetadata: {name: x}\nspec:\n  id: y":                           `f:5: spec.id: unknown field`,
-		head + "kind: Route\nmetadata: {name: x}\nspec:\n  origin: {file: y}":               `f:5: spec.origin: unknown field`,
-		head + "kind: Route\nmetadata: {name: x}\nspec:\n  forwards: {}":                    `f:5: spec.forwards: unknown field: did you mean "forward"?`,
-		head + "kind: Route\nmetadata: {name: x}\nspec: {forward: {}, respond: {}}":         `f:4: spec: has more than one of forward, redirect, respond`,
-		head + "kind: Listener\nmetadata: {name: x}\nspec:\n  bind: [nowhere]":              `f:5: spec.bind[0]: not an ip:port`,
-		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: tls":               `f:5: spec.secret: name the TLS Secret as namespace/name`,
-		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: a/b\n  key: k":     `f:6: spec.key: a secret is not written here: name a Secret instead`,
-		head + "kind: TLSPolicy\nmetadata: {name: x}\nspec:\n  caSecret: ca":                `f:5: spec.caSecret: name the Secret as namespace/name`,
-		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {chain: x}":              `f:5: spec.tls.chain: unknown field`,
-		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {key: x}":                `f:5: spec.tls.key: a secret is not written here: name a Secret instead`,
-		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints: [{weight: 5000}]": `f:5: spec.endpoints[0].weight: want a number from 0 to 1000, of which 1 is the default`,
-		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints:\n  - state: gone": `f:6: spec.endpoints[0].state: endpoint state "gone": want ready, draining, last-resort, unhealthy or disabled`,
+		head + "kind: Rout\nmetadata: {name: x}\nspec: {}":                                     `f:2: kind: "Rout" is no kind of paifang.dev/v1: did you mean Route?`,
+		head + "kind: Route\nspec: {}":                                                         `f:1: metadata.name: is missing`,
+		head + "kind: Route\nmetadata: {name: x}\nspec:\n  id: y":                              `f:5: spec.id: unknown field`,
+		head + "kind: Route\nmetadata: {name: x}\nspec:\n  origin: {file: y}":                  `f:5: spec.origin: unknown field`,
+		head + "kind: Route\nmetadata: {name: x}\nspec:\n  forwards: {}":                       `f:5: spec.forwards: unknown field: did you mean "forward"?`,
+		head + "kind: Route\nmetadata: {name: x}\nspec: {forward: {}, respond: {}}":            `f:4: spec: has more than one of forward, redirect, respond`,
+		head + "kind: Listener\nmetadata: {name: x}\nspec:\n  bind: [nowhere]":                 `f:5: spec.bind[0]: not an ip:port`,
+		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: tls":                  `f:5: spec.secret: name the TLS Secret as namespace/name`,
+		head + "kind: Certificate\nmetadata: {name: x}\nspec:\n  secret: a/b\n  key: k":        `f:6: spec.key: a secret is not written here: name a Secret instead`,
+		head + "kind: TLSPolicy\nmetadata: {name: x}\nspec:\n  caSecret: ca":                   `f:5: spec.caSecret: name the Secret as namespace/name`,
+		head + "kind: TLSPolicy\nmetadata: {name: x}\nspec:\n  caSecret: a/b\n  clientCRLs: x": `f:6: spec.clientCRLs: revocation lists are read from ca.crl of the Secret that caSecret names: give them there`,
+		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {chain: x}":                 `f:5: spec.tls.chain: unknown field`,
+		head + "kind: Upstream\nmetadata: {name: x}\nspec:\n  tls: {key: x}":                   `f:5: spec.tls.key: a secret is not written here: name a Secret instead`,
+		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints: [{weight: 5000}]":    `f:5: spec.endpoints[0].weight: want a number from 0 to 1000, of which 1 is the default`,
+		head + "kind: Endpoints\nmetadata: {name: x}\nspec:\n  endpoints:\n  - state: gone":    `f:6: spec.endpoints[0].state: endpoint state "gone": want ready, draining, last-resort, unhealthy or disabled`,
 	} {
 		docs, _ := Split("f", []byte(in))
 		o, p := Parse(docs[0], "test")

@@ -73,6 +73,9 @@ func (p *parser) parse() (o model.Objects) {
 		v, origin := spec[model.TLSPolicy](p)
 		v.ID, v.Origin = model.TLSPolicyID(origin.Name), origin
 		p.secretName("spec.caSecret", v.CASecret)
+		if v.CASecret != "" && v.ClientCRLs != "" {
+			p.problems = append(p.problems, p.doc.Problem("spec.clientCRLs", "revocation lists are read from ca.crl of the Secret that caSecret names: give them there"))
+		}
 		o.TLSPolicies = []model.TLSPolicy{v}
 	case KindLocator:
 		v, origin := spec[model.Locator](p)

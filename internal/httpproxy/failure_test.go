@@ -101,12 +101,15 @@ func TestKeptConnectionThatDies(t *testing.T) {
 	if rec.connections() != 5 {
 		t.Errorf("%d connections", rec.connections())
 	}
+	if a := s.last(5); a.Tries != 1 || a.Resent != 1 {
+		t.Errorf("the log tells of %d tries and %d sent again, want 1 and 1", a.Tries, a.Resent)
+	}
 	// What is not idempotent is not sent twice: it has reached the endpoint.
 	r := c.send(post("/", "x", "Content-Length: 1")).receive("POST")
 	if !strings.HasPrefix(r.status, "HTTP/1.1 502") || r.head["x-paifang-reason"] != "kept-closed" {
 		t.Errorf("%+v", r)
 	}
-	if a := s.last(6); a.Status != 502 || a.Reason != "kept-closed" || a.Endpoint.String() != rec.Addr().String() || a.Tries != 1 {
+	if a := s.last(6); a.Status != 502 || a.Reason != "kept-closed" || a.Endpoint.String() != rec.Addr().String() || a.Tries != 1 || a.Resent != 0 {
 		t.Errorf("%+v", a)
 	}
 	n := 0

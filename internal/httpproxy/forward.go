@@ -179,7 +179,10 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 			continue
 		case again:
 			return codeAgain
-		case unsent, lostRace:
+		case lostRace:
+			w.resent++
+			w.retried(codeKeptLost)
+		case unsent:
 			w.retried(codeKeptLost)
 		}
 		break

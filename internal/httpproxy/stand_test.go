@@ -3,6 +3,7 @@ package httpproxy
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ import (
 func TestMain(m *testing.M) {
 	if other() { // this binary as a client or an upstream of another test process
 		return
+	}
+	if err := flag.Set("test.parallel", "8"); err != nil { // those that are parallel wait, which no processor is needed for
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

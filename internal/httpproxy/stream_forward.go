@@ -14,7 +14,7 @@ import (
 // tryShared is try for an endpoint whose connections are shared. A connection that is on its end refuses the request, which
 // then has a new one.
 func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Code {
-	for range 2 {
+	for n := range 2 {
 		began := time.Now()
 		up, err := w.dial(e)
 		if err != nil {
@@ -33,10 +33,14 @@ func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Cod
 			return ""
 		case again:
 			return codeAgain
-		case unsent, lostRace, spoilt:
-			if kept {
-				w.retried(codeKeptLost)
+		case lostRace:
+			if n == 0 {
+				w.resent++
 			}
+		case unsent, spoilt:
+		}
+		if kept && n == 0 {
+			w.retried(codeKeptLost)
 		}
 	}
 	e.Done(upstream.Failed)

@@ -100,6 +100,7 @@ type job struct {
 	status  int   // sent; 0 = nothing was
 	kept    uint8 // connections of endpoints that were used again
 	dialled uint8 // connections to endpoints that were made
+	resent  uint8 // times it went once more to an endpoint that may have seen it: a kept connection was lost
 	connect time.Duration
 	first   time.Duration // from the start to the head of the answer; 0 = there was none
 	handle  *upstream.Handle
@@ -208,7 +209,7 @@ func (w *work) record() {
 	*r = telemetry.Access{
 		Time: x.Started, Listener: string(w.site.listener.ID), Node: w.site.listener.Node, Peer: w.c.peer, Client: x.Client,
 		Method: x.Request.Method, Host: w.host, Path: w.path, Target: w.target, Protocol: w.protocol(), Status: w.status, Reason: string(x.Code),
-		Endpoint: x.Endpoint, Pod: w.pod, Tries: w.tries, In: w.size, Out: w.sent, Connect: w.connect,
+		Endpoint: x.Endpoint, Pod: w.pod, Tries: w.tries, Resent: int(w.resent), In: w.size, Out: w.sent, Connect: w.connect,
 		Total: took, RequestID: x.ID, UserAgent: w.userAgent, Referer: w.referer, Version: w.site.version, Shard: w.shard,
 	}
 	n := counted{status: w.status, failed: x.Code != "", latency: took, in: w.size, out: w.sent, kept: w.kept, dialled: w.dialled}

@@ -177,6 +177,7 @@ func TestNoNewConnectionFailsWhenANodeDies(t *testing.T) {
 }
 
 func TestADrainingNodeLosesNothing(t *testing.T) {
+	t.Parallel()
 	needOwnAddresses(t)
 	one, two := newNode(t, "node-1", "127.0.0.11:0", fromBalancer), newNode(t, "node-2", "127.0.0.12:0", fromBalancer)
 	b := newBalancer(t, Config{}, asSLB)

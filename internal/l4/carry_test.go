@@ -107,6 +107,7 @@ func TestIdleConnectionsEnd(t *testing.T) {
 
 // TestOneWayTrafficIsNotIdle: a long answer keeps the connection although the client says nothing.
 func TestOneWayTrafficIsNotIdle(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -148,6 +148,7 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestDatagramSessionsEnd(t *testing.T) {
+	t.Parallel()
 	a := newEcho(t, "a")
 	b := newBalancer(t, Config{}, nil)
 	b.endpoints(a.addr())

@@ -104,6 +104,7 @@ func TestAListenerThatGoesCloses(t *testing.T) {
 }
 
 func TestDiagnostics(t *testing.T) {
+	t.Parallel()
 	taken := newNode(t, "taken", "127.0.0.1:0")
 	b := newBalancer(t, Config{}, nil)
 	b.listener.Origin.Name = "slb"

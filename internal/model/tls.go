@@ -139,6 +139,9 @@ type TLSPolicy struct {
 	ClientAuth ClientAuth  `json:"clientAuth,omitempty"`
 	CASecret   string      `json:"caSecret,omitempty"`  // the Secret whose ca.crt ClientCAs is read from: "shop/clients-ca"
 	ClientCAs  string      `json:"clientCAs,omitempty"` // PEM: who may have signed clients' certificates
+	// ClientCRLs are revocation lists in PEM; with CASecret they come from its ca.crl. Where there is one, each certificate
+	// between a client's and that of a CA has to be on no list, and its authority has to have one that is not out of date.
+	ClientCRLs string `json:"clientCRLs,omitempty"`
 	// Depth bounds the intermediate certificates between a client's and that of a CA: 0 = 1, negative = none.
 	Depth int `json:"depth,omitempty"`
 	// AnswerFailures lets the handshake succeed where a certificate is missing or not good, and answers every request with
@@ -196,6 +199,11 @@ func (p TLSPolicy) Validate() error {
 	}
 	if err := validateCAs("clientCAs", "caSecret", p.CASecret, p.ClientCAs); err != nil && p.Reject == "" {
 		return err
+	}
+	if p.ClientCRLs != "" && p.Reject == "" {
+		if err := CheckRevocationLists(p.ClientCRLs, p.ClientCAs); err != nil {
+			return fieldError("clientCRLs", err.Error())
+		}
 	}
 	return validateVersions("", p.MinVersion, p.MaxVersion)
 }

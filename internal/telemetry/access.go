@@ -27,6 +27,7 @@ type Access struct {
 	Endpoint  netip.AddrPort // the last one that was tried
 	Pod       string         // its pod or instance
 	Tries     int            // endpoints that were tried
+	Resent    int            // times that one was sent the whole again, because a kept connection was lost; it may have seen both
 	In, Out   int64          // body bytes from and to the client
 	Connect   time.Duration  // spent on connecting, all tries
 	FirstByte time.Duration  // from the start to the head of the answer
@@ -110,6 +111,7 @@ func (l *lines) json(dst []byte, a *Access) []byte {
 	}
 	dst = text(dst, "pod", a.Pod)
 	dst = number(dst, "tries", int64(a.Tries))
+	dst = number(dst, "resent", int64(a.Resent))
 	dst = number(dst, "in", a.In)
 	dst = number(dst, "out", a.Out)
 	dst = millis(dst, "connectMs", a.Connect)

@@ -381,6 +381,7 @@ type access struct {
 	Endpoint  string
 	Pod       string
 	Tries     int
+	Resent    int
 	TotalMs   float64
 	FirstMs   float64 `json:"firstByteMs"`
 	ConnectMs float64

@@ -30,7 +30,7 @@ type Authority struct {
 func New(t testing.TB, name string, up *Authority) *Authority {
 	t.Helper()
 	a := &Authority{t: t, up: up}
-	a.Certificate, a.key = a.sign(up, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	a.Certificate, a.key = a.sign(up, &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign})
 	return a
 }
 
@@ -66,6 +66,30 @@ func (a *Authority) sign(by *Authority, template *x509.Certificate) (*x509.Certi
 
 // PEM is the authority's certificate.
 func (a *Authority) PEM() string { return certificatePEM(a.Certificate.Raw) }
+
+// Revocations is a list in PEM of certificates that the authority has taken back, which counts until next, from an hour ago or from an
+// hour before next.
+func (a *Authority) Revocations(next time.Time, revoked ...*x509.Certificate) string {
+	a.t.Helper()
+	list := x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: next}
+	if next.Before(time.Now()) {
+		list.ThisUpdate = next.Add(-time.Hour)
+	}
+	for _, c := range revoked {
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: list.ThisUpdate})
+	}
+	return a.List(&list)
+}
+
+// List signs a revocation list and returns it in PEM.
+func (a *Authority) List(list *x509.RevocationList) string {
+	a.t.Helper()
+	der, err := x509.CreateRevocationList(rand.Reader, list, a.Certificate, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
+}
 
 // Pool holds the authority's certificate alone.
 func (a *Authority) Pool() *x509.CertPool {

@@ -19,6 +19,7 @@ import (
 
 // A client that reads and answers, but acknowledges no push, is told again, one message at a time, and the log says so once.
 func TestNeverAcknowledges(t *testing.T) {
+	t.Parallel()
 	var log logbook
 	f := serve(t, Config{Log: log.logger(), Confirm: time.Hour, Ack: 20 * time.Millisecond, Retry: 10 * time.Millisecond}, registry.Options{})
 	c, good := dial(t, f.grpc).setup(), dial(t, f.grpc).setup()

@@ -190,6 +190,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestV1PushByUDP(t *testing.T) {
+	t.Parallel()
 	f := serve(t, Config{}, registry.Options{})
 	client, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	must(t, err)
@@ -251,6 +252,7 @@ func TestV1PushByUDP(t *testing.T) {
 
 // A client that acknowledges nothing is told three times. What changes after that, while the last one is on its way, comes all the same.
 func TestV1PushToTheMute(t *testing.T) {
+	t.Parallel()
 	f := serve(t, Config{}, registry.Options{})
 	client, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	must(t, err)

@@ -2,6 +2,7 @@ package nacosapi
 
 import (
 	"context"
+	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -19,7 +20,12 @@ import (
 	"paifang/internal/registry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil { // those that are parallel wait, which no processor is needed for
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var order = registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: "order"}
 

@@ -67,6 +67,7 @@ func TestNamespacesByLabel(t *testing.T) {
 
 // TestNamespacesChangeWhileAway: labels that changed while the API server was away are known when it is back.
 func TestNamespacesChangeWhileAway(t *testing.T) {
+	t.Parallel()
 	api := apitest.New(t)
 	api.Apply(cluster)
 	api.Apply(namespace("shop", "shop"))
@@ -163,6 +164,7 @@ func TestStatusFromNodes(t *testing.T) {
 
 // TestStatusFromNodesRefused: without the right to see pods everything is served, and that no status is written is told.
 func TestStatusFromNodesRefused(t *testing.T) {
+	t.Parallel()
 	api := apitest.New(t)
 	api.Refuse("list pods", 403)
 	api.Apply(cluster + "\n---\n" + fleet)

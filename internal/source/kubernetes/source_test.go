@@ -260,6 +260,7 @@ func TestSecrets(t *testing.T) {
 // TestServerAway has the server go and come back: what was known stays, the source counts as failed meanwhile, and then each
 // kind is listed once.
 func TestServerAway(t *testing.T) {
+	t.Parallel()
 	api := apitest.New(t)
 	api.Apply(cluster)
 	f := follow(t, api, nil)

@@ -152,24 +152,17 @@ func (t *translator) aim(g *model.Objects, f *model.Forward, to target, does *ef
 	if to.service != "" && to.service == t.c.Self {
 		return fmt.Errorf("lb://%s is this gateway itself: a request would come back for ever", to.service)
 	}
-	up := to.upstream(t.c, origin)
-	up.TLS.SkipVerify = t.insecure
+	id := t.reach(g, to, origin)
 	uri := to.named()
 	for i := range f.Targets {
-		if have := &f.Targets[i]; have.Upstream == up.ID {
+		if have := &f.Targets[i]; have.Upstream == id {
 			if !slices.Contains(have.URIs, uri) {
 				have.URIs = append(have.URIs, uri)
 			}
 			return nil
 		}
 	}
-	out := model.Target{Upstream: up.ID, URIs: []string{uri}}
-	if to.service == "" {
-		t.lead(to, up)
-	} else {
-		t.balance.settle(&up, to.service)
-		g.Upstreams = append(g.Upstreams, up)
-	}
+	out := model.Target{Upstream: id, URIs: []string{uri}}
 	switch {
 	case does.host != model.HostEndpoint: // a filter says which
 	case to.service == "":

@@ -179,7 +179,7 @@ func (j *judge) metadata(d *definition) {
 	for _, k := range d.metadata.Kids {
 		f := Finding{Verdict: Verdict{"metadata", k.Name, Supported, ""}, File: k.File, Line: k.Line, Route: d.name()}
 		switch bootconfig.Relaxed(k.Name) {
-		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback", "requesturis":
+		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback", "requesturis", bootconfig.Relaxed(ownFiltersKey), bootconfig.Relaxed(behindFiltersKey):
 		default:
 			f.Verdict.Verdict, f.Why = Ignored, "nothing here reads it"
 		}
@@ -207,7 +207,7 @@ func (j *judge) secrets(routes []model.Route) {
 		for _, f := range r.Filters {
 			if f.Secret == "" && !f.Data.Empty() {
 				j.findings = append(j.findings, Finding{Verdict: Verdict{"route", "filters", Unsupported,
-					"the password of Redis is not written: put it into a Secret, and name that as secret of the filter " + f.Kind}, File: r.Origin.File, Line: r.Origin.Line, Route: r.Origin.Name})
+					"what is secret of the filter " + f.Kind + " is not written: put it into a Secret, and name that as secret of the filter"}, File: r.Origin.File, Line: r.Origin.Line, Route: r.Origin.Name})
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package springgw
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,19 +39,6 @@ var (
 	laneFields = []string{"name", "instances", "fallback", "when"}
 	whenFields = []string{"header", "cookie", "query", "value", "pattern", "weight", "weight-total", "by"}
 )
-
-// laneFault is what is wrong, and where below the metadata.
-type laneFault struct {
-	at   *bootconfig.Property
-	path string
-	err  error
-}
-
-func (f *laneFault) Error() string { return f.err.Error() }
-
-func wrong(at *bootconfig.Property, path, format string, args ...any) error {
-	return &laneFault{at, path, fmt.Errorf(format, args...)}
-}
 
 // readLanes reads the lanes of a route's metadata; nil where it has none.
 func readLanes(metadata *bootconfig.Property) (*lanes, error) {
@@ -285,13 +271,4 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 		}
 	}
 	return append([]model.Upstream{rest}, parts...)
-}
-
-// lanesFault is the diagnostic of lanes that cannot be read.
-func lanesFault(err error, d *definition) fault {
-	x := fault{"", d.line, "metadata", model.CodeInvalid, model.Error, err.Error() + "; the route answers 503"}
-	if f, ok := errors.AsType[*laneFault](err); ok {
-		x.line, x.field = cmp.Or(lineOf(f.at, 0), d.line), "metadata."+f.path
-	}
-	return x
 }

@@ -79,11 +79,12 @@ func definitions(all []gatewayConfig) []Definition {
 	return out
 }
 
+// flat is metadata as it is listed. Filters of ours are left out: they may hold secrets.
 func flat(p *bootconfig.Property) map[string]string {
 	if p == nil {
 		return nil
 	}
-	return p.Flat()
+	return p.Without(ownFiltersKey).Without(behindFiltersKey).Flat()
 }
 
 func shown(parts []part) []Part {

@@ -204,6 +204,19 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(n)
 		}
 	}
+	if name, uses := when.usesHost(does.filters); uses {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
+	}
+	var own [2][]model.FilterSpec // in front of these filters, and behind
+	for i, key := range []string{ownFiltersKey, behindFiltersKey} {
+		var err error
+		if own[i], err = t.ownFilters(g, d, key, origin); err != nil {
+			failed = true
+			say(refusal(err, d))
+		}
+	}
+	does.filters = append(does.filters, own[1]...)
 	if does.call != nil {
 		if err := t.become(&does); err != nil {
 			p := &does.call.part
@@ -211,14 +224,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(fault{"", p.line, p.field, model.CodeUnsupported, model.Error, "filter JsonToGrpc: " + err.Error() + "; the route answers 503"})
 		}
 	}
-	if name, uses := when.usesHost(does.filters); uses {
-		failed = true
-		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
-	}
 	parts, err := readLanes(d.metadata)
 	if err != nil {
 		failed = true
-		say(lanesFault(err, d))
+		say(refusal(err, d))
 	}
 	var action model.Action
 	if does.naming == nil {
@@ -231,7 +240,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
-		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: does.filters, Action: action}
+		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
 	if r := &route.Timeouts.Response; does.limit > 0 && (*r == 0 || does.limit < *r) {
 		*r = does.limit
@@ -243,15 +252,15 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		g.Upstreams = nil
 		return when.weights, when.match.Shares
 	}
-	var own *corsRule
+	var cors *corsRule
 	if p := d.metadata.Get("cors"); p != nil {
-		own = &corsRule{at: p}
-		if own.spec, own.err = readCORS(p); own.err != nil {
-			say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Error, own.err.Error() + "; the route answers 503"})
+		cors = &corsRule{at: p}
+		if cors.spec, cors.err = readCORS(p); cors.err != nil {
+			say(fault{"", p.Line, "metadata.cors", model.CodeUnsupported, model.Error, cors.err.Error() + "; the route answers 503"})
 		}
 	}
 	t.place(g, route, when.paths, func(r *model.Route) {
-		spec, err := t.corsOf(own, r.Match.Path, say)
+		spec, err := t.corsOf(cors, r.Match.Path, say)
 		switch {
 		case err != nil:
 			r.Filters, r.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}

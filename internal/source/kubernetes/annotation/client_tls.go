@@ -9,7 +9,7 @@ import (
 
 // ClientTLS is which certificates clients show.
 type ClientTLS struct {
-	Secret string           // namespace/name of the one with ca.crt; "" = none is asked for
+	Secret string           // namespace/name of the one with ca.crt and perhaps ca.crl; "" = none is asked for
 	Auth   model.ClientAuth // ClientNone: none is asked for, after all
 	Depth  int              // intermediate certificates
 	Pass   bool             // the upstream gets the certificate
@@ -20,7 +20,8 @@ const withCA = "it belongs to auth-tls-secret"
 
 func clientTLSFamily() family {
 	return family{name: "Client certificates", settle: settleClientTLS, rows: []Annotation{
-		{Name: "auth-tls-secret", Scope: OwnPaths, Verdict: Differs, Note: "a Secret that cannot be read makes the paths answer 503, where ingress-nginx answers 403", read: readTLSSecret},
+		{Name: "auth-tls-secret", Scope: OwnPaths, Verdict: Differs,
+			Note: "a Secret that cannot be read makes the paths answer 503, where ingress-nginx answers 403; a revocation list of a part of the certificates, or of changes, is one that cannot be read", read: readTLSSecret},
 		{Name: "auth-tls-verify-client", Scope: OwnPaths, Verdict: Supported, read: readVerifyClient},
 		{Name: "auth-tls-verify-depth", Scope: OwnPaths, Verdict: Ignored, Note: "one intermediate certificate is allowed, as where it is not given", read: readDepth},
 		{Name: "auth-tls-error-page", Scope: OwnPaths, Verdict: Ignored, Note: "certificate errors are answered 400"},

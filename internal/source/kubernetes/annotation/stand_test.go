@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,7 +33,7 @@ import (
 
 // TestMain has more cases under way than there are processors: the long ones only wait for a time to pass.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "10"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 
 // stand is the engine with what a case says: the same way from YAML to answers as in the whole program, but for the hub.
 type stand struct {
+	t       testing.TB
 	plane   *httpproxy.Plane
 	recs    map[string]*backend // by service
 	said    []model.Diagnostic
@@ -91,10 +93,26 @@ func (s *stand) scale(to service) error {
 	return nil
 }
 
+// revocations fills revocation lists in: one with the certificate that is "revoked", the same out of date, and one that somebody
+// else has signed in the name of the CA.
+func (s *stand) revocations(text string) string {
+	revoked, later := s.clients.Certificates[2].Leaf, time.Now().Add(time.Hour)
+	for name, list := range map[string]func() string{
+		"crl()":       func() string { return s.ca.Revocations(later, revoked) },
+		"oldcrl()":    func() string { return s.ca.Revocations(time.Now().Add(-time.Minute), revoked) },
+		"forgedcrl()": func() string { return certstest.New(s.t, s.ca.Certificate.Subject.CommonName, nil).Revocations(later) },
+	} {
+		if quoted := `"` + name + `"`; strings.Contains(text, quoted) {
+			text = strings.ReplaceAll(text, quoted, strconv.Quote(list()))
+		}
+	}
+	return text
+}
+
 // newStand serves a case.
 func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
 	t.Helper()
-	s := &stand{ca: ca, recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob")}}}
+	s := &stand{t: t, ca: ca, recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob"), ca.Client("eve")}}}
 	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
 	s.table = table
 	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})
@@ -127,6 +145,7 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 	store := translate.New(options)
 	text := c.manifests()
 	text = strings.ReplaceAll(text, "ca()", strings.ReplaceAll(ca.PEM(), "\n", "\\n"))
+	text = s.revocations(text)
 	if strings.Contains(text, "clientcert()") {
 		chain, key := certstest.Text(t, ca.Client("gateway"))
 		text = strings.ReplaceAll(text, "clientcert()", strings.ReplaceAll(chain, "\n", "\\n"))

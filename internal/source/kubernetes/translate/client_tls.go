@@ -20,9 +20,9 @@ func (d *draft) clientTLS() {
 		ClientAuth: c.Auth, CASecret: c.Secret, Depth: c.Depth, AnswerFailures: true,
 	}
 	if !slices.ContainsFunc(d.out.TLSPolicies, func(q model.TLSPolicy) bool { return q.ID == p.ID }) {
-		text, code, why := d.ownCAs(c.Secret)
-		if ns, _, _ := strings.Cut(c.Secret, "/"); ns != d.o.key.Namespace {
-			text, code, why = "", model.CodeInvalid, "secret "+c.Secret+" is in another namespace, which is not allowed"
+		code, why := model.CodeInvalid, "secret "+c.Secret+" is in another namespace, which is not allowed"
+		if ns, _, _ := strings.Cut(c.Secret, "/"); ns == d.o.key.Namespace {
+			code, why = d.clientCAs(&p)
 		}
 		if code != "" {
 			p.Reject = code
@@ -30,7 +30,6 @@ func (d *draft) clientTLS() {
 				d.diagnose(d.o, annotationField(d.store.reader.Prefix()+"auth-tls-secret"), model.Error, code, "%s: requests for %s are refused", why, hostList(p.Hosts))
 			}
 		}
-		p.ClientCAs = text
 		d.out.TLSPolicies = append(d.out.TLSPolicies, p)
 	}
 	config := settings{"verify": "ssl-client-verify", "subject": "ssl-client-subject-dn", "issuer": "ssl-client-issuer-dn", "match": c.Match}

@@ -8,8 +8,11 @@ import (
 	"paifang/internal/model"
 )
 
-// caCertKey is where a Secret has the certificates of CAs.
-const caCertKey = "ca.crt"
+// Where a Secret has the certificates of CAs, and the lists of those that they have revoked.
+const (
+	caCertKey = "ca.crt"
+	caListKey = "ca.crl"
+)
 
 // own passes one of our own documents on. What names a Secret gets what is in it: a certificate its chain and key, TLS
 // rules their CAs.
@@ -67,13 +70,30 @@ func (b *builder) ownPolicies(all []model.TLSPolicy) {
 		if p.CASecret == "" || p.Reject != "" {
 			continue
 		}
-		text, code, why := b.ownCAs(p.CASecret)
-		if code != "" {
+		if code, why := b.clientCAs(p); code != "" {
 			b.ownFault(p.Origin, "spec.caSecret", code, why+": requests for "+hostList(p.Hosts)+" are refused")
 			p.Reject = code
 		}
-		p.ClientCAs = text
 	}
+}
+
+// clientCAs reads the Secret of a policy into it: the CAs, and their revocation lists where there are any. Lists that cannot be
+// read make the Secret one that cannot be read.
+func (b *builder) clientCAs(p *model.TLSPolicy) (code model.Code, why string) {
+	p.ClientCAs, code, why = b.ownCAs(p.CASecret)
+	if code != "" {
+		return code, why
+	}
+	s, _ := b.ownSecret(p.CASecret)
+	text := secretValue(s, caListKey)
+	if text == "" {
+		return "", ""
+	}
+	if err := model.CheckRevocationLists(text, p.ClientCAs); err != nil {
+		return model.CodeSecretInvalid, "secret " + p.CASecret + ": " + caListKey + " " + err.Error()
+	}
+	p.ClientCRLs = text
+	return "", ""
 }
 
 // ownUpstreams leaves to compile what an upstream without its Secret means: it is not served.

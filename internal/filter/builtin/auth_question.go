@@ -17,6 +17,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/inward"
 )
 
 // authPool keeps connections to services that decide about requests.
@@ -60,8 +61,7 @@ func dialerOf(loopback bool) net.Dialer {
 		if err != nil {
 			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
 		}
-		a := at.Addr().Unmap()
-		if a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() && !loopback {
+		if reach := inward.Of(at.Addr()); reach != inward.Outside && !(reach == inward.Loopback && loopback) {
 			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
 		}
 		return nil

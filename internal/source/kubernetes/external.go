@@ -14,6 +14,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"paifang/internal/inward"
 	"paifang/internal/source/kubernetes/translate"
 )
 
@@ -146,8 +147,13 @@ func (r *run) refusedAddress(a netip.Addr) string {
 			return ""
 		}
 	}
-	if a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return a.String() + " is a loopback, link-local, unspecified or multicast address"
+	if inward.Of(a) != inward.Outside {
+		return a.String() + " is a loopback, link-local, unspecified, multicast or metadata service's address"
+	}
+	if c := inward.Carried(a); c.IsValid() { // of a Service, by way of a router that translates
+		if why := r.refusedAddress(c); why != "" {
+			return a.String() + " carries another: " + why
+		}
 	}
 	text := a.String()
 	for _, o := range r.store.Each(translate.KindService) {

@@ -243,6 +243,8 @@ func TestSecrets(t *testing.T) {
 
 	api.Apply(secret("shop-tls", "kubernetes.io/tls"))
 	f.until("a TLS secret that comes later is used", func() bool { return certificates(f) == 1 && !f.said(model.CodeSecretMissing) })
+	api.Apply(strings.Replace(secret("shop-tls", "kubernetes.io/tls"), "tls.crt: ", "tls.crt: AAAA", 1))
+	f.until("one that breaks is told, and used as it was", func() bool { return certificates(f) == 1 && f.said(model.CodeSecretInvalid) })
 	api.Delete("v1", "secrets", "shop", "shop-tls")
 	f.until("it goes", func() bool { return certificates(f) == 0 && f.said(model.CodeSecretMissing) })
 	api.Apply(secret("shop-tls", "Opaque"))
@@ -420,8 +422,9 @@ func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, er
 
 func TestExternalName(t *testing.T) {
 	n := &names{table: map[string][]netip.Addr{
-		"db.example.net":   {netip.MustParseAddr("192.0.2.20"), netip.MustParseAddr("192.0.2.21")},
-		"evil.example.net": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("10.0.0.1")},
+		"db.example.net":    {netip.MustParseAddr("192.0.2.20"), netip.MustParseAddr("192.0.2.21")},
+		"evil.example.net":  {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("10.0.0.1")},
+		"carry.example.net": {netip.MustParseAddr("64:ff9b::a9fe:a9fe"), netip.MustParseAddr("2002:7f00:1::"), netip.MustParseAddr("::127.0.0.1"), netip.MustParseAddr("64:ff9b::10.96.0.1"), netip.MustParseAddr("64:ff9b::10.0.0.1"), netip.MustParseAddr("100.100.100.200")},
 	}}
 	service := func(name string) string {
 		return "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {type: ExternalName, externalName: " + name + ", ports: [{name: http, port: 80, targetPort: 8443}]}\n"
@@ -436,7 +439,7 @@ func TestExternalName(t *testing.T) {
 	f.until("its addresses are used", func() bool { return f.addresses() == "192.0.2.20:8443 ready, 192.0.2.21:8443 ready" })
 	api.Apply(strings.Replace(service("db.example.net"), "port: 80,", "port: 80, protocol: TCP,", 1)) // a change of something else
 	f.until("they stay", func() bool { return f.addresses() == "192.0.2.20:8443 ready, 192.0.2.21:8443 ready" })
-	for _, name := range []string{"evil.example.net", "other.prod.svc", "other.prod.svc.cluster.local", "localhost"} {
+	for _, name := range []string{"evil.example.net", "carry.example.net", "other.prod.svc", "other.prod.svc.cluster.local", "localhost"} {
 		api.Apply(service(name))
 		f.until(name+" leads nowhere", func() bool { return f.addresses() == "" && f.said(model.CodeEndpointRefused) })
 		api.Apply(service("db.example.net"))

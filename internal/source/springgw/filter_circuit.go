@@ -45,8 +45,8 @@ func (e *effect) circuitBreaker(p *part) error {
 	}
 	c := circuitConfig{Name: values["name"], Window: circuitWindow, Minimum: circuitWindow, Open: circuitOpen.String(), Statuses: []int{}}
 	resume := false
-	for name, v := range values {
-		switch name {
+	for _, name := range sortedKeys(values) {
+		switch v := values[name]; name {
 		case "name":
 		case "fallbackuri":
 			path, err := forwardPath(v)

@@ -88,6 +88,7 @@ resilience4j:
       b: {slidingWindowType: TIME_BASED}
       c: {failureRateThreshold: 0}
       d: {recordExceptions: [java.io.IOException]}
+      e: {maxWaitDurationInHalfOpenState: 1s, enableRandomizedWait: true, enableExponentialBackoff: true, ignoreExceptionPredicate: a.B, recordExceptions: [a.C]}
   timelimiter: {configs: {default: {timeoutDuration: 3s}}, instances: {a: {timeoutDuration: 300ms}}}
 `
 	breaker := func(name, more string) model.Objects {
@@ -106,6 +107,14 @@ resilience4j:
 		if o := breaker(name, more); len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {
 			t.Errorf("%s: %v", name, o.Diagnostics)
 		}
+	}
+	o := breaker("e", more)
+	var said []string
+	for _, d := range o.Diagnostics {
+		said = append(said, strings.Fields(d.Message)[3])
+	}
+	if want := "[recordExceptions ignoreExceptionPredicate enableExponentialBackoff enableRandomizedWait maxWaitDurationInHalfOpenState]"; fmt.Sprint(said) != want {
+		t.Errorf("what is said is %v, want %s in this order", said, want)
 	}
 	if o := breaker("a", "\nspring.cloud.circuitbreaker.resilience4j.disable-time-limiter: true\n"); o.Routes[0].Timeouts.Response != 0 {
 		t.Errorf("a time limit of %v", o.Routes[0].Timeouts.Response)

@@ -107,7 +107,8 @@ func (e *effect) retryAgain(p *part) error {
 	series := "SERVER_ERROR"
 	methods := "GET"
 	var firstBackoff, maxBackoff timeout
-	for name, v := range values {
+	for _, name := range sortedKeys(values) {
+		v := values[name]
 		var err error
 		switch name {
 		case "retries":

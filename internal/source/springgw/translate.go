@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -357,10 +358,13 @@ func (e *effect) elsewhere(uri string) (model.Action, error) {
 // timeoutsOf are those of httpclient, and of the route's metadata where it has its own.
 func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
 	out := t.timeouts
-	for name, into := range map[string]*timeout{"connect-timeout": (*timeout)(&out.Connect), "response-timeout": (*timeout)(&out.Response)} {
-		if p := d.metadata.Get(name); p != nil {
-			if err := into.set(p.Text()); err != nil {
-				say(fault{"", p.Line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
+	for _, one := range [...]struct {
+		name string
+		into *time.Duration
+	}{{"connect-timeout", &out.Connect}, {"response-timeout", &out.Response}} {
+		if p := d.metadata.Get(one.name); p != nil {
+			if err := (*timeout)(one.into).set(p.Text()); err != nil {
+				say(fault{"", p.Line, "metadata." + one.name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
 			}
 		}
 	}

@@ -54,7 +54,9 @@ func (b *builder) ownCertificates(all []model.Certificate) {
 	for _, c := range all {
 		chain, key, code, why := b.ownPair(c.Secret)
 		if code != "" {
-			b.ownFault(c.Origin, "spec.secret", code, why+": the default certificate is served for "+hostList(c.Hosts))
+			b.ownFault(c.Origin, "spec.secret", code, why+": "+servedFor(chain)+" for "+hostList(c.Hosts))
+		}
+		if chain == "" {
 			continue
 		}
 		c.Chain, c.Key = chain, model.NewSecret(key)
@@ -111,6 +113,9 @@ func (b *builder) ownUpstreams(all []model.Upstream) {
 		if u.TLS.ClientSecret != "" {
 			chain, key, code, why := b.ownPair(u.TLS.ClientSecret)
 			if code != "" {
+				if chain != "" {
+					why += ": " + servedFor(chain)
+				}
 				b.ownFault(u.Origin, "spec.tls.clientSecret", code, why)
 			}
 			u.TLS.Chain, u.TLS.Key = chain, model.NewSecret(key)
@@ -127,15 +132,16 @@ func (b *builder) ownSecret(name string) (*corev1.Secret, bool) {
 	return o.Value.(*corev1.Secret), true
 }
 
-// ownPair reads a key pair, or says why it cannot be used. why never shows a value.
+// ownPair reads a key pair, or says why it cannot be used; there is one all the same where it could be used before. why never shows
+// a value.
 func (b *builder) ownPair(secret string) (chain, key string, code model.Code, why string) {
-	s, ok := b.ownSecret(secret)
-	if !ok {
+	o := b.get(secretKey(secret))
+	if o == nil {
 		return "", "", model.CodeSecretMissing, "secret " + secret + " does not exist"
 	}
-	chain, key, _, why = keyPair(s)
+	chain, key, _, why = b.keyPair(o)
 	if why != "" {
-		return "", "", model.CodeSecretInvalid, "secret " + secret + " " + why
+		return chain, key, model.CodeSecretInvalid, "secret " + secret + " " + why
 	}
 	return chain, key, "", ""
 }

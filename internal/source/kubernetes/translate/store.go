@@ -27,6 +27,7 @@ type Store struct {
 	objects map[Key]*stored
 	own     map[string]model.Objects // by group key
 	index   index
+	pairs   map[Key]*corev1.Secret // TLS Secrets that cannot be used any more, as they were when they could
 
 	dirty   map[string]struct{}        // groups to build again
 	readers map[string]few.Set[string] // fact → groups built from it
@@ -44,7 +45,7 @@ type group struct {
 func New(o Options) *Store {
 	o = o.withDefaults()
 	s := &Store{
-		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: o.nginxReader(*o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{},
+		opt: o, set: installation.Defaults(), reader: annotation.NewReader(o.Annotations, annotation.Settings{}), nginx: o.nginxReader(*o.Defaults), objects: map[Key]*stored{}, own: map[string]model.Objects{}, index: index{}, pairs: map[Key]*corev1.Secret{},
 		dirty: map[string]struct{}{}, readers: map[string]few.Set[string]{}, groups: map[string]group{}, named: map[string]struct{}{},
 	}
 	s.installed()
@@ -87,6 +88,7 @@ func (s *Store) DeleteOwn(key string) {
 // replace swaps an object and marks what depends on the old or the new one. now is nil for a deletion.
 func (s *Store) replace(k Key, now *stored) {
 	old := s.objects[k]
+	s.keepPair(k, old, now)
 	if now == nil {
 		delete(s.objects, k)
 		s.note(k.String()) // whoever names it waits for another one

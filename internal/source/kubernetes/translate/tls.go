@@ -47,9 +47,11 @@ func (b *builder) tls(secret Key) {
 			"secret %s/%s does not exist: the default certificate is served for %s", secret.Namespace, secret.Name, hostList(hosts))
 		return
 	}
-	chain, key, field, why := keyPair(o.Value.(*corev1.Secret))
+	chain, key, field, why := b.keyPair(o)
 	if why != "" {
-		b.diagnose(o, field, model.Error, model.CodeSecretInvalid, "%s: the default certificate is served for %s", why, hostList(hosts))
+		b.diagnose(o, field, model.Error, model.CodeSecretInvalid, "%s: %s for %s", why, servedFor(chain), hostList(hosts))
+	}
+	if chain == "" {
 		return
 	}
 	b.out.Certificates = append(b.out.Certificates, model.Certificate{
@@ -94,7 +96,44 @@ func hostList(hosts []model.Host) string {
 	return strings.Join(names, ", ")
 }
 
-// keyPair reads a Secret of type kubernetes.io/tls. why never shows a value.
+// keepPair remembers what a Secret was good for when it is replaced by one that is good for nothing: a slip in an edit costs no
+// host its certificate, as with ingress-nginx. That the Secret is deleted does.
+func (s *Store) keepPair(k Key, old, now *stored) {
+	if k.Kind != KindSecret {
+		return
+	}
+	if now == nil {
+		delete(s.pairs, k)
+		return
+	}
+	if old == nil || secretValue(old.Value.(*corev1.Secret), corev1.TLSCertKey) == "" && s.pairs[k] == nil {
+		return
+	}
+	if _, _, _, why := keyPair(now.Value.(*corev1.Secret)); why == "" {
+		delete(s.pairs, k)
+	} else if _, _, _, before := keyPair(old.Value.(*corev1.Secret)); before == "" {
+		s.pairs[k] = old.Value.(*corev1.Secret)
+	}
+}
+
+// keyPair reads a Secret of type kubernetes.io/tls. Where it cannot be used any more it says why, and returns the pair that it had.
+func (b *builder) keyPair(o *stored) (chain, key, field, why string) {
+	chain, key, field, why = keyPair(o.Value.(*corev1.Secret))
+	if was := b.store.pairs[o.key]; why != "" && was != nil {
+		chain, key, _, _ = keyPair(was)
+	}
+	return chain, key, field, why
+}
+
+// servedFor says what is served in place of a Secret that cannot be used: the pair that it had, where it had one.
+func servedFor(chain string) string {
+	if chain != "" {
+		return "the last good certificate stays in effect"
+	}
+	return "the default certificate is served"
+}
+
+// keyPair reads it. why never shows a value.
 func keyPair(s *corev1.Secret) (chain, key, field, why string) {
 	chain, key = secretValue(s, corev1.TLSCertKey), secretValue(s, corev1.TLSPrivateKeyKey)
 	switch {

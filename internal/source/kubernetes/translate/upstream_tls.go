@@ -54,9 +54,12 @@ func (d *draft) verified(u *model.Upstream) {
 	}
 	if secretValue(s, corev1.TLSCertKey) != "" {
 		chain, key, code, why := d.ownPair(id)
-		if code != "" {
+		switch {
+		case code != "" && chain == "":
 			refuse(code, why)
 			return
+		case code != "" && d.say:
+			d.diagnose(d.o, annotationField(d.store.reader.Prefix()+"proxy-ssl-secret"), model.Error, code, "%s: %s", why, servedFor(chain))
 		}
 		u.TLS.ClientSecret, u.TLS.Chain, u.TLS.Key = id, chain, model.NewSecret(key)
 	}

@@ -118,3 +118,48 @@ ingress: {nodes: [{name: node-1, http: "127.0.0.1:8080"}], advertise: [192.0.2.7
 		t.Errorf("upstream %+v", up)
 	}
 }
+
+// TestInstallationOfListeners: what the ConfigMap says of listeners holds for those of the ingress nodes, as far as the
+// configuration does not say it.
+func TestInstallationOfListeners(t *testing.T) {
+	dir := t.TempDir()
+	text := `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: ingress-nginx}
+data: {use-forwarded-headers: "true", use-proxy-protocol: "true", proxy-real-ip-cidr: 10.0.0.0/8, proxy-protocol-header-timeout: 2s}
+`
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener := func(ingress string) (model.Listener, []model.Diagnostic) {
+		cfg := parsed(t, `sources:
+  manifests: [`+dir+`]
+  ingressNginx: {args: [/nginx-ingress-controller, --configmap=$(POD_NAMESPACE)/settings]}
+ingress: {nodes: [{name: node-1, http: "127.0.0.1:8080"}]`+ingress+`}
+gateway: {http: "127.0.0.1:8081", service: "-"}
+`)
+		c, err := Offline(t.Context(), cfg, Adopt{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, _ := c.Load().Listener("gateway/http"); g.Trust.ForwardedFrom != nil || g.Trust.ProxyFrom != nil || g.Clients != (model.Clients{}) {
+			t.Errorf("the gateway's listener has what is said for the ingress: %+v", g)
+		}
+		l, _ := c.Load().Listener("node-1/http")
+		return l, c.Load().Diagnostics()
+	}
+	ten := netip.MustParsePrefix("10.0.0.0/8")
+	l, _ := listener("")
+	if !slices.Equal(l.Trust.ForwardedFrom, []netip.Prefix{ten}) || !slices.Equal(l.Trust.ProxyFrom, []netip.Prefix{ten}) || l.Trust.Believe != model.BelieveRequest || l.Clients.ProxyHeader != 2*time.Second {
+		t.Errorf("%+v", l)
+	}
+	l, ds := listener(`, trusted: ["192.0.2.1/32"], proxyFrom: []`)
+	if len(l.Trust.ForwardedFrom) != 1 || l.Trust.ForwardedFrom[0] == ten || l.Trust.Believe != model.BelieveAll || len(l.Trust.ProxyFrom) != 0 {
+		t.Errorf("the configuration does not go before the ConfigMap: %+v", l)
+	}
+	if !slices.ContainsFunc(ds, func(d model.Diagnostic) bool {
+		return d.Code == model.CodeSettingOverridden && strings.Contains(d.Message, "node-1/http") && strings.Contains(d.Message, "proxyFrom, trusted")
+	}) {
+		t.Errorf("nobody is told: %v", ds)
+	}
+}

@@ -45,7 +45,7 @@ const leaveTime = time.Second
 // told now that its connection ends, a client would come back here.
 func (a *App) leave() {
 	wait := a.cfg.Leave.or(leaveTime)
-	if wait <= 0 || a.cfg.Leave == 0 && !a.cfg.sought() {
+	if wait <= 0 || a.cfg.Leave == 0 && !a.cfg.sought() && !a.balanced() {
 		return
 	}
 	a.log.Info("leaving", "process", a.opt.Name, "for", wait)
@@ -57,4 +57,14 @@ func (c *Config) sought() bool {
 	return c.Admin.Public.IsValid() ||
 		c.Ingress != nil && !c.Ingress.Elsewhere && len(c.Ingress.ProxyFrom) > 0 ||
 		c.Gateway != nil && !c.Gateway.Elsewhere && (len(c.Gateway.ProxyFrom) > 0 || c.Gateway.registers())
+}
+
+// balanced tells whether a balancer sends connections here that only a source knows of.
+func (a *App) balanced() bool {
+	for l := range a.store.Load().Listeners() {
+		if !l.Elsewhere && len(l.Trust.ProxyFrom) > 0 {
+			return true
+		}
+	}
+	return false
 }

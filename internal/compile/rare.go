@@ -39,7 +39,7 @@ func claimed[T any](c *compiler, kind string, all []T, id func(*T) string, origi
 func noPriority[T any](*T) int { return 0 }
 
 // kinds is a set of the kinds of objects that are few and change seldom.
-type kinds uint8
+type kinds uint16
 
 const (
 	listeners kinds = 1 << iota
@@ -50,6 +50,7 @@ const (
 	workloads
 	locators
 	expectations
+	defaults
 )
 
 // kindsOf tells which rare kinds a group has objects of.
@@ -71,6 +72,7 @@ func changedKinds(a, b *model.Objects) (out kinds) {
 	note(&out, workloads, a.Workloads, b.Workloads)
 	note(&out, locators, a.Locators, b.Locators)
 	note(&out, expectations, a.Expectations, b.Expectations)
+	note(&out, defaults, a.ListenerDefaults, b.ListenerDefaults)
 	return out
 }
 
@@ -95,14 +97,16 @@ func (c *compiler) rareObjects(changed kinds) {
 		o.Workloads = append(o.Workloads, g.Workloads...)
 		o.Locators = append(o.Locators, g.Locators...)
 		o.Expectations = append(o.Expectations, g.Expectations...)
+		o.ListenerDefaults = append(o.ListenerDefaults, g.ListenerDefaults...)
 	}
-	if changed&listeners != 0 {
+	if changed&(listeners|defaults) != 0 {
 		c.next.Declared = c.addresses(claimed(c, "listener", o.Listeners,
 			func(l *model.Listener) string { return string(l.ID) },
 			func(l *model.Listener) model.Origin { return l.Origin }, noPriority, func(l *model.Listener) error { return l.Validate() }))
+		c.fillListeners(o.ListenerDefaults)
 		c.next.Listeners = slices.DeleteFunc(slices.Clone(c.next.Declared), func(l model.Listener) bool { return l.Stopped })
 	}
-	if changed&(listeners|expectations) != 0 {
+	if changed&(listeners|defaults|expectations) != 0 {
 		c.expectations(o.Expectations)
 	}
 	if changed&l4Routes != 0 {

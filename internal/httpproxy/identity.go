@@ -7,6 +7,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/model"
 )
 
 // identify replaces what the client says about itself by what is known. What a trusted proxy in front says is kept, as
@@ -21,7 +22,7 @@ func (w *work) identify() {
 	x.Claimed = filter.Claims{ForwardedFor: joined(f, mem, "X-Forwarded-For"), ForwardedHost: f.Get("X-Forwarded-Host"), RequestID: f.Get("X-Request-ID")}
 	chain := c.peerText
 	host, port := x.Request.Authority, c.portText
-	trusted := w.site.trusts(x.Peer)
+	trusted, trust := w.site.trusts(x.Peer), &w.site.listener.Trust
 	if trusted {
 		elements, named, first := w.forwarded(proto)
 		saidProto, saidHost := f.Get("X-Forwarded-Proto"), f.Get("X-Forwarded-Host")
@@ -29,13 +30,22 @@ func (w *work) identify() {
 			saidProto = orElse(saidProto, parameter(first, "proto"))
 			saidHost = orElse(saidHost, parameter(first, "host"))
 		}
+		saidPort, prefix := f.Get("X-Forwarded-Port"), f.Get("X-Forwarded-Prefix")
+		if trust.Believe == model.BelieveAddress {
+			saidProto, saidHost, saidPort, prefix, elements = "", "", "", "", ""
+		}
 		switch {
+		case trust.Field != "":
+			chain, x.Client = w.forwardedFor(joined(f, mem, trust.Field))
 		case f.Has("X-Forwarded-For"):
-			chain, x.Client = w.forwardedFor()
+			chain, x.Client = w.forwardedFor(x.Claimed.ForwardedFor)
 		case elements != "" && named != x.Peer: // a proxy that only knows RFC 7239
 			x.Client = named
 			var b [48]byte
 			chain = mem.Join(bytesView(named.AppendTo(b[:0])), ", ", c.peerText)
+		}
+		if trust.Believe == model.BelieveRequest {
+			x.Client = x.Peer
 		}
 		x.ID = x.Claimed.RequestID
 		switch {
@@ -47,10 +57,9 @@ func (w *work) identify() {
 		if h, ok := http1.NormalAuthority(saidHost, mem); ok {
 			host = h
 		}
-		if p := f.Get("X-Forwarded-Port"); isPort(p) {
-			port = p
+		if isPort(saidPort) {
+			port = saidPort
 		}
-		prefix := f.Get("X-Forwarded-Prefix")
 		if !isPrefix(prefix) {
 			prefix = ""
 		}
@@ -74,6 +83,9 @@ func (w *work) identify() {
 	}
 	if trusted {
 		f.DelFunc(isReplaced)
+	}
+	if trust.ClientOnly {
+		chain = clientText
 	}
 	f.Add("X-Forwarded-For", chain)
 	f.Add("X-Forwarded-Proto", proto)
@@ -115,10 +127,9 @@ func set(f *http1.Fields, name, value string) {
 	f.Set(name, value)
 }
 
-// forwardedFor returns the chain of addresses from the client on, with the peer appended, and the client.
-func (w *work) forwardedFor() (chain string, client netip.Addr) {
+// forwardedFor returns a chain of addresses from the client on, with the peer appended, and the client.
+func (w *work) forwardedFor(chain string) (kept string, client netip.Addr) {
 	mem := &w.x.Request.Mem
-	chain = w.x.Claimed.ForwardedFor
 	from := len(chain)
 	walk := w.walk()
 	for from > 0 && walk.wants() {

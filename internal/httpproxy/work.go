@@ -167,6 +167,9 @@ func (w *work) LookupPeer() netip.Addr { return w.x.Peer }
 // LookupForwarded returns an address of the chain that identify has left. Its last one is the peer, which no proxy says
 // of itself.
 func (w *work) LookupForwarded(n int) netip.Addr {
+	if w.site.listener.Trust.ClientOnly {
+		return w.x.Client
+	}
 	chain := w.x.Request.Fields.Get("X-Forwarded-For")
 	if i := strings.LastIndexByte(chain, ','); i >= 0 && w.site.trusts(w.x.Peer) {
 		return snapshot.Forwarded(chain[:i], n)

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -132,13 +133,14 @@ func (s *socket) serve(tcp *net.TCPConn) (kept bool) {
 	peer := unmapped(remote.AddrPort())
 	c := &Conn{Conn: tcp, tcp: tcp, socket: s, Client: peer, Peer: peer, Listener: &now.listener}
 	if contains(now.listener.Trust.ProxyFrom, peer.Addr()) {
-		if err := c.readHeader(s.set.cfg.HeaderTimeout); err != nil {
+		patience := cmp.Or(now.listener.Clients.ProxyHeader, s.set.cfg.HeaderTimeout)
+		if err := c.readHeader(patience); err != nil {
 			s.set.cfg.Log.Debug("a connection without the PROXY header it needs", "peer", peer, "listener", now.listener.ID, "err", err)
 			s.refuse(tcp, NoHeader)
 			return false
 		}
 		http := now.listener.Protocol == model.HTTP || now.listener.Protocol == model.HTTPS
-		if http && c.local && c.probe(!s.draining.Load() && s.set.unready.Load() == 0, s.set.cfg.HeaderTimeout) {
+		if http && c.local && c.probe(!s.draining.Load() && s.set.unready.Load() == 0, patience) {
 			return false
 		}
 	}

@@ -90,6 +90,7 @@ const (
 	CodeSettingIgnored    Code = "setting-ignored"     // one without effect
 	CodeSettingRefused    Code = "setting-refused"     // one that is never carried out
 	CodeSettingUnknown    Code = "setting-unknown"     // one that nobody knows
+	CodeSettingOverridden Code = "setting-overridden"  // one that says otherwise than what goes before it
 	CodeDenied            Code = "denied"              // paths that answer 503 because what protects them cannot be carried out
 	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
 	CodeUnreadablePath    Code = "unreadable-path"     // a regular expression that cannot be used: what it could mean answers 503

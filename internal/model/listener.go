@@ -52,6 +52,7 @@ type Listener struct {
 	Trust     Trust            `json:"trust,omitzero"`
 	TLS       ListenerTLS      `json:"tls,omitzero"` // of HTTPS
 	Parsing   Parsing          `json:"parsing,omitzero"`
+	Clients   Clients          `json:"clients,omitzero"`
 	HTTP1Only bool             `json:"http1Only,omitempty"` // HTTP/2 is not spoken
 	Node      string           `json:"node,omitempty"`      // the machine it belongs to: "node-1", "gateway"
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
@@ -74,7 +75,23 @@ type Trust struct {
 	// the client is the Hops-th address of the chain from its end. Connections must come from ForwardedFrom all the same.
 	// 0 = by address.
 	Hops int `json:"hops,omitempty"`
+	// Believe is how much of their word counts.
+	Believe Belief `json:"believe,omitempty"`
+	// Field is the one whose addresses tell the client, in place of X-Forwarded-For and Forwarded; default these.
+	Field string `json:"field,omitempty"`
+	// ClientOnly has endpoints told the client's address alone in X-Forwarded-For, and not who passed the request on.
+	ClientOnly bool `json:"clientOnly,omitempty"`
 }
+
+// Belief is how much of what a trusted forwarder says counts.
+type Belief string
+
+// The beliefs.
+const (
+	BelieveAll     Belief = ""        // who the client is, and how it asked
+	BelieveAddress Belief = "address" // who the client is; how it asked is told by the connection
+	BelieveRequest Belief = "request" // how the client asked: protocol, host and port; who it is is told by the connection
+)
 
 // Believes tells whether what an address says of clients is believed.
 func (t *Trust) Believes(a netip.Addr) bool {
@@ -139,6 +156,14 @@ func (l Listener) Validate() error {
 	}
 	if h := l.Trust.Hops; h < 0 || h > MaxHops || h > 0 && len(l.Trust.ForwardedFrom) == 0 {
 		return fieldError("trust.hops", fmt.Sprintf("%d: want 0 to %d, and forwardedFrom beside it", h, MaxHops))
+	}
+	switch l.Trust.Believe {
+	case BelieveAll, BelieveAddress, BelieveRequest:
+	default:
+		return fieldError("trust.believe", fmt.Sprintf("%q is neither address nor request: leave it out for both", l.Trust.Believe))
+	}
+	if l.Clients.ProxyHeader < 0 {
+		return fieldError("clients.proxyHeader", "is negative")
 	}
 	for i, n := range l.Names {
 		if err := n.Validate(); err != nil {

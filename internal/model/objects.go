@@ -12,8 +12,10 @@ type Objects struct {
 	Locators     []Locator
 	Zones        []Zone
 	Expectations []Expectation
-	Workloads    []Workload
-	Diagnostics  []Diagnostic // what the source itself found wrong
+	// ListenerDefaults fill in what listeners do not say.
+	ListenerDefaults []ListenerDefaults
+	Workloads        []Workload
+	Diagnostics      []Diagnostic // what the source itself found wrong
 }
 
 // Empty tells whether there is nothing in it, or it is nil.
@@ -24,5 +26,5 @@ func (o *Objects) Empty() bool {
 // HasRules tells whether there is anything in it that compile reads.
 func (o *Objects) HasRules() bool {
 	return len(o.Listeners)+len(o.Routes)+len(o.L4Routes)+len(o.Upstreams)+len(o.Certificates)+len(o.TLSPolicies)+len(o.Locators)+
-		len(o.Zones)+len(o.Expectations)+len(o.Workloads)+len(o.Diagnostics) > 0
+		len(o.Zones)+len(o.Expectations)+len(o.ListenerDefaults)+len(o.Workloads)+len(o.Diagnostics) > 0
 }

@@ -107,7 +107,7 @@ func (r Retry) validate() error {
 
 // Timeouts bound a request. Zero = the engine's default, stated there and in docs/upstreams.md.
 type Timeouts struct {
-	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream, TLS included
+	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream; the handshake of TLS, if there is one, has a time of its own
 	Response time.Duration `json:"response,omitempty"` // request sent → response head
 	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
 	Send     time.Duration `json:"send,omitempty"`     // for the upstream to take the next part of the request

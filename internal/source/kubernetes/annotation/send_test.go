@@ -85,6 +85,9 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		most = time.Duration(s.within+2) * time.Second
 	}
 	_ = conn.SetDeadline(time.Now().Add(most))
+	if err := early(conn, s); err != nil {
+		return nil, err
+	}
 	if scheme == "https" {
 		cfg := clients.Clone()
 		cfg.ServerName, _, _ = strings.Cut(host, ":")
@@ -105,7 +108,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		b.WriteString("Connection: close\r\n")
 	}
 	for _, f := range s.fields {
-		if !strings.HasPrefix(f, "Certificate: ") {
+		if !strings.HasPrefix(f, "Certificate: ") && !strings.HasPrefix(f, "PROXY: ") && !strings.HasPrefix(f, "Silence: ") {
 			b.WriteString(f + "\r\n")
 		}
 	}
@@ -163,4 +166,23 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		}
 	}
 	return &answer{resp.StatusCode, resp.Header, string(body)}, nil
+}
+
+// early sends what comes before a request: "PROXY: 203.0.113.9" a PROXY protocol header, and "Silence: 2s" nothing for that long.
+func early(conn net.Conn, s *step) error {
+	for _, f := range s.fields {
+		if addr, ok := strings.CutPrefix(f, "PROXY: "); ok {
+			if _, err := fmt.Fprintf(conn, "PROXY TCP4 %s 127.0.0.1 4000 80\r\n", addr); err != nil {
+				return err
+			}
+		}
+		if text, ok := strings.CutPrefix(f, "Silence: "); ok {
+			d, err := time.ParseDuration(text)
+			if err != nil {
+				return err
+			}
+			time.Sleep(d) // what is shown is that nothing happens, or that the connection ends
+		}
+	}
+	return nil
 }

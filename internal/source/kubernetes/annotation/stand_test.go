@@ -198,10 +198,14 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 	return s, nil
 }
 
-// listeners are one in clear text and one with TLS. Its parsing is what ingress-nginx' is.
+// listeners are one in clear text and one with TLS. Its parsing is what ingress-nginx' is; where an installation is taken over,
+// what that says of listeners fills it in.
 func listeners(c *testCase) []model.Listener {
 	any := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}
 	parsing := model.Parsing{Underscores: model.UnderscoresDrop, Slashes: model.SlashesMerge, EncodedSlashes: model.EncodedSlashesDecode}
+	if c.taken {
+		parsing.Underscores = ""
+	}
 	var trust model.Trust
 	if slices.Contains(c.option, "trusted") {
 		trust.ForwardedFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

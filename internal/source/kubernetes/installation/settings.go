@@ -20,6 +20,8 @@ type Settings struct {
 	SetHeaders   string   // and of one with fields for endpoints
 	HideHeaders  []string // names of fields of endpoints that clients do not see
 
+	Forwarded Forwarded // whom listeners believe about clients
+
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
 
 	Gzip, Brotli Compression // of answers

@@ -39,6 +39,7 @@ const (
 	partBackend     = "backend"
 	partTCP         = "tcp"
 	partUDP         = "udp"
+	partListeners   = "listeners"
 )
 
 const installationGroup = "installation/"
@@ -48,7 +49,7 @@ func (s *Store) installed() {
 	if s.opt.Installed == nil {
 		return
 	}
-	for _, part := range []string{partFlags, partKeys, partFields, partCertificate, partVersions, partBackend, partTCP, partUDP} {
+	for _, part := range []string{partFlags, partKeys, partFields, partCertificate, partVersions, partBackend, partTCP, partUDP, partListeners} {
 		s.mark(installationGroup + part)
 	}
 }
@@ -128,6 +129,8 @@ func (b *builder) installation(part string) {
 		b.streams(b.store.opt.Installed.TCP, model.TCP)
 	case partUDP:
 		b.streams(b.store.opt.Installed.UDP, model.UDP)
+	case partListeners:
+		b.listenerDefaults()
 	}
 }
 
@@ -235,6 +238,18 @@ func (b *builder) defaultCertificate() {
 		ID: "installation/" + flag, Origin: origin, Attach: []model.Class{b.store.opt.Attach}, Hosts: []model.Host{""}, Secret: secret,
 		Chain: chain, Key: model.NewSecret(key),
 	}}
+}
+
+// listenerDefaults is what the ConfigMap says of listeners, and what ingress-nginx does where it says nothing.
+func (b *builder) listenerDefaults() {
+	d := b.store.set.Listeners()
+	d.Class, d.Origin, d.Assumed = b.store.opt.Attach, b.installedOrigin(), true
+	if name := b.store.opt.Installed.ConfigMap; name != "" {
+		if o := b.get(configMapKey(name)); o != nil {
+			d.Origin, d.Assumed = o.at("data"), false
+		}
+	}
+	b.out.ListenerDefaults = []model.ListenerDefaults{d}
 }
 
 // versions is ssl-protocols, for all hosts that have no rules of their own.

@@ -62,7 +62,7 @@ func (b *builder) stream(o *stored, at string, s installation.Stream, protocol m
 			Bind: []netip.AddrPort{netip.AddrPortFrom(place.Addr, s.Port)}, Advertise: place.Advertise, Elsewhere: place.Elsewhere,
 		}
 		if s.Decode {
-			l.Trust.ProxyFrom = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+			l.Trust.ProxyFrom = model.Everybody()
 		}
 		b.out.Listeners = append(b.out.Listeners, l)
 	}

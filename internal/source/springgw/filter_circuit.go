@@ -114,6 +114,8 @@ func (e *effect) fallbackHeaders(p *part) error {
 	}{kind, message, map[string]string{
 		"circuit-open":     "io.github.resilience4j.circuitbreaker.CallNotPermittedException",
 		"upstream-timeout": "java.util.concurrent.TimeoutException",
+		"exchange-timeout": "java.util.concurrent.TimeoutException",
+		"try-timeout":      "java.util.concurrent.TimeoutException",
 		"status":           "org.springframework.cloud.gateway.filter.factory.SpringCloudCircuitBreakerFilterFactory$CircuitBreakerStatusCodeException",
 		"*":                "java.io.IOException",
 	}})

@@ -163,7 +163,7 @@ func (e *effect) retryAgain(p *part) error {
 	if r.Attempts == 0 {
 		r.Attempts = -1
 	}
-	e.retry = r
+	e.retry, e.again = r, true
 	return nil
 }
 

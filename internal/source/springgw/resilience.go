@@ -88,7 +88,7 @@ func (e *effect) resilience(p *part, c *circuitConfig) error {
 	return e.limitTime(p, c.Name)
 }
 
-// limitTime has an answer begin in time, as Spring has it for what a breaker watches.
+// limitTime has an answer begin in time. A breaker watches what is behind it: all tries together, or each where Retry stands in front.
 func (e *effect) limitTime(p *part, name string) error {
 	if p.around.get("spring", "cloud", "circuitbreaker", "resilience4j", "disable-time-limiter").IsTrue() {
 		return nil
@@ -99,8 +99,12 @@ func (e *effect) limitTime(p *part, name string) error {
 			return fmt.Errorf("resilience4j: timeoutDuration %q is no time above 0", text)
 		}
 	}
-	if e.limit == 0 || time.Duration(limit) < e.limit {
-		e.limit = time.Duration(limit)
+	into := &e.limit
+	if e.again {
+		into = &e.limitTry
+	}
+	if *into == 0 || time.Duration(limit) < *into {
+		*into = time.Duration(limit)
 	}
 	return nil
 }

@@ -184,6 +184,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		}
 	}
 	when.match.Shares = t.weights.shares(name, when.weights)
+	if err := when.withinBase(d.around); err != nil && readable {
+		readable = false
+		say(fault{"", d.line, "predicates", model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
+	}
 	if len(d.predicates) == 0 {
 		readable = false
 		say(fault{"", d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})
@@ -242,9 +246,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
-	if r := &route.Timeouts.Response; does.limit > 0 && (*r == 0 || does.limit < *r) {
-		*r = does.limit
-	}
+	route.Timeouts.Request = does.limit
 	if failed {
 		route.Filters, route.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
 	}
@@ -320,7 +322,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	if to.service != "" {
 		t.balance.settle(&up, to.service)
 	}
-	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
+	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.tries()}
 	switch {
 	case to.service == "" && parts != nil:
 		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")

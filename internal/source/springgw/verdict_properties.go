@@ -124,7 +124,7 @@ func properties() []Verdict {
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},
-		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes"},
+		{Name: sentinelRules, Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes"},
 		{Name: sentinel + "enabled", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "eager", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "transport", Verdict: Ignored, Why: "there is no dashboard of Sentinel; /metrics and the console show what is refused"},
@@ -143,7 +143,7 @@ func properties() []Verdict {
 		{Name: "spring.webflux.apiversion.required", Verdict: Supported, Why: "true: a route with the predicate Version does not serve a request without one; it is not answered 400"},
 		{Name: "spring.webflux.apiversion.supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
 		{Name: "spring.webflux.apiversion.detect-supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
-		{Name: "spring.webflux.base-path", Verdict: Unsupported, Why: "write it in front of the paths of routes"},
+		{Name: "spring.webflux.base-path", Verdict: Supported, Why: "in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},
 	}

@@ -45,7 +45,11 @@ func parseAuthority(s string, mem *Arena) (a authority, _ Fault) {
 		}
 		host = host[:end-1]
 	}
-	host = lower(host, mem)
+	if host[0] == '[' {
+		host = oneForm(host, mem)
+	} else {
+		host = lower(host, mem)
+	}
 	if rest == "" {
 		return authority{host, "", host}, 0
 	}
@@ -88,6 +92,17 @@ func bracketEnd(s string) int {
 		}
 	}
 	return 0
+}
+
+// oneForm returns an IPv6 address in brackets as RFC 5952, section 4, writes it: it has many spellings, and what is decided by
+// its host must not depend on which of them a client takes.
+func oneForm(s string, mem *Arena) string {
+	var b [64]byte
+	text := append(netip.MustParseAddr(s[1:len(s)-1]).AppendTo(append(b[:0], '[')), ']')
+	if string(text) == s {
+		return s
+	}
+	return mem.Copy(text)
 }
 
 // parsePort cuts leading zeros off a port. An empty one is allowed (RFC 3986, 3.2.3).

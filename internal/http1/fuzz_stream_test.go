@@ -13,7 +13,7 @@ import (
 
 // FuzzHost: a host that is taken has one form, which is its own, and which another parser of URLs takes for the same.
 func FuzzHost(f *testing.F) {
-	for _, s := range []string{"shop.test", "Shop.Test.:0080", "[2001:DB8::1]:443", "[::ffff:1.2.3.4]", "a_b:", "a..b", ":80", "[fe80::1%25a]", "1.2.3.4:65535", "xn--a.test", "a:65536", "a@b", ""} {
+	for _, s := range []string{"shop.test", "Shop.Test.:0080", "[2001:DB8::1]:443", "[::ffff:1.2.3.4]", "[0:0::ffff:102:304]:1", "a_b:", "a..b", ":80", "[fe80::1%25a]", "1.2.3.4:65535", "xn--a.test", "a:65536", "a@b", ""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -26,7 +26,7 @@ func FuzzHost(f *testing.F) {
 		if !ok || again != out {
 			t.Fatalf("%q is %q is %q, %v", in, out, again, ok)
 		}
-		if out != strings.ToLower(out) || strings.ContainsAny(out, "/\\@?#% \t,") || len(out) > len(in) {
+		if out != strings.ToLower(out) || strings.ContainsAny(out, "/\\@?#% \t,") || in[0] != '[' && len(out) > len(in) {
 			t.Fatalf("%q is %q", in, out)
 		}
 		u, err := url.Parse("http://" + out + "/")

@@ -245,6 +245,30 @@ func TestRequestHosts(t *testing.T) {
 	}
 }
 
+// One IPv6 address is one host, however it is spelt.
+func TestHostsHaveOneForm(t *testing.T) {
+	for want, spelt := range map[string][]string{
+		"[2001:db8::1]":         {"[2001:db8::1]", "[2001:DB8::1]", "[2001:0db8:0:0:0:0:0:1]", "[2001:db8::0.0.0.1]", "[2001:db8:0:0::1]:"},
+		"[2001:db8::1]:443":     {"[2001:db8::1]:443", "[2001:db8::0001]:0443"},
+		"[::ffff:192.0.2.1]:80": {"[::ffff:192.0.2.1]:80", "[::FFFF:c000:201]:80", "[0:0:0:0:0:ffff:c000:0201]:80"},
+		"shop.test:80":          {"Shop.TEST.:080"},
+	} {
+		for _, s := range spelt {
+			var r Request
+			if err := r.SetAuthority(s); err != nil || r.Authority != want || r.Host+portOf(r.Port) != want {
+				t.Errorf("%s is %s, %s and %s, want %s; %v", s, r.Authority, r.Host, r.Port, want, err)
+			}
+		}
+	}
+}
+
+func portOf(p string) string {
+	if p == "" {
+		return ""
+	}
+	return ":" + p
+}
+
 func TestRequestMeaning(t *testing.T) {
 	head := func(l ...string) string { return strings.Join(l, "\r\n") + "\r\n\r\n" }
 	r, n, err := parseRequest(t, "\r\n"+head("POST /x HTTP/1.1", "hOST: s", "Content-Length:  007\t", "Expect: 100-Continue",

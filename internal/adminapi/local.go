@@ -72,9 +72,11 @@ var (
 	_ Health    = (*Local)(nil)
 )
 
-// Live returns the Addresses of a table.
-func Live(table *upstream.Table, sources explain.Sources) func(*snapshot.Snapshot) Addresses {
-	return func(s *snapshot.Snapshot) Addresses { return explain.Live{Table: table, Snapshot: s, Sources: sources} }
+// Live returns the Addresses of a table. keeping may be nil.
+func Live(table *upstream.Table, sources explain.Sources, keeping explain.Keeping) func(*snapshot.Snapshot) Addresses {
+	return func(s *snapshot.Snapshot) Addresses {
+		return explain.Live{Table: table, Snapshot: s, Sources: sources, Keeping: keeping}
+	}
 }
 
 // Read implements Reader. All kinds are of one generation.

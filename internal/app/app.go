@@ -189,9 +189,13 @@ func (a *App) build() error {
 }
 
 func (a *App) buildAdmin() error {
+	var keeping explain.Keeping
+	if a.reg != nil {
+		keeping = a.reg
+	}
 	a.local = &adminapi.Local{
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
-		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub), Listeners: a, Carrier: a,
+		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub, keeping), Listeners: a, Carrier: a,
 		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, selfFinder{a}, a.keys}, Traces: a.ring,
 	}
 	if a.pods != nil {

@@ -175,6 +175,20 @@ func (p *registryPiece) Services() []adminapi.Service {
 	return out
 }
 
+// Kept implements explain.Keeping: the source hands on what upstreams use.
+func (p *registryPiece) Kept(id model.EndpointsID) (model.EndpointSet, bool) {
+	key, err := registry.ParseKey(id.Name)
+	r, runs := p.handle.Current()
+	if id.Keeper != model.KeeperRegistry || err != nil || !runs || !r.Has(key) {
+		return model.EndpointSet{}, false
+	}
+	sets := registry.Group(sourceRegistry, id.Keeper, r.View(key)).Endpoints()
+	if len(sets) == 0 { // it went just now
+		return model.EndpointSet{}, false
+	}
+	return sets[0], true
+}
+
 // sourceRegistry is the name of the source that reads the registry in this process.
 const sourceRegistry = "registry"
 

@@ -14,11 +14,18 @@ type Sources interface {
 	Sources() []hub.SourceStatus
 }
 
+// Keeping is what a source has that does not hand on what nobody uses.
+type Keeping interface {
+	// Kept returns what is in a list, and false where the source does not have it.
+	Kept(id model.EndpointsID) (model.EndpointSet, bool)
+}
+
 // Live is Upstreams and Lists of this process. Looking takes no turn, and nothing is kept.
 type Live struct {
 	Table    *upstream.Table
 	Snapshot *snapshot.Snapshot
 	Sources  Sources // may be nil: then no list is ever shown as the last good one
+	Keeping  Keeping // may be nil: then what was not handed on is unknown
 }
 
 var (
@@ -109,6 +116,11 @@ func (l Live) list(s upstream.ListStatus) List {
 	out := List{ID: s.List, Known: s.Known, Revision: s.Revision, Heard: s.Changed, Endpoints: s.Endpoints}
 	if len(s.Contributions) > 0 {
 		out.Origin = s.Contributions[0].Origin
+	}
+	if !s.Known && l.Keeping != nil {
+		if set, ok := l.Keeping.Kept(s.List); ok {
+			out.Known, out.Revision, out.Endpoints = true, set.Revision, set.Endpoints
+		}
 	}
 	if l.Sources == nil {
 		return out

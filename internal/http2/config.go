@@ -19,8 +19,8 @@ type Config struct {
 	HeaderList int
 	// Glitches bounds what is allowed but only costs: pings, settings, priorities, empty frames, window updates for
 	// nothing, streams that are reset right after they were opened, and whatever makes this side reset one. Each counts one,
-	// and each frame that carries something takes one back. At three quarters of the bound the connection is asked to go,
-	// at the bound it is closed. Default 1,000.
+	// and each frame that carries something takes one back. From a quarter of the bound on a server rests with each further
+	// eighth, see Timeouts.Rest. At three quarters the connection is asked to go, at the bound it is closed. Default 1,000.
 	Glitches int
 	// Sections is where header sections of several frames wait until they are whole, shared by connections. Default: each fragment
 	// is decoded as it comes.
@@ -35,6 +35,7 @@ type Timeouts struct {
 	Head    time.Duration // from the first to the last frame of a header section; default 10 s
 	Idle    time.Duration // without a stream; default 75 s
 	Write   time.Duration // until the peer takes what was written; default 60 s
+	Rest    time.Duration // in which a server does not read from a client whose frames only cost; default 150 ms
 	Linger  time.Duration // for the peer to read why its connection ends, and to close it; default 1 s
 }
 
@@ -71,6 +72,7 @@ func (c *Config) setDefaults(client bool) {
 	setDefault(&c.Timeouts.Head, 10*time.Second)
 	setDefault(&c.Timeouts.Idle, 75*time.Second)
 	setDefault(&c.Timeouts.Write, time.Minute)
+	setDefault(&c.Timeouts.Rest, 150*time.Millisecond)
 	setDefault(&c.Timeouts.Linger, time.Second)
 }
 

@@ -26,6 +26,7 @@ type Conn struct {
 	section section        // that the reading goroutine is at
 	owned   sync.WaitGroup // handlers, and goroutines that write
 	reads   atomic.Uint64  // that brought something
+	tired   bool           // the reading goroutine's own: it rests before it reads further
 
 	mu      sync.Mutex // over everything below, and the fields of streams that say so
 	err     error      // why the connection is over
@@ -54,7 +55,8 @@ type Conn struct {
 	leaving      stage
 	farewell     Code // why the peer was told to go
 	glitches     int
-	updates      int // window updates since the last frame with data
+	resting      chan struct{} // closed to end a rest; nil: there is none
+	updates      int           // window updates since the last frame with data
 }
 
 // Preface is what a client begins with (RFC 9113, section 3.4).

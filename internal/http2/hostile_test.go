@@ -128,6 +128,54 @@ func TestAskedToGo(t *testing.T) {
 	calm(t, r, s)
 }
 
+// TestRests: a client whose frames only cost is looked at less often, long before its connection is closed.
+func TestRests(t *testing.T) {
+	ack := func(f *http2.PingFrame) bool { return f.IsAck() }
+	r, s := rawClient(t, Config{Glitches: 80, Timeouts: Timeouts{Rest: 200 * time.Millisecond}}, nil)
+	ping := func() {
+		r.must(r.WritePing(false, [8]byte{}))
+		until(r, ack)
+	}
+	for range 19 {
+		ping()
+	}
+	began := time.Now()
+	ping()
+	ping()
+	if took := time.Since(began); took < s.cfg.Timeouts.Rest {
+		t.Errorf("after 20 pings the next is answered within %v", took)
+	}
+	began = time.Now()
+	for range 8 {
+		ping()
+	}
+	if took := time.Since(began); took > s.cfg.Timeouts.Rest/2 {
+		t.Errorf("between two rests pings take %v", took)
+	}
+}
+
+// TestRestEnds: a connection that is ended does not rest any longer.
+func TestRestEnds(t *testing.T) {
+	r, s := rawClient(t, Config{Glitches: 80, Timeouts: Timeouts{Rest: time.Hour}}, nil)
+	for range 20 {
+		r.must(r.WritePing(false, [8]byte{}))
+	}
+	rests := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.resting != nil
+	}
+	for end := time.Now().Add(5 * time.Second); !rests(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not rest")
+		}
+	}
+	s.Kill()
+	if err := s.wait(t); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestSlotsOutliveResets: a stream that was reset keeps its slot until its handler has noticed, whoever reset it.
 func TestSlotsOutliveResets(t *testing.T) {
 	var running, most atomic.Int32

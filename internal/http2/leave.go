@@ -106,6 +106,10 @@ func (c *Conn) kill(err error) {
 		c.err = err
 	}
 	_ = c.nc.SetDeadline(time.Unix(1, 0))
+	if c.resting != nil {
+		close(c.resting)
+		c.resting = nil
+	}
 	for _, s := range c.streams {
 		s.wake()
 	}
@@ -169,9 +173,13 @@ func (c *Conn) linger() {
 	}
 }
 
-// glitch counts what is allowed but only costs. Peers that do nothing else are asked to go, then left.
+// glitch counts what is allowed but only costs. Peers that do nothing else are looked at less and less often, asked to go, then left.
+// The reading goroutine calls it.
 func (c *Conn) glitch() error {
 	c.glitches++
+	if !c.client && c.glitches >= c.cfg.Glitches/4 && c.glitches%max(c.cfg.Glitches/8, 1) == 0 {
+		c.tired = true
+	}
 	switch {
 	case c.glitches >= c.cfg.Glitches:
 		return Fault{EnhanceYourCalm, "too much that only costs"}

@@ -19,6 +19,9 @@ func (s source) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	c.beforeWait()
+	if c.tired {
+		c.rest()
+	}
 	n, err := c.nc.Read(p)
 	if n > 0 {
 		c.reads.Add(1)
@@ -45,6 +48,29 @@ func (c *Conn) beforeWait() {
 	}
 	c.fresh = c.fresh[:0]
 	c.flushLater()
+}
+
+// rest has a client wait whose frames only cost. What it goes on to send waits in the network and costs nothing, where to close the
+// connection at once would have it back with the next one.
+func (c *Conn) rest() {
+	c.tired = false
+	c.mu.Lock()
+	over := make(chan struct{})
+	if c.err == nil {
+		c.resting = over
+	} else {
+		close(over)
+	}
+	c.mu.Unlock()
+	t := time.NewTimer(c.cfg.Timeouts.Rest)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-over:
+	}
+	c.mu.Lock()
+	c.resting = nil
+	c.mu.Unlock()
 }
 
 // Run reads until the connection ends, waits for the handlers of its streams, and returns why it ended: nil after it was

@@ -105,7 +105,7 @@ func (s *carrier) serve(stream *http2.Stream) {
 func (s *carrier) add(c *conn) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.index = len(s.streams)
+	c.index, c.others = len(s.streams), len(s.streams)
 	s.streams = append(s.streams, c)
 	s.carried++
 	return s.full()

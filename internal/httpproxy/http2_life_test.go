@@ -313,3 +313,20 @@ func TestHTTP2CancelsHarmNobody(t *testing.T) {
 		eventually(t, func() bool { return s.table.Upstreams()[0].Endpoints[0].InFlight == 0 })
 	}
 }
+
+// TestBehind: among requests that connect to an endpoint, those of a client with many under way stand behind others.
+func TestBehind(t *testing.T) {
+	s := &carrier{}
+	for want := 1; want <= 3; want++ {
+		c := &conn{}
+		s.add(c)
+		if got := c.behind(); got != want {
+			t.Errorf("stream %d stands at %d", want, got)
+		}
+	}
+	served := &conn{}
+	served.once.Store(true)
+	if first, again := (&conn{}).behind(), served.behind(); first != 1 || again != 0 {
+		t.Errorf("a client's first request stands at %d, a later one at %d", first, again)
+	}
+}

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Lane is a condition under which a request of a Forward goes to one of its targets, whatever their shares are. Lanes are
@@ -10,7 +11,7 @@ import (
 // releases and lanes of a gateway are made of these.
 type Lane struct {
 	Target UpstreamID `json:"target"` // one of the Forward's targets
-	Name   string     `json:"name"`   // of the rule, as its author calls it: "canary-by-header X-Gray: always"
+	Name   string     `json:"name"`   // of the rule, where it is told; see Rule
 
 	// From is what the condition looks at, Field the name of the header, cookie or query parameter.
 	From  LaneSource `json:"from"`
@@ -46,6 +47,27 @@ const MaxOf = 1_000_000
 
 // MaxLanes bounds the lanes of a Forward: each may be looked at by every request.
 const MaxLanes = 64
+
+// Rule is what a rule of a lane is called: "lane gray: header X-Gray: always". Canaries of Ingresses and lanes of a gateway are told in these
+// words, and in no others.
+func (l Lane) Rule(lane string) string {
+	text := "lane " + lane + ": "
+	if l.From == LaneShare {
+		text += fmt.Sprintf("weight %d of %d", l.Share, l.Of)
+		for i, p := range l.Hash {
+			text += []string{" by ", ", "}[min(i, 1)] + p.String()
+		}
+		return text
+	}
+	text += strings.ToLower(string(l.From)) + " " + l.Field
+	switch {
+	case l.Pattern != "":
+		text += " ~ " + l.Pattern
+	case !l.Present:
+		text += ": " + l.Value
+	}
+	return text
+}
 
 func (f Forward) validateLanes() error {
 	if len(f.Lanes) > MaxLanes {

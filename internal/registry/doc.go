@@ -16,10 +16,11 @@
 //	key.go         names of services and their rules
 //	instance.go    instances, their rules, leases by metadata
 //	address.go     which addresses an instance may have
-//	service.go     one service: publications, overrides, view
+//	service.go     one service: publications, view
 //	heartbeat.go   instances kept by heartbeats
 //	connection.go  instances kept by a connection
 //	expiry.go      leases running out
+//	patch.go       updates by API, laid over what clients say
 //	settings.go    what is set of a service, kinds of services, the protect threshold
 //	fixed.go       persistent instances
 //	record.go      what is stored, and under which keys

@@ -167,7 +167,7 @@ func (r *Registry) clean(s *service) {
 	delete(r.services, s.key)
 	r.revision++
 	r.lastRef = max(r.lastRef, s.lastRef)
-	r.wake(s.key)
+	r.cameOrWent(s.key)
 }
 
 // nudge has the goroutine look again; the first lapse may be another one now.

@@ -1,14 +1,9 @@
 package registry
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
-
-	"paifang/internal/registry/storage"
 )
 
 // Register adds an instance, or replaces the one of the same address: a persistent one is stored, an ephemeral one lives by
@@ -79,7 +74,7 @@ func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo fu
 	}
 	old := *p
 	r.order++
-	p.in, p.order, p.beat, p.lease = in, r.order, now, in.lease(r.usual)
+	p.in, p.order, p.beat, p.lease = in, r.order, now, r.lease(s, &in)
 	r.leases.put(&p.lapse, p.next())
 	r.nudge()
 	r.changed(s)
@@ -216,74 +211,4 @@ func (r *Registry) Beat(key Key, addr netip.AddrPort) (time.Duration, bool, erro
 		r.changed(s)
 	}
 	return p.lease.interval, true, nil
-}
-
-// Update changes an instance by hand, however it was registered. It outlives the registration for Options.KeepEmpty,
-// so that an instance that was taken out does not come back by registering again. It is stored: errors are ErrUnknown,
-// ErrInvalid and those of the storage.
-func (r *Registry) Update(key Key, addr netip.AddrPort, cluster string, patch Patch) error {
-	if patch.Weight != nil {
-		if err := checkWeight(*patch.Weight); err != nil {
-			return err
-		}
-	}
-	if err := r.checkMetadata(patch.Metadata); err != nil {
-		return err
-	}
-	if cluster == "" {
-		cluster = defaultCluster
-	}
-	at := slot{netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), cluster}
-	r.mu.Lock()
-	s, closed := r.services[key], r.closed
-	there := s != nil && s.holds(at)
-	r.mu.Unlock()
-	switch {
-	case closed:
-		return fmt.Errorf("registry: update %s %s: %w", key, addr, ErrClosed)
-	case !there:
-		return fmt.Errorf("registry: update %s: no instance %s in cluster %s: %w", key, at.addr, cluster, ErrUnknown)
-	}
-	var err error
-	for range patchTries {
-		if err = r.patch(patchRoot+slotText(key, at), patch); !errors.Is(err, storage.ErrConflict) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("registry: update %s %s: %w", key, at.addr, err)
-	}
-	return nil
-}
-
-// patchTries is how often an update is begun again because another one of the same instance was faster.
-const patchTries = 20
-
-// patch lays a patch over the one that is stored.
-func (r *Registry) patch(stored string, patch Patch) error {
-	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
-	defer cancel()
-	e, found, err := r.store.Get(ctx, stored)
-	if err != nil {
-		return err
-	}
-	var d storedPatch
-	if found {
-		if err := json.Unmarshal(e.Value, &d); err != nil {
-			return err
-		}
-	}
-	value, err := json.Marshal(patch.over(d.patch()).stored())
-	if err != nil {
-		return err
-	}
-	return r.commit([]storage.Condition{{Key: stored, Revision: e.Revision}}, storage.Put(stored, value))
-}
-
-// orphan lets the override of a slot that nobody publishes any more run out.
-func (r *Registry) orphan(s *service, at slot) {
-	if o := s.overrides[at]; o != nil && !s.holds(at) {
-		r.leases.put(&o.lapse, time.Now().Add(r.opt.KeepEmpty))
-		r.nudge()
-	}
 }

@@ -39,7 +39,7 @@ func (r *Registry) expect(s *service, p *publication) {
 	}
 	s.moving[p.in.slot()] = p
 	p.lapse = lapse{service: s, publication: p, index: notQueued}
-	r.leases.put(&p.lapse, time.Now().Add(p.in.lease(r.usual).remove))
+	r.leases.put(&p.lapse, time.Now().Add(r.lease(s, &p.in).remove))
 	r.nudge()
 }
 

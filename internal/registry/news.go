@@ -154,6 +154,7 @@ func (r *Registry) storedPatch(text string, e *storage.Entry) error {
 	o.feed = r.feed
 	if o.revision != e.Revision {
 		o.patch, o.revision = d.patch(), e.Revision
+		r.renew(s, at)
 		r.changed(s)
 	}
 	return nil
@@ -228,6 +229,7 @@ func (r *Registry) dropPatch(s *service, at slot) {
 	if o := s.overrides[at]; o != nil {
 		r.leases.remove(&o.lapse)
 		delete(s.overrides, at)
+		r.renew(s, at)
 		r.changed(s)
 	}
 }

@@ -85,7 +85,8 @@ type Registry struct {
 	awake     time.Time // when the goroutine last looked
 	conns     int
 	watching  map[Key]map[*Watcher]struct{}
-	watchAll  map[*Watcher]struct{}
+
+	watchNames map[*Watcher]struct{}
 }
 
 // New starts an empty registry that keeps nothing beyond its end. Options.Store is not used. The caller closes it.
@@ -125,7 +126,6 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		services:  map[Key]*service{},
 		awake:     time.Now(),
 		watching:  map[Key]map[*Watcher]struct{}{},
-		watchAll:  map[*Watcher]struct{}{},
 		tidy:      make(chan struct{}, 1),
 		reserved:  map[Key]int{},
 		litter:    map[string]int64{},
@@ -135,6 +135,8 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		unshared:  map[place]*unshared{},
 		flying:    map[place]struct{}{},
 		sharing:   make(chan struct{}, 1),
+
+		watchNames: map[*Watcher]struct{}{},
 	}
 	if r.store == nil {
 		r.own = storage.NewMemory()
@@ -228,6 +230,13 @@ func (r *Registry) View(key Key) *View {
 	return &View{Key: key, LastRef: r.lastRef}
 }
 
+// Has tells whether there is a service, with or without instances.
+func (r *Registry) Has(key Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.services[key] != nil
+}
+
 // Keys returns all services, sorted.
 func (r *Registry) Keys() []Key {
 	r.mu.Lock()
@@ -281,13 +290,18 @@ func (r *Registry) Stats() Stats {
 
 // changed gives a service its next revision and wakes who watches it. The mutex is held.
 func (r *Registry) changed(s *service) {
+	fresh := s.revision == 0
 	r.revision++
 	s.revision = r.revision
 	s.lastRef = max(r.refs.now(r.opt.Now()), s.lastRef+1)
 	s.view = nil
 	s.local = r.shared != nil && r.shared.Reachable().Lost
 	r.unsave(s)
-	r.wake(s.key)
+	if fresh {
+		r.cameOrWent(s.key)
+	} else {
+		r.wake(s.key)
+	}
 	if s.count() == 0 {
 		r.leases.put(&s.cleanup, time.Now().Add(r.opt.KeepEmpty))
 		r.nudge()

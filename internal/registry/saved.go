@@ -208,7 +208,7 @@ func (r *Registry) bringBack(s *service, d *record) {
 		r.opt.Log.Warn("an instance that was saved is refused", "service", s.key, "err", err)
 		return
 	}
-	p := &publication{in: in, lease: in.lease(r.usual), unconfirmed: true}
+	p := &publication{in: in, lease: r.lease(s, &in), unconfirmed: true}
 	p.lapse = lapse{service: s, publication: p, index: notQueued}
 	if s.restored == nil {
 		s.restored = map[slot]*publication{}
@@ -242,7 +242,7 @@ func (r *Registry) adopt(s *service, addr netip.AddrPort) *publication {
 		}
 		r.confirm(s, at)
 		r.order++
-		p.unconfirmed, p.order, p.beat = false, r.order, time.Now()
+		p.unconfirmed, p.order, p.beat, p.lease = false, r.order, time.Now(), r.lease(s, &p.in)
 		s.beating[addr] = p
 		r.leases.put(&p.lapse, p.next())
 		r.nudge()

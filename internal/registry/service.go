@@ -48,21 +48,6 @@ type publication struct {
 	revision    int64  // and of the storage, when it was written
 }
 
-// override is what an update by API says of an instance, however it was registered.
-type override struct {
-	patch    Patch
-	lapse    lapse // when it goes, after its instance went
-	revision int64 // of the storage
-	feed     uint64
-}
-
-// Patch changes what it names of an instance.
-type Patch struct {
-	Weight   *float64
-	Enabled  *bool
-	Metadata model.Tags // nil: unchanged
-}
-
 func newService(key Key, lastRef int64) *service {
 	s := &service{
 		key:       key,
@@ -167,32 +152,6 @@ func (v *View) Sort() {
 	slices.SortFunc(v.Instances, func(a, b Instance) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), strings.Compare(a.Cluster, b.Cluster))
 	})
-}
-
-func (p Patch) apply(in *Instance) {
-	if p.Weight != nil {
-		in.Weight = *p.Weight
-	}
-	if p.Enabled != nil {
-		in.Enabled = *p.Enabled
-	}
-	if p.Metadata != nil {
-		in.Metadata = p.Metadata
-	}
-}
-
-// over lays a later patch over an earlier one.
-func (p Patch) over(earlier Patch) Patch {
-	if p.Weight == nil {
-		p.Weight = earlier.Weight
-	}
-	if p.Enabled == nil {
-		p.Enabled = earlier.Enabled
-	}
-	if p.Metadata == nil {
-		p.Metadata = earlier.Metadata
-	}
-	return p
 }
 
 // Same tells whether two registrations say the same of one address.

@@ -354,7 +354,7 @@ func (s *service) claims(in *Instance) bool {
 // takeOver makes an instance of another process's client, whose heartbeats come here, one of this process.
 func (r *Registry) takeOver(s *service, from *publication) *publication {
 	r.order++
-	p := &publication{in: from.in, order: r.order, beat: time.Now(), lease: from.in.lease(r.usual)}
+	p := &publication{in: from.in, order: r.order, beat: time.Now(), lease: r.lease(s, &from.in)}
 	p.lapse = lapse{service: s, publication: p, index: notQueued}
 	s.beating[p.in.Addr] = p
 	r.leases.put(&p.lapse, p.next())

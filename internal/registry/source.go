@@ -3,10 +3,13 @@ package registry
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/shard"
 	"paifang/internal/source"
 )
 
@@ -14,22 +17,105 @@ import (
 // instance may be silent.
 const Doubt = DefaultDelete
 
-// Source feeds the Hub from a registry in this process: a group for each service, with one endpoint set.
+// Source feeds the Hub from a registry in this process: a group for each service, with one endpoint set where an upstream has used
+// it, and its name alone where none has. Without that a process which is nothing but a registry would spend a fifth of its time on
+// lists that nobody asks for.
 type Source struct {
 	name, keeper string
 	provider     Starter
+
+	mu       sync.Mutex
+	used     map[Key]bool                 // false: not any more
+	reported shard.Map[model.EndpointsID] // what used was made from
+	news     []Key                        // what has changed in it
+	wake     chan struct{}
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source   = (*Source)(nil)
+	_ source.Reporter = (*Source)(nil)
+)
 
 // NewSource returns a source with a name of its own and the keeper that its lists carry (model.KeeperRegistry, or
 // "registry/NAME" for a further one).
 func NewSource(name, keeper string, p Starter) *Source {
-	return &Source{name, keeper, p}
+	return &Source{name: name, keeper: keeper, provider: p, used: map[Key]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // Name is the name given to NewSource.
 func (s *Source) Name() string { return s.name }
+
+// Report notes which lists upstreams use. One that was used is read as long as its service is there: of a route that went, requests may
+// be on their way.
+func (s *Source) Report(_ context.Context, r source.Report) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range r.InUse.Changes(s.reported) {
+		list := c.New
+		if !c.HasNew {
+			list = c.Old
+		}
+		key, err := ParseKey(list.Name)
+		if list.Keeper != s.keeper || err != nil || s.used[key] == c.HasNew {
+			continue
+		}
+		s.used[key] = c.HasNew
+		s.news = append(s.news, key)
+	}
+	s.reported = r.InUse
+	if len(s.news) > 0 {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// take returns the services whose use has changed since it was asked last, or all of which it is known.
+func (s *Source) take(all bool) []Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.news
+	if s.news = nil; all {
+		out = slices.Collect(maps.Keys(s.used))
+	}
+	return out
+}
+
+// reads tells whether a service is read. One that went is not, unless it is used.
+func (s *Source) reads(key Key, there bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used, was := s.used[key]
+	if was && !used && !there {
+		delete(s.used, key)
+		return false
+	}
+	return was
+}
+
+// group renders a service as far as it is to be known, and ends watching what is not read.
+func (s *Source) group(w *Watcher, key Key) source.Group {
+	there := w.r.Has(key)
+	if s.reads(key, there) {
+		return Group(s.name, s.keeper, w.r.View(key))
+	}
+	w.Remove(key)
+	if there {
+		return Unread(s.name, s.keeper, key)
+	}
+	return source.Group{Key: groupKey(key)}
+}
+
+// follow begins to watch services whose use has changed, as far as they are read.
+func (s *Source) follow(w *Watcher, keys []Key) {
+	for _, key := range keys {
+		if s.reads(key, w.r.Has(key)) {
+			w.add(key)
+		}
+	}
+}
 
 // Run sends all services, then every change, and fails when the registry is stopped. The next Run says nothing until one
 // is started, so that what is registered there counts at once; its first list is in doubt, because a registry that was
@@ -44,11 +130,12 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 	if !ok {
 		return errStopped
 	}
-	w := r.WatchAll()
+	w := r.WatchNames()
 	defer w.Close()
+	s.follow(w, s.take(true))
 	u := source.Update{Full: true, Doubt: Doubt}
 	for _, key := range r.Keys() {
-		u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
+		u.Groups = append(u.Groups, s.group(w, key))
 	}
 	var pace pacer
 	for {
@@ -66,27 +153,31 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 				return nil
 			}
 		}
+		var keys []Key
 		select {
+		case <-s.wake: // somebody waits for these
+			keys = s.take(false)
+			s.follow(w, keys)
 		case <-w.C():
+			if wait := pace.wait(time.Now()); wait > 0 {
+				select {
+				case <-time.After(wait):
+				case <-r.Done():
+					return errStopped
+				case <-ctx.Done():
+					return nil
+				}
+			}
+			keys = w.Take()
+			pace.took(len(keys), time.Now())
 		case <-r.Done():
 			return errStopped
 		case <-ctx.Done():
 			return nil
 		}
-		if wait := pace.wait(time.Now()); wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-r.Done():
-				return errStopped
-			case <-ctx.Done():
-				return nil
-			}
-		}
 		u = source.Update{}
-		keys := w.Take()
-		pace.took(len(keys), time.Now())
 		for _, key := range keys {
-			u.Groups = append(u.Groups, Group(s.name, s.keeper, r.View(key)))
+			u.Groups = append(u.Groups, s.group(w, key))
 		}
 	}
 }
@@ -148,10 +239,12 @@ func (v *View) shown() []Instance {
 
 // Unread renders the name of a service of which nobody has asked what is in it.
 func Unread(name, keeper string, key Key) source.Group {
-	return source.Group{Key: "service/" + key.String(), Objects: &model.Objects{Endpoints: []model.EndpointSet{{
+	return source.Group{Key: groupKey(key), Objects: &model.Objects{Endpoints: []model.EndpointSet{{
 		List: model.EndpointsID{Keeper: keeper, Name: key.String()}, Origin: originOf(name, key), Unread: true,
 	}}}}
 }
+
+func groupKey(key Key) string { return "service/" + key.String() }
 
 func originOf(name string, key Key) model.Origin {
 	return model.Origin{Source: name, Kind: "service", Namespace: key.Namespace, Name: key.Group + "/" + key.Service}
@@ -160,7 +253,7 @@ func originOf(name string, key Key) model.Origin {
 // Group renders a view for the Hub. A service that is not known becomes an empty group, which deletes it; one without
 // instances becomes an empty list.
 func Group(name, keeper string, v *View) source.Group {
-	g := source.Group{Key: "service/" + v.Key.String()}
+	g := source.Group{Key: groupKey(v.Key)}
 	if !v.Known {
 		return g
 	}

@@ -180,7 +180,7 @@ func TestStored(t *testing.T) {
 		must(t, r.Register(order, in))
 		must(t, r.Register(order, fixed("10.0.0.2:80")))
 		must(t, r.Update(order, netip.MustParseAddrPort("10.0.0.2:80"), "", Patch{Enabled: &off}))
-		must(t, r.Update(order, netip.MustParseAddrPort("10.0.0.2:80"), "", Patch{Weight: &half, Metadata: model.Tags{}}))
+		must(t, r.Update(order, netip.MustParseAddrPort("10.0.0.2:80"), "", Patch{Weight: &half, Metadata: model.Tags{{Name: "zone", Value: "b"}}}))
 		must(t, r.CreateService(bill, Settings{Ephemeral: true, ProtectThreshold: 0.25, Clusters: map[string]probe.Check{"DEFAULT": {Kind: probe.None}}}))
 		last = r.View(order).LastRef
 	})
@@ -201,6 +201,12 @@ func TestStored(t *testing.T) {
 	})
 	with(func(r *Registry) {
 		want(t, r, order, "10.0.0.2:80 disabled weight 0.5")
+		again := fixed("10.0.0.2:80")
+		again.Metadata = model.Tags{{Name: "version", Value: "1"}, {Name: "zone", Value: "a"}}
+		must(t, r.Register(order, again))
+		if labels := r.View(order).Instances[0].Metadata.String(); labels != "version=1,zone=b" {
+			t.Errorf("an update outlives a restart, and is laid over what is registered then: %s", labels)
+		}
 		if v := r.View(order); v.LastRef <= last {
 			t.Errorf("lastRef %d after %d", v.LastRef, last)
 		}

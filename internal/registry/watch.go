@@ -2,7 +2,7 @@ package registry
 
 import "sync"
 
-// Watcher is told which services have changed. It keeps their names only, each once: who is slow sees the newest view.
+// Watcher is told which services have changed, or have come or gone. It keeps their names only, each once: who is slow sees the newest view.
 type Watcher struct {
 	r      *Registry
 	wake   chan struct{}
@@ -18,11 +18,12 @@ func (r *Registry) Watch() *Watcher {
 	return &Watcher{r: r, wake: make(chan struct{}, 1), keys: map[Key]struct{}{}, dirty: map[Key]struct{}{}}
 }
 
-// WatchAll begins a watcher of all services, also those to come. Its owner closes it.
-func (r *Registry) WatchAll() *Watcher {
+// WatchNames begins a watcher that is told of every service which comes or goes. Of what is in one it is told once that is added: with
+// thousands of services that nobody asks for, their changes would be most of what there is to tell. Its owner closes it.
+func (r *Registry) WatchNames() *Watcher {
 	w := r.Watch()
 	r.mu.Lock()
-	r.watchAll[w] = struct{}{}
+	r.watchNames[w] = struct{}{}
 	r.mu.Unlock()
 	return w
 }
@@ -108,7 +109,7 @@ func (w *Watcher) Close() {
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
 	w.closed = true
-	delete(w.r.watchAll, w)
+	delete(w.r.watchNames, w)
 	for key := range w.keys {
 		w.remove(key)
 	}
@@ -129,7 +130,12 @@ func (r *Registry) wake(key Key) {
 	for w := range r.watching[key] {
 		w.mark(key)
 	}
-	for w := range r.watchAll {
+}
+
+// cameOrWent marks a service also for those who watch which there are. The mutex is held.
+func (r *Registry) cameOrWent(key Key) {
+	for w := range r.watchNames {
 		w.mark(key)
 	}
+	r.wake(key)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/shard"
 	"paifang/internal/source"
 )
 
@@ -26,16 +27,22 @@ func woken(t *testing.T, w *Watcher) []Key {
 
 func TestWatch(t *testing.T) {
 	r := open(t, Options{})
-	w, all := r.Watch(), r.WatchAll()
+	w, names := r.Watch(), r.WatchNames()
 	defer w.Close()
-	defer all.Close()
+	defer names.Close()
 	if v := w.Add(order); v.Known || v.LastRef == 0 {
 		t.Fatalf("%+v", v)
 	}
 	other := Key{"public", "g", "other"}
 	must(t, r.Register(other, at("10.0.0.1:80")))
-	if got := woken(t, all); len(got) != 1 || got[0] != other {
+	if got := woken(t, names); len(got) != 1 || got[0] != other {
 		t.Fatal(got)
+	}
+	must(t, r.Register(other, at("10.0.0.2:80")))
+	select {
+	case <-names.C():
+		t.Fatal("a watcher of names is woken for what is in a service")
+	default:
 	}
 	select {
 	case <-w.C():
@@ -72,8 +79,11 @@ func TestWatch(t *testing.T) {
 // Many writers, and a watcher that must end with the last view.
 func TestWatcherSeesTheLast(t *testing.T) {
 	r := open(t, Options{})
-	w := r.WatchAll()
+	w := r.Watch()
 	defer w.Close()
+	for i := range 3 {
+		w.Add(Key{"public", "g", fmt.Sprint("s", i)})
+	}
 	var writers sync.WaitGroup
 	for g := range 8 {
 		writers.Go(func() {
@@ -172,6 +182,15 @@ func TestSource(t *testing.T) {
 	must(t, r.Register(order, at("10.0.0.1:80")))
 	must(t, r.Register(order, secure))
 
+	inUse := func(keys ...Key) {
+		edit := shard.Map[model.EndpointsID]{}.Edit()
+		for _, key := range keys {
+			id := model.EndpointsID{Keeper: model.KeeperRegistry, Name: key.String()}
+			edit.Set(id.String(), id)
+		}
+		must(t, src.Report(t.Context(), source.Report{InUse: edit.Map()}))
+	}
+	inUse(order)
 	ended := make(chan error, 1)
 	go func() { ended <- src.Run(t.Context(), out) }()
 	u := receive(t, out)
@@ -197,6 +216,68 @@ func TestSource(t *testing.T) {
 	if u.Full || u.Doubt != 0 || len(u.Groups[0].Objects.Endpoints) != 1 || len(u.Groups[0].Objects.Endpoints[0].Endpoints) != 0 {
 		t.Fatalf("last instance gone: %+v", u)
 	}
+
+	// What nobody uses is a name, whatever is in it, until it is used.
+	var told []source.Group
+	next := func() model.EndpointSet {
+		t.Helper()
+		for len(told) == 0 {
+			u := receive(t, out)
+			if u.Full || u.Doubt != 0 {
+				t.Fatalf("%+v", u)
+			}
+			told = u.Groups
+		}
+		g := told[0]
+		told = told[1:]
+		if len(g.Endpoints()) == 0 {
+			return model.EndpointSet{List: model.EndpointsID{Name: "gone: " + g.Key}}
+		}
+		return g.Endpoints()[0]
+	}
+	other := Key{"public", "g", "other"}
+	must(t, r.Register(other, at("10.0.0.1:80")))
+	if set := next(); !set.Unread || set.Endpoints != nil || set.List.Name != other.String() {
+		t.Fatalf("%+v", set)
+	}
+	for i := range 3 {
+		must(t, r.Register(other, at(fmt.Sprintf("10.0.1.%d:80", i+1))))
+	}
+	must(t, r.Register(order, at("10.0.0.1:80")))
+	if set := next(); set.List.Name != order.String() || len(set.Endpoints) != 1 {
+		t.Fatalf("told of a service that nobody uses: %+v", set)
+	}
+	inUse(order, other)
+	if set := next(); set.Unread || len(set.Endpoints) != 4 || set.List.Name != other.String() {
+		t.Fatalf("%+v", set)
+	}
+	must(t, r.Register(other, at("10.0.0.9:80")))
+	if set := next(); len(set.Endpoints) != 5 {
+		t.Fatalf("%+v", set)
+	}
+	// Requests of a route that went may be on their way: it is read as long as it is there.
+	inUse(order)
+	if set := next(); set.Unread || len(set.Endpoints) != 5 {
+		t.Fatalf("%+v", set)
+	}
+	for _, in := range r.View(other).Instances {
+		_, err := r.Deregister(other, in.Addr)
+		must(t, err)
+	}
+	must(t, r.RemoveService(other))
+	for set := next(); set.List.Name != "gone: service/public/g/other"; set = next() {
+		if set.Unread || set.List.Name != other.String() {
+			t.Fatalf("%+v", set)
+		}
+	}
+	must(t, r.Register(other, at("10.0.0.1:80")))
+	if set := next(); !set.Unread {
+		t.Fatalf("%+v", set)
+	}
+	if src.mu.Lock(); len(src.used) != 1 {
+		t.Errorf("what went is kept: %v", src.used)
+	}
+	src.mu.Unlock()
 
 	h.Stop()
 	if err := <-ended; err == nil {

@@ -30,6 +30,9 @@ type DialOptions struct {
 	Protocols []string
 	// Raw leaves TLS to those whose bytes are passed on.
 	Raw bool
+	// Behind is how many requests the client has under way besides this one. Of those that wait for their turn in DialApart who has the
+	// fewest is next, so that a client with thousands of them is in nobody's way.
+	Behind int
 }
 
 // dialTimeout is the default of DialOptions.Timeout.
@@ -90,18 +93,24 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
 }
 
-// maxDials bounds the connects of DialApart to one endpoint that are under way. Thousands at a time would be a stack each, and
-// more than endpoints let wait to be accepted, which is taken for an endpoint that is down.
-const maxDials = 128
+// errNoTurn says that others connect for too long.
+var errNoTurn = errors.New("too many connects are under way")
 
 // DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
-// grown to. It waits for its turn where many connect; where that takes longer than five times o.Timeout, the code is
-// CodeConnectLocal.
+// grown to. It waits for its turn where many connect, see DialOptions.Behind; where that takes longer than five times o.Timeout, the code
+// is CodeConnectLocal.
 func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
-	if err := l.awaitTurn(ctx, o.Timeout); err != nil {
-		return nil, err
+	setDefault(&o.Timeout, dialTimeout)
+	// Those in front may need all of theirs, and more than one after the other.
+	if err := l.turns.enter(ctx, o.Behind, 5*o.Timeout); err != nil {
+		code := CodeConnectCancelled
+		if errors.Is(err, errNoTurn) {
+			code = CodeConnectLocal
+		}
+		return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
 	}
+	defer l.turns.leave()
 	var c *Conn
 	var err error
 	done := make(chan struct{})
@@ -110,39 +119,7 @@ func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) 
 		c, err = e.Dial(ctx, o)
 	}()
 	<-done
-	<-l.places()
 	return c, err
-}
-
-// places is dials, which most endpoints never need.
-func (l *live) places() chan struct{} {
-	l.pool.mu.Lock()
-	defer l.pool.mu.Unlock()
-	if l.dials == nil {
-		l.dials = make(chan struct{}, maxDials)
-	}
-	return l.dials
-}
-
-// awaitTurn takes a place in dials.
-func (l *live) awaitTurn(ctx context.Context, within time.Duration) error {
-	dials := l.places()
-	select {
-	case dials <- struct{}{}:
-		return nil
-	default:
-	}
-	setDefault(&within, dialTimeout)
-	late := time.NewTimer(5 * within) // those in front may need all of theirs, and more than one after the other
-	defer late.Stop()
-	select {
-	case dials <- struct{}{}:
-		return nil
-	case <-late.C:
-		return &Error{Code: CodeConnectLocal, msg: "connect to " + l.key.Addr.String() + ": too many connects are under way"}
-	case <-ctx.Done():
-		return &Error{Code: CodeConnectCancelled, msg: "connect to " + l.key.Addr.String(), err: ctx.Err()}
-	}
 }
 
 // secure makes a connection one of TLS, or closes it.
@@ -169,12 +146,7 @@ func (e *Endpoint) secure(ctx context.Context, c *Conn, o DialOptions) (*Conn, e
 // connect makes a TCP connection and nothing else.
 func (l *live) connect(ctx context.Context) (*net.TCPConn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}}
-	var from netip.AddrPort
-	if l.key.Dial.From.IsValid() {
-		from = netip.AddrPortFrom(l.key.Dial.From, 0)
-		d.Control = lateBind
-	}
-	tcp, err := d.DialTCP(ctx, "tcp", from, l.key.Addr)
+	tcp, err := l.dialFrom(ctx, &d)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +155,21 @@ func (l *live) connect(ctx context.Context) (*net.TCPConn, error) {
 		return nil, syscall.ECONNREFUSED
 	}
 	return tcp, nil
+}
+
+// dialFrom has the dialler connect, from the upstream's own address where it has one. Without one DialTCP is no choice: it binds the
+// socket to any address all the same, which takes a port that is free towards everybody, and the system a long search where many are in
+// use.
+func (l *live) dialFrom(ctx context.Context, d *net.Dialer) (*net.TCPConn, error) {
+	if from := l.key.Dial.From; from.IsValid() {
+		d.Control = lateBind
+		return d.DialTCP(ctx, "tcp", netip.AddrPortFrom(from, 0), l.key.Addr)
+	}
+	c, err := d.DialContext(ctx, "tcp", l.key.Addr.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
 }
 
 // meetsItself tells a connection whose two ends are one socket: dialling a free port of this machine may be given that

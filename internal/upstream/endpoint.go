@@ -113,7 +113,7 @@ type live struct {
 	sent       atomic.Int64
 	received   atomic.Int64
 	pool       pool
-	dials      chan struct{} // has room for those of DialApart that are under way; guarded by the pool's lock, see places
+	turns      turns // of DialApart
 	shared     sharedPool
 	security   *security              // that of every upstream with this key
 	sessions   tls.ClientSessionCache // nil where no TLS is spoken

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	label "paifang/internal/model"
 	"paifang/internal/registry"
 	"paifang/internal/registry/config"
 	"paifang/internal/registry/storage"
@@ -186,6 +187,16 @@ func TestPushedAcross(t *testing.T) {
 	within(t, 10*time.Second, "the update is known everywhere", func() bool {
 		return !a.View(order).Instances[0].Enabled && !third.View(order).Instances[0].Enabled
 	})
+	// What it says of metadata is laid over what the client says at its next registration, at whichever process that is.
+	must(t, b.Update(order, at(2).Addr, "", registry.Patch{Metadata: label.NewTags(map[string]string{"zone": "b"})}))
+	again := at(2)
+	again.Metadata = label.NewTags(map[string]string{"version": "2", "zone": "a"})
+	must(t, third.Register(order, again))
+	for _, n := range []*node{a, b, third} {
+		within(t, 10*time.Second, "the update is laid over what was registered", func() bool {
+			return n.View(order).Instances[1].Metadata.String() == "version=2,zone=b"
+		})
+	}
 	must(t, third.CreateService(registry.Key{Namespace: "public", Group: "g", Service: "set"}, registry.Settings{Ephemeral: true, ProtectThreshold: 0.5}))
 	within(t, 10*time.Second, "settings are known everywhere", func() bool {
 		v := a.View(registry.Key{Namespace: "public", Group: "g", Service: "set"})

@@ -79,22 +79,43 @@ func TestPublishReadRemove(t *testing.T) {
 	for _, v := range h {
 		text = append(text, fmt.Sprintf("%d %s %q %s", v.Version, v.Op, v.Content, v.By))
 	}
-	want := `4 I "a: 4" , 3 D "a: 2\nb: \x00" ann, 2 U "a: 2\nb: \x00" , 1 I "a: 1" `
+	want := `4 I "a: 4" , 3 D "a: 2\nb: \x00" ann, 2 U "a: 1" , 1 I "a: 1" `
 	if got := strings.Join(text, ", "); got != want {
 		t.Errorf("history:\n%s, want\n%s", got, want)
 	}
 }
 
+// Of 40 changes the last 30 are told, each with what was there before it, and one more is kept, from which the oldest has that.
 func TestHistoryIsBounded(t *testing.T) {
 	kv := storage.NewMemory()
-	s := open(t, kv, Options{})
+	now := time.Unix(1000, 0)
+	s := open(t, kv, Options{Now: func() time.Time { now = now.Add(time.Second); return now }})
 	for i := range 40 {
-		publish(t, s, fmt.Sprint(i), "")
+		_, err := s.Publish(t.Context(), Item{ID: id, Content: fmt.Sprint(i), By: fmt.Sprint("user", i), App: fmt.Sprint("app", i)}, "")
+		must(t, err)
 	}
 	h, err := s.History(t.Context(), id)
 	must(t, err)
-	if len(h) != historyDepth || h[0].Content != "39" || h[historyDepth-1].Content != "10" {
-		t.Errorf("%d versions, %+v", len(h), h[0])
+	if len(h) != historyDepth {
+		t.Fatalf("%d changes", len(h))
+	}
+	for i, c := range h {
+		n := 39 - i
+		if c.Content != fmt.Sprint(n-1) || c.MD5 != MD5(c.Content) || c.App != fmt.Sprint("app", n-1) || c.By != fmt.Sprint("user", n) || c.Op != Changed ||
+			c.Version != int64(n+1) || c.Modified.Unix() != int64(1001+n) || !c.Created.Equal(c.Modified) {
+			t.Errorf("change %d: %+v", n, c)
+		}
+	}
+	list, _, err := kv.List(t.Context(), historyRoot)
+	must(t, err)
+	if len(list) != historyDepth+1 {
+		t.Errorf("%d versions are kept", len(list))
+	}
+	// As programs before this one left it: what the oldest had changed is not there, and it is not told.
+	_, err = kv.Commit(t.Context(), nil, storage.Delete(list[0].Key))
+	must(t, err)
+	if h, err = s.History(t.Context(), id); err != nil || len(h) != historyDepth-1 || h[len(h)-1].Content != "10" {
+		t.Errorf("%d changes, %v", len(h), err)
 	}
 }
 

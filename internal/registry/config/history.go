@@ -13,7 +13,7 @@ import (
 	"paifang/internal/registry/storage"
 )
 
-// Operation is what made a version.
+// Operation is what a change did.
 type Operation string
 
 // Operations, with the letters by which Nacos names them.
@@ -23,8 +23,16 @@ const (
 	Removed Operation = "D"
 )
 
-// Version is an earlier state of a configuration, or the present one. That of a removal has the content that was removed.
-type Version struct {
+// Change is one of a history. The configuration in it is what was there before, as Nacos keeps it: of the first one, which had nothing
+// before it, what it put there. Who made it, from where and when is said of the change, and Version is its number.
+type Change struct {
+	Item
+	Op Operation
+}
+
+// version is a change as it is stored: what it made, and of a removal what it took away. So a version is there once, and none of the
+// present one.
+type version struct {
 	Item
 	Op Operation `json:"op"`
 }
@@ -35,11 +43,11 @@ func historyKey(id ID, version int64) string {
 
 // commit writes a configuration and its history in one: neither is ever there without the other.
 func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operation) (int64, error) {
-	version, err := encode(Version{item, op}, item.Content)
+	made, err := encode(version{item, op}, item.Content)
 	if err != nil {
 		return 0, err
 	}
-	changes := []storage.Change{storage.Put(historyKey(item.ID, item.Version), version)}
+	changes := []storage.Change{storage.Put(historyKey(item.ID, item.Version), made)}
 	if op == Removed {
 		changes = append(changes, storage.Delete(itemKey(item.ID)))
 	} else {
@@ -49,8 +57,8 @@ func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operat
 		}
 		changes = append(changes, storage.Put(itemKey(item.ID), value))
 	}
-	if item.Version > historyDepth {
-		changes = append(changes, storage.Delete(historyKey(item.ID, item.Version-historyDepth)))
+	if old := item.Version - historyDepth - 1; old > 0 { // one more than is shown: the oldest change is from it
+		changes = append(changes, storage.Delete(historyKey(item.ID, old)))
 	}
 	return s.kv.Commit(ctx, []storage.Condition{{Key: itemKey(item.ID), Revision: revision}, {Key: historyKey(item.ID, item.Version)}}, changes...)
 }
@@ -69,8 +77,8 @@ func (s *Store) nextVersion(ctx context.Context, id ID) (int64, error) {
 	return n + 1, err
 }
 
-// History returns the last 30 versions of a configuration, the newest first; none is ErrUnknown.
-func (s *Store) History(ctx context.Context, id ID) ([]Version, error) {
+// History returns the last 30 changes of a configuration, the newest first; none is ErrUnknown.
+func (s *Store) History(ctx context.Context, id ID) ([]Change, error) {
 	if err := id.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,19 +88,32 @@ func (s *Store) History(ctx context.Context, id ID) ([]Version, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: history of %s: %w", id, err)
 	}
-	out := make([]Version, 0, len(list))
+	versions := make([]version, 0, len(list))
 	for _, e := range list {
-		var v Version
+		var v version
 		line, content, _ := bytes.Cut(e.Value, []byte{'\n'})
 		if err := json.Unmarshal(line, &v); err != nil {
 			return nil, fmt.Errorf("config: history of %s: %w", id, errStored)
 		}
 		v.ID, v.Content, v.Revision = id, string(content), e.Revision
-		out = append(out, v)
+		versions = append(versions, v)
+	}
+	slices.SortFunc(versions, func(a, b version) int { return cmp.Compare(b.Item.Version, a.Item.Version) })
+	out := make([]Change, 0, len(versions))
+	for i, v := range versions[:min(len(versions), historyDepth)] {
+		c := Change(v)
+		if v.Op == Changed {
+			if i+1 == len(versions) {
+				break // what it changed is not kept any more
+			}
+			c.Item = versions[i+1].Item
+			c.By, c.From, c.Version, c.Revision = v.By, v.From, v.Version, v.Revision
+		}
+		c.Created, c.Modified = v.Modified, v.Modified
+		out = append(out, c)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("config: history of %s: %w", id, ErrUnknown)
 	}
-	slices.SortFunc(out, func(a, b Version) int { return cmp.Compare(b.Item.Version, a.Item.Version) })
 	return out, nil
 }

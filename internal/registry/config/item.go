@@ -39,7 +39,7 @@ const (
 	itemRoot     = root + "item/"
 	nameRoot     = root + "namespace/"
 	historyRoot  = "config-history/" // apart from root, because nobody follows it
-	historyDepth = 30                // versions that are kept
+	historyDepth = 30                // changes that are shown
 )
 
 func itemKey(id ID) string { return itemRoot + id.String() }

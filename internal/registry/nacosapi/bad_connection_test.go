@@ -215,7 +215,7 @@ func TestClockGoesBack(t *testing.T) {
 		answerOf[nacoswire.Response](c, nacoswire.TypeConfigPublishAnswer, p)
 		next(nacoswire.TypeConfigChange)
 	}
-	if list, err := store.History(t.Context(), config.ID{Namespace: "public", Group: "g", Name: "a"}); err != nil || len(list) != 3 || list[0].Content != "2" {
+	if list, err := store.History(t.Context(), config.ID{Namespace: "public", Group: "g", Name: "a"}); err != nil || len(list) != 3 || list[0].Content != "1" {
 		t.Errorf("%+v, %v", list, err)
 	}
 	eventually(t, "who sends no heartbeats is gone", func() bool { return instances(f.registry().View(order)) == "" })

@@ -127,7 +127,10 @@ func TestConfigsByHTTP(t *testing.T) {
 		{"GET", "/v3/admin/cs/config/list", params("pageNo", "1", "pageSize", "10"), 200, `"dataId":"order.yaml"`},
 		{"GET", "/v1/cs/history", with("search", "accurate", "pageNo", "1", "pageSize", "2"), 200, `{"totalCount":3,"pageNumber":1,"pagesAvailable":2,`},
 		{"GET", "/v1/cs/history", with("nid", "1"), 200, `"content":"a: 1"`},
-		{"GET", "/v1/cs/history/previous", with("id", "3"), 200, `"content":"a: 2"`},
+		{"GET", "/v1/cs/history", with("nid", "2"), 200, `"content":"a: 1"`},
+		{"GET", "/v1/cs/history", with("nid", "3"), 200, `"content":"a: 2"`},
+		{"GET", "/v1/cs/history/previous", with("id", "3"), 200, `"id":"3","lastId":-1`}, // the number of the configuration, too
+		{"GET", "/v1/cs/history/previous", with("id", "4"), 404, "not found"},
 		{"GET", "/v1/cs/history", with("nid", "9"), 404, "not found"},
 		{"DELETE", "/v1/cs/configs", with(), 200, "true"},
 		{"DELETE", "/v2/cs/config", with(), 200, `"data":true`},

@@ -10,8 +10,8 @@ import (
 func (s *Server) watchServices(c *caller, q nacoswire.FuzzyWatchRequest) (*nacoswire.Payload, error) {
 	x := c.x
 	x.mu.Lock()
-	if x.everything == nil {
-		x.everything = x.registry.WatchAll()
+	if x.names == nil {
+		x.names = x.registry.WatchNames()
 	}
 	out, news, err := x.services.watch(q, c.id)
 	x.mu.Unlock()
@@ -56,7 +56,7 @@ func (f fuzzyServices) among(p nacoswire.FuzzyPattern) (out []registry.Key) {
 	return out
 }
 
-func (f fuzzyServices) there(k registry.Key) bool { return f.r.View(k).Known }
+func (f fuzzyServices) there(k registry.Key) bool { return f.r.Has(k) }
 
 func (f fuzzyServices) parse(s string) (registry.Key, bool) {
 	namespace, group, service, ok := nacoswire.ParseServiceKey(s)

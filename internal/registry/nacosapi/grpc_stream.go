@@ -30,7 +30,7 @@ type session struct {
 	pushes     deliveries[registry.Key]
 	clusters   map[registry.Key]string // of the subscriptions
 	services   fuzzyWatches[registry.Key]
-	everything *registry.Watcher // nil until there is a fuzzy watch of services
+	names      *registry.Watcher // nil until there is a fuzzy watch of services
 	contents   fuzzyWatches[config.ID]
 	allConfigs *config.Watcher // nil until there is one of configurations
 	notices    deliveries[config.ID]
@@ -157,10 +157,10 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 }
 
 // watchers are those that a session has only when it needs them.
-func (x *session) watchers() (everything *registry.Watcher, configs, all *config.Watcher) {
+func (x *session) watchers() (names *registry.Watcher, configs, all *config.Watcher) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.everything, x.configs, x.allConfigs
+	return x.names, x.configs, x.allConfigs
 }
 
 // end takes everything back.
@@ -178,8 +178,8 @@ func (x *session) close() {
 	x.watcher.Close()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.everything != nil {
-		x.everything.Close()
+	if x.names != nil {
+		x.names.Close()
 	}
 	for _, w := range []*config.Watcher{x.configs, x.allConfigs} {
 		if w != nil {

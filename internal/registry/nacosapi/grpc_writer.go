@@ -130,10 +130,10 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			return err
 		}
 		timer.Reset(max(time.Until(earlier(next, look)), 0))
-		everything, configs, all := x.watchers()
+		names, configs, all := x.watchers()
 		var anyService, one, anyConfig <-chan struct{} // nil, and never ready, where nothing is watched
-		if everything != nil {
-			anyService = everything.C()
+		if names != nil {
+			anyService = names.C()
 		}
 		if configs != nil {
 			one = configs.C()
@@ -146,7 +146,7 @@ func (w *writer) run(setup nacoswire.ConnectionSetupRequest, in <-chan received,
 			x.changed(x.watcher.Take())
 		case <-anyService:
 			x.mu.Lock()
-			x.services.mayHaveComeOrGone(everything.Take())
+			x.services.mayHaveComeOrGone(names.Take())
 			x.mu.Unlock()
 		case <-one:
 			x.configsChanged(configs.Take())

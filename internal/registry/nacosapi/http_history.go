@@ -7,7 +7,7 @@ import (
 	"paifang/internal/registry/config"
 )
 
-// historyDetail is a version of a configuration; nid is its number.
+// historyDetail is a change of a configuration; nid is its number, and the content is what was there before.
 type historyDetail struct {
 	ID           string `json:"id"`
 	LastID       int64  `json:"lastId"`
@@ -25,7 +25,7 @@ type historyDetail struct {
 	EncryptedKey string `json:"encryptedDataKey"`
 }
 
-func renderVersion(v config.Version) historyDetail {
+func renderChange(v config.Change) historyDetail {
 	const form = "2006-01-02T15:04:05.000+00:00" // in UTC, as Jackson writes a Timestamp
 	when := v.Modified.UTC().Format(form)
 	return historyDetail{
@@ -34,8 +34,8 @@ func renderVersion(v config.Version) historyDetail {
 	}
 }
 
-// version3 is the same since v3.
-type version3 struct {
+// change3 is the same since v3.
+type change3 struct {
 	configInfo
 	IP      string `json:"srcIp"`
 	User    string `json:"srcUser"`
@@ -43,14 +43,14 @@ type version3 struct {
 	Publish string `json:"publishType"`
 }
 
-func renderVersion3(v config.Version) version3 {
-	out := version3{info3(v.Item), v.From, v.By, string(v.Op), "formal"} // none is a beta
+func renderChange3(v config.Change) change3 {
+	out := change3{info3(v.Item), v.From, v.By, string(v.Op), "formal"} // none is a beta
 	out.ID = strconv.FormatInt(v.Version, 10)
 	return out
 }
 
-// history answers with a page of versions, or with the one whose number is nid.
-func history[T any](c call, group string, render func(config.Version) T) (any, error) {
+// history answers with a page of changes, or with the one whose number is nid.
+func history[T any](c call, group string, render func(config.Change) T) (any, error) {
 	s, id, err := c.configID(group)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,12 @@ func history[T any](c call, group string, render func(config.Version) T) (any, e
 		return nil, err
 	}
 	if nid := c.q.Get("nid"); nid != "" {
-		return versionOf(list, nid, 0, render)
+		for _, v := range list {
+			if strconv.FormatInt(v.Version, 10) == nid {
+				return render(v), nil
+			}
+		}
+		return nil, fmt.Errorf("nacosapi: change %.32q: %w", nid, config.ErrUnknown)
 	}
 	no, size := c.paging()
 	out := make([]T, 0, len(list))
@@ -71,46 +76,28 @@ func history[T any](c call, group string, render func(config.Version) T) (any, e
 	return newPage(out, no, size), nil
 }
 
-// versionOf finds a version by its number, or the one so many before it.
-func versionOf[T any](list []config.Version, number string, before int, render func(config.Version) T) (any, error) {
-	for i, v := range list {
-		if strconv.FormatInt(v.Version, 10) == number && i+before < len(list) {
-			return render(list[i+before]), nil
-		}
-	}
-	return nil, fmt.Errorf("nacosapi: version %.32q: %w", number, config.ErrUnknown)
-}
-
-func v1History(c call) (any, error) { return history(c, "group", renderVersion) }
-func v3History(c call) (any, error) { return history(c, "groupName", renderVersion3) }
-
-// v1Previous answers with the version before the one that id names.
-func v1Previous(c call) (any, error) {
-	s, id, err := c.configID("group")
+// previous answers with the last change of the configuration that has the number id: what was there before the present one. One that was
+// never changed has none.
+func previous[T any](c call, group string, render func(config.Change) T) (any, error) {
+	s, id, err := c.configID(group)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.History(c.r.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	return versionOf(list, c.q.Get("id"), 1, renderVersion)
-}
-
-// v3Previous answers with the version before the present one, whose configuration id names by its number, or before one that it names itself.
-func v3Previous(c call) (any, error) {
-	s, id, err := c.configID("groupName")
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.History(c.r.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	number := c.q.Get("id")
 	item, _, err := s.Get(c.r.Context(), id)
-	if err == nil && strconv.FormatInt(item.Revision, 10) == number && len(list) > 1 {
-		return renderVersion3(list[1]), nil
+	if err != nil {
+		return nil, err
 	}
-	return versionOf(list, number, 1, renderVersion3)
+	list, err := s.History(c.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if number := c.q.Get("id"); strconv.FormatInt(item.Revision, 10) != number || list[0].Op != config.Changed {
+		return nil, fmt.Errorf("nacosapi: change of configuration %.32q: %w", number, config.ErrUnknown)
+	}
+	return render(list[0]), nil
 }
+
+func v1History(c call) (any, error)  { return history(c, "group", renderChange) }
+func v3History(c call) (any, error)  { return history(c, "groupName", renderChange3) }
+func v1Previous(c call) (any, error) { return previous(c, "group", renderChange) }
+func v3Previous(c call) (any, error) { return previous(c, "groupName", renderChange3) }

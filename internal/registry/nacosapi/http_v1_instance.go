@@ -3,7 +3,9 @@ package nacosapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"paifang/internal/model"
@@ -238,8 +240,8 @@ type updated struct {
 	Updated []string `json:"updated"`
 }
 
-// batchMetadata sets labels of several instances, or takes them away, and leaves their others. Without a list it is about all of
-// the service.
+// batchMetadata lays labels over those of several instances, or takes away what was laid over them, and leaves the others. Without a
+// list it is about all of the service.
 func batchMetadata(remove bool) handler {
 	return func(c call) (any, error) {
 		key, err := c.service()
@@ -256,23 +258,16 @@ func batchMetadata(remove bool) handler {
 				return nil, invalid(err)
 			}
 		}
+		patch := registry.Patch{Add: tags(change)}
+		if remove {
+			patch = registry.Patch{Drop: slices.Collect(maps.Keys(change))}
+		}
 		out := updated{[]string{}}
 		for _, in := range c.View(key).Instances {
 			if len(chosen) > 0 && !among(chosen, &in) {
 				continue
 			}
-			labels := nacoswire.Metadata{}
-			for _, t := range in.Metadata {
-				labels[t.Name] = t.Value
-			}
-			for k, v := range change {
-				if remove {
-					delete(labels, k)
-				} else {
-					labels[k] = v
-				}
-			}
-			if err := c.Update(key, in.Addr, in.Cluster, registry.Patch{Metadata: tags(labels)}); err != nil {
+			if err := c.Update(key, in.Addr, in.Cluster, patch); err != nil {
 				return nil, err
 			}
 			out.Updated = append(out.Updated, fmt.Sprintf("%s:%s:%t", in.Addr, in.Cluster, in.Ephemeral))

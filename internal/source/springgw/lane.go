@@ -129,7 +129,7 @@ func readLane(p *bootconfig.Property, at string, byHeader bool) (*lane, error) {
 		return nil, wrong(p, at+".when", "is missing, and there is no %s: no request would ever be in this lane", laneHeaderKey)
 	}
 	for i := range l.when {
-		l.when[i].Name = "lane " + l.name + ": " + l.when[i].Name
+		l.when[i].Name = l.when[i].Rule(l.name)
 	}
 	return l, nil
 }
@@ -142,7 +142,7 @@ func unknownKey(k *bootconfig.Property, at string, known []string) error {
 	return wrong(k, at+"."+k.Name, "%s", text)
 }
 
-// readWhen reads one condition. Its name is what explain calls it.
+// readWhen reads one condition.
 func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 	var l model.Lane
 	total := 100
@@ -186,10 +186,6 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 		return l, wrong(p, at+".weight", "%d of %d is no share", l.Share, total)
 	case weight:
 		l.From, l.Of = model.LaneShare, total
-		l.Name = fmt.Sprintf("weight %d of %d", l.Share, l.Of)
-		if len(l.Hash) > 0 {
-			l.Name += " by " + l.Hash[0].String()
-		}
 		return l, nil
 	case l.From == "":
 		return l, wrong(p, at, "has no condition: want one of header, cookie, query, weight")
@@ -201,13 +197,6 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 		return l, wrong(p, at, "has a value and a pattern: want one")
 	}
 	l.Present = l.Value == "" && l.Pattern == ""
-	l.Name = strings.ToLower(string(l.From)) + " " + l.Field
-	switch {
-	case l.Value != "":
-		l.Name += ": " + l.Value
-	case l.Pattern != "":
-		l.Name += " ~ " + l.Pattern
-	}
 	return l, nil
 }
 
@@ -259,8 +248,9 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 		}
 		if ls.header != "" {
 			t.Carry = model.Tag{Name: ls.header, Value: l.name}
-			f.Lanes = append(f.Lanes, model.Lane{Target: t.Upstream, Name: fmt.Sprintf("lane %s: header %s: %s", l.name, ls.header, l.name),
-				From: model.LaneHeader, Field: ls.header, Value: l.name})
+			told := model.Lane{Target: t.Upstream, From: model.LaneHeader, Field: ls.header, Value: l.name}
+			told.Name = told.Rule(l.name)
+			f.Lanes = append(f.Lanes, told)
 		}
 		f.Targets = append(f.Targets, t)
 	}

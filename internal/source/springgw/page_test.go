@@ -68,7 +68,7 @@ func TestVerdicts(t *testing.T) {
       trusted-proxies: 10.*
       httpclient: {wiretap: true, poool: {}}
       metricss.enabled: true
-      filter.secure-headers.disable: x-frame-options
+      filter: {secure-headers: {disable: x-frame-options, disabled-headers: x}, retry.enabled: false, retry.times: 3, local-response-cache.enabled: true}
     loadbalancer.cache.ttl: 5s
   application.name: gw
 server.port: 80
@@ -78,8 +78,10 @@ server.port: 80
 		got = append(got, fmt.Sprintf("%s %s %d", d.Field, d.Code, d.Origin.Line))
 	}
 	want := "spring.cloud.gateway.server.webflux.trusted-proxies ignored 5, spring.cloud.gateway.server.webflux.httpclient.wiretap ignored 6, " +
-		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, spring.cloud.gateway.server.webflux.filter unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
-	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "defaults of filters are those of Spring") {
+		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, " +
+		"spring.cloud.gateway.server.webflux.filter.secure-headers.disabled-headers unsupported 8, spring.cloud.gateway.server.webflux.filter.retry.enabled ignored 8, " +
+		"spring.cloud.gateway.server.webflux.filter.retry.times unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
+	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "write disable") {
 		t.Errorf("%s\n%v", strings.Join(got, ", "), o.Diagnostics)
 	}
 }

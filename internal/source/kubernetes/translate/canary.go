@@ -66,7 +66,11 @@ func (d *draft) canary() {
 		}
 		set, _ := d.store.reader.Read(v.Annotations)
 		own := d.canaryUpstream(v, &set, backend, *plain)
-		lanes := lanesOf(&set.Canary, main.Targets[0].Upstream, own)
+		name := o.key.Name
+		if o.key.Namespace != d.o.key.Namespace {
+			name = o.key.Namespace + "/" + name
+		}
+		lanes := lanesOf(&set.Canary, name, main.Targets[0].Upstream, own)
 		d.forward(func(f *model.Forward) {
 			f.Targets = []model.Target{{Upstream: f.Targets[0].Upstream, Weight: 1}, {Upstream: own}}
 			f.Lanes, f.LanesFirst = lanes, set.Affinity.CanaryLegacy
@@ -99,39 +103,40 @@ func (d *draft) canaryUpstream(v *networkingv1.Ingress, set *annotation.Settings
 	return as.named(plain, name)
 }
 
-// lanesOf are the rules of a canary in their order.
-func lanesOf(c *annotation.Canary, main, canary model.UpstreamID) []model.Lane {
+// lanesOf are the rules of a canary in their order. The lane has the name of its Ingress.
+func lanesOf(c *annotation.Canary, name string, main, canary model.UpstreamID) []model.Lane {
 	var out []model.Lane
-	add := func(to model.UpstreamID, name string, l model.Lane) {
-		l.Target, l.Name = to, name
+	add := func(to model.UpstreamID, l model.Lane) {
+		l.Target, l.Name = to, l.Rule(name)
 		out = append(out, l)
 	}
 	header := model.Lane{From: model.LaneHeader, Field: c.Header}
-	switch by := "canary-by-header " + c.Header; {
+	switch {
 	case c.Header == "":
 	case c.HeaderValue != "":
 		header.Value = c.HeaderValue
-		add(canary, by+": "+c.HeaderValue, header)
+		add(canary, header)
 	case c.HeaderPattern != "":
 		header.Pattern = c.HeaderPattern
-		add(canary, by+" ~ "+c.HeaderPattern, header)
+		add(canary, header)
 	case c.BadPattern:
 		header.Present = true
-		add(main, by+" with a pattern that is none", header)
+		add(main, header)
+		out[0].Name += " with a pattern that is none"
 	default:
 		header.Value = "always"
-		add(canary, by+": always", header)
+		add(canary, header)
 		header.Value = "never"
-		add(main, by+": never", header)
+		add(main, header)
 	}
 	if c.Cookie != "" {
 		cookie := model.Lane{From: model.LaneCookie, Field: c.Cookie, Value: "always"}
-		add(canary, "canary-by-cookie "+c.Cookie+"=always", cookie)
+		add(canary, cookie)
 		cookie.Value = "never"
-		add(main, "canary-by-cookie "+c.Cookie+"=never", cookie)
+		add(main, cookie)
 	}
 	if c.Weight > 0 {
-		add(canary, fmt.Sprintf("canary-weight %d of %d", c.Weight, c.Total), model.Lane{From: model.LaneShare, Share: c.Weight, Of: c.Total})
+		add(canary, model.Lane{From: model.LaneShare, Share: c.Weight, Of: c.Total})
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -99,13 +100,20 @@ func (r Retry) validate() error {
 			return fieldError(fmt.Sprintf("forward.retry.statuses[%d]", i), "is no range of statuses from 300 to 599")
 		}
 	}
+	if err := methods("forward.retry.methods", r.Methods); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{{"perTry", r.PerTry}, {"within", r.Within}} {
+		if err := duration("forward.retry."+f.name, f.d); err != nil {
+			return err
+		}
+	}
 	switch {
 	case r.Attempts > MostAttempts:
 		return fieldError("forward.retry.attempts", fmt.Sprintf("%d is more than %d", r.Attempts, MostAttempts))
-	case r.PerTry < 0:
-		return fieldError("forward.retry.perTry", "is negative")
-	case r.Within < 0:
-		return fieldError("forward.retry.within", "is negative")
 	case r.Backoff.Most < 0 || r.Backoff.Most > 10*time.Second || r.Backoff.Base > 10*time.Second:
 		return fieldError("forward.retry.backoff", "is negative or longer than 10s")
 	case r.Backoff.Factor < 0 || r.Backoff.Factor > 100:
@@ -135,8 +143,32 @@ func (t Timeouts) validate() error {
 		name string
 		d    time.Duration
 	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}, {"send", t.Send}, {"upgraded", t.Upgraded}} {
-		if f.d < 0 {
-			return fieldError("timeouts."+f.name, "is negative")
+		if err := duration("timeouts."+f.name, f.d); err != nil {
+			return err
+		}
+	}
+	if t.Request < 0 {
+		return nil
+	}
+	return duration("timeouts.request", t.Request)
+}
+
+// duration wants 0, or what the engine's clock can tell from it: milliseconds.
+func duration(field string, d time.Duration) error {
+	switch {
+	case d < 0:
+		return fieldError(field, "is negative")
+	case d > 0 && d < time.Millisecond:
+		return fieldError(field, fmt.Sprintf("%v is less than 1ms", d))
+	}
+	return nil
+}
+
+// methods wants tokens (RFC 9110, 9.1): another word would be a condition that no request fulfils.
+func methods(field string, list []string) error {
+	for i, m := range list {
+		if m == "" || strings.ContainsFunc(m, notToken) {
+			return fieldError(fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%q is no method", m))
 		}
 	}
 	return nil

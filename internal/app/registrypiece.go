@@ -22,8 +22,9 @@ import (
 // started again begins with what its storage has kept, as one does whose process was replaced.
 type registryPiece struct {
 	cfg    *Registry
-	data   string         // directory; empty: nothing is kept
-	admin  netip.AddrPort // where instances may not be, and where browsers are sent
+	data   string           // directory; empty: nothing is kept
+	admin  netip.AddrPort   // where browsers are sent
+	never  []netip.AddrPort // where instances may not be
 	log    *slog.Logger
 	handle registry.Handle
 	errs   chan error
@@ -35,7 +36,7 @@ type registryPiece struct {
 }
 
 func newRegistryPiece(cfg *Config, log *slog.Logger) *registryPiece {
-	return &registryPiece{cfg: cfg.Registry, data: cfg.Data, admin: cfg.adminAddress(), log: log, errs: make(chan error, 1)}
+	return &registryPiece{cfg: cfg.Registry, data: cfg.Data, admin: cfg.adminAddress(), never: cfg.reserved(), log: log, errs: make(chan error, 1)}
 }
 
 // start binds both ports and serves; it is an error when it runs already.
@@ -100,7 +101,7 @@ func (p *registryPiece) open() (*registryStore, error) {
 		return nil, err
 	}
 	err = p.handle.Start(registry.Options{
-		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: []netip.AddrPort{p.admin}}, Store: kept.store, Log: p.log, Address: p.cfg.advertised(),
+		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: p.never}, Store: kept.store, Log: p.log, Address: p.cfg.advertised(),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), kept.close())

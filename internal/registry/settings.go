@@ -228,9 +228,9 @@ func (r *Registry) takes(key Key, want kind) error {
 	return nil
 }
 
-func (a *Settings) same(b *Settings) bool {
-	return a != nil && b != nil && a.Ephemeral == b.Ephemeral && a.ProtectThreshold == b.ProtectThreshold && sameTags(a.Metadata, b.Metadata) &&
-		maps.EqualFunc(a.Clusters, b.Clusters, func(x, y Cluster) bool {
+func (s *Settings) same(as *Settings) bool {
+	return s != nil && as != nil && s.Ephemeral == as.Ephemeral && s.ProtectThreshold == as.ProtectThreshold && sameTags(s.Metadata, as.Metadata) &&
+		maps.EqualFunc(s.Clusters, as.Clusters, func(x, y Cluster) bool {
 			return x.Check.Same(y.Check) && x.CheckPort == y.CheckPort && sameTags(x.Metadata, y.Metadata)
 		})
 }

@@ -34,8 +34,9 @@ bench-registry: ## what the registry costs and how fast it is; needs etcd, and a
 bench: ## beside nginx, HAProxy and Caddy; writes docs/PERFORMANCE.md
 	cd test/bench && go run . -out ../../docs/PERFORMANCE.md
 
+IMAGE = dist/paifang-image.tar
 image: ## an OCI image in dist/, without a daemon
-	cd deploy && go run ./image -source .. -out ../dist/paifang-image.tar
+	cd deploy && go run ./image -source .. -out $(abspath $(IMAGE))
 
 e2e: ## on a real Kubernetes of two nodes; needs Linux, root, containerd, runc
 	cd test/e2e && PAIFANG_E2E=required go test -count=1 -timeout 20m -v .

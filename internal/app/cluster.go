@@ -124,6 +124,7 @@ func (c *Config) kubernetesFaults(f *faults) {
 		return
 	}
 	const at = "sources.kubernetes"
+	f.ranges(at+".external.allow", k.External.Allow)
 	if s := k.Publish.Service; s != "" && (strings.Count(s, "/") != 1 || strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/")) {
 		f.say(at+".publish.service", "%q is not NAMESPACE/NAME", s)
 	}

@@ -49,6 +49,16 @@ func (f *faults) hops(section string, n int, trusted []netip.Prefix) {
 	}
 }
 
+// ranges wants ranges without bits beyond their length: 10.1.2.3/8 is either 10.1.2.3 alone or all of 10, and trusting the wrong
+// one of them is not to be found out later.
+func (f *faults) ranges(field string, list []netip.Prefix) {
+	for i, p := range list {
+		if m := p.Masked(); m != p {
+			f.say(fmt.Sprintf("%s[%d]", field, i), "%s is an address in a range: want %s for the range, %s for the address", p, m, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+		}
+	}
+}
+
 // name wants a name of the DNS, without wildcards.
 func (f *faults) name(field, name string) {
 	shape, _ := model.Host(name).Split()
@@ -122,6 +132,8 @@ func (c *Config) registryFaults(f *faults) {
 	}
 	f.need("registry.http", r.HTTP)
 	f.need("registry.grpc", r.GRPC)
+	f.ranges("registry.allow", r.Allow)
+	f.ranges("registry.addresses", r.Addresses)
 	switch r.Storage {
 	case "", storageMemory:
 	case storageBolt:
@@ -216,6 +228,8 @@ func (c *Config) ingressFaults(f *faults) {
 	checkBounds("ingress.", g.TLS, f.say)
 	g.Parsing.check("ingress.parsing", f.say)
 	f.hops("ingress", g.Hops, g.Trusted)
+	f.ranges("ingress.trusted", g.Trusted)
+	f.ranges("ingress.proxyFrom", g.ProxyFrom)
 	seen := map[string]bool{}
 	for i, n := range g.Nodes {
 		at := fmt.Sprintf("ingress.nodes[%d]", i)
@@ -236,6 +250,8 @@ func (c *Config) gatewayFaults(f *faults) {
 	checkBounds("gateway.", g.TLS, f.say)
 	g.Parsing.check("gateway.parsing", f.say)
 	f.hops("gateway", g.Hops, g.Trusted)
+	f.ranges("gateway.trusted", g.Trusted)
+	f.ranges("gateway.proxyFrom", g.ProxyFrom)
 	if g.Host != "" {
 		f.name("gateway.host", g.Host)
 	}
@@ -275,6 +291,7 @@ func (c *Config) nacosFaults(f *faults) {
 		if n.Address == "" {
 			f.say(at+".address", "is missing: give host:port")
 		}
+		f.ranges(at+".allow", n.Allow)
 		if (n.Username == "") != (n.Password == "") {
 			f.say(at+".username", "username and password belong together")
 		}

@@ -48,7 +48,7 @@ func (s *callServer) Check(ctx context.Context, q *healthpb.HealthCheckRequest) 
 }
 
 // newCallServer returns the address of one, and the descriptors of what it serves.
-func newCallServer(t *testing.T) (addr string, descriptors []byte) {
+func newCallServer(t testing.TB) (addr string, descriptors []byte) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

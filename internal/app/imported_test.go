@@ -27,7 +27,7 @@ func TestImportedCases(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			springCase(t, file, springImported)
+			springCase(t, caseOf(t, file), springImported)
 		})
 	}
 	if len(files) < 30 {
@@ -36,7 +36,7 @@ func TestImportedCases(t *testing.T) {
 }
 
 // springImported is what our own documents say after an import.
-func springImported(t *testing.T, c springgw.Config) []source.Group {
+func springImported(t testing.TB, c springgw.Config) []source.Group {
 	imported, err := springgw.Import(c)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func springImported(t *testing.T, c springgw.Config) []source.Group {
 	return manifestGroups(t, text)
 }
 
-func manifestGroups(t *testing.T, text []byte) []source.Group {
+func manifestGroups(t testing.TB, text []byte) []source.Group {
 	file := filepath.Join(t.TempDir(), "imported.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,10 @@ import (
 	"paifang/internal/source/springgw"
 )
 
-// Priorities of sources: where two claim one place with equal right, the lower one has it.
+// Priorities of kinds of rules: where two claim one place with equal right, the lower one has it. ARCHITECTURE.md states the precedence
+// between kinds. Documents of our own have the one that they give themselves, 0 where they give none.
 const (
-	priorityManifest = 10
+	priorityManifest = 10 // Ingresses, in files and in the cluster
 	prioritySpring   = 20
 )
 

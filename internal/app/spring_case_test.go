@@ -1,8 +1,6 @@
 package app
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,13 +25,17 @@ import (
 // the configuration, with UPSTREAM for the address of a server that records what it is sent; there may be several files. exchanges are
 // requests, divided by empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed, active
 // profiles as "profile:prod", and properties as "key=value". The file services lists instances of a registry, one a line: the service, its
-// address, and its metadata as key=value.
+// address, and its metadata as key=value, of which zone is its zone too, and since=now says that it has just come. OTHER is a server that
+// answers with "X-Who: other", SECURE one that speaks TLS and that nobody vouches for, FULL one whose queue of connections is full, and
+// REDIS the port of one that counts. The word "warns" before the files says that something is warned of.
 //
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
-//	*3 line  that the upstream must see so many times
-//	< line   that the answer must have, "!< prefix" one that it must not
+//	*3 line  that the upstream must see so many times, "*3+ line" sooner or later
+//	< line   that the answer must have, "!< prefix" one that it must not, "<+ prefix" what one of its lines must begin with
+//	in 2s    in which the answer must be there
+//	on 2     a second gateway with the same configuration is asked
 //	# remark
 
 // TestSpringCases runs the cases. One that is taken away, or whose part has no effect, fails.
@@ -49,7 +50,7 @@ func TestSpringCases(t *testing.T) {
 		have[name] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			springCase(t, file, springLoaded)
+			springCase(t, caseOf(t, file), springLoaded)
 		})
 	}
 	for kind, names := range map[string][]string{"predicate": springgw.SupportedPredicates(), "filter": springgw.SupportedFilters()} {
@@ -62,7 +63,7 @@ func TestSpringCases(t *testing.T) {
 }
 
 // springLoaded is what files come to that are served as they are.
-func springLoaded(t *testing.T, c springgw.Config) []source.Group {
+func springLoaded(t testing.TB, c springgw.Config) []source.Group {
 	groups, err := springgw.Load(c)
 	if err != nil {
 		t.Fatal(err)
@@ -70,21 +71,20 @@ func springLoaded(t *testing.T, c springgw.Config) []source.Group {
 	return groups
 }
 
-func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config) []source.Group) {
+// caseOf reads a case.
+func caseOf(t testing.TB, file string) *txtar.Archive {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return archive
+}
+
+// springCase sends the requests of a case to a gateway whose configuration load has read.
+func springCase(t testing.TB, archive *txtar.Archive, load func(testing.TB, springgw.Config) []source.Group) {
 	up := newScripted(t)
 	dir := t.TempDir()
-	fill := strings.NewReplacer("UPSTREAM", up.l.Addr().String())
-	if slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return bytes.Contains(f.Data, []byte("GRPC")) }) {
-		addr, descriptors := newCallServer(t)
-		fill = strings.NewReplacer("UPSTREAM", up.l.Addr().String(), "GRPC", addr)
-		if err := os.WriteFile(filepath.Join(dir, "health.pb"), descriptors, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	fill := newStandIns(t, archive, dir, up)
 	var exchanges string
 	var registered []source.Group
 	for _, f := range archive.Files {
@@ -103,12 +103,15 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 		}
 	}
 	var trusted []netip.Prefix
+	warns := false
 	boot := bootconfig.Settings{Properties: map[string]string{}}
 	for _, text := range strings.Fields(string(archive.Comment)) {
 		if key, value, ok := strings.Cut(text, "="); ok {
 			boot.Properties[key] = value
 		} else if name, ok := strings.CutPrefix(text, "profile:"); ok {
 			boot.Profiles = append(boot.Profiles, name)
+		} else if text == "warns" {
+			warns = true
 		} else {
 			trusted = append(trusted, netip.MustParsePrefix(text))
 		}
@@ -117,7 +120,7 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 	groups := load(t, springgw.Config{Paths: []string{dir}, Boot: boot, KeyResolvers: beans})
 	for _, g := range groups {
 		for _, d := range g.Objects.Diagnostics {
-			if d.Severity > model.Info {
+			if d.Severity > model.Warning || d.Severity > model.Info && !warns {
 				t.Error(d)
 			}
 		}
@@ -125,11 +128,20 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
 		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Trust: model.Trust{ForwardedFrom: trusted},
 			Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
-	at := newChain(t, append(groups, registered...)).address()
+	groups = append(groups, registered...)
+	gateways := []string{newChain(t, groups).address()}
 	n := 0
 	for _, text := range strings.Split(strings.TrimSpace(exchanges), "\n\n") {
 		n++
-		exchange(t, n, at, up, strings.Split(text, "\n"))
+		lines := strings.Split(text, "\n")
+		at := gateways[0]
+		if i := slices.Index(lines, "on 2"); i >= 0 {
+			if len(gateways) == 1 {
+				gateways = append(gateways, newChain(t, groups).address())
+			}
+			at, lines = gateways[1], slices.Delete(lines, i, i+1)
+		}
+		exchange(t, n, at, up, lines)
 	}
 	if n == 0 {
 		t.Error("no exchange")
@@ -140,13 +152,17 @@ func springCase(t *testing.T, file string, load func(*testing.T, springgw.Config
 func instanceGroup(line string) source.Group {
 	words := strings.Fields(line)
 	tags := map[string]string{}
+	var since time.Time
 	for _, w := range words[2:] {
 		key, value, _ := strings.Cut(w, "=")
 		tags[key] = value
+		if key == "since" {
+			since = time.Now()
+		}
 	}
 	return source.Group{Key: "instance/" + line, Objects: &model.Objects{Endpoints: []model.EndpointSet{{
 		List: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/" + words[0]}, Origin: model.Origin{Source: "registry", Name: line},
-		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true"}},
+		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true", Zone: tags["zone"], Since: since}},
 	}}}}
 }
 
@@ -204,7 +220,7 @@ func TestSpringWeights(t *testing.T) {
 }
 
 // exchange sends one request and compares what the upstream and the client saw.
-func exchange(t *testing.T, n int, at string, up *scriptedUpstream, lines []string) {
+func exchange(t testing.TB, n int, at string, up *scriptedUpstream, lines []string) {
 	t.Helper()
 	var request, answer []string
 	for _, l := range lines {
@@ -220,7 +236,9 @@ func exchange(t *testing.T, n int, at string, up *scriptedUpstream, lines []stri
 		}
 	}
 	up.next(answer)
+	begun := time.Now()
 	got := send(t, at, request)
+	took := time.Since(begun)
 	saw := up.seen()
 	for _, l := range lines {
 		mark, text, _ := strings.Cut(l, " ")
@@ -242,21 +260,42 @@ func exchange(t *testing.T, n int, at string, up *scriptedUpstream, lines []stri
 			if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, text) }) {
 				t.Errorf("%d: the answer is %q, and should not have %s", n, got, text)
 			}
+		case "<+":
+			if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, text) }) {
+				t.Errorf("%d: the answer is %q, want one that begins with %s", n, got, text)
+			}
+		case "in":
+			if most, err := time.ParseDuration(text); err != nil || took > most {
+				t.Errorf("%d: the answer took %v, want %s: %v", n, took, text, err)
+			}
 		default:
-			times, err := strconv.Atoi(strings.TrimPrefix(mark, "*"))
+			want, later := strings.CutSuffix(strings.TrimPrefix(mark, "*"), "+")
+			times, err := strconv.Atoi(want)
 			if err != nil {
 				t.Fatalf("%d: %q is no line of an exchange", n, l)
 			}
-			is := func(s string) bool { return s != text }
-			if got := len(slices.DeleteFunc(slices.Clone(saw), is)); got != times {
+			is := func(s string) bool { return s == text }
+			for end := time.Now().Add(3 * time.Second); later && count(saw, is) < times && time.Now().Before(end); saw = up.seen() {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if got := count(saw, is); got != times && !(later && got > times) {
 				t.Errorf("%d: the upstream saw %s %d times, want %d", n, text, got, times)
 			}
 		}
 	}
 }
 
+func count(lines []string, is func(string) bool) (n int) {
+	for _, l := range lines {
+		if is(l) {
+			n++
+		}
+	}
+	return n
+}
+
 // send makes a request as it is written and returns the lines of the answer.
-func send(t *testing.T, at string, request []string) []string {
+func send(t testing.TB, at string, request []string) []string {
 	t.Helper()
 	c, err := net.Dial("tcp", at)
 	if err != nil {
@@ -282,105 +321,4 @@ func send(t *testing.T, at string, request []string) []string {
 		t.Fatal(err)
 	}
 	return strings.Split(strings.ReplaceAll(string(all), "\r\n", "\n"), "\n")
-}
-
-// scriptedUpstream answers what it is told to and keeps what it was asked.
-type scriptedUpstream struct {
-	l      net.Listener
-	mu     sync.Mutex
-	answer []string
-	saw    []string
-}
-
-func newScripted(t *testing.T) *scriptedUpstream {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &scriptedUpstream{l: l}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			wg.Go(func() { u.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	return u
-}
-
-func (u *scriptedUpstream) next(answer []string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.answer, u.saw = answer, nil
-}
-
-func (u *scriptedUpstream) seen() []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.saw
-}
-
-// serve reads requests with a length or without a body.
-func (u *scriptedUpstream) serve(c net.Conn) {
-	defer c.Close()
-	in := bufio.NewReader(c)
-	for {
-		var lines []string
-		length := 0
-		for {
-			l, err := in.ReadString('\n')
-			if err != nil {
-				return
-			}
-			l = strings.TrimRight(l, "\r\n")
-			if l == "" {
-				break
-			}
-			lines = append(lines, l)
-			fmt.Sscanf(l, "Content-Length: %d", &length)
-		}
-		body := make([]byte, length)
-		if _, err := io.ReadFull(in, body); err != nil {
-			return
-		}
-		if length > 0 {
-			lines = append(append(lines, ""), strings.Split(string(body), "\n")...)
-		}
-		u.mu.Lock()
-		u.saw = append(u.saw, lines...)
-		answer := u.answer
-		u.mu.Unlock()
-		if len(answer) == 1 && strings.HasPrefix(answer[0], "DELAY ") {
-			ms, _ := strconv.Atoi(strings.TrimPrefix(answer[0], "DELAY "))
-			time.Sleep(time.Duration(ms) * time.Millisecond) // the service is slow: nothing is waited for
-			answer = nil
-		}
-		head, text := []string{"HTTP/1.1 200 OK"}, "ok"
-		if len(answer) > 0 {
-			head, text = answer, ""
-			if i := slices.Index(answer, ""); i >= 0 {
-				head, text = answer[:i], strings.Join(answer[i+1:], "\n")
-			}
-		}
-		if _, err := fmt.Fprintf(c, "%s\r\nContent-Length: %d\r\n\r\n%s", strings.Join(head, "\r\n"), len(text), text); err != nil {
-			return
-		}
-	}
 }

@@ -47,8 +47,11 @@ func (t *Timeouts) check(say func(field, format string, args ...any)) {
 		{"handshake", t.Handshake}, {"requestHead", t.RequestHead}, {"idle", t.Idle}, {"requestBody", t.RequestBody}, {"connect", t.Connect}, {"upstreamTLS", t.UpstreamTLS},
 		{"response", t.Response}, {"responseBody", t.ResponseBody}, {"write", t.Write}, {"upgraded", t.Upgraded}, {"retired", t.Retired}, {"upstreamIdle", t.UpstreamIdle},
 	} {
-		if f.d < 0 {
+		switch d := time.Duration(f.d); {
+		case d < 0:
 			say("timeouts."+f.name, "is negative")
+		case d > 0 && d < time.Millisecond:
+			say("timeouts."+f.name, "%v is less than 1ms", d)
 		}
 	}
 }

@@ -56,10 +56,11 @@ func (w *work) readBody() error {
 	if w.c.h2 != nil {
 		return w.readStream()
 	}
-	n, err := w.c.read(w.bodyBlock(), readingBody, w.partDue())
+	n, err := w.c.read(w.partBlock(), readingBody, w.partDue())
 	if n == 0 && err != nil {
 		return err
 	}
+	w.filled = n == len(w.block)
 	w.pending = w.block[:n]
 	return nil
 }
@@ -70,7 +71,7 @@ func (w *work) nextPart() ([]byte, error) {
 	if c.h2 != nil {
 		return w.nextStreamPart()
 	}
-	block := w.bodyBlock()
+	block := w.partBlock()
 	sized := w.x.Request.Body == http1.SizedBody
 	if sized {
 		block = block[:min(int64(len(block)), w.request.Sure())]
@@ -83,6 +84,7 @@ func (w *work) nextPart() ([]byte, error) {
 	if n == 0 && err != nil {
 		return nil, err
 	}
+	w.filled = n == len(w.block)
 	if sized {
 		w.use(n)
 		w.tap(block[:n])

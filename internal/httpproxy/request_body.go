@@ -51,7 +51,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 		w.pending = nil
 		return false, true
 	}
-	block := w.bodyBlock()
+	block := w.bodyBlock(int(length))
 	n := copy(block, w.pending)
 	w.pending = nil
 	w.use(n)
@@ -75,7 +75,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 // partDue is when the next part of the body must be there: a while after the one before, and in time for the whole. A
 // client that drips is cut; one that sends a kilobyte a second is not, however long its body is.
 func (w *work) partDue() int64 {
-	return min(w.c.plane.in(w.c.plane.cfg.Timeouts.RequestBody), w.expiry())
+	return min(w.c.plane.in(w.site.clients.Body), w.expiry())
 }
 
 // use counts bytes of a sized body.
@@ -99,13 +99,25 @@ func (w *work) tapEnd() {
 	}
 }
 
-// bodyBlock is the block that the client's body is read into: the head stays where it is, since the request is made of
-// views of it.
-func (w *work) bodyBlock() []byte {
-	if w.block == nil {
-		w.block = w.c.plane.blocks.takeLarge()
+// bodyBlock is a block of so many bytes at least, which the client's body is read into: the head stays where it is, since the
+// request is made of views of it. What was in it is gone.
+func (w *work) bodyBlock(size int) []byte {
+	if len(w.block) < size {
+		if w.block != nil {
+			w.c.plane.blocks.give(w.block)
+		}
+		w.block = w.c.plane.blocks.fitting(size)
 	}
 	return w.block
+}
+
+// partBlock is the block for the next part of a body that is not waited for as a whole. It is small for a client that sends little at
+// a time: thousands may.
+func (w *work) partBlock() []byte {
+	if w.filled {
+		return w.bodyBlock(largeBlock)
+	}
+	return w.bodyBlock(smallBlock)
 }
 
 // goOn sends 100 (Continue) to a client that waits for it.

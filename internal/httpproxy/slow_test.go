@@ -237,3 +237,23 @@ func TestBackPressure(t *testing.T) {
 		})
 	}
 }
+
+// TestPartBlock: who sends little of a body at a time has a small block, who fills that a large one, and a block has room for what is asked.
+func TestPartBlock(t *testing.T) {
+	w := &work{}
+	w.c = &conn{plane: &Plane{blocks: newBlocks()}}
+	for _, c := range []struct {
+		filled bool
+		want   int
+	}{{false, smallBlock}, {true, largeBlock}, {false, largeBlock}} {
+		if w.filled = c.filled; len(w.partBlock()) != c.want {
+			t.Errorf("filled %v: %d bytes, want %d", c.filled, len(w.block), c.want)
+		}
+	}
+	w.block = nil
+	for _, n := range []int{1, tinyBlock, gatherBelow} {
+		if got := len(w.bodyBlock(n)); got < n || got > 5*n && n > 1 {
+			t.Errorf("%d bytes for %d", got, n)
+		}
+	}
+}

@@ -67,6 +67,7 @@ type job struct {
 	wrote      bool  // bytes of it were given to the client
 	whole      bool  // the request body is used up, and what follows is the next request
 	keep       bool  // the connection is used again
+	filled     bool  // the last part of the request body took all of block
 	trailers   bool  // the client takes trailers
 	ours       bool  // the answer is of our own
 	transforms bool  // filters change the body of the answer, and have not seen its end

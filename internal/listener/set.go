@@ -54,6 +54,9 @@ type key struct {
 	owner model.ListenerID // only with port 0
 }
 
+// roomMost bounds the descriptors that room is made for at the start.
+const roomMost = 1<<16 - 1
+
 // NewSet returns a set without sockets. Close ends it.
 func NewSet(cfg Config) *Set {
 	if cfg.Log == nil {
@@ -71,7 +74,9 @@ func NewSet(cfg Config) *Set {
 	if cfg.DrainDelay == 0 {
 		cfg.DrainDelay = time.Second
 	}
-	return &Set{cfg: cfg, sockets: map[key]*socket{}, closed: make(chan struct{})}
+	s := &Set{cfg: cfg, sockets: map[key]*socket{}, closed: make(chan struct{})}
+	s.wg.Go(func() { widenTable(min(2*cfg.MaxTotal, roomMost)) }) // takes milliseconds, and nobody has to wait for it
+	return s
 }
 
 // maxTotal is the default of Config.MaxTotal where descriptors are plenty.

@@ -168,6 +168,9 @@ func (s Share) compare(o Share) int {
 }
 
 func (m *Match) validateConditions() error {
+	if err := methods("match.methods", m.Methods); err != nil {
+		return err
+	}
 	for _, list := range []struct {
 		field  string
 		fields []FieldMatch

@@ -38,18 +38,20 @@ func (e Ejection) validate() error {
 		return fieldError("ejection.gatewayErrors", "is negative")
 	case e.ServerErrors < 0:
 		return fieldError("ejection.serverErrors", "is negative")
-	case e.Interval < 0:
-		return fieldError("ejection.interval", "is negative")
-	case e.Base < 0:
-		return fieldError("ejection.base", "is negative")
-	case e.Most < 0:
-		return fieldError("ejection.most", "is negative")
 	case !e.SuccessRate.On && e.SuccessRate != SuccessRate{}:
 		return fieldError("ejection.successRate.on", "is not set: without it the rest has no effect")
 	case e.SuccessRate.Deviations < 0 || e.SuccessRate.Requests < 0 || e.SuccessRate.Endpoints < 0:
 		return fieldError("ejection.successRate", "has a negative number")
 	case max(e.Failures, e.GatewayErrors, e.ServerErrors) > maxInRow:
 		return fieldError("ejection", fmt.Sprintf("counts more than %d in a row", maxInRow))
+	}
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{{"interval", e.Interval}, {"base", e.Base}, {"most", e.Most}} {
+		if err := duration("ejection."+f.name, f.d); err != nil {
+			return err
+		}
 	}
 	return percent("ejection.percent", e.Percent)
 }

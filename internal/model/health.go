@@ -88,12 +88,16 @@ func (h HealthCheck) validate() error {
 		return fieldError("health.expect", "is for HTTP probes only")
 	case h.Service != "" && h.Kind != HealthGRPC:
 		return fieldError("health.service", "is for GRPC probes only")
-	case h.Interval < 0, h.Timeout < 0:
-		return fieldError("health", "has a negative duration")
 	case h.Rise < 0, h.Fall < 0:
 		return fieldError("health", "has a negative number of probes")
 	case h.Jitter > 100:
 		return fieldError("health.jitter", fmt.Sprintf("%d is no percentage up to 100", h.Jitter))
+	}
+	if err := duration("health.interval", h.Interval); err != nil {
+		return err
+	}
+	if err := duration("health.timeout", h.Timeout); err != nil {
+		return err
 	}
 	for i, f := range h.Headers {
 		if f.Name == "" || strings.ContainsFunc(f.Name, notToken) || strings.ContainsFunc(f.Value, notValue) {

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -90,13 +91,20 @@ func (r Retry) validate() error {
 			return fieldError(fmt.Sprintf("forward.retry.statuses[%d]", i), "is no range of statuses from 300 to 599")
 		}
 	}
+	if err := methods("forward.retry.methods", r.Methods); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{{"perTry", r.PerTry}, {"within", r.Within}} {
+		if err := duration("forward.retry."+f.name, f.d); err != nil {
+			return err
+		}
+	}
 	switch {
 	case r.Attempts > 7:
 		return fieldError("forward.retry.attempts", fmt.Sprintf("%d is more than 7", r.Attempts))
-	case r.PerTry < 0:
-		return fieldError("forward.retry.perTry", "is negative")
-	case r.Within < 0:
-		return fieldError("forward.retry.within", "is negative")
 	case r.Backoff.Most < 0 || r.Backoff.Most > 10*time.Second || r.Backoff.Base > 10*time.Second:
 		return fieldError("forward.retry.backoff", "is negative or longer than 10s")
 	case r.Budget.Least < 0:
@@ -107,7 +115,7 @@ func (r Retry) validate() error {
 
 // Timeouts bound a request. Zero = the engine's default, stated there and in docs/upstreams.md.
 type Timeouts struct {
-	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream, TLS included
+	Connect  time.Duration `json:"connect,omitempty"`  // to the upstream; the handshake of TLS, if there is one, has a time of its own
 	Response time.Duration `json:"response,omitempty"` // request sent → response head
 	Idle     time.Duration `json:"idle,omitempty"`     // between two parts of a body
 	Send     time.Duration `json:"send,omitempty"`     // for the upstream to take the next part of the request
@@ -122,8 +130,32 @@ func (t Timeouts) validate() error {
 		name string
 		d    time.Duration
 	}{{"connect", t.Connect}, {"response", t.Response}, {"idle", t.Idle}, {"send", t.Send}, {"upgraded", t.Upgraded}} {
-		if f.d < 0 {
-			return fieldError("timeouts."+f.name, "is negative")
+		if err := duration("timeouts."+f.name, f.d); err != nil {
+			return err
+		}
+	}
+	if t.Request < 0 {
+		return nil
+	}
+	return duration("timeouts.request", t.Request)
+}
+
+// duration wants 0, or what the engine's clock can tell from it: milliseconds.
+func duration(field string, d time.Duration) error {
+	switch {
+	case d < 0:
+		return fieldError(field, "is negative")
+	case d > 0 && d < time.Millisecond:
+		return fieldError(field, fmt.Sprintf("%v is less than 1ms", d))
+	}
+	return nil
+}
+
+// methods wants tokens (RFC 9110, 9.1): another word would be a condition that no request fulfils.
+func methods(field string, list []string) error {
+	for i, m := range list {
+		if m == "" || strings.ContainsFunc(m, notToken) {
+			return fieldError(fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%q is no method", m))
 		}
 	}
 	return nil

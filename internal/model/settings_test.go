@@ -49,6 +49,9 @@ func TestSettingsOfUpstreamsAreChecked(t *testing.T) {
 		{"slowStart.aggression", func(u *Upstream) { u.SlowStart = SlowStart{Window: 1, Aggression: 1001} }},
 		{"slowStart.minimum", func(u *Upstream) { u.SlowStart = SlowStart{Window: 1, Minimum: 101} }},
 		{"health.kind", func(u *Upstream) { u.Health.Kind = "ICMP" }},
+		{"health.interval", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthTCP, Interval: 1} }},
+		{"health.timeout", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthTCP, Timeout: -1} }},
+		{"ejection.most", func(u *Upstream) { u.Ejection = Ejection{Most: time.Microsecond} }},
 		{"health.path", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthTCP, Path: "/"} }},
 		{"health.path", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Path: "/ HTTP/1.1\r\nX: y"} }},
 		{"health.host", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Host: "a b"} }},
@@ -66,7 +69,7 @@ func TestSettingsOfUpstreamsAreChecked(t *testing.T) {
 		{"health.expect[0]", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Expect: []StatusRange{{300, 200}}} }},
 		{"health.service", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Service: "x"} }},
 		{"health.jitter", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Jitter: 101} }},
-		{"health", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Interval: -1} }},
+		{"health.interval", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Interval: -1} }},
 		{"health", func(u *Upstream) { u.Health = HealthCheck{Kind: HealthHTTP, Fall: -1} }},
 		{"", func(u *Upstream) { u.Ejection.Failures = -1 }},
 		{"ejection.gatewayErrors", func(u *Upstream) { u.Ejection.GatewayErrors = -1 }},
@@ -113,6 +116,10 @@ func TestEffectsOfRoutesAreChecked(t *testing.T) {
 		{"timeouts.connect", Retry{}, Timeouts{Connect: -1}},
 		{"timeouts.response", Retry{}, Timeouts{Response: -1}},
 		{"timeouts.idle", Retry{}, Timeouts{Idle: -1}},
+		{"timeouts.connect", Retry{}, Timeouts{Connect: time.Microsecond}},
+		{"timeouts.request", Retry{}, Timeouts{Request: 1}},
+		{"forward.retry.within", Retry{Within: 1}, Timeouts{}},
+		{"forward.retry.methods[1]", Retry{Methods: []string{"GET", "POST "}}, Timeouts{}},
 	} {
 		err := Route{Action: Forward{Retry: c.retry}, Timeouts: c.timeouts}.ValidateEffect()
 		var f *FieldError

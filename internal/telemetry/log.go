@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -90,8 +91,17 @@ func OpenAccessLog(path string, o Options) (*AccessLog, error) {
 	return newAccessLog(f, path, o), nil
 }
 
+// openAppend does not wait for somebody to read where path is a named pipe: opening one that nobody reads fails.
 func openAppend(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	how := os.O_APPEND | os.O_CREATE | os.O_WRONLY
+	if at, err := os.Stat(path); err == nil && at.Mode()&os.ModeNamedPipe != 0 {
+		how |= syscall.O_NONBLOCK
+	}
+	f, err := os.OpenFile(path, how, 0o640)
+	if errors.Is(err, syscall.ENXIO) {
+		err = fmt.Errorf("%s is a named pipe, and nobody reads it: start its reader first", path)
+	}
+	return f, err
 }
 
 // NewAccessLog writes to a stream, which Close closes.

@@ -130,7 +130,8 @@ func (a *attack) run(to string, lasting time.Duration) string {
 	return fmt.Sprintf("%d %d %.2f", made, refused, cpu.Seconds()/took.Seconds())
 }
 
-// limit raises the number of descriptors that this process may have.
+// limit raises the number of descriptors that this process may have, and makes room for them: each time that the system has to do so later
+// costs this process 10 ms, which victims would wait for the origin.
 func limit() {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil {
@@ -138,5 +139,8 @@ func limit() {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
+	}
+	if fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, 0, syscall.F_DUPFD_CLOEXEC, min(uintptr(l.Cur)-1, 1<<14-1)); errno == 0 {
+		_ = syscall.Close(int(fd))
 	}
 }

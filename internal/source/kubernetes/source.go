@@ -150,12 +150,16 @@ func (r *run) start() error {
 		first = append(first, f)
 	}
 	all := slices.Concat(first, r.plan())
-	for _, some := range [][]*feed{all[:1], all[1:]} {
+	for i, some := range [][]*feed{all[:1], all[1:]} {
 		for _, f := range some {
 			r.main = append(r.main, f)
 			r.launch(f)
 		}
-		if err := r.listed(nil); err != nil {
+		patience := time.Duration(0)
+		if i > 0 { // a server that is starting answers for one kind before the others: each tries again, and what is listed stays so
+			patience = r.opt.Patience
+		}
+		if err := r.listed(nil, patience); err != nil {
 			return err
 		}
 	}
@@ -166,7 +170,7 @@ func (r *run) start() error {
 		r.feeds.Go(f.run) // nothing waits for it
 	}
 	r.refer()
-	if err := r.listed(time.After(singlesWait)); err != nil {
+	if err := r.listed(time.After(singlesWait), r.opt.Patience); err != nil {
 		return err
 	}
 	return r.send(source.Update{Groups: r.all(), Full: true})
@@ -176,8 +180,8 @@ func (r *run) start() error {
 // whoever names it, and nobody else.
 const singlesWait = 5 * time.Second
 
-// listed takes changes until every feed has listed, or enough is enough.
-func (r *run) listed(enough <-chan time.Time) error {
+// listed takes changes until every feed has listed, enough is enough, or one has failed for so long.
+func (r *run) listed(enough <-chan time.Time, patience time.Duration) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for len(r.unlisted) > 0 {
@@ -185,7 +189,7 @@ func (r *run) listed(enough <-chan time.Time) error {
 		case c := <-r.changes:
 			r.take(c)
 		case <-tick.C:
-			if err := r.failing(0); err != nil {
+			if err := r.failing(patience); err != nil {
 				return err
 			}
 		case <-enough:

@@ -287,6 +287,22 @@ func TestServerAway(t *testing.T) {
 	}
 }
 
+// TestServerThatStarts answers for one kind before the others: none is listed twice.
+func TestServerThatStarts(t *testing.T) {
+	api := apitest.New(t)
+	api.Apply(cluster)
+	api.Refuse("list services", 503)
+	f := follow(t, api, func(o *Options) { o.Patience = 10 * time.Second })
+	eventually(t, "the server is asked for what it does not answer yet", func() bool { return api.Requests()["list services"] > 0 })
+	api.Refuse("list services", 0)
+	f.until("the cluster is listed, without a further start", func() bool { return f.fulls == 1 && f.runs == 1 })
+	for kind, n := range api.Requests() {
+		if strings.HasPrefix(kind, "list") && kind != "list services" && n != 1 {
+			t.Errorf("%s: %d times, want one per kind", kind, n)
+		}
+	}
+}
+
 // TestWatchIsTakenUp has the server go for less than the patience: nothing is listed again.
 func TestWatchIsTakenUp(t *testing.T) {
 	api := apitest.New(t)

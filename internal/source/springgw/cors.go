@@ -90,10 +90,11 @@ func readCORS(p *bootconfig.Property) (model.FilterSpec, error) {
 func (c *gatewayConfig) readGlobal(p *bootconfig.Property) {
 	for _, k := range kids(p.Get("cors-configurations")) {
 		rule := corsRule{pattern: k.Name, at: k}
-		if !strings.HasPrefix(rule.pattern, "/") {
-			rule.pattern = "/" + rule.pattern // Spring Boot drops the slash of a key that is not in brackets
+		// Spring Boot drops the slash of a key that is not in brackets. A pattern is for paths below the base path.
+		if rule.pattern, rule.err = c.around.based(rule.pattern); rule.err == nil {
+			rule.spec, rule.err = readCORS(k)
 		}
-		if rule.spec, rule.err = readCORS(k); rule.err == nil {
+		if rule.err == nil {
 			rule.err = checkPattern(rule.pattern)
 		}
 		if rule.err != nil {
@@ -159,6 +160,9 @@ func (t *translator) corsOf(own *corsRule, path model.PathMatch, say func(fault)
 func relation(pattern string, path model.PathMatch) (whole, some bool) {
 	if pattern == "/**" {
 		return true, true
+	}
+	if path.Kind == model.PathPrefix {
+		path = model.PathMatch{Kind: model.PathPattern, Value: strings.TrimSuffix(path.Value, "/") + "/**"}
 	}
 	if path.Kind != model.PathPattern {
 		return false, true // any path

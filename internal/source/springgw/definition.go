@@ -22,6 +22,7 @@ type definition struct {
 	order      int
 	metadata   *bootconfig.Property
 	index      int // among the definitions of the application
+	around     *setting
 	faults     []fault
 }
 
@@ -53,7 +54,7 @@ var definitionFields = []string{"id", "uri", "predicates", "filters", "order", "
 
 // readDefinition returns nil for a definition that is switched off. What it returns never changes.
 func readDefinition(p *bootconfig.Property, index int, around *setting) *definition {
-	d := &definition{file: p.File, line: p.Line, index: index}
+	d := &definition{file: p.File, line: p.Line, index: index, around: around}
 	for _, k := range p.Kids {
 		switch bootconfig.Relaxed(k.Name) {
 		case "id":

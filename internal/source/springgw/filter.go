@@ -17,7 +17,9 @@ type effect struct {
 	host     model.HostMode
 	hostName string
 	retry    model.Retry
-	limit    time.Duration // of the time to an answer, 0 = that of the route
+	again    bool          // a filter that is read already tries again
+	limit    time.Duration // of the time to an answer, whatever is tried meanwhile; 0 = none
+	limitTry time.Duration // of the time to the answer of one try; 0 = none
 	naming   *naming       // how requests name their target; nil = they do not
 	call     *grpcCall     // that requests become; nil = none
 	notes    []fault       // what works, but not as somebody may expect
@@ -82,6 +84,17 @@ func interleave(defaults, own []part) []part {
 		}
 		if i < len(own) {
 			out = append(out, own[i])
+		}
+	}
+	return out
+}
+
+// tries is how often the request is sent, and for how long at most.
+func (e *effect) tries() model.Retry {
+	out := e.retry
+	for _, limit := range [...]time.Duration{e.limit, e.limitTry} { // the whole has more time for a body that comes slowly; a try has not
+		if limit > 0 && (out.PerTry == 0 || limit < out.PerTry) {
+			out.PerTry = limit
 		}
 	}
 	return out

@@ -19,12 +19,7 @@ func (e *effect) cacheAnswers(p *part) error {
 		return err
 	}
 	said := func(names ...string) string {
-		for _, prefix := range prefixes() {
-			if v := p.around.get(append(append(prefix[:len(prefix):len(prefix)], "filter", "local-response-cache"), names...)...); v != nil {
-				return v.Text()
-			}
-		}
-		return ""
+		return p.around.gateway(append([]string{"filter", "local-response-cache"}, names...)...).Text()
 	}
 	c := struct {
 		TTL     string `json:"ttl,omitempty"`

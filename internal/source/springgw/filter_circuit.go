@@ -45,8 +45,8 @@ func (e *effect) circuitBreaker(p *part) error {
 	}
 	c := circuitConfig{Name: values["name"], Window: circuitWindow, Minimum: circuitWindow, Open: circuitOpen.String(), Statuses: []int{}}
 	resume := false
-	for name, v := range values {
-		switch name {
+	for _, name := range sortedKeys(values) {
+		switch v := values[name]; name {
 		case "name":
 		case "fallbackuri":
 			path, err := forwardPath(v)
@@ -114,6 +114,8 @@ func (e *effect) fallbackHeaders(p *part) error {
 	}{kind, message, map[string]string{
 		"circuit-open":     "io.github.resilience4j.circuitbreaker.CallNotPermittedException",
 		"upstream-timeout": "java.util.concurrent.TimeoutException",
+		"exchange-timeout": "java.util.concurrent.TimeoutException",
+		"try-timeout":      "java.util.concurrent.TimeoutException",
 		"status":           "org.springframework.cloud.gateway.filter.factory.SpringCloudCircuitBreakerFilterFactory$CircuitBreakerStatusCodeException",
 		"*":                "java.io.IOException",
 	}})

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-
-	"paifang/internal/bootconfig"
 )
 
 // defaultHeaders reads "name:value" pairs, of which each is added where the client sent none of the name.
@@ -123,62 +120,6 @@ func (e *effect) removeJSON(p *part) error {
 		Attributes []string `json:"attributes"`
 		Deep       bool     `json:"deep,omitempty"`
 	}{values, strings.EqualFold(flag, "true")})
-}
-
-// secureHeader is a header that SecureHeaders adds: its name, its value unless told otherwise, and the argument that tells.
-type secureHeader struct{ name, value, argument string }
-
-func secureHeaders() []secureHeader {
-	return []secureHeader{
-		{"X-Xss-Protection", "1 ; mode=block", "xss-protection-header"},
-		{"Strict-Transport-Security", "max-age=631138519", "strict-transport-security"},
-		{"X-Frame-Options", "DENY", "frame-options"},
-		{"X-Content-Type-Options", "nosniff", "content-type-options"},
-		{"Referrer-Policy", "no-referrer", "referrer-policy"},
-		{"Content-Security-Policy", "default-src 'self' https:; font-src 'self' https: data:; img-src 'self' https: data:; object-src 'none'; script-src https:; style-src 'self' https: 'unsafe-inline'", "content-security-policy"},
-		{"X-Download-Options", "noopen", "download-options"},
-		{"X-Permitted-Cross-Domain-Policies", "none", "permitted-cross-domain-policies"},
-	}
-}
-
-// secureHeaders adds what the upstream has not said itself. Permissions-Policy is sent only where it is enabled.
-func (e *effect) secureHeaders(p *part) error {
-	off, c := []string{}, headerConfig{}
-	said := map[string]string{}
-	if p.args != nil {
-		for _, k := range p.args.Kids {
-			switch bootconfig.Relaxed(k.Name) {
-			case "disable":
-				for _, v := range k.Values() {
-					off = append(off, strings.FieldsFunc(strings.ToLower(v), func(r rune) bool { return r == ',' || r == ' ' })...)
-				}
-			case "enable":
-			default:
-				said[bootconfig.Relaxed(k.Name)] = strings.Join(k.Values(), ",")
-			}
-		}
-	}
-	policy, enabled := said["permissionspolicy"]
-	delete(said, "permissionspolicy")
-	for _, h := range secureHeaders() {
-		if v, ok := said[bootconfig.Relaxed(h.argument)]; ok {
-			h.value = v
-			delete(said, bootconfig.Relaxed(h.argument))
-		}
-		if !slices.Contains(off, strings.ToLower(h.name)) {
-			c.Default = append(c.Default, headerValue{h.name, h.value})
-		}
-	}
-	if enabled {
-		c.Default = append(c.Default, headerValue{"Permissions-Policy", policy})
-	}
-	for name := range said {
-		return fmt.Errorf("%q is no argument of it", name)
-	}
-	if len(c.Default) == 0 {
-		return nil
-	}
-	return e.emit("response-headers", c)
 }
 
 func (e *effect) rewriteLocation(p *part) error {

@@ -63,10 +63,13 @@ func (e *effect) rateLimiter(p *part) error {
 	}
 	capacity := 1
 	c := limitConfig{Key: limitKey{Without: "refuse"}, Tell: "spring"}
+	if err := c.usual(p.around); err != nil {
+		return err
+	}
 	resolver := defaultResolver
-	for name, v := range values {
+	for _, name := range sortedKeys(values) {
 		var err error
-		switch name {
+		switch v := values[name]; name {
 		case "redisratelimiter.replenishrate":
 			err = countInto(&c.Requests)(v)
 		case "redisratelimiter.burstcapacity":
@@ -74,6 +77,7 @@ func (e *effect) rateLimiter(p *part) error {
 		case "redisratelimiter.requestedtokens":
 			err = countInto(&c.Cost)(v)
 		case "redisratelimiter.includeheaders":
+			c.Tell = "spring"
 			if strings.EqualFold(v, "false") {
 				c.Tell = ""
 			}
@@ -86,6 +90,7 @@ func (e *effect) rateLimiter(p *part) error {
 				err = errors.New(`is no bean: want "#{@name}"`)
 			}
 		case "denyemptykey":
+			c.Key.Without = "refuse"
 			if strings.EqualFold(v, "false") {
 				c.Key.Without = "pass"
 			}
@@ -93,6 +98,10 @@ func (e *effect) rateLimiter(p *part) error {
 			c.Key.Status, err = statusOf(v)
 		case "statuscode":
 			c.Status, err = statusOf(v)
+		case "throwonlimit":
+			if !strings.EqualFold(v, "false") {
+				err = errors.New("is for handlers in Java: a request over the limit is answered with status-code")
+			}
 		default:
 			err = errors.New("is no argument of the limiter in Redis, and others are Java code")
 		}
@@ -111,6 +120,23 @@ func (e *effect) rateLimiter(p *part) error {
 		return err
 	}
 	return e.inRedis(p, c)
+}
+
+// usual is what the properties of the filter say for routes that do not say it themselves.
+func (c *limitConfig) usual(around *setting) (err error) {
+	const filter = "request-rate-limiter"
+	if p := around.gateway("filter", filter, "deny-empty-key"); p != nil && !p.IsTrue() {
+		c.Key.Without = "pass"
+	}
+	if p := around.gateway("filter", filter, "empty-key-status-code"); p != nil {
+		if c.Key.Status, err = statusOf(p.Text()); err != nil {
+			return fmt.Errorf("filter.%s.empty-key-status-code: %w", filter, err)
+		}
+	}
+	if p := around.gateway("redis-rate-limiter", "include-headers"); p != nil && !p.IsTrue() {
+		c.Tell = ""
+	}
+	return nil
 }
 
 // beanOf is the name in "#{@name}"; "" where v is of another form.

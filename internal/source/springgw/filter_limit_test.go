@@ -88,6 +88,7 @@ resilience4j:
       b: {slidingWindowType: TIME_BASED}
       c: {failureRateThreshold: 0}
       d: {recordExceptions: [java.io.IOException]}
+      e: {maxWaitDurationInHalfOpenState: 1s, enableRandomizedWait: true, enableExponentialBackoff: true, ignoreExceptionPredicate: a.B, recordExceptions: [a.C]}
   timelimiter: {configs: {default: {timeoutDuration: 3s}}, instances: {a: {timeoutDuration: 300ms}}}
 `
 	breaker := func(name, more string) model.Objects {
@@ -98,7 +99,7 @@ resilience4j:
 		"x": `{"name":"x","failures":30,"window":7,"minimum":7,"open":"1m0s","statuses":[599]} 3s []`,
 	} {
 		o := breaker(name, more)
-		if got := fmt.Sprintf("%s %v %v", o.Routes[0].Filters[0].Config, o.Routes[0].Timeouts.Response, o.Diagnostics); got != want {
+		if got := fmt.Sprintf("%s %v %v", o.Routes[0].Filters[0].Config, o.Routes[0].Timeouts.Request, o.Diagnostics); got != want {
 			t.Errorf("%s: %s\nwant %s", name, got, want)
 		}
 	}
@@ -107,7 +108,31 @@ resilience4j:
 			t.Errorf("%s: %v", name, o.Diagnostics)
 		}
 	}
-	if o := breaker("a", "\nspring.cloud.circuitbreaker.resilience4j.disable-time-limiter: true\n"); o.Routes[0].Timeouts.Response != 0 {
-		t.Errorf("a time limit of %v", o.Routes[0].Timeouts.Response)
+	o := breaker("e", more)
+	var said []string
+	for _, d := range o.Diagnostics {
+		said = append(said, strings.Fields(d.Message)[3])
+	}
+	if want := "[recordExceptions ignoreExceptionPredicate enableExponentialBackoff enableRandomizedWait maxWaitDurationInHalfOpenState]"; fmt.Sprint(said) != want {
+		t.Errorf("what is said is %v, want %s in this order", said, want)
+	}
+	if o := breaker("a", "\nspring.cloud.circuitbreaker.resilience4j.disable-time-limiter: true\n"); o.Routes[0].Timeouts.Request != 0 {
+		t.Errorf("a time limit of %v", o.Routes[0].Timeouts.Request)
+	}
+}
+
+// TestLimitOfTries: a breaker's time limit is for all tries, or for each where these are made in front of it.
+func TestLimitOfTries(t *testing.T) {
+	for filters, want := range map[string]string{
+		"'CircuitBreaker=a'":                            "1s 1s",
+		"'CircuitBreaker=a', Retry":                     "1s 1s",
+		"Retry, 'CircuitBreaker=a'":                     "0s 1s",
+		"'CircuitBreaker=b', Retry, 'CircuitBreaker=a'": "3s 1s",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ["+filters+"]}\n")+"\nresilience4j.timelimiter.instances.b.timeoutDuration: 3s\n")
+		r := o.Routes[0]
+		if got := fmt.Sprintf("%v %v", r.Timeouts.Request, r.Action.(model.Forward).Retry.PerTry); got != want {
+			t.Errorf("%s: %s, want %s", filters, got, want)
+		}
 	}
 }

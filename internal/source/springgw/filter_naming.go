@@ -116,7 +116,7 @@ func (t *translator) named(g *model.Objects, d *definition, does *effect, when *
 	if err != nil {
 		return nil, err
 	}
-	f := &model.Forward{Host: does.host, HostName: does.hostName, Target: model.TargetReceived, Retry: does.retry,
+	f := &model.Forward{Host: does.host, HostName: does.hostName, Target: model.TargetReceived, Retry: does.tries(),
 		Naming: &model.Naming{Header: n.header, Template: n.template, Hosts: n.hosts}}
 	own := d.uri.Text() != "no://op"
 	if own {

@@ -107,7 +107,8 @@ func (e *effect) retryAgain(p *part) error {
 	series := "SERVER_ERROR"
 	methods := "GET"
 	var firstBackoff, maxBackoff timeout
-	for name, v := range values {
+	for _, name := range sortedKeys(values) {
+		v := values[name]
 		var err error
 		switch name {
 		case "retries":
@@ -162,7 +163,7 @@ func (e *effect) retryAgain(p *part) error {
 	if r.Attempts == 0 {
 		r.Attempts = -1
 	}
-	e.retry = r
+	e.retry, e.again = r, true
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package springgw
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,10 +51,18 @@ func (t *translator) locator(f *application) {
 			return
 		}
 	}
+	base, err := f.config.around.basePath()
+	if base != "" && l.Get("predicates") == nil {
+		when.paths = []model.PathMatch{{Kind: model.PathPrefix, Value: base + "/" + model.LocatorService}}
+	}
+	if err = cmp.Or(err, when.withinBase(f.config.around)); err != nil {
+		refuse(nil, 0, "predicates", err)
+		return
+	}
 	out.Paths, out.Hosts, out.Match = when.paths, when.hosts, when.match
 	own := template(l, "filters", f.config.around)
 	if own == nil {
-		own = []part{{name: "StripPrefix"}}
+		own = usualFilters(l, base)
 	}
 	does := effect{host: model.HostEndpoint}
 	for _, p := range interleave(t.defaults, own) {
@@ -80,11 +89,11 @@ func (t *translator) locator(f *application) {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
 			"the filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
 	}
-	if does.limit > 0 {
+	if does.limit > 0 || does.limitTry > 0 {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
 			"the time limit of a CircuitBreaker has no effect on routes of the locator: httpclient.response-timeout has"}.diagnostic(origin))
 	}
-	spec, err := t.corsOf(nil, model.PathMatch{}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
+	spec, err := t.corsOf(nil, model.PathMatch{Kind: model.PathPrefix, Value: base + "/"}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
 	if err != nil {
 		return
 	}
@@ -92,6 +101,14 @@ func (t *translator) locator(f *application) {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
 	g.Locators = []model.Locator{out}
+}
+
+// usualFilters takes the service off the path, where the locator has no filters of its own.
+func usualFilters(l *bootconfig.Property, base string) []part {
+	if base == "" && l.Get("predicates") == nil {
+		return []part{{name: "StripPrefix"}} // which comes to the same, and is faster
+	}
+	return []part{{name: "RewritePath", words: []string{"'/' + serviceId + '/?(?<remaining>.*)'", "'/${remaining}'"}}}
 }
 
 // locatorFault is what is wrong with one property of the locator.

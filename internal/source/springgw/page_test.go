@@ -1,6 +1,7 @@
 package springgw
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -16,11 +17,12 @@ func TestPage(t *testing.T) {
 		page, head string
 		words      map[Judgement]string
 		kinds      map[string]string
+		reasons    map[string]string // in another language; nil: as they are
 	}{
 		{"from-spring-cloud-gateway.md", "verdict | note", map[Judgement]string{Supported: "supported", Differs: "differs", Ignored: "ignored", Unsupported: "not supported"},
-			map[string]string{"predicate": "Predicates", "filter": "Filters", "property": "Properties"}},
+			map[string]string{"predicate": "Predicates", "filter": "Filters", "property": "Properties"}, nil},
 		{"from-spring-cloud-gateway.zh-CN.md", "结论 | 说明", map[Judgement]string{Supported: "支持", Differs: "有差异", Ignored: "忽略", Unsupported: "不支持"},
-			map[string]string{"predicate": "谓词", "filter": "过滤器", "property": "属性"}},
+			map[string]string{"predicate": "谓词", "filter": "过滤器", "property": "属性"}, chinese()},
 	} {
 		file := "../../../docs/" + l.page
 		text, err := os.ReadFile(file)
@@ -38,7 +40,7 @@ func TestPage(t *testing.T) {
 			fmt.Fprintf(&b, "\n### %s\n\n| | %s |\n|---|---|---|\n", l.kinds[kind], l.head)
 			for _, v := range Verdicts() {
 				if v.Kind == kind {
-					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, l.words[v.Verdict], strings.ReplaceAll(v.Why, "|", `\|`))
+					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, l.words[v.Verdict], strings.ReplaceAll(cmp.Or(l.reasons[v.Why], v.Why), "|", `\|`))
 				}
 			}
 		}
@@ -68,7 +70,7 @@ func TestVerdicts(t *testing.T) {
       trusted-proxies: 10.*
       httpclient: {wiretap: true, poool: {}}
       metricss.enabled: true
-      filter.secure-headers.disable: x-frame-options
+      filter: {secure-headers: {disable: x-frame-options, disabled-headers: x}, retry.enabled: false, retry.times: 3, local-response-cache.enabled: true}
     loadbalancer.cache.ttl: 5s
   application.name: gw
 server.port: 80
@@ -78,8 +80,10 @@ server.port: 80
 		got = append(got, fmt.Sprintf("%s %s %d", d.Field, d.Code, d.Origin.Line))
 	}
 	want := "spring.cloud.gateway.server.webflux.trusted-proxies ignored 5, spring.cloud.gateway.server.webflux.httpclient.wiretap ignored 6, " +
-		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, spring.cloud.gateway.server.webflux.filter unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
-	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "defaults of filters are those of Spring") {
+		"spring.cloud.gateway.server.webflux.httpclient.poool unsupported 6, spring.cloud.gateway.server.webflux.metricss unsupported 7, " +
+		"spring.cloud.gateway.server.webflux.filter.secure-headers.disabled-headers unsupported 8, spring.cloud.gateway.server.webflux.filter.retry.enabled ignored 8, " +
+		"spring.cloud.gateway.server.webflux.filter.retry.times unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
+	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "write disable") {
 		t.Errorf("%s\n%v", strings.Join(got, ", "), o.Diagnostics)
 	}
 }

@@ -88,8 +88,8 @@ func (c *condition) path(p *part) error {
 		return fmt.Errorf("is given twice, and both would have to hold: not supported")
 	}
 	for _, v := range values {
-		if !strings.HasPrefix(v, "/") {
-			v = "/" + v
+		if v, err = p.around.based(v); err != nil {
+			return err
 		}
 		m := model.PathMatch{Kind: model.PathPattern, Value: v, Strict: strings.EqualFold(flag, "false")}
 		if v == "/**" {

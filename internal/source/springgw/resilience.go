@@ -65,29 +65,30 @@ func (e *effect) resilience(p *part, c *circuitConfig) error {
 	} else {
 		c.SlowRate = 0 // of nothing
 	}
-	for key, why := range map[string]string{
-		"slidingWindowType":              "",
-		"recordExceptions":               "which class a failure has in Java is not known here: that it failed counts",
-		"ignoreExceptions":               "which class a failure has in Java is not known here: that it failed counts",
-		"recordFailurePredicate":         "it is Java code",
-		"ignoreExceptionPredicate":       "it is Java code",
-		"enableExponentialBackoff":       "each time no request is sent is as long as the one before",
-		"enableRandomizedWait":           "each time no request is sent is as long as the one before",
-		"maxWaitDurationInHalfOpenState": "trials are waited for",
+	const class, same = "which class a failure has in Java is not known here: that it failed counts", "each time no request is sent is as long as the one before"
+	for _, one := range [...]struct{ key, why string }{
+		{"slidingWindowType", ""},
+		{"recordExceptions", class},
+		{"ignoreExceptions", class},
+		{"recordFailurePredicate", "it is Java code"},
+		{"ignoreExceptionPredicate", "it is Java code"},
+		{"enableExponentialBackoff", same},
+		{"enableRandomizedWait", same},
+		{"maxWaitDurationInHalfOpenState", "trials are waited for"},
 	} {
-		v := p.around.resilient("circuitbreaker", c.Name, key)
+		v := p.around.resilient("circuitbreaker", c.Name, one.key)
 		switch {
 		case v == nil:
-		case key == "slidingWindowType" && !bootconfig.Same(v.Text(), "COUNT_BASED"):
+		case one.why != "":
+			e.remark(p, model.CodeUnsupported, model.Warning, "resilience4j: %s has no effect: %s", one.key, one.why)
+		case !bootconfig.Same(v.Text(), "COUNT_BASED"):
 			return fmt.Errorf("resilience4j: slidingWindowType %s is not supported: want COUNT_BASED, which looks at the last requests", v.Text())
-		case why != "":
-			e.remark(p, model.CodeUnsupported, model.Warning, "resilience4j: %s has no effect: %s", key, why)
 		}
 	}
 	return e.limitTime(p, c.Name)
 }
 
-// limitTime has an answer begin in time, as Spring has it for what a breaker watches.
+// limitTime has an answer begin in time. A breaker watches what is behind it: all tries together, or each where Retry stands in front.
 func (e *effect) limitTime(p *part, name string) error {
 	if p.around.get("spring", "cloud", "circuitbreaker", "resilience4j", "disable-time-limiter").IsTrue() {
 		return nil
@@ -98,8 +99,12 @@ func (e *effect) limitTime(p *part, name string) error {
 			return fmt.Errorf("resilience4j: timeoutDuration %q is no time above 0", text)
 		}
 	}
-	if e.limit == 0 || time.Duration(limit) < e.limit {
-		e.limit = time.Duration(limit)
+	into := &e.limit
+	if e.again {
+		into = &e.limitTry
+	}
+	if *into == 0 || time.Duration(limit) < *into {
+		*into = time.Duration(limit)
 	}
 	return nil
 }

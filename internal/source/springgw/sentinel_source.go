@@ -22,6 +22,9 @@ type RuleItem struct {
 	Username, Password string
 }
 
+// sentinelRules is the property that says where rules are.
+const sentinelRules = "spring.cloud.sentinel.datasource"
+
 // maxRules bounds a file with rules, in bytes.
 const maxRules = 4 << 20
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -183,6 +184,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		}
 	}
 	when.match.Shares = t.weights.shares(name, when.weights)
+	if err := when.withinBase(d.around); err != nil && readable {
+		readable = false
+		say(fault{"", d.line, "predicates", model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
+	}
 	if len(d.predicates) == 0 {
 		readable = false
 		say(fault{"", d.line, "predicates", model.CodeInvalid, model.Error, "a route needs at least one predicate; the route is left out"})
@@ -241,9 +246,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
-	if r := &route.Timeouts.Response; does.limit > 0 && (*r == 0 || does.limit < *r) {
-		*r = does.limit
-	}
+	route.Timeouts.Request = does.limit
 	if failed {
 		route.Filters, route.Action = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}
 	}
@@ -319,7 +322,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 	if to.service != "" {
 		t.balance.settle(&up, to.service)
 	}
-	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.retry}
+	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.tries()}
 	switch {
 	case to.service == "" && parts != nil:
 		return nil, errors.New("uri leads to a host: lanes are parts of a service, want lb://service")
@@ -357,10 +360,13 @@ func (e *effect) elsewhere(uri string) (model.Action, error) {
 // timeoutsOf are those of httpclient, and of the route's metadata where it has its own.
 func (t *translator) timeoutsOf(d *definition, say func(fault)) model.Timeouts {
 	out := t.timeouts
-	for name, into := range map[string]*timeout{"connect-timeout": (*timeout)(&out.Connect), "response-timeout": (*timeout)(&out.Response)} {
-		if p := d.metadata.Get(name); p != nil {
-			if err := into.set(p.Text()); err != nil {
-				say(fault{"", p.Line, "metadata." + name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
+	for _, one := range [...]struct {
+		name string
+		into *time.Duration
+	}{{"connect-timeout", &out.Connect}, {"response-timeout", &out.Response}} {
+		if p := d.metadata.Get(one.name); p != nil {
+			if err := (*timeout)(one.into).set(p.Text()); err != nil {
+				say(fault{"", p.Line, "metadata." + one.name, model.CodeInvalid, model.Warning, err.Error() + "; it has no effect"})
 			}
 		}
 	}

@@ -95,6 +95,13 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	if v, ok := t[key]; ok {
 		return &v, below, false
 	}
+	every := anyPart(key)
+	for k := range t {
+		below = below || every != "" && strings.HasPrefix(k, every+".")
+	}
+	if v, ok := t[every]; ok {
+		return &v, below, false
+	}
 	if below {
 		return nil, true, true
 	}
@@ -117,6 +124,20 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 		v.Why += ": did you mean " + strings.TrimPrefix(t[ours+near].Name, ours) + "?"
 	}
 	return v, false, false
+}
+
+// anyPart is the key of a property that every filter, or predicate, has: with a star in place of the name. "" where it is of none.
+func anyPart(key string) string {
+	const gw = "spring.cloud.gateway."
+	for _, kind := range [...]string{gw + "filter.", gw + "predicate."} {
+		if name, ok := strings.CutPrefix(key, kind); ok {
+			if _, rest, deeper := strings.Cut(name, "."); deeper {
+				return kind + "*." + rest
+			}
+			return kind + "*"
+		}
+	}
+	return ""
 }
 
 // above is the line of the nearest key that a key is below.

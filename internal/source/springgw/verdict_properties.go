@@ -8,8 +8,10 @@ func properties() []Verdict {
 		lb = "spring.cloud.loadbalancer."
 
 		sentinel = "spring.cloud.sentinel."
+		secure   = gw + "filter.secure-headers."
 
-		pool = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
+		renamed = "the headers have Spring's own names"
+		pool    = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
 	return []Verdict{
 		{Name: gw + "enabled", Verdict: Supported, Why: "false: nothing of the file is served"},
@@ -22,7 +24,7 @@ func properties() []Verdict {
 		{Name: gw + "httpclient.pool", Verdict: Ignored, Why: pool},
 		{Name: gw + "httpclient.ssl.use-insecure-trust-manager", Verdict: Supported},
 		{Name: gw + "httpclient.ssl.trusted-x509-certificates", Verdict: Differs, Why: "CAs for upstreams are given by tls.upstreamCA in the configuration file"},
-		{Name: gw + "httpclient.ssl.handshake-timeout", Verdict: Differs, Why: "the handshake counts towards connect-timeout"},
+		{Name: gw + "httpclient.ssl.handshake-timeout", Verdict: Differs, Why: "it is set by timeouts.upstreamTLS in the configuration file, and is 5 s unless told otherwise"},
 		{Name: gw + "httpclient.ssl.ssl-bundle", Verdict: Unsupported, Why: "give CAs by tls.upstreamCA in the configuration file; a certificate of the gateway's own towards services is set on an upstream of a paifang.dev/v1 document"},
 		{Name: gw + "httpclient.ssl.key-store", Verdict: Unsupported, Why: "a certificate of the gateway's own towards services is set on an upstream of a paifang.dev/v1 document"},
 		{Name: gw + "httpclient.ssl.key-store-password", Verdict: Unsupported, Why: "see key-store"},
@@ -53,18 +55,43 @@ func properties() []Verdict {
 		{Name: gw + "route-filter-cache-enabled", Verdict: Ignored, Why: "routes are compiled once"},
 		{Name: gw + "restrictive-property-accessor", Verdict: Ignored, Why: "expressions of Spring are not evaluated"},
 		{Name: gw + "set-status", Verdict: Unsupported, Why: "the upstream's own status is in the access log"},
-		{Name: gw + "filter", Verdict: Unsupported, Why: "defaults of filters are those of Spring; give arguments to the filters of routes"},
+		{Name: gw + "filter.*.enabled", Verdict: Ignored, Why: "a filter acts where a route names it"},
+		{Name: gw + "filter.request-rate-limiter.deny-empty-key", Verdict: Supported},
+		{Name: gw + "filter.request-rate-limiter.empty-key-status-code", Verdict: Supported},
+		{Name: gw + "filter.request-rate-limiter.throw-on-limit", Verdict: Unsupported, Why: "it is for handlers in Java: a request over the limit is answered with the filter's status-code"},
+		{Name: gw + "filter.request-rate-limiter.default-key-resolver", Verdict: Unsupported, Why: "Spring takes it from no file either: name a key-resolver in the filter, and say in sources.spring.keyResolvers what principalNameKeyResolver counts by, which is Spring's default"},
+		{Name: gw + "filter.request-rate-limiter.default-rate-limiter", Verdict: Unsupported, Why: "Spring takes it from no file either: give arguments of redis-rate-limiter to the filter"},
+		{Name: secure + "xss-protection-header", Verdict: Supported},
+		{Name: secure + "strict-transport-security", Verdict: Supported},
+		{Name: secure + "frame-options", Verdict: Supported},
+		{Name: secure + "content-type-options", Verdict: Supported},
+		{Name: secure + "referrer-policy", Verdict: Supported},
+		{Name: secure + "content-security-policy", Verdict: Supported},
+		{Name: secure + "download-options", Verdict: Supported},
+		{Name: secure + "permitted-cross-domain-policies", Verdict: Supported},
+		{Name: secure + "permissions-policy", Verdict: Supported},
+		{Name: secure + "enable", Verdict: Supported, Why: "for routes that say neither enable, disable nor permissions-policy"},
+		{Name: secure + "disable", Verdict: Supported, Why: "for routes that say neither enable, disable nor permissions-policy"},
+		{Name: secure + "enabled-headers", Verdict: Unsupported, Why: "write enable"},
+		{Name: secure + "disabled-headers", Verdict: Unsupported, Why: "write disable"},
+		{Name: secure + "default-headers", Verdict: Unsupported, Why: "Spring takes it from no file either: write enable and disable"},
 		{Name: gw + "filter.local-response-cache", Verdict: Supported, Why: "time-to-live, size and request.no-cache-strategy, for the filter LocalResponseCache"},
 		{Name: gw + "global-filter.local-response-cache", Verdict: Unsupported, Why: "name LocalResponseCache in default-filters"},
 		{Name: gw + "filter.remove-hop-by-hop", Verdict: Ignored, Why: "fields of one hop are never passed on"},
-		{Name: gw + "predicate", Verdict: Unsupported, Why: "every predicate that is supported is switched on"},
+		{Name: gw + "predicate.*.enabled", Verdict: Ignored, Why: "a predicate acts where a route names it"},
+		{Name: gw + "predicate.host.include-port", Verdict: Differs, Why: "hosts are compared without the port, as with false"},
 		{Name: gw + "global-filter", Verdict: Ignored, Why: "what Spring's global filters do is done by the engine"},
 		{Name: "spring.data.redis", Verdict: Supported, Why: "where RequestRateLimiter counts: host, port, username, password, database, ssl.enabled, cluster.nodes"},
 		{Name: "spring.redis", Verdict: Supported, Why: "see spring.data.redis"},
 		{Name: "resilience4j.circuitbreaker", Verdict: Supported, Why: "configs and instances, for the filter CircuitBreaker"},
 		{Name: "resilience4j.timelimiter", Verdict: Supported, Why: "timeoutDuration of configs and instances, for the filter CircuitBreaker"},
 		{Name: "spring.cloud.circuitbreaker.resilience4j.disable-time-limiter", Verdict: Supported},
-		{Name: gw + "redis-rate-limiter", Verdict: Unsupported, Why: "give arguments to the filter RequestRateLimiter of a route"},
+		{Name: gw + "redis-rate-limiter.include-headers", Verdict: Supported, Why: "false: answers do not tell how much of a limit is left"},
+		{Name: gw + "redis-rate-limiter.config", Verdict: Unsupported, Why: "give arguments to the filter RequestRateLimiter of a route"},
+		{Name: gw + "redis-rate-limiter.remaining-header", Verdict: Unsupported, Why: renamed},
+		{Name: gw + "redis-rate-limiter.replenish-rate-header", Verdict: Unsupported, Why: renamed},
+		{Name: gw + "redis-rate-limiter.burst-capacity-header", Verdict: Unsupported, Why: renamed},
+		{Name: gw + "redis-rate-limiter.requested-tokens-header", Verdict: Unsupported, Why: renamed},
 		{Name: gw + "server.webmvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 		{Name: gw + "mvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 
@@ -97,7 +124,7 @@ func properties() []Verdict {
 		{Name: "spring.cloud.nacos.discovery", Verdict: Differs, Why: "registries are named by sources.nacos in the configuration file"},
 		{Name: "spring.cloud.nacos.config", Verdict: Differs, Why: "items with routes are named by sources.spring.nacos in the configuration file"},
 		{Name: "spring.config.import", Verdict: Differs, Why: "nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file"},
-		{Name: sentinel + "datasource", Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes"},
+		{Name: sentinelRules, Verdict: Differs, Why: "paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes"},
 		{Name: sentinel + "enabled", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "eager", Verdict: Ignored, Why: "there is no Sentinel here"},
 		{Name: sentinel + "transport", Verdict: Ignored, Why: "there is no dashboard of Sentinel; /metrics and the console show what is refused"},
@@ -116,7 +143,7 @@ func properties() []Verdict {
 		{Name: "spring.webflux.apiversion.required", Verdict: Supported, Why: "true: a route with the predicate Version does not serve a request without one; it is not answered 400"},
 		{Name: "spring.webflux.apiversion.supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
 		{Name: "spring.webflux.apiversion.detect-supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
-		{Name: "spring.webflux.base-path", Verdict: Unsupported, Why: "write it in front of the paths of routes"},
+		{Name: "spring.webflux.base-path", Verdict: Supported, Why: "in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},
 	}

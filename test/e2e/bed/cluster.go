@@ -157,12 +157,12 @@ func (c *Cluster) controlPlane() error {
 	return c.Scheduler.Start()
 }
 
-// auditPolicy has the API server write down what service accounts read, which Reads returns.
+// auditPolicy has the API server write down what service accounts and the administrator read, which Reads returns.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- {level: Metadata, userGroups: ["system:serviceaccounts"], verbs: [list, watch]}
+- {level: Metadata, userGroups: ["system:serviceaccounts", "system:masters"], verbs: [list, watch]}
 - {level: None}
 `
 

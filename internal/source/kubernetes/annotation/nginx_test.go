@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +26,13 @@ func TestNginx(t *testing.T) {
 		t.Skip("nginx is not installed (Debian: apt-get install nginx-light)")
 	}
 	ca := certstest.New(t, "test CA", nil)
-	n := 0
+	n, asked := 0, map[string]bool{}
 	for _, c := range cases(t) {
 		if !c.forNginx() {
 			continue
 		}
 		n++
+		asked[c.annotation] = true
 		t.Run(c.annotation+"/"+c.name, func(t *testing.T) {
 			t.Parallel()
 			recs := map[string]*backend{}
@@ -52,11 +54,22 @@ func TestNginx(t *testing.T) {
 	if n < 20 {
 		t.Errorf("only %d cases are ones that nginx can show", n)
 	}
+	for _, name := range nginxShows() {
+		if !asked[name] {
+			t.Errorf("no case of %s is asked of nginx", name)
+		}
+	}
+}
+
+// nginxShows are the annotations that become directives of nginx alone.
+func nginxShows() []string {
+	return []string{"rewrite-target", "use-regex", "app-root", "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
+		"proxy-next-upstream", "proxy-next-upstream-tries", "proxy-next-upstream-timeout", "proxy-read-timeout", "proxy-body-size"}
 }
 
 // forNginx tells whether directives of nginx can show a case.
 func (c *testCase) forNginx() bool {
-	known := []string{"rewrite-target", "use-regex", "app-root", "permanent-redirect", "temporal-redirect", "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-body-size"}
+	known := nginxShows()
 	if c.class != "nginx" || c.yaml != "" || len(c.option)+len(c.told) > 0 {
 		return false
 	}
@@ -80,7 +93,8 @@ func (c *testCase) forNginx() bool {
 			return false
 		}
 		for _, w := range st.seen {
-			if w.name != "line" && w.name != "Host" && w.name != "body" && w.name != "Asked" {
+			name := w.name[strings.IndexByte(w.name, '/')+1:] // of a service that is named
+			if !slices.Contains([]string{"line", "Host", "body", "Asked"}, name) {
 				return false
 			}
 		}
@@ -96,6 +110,15 @@ func (g *ingress) annotation(name, otherwise string) string {
 		}
 	}
 	return otherwise
+}
+
+// code is the status that ingress-nginx writes for a redirect.
+func (g *ingress) code(name string, most, otherwise int) int {
+	n, err := strconv.Atoi(g.annotation(name, ""))
+	if err != nil || n < 300 || n > most {
+		return otherwise
+	}
+	return n
 }
 
 // location is a location block of a server.
@@ -205,11 +228,13 @@ func (l *location) body(b *strings.Builder) {
 	g := l.g
 	fmt.Fprintf(b, "  client_max_body_size %s;\n", g.annotation("proxy-body-size", "1m"))
 	if u := g.annotation("temporal-redirect", ""); u != "" {
-		fmt.Fprintf(b, "  return 302 %s;\n", u)
+		fmt.Fprintf(b, "  return %d %s;\n", g.code("temporal-redirect-code", 307, 302), u)
 	} else if u := g.annotation("permanent-redirect", ""); u != "" {
-		fmt.Fprintf(b, "  return 301 %s;\n", u)
+		fmt.Fprintf(b, "  return %d %s;\n", g.code("permanent-redirect-code", 308, 301), u)
 	}
-	fmt.Fprintf(b, "  proxy_next_upstream %s;\n  proxy_next_upstream_tries %s;\n", g.annotation("proxy-next-upstream", "error timeout"), g.annotation("proxy-next-upstream-tries", "3"))
+	for _, d := range [][2]string{{"next-upstream", "error timeout"}, {"next-upstream-tries", "3"}, {"next-upstream-timeout", "0"}, {"read-timeout", "60"}} {
+		fmt.Fprintf(b, "  proxy_%s %s;\n", strings.ReplaceAll(d[0], "-", "_"), g.annotation("proxy-"+d[0], d[1]))
+	}
 	b.WriteString("  proxy_http_version 1.1;\n  proxy_set_header Host $http_host;\n  proxy_set_header Connection \"\";\n")
 	if t := g.annotation("rewrite-target", ""); t != "" && t != l.path {
 		fmt.Fprintf(b, "  rewrite \"(?i)%s\" %s break;\n", l.path, t)

@@ -19,7 +19,7 @@ type ListenerDefaults struct {
 	Parsing   Parsing
 	HTTP1Only bool
 	Clients   Clients
-	TLS       ListenerTLS // of its fields those of sessions
+	TLS       ListenerTLS // of its fields ciphers and those of sessions
 }
 
 // CompareListenerDefaults is the order in which those of one class are asked: the first that says something about a setting
@@ -70,6 +70,11 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 	fill(f, "timeouts.requestBody", &l.Clients.Body, d.Clients.Body)
 	fill(f, "proxyHeader", &l.Clients.ProxyHeader, d.Clients.ProxyHeader)
 	if l.Protocol == HTTPS {
+		if l.TLS.Ciphers == nil {
+			l.TLS.Ciphers = d.TLS.Ciphers
+		} else {
+			f.note("tls.ciphers", d.TLS.Ciphers != nil && !slices.Equal(l.TLS.Ciphers, d.TLS.Ciphers))
+		}
 		fill(f, "tls.sessionLife", &l.TLS.SessionLife, d.TLS.SessionLife)
 		fill(f, "tls.noSessions", &l.TLS.NoSessions, d.TLS.NoSessions)
 	}

@@ -158,6 +158,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	}
 	if over, ok := conn.(*tls.Conn); ok {
 		resp.Header.Set("Shown", over.ConnectionState().PeerCertificates[0].DNSNames[0])
+		resp.Header.Set("Cipher", tls.CipherSuiteName(over.ConnectionState().CipherSuite))
 		resp.Header.Set("Resumed", strconv.FormatBool(over.ConnectionState().DidResume))
 		resp.Header.Set("Spoken", tls.VersionName(over.ConnectionState().Version))
 	}

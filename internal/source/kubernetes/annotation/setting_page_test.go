@@ -107,6 +107,7 @@ func settingsZH() map[string]string {
 		"it belongs to the annotation custom-headers":                     "属于注解 custom-headers",
 		"answers have the type that the endpoint says":                    "响应的类型由端点决定",
 		"bodies stream": "正文按流转发",
+		"suites without forward secrecy or authenticated encryption, and those with finite-field Diffie-Hellman, are left out of the list":                    "没有前向保密或认证加密的套件，以及用有限域 Diffie-Hellman 的套件，会从列表里去掉",
 		"a line that is too long is answered 431, or 414 where it is the first; a head may have 64 KiB at most":                                               "过长的行回答 431，第一行回答 414；请求头最多 64 KiB",
 		"large-client-header-buffers bounds heads of HTTP/2 too, as with nginx since 1.19.7":                                                                  "large-client-header-buffers 也限制 HTTP/2 的请求头，与 nginx 自 1.19.7 起一样",
 		"keep-alive-requests bounds connections of HTTP/2 too, as with nginx since 1.19.7":                                                                    "keep-alive-requests 也限制 HTTP/2 的连接，与 nginx 自 1.19.7 起一样",

@@ -26,7 +26,8 @@ func addressKeys() group {
 func tlsKeys() group {
 	return group{"TLS towards clients", []Key{
 		acts("ssl-protocols", "TLSv1.2 TLSv1.3", (*value).versions),
-		ours("ssl-ciphers", "those of Mozilla's intermediate list", "ingress.tls.ciphers"),
+		{Name: "ssl-ciphers", Default: "those of Mozilla's intermediate list", Verdict: annotation.Differs, read: (*value).ciphers,
+			Note: "suites without forward secrecy or authenticated encryption, and those with finite-field Diffie-Hellman, are left out of the list"},
 		ignored("ssl-ecdh-curve", "auto", "X25519, its hybrid with ML-KEM and the NIST curves are offered"),
 		ignored("ssl-dh-param", "", "no cipher with finite-field Diffie-Hellman is spoken"),
 		{Name: "ssl-session-cache", Default: "true", Verdict: annotation.Differs, Note: "sessions are resumed by tickets, which need no cache; where it is false, and ssl-session-tickets is not true, none is",

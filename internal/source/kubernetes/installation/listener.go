@@ -43,6 +43,7 @@ type Sessions struct {
 func (s *Settings) Listeners() model.ListenerDefaults {
 	d := model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: s.Clients, Parsing: s.Parsing, HTTP1Only: s.HTTP1Only}
 	s.Buffers.limits(&d.Parsing)
+	d.TLS.Ciphers = s.Ciphers
 	d.TLS.SessionLife, d.TLS.NoSessions = s.Sessions.Life, !s.Sessions.Cache && !s.Sessions.Tickets
 	return d
 }
@@ -145,4 +146,19 @@ func (v *value) buffers() {
 	if size := 0; v.size(words[1], &size) {
 		v.s.Buffers.Number, v.s.Buffers.Size = n, size
 	}
+}
+
+// ciphers reads a list of suites as OpenSSL writes it, and keeps those that are spoken here.
+func (v *value) ciphers() {
+	var kept []string
+	for name := range strings.SplitSeq(v.text, ":") {
+		if _, known := model.CipherSuite(name); known {
+			kept = append(kept, name)
+		}
+	}
+	if kept == nil {
+		v.found.Verdict, v.found.Message = annotation.Ignored, "it names no suite of TLS 1.2 that is spoken here: ingress.tls.ciphers"+inOurFile+" can choose among them"
+		return
+	}
+	v.s.Ciphers = kept
 }

@@ -24,6 +24,7 @@ type Settings struct {
 	Clients   model.Clients // how they wait for them
 	Parsing   model.Parsing // and read what they send; without limits, which Buffers are
 	Buffers   Buffers       // for heads of requests
+	Ciphers   []string      // of TLS 1.2, those that are spoken here; nil = all of these
 	Sessions  Sessions      // of TLS
 	HTTP1Only bool          // HTTP/2 is not spoken
 

@@ -210,7 +210,7 @@ type Registry struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty" doc:"ranges that instances must lie in, besides those of allow; default anywhere"`
 	Storage   string         `json:"storage,omitempty" doc:"memory: nothing outlives the process; bolt: a file in data; etcd: a cluster that several processes share; default bolt where data is set, else memory; docs/registry.md tells more"`
 	Etcd      *Etcd          `json:"etcd,omitempty" doc:"the cluster, where storage is etcd"`
-	Auth      string         `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has the password in passwordFile, or one that is made once and written to registry/password in data; off: everybody may do everything; default on"`
+	Auth      OnOff          `json:"auth,omitempty" doc:"on: clients log in, and roles say who may read and write in which namespace; the first user, nacos, has the password in passwordFile, or one that is made once and written to registry/password in data; off: everybody may do everything; default on"`
 	// PasswordFile is for where nobody could read a password that is made, such as in a pod.
 	PasswordFile string `json:"passwordFile,omitempty" doc:"file with the password of the first user, in place of one that is made; read at start, and of no use once there is a user"`
 	// The files of TLS are read when the registry starts.

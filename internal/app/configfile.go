@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"reflect"
@@ -137,6 +138,26 @@ func (c *Config) adminAddress() netip.AddrPort {
 		return c.Admin.Address
 	}
 	return netip.MustParseAddrPort("127.0.0.1:8088")
+}
+
+// reserved are the addresses of the admin API, where no instance of any registry may be: who may register would have our gateways carry
+// requests to it. Where it listens on all addresses of the machine, these are the ones that it has now.
+func (c *Config) reserved() []netip.AddrPort {
+	at := c.adminAddress()
+	out := []netip.AddrPort{netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
+	if !at.Addr().IsUnspecified() {
+		return out
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return out // loopback is refused all the same
+	}
+	for _, a := range own {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			out = append(out, netip.AddrPortFrom(p.Addr().Unmap(), at.Port()))
+		}
+	}
+	return out
 }
 
 // keeper is how the lists of an external registry are called.

@@ -158,7 +158,7 @@ func (c *Config) registryFaults(f *faults) {
 	switch r.Auth {
 	case "", authOff, authOn:
 		if r.guarded() && c.Data == "" {
-			f.say("registry.auth", "the first user's password needs a directory: set data, or auth: \"off\"")
+			f.say("registry.auth", "the first user's password needs a directory: set data, or auth: off")
 		}
 		if !r.guarded() && r.PasswordFile != "" {
 			f.say("registry.passwordFile", "is not used: nobody logs in where auth is off")

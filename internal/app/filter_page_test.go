@@ -69,8 +69,13 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{getPage, host, "^ nothing", "< HTTP/1.1 503 Service Unavailable", "< Retry-After: 3600", "< closed for the night"}}, false},
 		{"kind: request-headers", nil, [][]string{
 			{getPage, host, "> X-Debug: 1", "> X-Entry: forged", "> X-Team: blue", "!^ X-Debug", "!^ X-Entry: forged", "^ X-Entry: gateway", "^ X-Team: blue", "^ X-Tenant: blue"}}, false},
-		{"kind: tell-origin", nil, [][]string{
+		{"- {name: X-Content-Type-Options", nil, [][]string{
+			{getPage, host, "} HTTP/1.1 200 OK", "} X-Frame-Options: SAMEORIGIN", "} X-Powered-By: x", "< X-Content-Type-Options: nosniff", "< X-Frame-Options: SAMEORIGIN", "!< X-Frame-Options: DENY",
+				"< Content-Security-Policy: default-src 'self' https:; object-src 'none'", "!< X-Powered-By", "!< Strict-Transport-Security"},
+			{"> GET /other HTTP/1.1", host, "< HTTP/1.1 404 Not Found", "!< X-Frame-Options"}}, false},
+		{"kind: tell-origin\n  config:\n    scheme", nil, [][]string{
 			{getPage, host, "> X-Scheme: https", "> X-Forwarded-For: 192.0.2.1", "> X-Request-Id: mine", "^ X-Scheme: http", "^ X-Original-Forwarded-For: 192.0.2.1", "^ X-Request-ID: mine", "!^ X-Scheme: https"}}, false},
+		{"keepID: true", nil, [][]string{{getPage, host, "> X-Request-Id: mine", "^ X-Request-ID: mine"}}, false},
 		{"kind: request-query", nil, [][]string{
 			{"> GET /order?debug=1&page=7&a=b HTTP/1.1", host, "^ GET /order?a=b&page=1&from=gateway HTTP/1.1"}}, false},
 		{"kind: dedupe-response-headers", nil, [][]string{
@@ -89,6 +94,7 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{"> OPTIONS /order HTTP/1.1", host, "> Origin: https://a.partner.test", "> Access-Control-Request-Method: POST", "^ nothing", "< Access-Control-Allow-Origin: https://a.partner.test", "< Access-Control-Allow-Methods: GET, POST", "< Access-Control-Allow-Credentials: true", "< Access-Control-Max-Age: 600"},
 			{getPage, host, "> Origin: https://shop.test", "< HTTP/1.1 200 OK", "< Access-Control-Allow-Origin: https://shop.test"},
 			{getPage, host, "> Origin: https://evil.test", "!< Access-Control-Allow-Origin"}}, false},
+		{"kind: addresses", map[string]string{"10.0.0.66": "127.0.0.2", "10.0.0.0/8": "127.0.0.0/30"}, [][]string{{getPage, host, "^ GET /order HTTP/1.1", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: basic-auth", nil, [][]string{
 			{getPage, host, "^ nothing", "< HTTP/1.1 401 Unauthorized", `< WWW-Authenticate: Basic realm="the shop"`},
 			{getPage, host, "> Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:no")), "^ nothing", "< HTTP/1.1 401 Unauthorized"},
@@ -125,6 +131,7 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: compress", nil, [][]string{
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", "} " + many, "< Content-Encoding: br"},
+			{getPage, host, "> Accept-Encoding: gzip", "} HTTP/1.1 200 OK", "} Content-Type: text/html", "}", "} " + many, "< Content-Encoding: gzip"},
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: image/png", "}", "} " + many, "!< Content-Encoding"}}, false},
 		{"kind: remove-json-attributes", nil, [][]string{
 			{getPage, host, "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", `} {"a":{"password":"x"},"b":1}`, `< {"a":{},"b":1}`}}, false},

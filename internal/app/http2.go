@@ -1,6 +1,9 @@
 package app
 
-import "paifang/internal/httpproxy"
+import (
+	"paifang/internal/httpproxy"
+	"paifang/internal/model"
+)
 
 // HTTP2 bounds what HTTP/2 connections may cost. docs/http2.md tells more.
 type HTTP2 struct {
@@ -19,7 +22,7 @@ func (h *HTTP2) check(say func(field, format string, args ...any)) {
 		value          int
 		least, highest int
 	}{
-		{"streams", h.Streams, 1, 10_000}, {"streamWindow", h.StreamWindow, 64, 1 << 20}, {"connWindow", h.ConnWindow, 64, 1 << 20},
+		{"streams", h.Streams, 1, model.MaxStreams}, {"streamWindow", h.StreamWindow, 64, 1 << 20}, {"connWindow", h.ConnWindow, 64, 1 << 20},
 		{"headerList", h.HeaderList, 1 << 10, 64 << 10}, {"glitches", h.Glitches, 10, 1_000_000}, {"upstreamStreams", h.UpstreamStreams, 1, 10_000},
 	} {
 		if n.value != 0 && (n.value < n.least || n.value > n.highest) {

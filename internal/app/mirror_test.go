@@ -80,7 +80,7 @@ func (c *copies) are(t *testing.T, want ...string) {
 }
 
 // serveMirrored serves a route with a mirror and these settings, and an upstream that answers with the length of what it got. An upstream
-// named next has the addresses of what else is given.
+// named next has the addresses of what else is given. What is asked for below /plain has no mirror.
 func serveMirrored(t *testing.T, settings string, version model.HTTPVersion, next ...*copies) (*chain, *http.Client) {
 	t.Helper()
 	both := bothVersions()
@@ -108,6 +108,14 @@ spec:
   attach: [web]
   match: {path: {kind: Prefix, value: /}}
   filters: [{kind: mirror, ` + settings + `}]
+  forward: {targets: [{upstream: order}]}
+---
+apiVersion: paifang.dev/v1
+kind: Route
+metadata: {name: plain}
+spec:
+  attach: [web]
+  match: {path: {kind: Prefix, value: /plain}}
   forward: {targets: [{upstream: order}]}
 `
 	file := filepath.Join(t.TempDir(), "all.yaml")
@@ -184,35 +192,25 @@ func TestMirrorBodies(t *testing.T) {
 	}
 }
 
-// TestMirrorIsNoBurden: whatever a target does, requests have their answers as if it were not there.
-func TestMirrorIsNoBurden(t *testing.T) {
+// TestMirrorDropsWhatNobodyTakes: targets that never answer hold as many copies as they may, and requests go on.
+func TestMirrorDropsWhatNobodyTakes(t *testing.T) {
 	hanging := newCopies(t)
 	hanging.hold = true
-	deaf, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its backlog
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer deaf.Close()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
+	deaf := newDeaf(t)
 	for _, version := range versions() {
-		c, client := serveMirrored(t, fmt.Sprintf(`config: {loopback: true, timeout: 60s, inFlight: 2, queue: 4, targets: [{url: "%s"}, {url: "http://%s"}, {url: "%s"}]}`, hanging.URL, deaf.Addr(), gone.URL), version)
+		c, client := serveMirrored(t, fmt.Sprintf(`config: {loopback: true, timeout: 60s, inFlight: 2, queue: 4, targets: [{url: "%s"}, {url: "http://%s"}]}`, hanging.URL, deaf), version)
 		for range 200 {
-			began := time.Now()
 			resp, err := client.Post("http://"+c.address()+"/", "text/plain", strings.NewReader(strings.Repeat("x", 100_000)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
-			if took := time.Since(began); err != nil || resp.StatusCode != 200 || took > 5*time.Second {
-				t.Fatalf("%d after %v: %v", resp.StatusCode, took, err)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatalf("%d: %v", resp.StatusCode, err)
 			}
 		}
 		for _, n := range c.http.Copies() {
-			if n.Target == gone.URL {
-				continue
-			}
 			if n.Held != 6 || n.Results[filter.CopyQueueFull] != 194 {
 				t.Errorf("%+v", n)
 			}

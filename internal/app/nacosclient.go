@@ -74,8 +74,8 @@ type kept func(context.Context) error
 // Run implements registrar.
 func (k kept) Run(ctx context.Context) error { return k(ctx) }
 
-func nacosConfig(n Nacos, log *slog.Logger) (nacos.Config, error) {
-	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), All: n.All, Addresses: registry.AddressRule{Also: n.Allow}, Log: log}
+func nacosConfig(n Nacos, reserved []netip.AddrPort, log *slog.Logger) (nacos.Config, error) {
+	c := nacos.Config{Name: "nacos", Keeper: n.keeper(), Namespace: n.namespace(), Group: n.group(), All: n.All, Addresses: registry.AddressRule{Also: n.Allow, Refuse: reserved}, Log: log}
 	if n.Name != "" {
 		c.Name = "nacos/" + n.Name
 	}

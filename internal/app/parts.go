@@ -61,7 +61,7 @@ func (a *App) parts() ([]hub.Part, error) {
 			Wait: waitForRegistry, Saved: true, Keepers: []string{model.KeeperRegistry}})
 	}
 	for _, n := range a.cfg.Sources.Nacos {
-		c, err := nacosConfig(n, a.log)
+		c, err := nacosConfig(n, a.cfg.reserved(), a.log)
 		if err != nil {
 			return nil, err
 		}

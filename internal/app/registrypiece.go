@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paifang/internal/adminapi"
@@ -22,8 +23,9 @@ import (
 // started again begins with what its storage has kept, as one does whose process was replaced.
 type registryPiece struct {
 	cfg    *Registry
-	data   string         // directory; empty: nothing is kept
-	admin  netip.AddrPort // where instances may not be, and where browsers are sent
+	data   string           // directory; empty: nothing is kept
+	admin  netip.AddrPort   // where browsers are sent
+	never  []netip.AddrPort // where instances may not be
 	log    *slog.Logger
 	handle registry.Handle
 	errs   chan error
@@ -32,10 +34,14 @@ type registryPiece struct {
 	kept   *registryStore // what the present server works on
 	server *nacosapi.Server
 	gone   chan struct{} // closed when the present server is to be forgotten
+	follow sync.WaitGroup
+	leave  context.CancelFunc // ends following the pair
+
+	pair atomic.Pointer[followedPair] // of TLS; nil: clear text
 }
 
 func newRegistryPiece(cfg *Config, log *slog.Logger) *registryPiece {
-	return &registryPiece{cfg: cfg.Registry, data: cfg.Data, admin: cfg.adminAddress(), log: log, errs: make(chan error, 1)}
+	return &registryPiece{cfg: cfg.Registry, data: cfg.Data, admin: cfg.adminAddress(), never: cfg.reserved(), log: log, errs: make(chan error, 1)}
 }
 
 // start binds both ports and serves; it is an error when it runs already.
@@ -45,9 +51,16 @@ func (p *registryPiece) start() error {
 	if p.server != nil {
 		return errors.New("the registry runs already")
 	}
-	secure, err := p.cfg.secure()
-	if err != nil {
-		return fmt.Errorf("app: registry: %w", err)
+	var (
+		pair   *followedPair
+		secure *tls.Config // nil: clear text
+		err    error
+	)
+	if p.cfg.Certificate != "" {
+		if pair, err = newFollowedPair(p.cfg.Certificate, p.cfg.Key, p.log); err != nil {
+			return fmt.Errorf("app: registry: %w", err)
+		}
+		secure = pair.config()
 	}
 	rest, err := net.Listen("tcp", p.cfg.HTTP.String())
 	if err != nil {
@@ -70,18 +83,14 @@ func (p *registryPiece) start() error {
 		Log: p.log, Configs: kept.configs, Auth: kept.auth, TLS: secure, Console: "http://" + console.String() + "/",
 	}, &p.handle)
 	p.gone = make(chan struct{})
+	if p.pair.Store(pair); pair != nil {
+		var ctx context.Context
+		ctx, p.leave = context.WithCancel(context.Background())
+		p.follow.Go(func() { pair.run(ctx) })
+	}
 	p.server.Start(rest, grpc)
 	go p.watch(p.server, p.gone)
 	return nil
-}
-
-// secure is TLS for both ports; nil: clear text.
-func (r *Registry) secure() (*tls.Config, error) {
-	if r.Certificate == "" {
-		return nil, nil //nolint:nilnil // clear text is no error
-	}
-	c, err := tls.LoadX509KeyPair(r.Certificate, r.Key)
-	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, err
 }
 
 // advertised is where other registries on the same storage reach this one; empty: they do not.
@@ -100,7 +109,7 @@ func (p *registryPiece) open() (*registryStore, error) {
 		return nil, err
 	}
 	err = p.handle.Start(registry.Options{
-		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: []netip.AddrPort{p.admin}}, Store: kept.store, Log: p.log, Address: p.cfg.advertised(),
+		Addresses: registry.AddressRule{Also: p.cfg.Allow, Within: p.cfg.Addresses, Refuse: p.never}, Store: kept.store, Log: p.log, Address: p.cfg.advertised(),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("app: registry: %w", err), kept.close())
@@ -135,6 +144,10 @@ func (p *registryPiece) stop(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, closeWithin)
 	defer cancel()
 	close(p.gone)
+	if p.pair.Swap(nil) != nil {
+		p.leave()
+		p.follow.Wait()
+	}
 	if p.cfg.Storage == storageEtcd { // there are others, at which clients are to be before this one is gone
 		drain, done := context.WithTimeout(ctx, closeWithin/2)
 		p.server.Drain(drain)
@@ -195,16 +208,21 @@ const sourceRegistry = "registry"
 // codeStorageLost is the code of a shared storage that does not answer.
 const codeStorageLost model.Code = "registry-storage-lost"
 
-// Diagnostics tells that the storage which registries share does not answer, for as long as it does not.
+// Diagnostics tells that the storage which registries share does not answer, for as long as it does not, and what is wrong with the
+// certificate.
 func (p *registryPiece) Diagnostics() []model.Diagnostic {
 	r, ok := p.handle.Current()
 	if !ok {
 		return nil
 	}
+	var out []model.Diagnostic
+	if pair := p.pair.Load(); pair != nil {
+		out = pair.Diagnostics()
+	}
 	contact, _ := r.Storage()
 	if !contact.Lost {
-		return nil
+		return out
 	}
-	return []model.Diagnostic{{Origin: model.Origin{Source: sourceRegistry, Kind: "source", Name: sourceRegistry}, Severity: model.Warning, Code: codeStorageLost,
-		Message: fmt.Sprintf("the storage has no quorum, or is out of reach, since %s: reads go on, writes are refused (%s)", contact.Since.UTC().Format(time.RFC3339), contact.Error)}}
+	return append(out, model.Diagnostic{Origin: model.Origin{Source: sourceRegistry, Kind: "source", Name: sourceRegistry}, Severity: model.Warning, Code: codeStorageLost,
+		Message: fmt.Sprintf("the storage has no quorum, or is out of reach, since %s: reads go on, writes are refused (%s)", contact.Since.UTC().Format(time.RFC3339), contact.Error)})
 }

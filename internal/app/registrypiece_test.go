@@ -11,6 +11,38 @@ import (
 	"paifang/internal/registry/storage/storagetest"
 )
 
+// The admin API is no instance of any registry, whatever ranges are allowed, also where it listens on all addresses.
+func TestReserved(t *testing.T) {
+	for admin, never := range map[string][]string{
+		"127.0.0.1:8088": {"127.0.0.1:8088"},
+		"[::]:8088":      {"127.0.0.1:8088", "127.0.0.9:8088", "[::1]:8088"},
+	} {
+		cfg := &Config{Admin: Admin{Address: netip.MustParseAddrPort(admin)}, Registry: &Registry{}}
+		n := Nacos{GRPC: "10.0.0.1:9848", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
+		c, err := nacosConfig(n, cfg.reserved(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, rule := range map[string]registry.AddressRule{
+			"another registry": c.Addresses, "the own": {Also: n.Allow, Refuse: newRegistryPiece(cfg, c.Log).never},
+		} {
+			for _, a := range never {
+				if _, err := rule.Check(netip.MustParseAddrPort(a)); err == nil {
+					t.Errorf("admin at %s, %s: an instance may be at %s", admin, name, a)
+				}
+			}
+			if _, err := rule.Check(netip.MustParseAddrPort("127.0.0.1:8089")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, at := range (&Config{Admin: Admin{Address: netip.MustParseAddrPort("0.0.0.0:8088")}}).reserved() {
+		if at.Port() != 8088 {
+			t.Errorf("%s is reserved", at)
+		}
+	}
+}
+
 // While the storage does not answer, that is a diagnostic, and services that have changed are marked; both end with it.
 func TestStorageAway(t *testing.T) {
 	p := newRegistryPiece(&Config{Registry: &Registry{}}, slog.New(slog.DiscardHandler))

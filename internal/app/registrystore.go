@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,11 +49,28 @@ func (r *Registry) storage(data string) string {
 // keeps tells whether a registry that is started again has anything of the one before.
 func (p *registryPiece) keeps() bool { return p.cfg.storage(p.data) != storageMemory }
 
-// Values of registry.auth.
+// OnOff is "on", "off" or, where nothing is said, empty.
+type OnOff string
+
+// Values of an OnOff.
 const (
-	authOn  = "on"
-	authOff = "off"
+	authOn  OnOff = "on"
+	authOff OnOff = "off"
 )
+
+// UnmarshalJSON takes true and false as well: on and off without quotes are these in YAML 1.1. Other texts are left to be refused with what
+// may stand there.
+func (o *OnOff) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "true", `"true"`:
+		*o = authOn
+	case "false", `"false"`:
+		*o = authOff
+	default:
+		return json.Unmarshal(b, (*string)(o))
+	}
+	return nil
+}
 
 // guarded tells whether clients log in: unless somebody has said that they do not. Who may register decides where gateways
 // connect to, and a port on loopback is open to everybody on the machine.

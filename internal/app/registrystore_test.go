@@ -87,3 +87,22 @@ func TestFirstPasswordFromAFile(t *testing.T) {
 		t.Errorf("a password was written down: %v", err)
 	}
 }
+
+// Words for on and off are what they are with quotes and without.
+func TestOnOff(t *testing.T) {
+	for text, want := range map[string]OnOff{
+		"off": authOff, `"off"`: authOff, "false": authOff, `"false"`: authOff, "on": authOn, `"on"`: authOn, "true": authOn, `""`: "",
+	} {
+		c, err := ParseConfig("paifang.yaml", []byte("data: d\nregistry: {http: 127.0.0.1:1, grpc: 127.0.0.1:2, auth: "+text+"}\n"))
+		if err != nil || c.Registry.Auth != want {
+			t.Errorf("auth: %s is read as %q (%v), want %q", text, c.Registry.Auth, err, want)
+		}
+		printed, err := c.Print()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseConfig("printed.yaml", printed); err != nil || again.Registry.Auth != want {
+			t.Errorf("auth: %s is printed as %s", text, printed)
+		}
+	}
+}

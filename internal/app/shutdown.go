@@ -16,7 +16,7 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	a.sockets.Unready() // nor for balancers that probe
 	gateway.stop()      // who looks the gateway up finds it no more
 	a.leave()           // and until they have noticed, whoever comes is served as before
-	drain, cancel := context.WithTimeout(context.Background(), a.cfg.Drain.or(5*time.Second))
+	drain, cancel := context.WithTimeout(context.Background(), a.drainTime())
 	defer cancel()
 	a.store.Seal()            // what deregisters now must not make planes that close serve again
 	var planes sync.WaitGroup // together: the SLB takes nothing new from here on, and its clients hear of the end from the nodes behind it
@@ -67,4 +67,15 @@ func (a *App) balanced() bool {
 		}
 	}
 	return false
+}
+
+// drainTime is how long work in flight may take: as long as the listener that gives it most.
+func (a *App) drainTime() time.Duration {
+	d := a.cfg.Drain.or(5 * time.Second)
+	for l := range a.store.Load().Listeners() {
+		if !l.Elsewhere {
+			d = max(d, l.Clients.Drain)
+		}
+	}
+	return d
 }

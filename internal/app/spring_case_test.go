@@ -34,7 +34,7 @@ import (
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
 //	*3 line  that the upstream must see so many times, "*3+ line" sooner or later
 //	< line   that the answer must have, "!< prefix" one that it must not, "<+ prefix" what one of its lines must begin with
-//	in 2s    in which the answer must be there
+//	in 2s    in which the answer must be there, "after 2s" before which it must not
 //	on 2     a second gateway with the same configuration is asked
 //	# remark
 
@@ -264,9 +264,9 @@ func exchange(t testing.TB, n int, at string, up *scriptedUpstream, lines []stri
 			if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, text) }) {
 				t.Errorf("%d: the answer is %q, want one that begins with %s", n, got, text)
 			}
-		case "in":
-			if most, err := time.ParseDuration(text); err != nil || took > most {
-				t.Errorf("%d: the answer took %v, want %s: %v", n, took, text, err)
+		case "in", "after":
+			if d, err := time.ParseDuration(text); err != nil || mark == "in" && took > d || mark == "after" && took < d {
+				t.Errorf("%d: the answer took %v, want it %s %s: %v", n, took, mark, text, err)
 			}
 		default:
 			want, later := strings.CutSuffix(strings.TrimPrefix(mark, "*"), "+")

@@ -109,7 +109,7 @@ func pieces(c *Config) []piece {
 	}
 	if g := c.Ingress; g != nil {
 		for _, n := range g.Nodes {
-			out = append(out, nodePiece(g, n))
+			out = append(out, nodePiece(c, n))
 		}
 	}
 	if g := c.Gateway; g != nil {
@@ -192,7 +192,8 @@ func dialFrom(a netip.Addr) netip.Addr {
 	return a
 }
 
-func nodePiece(g *Ingress, n Node) piece {
+func nodePiece(c *Config, n Node) piece {
+	g := c.Ingress
 	p := piece{name: n.Name, elsewhere: g.Elsewhere}
 	add := func(name string, protocol model.Protocol, at netip.AddrPort) {
 		if !at.IsValid() {
@@ -202,12 +203,20 @@ func nodePiece(g *Ingress, n Node) piece {
 			ID: model.ListenerID(n.Name + "/" + name), Origin: origin("node", n.Name), Class: classIngress, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: g.Advertise, Node: n.Name, TLS: g.TLS.of(protocol),
 			Trust:   model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted, Hops: g.Hops},
-			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
+			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only, Clients: c.clients(),
 		})
 	}
 	add("http", model.HTTP, n.HTTP)
 	add("https", model.HTTPS, n.HTTPS)
 	return p
+}
+
+// clients is what the configuration says of all listeners. It stands in those of ingress nodes too, since there it goes before
+// what an installation of ingress-nginx was told.
+func (c *Config) clients() model.Clients {
+	t := &c.Timeouts
+	return model.Clients{Head: time.Duration(t.RequestHead), Body: time.Duration(t.RequestBody), Idle: time.Duration(t.Idle), Streams: c.HTTP2.Streams,
+		Connections: c.Limits.ConnectionsPerAddress, Drain: time.Duration(c.Drain)}
 }
 
 func gatewayPiece(g *Gateway) piece {

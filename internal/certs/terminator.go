@@ -18,13 +18,16 @@ type Terminator struct {
 	least   uint16
 	most    uint16
 	ciphers []uint16
+	life    time.Duration // of sessions; 0 = as long as the keys of tickets are known
+	single  bool          // none is resumed
 }
 
 // Terminator returns what makes handshakes with the certificates and policies of the store: TLS 1.2 and 1.3, forward
 // secrecy and authenticated encryption only (RFC 9325 sections 3.1.1 and 4.2), within the bounds of the listener. protos are
 // what ALPN offers, the preferred first; a client that offers others only is refused (RFC 7301 section 3.2).
 func (s *Store) Terminator(l model.ListenerTLS, tickets *Tickets, protos []string) *Terminator {
-	t := &Terminator{store: s, tickets: tickets, protos: protos, least: l.MinVersion.Number(), most: l.MaxVersion.Number(), ciphers: model.CipherSuites(l.Ciphers)}
+	t := &Terminator{store: s, tickets: tickets, protos: protos, least: l.MinVersion.Number(), most: l.MaxVersion.Number(), ciphers: model.CipherSuites(l.Ciphers),
+		life: l.SessionLife, single: l.NoSessions}
 	if t.least == 0 {
 		t.least = tls.VersionTLS12
 	}
@@ -65,18 +68,18 @@ func configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	c := &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.cert.pair, nil },
 		NextProtos:     t.protos, MinVersion: t.least, MaxVersion: t.most, CipherSuites: t.ciphers,
-		WrapSession: h.wrap, UnwrapSession: h.unwrap,
+		WrapSession: h.wrap, UnwrapSession: h.unwrap, SessionTicketsDisabled: t.single,
 	}
 	h.rules.apply(c, t.tickets.now)
 	return c, nil
 }
 
 func (h *handshake) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
-	s := stamp{identity: identity(h.name, h.cert, h.rules)}
+	s := stamp{identity: identity(h.name, h.cert, h.rules), made: h.t.tickets.now().Unix()}
 	if len(cs.PeerCertificates) > 0 {
 		s.proven = h.proven
 		if s.proven == 0 {
-			s.proven = h.t.tickets.now().Unix()
+			s.proven = s.made
 		}
 	}
 	return h.t.tickets.wrap(cs, ss, s)
@@ -87,6 +90,8 @@ func (h *handshake) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionS
 	ss, s := h.t.tickets.unwrap(ticket, cs)
 	switch {
 	case ss == nil || s.identity != identity(h.name, h.cert, h.rules):
+		return nil, nil
+	case h.t.life > 0 && h.t.tickets.now().Sub(time.Unix(s.made, 0)) >= h.t.life:
 		return nil, nil
 	case h.rules.auth == model.ClientRequired && s.proven == 0:
 		return nil, nil // it may have one by now

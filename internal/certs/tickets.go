@@ -164,23 +164,27 @@ const provenFor = 24 * time.Hour
 // stampMark begins our entry in the extra data of a ticket.
 const stampMark = "paifang"
 
-// stamp is that entry: whose session it is, and since when its client's certificate is proven, 0 = none was shown.
+// stamp is that entry: whose session it is, when the ticket was made, and since when its client's certificate is proven, 0 = none
+// was shown.
 type stamp struct {
 	identity [sha256.Size]byte
 	proven   int64 // Unix seconds
+	made     int64 // Unix seconds
 }
 
 func (s stamp) bytes() []byte {
-	return binary.BigEndian.AppendUint64(append([]byte(stampMark), s.identity[:]...), uint64(s.proven))
+	b := binary.BigEndian.AppendUint64(append([]byte(stampMark), s.identity[:]...), uint64(s.proven))
+	return binary.BigEndian.AppendUint64(b, uint64(s.made))
 }
 
 // readStamp finds our entry.
 func readStamp(extra [][]byte) (s stamp, ok bool) {
 	for _, e := range extra {
 		rest, found := bytes.CutPrefix(e, []byte(stampMark))
-		if found && len(rest) == sha256.Size+8 {
+		if found && len(rest) == sha256.Size+16 {
 			s.identity = [sha256.Size]byte(rest)
 			s.proven = int64(binary.BigEndian.Uint64(rest[sha256.Size:]))
+			s.made = int64(binary.BigEndian.Uint64(rest[sha256.Size+8:]))
 			return s, true
 		}
 	}

@@ -98,7 +98,7 @@ var statuses = rapid.Custom(func(t *rapid.T) model.StatusRange {
 func drawRetry(t *rapid.T) model.Retry {
 	return model.Retry{
 		Attempts: small.Draw(t, "a"), On: texts[model.RetryOn](t, "on"), Statuses: full(t, statuses, "st", 3), NonIdempotent: rapid.Bool().Draw(t, "ni"),
-		PerTry: span.Draw(t, "pt"), Backoff: model.Backoff{Base: span.Draw(t, "bb"), Most: span.Draw(t, "bm")},
+		PerTry: span.Draw(t, "pt"), Backoff: model.Backoff{Base: span.Draw(t, "bb"), Most: span.Draw(t, "bm"), Factor: small.Draw(t, "bf"), Spread: small.Draw(t, "bs"), FromLast: rapid.Bool().Draw(t, "bl")},
 		Budget: model.RetryBudget{Percent: small.Draw(t, "bp"), Least: small.Draw(t, "bl")},
 	}
 }

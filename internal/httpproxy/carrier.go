@@ -17,6 +17,7 @@ type carrier struct {
 
 	mu      sync.Mutex
 	streams []*conn   // whose requests are served
+	carried int       // streams there were
 	warned  time.Time // when the client was asked to go; zero = it was not
 }
 
@@ -31,7 +32,7 @@ func (c *conn) mayBeHTTP2() bool {
 
 // beginsHTTP2 tells whether it is. As much as is needed to tell is read.
 func (c *conn) beginsHTTP2() (bool, error) {
-	for deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead); ; {
+	for deadline := c.plane.in(c.clients().Head); ; {
 		n := min(c.n, len(http2.Preface))
 		switch {
 		case string(c.buf[:n]) != http2.Preface[:n]:
@@ -56,7 +57,7 @@ func (c *conn) refused(err error) *work {
 
 // serveHTTP2 serves the connection until it ends.
 func (c *conn) serveHTTP2() {
-	t := &c.plane.cfg.Timeouts
+	t := c.clients()
 	h := &c.plane.cfg.HTTP2
 	early := bytes.Clone(c.buf[:c.n])
 	if c.buf != nil {
@@ -65,9 +66,9 @@ func (c *conn) serveHTTP2() {
 	c.buf, c.n = nil, 0
 	s := &carrier{conn: c}
 	s.http2 = http2.Server(c.nc, early, http2.Config{
-		Streams: h.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
+		Streams: t.Streams, StreamWindow: h.StreamWindow, ConnWindow: h.ConnWindow, HeaderList: h.HeaderList, Glitches: h.Glitches,
 		Sections: &c.plane.sections,
-		Timeouts: http2.Timeouts{Preface: t.RequestHead, Head: t.RequestHead, Idle: t.Idle, Write: t.Write},
+		Timeouts: http2.Timeouts{Preface: t.Head, Head: t.Head, Idle: t.Idle, Write: c.plane.cfg.Timeouts.Write},
 	}, s.serve)
 	c.carrier.Store(s)
 	if c.cut.Load() { // before there was anything to end
@@ -82,7 +83,9 @@ func (c *conn) serveHTTP2() {
 // serve is the handler of a stream.
 func (s *carrier) serve(stream *http2.Stream) {
 	c := &conn{plane: s.conn.plane, port: s.conn.port, caller: s.conn.caller, h2: stream, nc: &streamConn{Conn: s.conn.nc, stream: stream}}
-	s.add(c)
+	if s.add(c) {
+		s.conn.goAway()
+	}
 	stream.OnGone(c.abandon)
 	w := c.plane.takeWork(c)
 	c.port.counts.stream(w.shard)
@@ -98,11 +101,20 @@ func (s *carrier) serve(stream *http2.Stream) {
 	c.giveHeavy()
 }
 
-func (s *carrier) add(c *conn) {
+// add takes a stream in, and tells whether the connection has carried as many as it may.
+func (s *carrier) add(c *conn) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.index, c.others = len(s.streams), len(s.streams)
 	s.streams = append(s.streams, c)
+	s.carried++
+	return s.full()
+}
+
+// full tells whether the connection has carried as many requests as it may. s.mu is held.
+func (s *carrier) full() bool {
+	most := s.conn.clients().Requests
+	return most > 0 && s.carried >= most
 }
 
 func (s *carrier) remove(c *conn) {
@@ -119,10 +131,14 @@ func (s *carrier) remove(c *conn) {
 func (s *carrier) check(now int64) {
 	cfg := &s.conn.plane.cfg
 	s.http2.Check(time.Now())
-	if idle := cfg.Pressure.Idle(cfg.Timeouts.Idle); idle < cfg.Timeouts.Idle {
+	normal := s.conn.clients().Idle
+	if idle := cfg.Pressure.Idle(normal); idle < normal {
 		s.http2.EndIdle(time.Now(), idle)
 	}
-	if !cfg.Pressure.KeepsAlive() {
+	s.mu.Lock()
+	full := s.full()
+	s.mu.Unlock()
+	if full || !cfg.Pressure.KeepsAlive() {
 		s.conn.goAway()
 	}
 	s.mu.Lock()

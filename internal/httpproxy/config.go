@@ -145,6 +145,16 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// clients is what a listener says of its clients, filled with what holds for all. Streams of 0 are left to HTTP/2's default.
+func (c *Config) clients(of model.Clients) model.Clients {
+	setDefault(&of.Head, c.Timeouts.RequestHead)
+	setDefault(&of.Body, c.Timeouts.RequestBody)
+	setDefault(&of.Idle, c.Timeouts.Idle)
+	setDefault(&of.Drain, c.Timeouts.Drain)
+	setDefault(&of.Streams, c.HTTP2.Streams)
+	return of
+}
+
 // tick is how often the sweeper looks: often enough for the shortest timeout.
 func (t *Timeouts) tick() time.Duration {
 	shortest := min(t.Handshake, t.RequestHead, t.Idle, t.RequestBody, t.Response, t.ResponseBody, t.Write, t.Upgraded, t.RetiredStream)

@@ -15,6 +15,7 @@ import (
 	"paifang/internal/http1"
 	"paifang/internal/http2"
 	"paifang/internal/listener"
+	"paifang/internal/model"
 	"paifang/internal/upstream"
 )
 
@@ -45,6 +46,7 @@ type conn struct {
 	up       atomic.Pointer[upstream.Conn]
 	left     atomic.Bool                // the client has closed
 	cut      atomic.Bool                // the drain of its server is over
+	served   int                        // requests, with the one that is served; the goroutine's own
 	deaf     bool                       // the last write failed; the goroutine's own
 	once     atomic.Bool                // at least one request was served
 	upgraded atomic.Pointer[boundRoute] // while it is a tunnel
@@ -69,6 +71,9 @@ type caller struct {
 	peerText string // the client's address alone
 	portText string // the port it came in by
 }
+
+// clients is how long this waits for its client now, and how much it takes of it.
+func (c *conn) clients() *model.Clients { return &c.port.site.Load().clients }
 
 // past is a deadline that interrupts at once.
 var past = time.Unix(1, 0)
@@ -129,7 +134,7 @@ func (c *conn) awaitRequest() then {
 			return ends
 		}
 		if n == 0 {
-			n, _ = c.read(c.buf, readingHead, c.plane.in(c.plane.cfg.Timeouts.RequestHead)) // without bytes it is over, whatever the error
+			n, _ = c.read(c.buf, readingHead, c.plane.in(c.clients().Head)) // without bytes it is over, whatever the error
 		}
 	}
 	c.n = n
@@ -329,7 +334,7 @@ func (c *conn) keep(rest []byte) {
 
 // readHead parses a request head from the buffer, reading more as long as it must. It returns the length of the head.
 func (c *conn) readHead(r *http1.Request, limits *http1.Limits) (int, error) {
-	deadline := c.plane.in(c.plane.cfg.Timeouts.RequestHead)
+	deadline := c.plane.in(c.clients().Head)
 	for {
 		n, err := r.Parse(c.buf[:c.n], limits)
 		if err != http1.ErrNeedMore {

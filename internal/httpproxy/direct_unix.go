@@ -106,7 +106,7 @@ func (c *conn) turn(fd uintptr) bool {
 			}
 			if err == nil {
 				if first {
-					d.headBy = c.plane.in(c.plane.cfg.Timeouts.RequestHead)
+					d.headBy = c.plane.in(c.clients().Head)
 				}
 				d.work = w
 				continue

@@ -117,6 +117,9 @@ func (w *work) pick() (*upstream.Endpoint, error) {
 		w.next = nil
 		return e, nil
 	}
+	if w.passed == len(w.tried) {
+		return w.startOver()
+	}
 	w.hint.Tried = w.tried[:w.passed]
 	e, err := w.handle.Pick(w.hint)
 	if err == upstream.ErrUnknown && w.tries == 0 {

@@ -46,7 +46,7 @@ func (c *conn) hurryHeavy(now int64) {
 		return
 	}
 	// One that has waited for so long has that much less left.
-	whole := c.plane.cfg.Timeouts.RequestBody.Milliseconds()
+	whole := c.clients().Body.Milliseconds()
 	until := now + whole - whole/crowdedShare
 	if c.upload.due(readingBody, until) || c.watch.due(readingBody, until) {
 		c.kick(readingBody)

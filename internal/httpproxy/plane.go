@@ -245,8 +245,9 @@ func (c *change) Commit() {
 		class := s.listener.EffectiveClass()
 		st := &site{
 			listener: s.listener, bound: c.sites[class], limits: listener.Limits(s.listener.Parsing), version: c.next.Version(),
-			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener),
+			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener), clients: p.cfg.clients(s.listener.Clients),
 		}
+		p.hurry(min(st.clients.Head, st.clients.Body, st.clients.Idle))
 		for _, port := range s.ports {
 			port.site.Store(st)
 		}

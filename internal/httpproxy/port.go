@@ -21,6 +21,7 @@ type site struct {
 	listener model.Listener
 	bound    *boundSite
 	limits   http1.Limits
+	clients  model.Clients // of the listener, filled with what the process has
 	version  uint64
 	via      string            // the listener in X-Paifang-Via
 	certs    *certs.Store      // and TLS policies; nil: none, as no listener of the class has TLS
@@ -160,7 +161,7 @@ func (p *port) drain(ctx context.Context) {
 	p.mu.Unlock()
 	h.Release(ctx)
 	released := time.Now()
-	limit := time.NewTimer(p.plane.cfg.Timeouts.Drain)
+	limit := time.NewTimer(p.site.Load().clients.Drain)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond) // a connection may become idle just after it was looked at
 	defer tick.Stop()
@@ -192,7 +193,7 @@ func (p *port) drain(ctx context.Context) {
 func (p *port) finish(ctx context.Context, began time.Time) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for time.Since(began) < p.plane.cfg.Timeouts.Drain/2 {
+	for time.Since(began) < p.site.Load().clients.Drain/2 {
 		old := false
 		p.each(func(c *conn) {
 			c.goAway()

@@ -75,7 +75,7 @@ func (w *work) takeSized(length int64) (whole, ok bool) {
 // partDue is when the next part of the body must be there: a while after the one before, and in time for the whole. A
 // client that drips is cut; one that sends a kilobyte a second is not, however long its body is.
 func (w *work) partDue() int64 {
-	return min(w.c.plane.in(w.c.plane.cfg.Timeouts.RequestBody), w.expiry())
+	return min(w.c.plane.in(w.site.clients.Body), w.expiry())
 }
 
 // use counts bytes of a sized body.

@@ -138,7 +138,7 @@ func (c *conn) idleUntil() int64 {
 	if c.rest.until != 0 {
 		return c.rest.until
 	}
-	return c.plane.in(c.plane.cfg.Timeouts.Idle)
+	return c.plane.in(c.clients().Idle)
 }
 
 // askBack asks for the goroutine of a connection that waits for a request and may do so until then at most. The sweeper calls it.

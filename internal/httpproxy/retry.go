@@ -16,6 +16,7 @@ const (
 	defaultFurther = 2
 	defaultBase    = 25 * time.Millisecond
 	defaultMost    = 250 * time.Millisecond
+	defaultFactor  = 2
 	defaultPercent = 20
 	defaultLeast   = 3
 )
@@ -38,7 +39,7 @@ func furtherOf(r *model.Retry) int {
 	if r.Attempts == 0 {
 		return defaultFurther
 	}
-	return min(max(r.Attempts, 0), maxTries-1)
+	return min(max(r.Attempts, 0), model.MostAttempts)
 }
 
 // beginTry sets the end of the next try.
@@ -151,19 +152,30 @@ func (w *work) another() bool {
 	switch {
 	case !w.held, !r.NonIdempotent && !isIdempotent(w.x.Request.Method), !r.Takes(w.x.Request.Method):
 		return false
-	case w.c.plane.clock.Load() >= min(w.expiry(), w.tryBy), w.count(false) != nil:
+	case w.c.plane.clock.Load() >= w.expiry():
 		return false
 	}
-	w.hint.Tried = w.tried[:w.passed]
-	e, err := w.handle.Pick(w.hint)
-	if err == upstream.ErrAllTried {
-		e, err = w.startOver()
+	w.paused = w.nextPause()
+	if w.c.plane.clock.Load()+w.paused.Milliseconds() >= w.tryBy || w.count(false) != nil {
+		return false
 	}
+	e, err := w.untried()
 	if err != nil {
 		return false
 	}
 	w.next = e
 	return true
+}
+
+// untried picks an endpoint that was not tried yet; where there is none, or too many were, one of another round.
+func (w *work) untried() (*upstream.Endpoint, error) {
+	if w.passed < len(w.tried) {
+		w.hint.Tried = w.tried[:w.passed]
+		if e, err := w.handle.Pick(w.hint); err != upstream.ErrAllTried {
+			return e, err
+		}
+	}
+	return w.startOver()
 }
 
 // startOver begins another round through the endpoints: if possible not with the last one.
@@ -204,17 +216,46 @@ func (w *work) discard(e *upstream.Endpoint, up *upstream.Conn, sent int) {
 	e.Done(upstream.ResultOf(r.Status))
 }
 
-// pause waits before the next try. It is false where the request is over meanwhile: it is answered then, as far as anybody is
-// there, and the endpoint that was chosen is given back.
-func (w *work) pause() bool {
+// nextPause is how long to wait before the next try.
+func (w *work) nextPause() time.Duration {
 	b := w.route.forward.Retry.Backoff
 	setDefault(&b.Base, defaultBase)
 	setDefault(&b.Most, defaultMost)
+	setDefault(&b.Factor, defaultFactor)
 	if b.Base < 0 {
+		return 0
+	}
+	whole, factor := b.Base, time.Duration(b.Factor)
+	if b.FromLast && w.tries > 1 {
+		whole = max(w.paused*factor, b.Base)
+	} else {
+		for times := w.tries - 1; times > 0 && whole < b.Most; times-- {
+			whole *= factor
+		}
+	}
+	whole = min(whole, b.Most)
+	switch {
+	case b.Spread == 0:
+		return rand.N(whole) + 1
+	case b.Spread < 0:
+		return whole
+	}
+	either := whole * time.Duration(b.Spread) / 100
+	low, high := max(whole-either, min(b.Base, whole)), min(whole+either, b.Most)
+	return low + rand.N(high-low+1)
+}
+
+// pause waits before the next try. It is false where the request is over meanwhile: it is answered then, as far as anybody is
+// there, and the endpoint that was chosen is given back.
+func (w *work) pause() bool {
+	if w.paused == 0 {
 		return true
 	}
-	most := min(b.Most, b.Base<<min(w.tries-1, maxTries))
-	end := time.Now().Add(rand.N(most) + 1)
+	wait := w.paused
+	if end := w.expiry(); end < never { // the request is over then, and is answered
+		wait = min(wait, time.Duration(max(end-w.c.plane.clock.Load(), 0))*time.Millisecond)
+	}
+	end := time.Now().Add(wait)
 	step := time.NewTimer(0)
 	defer step.Stop()
 	for left := time.Until(end); left > 0; left = time.Until(end) {

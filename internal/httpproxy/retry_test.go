@@ -192,6 +192,72 @@ func TestRetryConditions(t *testing.T) {
 	}
 }
 
+// TestManyTries: there may be more than a request remembers endpoints.
+func TestManyTries(t *testing.T) {
+	steps := slices.Repeat([]string{"503"}, model.MostAttempts)
+	for _, endpoints := range []int{1, 8, 12} {
+		s, x, _ := scripted(t, endpoints, steps, model.Retry{On: []model.RetryOn{model.RetryGateway}, Attempts: model.MostAttempts, Backoff: quick})
+		if r := s.dial().send(get("/")).receive("GET"); r.body != "200" {
+			t.Fatalf("%d endpoints: %+v", endpoints, r)
+		}
+		x.tries(t, model.MostAttempts+1)
+	}
+	dead := make([]string, 12)
+	for i := range dead {
+		dead[i] = fmt.Sprintf("127.0.0.1:%d", i+1)
+	}
+	s := newStand(t, nil)
+	s.list("u", dead...)
+	s.over("all", "/", model.Upstream{ID: "u"}, func(r *model.Route) {
+		r.Action = model.Forward{Targets: []model.Target{{Upstream: "u"}}, Retry: model.Retry{On: []model.RetryOn{model.RetryConnect}, Attempts: model.MostAttempts}}
+	})
+	s.publish()
+	if r := s.dial().send(get("/")).receive("GET"); !strings.Contains(r.status, "502") {
+		t.Errorf("endpoints that nobody listens at: %+v", r)
+	}
+}
+
+// TestPauses: each pause is as long as the route says, as far as it leaves nothing to chance.
+func TestPauses(t *testing.T) {
+	for _, c := range []struct {
+		backoff   model.Backoff
+		low, high []time.Duration // in milliseconds
+	}{
+		{model.Backoff{Base: -1}, []time.Duration{0, 0}, []time.Duration{0, 0}},
+		{model.Backoff{}, []time.Duration{0, 0, 0, 0, 0, 0}, []time.Duration{25, 50, 100, 200, 250, 250}},
+		{model.Backoff{Base: 10 * time.Millisecond, Most: 500 * time.Millisecond, Factor: 5, Spread: -1}, []time.Duration{10, 50, 250, 500, 500}, []time.Duration{10, 50, 250, 500, 500}},
+		{model.Backoff{Base: 100 * time.Millisecond, Most: 250 * time.Millisecond, Spread: 50}, []time.Duration{100, 100, 125}, []time.Duration{150, 250, 250}},
+		{model.Backoff{Base: 100 * time.Millisecond, Most: 10 * time.Second, Factor: 3, Spread: 50, FromLast: true}, []time.Duration{100, 150, 225}, []time.Duration{150, 675, 3038}},
+	} {
+		for range 200 {
+			w := &work{}
+			w.route = &boundRoute{forward: &model.Forward{Retry: model.Retry{Backoff: c.backoff}}}
+			for i := range c.low {
+				w.tries = i + 1
+				before := w.paused
+				w.paused = w.nextPause()
+				if w.paused < c.low[i]*time.Millisecond || w.paused > c.high[i]*time.Millisecond {
+					t.Fatalf("%+v: pause %d is %v", c.backoff, i+1, w.paused)
+				}
+				if follows := before * time.Duration(c.backoff.Factor); c.backoff.FromLast && i > 0 && (w.paused < follows/2 || w.paused > follows*3/2) {
+					t.Fatalf("%+v: pause %d is %v after %v", c.backoff, i+1, w.paused, before)
+				}
+			}
+		}
+	}
+}
+
+// TestNoTryTooLate: one that could begin only when none may any more is not waited for.
+func TestNoTryTooLate(t *testing.T) {
+	retry := model.Retry{On: []model.RetryOn{model.RetryGateway}, Within: 5 * time.Second, Backoff: model.Backoff{Base: 8 * time.Second, Most: 8 * time.Second, Spread: -1}}
+	s, x, _ := scripted(t, 1, []string{"503"}, retry)
+	began := time.Now()
+	if r := s.dial().send(get("/")).receive("GET"); r.body != "503" || time.Since(began) > 4*time.Second {
+		t.Errorf("after %v: %+v", time.Since(began), r)
+	}
+	x.tries(t, 1)
+}
+
 // TestRetriesGoElsewhere: each to another endpoint while there is one, then to those that were tried, the last one last.
 func TestRetriesGoElsewhere(t *testing.T) {
 	retry := model.Retry{On: []model.RetryOn{model.RetryGateway}, Attempts: 5, Backoff: quick}

@@ -48,6 +48,7 @@ func (w *work) serve() bool {
 	if w.headErr != nil {
 		return w.refuseHead(w.headErr)
 	}
+	c.served++
 	w.exchangeOne()
 	if !w.keep || !w.whole {
 		if w.began && !w.whole && !c.left.Load() {
@@ -320,7 +321,8 @@ func (w *work) settle() {
 
 // connection says what the answer says about the connection.
 func (w *work) connection() http1.Connection {
-	if w.keep && (w.c.port.draining.Load() || !w.c.plane.cfg.Pressure.KeepsAlive()) {
+	most := w.site.clients.Requests
+	if w.keep && (w.c.port.draining.Load() || most > 0 && w.c.served >= most || !w.c.plane.cfg.Pressure.KeepsAlive()) {
 		w.keep = false
 	}
 	switch {

@@ -142,7 +142,7 @@ func appendCookies(b []byte, h *http2.Head) []byte {
 	return b
 }
 
-// gatherTimes is how many times Timeouts.RequestBody a body that is waited for as a whole may take: a client that drips is cut.
+// gatherTimes is how many times Clients.Body a body that is waited for as a whole may take: a client that drips is cut.
 const gatherTimes = 5
 
 // takeStream is takeBody for a stream. A body of some size is not waited for: there may be many streams, and each would have
@@ -155,7 +155,7 @@ func (w *work) takeStream() (whole, ok bool) {
 		if !w.goOn() {
 			return false, false
 		}
-		c.watch.enter(readingBody, min(c.plane.in(gatherTimes*c.plane.cfg.Timeouts.RequestBody), w.expiry()))
+		c.watch.enter(readingBody, min(c.plane.in(gatherTimes*w.site.clients.Body), w.expiry()))
 		err := c.h2.Await(int(length))
 		if c.watch.leave() {
 			err = errLate

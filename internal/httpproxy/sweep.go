@@ -82,11 +82,11 @@ func (p *Plane) sweep() {
 		if peek {
 			peeked = now
 		}
-		idle := p.cfg.Timeouts.Idle
-		early := idle - p.cfg.Pressure.Idle(idle) // by which idle connections are ended before their time
-		waited := ms + (idle - p.cfg.parkAfter).Milliseconds()
 		ports = p.ports(ports[:0])
 		for _, port := range ports {
+			idle := port.site.Load().clients.Idle
+			early := idle - p.cfg.Pressure.Idle(idle) // by which idle connections are ended before their time
+			waited := ms + (idle - p.cfg.parkAfter).Milliseconds()
 			port.each(func(c *conn) {
 				c.check(ms)
 				if early > 0 {

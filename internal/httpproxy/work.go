@@ -18,8 +18,8 @@ import (
 	"paifang/internal/upstream"
 )
 
-// maxTries bounds the endpoints of one request, whatever a route says.
-const maxTries = 8
+// maxPassed is how many endpoints a request remembers that it has tried. After so many it begins another round.
+const maxPassed = 8
 
 // usualFields is how many fields a short request has once those that say who sent it are there.
 const usualFields = 12
@@ -36,7 +36,7 @@ type work struct {
 	vector   [3][]byte
 	fields   []http2.Field     // a head in HTTP/2
 	rec      *telemetry.Access // made when there is something to record: a request may wait for long before
-	tried    [maxTries]*upstream.Endpoint
+	tried    [maxPassed]*upstream.Endpoint
 	shard    uint32 // of what is counted
 	job
 }
@@ -87,6 +87,7 @@ type job struct {
 	unbound   bool               // hint.Key is a new one, which the client is not bound to yet
 	next      *upstream.Endpoint // picked for the next try
 	passed    int                // endpoints in tried
+	paused    time.Duration      // before the last try that had a pause
 	held      bool               // the request body is held whole, so that it can be sent again
 	counted   bool               // as a request that is tried again
 	why       model.Code         // the try before was not the end

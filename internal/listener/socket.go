@@ -99,7 +99,7 @@ func (s *socket) accept() {
 func (s *socket) tooMany(open, total int64) Cause {
 	cfg := &s.set.cfg
 	switch {
-	case open > int64(cfg.MaxPerSocket):
+	case open > int64(s.most()):
 		return OverSocket
 	case total > int64(cfg.MaxTotal):
 		return OverTotal
@@ -107,6 +107,14 @@ func (s *socket) tooMany(open, total int64) Cause {
 		return Overloaded
 	}
 	return Causes
+}
+
+// most is how many connections may be open.
+func (s *socket) most() int {
+	if now := s.serving.Load(); now.listener.Clients.Connections > 0 {
+		return now.listener.Clients.Connections
+	}
+	return s.set.cfg.MaxPerSocket
 }
 
 // gone takes back what accept counted.

@@ -162,8 +162,8 @@ func (l Listener) Validate() error {
 	default:
 		return fieldError("trust.believe", fmt.Sprintf("%q is neither address nor request: leave it out for both", l.Trust.Believe))
 	}
-	if l.Clients.ProxyHeader < 0 {
-		return fieldError("clients.proxyHeader", "is negative")
+	if err := l.Clients.Validate(); err != nil {
+		return err
 	}
 	for i, n := range l.Names {
 		if err := n.Validate(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ListenerDefaults is what the HTTP and HTTPS listeners of a class do where they say nothing themselves. A source has it from
@@ -20,7 +19,7 @@ type ListenerDefaults struct {
 	Parsing   Parsing
 	HTTP1Only bool
 	Clients   Clients
-	TLS       ListenerTLS
+	TLS       ListenerTLS // of its fields ciphers and those of sessions
 }
 
 // CompareListenerDefaults is the order in which those of one class are asked: the first that says something about a setting
@@ -62,7 +61,23 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 	fill(f, "parsing.line", &l.Parsing.Line, d.Parsing.Line)
 	fill(f, "parsing.fields", &l.Parsing.Fields, d.Parsing.Fields)
 	fill(f, "http1Only", &l.HTTP1Only, d.HTTP1Only)
+	fill(f, "http2.streams", &l.Clients.Streams, d.Clients.Streams)
+	fill(f, "requests", &l.Clients.Requests, d.Clients.Requests)
+	fill(f, "limits.connectionsPerAddress", &l.Clients.Connections, d.Clients.Connections)
+	fill(f, "drain", &l.Clients.Drain, d.Clients.Drain)
+	fill(f, "timeouts.idle", &l.Clients.Idle, d.Clients.Idle)
+	fill(f, "timeouts.requestHead", &l.Clients.Head, d.Clients.Head)
+	fill(f, "timeouts.requestBody", &l.Clients.Body, d.Clients.Body)
 	fill(f, "proxyHeader", &l.Clients.ProxyHeader, d.Clients.ProxyHeader)
+	if l.Protocol == HTTPS {
+		if l.TLS.Ciphers == nil {
+			l.TLS.Ciphers = d.TLS.Ciphers
+		} else {
+			f.note("tls.ciphers", d.TLS.Ciphers != nil && !slices.Equal(l.TLS.Ciphers, d.TLS.Ciphers))
+		}
+		fill(f, "tls.sessionLife", &l.TLS.SessionLife, d.TLS.SessionLife)
+		fill(f, "tls.noSessions", &l.TLS.NoSessions, d.TLS.NoSessions)
+	}
 	return own
 }
 
@@ -95,9 +110,4 @@ func fill[T comparable](f filling, name string, field *T, value T) {
 // Everybody is every address there is.
 func Everybody() []netip.Prefix {
 	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-}
-
-// Clients says how a listener waits for its clients. A zero field is as the process has it.
-type Clients struct {
-	ProxyHeader time.Duration `json:"proxyHeader,omitempty"` // from the begin of a connection to the end of its PROXY header; default 5s
 }

@@ -12,7 +12,7 @@ import (
 // says so, it is idempotent (RFC 9110, 9.2.2) or NonIdempotent is set, and its body was held whole: bodies of known length
 // up to 64 KiB or Forward.Gather, and chunked ones that came together with their head.
 type Retry struct {
-	Attempts      int           `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none, at most 7
+	Attempts      int           `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none, at most MostAttempts
 	On            []RetryOn     `json:"on,omitempty"`
 	Statuses      []StatusRange `json:"statuses,omitempty"`      // answers that are thrown away for another try
 	NonIdempotent bool          `json:"nonIdempotent,omitempty"` // also POST, PATCH and methods that are not known
@@ -40,11 +40,20 @@ const (
 	RetryInvalid RetryOn = "invalid-answer"  // the head of the answer breaks the protocol
 )
 
-// Backoff is the pause before another try: a random time up to Base, doubling with each try up to Most. There is none
+// MostAttempts is how many further tries a route may ask for.
+const MostAttempts = 20
+
+// Backoff is the pause before another try: a random time up to Base, longer by Factor with each try, up to Most. There is none
 // where nothing was seen.
 type Backoff struct {
-	Base time.Duration `json:"base,omitempty"` // default 25ms; negative = none
-	Most time.Duration `json:"most,omitempty"` // default 250ms; at most 10s
+	Base   time.Duration `json:"base,omitempty"`   // default 25ms; negative = none
+	Most   time.Duration `json:"most,omitempty"`   // default 250ms; at most 10s
+	Factor int           `json:"factor,omitempty"` // default 2; 1 to 100
+	// Spread has a pause be shorter or longer by up to so many percent, not below Base and not above Most, in place of any time up to the
+	// whole. Negative = it is as long as it says.
+	Spread int `json:"spread,omitempty"`
+	// FromLast has a pause be longer by Factor than the one before was, chance included.
+	FromLast bool `json:"fromLast,omitempty"`
 }
 
 // RetryBudget bounds the tries in flight that cost an upstream something it may have too little of: those of requests that
@@ -103,10 +112,14 @@ func (r Retry) validate() error {
 		}
 	}
 	switch {
-	case r.Attempts > 7:
-		return fieldError("forward.retry.attempts", fmt.Sprintf("%d is more than 7", r.Attempts))
+	case r.Attempts > MostAttempts:
+		return fieldError("forward.retry.attempts", fmt.Sprintf("%d is more than %d", r.Attempts, MostAttempts))
 	case r.Backoff.Most < 0 || r.Backoff.Most > 10*time.Second || r.Backoff.Base > 10*time.Second:
 		return fieldError("forward.retry.backoff", "is negative or longer than 10s")
+	case r.Backoff.Factor < 0 || r.Backoff.Factor > 100:
+		return fieldError("forward.retry.backoff.factor", fmt.Sprintf("is %d: want 1 to 100", r.Backoff.Factor))
+	case r.Backoff.Spread > 100:
+		return fieldError("forward.retry.backoff.spread", fmt.Sprintf("is %d percent: want up to 100", r.Backoff.Spread))
 	case r.Budget.Least < 0:
 		return fieldError("forward.retry.budget.least", "is negative")
 	}

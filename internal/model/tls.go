@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // TLSVersion is a version of TLS as people write it. Versions before 1.2 are not spoken (RFC 8996).
@@ -54,12 +55,18 @@ type ListenerTLS struct {
 	// is not kept: crypto/tls chooses what the machine does best. Default: all with forward secrecy and authenticated
 	// encryption, and no others can be named. The suites of TLS 1.3 are all of that kind and cannot be chosen among.
 	Ciphers []string `json:"ciphers,omitempty"`
+	// SessionLife is how long after a handshake its session may be resumed. Default: as long as the keys of tickets are known.
+	SessionLife time.Duration `json:"sessionLife,omitempty"`
+	NoSessions  bool          `json:"noSessions,omitempty"` // sessions are not resumed
 }
 
 // Validate reports the first field that its type does not allow.
 func (t ListenerTLS) Validate() error {
 	if err := validateVersions("tls.", t.MinVersion, t.MaxVersion); err != nil {
 		return err
+	}
+	if t.SessionLife < 0 {
+		return fieldError("tls.sessionLife", "is negative")
 	}
 	for i, name := range t.Ciphers {
 		if _, ok := CipherSuite(name); !ok {

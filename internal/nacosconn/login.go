@@ -118,7 +118,7 @@ func (t *Tokens) post(ctx context.Context, server, path string) (again bool, err
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusNotImplemented:
 		return true, errors.New(resp.Status)
-	case http.StatusInternalServerError: // what Nacos 3 answers to a wrong password, without a word about it; on the older path it has one
+	case http.StatusInternalServerError, http.StatusForbidden: // what Nacos 3 answers, without a word about why; on the older path it has one, or takes what it refused
 		return true, fmt.Errorf("%s: %.200s", resp.Status, body)
 	default:
 		return false, fmt.Errorf("%s: %.200s", resp.Status, body)

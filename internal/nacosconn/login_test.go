@@ -48,3 +48,28 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Nacos 3 may refuse the newer path without a word while the older one lets in; where both refuse, the reason is that of the older.
+func TestNewerPathRefuses(t *testing.T) {
+	for _, status := range []int{http.StatusForbidden, http.StatusInternalServerError} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path != "/nacos/v1/auth/users/login":
+				http.Error(w, "Access Denied", status)
+			case r.PostFormValue("password") != "right":
+				http.Error(w, "user not found!", http.StatusForbidden)
+			default:
+				_ = json.NewEncoder(w).Encode(map[string]any{"accessToken": "t", "tokenTtl": 18000})
+			}
+		}))
+		defer s.Close()
+		login := &Login{Servers: []string{s.Listener.Addr().String()}, Username: "ann", Password: "right"}
+		if token, err := NewTokens(login, nil).Get(t.Context()); err != nil || token != "t" {
+			t.Errorf("%d: %q, %v", status, token, err)
+		}
+		login.Password = "wrong"
+		if _, err := NewTokens(login, nil).Get(t.Context()); err == nil || !strings.Contains(err.Error(), "user not found") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 type AddressRule struct {
 	Within []netip.Prefix   // where instances must lie; empty = anywhere
 	Also   []netip.Prefix   // loopback and link-local ranges that are allowed all the same
-	Refuse []netip.AddrPort // never these: the own admin address
+	Refuse []netip.AddrPort // never these: the own admin address; without a host (0.0.0.0, ::) the port on loopback
 }
 
 // Check returns the address in its plain form (an IPv4 address is not written as IPv6), or why it is refused. Errors
@@ -35,7 +35,9 @@ func (r AddressRule) Check(a netip.AddrPort) (netip.AddrPort, error) {
 		return refuse("has a zone")
 	case reach == inward.Nowhere:
 		return refuse("is not the address of one machine")
-	case slices.Contains(r.Refuse, a):
+	case slices.ContainsFunc(r.Refuse, func(own netip.AddrPort) bool {
+		return own == a || own.Port() == a.Port() && own.Addr().IsUnspecified() && reach == inward.Loopback
+	}):
 		return refuse("is reserved")
 	case slices.ContainsFunc(r.Also, in):
 		return a, nil

@@ -46,6 +46,11 @@ func (r *Registry) reserve(key Key, in *Instance) (*Instance, error) {
 	}
 	var out *Instance
 	s := r.services[key]
+	if s != nil && s.settings != nil {
+		if err := r.checkTarget(s.settings.Clusters[in.Cluster].Check, in.Addr); err != nil {
+			return nil, fmt.Errorf("registry: register %s: %w", key, err)
+		}
+	}
 	switch {
 	case s == nil && len(r.services) >= r.opt.MaxServices:
 		return nil, fmt.Errorf("registry: register %s: %d services are there: %w", key, len(r.services), ErrLimit)

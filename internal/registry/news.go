@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"paifang/internal/model"
 	"paifang/internal/registry/probe"
 	"paifang/internal/registry/storage"
 )
@@ -69,7 +68,7 @@ func (r *Registry) storedSettings(text string, e *storage.Entry) error {
 	}
 	s := r.service(key)
 	s.settingsFeed = r.feed
-	set := &Settings{d.Ephemeral, d.ProtectThreshold, model.Tags(d.Metadata), d.Clusters}
+	set := d.settings()
 	if !set.same(s.settings) {
 		s.settings = set
 		for at, p := range s.fixed {
@@ -115,11 +114,10 @@ func (r *Registry) storedFixed(text string, e *storage.Entry) error {
 func (r *Registry) ask(s *service, at slot, p *publication) {
 	var c probe.Check
 	if s.settings != nil {
-		c = s.settings.Clusters[at.cluster]
+		c = s.settings.Clusters[at.cluster].Check
 	}
 	id := probed{s.key, at}
-	_, err := r.opt.Addresses.Check(c.Target(at.addr))
-	if c.Kind == probe.None || err != nil { // the port that is asked may be one where no instance may be
+	if err := r.checkTarget(c, at.addr); c.Kind == probe.None || err != nil { // rules may have become stricter
 		r.prober().Remove(id)
 		return
 	}

@@ -99,5 +99,5 @@ func (s *service) check(at slot) probe.Kind {
 	if s.settings == nil {
 		return ""
 	}
-	return s.settings.Clusters[at.cluster].Kind
+	return s.settings.Clusters[at.cluster].Check.Kind
 }

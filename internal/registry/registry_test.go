@@ -264,17 +264,17 @@ func TestRefused(t *testing.T) {
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("64:ff9b::/96"),
 				netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("::/96"),
 			},
-			Refuse: []netip.AddrPort{netip.MustParseAddrPort("10.9.9.9:8088")},
+			Refuse: []netip.AddrPort{netip.MustParseAddrPort("10.9.9.9:8088"), netip.MustParseAddrPort("0.0.0.0:8089")},
 		},
 	})
-	for _, a := range []string{"10.1.2.3:80", "127.1.2.3:80", "[2001:db8::1]:80", "[64:ff9b::10.1.2.3]:80"} {
+	for _, a := range []string{"10.1.2.3:80", "127.1.2.3:80", "10.1.2.3:8089", "[2001:db8::1]:80", "[64:ff9b::10.1.2.3]:80"} {
 		if _, err := r.opt.Addresses.Check(netip.MustParseAddrPort(a)); err != nil {
 			t.Errorf("%s: %v", a, err)
 		}
 	}
 	for _, a := range []string{
 		"127.0.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "0.0.0.0:80", "[::]:80", "169.254.169.254:80", "[fe80::1]:80",
-		"224.0.0.1:80", "255.255.255.255:80", "10.0.0.1:0", "192.168.1.1:80", "10.9.9.9:8088", "[::ffff:10.9.9.9]:8088",
+		"127.1.2.3:8089", "[::ffff:127.1.2.3]:8089", "224.0.0.1:80", "255.255.255.255:80", "10.0.0.1:0", "192.168.1.1:80", "10.9.9.9:8088", "[::ffff:10.9.9.9]:8088",
 		"[fe80::1%eth0]:80", "[fd00:ec2::254]:80", "100.100.100.200:80",
 		"[64:ff9b::169.254.169.254]:80", "[64:ff9b::127.0.0.1]:80", "[2002:a9fe:a9fe::1]:80", "[::127.0.0.1]:80", "[64:ff9b::100.100.100.200]:80",
 	} {

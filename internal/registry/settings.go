@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
+	"slices"
 
 	"paifang/internal/model"
 	"paifang/internal/registry/probe"
@@ -16,38 +18,70 @@ import (
 // Settings are what an operator says of a service. A service has them when they were set, and stays, empty or not, until
 // they are taken away.
 type Settings struct {
-	Ephemeral        bool                   // which kind of instances it takes; the other kind is refused
-	ProtectThreshold float64                // share of healthy instances, 0 to 1, at which all are shown as healthy; see View.Protected
-	Metadata         model.Tags             // of the service
-	Clusters         map[string]probe.Check // how persistent instances are asked; default TCP
+	Ephemeral        bool               // which kind of instances it takes; the other kind is refused
+	ProtectThreshold float64            // share of healthy instances, 0 to 1, at which all are shown as healthy; see View.Protected
+	Metadata         model.Tags         // of the service
+	Clusters         map[string]Cluster // by name
+}
+
+// Cluster is what an operator says of the instances of one cluster of a service.
+type Cluster struct {
+	Check     probe.Check // how persistent ones are asked; default TCP on their own port
+	CheckPort uint16      // as it was given, to be shown: Check.Port is 0 while each is asked on its own port
+	Metadata  model.Tags
+}
+
+// storedCluster is a Cluster as it is stored.
+type storedCluster struct {
+	probe.Check
+	CheckPort uint16 `json:"checkPort,omitempty"`
+	Metadata  labels `json:"metadata,omitempty"`
 }
 
 // storedSettings are Settings as they are stored.
 type storedSettings struct {
-	Ephemeral        bool                   `json:"ephemeral"`
-	ProtectThreshold float64                `json:"protectThreshold,omitempty"`
-	Metadata         labels                 `json:"metadata,omitempty"`
-	Clusters         map[string]probe.Check `json:"clusters,omitempty"`
+	Ephemeral        bool                     `json:"ephemeral"`
+	ProtectThreshold float64                  `json:"protectThreshold,omitempty"`
+	Metadata         labels                   `json:"metadata,omitempty"`
+	Clusters         map[string]storedCluster `json:"clusters,omitempty"`
 }
 
-const maxClusters = 100 // with checks of their own, of one service
+func (s *Settings) stored() storedSettings {
+	out := storedSettings{s.Ephemeral, s.ProtectThreshold, labels(s.Metadata), make(map[string]storedCluster, len(s.Clusters))}
+	for name, c := range s.Clusters {
+		out.Clusters[name] = storedCluster{c.Check, c.CheckPort, labels(c.Metadata)}
+	}
+	return out
+}
+
+func (d *storedSettings) settings() *Settings {
+	out := &Settings{d.Ephemeral, d.ProtectThreshold, model.Tags(d.Metadata), make(map[string]Cluster, len(d.Clusters))}
+	for name, c := range d.Clusters {
+		out.Clusters[name] = Cluster{c.Check, c.CheckPort, model.Tags(c.Metadata)}
+	}
+	return out
+}
+
+const maxClusters = 100 // with settings of their own, of one service
 
 func (r *Registry) checkSettings(s *Settings) error {
 	if math.IsNaN(s.ProtectThreshold) || s.ProtectThreshold < 0 || s.ProtectThreshold > 1 {
 		return fmt.Errorf("registry: protect threshold %v: want 0 to 1: %w", s.ProtectThreshold, ErrInvalid)
 	}
 	if len(s.Clusters) > maxClusters {
-		return fmt.Errorf("registry: %d clusters have checks, at most %d may: %w", len(s.Clusters), maxClusters, ErrInvalid)
+		return fmt.Errorf("registry: %d clusters have settings, at most %d may: %w", len(s.Clusters), maxClusters, ErrInvalid)
 	}
+	all := slices.Clone(s.Metadata)
 	for name, c := range s.Clusters {
 		if err := checkName("cluster", name, maxCluster, "-_"); err != nil {
 			return err
 		}
-		if err := c.Validate(); err != nil {
+		if err := c.Check.Validate(); err != nil {
 			return fmt.Errorf("registry: cluster %s: %w: %w", name, err, ErrInvalid)
 		}
+		all = append(all, c.Metadata...)
 	}
-	return r.checkMetadata(s.Metadata)
+	return r.checkMetadata(all) // together they are one stored value
 }
 
 // CreateService sets the settings of a service that has none; ErrExists where it has, or has instances of the other kind.
@@ -65,7 +99,7 @@ func (r *Registry) set(key Key, s Settings, verb string, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(storedSettings{s.Ephemeral, s.ProtectThreshold, labels(s.Metadata), s.Clusters})
+	value, err := json.Marshal(s.stored())
 	if err != nil {
 		return fmt.Errorf("registry: %s service %s: %w", verb, key, err)
 	}
@@ -100,6 +134,26 @@ func (r *Registry) settable(key Key, s Settings, fresh bool) error {
 		return fmt.Errorf("it has %s instances: %w", kind, ErrInvalid)
 	case have != nil && have.settings != nil && fresh:
 		return ErrExists
+	}
+	if have != nil {
+		for at := range have.fixed {
+			if err := r.checkTarget(s.Clusters[at.cluster].Check, at.addr); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkTarget tells whether a persistent instance may be asked where a check says. Whoever sets the port of a check has this process
+// connect there, so it has to be one at which an instance may be.
+func (r *Registry) checkTarget(c probe.Check, addr netip.AddrPort) error {
+	if c.Kind == probe.None || c.Port == 0 {
+		return nil
+	}
+	_, err := r.opt.Addresses.Check(c.Target(addr))
+	if err != nil {
+		return fmt.Errorf("health check: %w", err)
 	}
 	return nil
 }
@@ -174,10 +228,10 @@ func (r *Registry) takes(key Key, want kind) error {
 	return nil
 }
 
-func (a *Settings) same(b *Settings) bool {
-	return a != nil && b != nil && a.Ephemeral == b.Ephemeral && a.ProtectThreshold == b.ProtectThreshold && sameTags(a.Metadata, b.Metadata) &&
-		maps.EqualFunc(a.Clusters, b.Clusters, func(x, y probe.Check) bool {
-			return x.Kind == y.Kind && x.Port == y.Port && x.Path == y.Path && x.Code == y.Code && maps.Equal(x.Headers, y.Headers)
+func (s *Settings) same(as *Settings) bool {
+	return s != nil && as != nil && s.Ephemeral == as.Ephemeral && s.ProtectThreshold == as.ProtectThreshold && sameTags(s.Metadata, as.Metadata) &&
+		maps.EqualFunc(s.Clusters, as.Clusters, func(x, y Cluster) bool {
+			return x.Check.Same(y.Check) && x.CheckPort == y.CheckPort && sameTags(x.Metadata, y.Metadata)
 		})
 }
 

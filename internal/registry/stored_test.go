@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -113,7 +115,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("removed twice: %v", err)
 		}
 		for name, bad := range map[string]Settings{
-			"threshold": {ProtectThreshold: 1.5}, "cluster": {Clusters: map[string]probe.Check{"a b": {}}}, "check": {Clusters: map[string]probe.Check{"a": {Kind: "MYSQL"}}},
+			"threshold": {ProtectThreshold: 1.5}, "cluster": {Clusters: map[string]Cluster{"a b": {}}}, "check": {Clusters: map[string]Cluster{"a": {Check: probe.Check{Kind: "MYSQL"}}}},
 		} {
 			if err := r.CreateService(order, bad); !errors.Is(err, ErrInvalid) {
 				t.Errorf("%s: %v", name, err)
@@ -149,10 +151,56 @@ func TestChecks(t *testing.T) {
 	}
 	in := Instance{Addr: addr, Weight: 1, Enabled: true, Healthy: true}
 	must(t, r.Register(order, in))
-	must(t, r.ChangeService(order, Settings{Clusters: map[string]probe.Check{"DEFAULT": {Port: 1}}}))
+	must(t, r.ChangeService(order, Settings{Clusters: map[string]Cluster{"DEFAULT": {Check: probe.Check{Port: 1}}}}))
 	becomes(addr.String() + " unhealthy")
 	must(t, r.ChangeService(order, Settings{}))
 	becomes(addr.String())
+
+	// Over HTTP, on another port: the path, the headers and the status that was said count.
+	health := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/health" && q.Header.Get("X-By") == "registry" && q.Host == "order.test" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer health.Close()
+	port := netip.MustParseAddrPort(health.Listener.Addr().String()).Port()
+	check := probe.Check{Kind: probe.HTTP, Port: port, Path: "/health", Headers: map[string]string{"X-By": "registry", "Host": "order.test"}, Code: 204}
+	set := func(c probe.Check) {
+		t.Helper()
+		must(t, r.ChangeService(order, Settings{Clusters: map[string]Cluster{"DEFAULT": {Check: c}}}))
+	}
+	other := check
+	other.Path = "/other"
+	set(other)
+	becomes(addr.String() + " unhealthy")
+	set(check)
+	becomes(addr.String())
+	must(t, l.Close()) // nobody asks there
+	check.Code = 200
+	set(check)
+	becomes(addr.String() + " unhealthy")
+}
+
+// A check goes where an instance may be, whoever sets its port, and whichever of the two is there first.
+func TestCheckPortIsRestricted(t *testing.T) {
+	r := open(t, Options{Probes: probe.Options{Every: time.Hour}, Addresses: AddressRule{Refuse: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:8088")}}})
+	to := func(kind probe.Kind, port uint16) Settings {
+		return Settings{Clusters: map[string]Cluster{"DEFAULT": {Check: probe.Check{Kind: kind, Port: port}}}}
+	}
+	must(t, r.Register(order, fixed("10.0.0.1:80")))
+	if err := r.ChangeService(order, to(probe.HTTP, 8088)); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a check of the admin port: %v", err)
+	}
+	must(t, r.ChangeService(order, to(probe.HTTP, 8087)))
+	must(t, r.ChangeService(order, to(probe.None, 8088))) // which is not made
+	bill := Key{"public", "g", "bill"}
+	must(t, r.CreateService(bill, to(probe.TCP, 8088)))
+	if err := r.Register(bill, fixed("10.0.0.1:80")); !errors.Is(err, ErrInvalid) {
+		t.Errorf("an instance whose check would go to the admin port: %v", err)
+	}
+	must(t, r.Register(bill, fixed("10.0.0.2:80")))
 }
 
 // What is stored is there again after the file was opened anew, and lastRefTime goes on growing, also when the clock went
@@ -173,6 +221,12 @@ func TestStored(t *testing.T) {
 	}
 	bill := Key{"public", "g", "bill"}
 	half, off := 0.5, false
+	clusters := map[string]Cluster{
+		"DEFAULT": {Check: probe.Check{Kind: probe.None}},
+		"EAST": {Check: probe.Check{Kind: probe.HTTP, Port: 81, Path: "/health", Headers: map[string]string{"A": "b"}, Code: 204}, CheckPort: 81,
+			Metadata: model.Tags{{Name: "zone", Value: "east"}}},
+		"WEST": {CheckPort: 82},
+	}
 	var last int64
 	with(func(r *Registry) {
 		in := fixed("10.0.0.1:80")
@@ -181,18 +235,18 @@ func TestStored(t *testing.T) {
 		must(t, r.Register(order, fixed("10.0.0.2:80")))
 		must(t, r.Update(order, netip.MustParseAddrPort("10.0.0.2:80"), "", Patch{Enabled: &off}))
 		must(t, r.Update(order, netip.MustParseAddrPort("10.0.0.2:80"), "", Patch{Weight: &half, Metadata: model.Tags{{Name: "zone", Value: "b"}}}))
-		must(t, r.CreateService(bill, Settings{Ephemeral: true, ProtectThreshold: 0.25, Clusters: map[string]probe.Check{"DEFAULT": {Kind: probe.None}}}))
+		must(t, r.CreateService(bill, Settings{Ephemeral: true, ProtectThreshold: 0.25, Clusters: clusters}))
 		last = r.View(order).LastRef
 	})
 	now = now.Add(-time.Hour)
 	with(func(r *Registry) {
 		want(t, r, order, "10.0.0.1:80, 10.0.0.2:80 disabled weight 0.5")
+		if s := r.View(bill).Settings; s == nil || !s.same(&Settings{Ephemeral: true, ProtectThreshold: 0.25, Clusters: clusters}) {
+			t.Errorf("%+v, want %+v", s, clusters)
+		}
 		v := r.View(order)
 		if zone, _ := v.Instances[0].Metadata.Get("zone"); zone != "a" || v.LastRef <= last || v.Instances[0].Ephemeral || v.Instances[0].Unconfirmed {
 			t.Errorf("lastRef %d after %d, %+v", v.LastRef, last, v.Instances[0])
-		}
-		if s := r.View(bill).Settings; s == nil || s.ProtectThreshold != 0.25 || s.Clusters["DEFAULT"].Kind != probe.None {
-			t.Errorf("%+v", s)
 		}
 		if gone, err := r.Deregister(order, netip.MustParseAddrPort("10.0.0.1:80")); !gone || err != nil {
 			t.Fatal(gone, err)
@@ -319,7 +373,7 @@ func TestHealthBySaying(t *testing.T) {
 	if err := r.SetHealth(key, at, "", false); !errors.Is(err, ErrUnknown) {
 		t.Fatal(err)
 	}
-	must(t, r.CreateService(key, Settings{Clusters: map[string]probe.Check{"DEFAULT": {Kind: probe.None}}}))
+	must(t, r.CreateService(key, Settings{Clusters: map[string]Cluster{"DEFAULT": {Check: probe.Check{Kind: probe.None}}}}))
 	for _, cluster := range []string{"DEFAULT", "asked"} {
 		must(t, r.Register(key, Instance{Addr: at, Cluster: cluster, Weight: 1, Enabled: true, Healthy: true}))
 	}

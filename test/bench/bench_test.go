@@ -119,6 +119,30 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// The rows about tokens are what their benchmark prints, and one that it has no more is an error.
+func TestTokenRows(t *testing.T) {
+	const printed = "goos: linux\nBenchmarkJWT/RS256/cached \t  922406\t      1316 ns/op\t       0 B/op\nBenchmarkJWT/RS256/cold-2 \t   26000\t     61500.5 ns/op\n" +
+		"BenchmarkJWT/ES256/cached \t  922406\t      1100 ns/op\nBenchmarkJWT/ES256/cold \t   10000\t    103100 ns/op\nPASS\n"
+	took := map[string][]float64{}
+	for name, us := range benchmarks(printed) {
+		took[name] = []float64{us}
+	}
+	rows, err := tokenResults(took)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := table("The machine.", rows)
+	for _, want := range []string{"RS256 | 61.5 µs | ≤ 60.0 µs | ≤ 60.0 µs | **missed** |", "ES256 | 103.1 µs | ≤ 120.0 µs | ≤ 120.0 µs | aim |", "a token seen before | 1.3 µs | ≤ 3.0 µs |", "RS256 1.32 µs; rounds 1.32–1.32; ES256 1.10 µs"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	delete(took, "ES256/cold")
+	if _, err := tokenResults(took); err == nil {
+		t.Error("a figure that is missing is none")
+	}
+}
+
 // A contender that fails in a round, as one does on a machine with other work, has no result there, and the others go on.
 func TestRoundsWithoutResult(t *testing.T) {
 	w := want{caddy(), cpu, 1, 0.9}

@@ -22,7 +22,7 @@ type row struct {
 type result struct {
 	row, what string
 	value     float64
-	unit      string // "×", "KB", "ms", ""
+	unit      string // "×", "KB", "ms", "µs", ""
 	bar, aim  float64
 	atLeast   bool // the wanted figures are lower bounds
 	absolute  string
@@ -60,6 +60,7 @@ func allRows() []row {
 		{"mallocs", "allocations of a plain proxied request", mallocs},
 		{"roads", "gateway road: lb:// over the embedded registry, StripPrefix and a header, beside the ingress road", roads},
 		{"shared-limit", "rate limit of a gateway that never bites: shared through Redis, beside one of its own", besideOwnLimit},
+		{"tokens", "what a gateway pays to check a JSON Web Token, not seen before and seen before", tokens},
 		{springRow, "Spring Cloud Gateway 4.3 beside it, over the same registry; needs a JDK 17 and Maven", besideSpring},
 		{"change", "route change applied to answered; memory with 5,000 routes from manifests", change},
 	}

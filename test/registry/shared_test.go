@@ -197,10 +197,11 @@ func TestPushedAcross(t *testing.T) {
 			return n.View(order).Instances[1].Metadata.String() == "version=2,zone=b"
 		})
 	}
-	must(t, third.CreateService(registry.Key{Namespace: "public", Group: "g", Service: "set"}, registry.Settings{Ephemeral: true, ProtectThreshold: 0.5}))
+	must(t, third.CreateService(registry.Key{Namespace: "public", Group: "g", Service: "set"}, registry.Settings{Ephemeral: true, ProtectThreshold: 0.5,
+		Clusters: map[string]registry.Cluster{"EAST": {CheckPort: 81, Metadata: label.NewTags(map[string]string{"zone": "east"})}}}))
 	within(t, 10*time.Second, "settings are known everywhere", func() bool {
 		v := a.View(registry.Key{Namespace: "public", Group: "g", Service: "set"})
-		return v.Settings != nil && v.Settings.ProtectThreshold == 0.5
+		return v.Settings != nil && v.Settings.ProtectThreshold == 0.5 && v.Settings.Clusters["EAST"].CheckPort == 81 && v.Settings.Clusters["EAST"].Metadata.String() == "zone=east"
 	})
 }
 

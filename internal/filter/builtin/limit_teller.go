@@ -12,7 +12,11 @@ const (
 	tellRefusals = "refusals"
 	tellAll      = "all"
 	tellSpring   = "spring"
+	tellRest     = "remaining"
 )
+
+// springRemaining is the header in which Spring Cloud Gateway tells how much is left.
+const springRemaining = "X-RateLimit-Remaining"
 
 // limitTeller tells clients how much of a limit is left.
 type limitTeller struct {
@@ -28,17 +32,22 @@ func (t *limitTeller) pass(x *filter.Exchange, left, empty float64) {
 		t.standard(x.Promise, t.tokens(left), strconv.Itoa(int(math.Ceil(max(empty, 0)))))
 	case tellSpring:
 		t.spring(x.Promise, t.tokens(left))
+	case tellRest:
+		x.Promise(springRemaining, t.tokens(left))
 	}
 }
 
 // refuse tells with the refusal when there is room again.
 func (t *limitTeller) refuse(x *filter.Exchange, seconds string) {
 	set := func(name, value string) { x.Response.Fields.Set(name, value) }
-	if t.how == tellSpring {
+	switch t.how {
+	case tellSpring:
 		t.spring(set, "0")
-		return
+	case tellRest:
+		set(springRemaining, "0")
+	default:
+		t.standard(set, "0", seconds)
 	}
-	t.standard(set, "0", seconds)
 }
 
 // tokens is what so many requests count for.
@@ -53,7 +62,7 @@ func (t *limitTeller) standard(set func(name, value string), left, reset string)
 }
 
 func (t *limitTeller) spring(set func(name, value string), left string) {
-	set("X-RateLimit-Remaining", left)
+	set(springRemaining, left)
 	set("X-RateLimit-Requested-Tokens", t.cost)
 	set("X-RateLimit-Burst-Capacity", t.burst)
 	set("X-RateLimit-Replenish-Rate", t.limit)

@@ -31,7 +31,7 @@ type RateLimit struct {
 	Status   int      `json:"status,omitempty"` // of the refusal, 400 to 599; default 429
 	Scope    string   `json:"scope,omitempty"`  // route (the default), or object: all routes of the object that they come from count together
 	Keys     int      `json:"keys,omitempty"`   // that are remembered, of which the one unused for the longest time goes; default 65,536, at most 1,048,576
-	Tell     string   `json:"tell,omitempty"`   // which answers say how much is left: refusals (the default), all, or spring, all under the names of Spring Cloud Gateway
+	Tell     string   `json:"tell,omitempty"`   // which answers say how much is left: refusals (the default), all, spring, all under the names of Spring Cloud Gateway, or remaining, all as its Bucket4j does
 
 	Redis *RedisLimit `json:"redis,omitempty"` // where several processes count together
 	LimitPart
@@ -54,8 +54,8 @@ func (c RateLimit) Validate() error {
 		return fmt.Errorf("burst is negative")
 	case c.Cost < 0 || c.Cost > c.Burst+1:
 		return fmt.Errorf("cost is %d, of a burst of %d: nothing would ever pass", c.Cost, c.Burst)
-	case c.Tell != "" && c.Tell != tellRefusals && c.Tell != tellAll && c.Tell != tellSpring:
-		return fmt.Errorf("tell %q is none of refusals, all, spring", c.Tell)
+	case c.Tell != "" && c.Tell != tellRefusals && c.Tell != tellAll && c.Tell != tellSpring && c.Tell != tellRest:
+		return fmt.Errorf("tell %q is none of refusals, all, spring, remaining", c.Tell)
 	}
 	if c.Redis != nil {
 		if err := c.Redis.validate(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -27,20 +28,34 @@ const (
 func newForwarder(secure *tls.Config) *http.Client {
 	t := &http.Transport{MaxConnsPerHost: forwardConns, MaxIdleConnsPerHost: forwardConns, IdleConnTimeout: 30 * time.Second}
 	if secure != nil {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			roots = x509.NewCertPool()
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			d := tls.Dialer{Config: &tls.Config{RootCAs: rootsOf(secure), MinVersion: tls.VersionTLS12}}
+			return d.DialContext(ctx, network, address)
 		}
-		for _, pair := range secure.Certificates {
-			for _, der := range pair.Certificate {
-				if c, err := x509.ParseCertificate(der); err == nil {
-					roots.AddCert(c)
-				}
-			}
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	return &http.Client{Transport: t, Timeout: forwardWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// rootsOf are the system's and the chain that this registry shows at the moment: others on its storage often show the same.
+func rootsOf(secure *tls.Config) *x509.CertPool {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	pairs := secure.Certificates
+	if secure.GetCertificate != nil {
+		if pair, err := secure.GetCertificate(&tls.ClientHelloInfo{}); err == nil && pair != nil {
+			pairs = []tls.Certificate{*pair}
+		}
+	}
+	for _, pair := range pairs {
+		for _, der := range pair.Certificate {
+			if c, err := x509.ParseCertificate(der); err == nil {
+				roots.AddCert(c)
+			}
+		}
+	}
+	return roots
 }
 
 // forward passes a request about an instance on to the registry whose client that is, and returns what it answered; false where

@@ -1,9 +1,11 @@
 package nacosapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,7 +102,7 @@ type healthChecker struct {
 	Code    int    `json:"expectedResponseCode,omitempty"`
 }
 
-// updateCluster changes how the persistent instances of a cluster are asked whether they are well.
+// updateCluster sets what is said of a cluster: how its persistent instances are asked whether they are well, and metadata.
 func updateCluster(c call) (any, error) {
 	key, err := c.service()
 	if err != nil {
@@ -110,7 +112,7 @@ func updateCluster(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	check, err := c.check()
+	cluster, err := c.cluster()
 	if err != nil {
 		return nil, err
 	}
@@ -120,34 +122,48 @@ func updateCluster(c call) (any, error) {
 	}
 	clusters := maps.Clone(s.Clusters) // a view's is not to be changed
 	if clusters == nil {
-		clusters = map[string]probe.Check{}
+		clusters = map[string]registry.Cluster{}
 	}
-	clusters[name] = check
+	clusters[name] = cluster
 	s.Clusters = clusters
 	return "ok", c.ChangeService(key, s)
 }
 
-func (c call) check() (probe.Check, error) {
+// cluster reads the parameters that say something of one. As in Nacos they are all there is: metadata that is not named is none.
+func (c call) cluster() (registry.Cluster, error) {
+	var out registry.Cluster
 	h := healthChecker{Type: string(probe.TCP)}
 	if v := c.q.Get("healthChecker"); v != "" {
 		if err := json.Unmarshal([]byte(v), &h); err != nil {
-			return probe.Check{}, invalid(err)
+			return out, invalid(err)
 		}
 	}
-	check := probe.Check{Kind: probe.Kind(h.Type), Path: h.Path, Code: h.Code, Headers: parseHeaders(h.Headers)}
+	out.Check = probe.Check{Kind: probe.Kind(h.Type), Path: h.Path, Code: h.Code, Headers: parseHeaders(h.Headers)}
+	if v := c.q.Get("metadata"); v != "" {
+		m, err := nacoswire.ParseMetadata(v)
+		if err != nil {
+			return out, invalid(err)
+		}
+		out.Metadata = model.NewTags(m)
+	}
 	own := c.q.Get("useInstancePort4Check")
 	if own == "" {
 		own = c.q.Get("useInstancePortForCheck") // its name since v3
 	}
-	if instances, _ := strconv.ParseBool(own); own == "" || instances {
-		return check, nil
+	instances, _ := strconv.ParseBool(own)
+	instances = instances || own == ""
+	text := c.q.Get("checkPort")
+	if text == "" && instances {
+		return out, nil
 	}
-	port, err := strconv.ParseUint(c.q.Get("checkPort"), 10, 16)
-	if err != nil || port == 0 {
-		return check, fmt.Errorf("nacosapi: checkPort %.32q: want 1 to 65535: %w", c.q.Get("checkPort"), registry.ErrInvalid)
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 && !instances {
+		return out, fmt.Errorf("nacosapi: checkPort %.32q: want 1 to 65535: %w", text, registry.ErrInvalid)
 	}
-	check.Port = uint16(port)
-	return check, nil
+	if out.CheckPort = uint16(port); !instances {
+		out.Check.Port = out.CheckPort
+	}
+	return out, nil
 }
 
 func parseHeaders(s string) map[string]string {
@@ -165,13 +181,27 @@ func parseHeaders(s string) map[string]string {
 	return out
 }
 
-// checkOf is how a cluster's instances are asked, as it is shown.
-func checkOf(v *registry.View, cluster string) healthChecker {
-	if v.Settings == nil {
-		return healthChecker{Type: string(probe.TCP)}
+// headerText is what parseHeaders reads.
+func headerText(headers map[string]string) string {
+	var pairs []string
+	for name, value := range headers {
+		pairs = append(pairs, name+":"+value)
 	}
-	check := v.Settings.Clusters[cluster]
-	return healthChecker{Type: nacoswire.NonEmpty(string(check.Kind), string(probe.TCP)), Path: check.Path, Code: check.Code}
+	slices.Sort(pairs)
+	return strings.Join(pairs, "|")
+}
+
+// usualPort is what Nacos shows for ports that nobody has set.
+const usualPort = 80
+
+// clusterOf is what is said of a cluster, as it is shown.
+func clusterOf(v *registry.View, name string) clusterDetail {
+	var set registry.Cluster
+	if v.Settings != nil {
+		set = v.Settings.Clusters[name]
+	}
+	check := healthChecker{Type: nacoswire.NonEmpty(string(set.Check.Kind), string(probe.TCP)), Path: set.Check.Path, Code: set.Check.Code, Headers: headerText(set.Check.Headers)}
+	return clusterDetail{name, check, metadata(set.Metadata), int(cmp.Or(set.CheckPort, usualPort)), set.Check.Port == 0}
 }
 
 // threshold and labels are what a service's settings say, where it has any.

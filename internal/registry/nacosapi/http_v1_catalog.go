@@ -135,9 +135,6 @@ type consoleCluster struct {
 	OwnPort     bool   `json:"useIPPort4Check"`
 }
 
-// usualPort is what Nacos shows for ports that nobody has set.
-const usualPort = 80
-
 func catalogService(c call) (any, error) {
 	key, v, err := c.known()
 	if err != nil {
@@ -147,13 +144,8 @@ func catalogService(c call) (any, error) {
 	out.Service.Name, out.Service.Group, out.Service.Threshold = key.Service, key.Group, threshold(v)
 	out.Service.Selector, out.Service.Metadata, out.Clusters = selector{"none"}, labels(v), []consoleCluster{}
 	for _, name := range clustersOf(v) {
-		one := consoleCluster{clusterDetail{Name: name, HealthChecker: checkOf(v, name)}, nacoswire.GroupedName(key.Group, key.Service), usualPort, usualPort, true}
-		if v.Settings != nil {
-			if port := v.Settings.Clusters[name].Port; port != 0 {
-				one.CheckPort, one.OwnPort = int(port), false
-			}
-		}
-		out.Clusters = append(out.Clusters, one)
+		one := clusterOf(v, name)
+		out.Clusters = append(out.Clusters, consoleCluster{one, nacoswire.GroupedName(key.Group, key.Service), usualPort, one.checkPort, one.ownPort})
 	}
 	return out, nil
 }

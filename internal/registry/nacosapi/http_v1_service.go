@@ -77,6 +77,8 @@ type clusterDetail struct {
 	Name          string             `json:"name"`
 	HealthChecker healthChecker      `json:"healthChecker"`
 	Metadata      nacoswire.Metadata `json:"metadata"`
+	checkPort     int                // v1 and v2 show it in the catalogue alone
+	ownPort       bool
 }
 
 func v1Service(c call) (any, error) {
@@ -87,7 +89,7 @@ func v1Service(c call) (any, error) {
 	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Threshold: threshold(v), Metadata: labels(v),
 		Selector: selector{"none"}, Clusters: []clusterDetail{}}
 	for _, name := range clustersOf(v) {
-		out.Clusters = append(out.Clusters, clusterDetail{Name: name, HealthChecker: checkOf(v, name)})
+		out.Clusters = append(out.Clusters, clusterOf(v, name))
 	}
 	return out, nil
 }

@@ -90,8 +90,10 @@ func v3Service(c call) (any, error) {
 		if d, ok := cluster.(clusterDetail); ok {
 			out.Clusters[name] = struct {
 				clusterDetail
-				Name string `json:"clusterName"`
-			}{d, d.Name}
+				Name      string `json:"clusterName"`
+				CheckPort int    `json:"healthyCheckPort"`
+				OwnPort   bool   `json:"useInstancePortForCheck"`
+			}{d, d.Name, d.checkPort, d.ownPort}
 		}
 	}
 	return struct {
@@ -108,7 +110,7 @@ func v2Service(c call) (any, error) {
 	out := serviceDetail2{Namespace: key.Namespace, Name: key.Service, Group: key.Group, Clusters: map[string]any{},
 		Metadata: labels(v), Threshold: threshold(v), Selector: selector{"none"}, Ephemeral: ephemeral(v)}
 	for _, name := range clustersOf(v) {
-		out.Clusters[name] = clusterDetail{Name: name, HealthChecker: checkOf(v, name)}
+		out.Clusters[name] = clusterOf(v, name)
 	}
 	return out, nil
 }

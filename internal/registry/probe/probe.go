@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -67,6 +68,11 @@ func (c Check) Validate() error {
 // notToken tells what a header's name may not contain (RFC 9110, 5.6.2).
 func notToken(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
+// Same tells whether two checks ask the same.
+func (c Check) Same(as Check) bool {
+	return c.Kind == as.Kind && c.Port == as.Port && c.Path == as.Path && c.Code == as.Code && maps.Equal(c.Headers, as.Headers)
 }
 
 // Target is where an instance is asked.

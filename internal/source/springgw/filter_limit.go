@@ -39,15 +39,17 @@ type limitRedis struct {
 
 type limitConfig struct {
 	Requests int         `json:"requests"`
+	Per      string      `json:"per,omitempty"`
 	Burst    int         `json:"burst"`
 	Cost     int         `json:"cost,omitempty"`
 	Key      limitKey    `json:"key"`
 	Status   int         `json:"status,omitempty"`
 	Tell     string      `json:"tell,omitempty"`
 	Redis    *limitRedis `json:"redis,omitempty"`
+	Group    string      `json:"group,omitempty"`
 }
 
-// rateLimiter reads the one that counts in Redis, which is Spring's own.
+// rateLimiter reads the one that counts in Redis, which is Spring's own, and that of Bucket4j.
 func (e *effect) rateLimiter(p *part) error {
 	if len(p.words) > 0 {
 		return errors.New("has no short form: want name and args")
@@ -67,6 +69,7 @@ func (e *effect) rateLimiter(p *part) error {
 		return err
 	}
 	resolver := defaultResolver
+	var bucket *bucketArguments
 	for _, name := range sortedKeys(values) {
 		var err error
 		switch v := values[name]; name {
@@ -82,8 +85,8 @@ func (e *effect) rateLimiter(p *part) error {
 				c.Tell = ""
 			}
 		case "ratelimiter":
-			if beanOf(v) != "redisRateLimiter" {
-				err = errors.New("is Java code: want redis-rate-limiter.replenishRate and its siblings")
+			if bean := beanOf(v); bean != "redisRateLimiter" && bean != "bucket4jRateLimiter" {
+				err = errors.New("is Java code: want redis-rate-limiter.replenishRate or bucket4j-rate-limiter.capacity and their siblings")
 			}
 		case "keyresolver":
 			if resolver = beanOf(v); resolver == "" {
@@ -103,21 +106,40 @@ func (e *effect) rateLimiter(p *part) error {
 				err = errors.New("is for handlers in Java: a request over the limit is answered with status-code")
 			}
 		default:
-			err = errors.New("is no argument of the limiter in Redis, and others are Java code")
+			argument, ok := strings.CutPrefix(name, "bucket4jratelimiter.")
+			if !ok {
+				err = errors.New("is no argument of the limiters in Redis and of Bucket4j, and others are Java code")
+				break
+			}
+			if bucket == nil {
+				bucket = &bucketArguments{cost: 1}
+			}
+			err = bucket.set(argument, v)
 		}
 		if err != nil {
 			return fmt.Errorf("%s %w", name, err)
 		}
 	}
-	if c.Requests == 0 {
-		return errors.New("redis-rate-limiter.replenishRate is missing")
-	}
 	if c.Key.Without == "pass" {
 		c.Key.Status = 0
 	}
-	c.Burst = capacity - 1
+	switch {
+	case bucket != nil && c.Requests > 0:
+		return errors.New("has arguments of redis-rate-limiter and of bucket4j-rate-limiter: give those of one of them")
+	case bucket != nil:
+		if err := bucket.limit(&c); err != nil {
+			return err
+		}
+	case c.Requests == 0:
+		return errors.New("redis-rate-limiter.replenishRate is missing")
+	default:
+		c.Burst = capacity - 1
+	}
 	if err := e.resolve(p, resolver, &c.Key); err != nil {
 		return err
+	}
+	if bucket != nil {
+		return e.inBucket(p, bucket, c)
 	}
 	return e.inRedis(p, c)
 }

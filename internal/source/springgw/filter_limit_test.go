@@ -58,14 +58,20 @@ func TestRateLimiterKeys(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		`redis-rate-limiter.replenishRate: 1`:                                           "principalNameKeyResolver counts by is Java code",
-		`redis-rate-limiter.replenishRate: 1, key-resolver: "#{@userKeyResolver}"`:      "userKeyResolver counts by is Java code",
-		`redis-rate-limiter.replenishRate: 1, key-resolver: userKeyResolver`:            "is no bean",
-		`key-resolver: "#{@ipKeyResolver}"`:                                             "replenishRate is missing",
-		`redis-rate-limiter.replenishRate: none, key-resolver: "#{@ipKeyResolver}"`:     "no number above 0",
-		`bucket4j-rate-limiter.capacity: 1, key-resolver: "#{@ipKeyResolver}"`:          "no argument of the limiter in Redis",
-		`rate-limiter: "#{@mine}", redis-rate-limiter.replenishRate: 1`:                 "is Java code",
-		`redis-rate-limiter.replenishRate: "#{1+1}", key-resolver: "#{@ipKeyResolver}"`: "expression of Spring",
+		`redis-rate-limiter.replenishRate: 1`:                                                                                            "principalNameKeyResolver counts by is Java code",
+		`redis-rate-limiter.replenishRate: 1, key-resolver: "#{@userKeyResolver}"`:                                                       "userKeyResolver counts by is Java code",
+		`redis-rate-limiter.replenishRate: 1, key-resolver: userKeyResolver`:                                                             "is no bean",
+		`key-resolver: "#{@ipKeyResolver}"`:                                                                                              "replenishRate is missing",
+		`redis-rate-limiter.replenishRate: none, key-resolver: "#{@ipKeyResolver}"`:                                                      "no number above 0",
+		`bucket4j-rate-limiter.capacity: 1, key-resolver: "#{@ipKeyResolver}"`:                                                           "refillPeriod is missing",
+		`bucket4j-rate-limiter.refillPeriod: 1s, key-resolver: "#{@ipKeyResolver}"`:                                                      "capacity is missing",
+		`bucket4j-rate-limiter.refillStyle: INTERVALLY`:                                                                                  "want GREEDY",
+		`bucket4j-rate-limiter.refillPeriod: -1s`:                                                                                        "no time above 0",
+		`bucket4j-rate-limiter.tokens: 1`:                                                                                                "no argument of the limiter of Bucket4j",
+		`bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, requestedTokens: 2}, key-resolver: "#{@ipKeyResolver}"`:                  "nothing would ever pass",
+		`bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s}, redis-rate-limiter.replenishRate: 1, key-resolver: "#{@ipKeyResolver}"`: "those of one of them",
+		`rate-limiter: "#{@mine}", redis-rate-limiter.replenishRate: 1`:                                                                  "is Java code",
+		`redis-rate-limiter.replenishRate: "#{1+1}", key-resolver: "#{@ipKeyResolver}"`:                                                  "expression of Spring",
 	} {
 		o, f := limited(t, Config{}, args, "")
 		if f.Kind != "" || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) {

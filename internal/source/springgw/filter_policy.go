@@ -1,14 +1,11 @@
 package springgw
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"paifang/internal/bootconfig"
-	"paifang/internal/model"
 )
 
 // insteadOf says what to do in place of a filter that is not supported.
@@ -95,76 +92,6 @@ func dataSize(text string) (int64, error) {
 		return 0, fmt.Errorf("%q is not a size: want bytes, or a number with KB, MB or GB", text)
 	}
 	return n << shift, nil
-}
-
-// retryAgain reads what Spring sends again: GET only, answers of 500 to 599, and whatever broke, unless told otherwise.
-func (e *effect) retryAgain(p *part) error {
-	values, err := p.unchecked("retries", "statuses", "methods", "backoff.firstBackoff", "backoff.maxBackoff", "backoff.factor", "backoff.basedOnPreviousValue")
-	if err != nil {
-		return err
-	}
-	r := model.Retry{Attempts: 3, On: []model.RetryOn{model.RetryConnect, model.RetryRefused, model.RetryReset, model.RetryTimeout}, Backoff: model.Backoff{Base: -1}}
-	series := "SERVER_ERROR"
-	methods := "GET"
-	var firstBackoff, maxBackoff timeout
-	for _, name := range sortedKeys(values) {
-		v := values[name]
-		var err error
-		switch name {
-		case "retries":
-			r.Attempts, err = strconv.Atoi(v)
-			if err == nil && (r.Attempts < 0 || r.Attempts > 7) {
-				err = errors.New("want 0 to 7")
-			}
-		case "statuses":
-			for one := range strings.FieldsFuncSeq(v, isListByte) {
-				n, bad := statusOf(one)
-				if bad != nil {
-					return bad
-				}
-				r.Statuses = append(r.Statuses, model.StatusRange{From: n, To: n})
-			}
-		case "methods":
-			methods = v
-		case "series":
-			series = v
-		case "exceptions": // which class a failure has in Java is not known here; that it failed is
-			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeIgnored, model.Info,
-				"filter Retry: exceptions are names of Java: every failure of a connection and every timeout is tried again"})
-		case "backoff.firstbackoff":
-			err = firstBackoff.set(v)
-		case "backoff.maxbackoff":
-			err = maxBackoff.set(v)
-		case "backoff.factor", "backoff.basedonpreviousvalue", "jitter.randomfactor", "timeout":
-			e.notes = append(e.notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
-				fmt.Sprintf("filter Retry: %s has no effect: pauses double, with jitter", name)})
-		default:
-			return fmt.Errorf("%q is no argument of it", name)
-		}
-		if err != nil {
-			return fmt.Errorf("%s %q: %w", name, v, err)
-		}
-	}
-	for one := range strings.FieldsFuncSeq(series, isListByte) {
-		from, ok := map[string]int{"SERVER_ERROR": 500, "CLIENT_ERROR": 400, "REDIRECTION": 300}[strings.ToUpper(one)]
-		if !ok {
-			return fmt.Errorf("series %q is none of SERVER_ERROR, CLIENT_ERROR, REDIRECTION", one)
-		}
-		r.Statuses = append(r.Statuses, model.StatusRange{From: from, To: from + 99})
-	}
-	for one := range strings.FieldsFuncSeq(methods, isListByte) {
-		one = strings.ToUpper(one)
-		r.Methods = append(r.Methods, one)
-		r.NonIdempotent = r.NonIdempotent || one == "POST" || one == "PATCH"
-	}
-	if firstBackoff > 0 {
-		r.Backoff = model.Backoff{Base: time.Duration(firstBackoff), Most: min(max(time.Duration(maxBackoff), time.Duration(firstBackoff)), 10*time.Second)}
-	}
-	if r.Attempts == 0 {
-		r.Attempts = -1
-	}
-	e.retry, e.again = r, true
-	return nil
 }
 
 func isListByte(r rune) bool { return r == ',' || r == ' ' }

@@ -1,6 +1,7 @@
 package springgw
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -16,11 +17,12 @@ func TestPage(t *testing.T) {
 		page, head string
 		words      map[Judgement]string
 		kinds      map[string]string
+		reasons    map[string]string // in another language; nil: as they are
 	}{
 		{"from-spring-cloud-gateway.md", "verdict | note", map[Judgement]string{Supported: "supported", Differs: "differs", Ignored: "ignored", Unsupported: "not supported"},
-			map[string]string{"predicate": "Predicates", "filter": "Filters", "property": "Properties"}},
+			map[string]string{"predicate": "Predicates", "filter": "Filters", "property": "Properties"}, nil},
 		{"from-spring-cloud-gateway.zh-CN.md", "结论 | 说明", map[Judgement]string{Supported: "支持", Differs: "有差异", Ignored: "忽略", Unsupported: "不支持"},
-			map[string]string{"predicate": "谓词", "filter": "过滤器", "property": "属性"}},
+			map[string]string{"predicate": "谓词", "filter": "过滤器", "property": "属性"}, chinese()},
 	} {
 		file := "../../../docs/" + l.page
 		text, err := os.ReadFile(file)
@@ -38,7 +40,7 @@ func TestPage(t *testing.T) {
 			fmt.Fprintf(&b, "\n### %s\n\n| | %s |\n|---|---|---|\n", l.kinds[kind], l.head)
 			for _, v := range Verdicts() {
 				if v.Kind == kind {
-					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, l.words[v.Verdict], strings.ReplaceAll(v.Why, "|", `\|`))
+					fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, l.words[v.Verdict], strings.ReplaceAll(cmp.Or(l.reasons[v.Why], v.Why), "|", `\|`))
 				}
 			}
 		}

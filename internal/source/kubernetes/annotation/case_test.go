@@ -153,6 +153,7 @@ func parseCases(file, text string) ([]testCase, error) {
 			}
 			continue
 		}
+		line = lengthened(line)
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || trimmed[0] == '#' {
 			continue

@@ -28,6 +28,9 @@ type Next struct {
 // MostTries is how many endpoints the engine asks for one request at most.
 const MostTries = 8
 
+// budgetNote tells of model.RetryBudget, which nginx has none of.
+const budgetNote = "where many requests fail at once, further tries of those that an endpoint may have seen are 3 at a time, or 20 % of what is in flight"
+
 const mostTriesNote = "8 endpoints are asked at most, where it says more or 0"
 
 func proxyFamily() family {
@@ -35,7 +38,7 @@ func proxyFamily() family {
 		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Connect, 1) }},
 		{Name: "proxy-send-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Send, 1) }},
 		{Name: "proxy-read-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Read, 1) }},
-		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Supported, read: readNext},
+		{Name: "proxy-next-upstream", Scope: OwnPaths, Verdict: Differs, Note: budgetNote, read: readNext},
 		{Name: "proxy-next-upstream-tries", Scope: OwnPaths, Verdict: Differs, Note: mostTriesNote, read: func(v *value) {
 			if !v.integer(&v.s.Proxy.Next.Tries, 0, 1000) {
 				return
@@ -101,4 +104,7 @@ func readNext(v *value) {
 		}
 	}
 	v.s.Proxy.Next = n
+	if n.Off {
+		v.same()
+	}
 }

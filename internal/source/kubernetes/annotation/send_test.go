@@ -72,8 +72,19 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.from)}
 	}
 	at := addr(scheme)
+	if s.how(resumeField) != "" {
+		return s.resumes(c, addr, clients)
+	}
+	if s.how(http2Field) != "" {
+		return s.overHTTP2(at, clients)
+	}
 	if _, port, _ := strings.Cut(host, ":"); scheme == "tcp" {
 		at = net.JoinHostPort(at, port)
+	}
+	end, err := s.others(ctx, at)
+	defer end()
+	if err != nil {
+		return nil, err
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", at)
 	if err != nil {
@@ -85,7 +96,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		most = time.Duration(s.within+2) * time.Second
 	}
 	_ = conn.SetDeadline(time.Now().Add(most))
-	if err := early(conn, s); err != nil {
+	if err := s.early(conn); err != nil {
 		return nil, err
 	}
 	if scheme == "https" {
@@ -93,7 +104,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		cfg.ServerName, _, _ = strings.Cut(host, ":")
 		shown := cfg.Certificates
 		cfg.Certificates = nil
-		if len(s.fields) > 0 && strings.HasPrefix(s.fields[0], "Certificate: ") { // also one that the server did not ask for
+		if len(s.fields) > 0 && strings.HasPrefix(s.fields[0], certificateField) { // also one that the server did not ask for
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				which := map[string]int{"good": 0, "other": 1, "revoked": 2}
 				return &shown[which[strings.TrimPrefix(s.fields[0], "Certificate: ")]], nil
@@ -108,7 +119,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		b.WriteString("Connection: close\r\n")
 	}
 	for _, f := range s.fields {
-		if !strings.HasPrefix(f, "Certificate: ") && !strings.HasPrefix(f, "PROXY: ") && !strings.HasPrefix(f, "Silence: ") {
+		if isSent(f) {
 			b.WriteString(f + "\r\n")
 		}
 	}
@@ -125,13 +136,12 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	b.WriteString("\r\n" + s.body)
 	sent := make(chan error, 1)
 	if s.body == "" {
-		if _, err := io.WriteString(conn, b.String()); err != nil {
+		if err := s.write(conn, b.String()); err != nil {
 			return nil, err
 		}
 	} else {
 		go func() { // the answer may come before all of it is taken
-			_, err := io.WriteString(conn, b.String())
-			sent <- err
+			sent <- s.write(conn, b.String())
 		}()
 		defer func() {
 			_ = conn.Close()
@@ -148,6 +158,8 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	}
 	if over, ok := conn.(*tls.Conn); ok {
 		resp.Header.Set("Shown", over.ConnectionState().PeerCertificates[0].DNSNames[0])
+		resp.Header.Set("Cipher", tls.CipherSuiteName(over.ConnectionState().CipherSuite))
+		resp.Header.Set("Resumed", strconv.FormatBool(over.ConnectionState().DidResume))
 		resp.Header.Set("Spoken", tls.VersionName(over.ConnectionState().Version))
 	}
 	defer resp.Body.Close()
@@ -160,29 +172,13 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 	if err != nil {
 		return nil, fmt.Errorf("%d: %w", resp.StatusCode, err)
 	}
+	if err := s.afterwards(conn, in, b.String(), resp); err != nil {
+		return nil, err
+	}
 	if containsOption(c, "jar") {
 		for _, k := range resp.Cookies() {
 			jar[k.Name] = k.Value
 		}
 	}
 	return &answer{resp.StatusCode, resp.Header, string(body)}, nil
-}
-
-// early sends what comes before a request: "PROXY: 203.0.113.9" a PROXY protocol header, and "Silence: 2s" nothing for that long.
-func early(conn net.Conn, s *step) error {
-	for _, f := range s.fields {
-		if addr, ok := strings.CutPrefix(f, "PROXY: "); ok {
-			if _, err := fmt.Fprintf(conn, "PROXY TCP4 %s 127.0.0.1 4000 80\r\n", addr); err != nil {
-				return err
-			}
-		}
-		if text, ok := strings.CutPrefix(f, "Silence: "); ok {
-			d, err := time.ParseDuration(text)
-			if err != nil {
-				return err
-			}
-			time.Sleep(d) // what is shown is that nothing happens, or that the connection ends
-		}
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ func TestSettingsAgainstCases(t *testing.T) {
 	for _, f := range installation.Table() {
 		flags[f.Name] = f.Verdict
 	}
-	compareCases(t, "keys", keys, []string{"proxy-stream-responses"}) // TestUDPServices of package app sends datagrams
+	compareCases(t, "keys", keys, []string{"proxy-stream-responses", "worker-shutdown-timeout"}) // TestUDPServices of package app sends datagrams, and TestWorkerShutdownTimeout ends a process
 	compareCases(t, "flags", flags, ofTheProcess())
 }
 

@@ -3,7 +3,6 @@ package installation
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
@@ -15,7 +14,6 @@ type Forwarded struct {
 	Full    bool           // endpoints are told everybody who passed a request on
 	RealIP  bool           // who the client is is believed, and nothing else
 	Proxy   bool           // connections begin with a PROXY protocol header
-	Header  time.Duration  // that it is waited for; 0 = as the process has it
 	From    []netip.Prefix // who is believed; nil = every IPv4 address
 	Field   string         // that tells the client in place of X-Forwarded-For; "" = that one
 }
@@ -80,9 +78,4 @@ func (v *value) forwardedField() {
 		return
 	}
 	v.s.Forwarded.Field = v.text
-}
-
-// Listeners is what the settings say of listeners, without class and origin.
-func (s *Settings) Listeners() model.ListenerDefaults {
-	return model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: model.Clients{ProxyHeader: s.Forwarded.Header}}
 }

@@ -19,21 +19,24 @@ func addressKeys() group {
 		ignored("forwarded-for-proxy-protocol-header", "X-Forwarded-For-Proxy-Protocol", "who sends the PROXY protocol is believed about the connection, and who is in ingress.trusted about the request"),
 		{Name: "use-proxy-protocol", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Forwarded.Proxy) },
 			Note: "connections of addresses that are not in proxy-real-ip-cidr begin without a header"},
-		acts("proxy-protocol-header-timeout", "5s", func(v *value) { v.idle(&v.s.Forwarded.Header) }),
+		acts("proxy-protocol-header-timeout", "5s", func(v *value) { v.idle(&v.s.Clients.ProxyHeader) }),
 	}}
 }
 
 func tlsKeys() group {
 	return group{"TLS towards clients", []Key{
 		acts("ssl-protocols", "TLSv1.2 TLSv1.3", (*value).versions),
-		ours("ssl-ciphers", "those of Mozilla's intermediate list", "ingress.tls.ciphers"),
+		{Name: "ssl-ciphers", Default: "those of Mozilla's intermediate list", Verdict: annotation.Differs, read: (*value).ciphers,
+			Note: "suites without forward secrecy or authenticated encryption, and those with finite-field Diffie-Hellman, are left out of the list"},
 		ignored("ssl-ecdh-curve", "auto", "X25519, its hybrid with ML-KEM and the NIST curves are offered"),
 		ignored("ssl-dh-param", "", "no cipher with finite-field Diffie-Hellman is spoken"),
-		ignored("ssl-session-cache", "true", "sessions are resumed by tickets, which need no cache"),
+		{Name: "ssl-session-cache", Default: "true", Verdict: annotation.Differs, Note: "sessions are resumed by tickets, which need no cache; where it is false, and ssl-session-tickets is not true, none is",
+			read: func(v *value) { v.boolean(&v.s.Sessions.Cache) }},
 		ignored("ssl-session-cache-size", "10m", "sessions are resumed by tickets, which need no cache"),
-		ignored("ssl-session-tickets", "false", "sessions are resumed by tickets, whose keys change every 12 h"),
+		{Name: "ssl-session-tickets", Default: "false", Verdict: annotation.Differs, Note: "sessions are resumed by tickets, whose keys change every 12 h, unless ssl-session-cache is false and this is not true",
+			read: func(v *value) { v.boolean(&v.s.Sessions.Tickets) }},
 		ours("ssl-session-ticket-key", "", "tls.ticketKeys"),
-		ours("ssl-session-timeout", "10m", "tls.ticketRotation"),
+		acts("ssl-session-timeout", "10m", func(v *value) { v.idle(&v.s.Sessions.Life) }),
 		ignored("ssl-buffer-size", "4k", "records grow with the answer"),
 		ignored("ssl-early-data", "false", "early data can be replayed and is not taken"),
 		ignored("ssl-reject-handshake", "false", "a name without a certificate gets the default one"),
@@ -124,8 +127,18 @@ func processKeys() group {
 		{"enable-serial-reloads", "false"}, {"reuse-port", "true"}} {
 		g.keys = append(g.keys, ignored(n[0], n[1], why))
 	}
-	for _, n := range [][3]string{{"max-worker-connections", "16384", "limits.connections"}, {"worker-shutdown-timeout", "240s", "drain"},
-		{"nginx-status-ipv4-whitelist", "127.0.0.1", "admin.address"}, {"nginx-status-ipv6-whitelist", "::1", "admin.address"}} {
+	g.keys = append(g.keys,
+		Key{Name: "max-worker-connections", Default: "16384", Verdict: annotation.Differs,
+			Note: "so many connections of clients at each address of a listener, and no more than limits.connections together; those to endpoints are not counted",
+			read: func(v *value) {
+				if v.text != "0" { // as there: what the files that may be open allow
+					v.integer(&v.s.Clients.Connections, 1, 10_000_000)
+				}
+			}},
+		Key{Name: "worker-shutdown-timeout", Default: "240s", Verdict: annotation.Differs,
+			Note: "requests under way have so long when the process ends, or an address of a listener goes; terminationGracePeriodSeconds of our pods must be above it",
+			read: func(v *value) { v.idle(&v.s.Clients.Drain) }})
+	for _, n := range [][3]string{{"nginx-status-ipv4-whitelist", "127.0.0.1", "admin.address"}, {"nginx-status-ipv6-whitelist", "::1", "admin.address"}} {
 		g.keys = append(g.keys, Key{Name: n[0], Default: n[1], Verdict: annotation.Ignored, Note: "set " + n[2] + inOurFile})
 	}
 	return g

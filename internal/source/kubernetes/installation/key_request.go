@@ -57,29 +57,6 @@ func redirectKeys() group {
 	}}
 }
 
-func clientKeys() group {
-	const oneHead = "a head is bounded as a whole, with its line and the number of its fields: " + listenerOwn + "ingress.parsing" + inOurFile
-	return group{"Connections of clients", []Key{
-		ours("use-http2", "true", "ingress.http1Only"),
-		ours("http2-max-concurrent-streams", "128", "http2.streams"),
-		ignored("http2-max-field-size", "", oneHead),
-		ignored("http2-max-header-size", "", oneHead),
-		ignored("http2-max-requests", "0", "connections of HTTP/2 are not counted out"),
-		ours("keep-alive", "75", "timeouts.idle"),
-		ignored("keep-alive-requests", "1000", "a connection may carry any number of requests"),
-		ours("client-header-timeout", "60", "timeouts.requestHead"),
-		ours("client-body-timeout", "60", "timeouts.requestBody"),
-		ignored("client-header-buffer-size", "1k", oneHead),
-		ignored("large-client-header-buffers", "4 8k", oneHead),
-		same("client-body-buffer-size", "8k"),
-		ours("ignore-invalid-headers", "true", "ingress.parsing.underscores"),
-		ours("enable-underscores-in-headers", "false", "ingress.parsing.underscores"),
-		ours("bind-address", "", "ingress.nodes"),
-		ours("disable-ipv6", "false", "ingress.nodes"),
-		ignored("disable-ipv6-dns", "false", "names of Services of type ExternalName are asked for both families"),
-	}}
-}
-
 func upstreamKeys() group {
 	const kept = "connections to endpoints are the engine's own matter: they are kept, docs/upstreams.md has the bounds"
 	return group{"Endpoints", []Key{

@@ -20,7 +20,13 @@ type Settings struct {
 	SetHeaders   string   // and of one with fields for endpoints
 	HideHeaders  []string // names of fields of endpoints that clients do not see
 
-	Forwarded Forwarded // whom listeners believe about clients
+	Forwarded Forwarded     // whom listeners believe about clients
+	Clients   model.Clients // how they wait for them
+	Parsing   model.Parsing // and read what they send; without limits, which Buffers are
+	Buffers   Buffers       // for heads of requests
+	Ciphers   []string      // of TLS 1.2, those that are spoken here; nil = all of these
+	Sessions  Sessions      // of TLS
+	HTTP1Only bool          // HTTP/2 is not spoken
 
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
 
@@ -46,6 +52,6 @@ func Defaults() Settings {
 	return Settings{
 		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
 		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute, StreamResponses: 1,
-		Gzip: gzipDefault(), Brotli: brotliDefault(),
+		Sessions: Sessions{Cache: true}, Gzip: gzipDefault(), Brotli: brotliDefault(),
 	}
 }

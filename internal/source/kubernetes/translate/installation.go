@@ -240,16 +240,20 @@ func (b *builder) defaultCertificate() {
 	}}
 }
 
-// listenerDefaults is what the ConfigMap says of listeners, and what ingress-nginx does where it says nothing.
+// listenerDefaults is what the ConfigMap says of listeners, and what ingress-nginx does where it says nothing, as far as requests
+// would show the difference.
 func (b *builder) listenerDefaults() {
-	d := b.store.set.Listeners()
-	d.Class, d.Origin, d.Assumed = b.store.opt.Attach, b.installedOrigin(), true
-	if name := b.store.opt.Installed.ConfigMap; name != "" {
-		if o := b.get(configMapKey(name)); o != nil {
-			d.Origin, d.Assumed = o.at("data"), false
-		}
+	class := b.store.opt.Attach
+	b.out.ListenerDefaults = []model.ListenerDefaults{{Class: class, Origin: b.installedOrigin(), Assumed: true, Parsing: model.Parsing{Underscores: model.UnderscoresDrop}}}
+	name := b.store.opt.Installed.ConfigMap
+	if name == "" {
+		return
 	}
-	b.out.ListenerDefaults = []model.ListenerDefaults{d}
+	if o := b.get(configMapKey(name)); o != nil {
+		d := b.store.set.Listeners()
+		d.Class, d.Origin = class, o.at("data")
+		b.out.ListenerDefaults = append(b.out.ListenerDefaults, d)
+	}
 }
 
 // versions is ssl-protocols, for all hosts that have no rules of their own.

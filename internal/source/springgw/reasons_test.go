@@ -1,0 +1,127 @@
+package springgw
+
+import "testing"
+
+// chinese are the reasons of verdicts as the Chinese page has them. `paifang check` says them in English.
+func chinese() map[string]string {
+	const (
+		onlyDeclaredZH = "只能去声明过的目标：URI 既不在路由元数据 request-uris 中，也不在配置文件的 sources.spring.requestUris 中，回答 403；不是 URI 的回答 400"
+		ownCertificate = "网关自己面向服务的证书，写在 paifang.dev/v1 文档的 upstream 上"
+		servlets       = "面向 servlet 的网关，其路由是另一种写法"
+		shown          = "请求可以用 explain --send 和访问日志看"
+	)
+	return map[string]string{
+		"it is Java code; match a header or the path, or decide in the service": "它是 Java 代码；请按请求头或路径匹配，或者在服务里判断",
+		versionDiffers: "版本写在一个请求头或一个查询参数里，有多个值时任何一个都算数；版本不成版本、或缺少而又必需的请求，不会得到 400：带 Version 的路由不为它服务",
+		"it is for code in Java; change bodies in the service": "它为 Java 代码而设；请在服务里修改正文",
+		onlyDeclared:                            onlyDeclaredZH,
+		"there is no session here; take it out": "这里没有会话；请删掉它",
+		"it relays what a login in Java has got; forward the Authorization header, which is kept as it is":          "它转交 Java 里登录得到的令牌；请转发 Authorization 头，它会原样保留",
+		"configs and instances, for the filter CircuitBreaker":                                                      "configs 和 instances，用于过滤器 CircuitBreaker",
+		"timeoutDuration of configs and instances, for the filter CircuitBreaker":                                   "configs 和 instances 的 timeoutDuration，用于过滤器 CircuitBreaker",
+		"the gateway's address is set by gateway.http in the configuration file":                                    "网关的地址由配置文件的 gateway.http 设定",
+		"TLS is set by gateway.https in the configuration file; docs/tls.md":                                        "TLS 由配置文件的 gateway.https 设定；docs/tls.md",
+		"false: nothing of the file is served":                                                                      "false：文件中的内容一概不提供服务",
+		"a bad route is refused by name, and the others are served; paifang check exits with 1":                     "坏路由会被指名拒绝，其他照常服务；paifang check 以 1 退出",
+		"time-to-live, size and request.no-cache-strategy, for the filter LocalResponseCache":                       "time-to-live、size 和 request.no-cache-strategy，用于过滤器 LocalResponseCache",
+		"fields of one hop are never passed on":                                                                     "逐跳的字段从不转发",
+		"who is believed is set by gateway.trusted in the configuration file":                                       "相信谁由配置文件的 gateway.trusted 设定",
+		"X-Forwarded-* is sent and Forwarded is not":                                                                "发送 X-Forwarded-*，不发送 Forwarded",
+		"what Spring's global filters do is done by the engine":                                                     "Spring 的全局过滤器所做的事由引擎完成",
+		"name LocalResponseCache in default-filters":                                                                "请在 default-filters 中写 LocalResponseCache",
+		"a pattern has all paths of a route, or has no effect on it":                                                "模式覆盖一条路由的全部路径，否则对它不起作用",
+		"there are no other handlers":                                                                               "没有别的处理器",
+		"bodies are passed on as they come":                                                                         "正文来什么样就转发什么样",
+		"the heads of answers have a fixed bound; docs/strict.md":                                                   "应答头有固定的上限；docs/strict.md",
+		"connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them": "到上游的连接按使用情况保留，客户端不会碰到失效的连接；数量由 limits.* 限制",
+		"services are connected to directly":                                                                        "直接连接服务",
+		"closing a connection waits for nothing":                                                                    "关闭连接时不等待任何东西",
+		"TLS 1.2 and 1.3 with forward secrecy are spoken":                                                           "使用带前向保密的 TLS 1.2 和 1.3",
+		"see key-store": "见 key-store",
+		"a certificate of the gateway's own towards services is set on an upstream of a paifang.dev/v1 document":                                                       ownCertificate,
+		"give CAs by tls.upstreamCA in the configuration file; a certificate of the gateway's own towards services is set on an upstream of a paifang.dev/v1 document": "CA 由配置文件的 tls.upstreamCA 给出；" + ownCertificate,
+		"CAs for upstreams are given by tls.upstreamCA in the configuration file":                                                                                      "上游的 CA 由配置文件的 tls.upstreamCA 给出",
+		"frames are passed on as they come, without a bound or an answer of their own":                                                                                 "帧来什么样就转发什么样，没有自己的上限，也不代为应答",
+		"explain --send and the access log show requests":                                                                                                              shown,
+		"a service without instances is answered 503":                                                                                                                  "没有实例的服务回答 503",
+		"/metrics has requests by route without being switched on; docs/metrics.md":                                                                                    "/metrics 按路由列出请求，无需打开；docs/metrics.md",
+		"the routes of the gateway for servlets are another dialect":                                                                                                   servlets,
+		"give arguments to the filter RequestRateLimiter of a route":                                                                                                   "参数请写在路由的过滤器 RequestRateLimiter 上",
+		"expressions of Spring are not evaluated":                                                                                                                      "不计算 Spring 表达式",
+		"routes are compiled once":                       "路由只编译一次",
+		"every change is taken in at once":               "每个改动立即生效",
+		"the upstream's own status is in the access log": "上游自己的状态在访问日志里",
+		"every body is streamed":                         "所有正文都是流式的",
+		"who is believed is set by gateway.trusted in the configuration file, as ranges of addresses":                             "相信谁由配置文件的 gateway.trusted 以地址段设定",
+		"X-Forwarded-* is always sent, and believed from gateway.trusted only":                                                    "X-Forwarded-* 总是发送，收到的只在来自 gateway.trusted 时才相信",
+		"instances are not cached: what the registry says counts at once":                                                         "实例不缓存：注册中心所说立即算数",
+		"the same properties for one service":                                                                                     "同样的属性，只对一个服务",
+		"zone-preference, request-based-sticky-session, same-instance-preference, health-check, and weighted, which is always so": "zone-preference、request-based-sticky-session、same-instance-preference、health-check，以及总是如此的 weighted",
+		"services are known before the first request":                                                                             "第一个请求之前就已知道各个服务",
+		"there is one balancer":                                   "只有一个负载均衡器",
+		"an instance counts as well until a probe says otherwise": "探测说不健康之前，实例算健康",
+		"the instance's own port is probed":                       "探测的是实例自己的端口",
+		"instances are pushed":                                    "实例由推送得到",
+		"probes go on as long as the instance is used":            "实例使用期间一直探测",
+		"what a probe finds counts at once":                       "探测的结果立即算数",
+		"instances of the cluster spring.cloud.nacos.discovery.cluster-name come first; weights always count":                        "集群 spring.cloud.nacos.discovery.cluster-name 的实例优先；权重总是算数",
+		"a request that no instance has seen is tried on another; what else is tried again is said by the filter Retry":              "没有实例看到过的请求会换一个实例再试；还有什么重试，由过滤器 Retry 说明",
+		"a property of Paifang alone: an instance that has registered gets its share of requests little by little, within this time": "Paifang 独有的属性：刚注册的实例在这段时间内逐步得到它的那份请求",
+		"/metrics has them":                  "/metrics 里有",
+		"the gateway sets the cookie itself": "网关自己设置 cookie",
+		"the gateway sets the cookie itself, and its value tells nothing about the instance": "网关自己设置 cookie，它的值不透露实例的任何信息",
+		"every instance is used":                  "使用所有实例",
+		"X-Forwarded-* is always sent":            "X-Forwarded-* 总是发送",
+		"default: zone of the configuration file": "默认为配置文件的 zone",
+		"items with routes are named by sources.spring.nacos in the configuration file":                                                                                 "含有路由的配置项由配置文件的 sources.spring.nacos 指明",
+		"registries are named by sources.nacos in the configuration file":                                                                                               "注册中心由配置文件的 sources.nacos 指明",
+		"the cluster that comes first with spring.cloud.loadbalancer.nacos.enabled; clusters that are read are named by sources.nacos in the configuration file":        "在 spring.cloud.loadbalancer.nacos.enabled 时优先的集群；读取哪些集群由配置文件的 sources.nacos 指明",
+		"a request that a limit refuses is answered 429, or with the filter's status":                                                                                   "被限流拒绝的请求回答 429，或过滤器写明的状态",
+		"paifang import makes limits of gateway rules (gw-flow, gw-api-group) in files and, with --nacos, in Nacos; serve reads no rules: limits are filters of routes": "paifang import 把文件中的网关规则（gw-flow、gw-api-group）转成限流，加上 --nacos 时也包括 Nacos 中的；serve 不读规则：限流是路由的过滤器",
+		"there is no Sentinel here":           "这里没有 Sentinel",
+		"a limit is a filter of its route":    "限流是它那条路由的过滤器",
+		"requests do not wait for their turn": "请求不排队等候",
+		"the access log has what is refused":  "被拒绝的请求在访问日志里",
+		"/metrics has what is refused":        "被拒绝的请求在 /metrics 里",
+		"there is no dashboard of Sentinel; /metrics and the console show what is refused":                                       "没有 Sentinel 的控制台；被拒绝的请求见 /metrics 和控制台页面",
+		"nothing is imported: name files by sources.routes and items of Nacos by sources.spring.nacos in the configuration file": "不导入任何东西：文件由配置文件的 sources.routes 指明，Nacos 的配置项由 sources.spring.nacos 指明",
+		"where RequestRateLimiter counts: host, port, username, password, database, ssl.enabled, cluster.nodes":                  "RequestRateLimiter 在哪里计数：host、port、username、password、database、ssl.enabled、cluster.nodes",
+		"see spring.data.redis":                              "见 spring.data.redis",
+		"for the predicate Version":                          "用于谓词 Version",
+		"every version is taken, as in Spring Cloud Gateway": "任何版本都接受，与 Spring Cloud Gateway 相同",
+		"true: a route with the predicate Version does not serve a request without one; it is not answered 400": "true：带谓词 Version 的路由不为没有版本的请求服务；不会回答 400",
+		"match Accept or Content-Type by the predicate Header":                                                  "请用谓词 Header 匹配 Accept 或 Content-Type",
+		"write the version into the pattern of the predicate Path":                                              "请把版本写进谓词 Path 的模式",
+		"for the predicate Version, not beside a header":                                                        "用于谓词 Version，不与请求头并用",
+		"a filter acts where a route names it":                                                                  "过滤器在路由写了它的地方起作用",
+		"a predicate acts where a route names it":                                                               "谓词在路由写了它的地方起作用",
+		"Spring takes it from no file either: name a key-resolver in the filter, and say in sources.spring.keyResolvers what principalNameKeyResolver counts by, which is Spring's default": "Spring 也不从文件读取它：请在过滤器中写 key-resolver，并在 sources.spring.keyResolvers 中说明 Spring 默认的 principalNameKeyResolver 按什么计数",
+		"Spring takes it from no file either: give arguments of redis-rate-limiter to the filter":                                                                                           "Spring 也不从文件读取它：请把 redis-rate-limiter 的参数写在过滤器上",
+		"it is for handlers in Java: a request over the limit is answered with the filter's status-code":                                                                                    "它为 Java 的处理器而设：超限的请求以过滤器的 status-code 回答",
+		"Spring takes it from no file either: write enable and disable":                                                                                                                     "Spring 也不从文件读取它：请写 enable 和 disable",
+		"for routes that say neither enable, disable nor permissions-policy":                                                                                                                "用于既没有写 enable、disable，也没有写 permissions-policy 的路由",
+		"write disable": "请写 disable",
+		"write enable":  "请写 enable",
+		"it is set by timeouts.upstreamTLS in the configuration file, and is 5 s unless told otherwise":              "由配置文件的 timeouts.upstreamTLS 设定，默认 5 秒",
+		"hosts are compared without the port, as with false":                                                         "比较主机时不带端口，与 false 相同",
+		"the headers have Spring's own names":                                                                        "响应头用 Spring 自己的名字",
+		"false: answers do not tell how much of a limit is left":                                                     "false：应答不说限额还剩多少",
+		"in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it": "置于 Path 和 globalcors 所匹配路径之前；其外一律 404，过滤器看到的路径带着它",
+	}
+}
+
+// TestReasonsInChinese: every reason is on the Chinese page in Chinese, and what is not said any more is gone.
+func TestReasonsInChinese(t *testing.T) {
+	all := chinese()
+	said := map[string]bool{"": true}
+	for _, v := range Verdicts() {
+		if said[v.Why] = true; v.Why != "" && all[v.Why] == "" {
+			t.Errorf("%s %s: the reason %q has no Chinese in reasons_test.go", v.Kind, v.Name, v.Why)
+		}
+	}
+	for why := range all {
+		if !said[why] {
+			t.Errorf("%q is no reason of a verdict: take it out of reasons_test.go", why)
+		}
+	}
+}

@@ -16,16 +16,31 @@ const (
 	mostConnects = 128
 )
 
+// sweepEach is how often those are looked for who have waited too long. A timer for each of thousands would be memory for each.
+const sweepEach = 100 * time.Millisecond
+
+// Of turns too: from how many requests under way on a client is one of a crowd; how many connects for crowds begin in each millisecond,
+// for each processor, in the long run and at once.
+const (
+	crowd      = 8
+	crowdPace  = 2
+	crowdSpare = 8
+)
+
 // turns bounds the connects to one endpoint that are under way, and says who is next. To begin one costs processor time and the rest is
 // waiting, for microseconds on one machine and for long across the world. So a few are under way, and further ones begin slowly
 // where those do not end. Thousands at a time would be a stack each, more than endpoints let wait to be accepted, which is taken for
-// an endpoint that is down, and everybody else would have to wait until the processors are through with all of them.
+// an endpoint that is down, and everybody else would have to wait until the processors are through with all of them. For a client that has
+// many requests under way they begin at a pace that leaves time for others: what holds thousands of requests open is not in a hurry.
 type turns struct {
 	mu      sync.Mutex
 	under   int
 	waiting line
-	order   uint64 // of who comes next
-	widens  bool   // a timer runs
+	order   uint64  // of who comes next
+	widens  bool    // a timer runs
+	spare   float64 // connects for crowds that may begin
+	counted time.Time
+	swept   time.Time // when last looked for who waits too long
 }
 
 // dialler is who waits for a turn.
@@ -33,40 +48,36 @@ type dialler struct {
 	behind int
 	order  uint64
 	at     int // in the line; -1 = its turn has come
+	late   time.Time
 	come   chan struct{}
+	err    error // why there is no turn; valid once come is closed
 }
 
-// enter waits for a turn, which leave ends. It returns errNoTurn after so long, and why ctx ended.
+// enter waits for a turn, which leave ends. It returns errNoTurn after so long, or soon after, and why ctx ended.
 func (t *turns) enter(ctx context.Context, behind int, within time.Duration) error {
 	t.mu.Lock()
-	if len(t.waiting) == 0 && t.under < atOnce() {
+	if t.under < atOnce() && (len(t.waiting) == 0 || behind < t.waiting[0].behind) && t.pays(behind) {
 		t.under++
 		t.mu.Unlock()
 		return nil
 	}
-	w := &dialler{behind: behind, order: t.order, come: make(chan struct{})}
+	w := &dialler{behind: behind, order: t.order, late: time.Now().Add(within), come: make(chan struct{})}
 	t.order++
 	heap.Push(&t.waiting, w)
 	t.widenLater()
 	t.mu.Unlock()
-	late := time.NewTimer(within)
-	defer late.Stop()
-	var err error
 	select {
 	case <-w.come:
-		return nil
-	case <-late.C:
-		err = errNoTurn
+		return w.err
 	case <-ctx.Done():
-		err = ctx.Err()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.at < 0 { // it has come meanwhile
-		return nil
+		return w.err
 	}
 	heap.Remove(&t.waiting, w.at)
-	return err
+	return ctx.Err()
 }
 
 // leave ends a turn. Who is next has it.
@@ -79,14 +90,29 @@ func (t *turns) leave() {
 	}
 }
 
-// next gives who is next a turn, if somebody waits. The lock is held.
+// next gives who is next a turn, if somebody waits and it is not too early for a crowd. The lock is held.
 func (t *turns) next() {
-	if len(t.waiting) == 0 {
+	if len(t.waiting) == 0 || !t.pays(t.waiting[0].behind) {
 		return
 	}
 	w := heap.Pop(&t.waiting).(*dialler)
 	t.under++
 	close(w.come)
+}
+
+// pays tells whether a connect may begin at once, and counts it if it is one for a crowd. The lock is held.
+func (t *turns) pays(behind int) bool {
+	if behind < crowd {
+		return true
+	}
+	now, each := time.Now(), float64(runtime.GOMAXPROCS(0))
+	t.spare = min(t.spare+now.Sub(t.counted).Seconds()*1000*crowdPace*each, crowdSpare*each)
+	t.counted = now
+	if t.spare < 1 {
+		return false
+	}
+	t.spare--
+	return true
 }
 
 // widenLater has more turns begin after a while. The lock is held.
@@ -104,8 +130,24 @@ func (t *turns) widen() {
 	for i := 0; i < atOnce() && t.under < mostConnects; i++ {
 		t.next()
 	}
+	if now := time.Now(); now.Sub(t.swept) >= sweepEach {
+		t.sweep(now)
+	}
 	if len(t.waiting) > 0 {
 		t.widenLater()
+	}
+}
+
+// sweep sends away who has waited too long. One that a removal moves past it is found the next time. The lock is held.
+func (t *turns) sweep(now time.Time) {
+	t.swept = now
+	for i := len(t.waiting) - 1; i >= 0; i-- {
+		if i >= len(t.waiting) || t.waiting[i].late.After(now) {
+			continue
+		}
+		w := heap.Remove(&t.waiting, i).(*dialler)
+		w.err = errNoTurn
+		close(w.come)
 	}
 }
 

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -87,12 +88,42 @@ func TestTurnsWiden(t *testing.T) {
 	r.until(t, 0)
 }
 
+// TestCrowdsArePaced: connects for clients with many requests under way begin one after the other, and hold up nobody.
+func TestCrowdsArePaced(t *testing.T) {
+	r := &turns{widens: true}
+	if err := r.enter(t.Context(), crowd, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r.spare = -1e6 // nothing is, for as long as this test takes
+	done := make(chan error)
+	go func() { done <- r.enter(t.Context(), crowd, time.Minute) }()
+	r.until(t, 1)
+	if err := r.enter(t.Context(), crowd-1, time.Minute); err != nil { // does not wait behind it
+		t.Fatal(err)
+	}
+	r.leave()
+	r.until(t, 1)
+	r.mu.Lock()
+	r.counted = time.Now().Add(-time.Hour)
+	r.mu.Unlock()
+	r.widen()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if most := float64(crowdSpare * runtime.GOMAXPROCS(0)); r.spare > most-1 {
+		t.Errorf("%v are spare after an hour, want %v at most", r.spare, most-1)
+	}
+}
+
 // TestTurnTakesTooLong: nobody waits for ever, and who has given up takes no turn.
 func TestTurnTakesTooLong(t *testing.T) {
 	r := full(t)
+	r.under = mostConnects // or it would have one by waiting
+	r.widens = false
 	if err := r.enter(t.Context(), 0, time.Millisecond); err != errNoTurn {
 		t.Errorf("%v", err)
 	}
+	r.under = atOnce()
 	for range atOnce() {
 		r.leave()
 	}

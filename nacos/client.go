@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type Client struct {
 	end    context.CancelFunc
 	done   chan struct{} // closed when the client's goroutine has returned
 	stale  chan struct{} // a configuration that is followed has changed
+	moves  chan struct{} // the server asks to connect elsewhere
 
 	publishing sync.Mutex // one list is on its way at a time, or the older one might arrive last
 
@@ -104,11 +106,11 @@ func Connect(ctx context.Context, opt Options) (*Client, error) {
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Client{
-		opt: opt, tokens: nacosconn.NewTokens(login, opt.TLS), end: end, done: make(chan struct{}), stale: make(chan struct{}, 1), changed: make(chan struct{}),
+		opt: opt, tokens: nacosconn.NewTokens(login, opt.TLS), end: end, done: make(chan struct{}), stale: make(chan struct{}, 1), moves: make(chan struct{}, 1), changed: make(chan struct{}),
 		published: map[Service][]Instance{}, lists: map[Service]*followed[[]Instance]{}, configs: map[Config]*followed[string]{}, asked: map[Config]bool{},
 	}
 	stop := context.AfterFunc(ctx, end) // while it connects for the first time
-	conn, err := c.dial(life)
+	conn, err := c.dial(life, "")
 	if !stop() && err == nil {
 		conn.Close()
 		err = context.Cause(ctx)
@@ -142,12 +144,19 @@ func (c *Client) Close() {
 	<-c.done
 }
 
-// dial tries each server once.
-func (c *Client) dial(ctx context.Context) (*nacosconn.Conn, error) {
+// dial tries each server once, and those that come behind one which sends its clients away before that one.
+func (c *Client) dial(ctx context.Context, behind string) (*nacosconn.Conn, error) {
+	first := slices.Index(c.opt.GRPC, behind) + 1
 	var errs []error
-	for _, server := range c.opt.GRPC {
+	for _, server := range slices.Concat(c.opt.GRPC[first:], c.opt.GRPC[:first]) {
 		conn, err := nacosconn.Dial(ctx, nacosconn.Config{
 			Server: server, Namespace: c.opt.Namespace, TLS: c.opt.TLS, Tokens: c.tokens, Timeout: c.opt.Timeout, Handle: c.handle,
+			Leave: func() {
+				select {
+				case c.moves <- struct{}{}:
+				default: // it has been asked already
+				}
+			},
 		})
 		if err == nil {
 			return conn, nil
@@ -164,7 +173,16 @@ func (c *Client) dial(ctx context.Context) (*nacosconn.Conn, error) {
 func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 	defer close(c.done)
 	for refused := error(nil); ; {
-		c.serve(ctx, conn, refused)
+		if c.serve(ctx, conn, refused) {
+			if next, no := c.connectAgain(ctx, conn.Server()); next != nil {
+				c.opt.Log.Info("nacos: the registry sent its clients elsewhere", "from", conn.Server(), "to", next.Server())
+				c.use(next)
+				conn.Close()
+				conn, refused = next, no
+				continue
+			}
+			conn.End(errors.New("nacos: the server asked to connect elsewhere, and no other one answers"))
+		}
 		c.use(nil)
 		conn.Close()
 		if ctx.Err() != nil {
@@ -172,7 +190,7 @@ func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 		}
 		c.opt.Log.Warn("nacos: the registry is lost, trying again", "error", context.Cause(conn.Context()))
 		for {
-			if conn, refused = c.connectAgain(ctx); conn != nil {
+			if conn, refused = c.connectAgain(ctx, ""); conn != nil {
 				break
 			}
 			select {
@@ -187,8 +205,8 @@ func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 }
 
 // connectAgain returns a connection that knows everything but what the server refuses; nil where there is none.
-func (c *Client) connectAgain(ctx context.Context) (conn *nacosconn.Conn, refused error) {
-	conn, err := c.dial(ctx)
+func (c *Client) connectAgain(ctx context.Context, behind string) (conn *nacosconn.Conn, refused error) {
+	conn, err := c.dial(ctx, behind)
 	if err != nil {
 		return nil, nil
 	}
@@ -200,8 +218,9 @@ func (c *Client) connectAgain(ctx context.Context) (conn *nacosconn.Conn, refuse
 }
 
 // serve waits for the end of a connection, reads configurations that have changed meanwhile, and asks whether the server is there.
-// What the server has refused to know is tried again.
-func (c *Client) serve(ctx context.Context, conn *nacosconn.Conn, refused error) {
+// What the server has refused to know is tried again. It returns whether the connection stands and the server asks to connect elsewhere: what is
+// registered by a connection goes with it, so there must be another one first.
+func (c *Client) serve(ctx context.Context, conn *nacosconn.Conn, refused error) (elsewhere bool) {
 	beat := time.NewTicker(pulse)
 	defer beat.Stop()
 	for failed := false; ; {
@@ -219,8 +238,10 @@ func (c *Client) serve(ctx context.Context, conn *nacosconn.Conn, refused error)
 				conn.End(err)
 			}
 			failed = err != nil
+		case <-c.moves:
+			return true
 		case <-conn.Context().Done():
-			return
+			return false
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -227,6 +228,41 @@ func TestConnectAgain(t *testing.T) {
 	if _, err := other.Read(t.Context(), Config{ID: "none"}); !errors.Is(err, ErrNoConfig) {
 		t.Error(err)
 	}
+}
+
+// A server that sends its clients elsewhere keeps the connection until another server knows what was registered by it: nobody is
+// without the instance meanwhile.
+func TestSentElsewhere(t *testing.T) {
+	from, to := serve(t), serve(t)
+	c, err := Connect(t.Context(), Options{Servers: []string{from.http, to.http}, GRPC: []string{from.grpc, to.grpc}})
+	must(t, err)
+	defer c.Close()
+	must(t, c.Register(t.Context(), order, one(81)))
+	c.mu.Lock()
+	before := c.conn
+	c.mu.Unlock()
+	res, err := http.Get("http://" + from.http + "/nacos/v2/core/loader/reloadCurrent?count=0")
+	must(t, err)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status)
+	}
+	select {
+	case <-before.Context().Done():
+	case <-time.After(15 * time.Second):
+		t.Fatal("it stays where it is")
+	}
+	if got := to.addresses(); got != "10.0.0.1:81" {
+		t.Fatalf("the connection ended when the next server had %q", got)
+	}
+	eventually(t, "the first server has it no more", func() bool { return from.addresses() == "" })
+	must(t, c.Register(t.Context(), order, one(82)))
+	if got := to.addresses(); got != "10.0.0.1:81 10.0.0.1:82" {
+		t.Fatal(got)
+	}
+	// With nobody else there it comes back to who sends it away.
+	to.stop()
+	eventually(t, "the first server has both", func() bool { return from.addresses() == "10.0.0.1:81 10.0.0.1:82" })
 }
 
 func canceled(t *testing.T) context.Context {

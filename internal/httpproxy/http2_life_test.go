@@ -316,7 +316,9 @@ func TestHTTP2CancelsHarmNobody(t *testing.T) {
 
 // TestBehind: among requests that connect to an endpoint, those of a client with many under way stand behind others.
 func TestBehind(t *testing.T) {
-	s := &carrier{}
+	p := &port{}
+	p.site.Store(&site{})
+	s := &carrier{conn: &conn{port: p}}
 	for want := 1; want <= 3; want++ {
 		c := &conn{}
 		s.add(c)

@@ -29,6 +29,10 @@ type Config struct {
 	// Handle takes a message of the server, other than those of the connection itself, and returns the type of the answer;
 	// empty: none. It is called by one goroutine. An error ends the connection.
 	Handle func(*nacoswire.Payload) (answer string, err error)
+
+	// Leave is called when the server asks the client to connect elsewhere, by the goroutine of Handle: the owner ends the connection when
+	// there is another one. Without it such a connection ends at once.
+	Leave func()
 }
 
 // maxMessage bounds what a server may send at once; Nacos' own limit.
@@ -87,6 +91,9 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	return c, nil
 }
+
+// Server is what it is connected to, host:port.
+func (c *Conn) Server() string { return c.cfg.Server }
 
 // Context ends with the connection; its cause says why.
 func (c *Conn) Context() context.Context { return c.ctx }
@@ -235,7 +242,10 @@ func (c *Conn) receive(ready chan<- map[string]bool) error {
 		if err := c.send(answer, nacoswire.OK(head.RequestID)); err != nil {
 			return fmt.Errorf("nacos: %s: connection lost: %w", c.cfg.Server, err)
 		}
-		if reset {
+		switch {
+		case reset && c.cfg.Leave != nil:
+			c.cfg.Leave()
+		case reset:
 			return fmt.Errorf("nacos: %s: the server asked to connect again", c.cfg.Server)
 		}
 	}

@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -247,4 +248,25 @@ func TestLongPoll(t *testing.T) {
 			p.Body.Close()
 		}
 	}()
+}
+
+// A page of large configurations is refused with what to do, and a smaller one is not: it would be in memory as a whole.
+func TestSearchIsBounded(t *testing.T) {
+	f, store := configs(t)
+	large := strings.Repeat("x", 900<<10)
+	const many = maxFound/(900<<10) + 1
+	for i := range many {
+		id := config.ID{Namespace: "public", Group: "g", Name: fmt.Sprint("large-", i)}
+		_, err := store.Publish(t.Context(), config.Item{ID: id, Content: large}, "")
+		must(t, err)
+	}
+	search := func(size string) (int, string) {
+		return f.curl(t, "GET", "/v1/cs/configs", params("search", "blur", "dataId", "large-*", "group", "g", "pageNo", "1", "pageSize", size))
+	}
+	if status, body := search("500"); status != http.StatusBadRequest || !strings.Contains(body, "ask for fewer of them with pageSize") {
+		t.Errorf("%d: %.200s", status, body)
+	}
+	if status, body := search("20"); status != http.StatusOK || strings.Count(body, `"dataId":"large-`) != 20 {
+		t.Errorf("%d: %.200s", status, body)
+	}
 }

@@ -2,8 +2,10 @@ package nacosapi
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
+	"paifang/internal/registry"
 	"paifang/internal/registry/config"
 )
 
@@ -20,6 +22,9 @@ func words(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// maxFound bounds the contents of one page, which is in memory as a whole, in bytes.
+const maxFound = 32 << 20
+
 // v1Search has what it finds with contents.
 func v1Search(c call) (any, error) {
 	s, err := c.configs()
@@ -33,6 +38,7 @@ func v1Search(c call) (any, error) {
 	}
 	found := newPage(all, no, size)
 	out := pageOf[configDetail]{found.Total, found.No, found.Pages, []configDetail{}}
+	bytes := 0
 	for _, i := range found.Items {
 		full, _, err := s.Get(c.r.Context(), i.ID)
 		if errors.Is(err, config.ErrUnknown) {
@@ -40,6 +46,9 @@ func v1Search(c call) (any, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if bytes += len(full.Content); bytes > maxFound {
+			return nil, fmt.Errorf("nacosapi: the configurations of this page have more than %d MiB: ask for fewer of them with pageSize: %w", maxFound>>20, registry.ErrInvalid)
 		}
 		out.Items = append(out.Items, detail(full))
 	}

@@ -88,7 +88,7 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 		{"kind: status", nil, [][]string{
 			{getPage, host, "} HTTP/1.1 500 Broken", "}", "} kept", "< HTTP/1.1 202 Accepted", "< X-Upstream-Status: 500", "< kept"}}, false},
 		{"kind: header-limit", map[string]string{"bytes: 4096": "bytes: 100"}, [][]string{
-			{getPage, host, "> X-Long: " + many, "^ nothing", "< HTTP/1.1 431 Request Header Fields Too Large"},
+			{getPage, host, "> X-Long: " + many, "^ nothing", "< HTTP/1.1 431 Request Header Fields Too Large", "< X-Too-Large: The header X-Long has 2006 bytes: at most 100"},
 			{getPage, host, "> X-Long: x", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: cors", nil, [][]string{
 			{"> OPTIONS /order HTTP/1.1", host, "> Origin: https://a.partner.test", "> Access-Control-Request-Method: POST", "^ nothing", "< Access-Control-Allow-Origin: https://a.partner.test", "< Access-Control-Allow-Methods: GET, POST", "< Access-Control-Allow-Credentials: true", "< Access-Control-Max-Age: 600"},
@@ -124,7 +124,7 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 		{"kind: mirror", map[string]string{"config:": "config:\n    loopback: true", "http://recorder.test:9000": copies, "percent: 10\n": "percent: 100\n"}, [][]string{
 			{"> POST /order?a=b HTTP/1.1", host, ">", "> something", "^ POST /order?a=b HTTP/1.1", "^ something", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: body-limit", map[string]string{"bytes: 1048576": "bytes: 1000"}, [][]string{
-			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},
+			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large", "< X-Too-Large: The body has 2000 bytes: at most 1000"},
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: buffer-request", map[string]string{"limit: 1048576": "limit: 1000"}, [][]string{
 			{postPage, host, ">", "> " + many, "^ nothing", "< HTTP/1.1 413 Content Too Large"},

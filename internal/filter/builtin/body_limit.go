@@ -11,6 +11,8 @@ import (
 // said, and while it streams where it is not.
 type BodyLimit struct {
 	Bytes int64 `json:"bytes"` // 1 or more
+	// Error is a field of the answer that tells the length, where the request says it; default: none.
+	Error string `json:"error,omitempty"`
 }
 
 // Validate refuses a limit that is none.
@@ -18,21 +20,28 @@ func (c BodyLimit) Validate() error {
 	if c.Bytes < 1 {
 		return fmt.Errorf("bytes is %d: want 1 or more", c.Bytes)
 	}
+	if c.Error != "" {
+		return validateName(c.Error)
+	}
 	return nil
 }
 
 func bodyLimitKind() filter.Kind {
-	return filter.Define("body-limit", func(c BodyLimit, _ filter.Env) (filter.Filter, error) { return bodyLimit{c.Bytes}, nil })
+	return filter.Define("body-limit", func(c BodyLimit, _ filter.Env) (filter.Filter, error) { return bodyLimit{c}, nil })
 }
 
-type bodyLimit struct{ bytes int64 }
+type bodyLimit struct{ BodyLimit }
 
 func (f bodyLimit) Request(x *filter.Exchange) filter.Verdict {
-	if x.Request.Body == http1.SizedBody && x.Request.ContentLength > f.bytes {
-		return x.TooLarge()
+	if x.Request.Body == http1.SizedBody && x.Request.ContentLength > f.Bytes {
+		x.TooLarge()
+		if f.Error != "" {
+			x.Response.Fields.Set(f.Error, fmt.Sprintf("The body has %d bytes: at most %d", x.Request.ContentLength, f.Bytes))
+		}
+		return filter.Respond
 	}
-	if x.MaxBody == 0 || x.MaxBody > f.bytes {
-		x.MaxBody = f.bytes
+	if x.MaxBody == 0 || x.MaxBody > f.Bytes {
+		x.MaxBody = f.Bytes
 	}
 	return filter.Continue
 }

@@ -209,7 +209,8 @@ func TestRefusedEdits(t *testing.T) {
 		"rewrite-response-header": {`{"name":"X"}`, `{"name":"X","regexp":"("}`, `{"name":"Transfer-Encoding","regexp":"x"}`},
 		"rewrite-location":        {`{"host":"a b"}`, `{"version":"maybe"}`, `{"schemes":["h ttp"]}`, `{"header":"Connection"}`},
 		"status":                  {`{}`, `{"status":204}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
-		"header-limit":            {`{}`},
+		"header-limit":            {`{}`, `{"bytes":1,"error":"a b"}`},
+		"body-limit":              {`{"bytes":1,"error":"Content-Length"}`},
 	} {
 		for _, c := range configs {
 			if _, err := Kinds().Check(model.FilterSpec{Kind: kind, Config: json.RawMessage(c)}); err == nil {

@@ -3,6 +3,7 @@ package springgw
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,8 +111,26 @@ func (e *effect) emit(kind string, config any) error {
 	return nil
 }
 
-// positions are the arguments of a factory by name; those in need must be there.
-func (e *effect) positions(p *part, names []string, need int) (map[string]string, error) {
+// positions are the arguments of a factory by name; those in need must be there. others have a name and no position. Spring passes over
+// arguments of other names, so they are warned of and the filter acts without them.
+func (e *effect) positions(p *part, names []string, need int, others ...string) (map[string]string, error) {
+	values, err := e.given(p, names, need)
+	if err != nil {
+		return nil, err
+	}
+	known := slices.Concat(names, others)
+	for _, name := range sortedKeys(values) {
+		if slices.ContainsFunc(known, func(k string) bool { return bootconfig.Relaxed(k) == name }) {
+			continue
+		}
+		delete(values, name)
+		e.remark(p, model.CodeUnsupported, model.Warning, "%s is no argument of it and has no effect: it takes %s", name, strings.Join(known, ", "))
+	}
+	return values, nil
+}
+
+// given is positions for factories that look at all names themselves.
+func (e *effect) given(p *part, names []string, need int) (map[string]string, error) {
 	values, extra, err := p.named(names...)
 	if err != nil {
 		return nil, err

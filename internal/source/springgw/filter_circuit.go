@@ -39,7 +39,7 @@ type circuitConfig struct {
 // circuitBreaker reads what Spring says of one in a route, and what the properties of Resilience4j say of that name. Routes that give
 // the same name have one breaker.
 func (e *effect) circuitBreaker(p *part) error {
-	values, err := e.positions(p, []string{"name"}, 0)
+	values, err := e.given(p, []string{"name"}, 0)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,10 @@
 package springgw
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"paifang/internal/bootconfig"
 )
 
 // insteadOf says what to do in place of a filter that is not supported.
@@ -50,32 +49,40 @@ const (
 	defaultHeader = 16_000
 )
 
+// sizeError is the field in which answers say what is too large.
+const sizeError = "errorMessage"
+
+type sizeConfig struct {
+	Bytes int64  `json:"bytes"`
+	Error string `json:"error"`
+}
+
 func (e *effect) requestSize(p *part) error {
-	n, err := e.size(p, "maxSize", defaultBody)
+	values, err := e.positions(p, []string{"maxSize"}, 0)
 	if err != nil {
 		return err
 	}
-	return e.emit("body-limit", struct {
-		Bytes int64 `json:"bytes"`
-	}{n})
+	n, err := sizeOf(values, defaultBody)
+	if err != nil {
+		return err
+	}
+	return e.emit("body-limit", sizeConfig{n, sizeError})
 }
 
 func (e *effect) headerSize(p *part) error {
-	n, err := e.size(p, "maxSize", defaultHeader)
+	values, err := e.positions(p, []string{"maxSize"}, 0, "errorHeaderName")
 	if err != nil {
 		return err
 	}
-	return e.emit("header-limit", struct {
-		Bytes int64 `json:"bytes"`
-	}{n})
+	n, err := sizeOf(values, defaultHeader)
+	if err != nil {
+		return err
+	}
+	return e.emit("header-limit", sizeConfig{n, cmp.Or(values["errorheadername"], sizeError)})
 }
 
-func (e *effect) size(p *part, name string, usual int64) (int64, error) {
-	values, err := e.positions(p, []string{name}, 0)
-	if err != nil {
-		return 0, err
-	}
-	text := values[bootconfig.Relaxed(name)]
+func sizeOf(values map[string]string, usual int64) (int64, error) {
+	text := values["maxsize"]
 	if text == "" {
 		return usual, nil
 	}

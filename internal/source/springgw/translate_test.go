@@ -325,6 +325,17 @@ func TestFilters(t *testing.T) {
 	if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning {
 		t.Errorf("one argument too many, which Spring passes over: %v %v", o.Routes, o.Diagnostics)
 	}
+	for text, want := range map[string]string{
+		"{name: StripPrefix, args: {part: 2}}":                       "part is no argument of it and has no effect: it takes parts",
+		"{name: RequestSize, args: {size: 5}}":                       "size is no argument of it and has no effect: it takes maxSize",
+		"{name: RequestHeaderSize, args: {errorHeader: X}}":          "errorheader is no argument of it and has no effect: it takes maxSize, errorHeaderName",
+		"{name: AddRequestHeader, args: {name: A, value: b, of: c}}": "of is no argument of it",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ["+text+"]}\n"))
+		if len(o.Routes) != 1 || len(o.Routes[0].Filters) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
 }
 
 func TestDefaultFiltersInterleave(t *testing.T) {

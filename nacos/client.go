@@ -336,7 +336,7 @@ func (c *Client) handle(p *nacoswire.Payload) (string, error) {
 			return "", err
 		}
 		if q.ServiceInfo != nil {
-			c.offer(Service{q.ServiceInfo.Name, q.ServiceInfo.GroupName}.plain(), q.ServiceInfo)
+			c.offer(Service{q.ServiceInfo.Name, q.ServiceInfo.GroupName}.plain(), q.ServiceInfo, pushed)
 		}
 		return nacoswire.TypeNotifyAnswer, nil
 	case nacoswire.TypeConfigChange:

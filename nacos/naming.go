@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"paifang/internal/nacosconn"
@@ -226,13 +227,22 @@ func (c *Client) subscribe(ctx context.Context, conn *nacosconn.Conn, s Service)
 	a, err := nacosconn.Call[nacoswire.ServiceResponse](ctx, conn, nacoswire.TypeSubscribeService,
 		nacoswire.SubscribeServiceRequest{ServiceRef: c.ref(s), Subscribe: true})
 	if err == nil && a.ServiceInfo != nil {
-		c.offer(s, a.ServiceInfo)
+		c.offer(s, a.ServiceInfo, answered)
 	}
 	return err
 }
 
-// offer takes a list unless a newer one is known: a push may overtake an answer.
-func (c *Client) offer(s Service, info *nacoswire.ServiceInfo) {
+// How a list came here. Pushes come in order; an answer may be overtaken by a push.
+type manner bool
+
+const (
+	pushed   manner = true
+	answered manner = false
+)
+
+// offer takes a list unless a newer one is known: a push may have overtaken an answer. Of two pushes with one time the later counts, since
+// Nacos takes the time from its clock, and two changes may be in one millisecond of it.
+func (c *Client) offer(s Service, info *nacoswire.ServiceInfo, how manner) {
 	list := make([]Instance, 0, len(info.Hosts))
 	for _, h := range info.Hosts {
 		ip, err := netip.ParseAddr(h.IP)
@@ -244,8 +254,11 @@ func (c *Client) offer(s Service, info *nacoswire.ServiceInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.lists[s]
-	if f == nil || f.known && info.LastRefTime <= f.version {
+	if f == nil || f.known && (info.LastRefTime < f.version || how == answered && info.LastRefTime == f.version) {
 		return
+	}
+	if f.known && info.LastRefTime == f.version && reflect.DeepEqual(f.value, list) {
+		return // the push that follows the answer to a subscription
 	}
 	f.version = info.LastRefTime
 	f.set(list)

@@ -1,8 +1,6 @@
 package explain
 
 import (
-	"time"
-
 	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -111,7 +109,8 @@ func (l Live) Lists() []List {
 	return out
 }
 
-// list adds how the sources stand: while one is red, what it said is as old as its failure.
+// list adds how the sources stand: while one is red, what it said is as old as that, and not as this process's copy of it, which may
+// come from a file.
 func (l Live) list(s upstream.ListStatus) List {
 	out := List{ID: s.List, Known: s.Known, Revision: s.Revision, Heard: s.Changed, Endpoints: s.Endpoints}
 	if len(s.Contributions) > 0 {
@@ -129,7 +128,7 @@ func (l Live) list(s upstream.ListStatus) List {
 		if !source.Failed || !contributes(source.Name, s) {
 			continue
 		}
-		out.Failed, out.Error, out.Heard = true, source.Error, latest(source.Heard, s.Changed)
+		out.Failed, out.Error, out.Heard = true, source.Error, source.Heard
 	}
 	return out
 }
@@ -141,11 +140,4 @@ func contributes(source string, s upstream.ListStatus) bool {
 		}
 	}
 	return false
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

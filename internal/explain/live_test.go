@@ -30,7 +30,7 @@ func TestLiveLooksAndTakesNothing(t *testing.T) {
 	up, _ := s.Snapshot.Upstream(explaintest.LBOrder)
 	h := table.Acquire(up)
 	defer h.Release()
-	heard := time.Now().Add(time.Minute)
+	heard := time.Now().Add(-time.Hour) // before this process heard of the list: it came from a file
 	live := explain.Live{Table: table, Snapshot: s.Snapshot, Sources: red{{Name: "registry", Failed: true, Error: "away", Heard: heard}}}
 	w := explain.World{Snapshot: s.Snapshot, Upstreams: live, Lists: live, Now: time.Now()}
 	want, err := h.Peek(4)

@@ -35,8 +35,8 @@ type Publisher interface {
 
 // Keep saves and loads the addresses of a source at their last good state, for a start without it.
 type Keep interface {
-	Save(source string, groups []source.Group) error
-	Load(source string) ([]source.Group, error)
+	Save(source string, heard time.Time, groups []source.Group) error
+	Load(source string) (groups []source.Group, heard time.Time, err error)
 }
 
 // Part is a source with what the hub has to know of it.
@@ -75,7 +75,7 @@ type SourceStatus struct {
 	Failed   bool      `json:"failed"`          // not running now: what is served is its last good state
 	Error    string    `json:"error,omitempty"` // of the last failure, while Failed; readers add what else is wrong
 	Since    time.Time `json:"since,omitzero"`  // of the present state, running or failed
-	Heard    time.Time `json:"heard,omitzero"`  // when it last delivered anything
+	Heard    time.Time `json:"heard,omitzero"`  // when it last delivered anything; of what was saved, when that was heard
 	Groups   int       `json:"groups"`
 	Keepers  []string  `json:"keepers,omitempty"`
 }
@@ -299,12 +299,15 @@ func (h *Hub) waive(p *part) {
 	name := p.Source.Name()
 	h.cfg.Log.Warn("starting without a source that does not answer", "source", name, "waited", p.Wait)
 	if h.cfg.Keep != nil && p.Saved {
-		groups, err := h.cfg.Keep.Load(name)
+		groups, heard, err := h.cfg.Keep.Load(name)
 		if err != nil {
 			h.cfg.Log.Warn("the saved addresses of a source cannot be read", "source", name, "err", err)
 		}
 		for _, g := range groups {
 			h.replace(p, g, 0)
+		}
+		if p.heard.IsZero() {
+			p.heard = heard
 		}
 	}
 	h.changed = true
@@ -425,7 +428,7 @@ func (h *Hub) save(last bool) {
 		if !last && time.Now().UnixNano() < p.saveFrom.Load() {
 			continue
 		}
-		job := saveJob{part: p}
+		job := saveJob{part: p, heard: p.heard}
 		for key, g := range p.groups {
 			if sets := read(g.sets); len(sets) > 0 {
 				job.groups = append(job.groups, source.Group{Key: key, Objects: &model.Objects{Endpoints: sets}})

@@ -238,7 +238,8 @@ func TestFailingSourceKeepsItsLastGoodState(t *testing.T) {
 func TestRegistryThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
 	rules, reg, r := newScripted("rules"), newScripted("registry"), newRecorder()
 	keep := Directory(filepath.Join(t.TempDir(), "keep"))
-	if err := keep.Save("registry", []source.Group{list("order", "127.1.1.9:80")}); err != nil {
+	heard := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := keep.Save("registry", heard, []source.Group{list("order", "127.1.1.9:80")}); err != nil {
 		t.Fatal(err)
 	}
 	h := start(t, Config{Parts: []Part{
@@ -252,6 +253,10 @@ func TestRegistryThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
 		t.Errorf("saved addresses %v, known %v", r.sets, r.known)
 	}
 	r.mu.Unlock()
+	if s := h.Sources()[1]; !s.Heard.Equal(heard) {
+		t.Errorf("what was saved was heard at %v, want %v", s.Heard, heard)
+	}
+	began := time.Now()
 	reg.say <- source.Update{Groups: []source.Group{list("user", "127.1.1.8:80")}, Full: true}
 	eventually(t, "the saved list gives way to the true one", func() bool {
 		r.mu.Lock()
@@ -259,8 +264,8 @@ func TestRegistryThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
 		return len(r.sets["registry/order"]) == 0 && len(r.sets["registry/user"]) == 1
 	})
 	eventually(t, "the new state is saved", func() bool {
-		groups, err := keep.Load("registry")
-		return err == nil && len(groups) == 1 && groups[0].Key == "user"
+		groups, heard, err := keep.Load("registry")
+		return err == nil && len(groups) == 1 && groups[0].Key == "user" && heard.After(began.Add(-time.Second))
 	})
 }
 

@@ -10,12 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"paifang/internal/model"
 	"paifang/internal/source"
 )
 
-// Directory is a Keep of one JSON file per source.
+// Directory is a Keep of one JSON file per source. The time of a file is when the source was last heard.
 type Directory string
 
 type savedGroup struct {
@@ -28,14 +29,14 @@ func (d Directory) file(source string) string {
 }
 
 // Save writes the addresses of a source in place of those saved before. The file is whole at any moment.
-func (d Directory) Save(source string, groups []source.Group) error {
-	if err := d.save(d.file(source), groups); err != nil {
+func (d Directory) Save(source string, heard time.Time, groups []source.Group) error {
+	if err := d.save(d.file(source), heard, groups); err != nil {
 		return fmt.Errorf("hub: save %s: %w", source, err)
 	}
 	return nil
 }
 
-func (d Directory) save(file string, groups []source.Group) error {
+func (d Directory) save(file string, heard time.Time, groups []source.Group) error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (d Directory) save(file string, groups []source.Group) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(write(f, groups), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(write(f, groups), f.Sync(), f.Close(), os.Chtimes(file+".new", heard, heard)); err != nil {
 		return err
 	}
 	return os.Rename(file+".new", file)
@@ -67,24 +68,28 @@ func write(to io.Writer, groups []source.Group) error {
 	return out.Flush()
 }
 
-// Load returns what was saved; nothing, where nothing ever was.
-func (d Directory) Load(name string) ([]source.Group, error) {
-	text, err := os.ReadFile(d.file(name))
+// Load returns what was saved, and when the source had been heard; nothing, where nothing ever was.
+func (d Directory) Load(name string) ([]source.Group, time.Time, error) {
+	info, err := os.Stat(d.file(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("hub: load %s: %w", name, err)
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(d.file(name))
 	}
 	var saved []savedGroup
-	if err := json.Unmarshal(text, &saved); err != nil {
-		return nil, fmt.Errorf("hub: load %s: %w", name, err)
+	if err == nil {
+		err = json.Unmarshal(text, &saved)
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("hub: load %s: %w", name, err)
 	}
 	var out []source.Group
 	for _, g := range saved {
 		out = append(out, source.Group{Key: g.Key, Objects: &model.Objects{Endpoints: g.Endpoints}})
 	}
-	return out, nil
+	return out, info.ModTime(), nil
 }
 
 var _ Keep = Directory("")

@@ -19,27 +19,28 @@ func TestDirectoryGivesBackWhatItWasGiven(t *testing.T) {
 		for i := range n {
 			want = append(want, list(fmt.Sprintf("service/\"%d\"", i), fmt.Sprintf("127.1.%d.%d:80", i/200, i%200)))
 		}
-		if err := d.Save("nacos/one", want); err != nil {
+		heard := time.UnixMilli(1767225600500).Add(time.Duration(n) * time.Second)
+		if err := d.Save("nacos/one", heard, want); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := d.Load("nacos/one"); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%d groups: %v, %v", n, got, err)
+		if got, at, err := d.Load("nacos/one"); err != nil || !reflect.DeepEqual(got, want) || !at.Equal(heard) {
+			t.Errorf("%d groups: %v of %v, %v", n, got, at, err)
 		}
 	}
 }
 
 func TestDirectoryThatCannotBeWrittenKeepsWhatItHas(t *testing.T) {
 	d := Directory(t.TempDir())
-	if err := d.Save("a", []source.Group{list("order", "127.1.1.9:80")}); err != nil {
+	if err := d.Save("a", time.Now(), []source.Group{list("order", "127.1.1.9:80")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(d.file("a")+".new", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Save("a", nil); err == nil {
+	if err := d.Save("a", time.Now(), nil); err == nil {
 		t.Error("nothing is said")
 	}
-	if got, err := d.Load("a"); err != nil || len(got) != 1 {
+	if got, _, err := d.Load("a"); err != nil || len(got) != 1 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -50,7 +51,7 @@ type slowKeep struct {
 	saved map[string]int
 }
 
-func (k *slowKeep) Save(name string, _ []source.Group) error {
+func (k *slowKeep) Save(name string, _ time.Time, _ []source.Group) error {
 	time.Sleep(300 * time.Millisecond) // what is written takes as long
 	k.Lock()
 	defer k.Unlock()
@@ -58,7 +59,7 @@ func (k *slowKeep) Save(name string, _ []source.Group) error {
 	return nil
 }
 
-func (k *slowKeep) Load(string) ([]source.Group, error) { return nil, nil }
+func (k *slowKeep) Load(string) ([]source.Group, time.Time, error) { return nil, time.Time{}, nil }
 
 func (k *slowKeep) count(name string) int {
 	k.Lock()

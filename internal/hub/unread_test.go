@@ -43,7 +43,7 @@ func TestReadyWhenWhatIsUsedIsRead(t *testing.T) {
 				return
 			}
 			eventually(t, "saved", func() bool {
-				groups, err := keep.Load("s")
+				groups, _, err := keep.Load("s")
 				return err == nil && len(groups) == 2
 			})
 		})

@@ -179,6 +179,7 @@ func (h *Hub) reportLoop(ctx context.Context) {
 // saveJob is the addresses of a source to be saved.
 type saveJob struct {
 	part   *part
+	heard  time.Time
 	groups []source.Group
 }
 
@@ -190,7 +191,7 @@ const saveShare = 20
 func (h *Hub) saveLoop() {
 	for job := range h.saves {
 		began := time.Now()
-		if err := h.cfg.Keep.Save(job.part.Source.Name(), job.groups); err != nil {
+		if err := h.cfg.Keep.Save(job.part.Source.Name(), job.heard, job.groups); err != nil {
 			h.cfg.Log.Warn("the addresses of a source cannot be saved", "source", job.part.Source.Name(), "err", err)
 		}
 		now := time.Now()

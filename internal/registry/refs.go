@@ -32,7 +32,7 @@ const (
 	markEvery = 20 * time.Second
 
 	clockEvery = 2 * time.Second
-	clockAhead = 5 * time.Second // so that it is not behind that of a server of another make which clients come from
+	clockAhead = 5 * time.Second // so that what is said first is not behind a server of another make which clients come from
 )
 
 // now is the time in milliseconds since 1970, within floor and mark.
@@ -54,7 +54,7 @@ func (r *Registry) beginRefs(ctx context.Context) error {
 		return err
 	}
 	if found && len(e.Value) == 8 {
-		r.refs.floor = int64(binary.BigEndian.Uint64(e.Value)) + 1
+		r.refs.floor = max(r.refs.floor, int64(binary.BigEndian.Uint64(e.Value))+1)
 		r.lastRef = r.refs.floor
 	}
 	return r.moveMark(ctx)

@@ -153,6 +153,9 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 
 // begin reads what is stored: what this process had before its restart, then what is followed.
 func (r *Registry) begin(ctx context.Context) error {
+	if r.shared == nil {
+		r.refs.floor = r.opt.Now().Add(clockAhead).UnixMilli()
+	}
 	switch {
 	case r.shared != nil:
 		if err := r.moveClock(ctx); err != nil {

@@ -227,8 +227,11 @@ func TestStored(t *testing.T) {
 			Metadata: model.Tags{{Name: "zone", Value: "east"}}},
 		"WEST": {CheckPort: 82},
 	}
-	var last int64
+	last := now.Add(5 * time.Second).UnixMilli() // what clients have of another server, whose clock is ahead
 	with(func(r *Registry) {
+		if v := r.View(order); v.LastRef < last {
+			t.Errorf("lastRef %d of a registry that is new, after %d", v.LastRef, last)
+		}
 		in := fixed("10.0.0.1:80")
 		in.Metadata = model.NewTags(map[string]string{"zone": "a"})
 		must(t, r.Register(order, in))

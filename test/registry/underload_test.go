@@ -74,6 +74,18 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 	}
 	t.Logf("the subscriber was told %d lists, each with all %d instances", n-before, len(all))
+
+	// Neither the registry nor the gateway is there, and the gateway starts without it: with what it saved.
+	time.Sleep(2 * time.Second) // it saves once in a second
+	reg.kill()
+	gateway.kill()
+	gateway.start()
+	gateway.ready()
+	for i := range 20 {
+		if status, body, err := get("http://" + at + "/order/"); err != nil || status != 200 {
+			t.Errorf("request %d of a gateway that never had its registry: %d %q %v", i, status, body, err)
+		}
+	}
 }
 
 // beat keeps an instance of order registered as a client of HTTP v1 does: with heartbeats, and a registration where a heartbeat is not known.

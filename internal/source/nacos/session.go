@@ -83,8 +83,19 @@ func (x *session) follow(ctx context.Context) time.Duration {
 	return lookAnyhow
 }
 
-// lookAnyhow is how often the list is looked at where the server tells of changes.
-const lookAnyhow = 30 * time.Second
+// How often the list is looked at where the server tells of changes, and of how many services it does.
+const (
+	lookAnyhow = 30 * time.Second
+	followed   = 500 // Nacos tells of no further one
+)
+
+// pace is how often to look, given what follow said: where there are more services than the server tells of, as though it told of none.
+func (x *session) pace(every time.Duration) time.Duration {
+	if len(x.named) >= followed {
+		return x.src.cfg.Poll
+	}
+	return every
+}
 
 // run lists, subscribes and sends until the session ends.
 func (x *session) run(ctx context.Context, out chan<- source.Update) error {
@@ -135,7 +146,8 @@ func (x *session) alive(ctx context.Context) error {
 // one is not.
 func (x *session) watch(ctx context.Context) error {
 	every := x.follow(ctx)
-	tick := time.NewTicker(every)
+	pace := x.pace(every)
+	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	leave := time.NewTicker(x.src.cfg.Leave)
 	defer leave.Stop()
@@ -164,5 +176,9 @@ func (x *session) watch(ctx context.Context) error {
 			return err
 		}
 		failed = err != nil
+		if now := x.pace(every); now != pace {
+			pace = now
+			tick.Reset(pace)
+		}
 	}
 }

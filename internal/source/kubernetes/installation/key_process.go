@@ -151,7 +151,8 @@ func textKeys() group {
 	g := group{name: "Text of nginx"}
 	for _, n := range []string{"main-snippet", "http-snippet", "server-snippet", "location-snippet", "stream-snippet"} {
 		g.keys = append(g.keys, Key{Name: n, Verdict: annotation.Refused, Note: "text of nginx is never executed: " +
-			"add-headers, proxy-set-headers and annotations say most of what it is used for"})
+			"add-headers, proxy-set-headers and annotations say most of what it is used for",
+			read: func(v *value) { v.found.Message = annotation.Snippet(n, v.text) }})
 	}
 	return g
 }

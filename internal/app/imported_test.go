@@ -65,6 +65,55 @@ func manifestGroups(t testing.TB, text []byte) []source.Group {
 	return groups
 }
 
+// TestImportOfWhatIsJava imports each predicate and filter of Spring's that is not supported: the verdict says why and what to do, it counts
+// as lost, and the route is not served without it.
+func TestImportOfWhatIsJava(t *testing.T) {
+	n := 0
+	for _, v := range springgw.Verdicts() {
+		if v.Kind == "property" || v.Verdict != springgw.Unsupported {
+			continue
+		}
+		n++
+		t.Run(v.Name, func(t *testing.T) {
+			parts, answer := `predicates: ["Path=/java/**"], filters: [{name: `+v.Name+`}]`, "< HTTP/1.1 503 Service Unavailable"
+			if v.Kind == "predicate" { // the route would have served fewer requests, and which is not known
+				parts, answer = `predicates: ["Path=/java/**", {name: `+v.Name+`}]`, "< HTTP/1.1 404 Not Found"
+			}
+			file := filepath.Join(t.TempDir(), "application.yml")
+			up := newScripted(t)
+			at := "http://" + up.l.Addr().String()
+			text := "spring.cloud.gateway.routes:\n- {id: java, uri: \"" + at + "\", " + parts + "}\n- {id: other, uri: \"" + at + "\", predicates: [\"Path=/other\"]}\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			imported, err := springgw.Import(springgw.Config{Paths: []string{file}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lost []springgw.Finding
+			for _, f := range imported.Findings {
+				if f.Verdict.Verdict != springgw.Supported {
+					lost = append(lost, f)
+				}
+			}
+			if len(lost) != 1 || imported.Lost() != 1 || lost[0].Kind != v.Kind || lost[0].Name != v.Name || lost[0].Line != 2 || lost[0].Route != "java" || !strings.HasSuffix(lost[0].Why, v.Why) {
+				t.Errorf("%d are lost, want one with %q: %+v", imported.Lost(), v.Why, lost)
+			}
+			documents, err := document.PrintWithOrigins(imported.Objects)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gateway := newChain(t, append(manifestGroups(t, documents), source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
+				{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})).address()
+			exchange(t, 1, gateway, up, []string{"> GET /java/a HTTP/1.1", "> Host: a.test", "^ nothing", answer})
+			exchange(t, 2, gateway, up, []string{"> GET /other HTTP/1.1", "> Host: a.test", "^ GET /other HTTP/1.1", "< HTTP/1.1 200 OK"})
+		})
+	}
+	if n != 5 {
+		t.Errorf("%d predicates and filters are not supported, and this knows of 5", n)
+	}
+}
+
 // TestImport reads a file with that of a profile beside it, and has the result checked.
 func TestImport(t *testing.T) {
 	dir := t.TempDir()

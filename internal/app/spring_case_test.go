@@ -30,7 +30,7 @@ import (
 // REDIS the port of one that counts. The word "warns" before the files says that something is warned of.
 //
 //	> line   of the request
-//	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds
+//	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds; "BREAK" ends the connection
 //	^ line   that the upstream must see, "!^ prefix" one that it must not, "^ nothing": it must not be asked
 //	*3 line  that the upstream must see so many times, "*3+ line" sooner or later
 //	< line   that the answer must have, "!< prefix" one that it must not, "<+ prefix" what one of its lines must begin with

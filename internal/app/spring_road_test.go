@@ -135,7 +135,7 @@ func TestLaneOverTwoGateways(t *testing.T) {
   predicates: ["Path=/**"]
   metadata:
     lane-header: X-Lane
-    lanes: [{name: gray, instances: {version: v2}, when: [{header: X-Gray, value: "yes"}, {cookie: gray}]}]
+    lanes: [{name: gray, instances: {version: v2}, when: [{header: X-Gray, value: "yes"}, {cookie: gray}, {query: gray, value: "1"}]}]
 `
 	b := springChain(t, second, "order "+naming(t, "v1")+" version=v1", "order "+naming(t, "v2")+" version=v2")
 	a := newAsking(t, springChain(t, first, "second "+b.address()))
@@ -148,6 +148,12 @@ func TestLaneOverTwoGateways(t *testing.T) {
 		}
 		if got := a.get("/order", "Cookie", "gray=1"); got != "v2" {
 			t.Fatalf("by cookie: %s", got)
+		}
+		if got := a.get("/order?gray=1"); got != "v2" {
+			t.Fatalf("by query: %s", got)
+		}
+		if got := a.get("/order?gray=0"); got != "v1" {
+			t.Fatalf("of another query: %s", got)
 		}
 	}
 	if got := newAsking(t, b).get("/order", "X-Gray", "yes"); got != "v1" {

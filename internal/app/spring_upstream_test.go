@@ -141,6 +141,9 @@ func (u *scriptedUpstream) serve(c net.Conn) {
 		u.saw = append(u.saw, lines...)
 		answer := u.answer
 		u.mu.Unlock()
+		if slices.Equal(answer, []string{"BREAK"}) {
+			return
+		}
 		if len(answer) == 1 && strings.HasPrefix(answer[0], "DELAY ") {
 			ms, _ := strconv.Atoi(strings.TrimPrefix(answer[0], "DELAY "))
 			time.Sleep(time.Duration(ms) * time.Millisecond) // the service is slow: nothing is waited for

@@ -106,7 +106,7 @@ func (e *effect) fallbackHeaders(p *part) error {
 	if message == "" {
 		message = "Execution-Exception-Message"
 	}
-	e.remark(p, model.CodeIgnored, model.Info, "the message is the status and the code of the failure; a root cause is not told")
+	e.remark(p, model.CodeUnsupported, model.Info, "%s", causeless)
 	return e.emit("tell-failure", struct {
 		Code    string            `json:"code"`
 		Message string            `json:"message"`

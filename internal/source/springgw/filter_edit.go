@@ -166,8 +166,9 @@ func (e *effect) setStatus(p *part) error {
 		return err
 	}
 	return e.emit("status", struct {
-		Status int `json:"status"`
-	}{n})
+		Status   int    `json:"status"`
+		Original string `json:"original,omitempty"`
+	}{n, p.around.gateway("set-status", "original-status-header-name").Text()})
 }
 
 // statusOf reads a number, or a name as UNAUTHORIZED.

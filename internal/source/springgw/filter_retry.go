@@ -77,7 +77,7 @@ func (e *effect) retryAgain(p *part) error {
 		case "series":
 			series = v
 		case "exceptions": // which class a failure has in Java is not known here; that it failed is
-			e.remark(p, model.CodeIgnored, model.Info, "exceptions are names of Java: every failure of a connection and every timeout is tried again")
+			e.remark(p, model.CodeUnsupported, model.Info, "exceptions are names of Java: every failure of a connection and every timeout is tried again")
 		case "backoff.firstbackoff":
 			if err = pauses.first.set(v); err == nil && pauses.first == 0 {
 				err = errors.New("is no time above 0")

@@ -162,8 +162,8 @@ func (j *judge) part(kind, route, above string, p *part, err error, notes []faul
 	for _, n := range notes {
 		f.Verdict.Verdict, f.Why = judgement(n.code, n.severity), n.message
 	}
-	if kind == "predicate" && differing()[p.name] != "" {
-		f.Verdict.Verdict, f.Why = Differs, differing()[p.name]
+	if d := differences()[p.name]; d.always && f.Verdict.Verdict == Supported {
+		f.Verdict.Verdict, f.Why = Differs, d.why
 	}
 	if err != nil {
 		f.Verdict.Verdict, f.Why = Unsupported, err.Error()

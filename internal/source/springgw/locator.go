@@ -121,7 +121,9 @@ type locatorFault struct {
 func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *locatorFault {
 	for _, k := range l.Kids {
 		switch bootconfig.Relaxed(k.Name) {
-		case "enabled", "lowercaseserviceid", "routeidprefix", "predicates", "filters":
+		case "enabled", "lowercaseserviceid", "predicates", "filters":
+		case "routeidprefix":
+			t.say(fault{k.File, k.Line, "spring.cloud.gateway.discovery.locator." + k.Name, model.CodeIgnored, model.Info, "route-id-prefix has nothing to act on here: routes of the locator are named for their services"})
 		case "includeexpression":
 			include, err := readInclude(k.Text())
 			if err != nil {

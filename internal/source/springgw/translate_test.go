@@ -464,6 +464,10 @@ func TestLocator(t *testing.T) {
 	if got := filterText(l.Filters); !strings.HasPrefix(got, "request-headers") || !strings.Contains(got, `strip-prefix{"parts":1} request-headers`) {
 		t.Errorf("filters: %s", got)
 	}
+	o = load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  route-id-prefix: of-\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Code != model.CodeIgnored || o.Diagnostics[0].Origin.Line != 3 || !strings.HasSuffix(o.Diagnostics[0].Field, ".route-id-prefix") {
+		t.Errorf("a prefix that changes nothing: %+v %v", o.Locators, o.Diagnostics)
+	}
 	if o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: false\n"); len(o.Locators)+len(o.Diagnostics) != 0 {
 		t.Errorf("%+v", o)
 	}

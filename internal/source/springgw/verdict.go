@@ -29,11 +29,6 @@ type Verdict struct {
 	Why     string // "" where it is supported without a remark
 }
 
-// differing are the predicates and filters that do less than in Spring on purpose.
-func differing() map[string]string {
-	return map[string]string{"Version": versionDiffers, "SetRequestUri": onlyDeclared, "RequestHeaderToRequestUri": onlyDeclared}
-}
-
 // sentence is the verdict as a diagnostic has it.
 func (v *Verdict) sentence() string {
 	name := v.Name[strings.LastIndexByte(v.Name, '.')+1:]
@@ -58,8 +53,8 @@ func Verdicts() []Verdict {
 		for name, has := range all {
 			v := Verdict{kind, name, Supported, ""}
 			switch {
-			case differing()[name] != "":
-				v.Verdict, v.Why = Differs, differing()[name]
+			case differences()[name].why != "":
+				v.Verdict, v.Why = Differs, differences()[name].why
 			case !has:
 				v.Verdict, v.Why = Unsupported, strings.TrimPrefix(why(name), ": ")
 			}

@@ -65,7 +65,7 @@ func authFamily() family {
 		{Name: "auth-keepalive-requests", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept in any case"},
 		{Name: "auth-keepalive-timeout", Scope: OwnPaths, Verdict: Ignored, Note: "connections to the service are kept for a minute"},
 		{Name: "auth-keepalive-share-vars", Scope: OwnPaths, Verdict: Ignored, Note: "the service always gets the request's X-Request-ID"},
-		{Name: "auth-snippet", Scope: OwnPaths, Verdict: Refused, Note: "text of nginx is never executed: write an external-auth filter with headers into paifang.dev/filters"},
+		{Name: "auth-snippet", Scope: OwnPaths, Verdict: Refused, Note: "text of nginx is never executed: write an external-auth filter with headers into paifang.dev/filters", read: readSnippet},
 		{Name: "enable-global-auth", Scope: OwnPaths, Verdict: Supported, read: readGlobalAuth},
 	}}
 }

@@ -16,9 +16,9 @@ type Errors struct {
 
 func errorsFamily() family {
 	return family{name: "Errors and headers", settle: settleErrors, rows: append([]Annotation{
-		{Name: "custom-headers", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "custom-headers", Scope: OwnPaths, Verdict: Ignored, Note: "a response-headers filter in paifang.dev/filters adds fields, and add-headers of the ConfigMap does for all"},
 		{Name: "custom-http-errors", Scope: OwnPaths, Verdict: Supported, read: readErrors},
-		{Name: "disable-proxy-intercept-errors", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "disable-proxy-intercept-errors", Scope: OwnPaths, Verdict: Ignored, Note: "answers with a status of custom-http-errors are always replaced: an Ingress with a list of its own has no other"},
 	}, mirrorRows()...)}
 }
 

@@ -33,6 +33,11 @@ const budgetNote = "where many requests fail at once, further tries of those tha
 
 const mostTriesNote = "8 endpoints are asked at most, where it says more or 0"
 
+const (
+	cookiesNote  = "a rewrite-response-header filter in paifang.dev/filters changes Set-Cookie"
+	locationNote = "a rewrite-location filter in paifang.dev/filters changes Location"
+)
+
 func proxyFamily() family {
 	return family{name: "Timeouts and further tries", rows: []Annotation{
 		{Name: "proxy-connect-timeout", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.seconds(&v.s.Proxy.Connect, 1) }},
@@ -52,10 +57,10 @@ func proxyFamily() family {
 			v.s.Proxy.Next.Given = v.seconds(&v.s.Proxy.Next.Within, 0) || v.s.Proxy.Next.Given
 		}},
 		{Name: "proxy-http-version", Scope: OwnPaths, Verdict: Ignored, Note: "endpoints are spoken to in HTTP/1.1, or in HTTP/2 where backend-protocol says so"},
-		{Name: "proxy-cookie-domain", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-cookie-path", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-redirect-from", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
-		{Name: "proxy-redirect-to", Scope: OwnPaths, Verdict: Ignored, Note: notYet},
+		{Name: "proxy-cookie-domain", Scope: OwnPaths, Verdict: Ignored, Note: cookiesNote},
+		{Name: "proxy-cookie-path", Scope: OwnPaths, Verdict: Ignored, Note: cookiesNote},
+		{Name: "proxy-redirect-from", Scope: OwnPaths, Verdict: Ignored, Note: locationNote},
+		{Name: "proxy-redirect-to", Scope: OwnPaths, Verdict: Ignored, Note: locationNote},
 		{Name: "connection-proxy-header", Scope: OwnPaths, Verdict: Ignored, Note: "connections to endpoints are the engine's own matter: they are kept, and upgraded where a client asks"},
 		{Name: "http2-push-preload", Scope: OwnPaths, Verdict: Ignored, Note: "browsers have given up server push, and so has nginx"},
 	}}

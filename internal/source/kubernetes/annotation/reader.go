@@ -29,9 +29,12 @@ type Settings struct {
 	Buffers   Buffers
 	Errors    Errors
 	Mirror    Mirror
+	Guard     Guard // of the installation: no annotation says it
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.
 	Denied string
+	// Rejected says that an annotation is one that Guard forbids. Denied names it; a canary adds nothing, and no TLS is passed on.
+	Rejected bool
 }
 
 // Defaults is what ingress-nginx does where neither its ConfigMap nor an Ingress says anything.
@@ -156,6 +159,13 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 	}
 	for _, settle := range r.settlers {
 		settle(&run)
+	}
+	for i, key := range keys {
+		name := strings.TrimPrefix(key, r.prefix)
+		if why := s.Guard.refusal(r.rows[name], annotations[key]); why != "" {
+			found[i].Verdict, found[i].Message = Refused, why+": every path of this Ingress answers 503"
+			s.Denied, s.Rejected = name, true
+		}
 	}
 	return s, found
 }

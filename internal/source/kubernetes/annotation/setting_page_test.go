@@ -19,9 +19,15 @@ func TestSettingsPage(t *testing.T) {
 	for _, c := range casesIn(t, "flags") {
 		flags[c.annotation]++
 	}
+	named := map[string]map[string]string{"keys": {}, "flags": {}}
+	for dir, links := range named {
+		for name, function := range elsewhere(dir) {
+			links[name] = fmt.Sprintf("[%s](../%s)", function, testFile(t, elsewhereDir, function))
+		}
+	}
 	for _, l := range languages() {
 		page := strings.Replace(l.page, "annotations", "ingress-nginx-settings", 1)
-		comparePage(t, page, [2]string{"keys", l.keyTable(keys)}, [2]string{"flags", l.flagTable(flags)})
+		comparePage(t, page, [2]string{"keys", l.keyTable(keys, named["keys"])}, [2]string{"flags", l.flagTable(flags, named["flags"])})
 	}
 }
 
@@ -37,7 +43,7 @@ func between(t *testing.T, page, text, name, table string) string {
 	return before + begin + table + "\n" + end + after
 }
 
-func (l *language) keyTable(shown map[string]int) string {
+func (l *language) keyTable(shown map[string]int, named map[string]string) string {
 	var b strings.Builder
 	group := ""
 	for _, k := range installation.Keys() {
@@ -45,22 +51,28 @@ func (l *language) keyTable(shown map[string]int) string {
 			group = k.Group
 			fmt.Fprintf(&b, "\n### %s\n\n%s\n|---|---|---|---|\n", orSame(l.settings, group), l.keyHead)
 		}
-		l.settingRow(&b, k.Name, k.Default, k.Verdict, k.Note, "keys", shown)
+		l.settingRow(&b, k.Name, k.Default, k.Verdict, k.Note, "keys", shown, named)
 	}
 	return b.String()
 }
 
-func (l *language) flagTable(shown map[string]int) string {
+func (l *language) flagTable(shown map[string]int, named map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n|---|---|---|---|\n", l.flagHead)
 	for _, f := range installation.Table() {
-		l.settingRow(&b, "--"+f.Name, f.Default, f.Verdict, f.Note, "flags", shown)
+		l.settingRow(&b, "--"+f.Name, f.Default, f.Verdict, f.Note, "flags", shown, named)
 	}
 	return b.String()
 }
 
-func (l *language) settingRow(b *strings.Builder, name, def string, v annotation.Verdict, note, dir string, shown map[string]int) {
+func (l *language) settingRow(b *strings.Builder, name, def string, v annotation.Verdict, note, dir string, shown map[string]int, named map[string]string) {
 	note = orSame(l.settings, orSame(l.notes, note))
+	if link := named[strings.TrimPrefix(name, "--")]; link != "" {
+		if note != "" {
+			note += "; "
+		}
+		note += link
+	}
 	if n := shown[strings.TrimPrefix(name, "--")]; n > 0 {
 		if note != "" {
 			note += "; "
@@ -118,22 +130,24 @@ func settingsZH() map[string]string {
 		"requests under way have so long when the process ends, or an address of a listener goes; terminationGracePeriodSeconds of our pods must be above it": "进程结束或监听器的地址消失时，进行中的请求有这么长时间；我们的 pod 的 terminationGracePeriodSeconds 要大于它",
 		"connections of addresses that are not in proxy-real-ip-cidr begin without a header":                                                                  "不在 proxy-real-ip-cidr 里的地址，其连接不带这个头",
 		"only what addresses in proxy-real-ip-cidr say is believed, of the protocol and the host too: that is every IPv4 address where it is not set":         "只相信 proxy-real-ip-cidr 里的地址所说的，协议和主机也一样：没有设置时是所有 IPv4 地址",
-		"records grow with the answer":                                             "记录随响应增大",
-		"X-Forwarded-Host and Forwarded are read, no others":                       "只读取 X-Forwarded-Host 和 Forwarded",
-		"every value of an annotation is validated":                                "注解的每个值都会校验",
-		"TLS towards endpoints is set for each Ingress by itself":                  "到端点的 TLS 由每个 Ingress 各自设置",
-		"what the process says goes to stderr":                                     "进程的消息写到 stderr",
-		"hosts that no rule names are counted together":                            "没有规则的主机合并计数",
-		"metrics are counted where requests are served, in no batches":             "指标在处理请求处计数，不分批",
-		"log.level is of the whole process":                                        "log.level 针对整个进程",
-		"an Ingress never reads Secrets and ConfigMaps of another namespace":       "Ingress 从不读取其他命名空间的 Secret 和 ConfigMap",
-		"paths of type Exact and Prefix are always validated":                      "Exact 和 Prefix 类型的路径总会校验",
-		"every request has its line in the access log, and no sub-request has one": "访问日志里每个请求一行，子请求没有",
-		"logs are not sent to syslog: what collects stdout does it":                "日志不发往 syslog：由收集 stdout 的程序完成",
-		"the tries of a connection take 10 s together at most":                     "一个连接的各次尝试合计最多 10 秒",
-		"OCSP responses are not stapled: authorities are giving OCSP up":           "不装订 OCSP 响应：证书机构正在放弃 OCSP",
-		"the webhook judges an Ingress among all others, in milliseconds":          "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
-		"replicas always agree on the one that writes: one alone does so at once":  "副本总会商定由谁写入：只有一个副本时立即确定",
+		"records grow with the answer":                                       "记录随响应增大",
+		"X-Forwarded-Host and Forwarded are read, no others":                 "只读取 X-Forwarded-Host 和 Forwarded",
+		"every value of an annotation is validated":                          "注解的每个值都会校验",
+		"TLS towards endpoints is set for each Ingress by itself":            "到端点的 TLS 由每个 Ingress 各自设置",
+		"what the process says goes to stderr":                               "进程的消息写到 stderr",
+		"hosts that no rule names are counted together":                      "没有规则的主机合并计数",
+		"metrics are counted where requests are served, in no batches":       "指标在处理请求处计数，不分批",
+		"log.level is of the whole process":                                  "log.level 针对整个进程",
+		"an Ingress never reads Secrets and ConfigMaps of another namespace": "Ingress 从不读取其他命名空间的 Secret 和 ConfigMap",
+		"a path that its type does not allow is refused, and other paths of its Ingress are served; ingress-nginx refuses to take the Ingress, and goes on with one that it has":                     "类型不允许的路径会被拒绝，该 Ingress 的其他路径照常服务；ingress-nginx 拒绝接收这个 Ingress，已有的则继续服务",
+		"the paths of an Ingress with an annotation above it answer 503, where ingress-nginx leaves the Ingress out; where it is not given there is no bound, since text of nginx is never executed": "Ingress 有超过它的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress；没有给出时没有上限，因为 nginx 原文从不执行",
+		"the paths of an Ingress with such an annotation answer 503, where ingress-nginx leaves the Ingress out":                                                                                     "Ingress 有这样的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress",
+		"every request has its line in the access log, and no sub-request has one":                                                                                                                   "访问日志里每个请求一行，子请求没有",
+		"logs are not sent to syslog: what collects stdout does it":                                                                                                                                  "日志不发往 syslog：由收集 stdout 的程序完成",
+		"the tries of a connection take 10 s together at most":                                                                                                                                       "一个连接的各次尝试合计最多 10 秒",
+		"OCSP responses are not stapled: authorities are giving OCSP up":                                                                                                                             "不装订 OCSP 响应：证书机构正在放弃 OCSP",
+		"the webhook judges an Ingress among all others, in milliseconds":                                                                                                                            "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
+		"replicas always agree on the one that writes: one alone does so at once":                                                                                                                    "副本总会商定由谁写入：只有一个副本时立即确定",
 	}
 	for _, k := range installation.Keys() {
 		placeZH(out, k.Note)

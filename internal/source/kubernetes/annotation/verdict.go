@@ -72,6 +72,3 @@ func Table() []Annotation {
 	}
 	return all
 }
-
-// notYet is the note of what nobody has built.
-const notYet = "it is not supported"

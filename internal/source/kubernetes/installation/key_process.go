@@ -62,15 +62,18 @@ func safetyKeys() group {
 				v.found.Verdict, v.found.Message = annotation.Ignored, "text of nginx is never executed in any case"
 			}
 		}},
-		ignored("annotations-risk-level", "High", "every annotation of the table is read, whatever its risk class: values are parsed and none is pasted anywhere"),
-		ignored("annotation-value-word-blocklist", "", "values are parsed and none is pasted anywhere"),
+		{Name: "annotations-risk-level", Default: "High", Verdict: annotation.Differs, read: (*value).risk,
+			Note: "the paths of an Ingress with an annotation above it answer 503, where ingress-nginx leaves the Ingress out; where it is not given there is no bound, since text of nginx is never executed"},
+		{Name: "annotation-value-word-blocklist", Verdict: annotation.Differs, read: func(v *value) { v.s.Annotations.Guard.Words = v.list() },
+			Note: "the paths of an Ingress with such an annotation answer 503, where ingress-nginx leaves the Ingress out"},
 		{Name: "allow-cross-namespace-resources", Default: "false", Verdict: annotation.Refused, Note: "an Ingress never reads Secrets and ConfigMaps of another namespace", read: func(v *value) {
 			var on bool
 			if v.boolean(&on) && !on {
 				v.found.Verdict, v.found.Message = annotation.Ignored, "an Ingress never reads Secrets and ConfigMaps of another namespace in any case"
 			}
 		}},
-		ignored("strict-validate-path-type", "true", "paths of type Exact and Prefix are always validated"),
+		{Name: "strict-validate-path-type", Default: "true", Verdict: annotation.Differs, read: (*value).strict,
+			Note: "a path that its type does not allow is refused, and other paths of its Ingress are served; ingress-nginx refuses to take the Ingress, and goes on with one that it has"},
 	}}
 }
 
@@ -148,7 +151,8 @@ func textKeys() group {
 	g := group{name: "Text of nginx"}
 	for _, n := range []string{"main-snippet", "http-snippet", "server-snippet", "location-snippet", "stream-snippet"} {
 		g.keys = append(g.keys, Key{Name: n, Verdict: annotation.Refused, Note: "text of nginx is never executed: " +
-			"add-headers, proxy-set-headers and annotations say most of what it is used for"})
+			"add-headers, proxy-set-headers and annotations say most of what it is used for",
+			read: func(v *value) { v.found.Message = annotation.Snippet(n, v.text) }})
 	}
 	return g
 }

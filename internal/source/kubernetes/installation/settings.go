@@ -11,6 +11,7 @@ import (
 type Settings struct {
 	Annotations annotation.Settings // what holds where an Ingress says nothing
 
+	AnyPaths     bool // of type Exact and Prefix, whatever characters they have
 	HSTS         HSTS
 	RedirectCode int      // of redirects to https and between www.x and x
 	NoRedirect   []string // beginnings of paths that are not sent to https

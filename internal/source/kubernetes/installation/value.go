@@ -149,3 +149,21 @@ func (v *value) idle(to *time.Duration) {
 	}
 	*to = d
 }
+
+// risk reads the highest risk that annotations may have. A word that is none counts as the lowest, as under ingress-nginx.
+func (v *value) risk() {
+	r, ok := annotation.RiskOf(v.text)
+	if !ok {
+		r = annotation.LowRisk
+		v.invalid("%q is none of Low, Medium, High and Critical: Low counts", v.text)
+	}
+	v.s.Annotations.Guard.MostRisk = r
+}
+
+// strict reads whether paths are validated by their type.
+func (v *value) strict() {
+	on := true
+	if v.boolean(&on) {
+		v.s.AnyPaths = !on
+	}
+}

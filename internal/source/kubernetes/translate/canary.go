@@ -64,6 +64,9 @@ func (d *draft) canary() {
 		if _, ok := action.(model.Forward); !ok {
 			continue
 		}
+		if set, _ := d.settings(v, d.likeNginx(v)); set.Rejected {
+			continue
+		}
 		set, _ := d.store.reader.Read(v.Annotations)
 		own := d.canaryUpstream(v, &set, backend, *plain)
 		name := o.key.Name

@@ -17,7 +17,7 @@ func (b *builder) passes(v *networkingv1.Ingress) bool {
 		return false
 	}
 	set, _ := b.settings(v, b.likeNginx(v))
-	return set.TLS.Pass
+	return set.TLS.Pass && !set.Rejected
 }
 
 // passthrough is ssl-passthrough for one host: its TLS goes to the Service of the path /, whatever else the Ingress says. The

@@ -86,6 +86,9 @@ func tlsNames(v *networkingv1.Ingress) []string {
 func (b *builder) hostRoutes(o *stored, host string) {
 	d := b.draft(o, host, "metadata.annotations", true)
 	r := &d.set.Redirect
+	if d.set.Rejected {
+		return // a redirect would be made of what is forbidden
+	}
 	if r.AppRoot != "" {
 		to := b.route(o, "app-root", host, o.at("metadata.annotations"))
 		to.Match.Path = model.PathMatch{Kind: model.PathExact, Value: "/"}
@@ -119,7 +122,7 @@ func otherName(host string) string {
 
 // slashed sends who leaves out the slash at the end of a path to it, as nginx does where nothing else has the path.
 func (d *draft) slashed(o *stored, id string) {
-	if !d.nginx || d.path == nil || len(d.path.Path) < 2 || !strings.HasSuffix(d.path.Path, "/") || strings.ContainsAny(d.path.Path, "{*?") || d.regexHost(d.host) {
+	if !d.nginx || d.set.Rejected || d.path == nil || len(d.path.Path) < 2 || !strings.HasSuffix(d.path.Path, "/") || strings.ContainsAny(d.path.Path, "{*?") || d.regexHost(d.host) {
 		return
 	}
 	r := d.builder.route(o, id+"/slash", d.host, o.at(d.at))

@@ -1,0 +1,4 @@
+package annotation
+
+// Replacements are what is said of each directive of a snippet.
+func Replacements(snippet string) map[string]string { return replacements(snippet) }

@@ -1,0 +1,30 @@
+package springgw
+
+// difference is how a predicate or filter differs from Spring's on purpose. Where it does so only with some arguments, routes without
+// these are not judged by it.
+type difference struct {
+	why    string
+	always bool
+}
+
+const (
+	locallyCounted = "while Redis is away each gateway counts for itself, where Spring lets everything pass; what Spring's default principalNameKeyResolver counts by has to be said in sources.spring.keyResolvers"
+	callsAnswered  = "a call that fails is answered with the HTTP status that its gRPC code stands for"
+	causeless      = "the message is the status and the code of the failure; a root cause is not told"
+)
+
+// differences are those of predicates and filters by name.
+func differences() map[string]difference {
+	return map[string]difference{
+		"Version":                   {versionDiffers, true},
+		"Host":                      {"filters do not know the variables of its patterns: a route whose filters use one answers 503", false},
+		"SetRequestUri":             {onlyDeclared, true},
+		"RequestHeaderToRequestUri": {onlyDeclared, true},
+		"RequestRateLimiter":        {locallyCounted, true},
+		"JsonToGrpc":                {callsAnswered, true},
+		"PrefixPath":                {"a prefix with a variable is refused, and the route answers 503: SetPath takes variables", false},
+		"FallbackHeaders":           {causeless, true},
+		"CircuitBreaker":            {"of the properties of Resilience4j a window of time is refused, and classes of exceptions, predicates in Java and pauses that grow have no effect", false},
+		"Retry":                     {"names of exceptions have no effect: every failure of a connection and every timeout is tried again; tries and pauses have a bound", false},
+	}
+}

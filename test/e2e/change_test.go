@@ -168,12 +168,15 @@ func listedOnce(t *testing.T, since time.Time) {
 	}
 }
 
-// TestLeaderChange ends the replica that writes: the other one does, and both have served all the time.
+// TestLeaderChange ends the replica that writes under load: the other one does, and no request to it fails meanwhile.
 func TestLeaderChange(t *testing.T) {
 	install(t)
 	ns := namespace(t, "leader")
 	deploy(t, ns, "web", "v1", 1)
 	apply(t, ingress(ns, "first", "first.leader.test", "web"))
+	for i := range cluster.Nodes {
+		answers(t, client(entry(i), false), "http://first.leader.test/", 200)
+	}
 	published := func(name string) {
 		t.Helper()
 		eventually(t, 45*time.Second, "the status of "+name, func() (bool, string) {
@@ -187,6 +190,7 @@ func TestLeaderChange(t *testing.T) {
 	published("first")
 	was := holder()
 	var victim string
+	survivor := -1
 	for _, line := range strings.Fields(kubectl(t, "get", "pods", "-n", controllerNamespace, "-o", "jsonpath={range .items[*]}{.metadata.name}={.spec.nodeName} {end}")) {
 		name, node, _ := strings.Cut(line, "=")
 		if strings.HasPrefix(was, node+"_") { // the host name of a pod with hostNetwork is its node's
@@ -196,6 +200,16 @@ func TestLeaderChange(t *testing.T) {
 	if victim == "" {
 		t.Fatalf("no pod is the holder %q", was)
 	}
+	for i, n := range cluster.Nodes {
+		if !strings.HasPrefix(was, n.Name+"_") {
+			survivor = i
+		}
+	}
+	if survivor < 0 {
+		t.Fatalf("%q holds the lease on every node", was)
+	}
+	kept, fresh := startLoad(entry(survivor), "http://first.leader.test/", 1, true), startLoad(entry(survivor), "http://first.leader.test/", 1, false)
+	kept.more(t, 100)
 	kubectl(t, "delete", "pod", "-n", controllerNamespace, victim, "--wait=false")
 	eventually(t, 45*time.Second, "another replica holds the lease", func() (bool, string) {
 		now := holder()
@@ -207,4 +221,7 @@ func TestLeaderChange(t *testing.T) {
 	for i := range cluster.Nodes {
 		answers(t, client(entry(i), false), "http://second.leader.test/", 200)
 	}
+	kept.more(t, 100)
+	kept.none(t, "leader change, connections that are kept")
+	fresh.none(t, "leader change, a connection for each request")
 }

@@ -19,9 +19,15 @@ func TestSettingsPage(t *testing.T) {
 	for _, c := range casesIn(t, "flags") {
 		flags[c.annotation]++
 	}
+	named := map[string]map[string]string{"keys": {}, "flags": {}}
+	for dir, links := range named {
+		for name, function := range elsewhere(dir) {
+			links[name] = fmt.Sprintf("[%s](../%s)", function, testFile(t, elsewhereDir, function))
+		}
+	}
 	for _, l := range languages() {
 		page := strings.Replace(l.page, "annotations", "ingress-nginx-settings", 1)
-		comparePage(t, page, [2]string{"keys", l.keyTable(keys)}, [2]string{"flags", l.flagTable(flags)})
+		comparePage(t, page, [2]string{"keys", l.keyTable(keys, named["keys"])}, [2]string{"flags", l.flagTable(flags, named["flags"])})
 	}
 }
 
@@ -37,7 +43,7 @@ func between(t *testing.T, page, text, name, table string) string {
 	return before + begin + table + "\n" + end + after
 }
 
-func (l *language) keyTable(shown map[string]int) string {
+func (l *language) keyTable(shown map[string]int, named map[string]string) string {
 	var b strings.Builder
 	group := ""
 	for _, k := range installation.Keys() {
@@ -45,22 +51,28 @@ func (l *language) keyTable(shown map[string]int) string {
 			group = k.Group
 			fmt.Fprintf(&b, "\n### %s\n\n%s\n|---|---|---|---|\n", orSame(l.settings, group), l.keyHead)
 		}
-		l.settingRow(&b, k.Name, k.Default, k.Verdict, k.Note, "keys", shown)
+		l.settingRow(&b, k.Name, k.Default, k.Verdict, k.Note, "keys", shown, named)
 	}
 	return b.String()
 }
 
-func (l *language) flagTable(shown map[string]int) string {
+func (l *language) flagTable(shown map[string]int, named map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n|---|---|---|---|\n", l.flagHead)
 	for _, f := range installation.Table() {
-		l.settingRow(&b, "--"+f.Name, f.Default, f.Verdict, f.Note, "flags", shown)
+		l.settingRow(&b, "--"+f.Name, f.Default, f.Verdict, f.Note, "flags", shown, named)
 	}
 	return b.String()
 }
 
-func (l *language) settingRow(b *strings.Builder, name, def string, v annotation.Verdict, note, dir string, shown map[string]int) {
+func (l *language) settingRow(b *strings.Builder, name, def string, v annotation.Verdict, note, dir string, shown map[string]int, named map[string]string) {
 	note = orSame(l.settings, orSame(l.notes, note))
+	if link := named[strings.TrimPrefix(name, "--")]; link != "" {
+		if note != "" {
+			note += "; "
+		}
+		note += link
+	}
 	if n := shown[strings.TrimPrefix(name, "--")]; n > 0 {
 		if note != "" {
 			note += "; "

@@ -1,6 +1,7 @@
 package annotation_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,12 +31,25 @@ func TestFlags(t *testing.T) {
 	})
 }
 
-// ofTheProcess are flags that say how the cluster is read and written: what they do shows at an API server and not in requests.
-// TestInstallationFlags of package app has a case for each, TestToldWebhook those of the webhook, and TestUDPServices sends datagrams.
-func ofTheProcess() []string {
-	return []string{"watch-namespace", "watch-namespace-selector", "report-node-internal-ip-address", "disable-svc-external-name", "publish-service", "publish-status-address", "update-status", "election-id", "election-ttl",
-		"disable-sync-events", "kubeconfig", "validating-webhook", "validating-webhook-certificate", "validating-webhook-key", "udp-services-configmap"}
+// elsewhere are the keys and flags whose effect shows in no answer to a request of a case, with the test of package app that shows it:
+// at an API server, in datagrams, at the end of a process.
+func elsewhere(dir string) map[string]string {
+	if dir == "keys" {
+		return map[string]string{"proxy-stream-responses": "TestUDPServices", "worker-shutdown-timeout": "TestWorkerShutdownTimeout"}
+	}
+	out := map[string]string{"udp-services-configmap": "TestUDPServices"}
+	for _, name := range []string{"validating-webhook", "validating-webhook-certificate", "validating-webhook-key"} {
+		out[name] = "TestToldWebhook"
+	}
+	for _, name := range []string{"watch-namespace", "watch-namespace-selector", "report-node-internal-ip-address", "disable-svc-external-name", "publish-service",
+		"publish-status-address", "update-status", "election-id", "election-ttl", "disable-sync-events", "kubeconfig"} {
+		out[name] = "TestInstallationFlags"
+	}
+	return out
 }
+
+// elsewhereDir is the package that has the tests.
+const elsewhereDir = "internal/app"
 
 // TestSettingsAgainstCases is the rule of the house, for keys and flags.
 func TestSettingsAgainstCases(t *testing.T) {
@@ -46,12 +60,26 @@ func TestSettingsAgainstCases(t *testing.T) {
 	for _, f := range installation.Table() {
 		flags[f.Name] = f.Verdict
 	}
-	compareCases(t, "keys", keys, []string{"proxy-stream-responses", "worker-shutdown-timeout"}) // TestUDPServices of package app sends datagrams, and TestWorkerShutdownTimeout ends a process
-	compareCases(t, "flags", flags, ofTheProcess())
+	compareCases(t, "keys", keys)
+	compareCases(t, "flags", flags)
 }
 
-func compareCases(t *testing.T, dir string, verdicts map[string]annotation.Verdict, elsewhere []string) {
+func compareCases(t *testing.T, dir string, verdicts map[string]annotation.Verdict) {
 	t.Helper()
+	tests := elsewhere(dir)
+	for name, function := range tests {
+		file := testFile(t, elsewhereDir, function)
+		if file == "" {
+			t.Errorf("%s: there is no test %s in %s", name, function, elsewhereDir)
+			continue
+		}
+		if text, err := os.ReadFile("../../../../" + file); err != nil || !strings.Contains(string(text), name) {
+			t.Errorf("%s: %s does not speak of it: %v", name, file, err)
+		}
+		if v := verdicts[name]; v != annotation.Supported && v != annotation.Differs {
+			t.Errorf("%s is %q, and %s is said to show its effect", name, v, function)
+		}
+	}
 	shown := map[string]bool{}
 	for _, c := range casesIn(t, dir) {
 		if !c.anyway {
@@ -61,7 +89,7 @@ func compareCases(t *testing.T, dir string, verdicts map[string]annotation.Verdi
 	for name, v := range verdicts {
 		acts := v == annotation.Supported || v == annotation.Differs
 		switch {
-		case acts && !shown[name] && !slices.Contains(elsewhere, name):
+		case acts && !shown[name] && tests[name] == "":
 			t.Errorf("%s is %s, and testdata/%s/%s.txt has no case that fails without it", name, v, dir, name)
 		case !acts && shown[name]:
 			t.Errorf("%s is %s, and testdata/%s/%s.txt shows an effect of it", name, v, dir, name)

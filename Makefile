@@ -3,7 +3,7 @@
 .PHONY: help build up test race vet lint fmt bench bench-registry floods figures image manifests e2e ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the binary ./paifang
 	go build -o paifang ./cmd/paifang

@@ -2,6 +2,7 @@ package nacos
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,7 @@ type server struct {
 	handle     registry.Handle
 	options    registry.Options
 	api        *nacosapi.Server
+	secure     *tls.Config
 }
 
 func serve(t *testing.T) *server {
@@ -64,7 +66,7 @@ func serve(t *testing.T) *server {
 func (s *server) start() {
 	s.t.Helper()
 	must(s.t, s.handle.Start(s.options))
-	s.api = nacosapi.New(nacosapi.Config{Configs: s.configs}, &s.handle)
+	s.api = nacosapi.New(nacosapi.Config{Configs: s.configs, TLS: s.secure}, &s.handle)
 	h, err := net.Listen("tcp", s.http)
 	must(s.t, err)
 	g, err := net.Listen("tcp", s.grpc)

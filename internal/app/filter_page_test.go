@@ -131,6 +131,8 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{postPage, host, ">", "> short", "^ short", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: compress", nil, [][]string{
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", "} " + many, "< Content-Encoding: br"},
+			{getPage, host, "> Accept-Encoding: zstd", "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", "} " + many, "< Content-Encoding: zstd"},
+			{getPage, host, "> Accept-Encoding: gzip, zstd, br", "} HTTP/1.1 200 OK", "} Content-Type: application/json", "}", "} " + many, "< Content-Encoding: br"},
 			{getPage, host, "> Accept-Encoding: gzip", "} HTTP/1.1 200 OK", "} Content-Type: text/html", "}", "} " + many, "< Content-Encoding: gzip"},
 			{getPage, host, "> Accept-Encoding: br", "} HTTP/1.1 200 OK", "} Content-Type: image/png", "}", "} " + many, "!< Content-Encoding"}}, false},
 		{"kind: remove-json-attributes", nil, [][]string{
@@ -226,6 +228,19 @@ func TestKeysInSecret(t *testing.T) {
 	refused := [][]string{{getPage, "> Host: shop.test", "> Authorization: Bearer " + token, "^ nothing", "< HTTP/1.1 503 Service Unavailable"}}
 	askFilters(t, strings.Replace(filters, "shop/keys", "shop/gone", 1), set, refused, false)
 	askFilters(t, "filters:\n- {kind: basic-auth, secret: shop/gone}\n", set, refused, false)
+}
+
+// TestAddressesRefuse: the block of the page refuses who is denied, though he is in a range that is allowed, and who is in none.
+func TestAddressesRefuse(t *testing.T) {
+	_, block, found := strings.Cut(filterPages(t), "```yaml\nfilters:\n- kind: addresses\n")
+	block, _, _ = strings.Cut(block, "```")
+	denied := strings.NewReplacer("10.0.0.66", "127.0.0.1", "10.0.0.0/8", "127.0.0.0/8").Replace(block)
+	if !found || denied == block {
+		t.Fatalf("the block is another one:\n%s", block)
+	}
+	for _, b := range []string{denied, block} {
+		askFilters(t, "filters:\n- kind: addresses\n"+b, "", [][]string{{getPage, "> Host: shop.test", "^ nothing", "< HTTP/1.1 403 Forbidden"}}, false)
+	}
 }
 
 // TestKindsOnPage: every kind is shown in a block of one of them.

@@ -22,6 +22,7 @@ type Instance struct {
 	Since     time.Time  // when it joined; set by the registry
 
 	Unconfirmed bool // known from before a restart, and not heard of since; set by the registry
+	Protected   bool // called healthy because too few are, so that it may not be; set by what reads a registry elsewhere
 }
 
 // defaultCluster is that of instances which name none.
@@ -128,6 +129,8 @@ func (in *Instance) Endpoint() model.Endpoint {
 		e.State = model.Disabled
 	case !in.Healthy:
 		e.State = model.Unhealthy
+	case in.Protected:
+		e.State = model.LastResort
 	}
 	if v, _ := in.Metadata.Get("secure"); v == "true" {
 		e.Secure = true

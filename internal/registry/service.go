@@ -157,7 +157,7 @@ func (v *View) Sort() {
 // Same tells whether two registrations say the same of one address.
 func (in *Instance) Same(as *Instance) bool {
 	return in.Addr == as.Addr && in.Cluster == as.Cluster && in.Weight == as.Weight && in.Enabled == as.Enabled &&
-		in.Healthy == as.Healthy && in.Ephemeral == as.Ephemeral && sameTags(in.Metadata, as.Metadata)
+		in.Healthy == as.Healthy && in.Protected == as.Protected && in.Ephemeral == as.Ephemeral && sameTags(in.Metadata, as.Metadata)
 }
 
 func sameTags(a, b model.Tags) bool { return slices.Equal(a, b) }

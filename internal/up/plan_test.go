@@ -54,6 +54,29 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// A registry whose ports are on loopback asks nobody and keeps nothing; where one of them is not, everybody logs in, pods and other
+// processes too.
+func TestRegistryOffLoopback(t *testing.T) {
+	for _, c := range []struct {
+		at     map[string]string
+		asks   bool
+		client string
+	}{
+		{nil, false, ""},
+		{map[string]string{"registry": "192.0.2.1:8848"}, true, "nacos"},
+		{map[string]string{"registry-grpc": "192.0.2.1:9848"}, true, "nacos"},
+	} {
+		p := plan(t, Options{At: c.at, Split: true})
+		r, env, n := p.registry(), p.registryEnv(), p.registryClient()
+		if asks := r.Auth != "off"; asks != c.asks || (r.Storage == "memory") == c.asks {
+			t.Errorf("%v: %+v", c.at, r)
+		}
+		if env["PAIFANG_REGISTRY_USERNAME"] != c.client || n.Username != c.client || (n.Password != "") != c.asks || (env["PAIFANG_REGISTRY_PASSWORD_FILE"] != "") != c.asks {
+			t.Errorf("%v: pods have %v, other processes %+v", c.at, env, n)
+		}
+	}
+}
+
 // Pods keep their ports: two ups side by side need ranges of their own.
 func TestPodRanges(t *testing.T) {
 	seen := map[netip.Prefix]int{}

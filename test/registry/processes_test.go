@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -73,6 +74,25 @@ func TestProcesses(t *testing.T) {
 		must(t, a.Deregister(t.Context(), order, instance(100+i).Addr))
 	}
 	within(t, 10*time.Second, "all are gone", func() bool { return w.last() == "" })
+
+	// Who follows a configuration at one is told of what is published at another, and of its removal at a third.
+	var content follower
+	third := client(t, m.options(2))
+	during(t, func(ctx context.Context) error {
+		return third.FollowConfig(ctx, nacos.Config{ID: "order.yaml"}, content.take)
+	})
+	content.hears(t, "")
+	for i, want := range []string{"limit: 1", "limit: 2", ""} {
+		method, form := "POST", url.Values{"dataId": {"order.yaml"}, "group": {"DEFAULT_GROUP"}, "content": {want}}
+		if want == "" {
+			method = "DELETE"
+			form.Del("content")
+		}
+		if status, body, err := request(method, "http://"+m.http[i%2]+"/nacos/v1/cs/configs?"+form.Encode()); err != nil || status != 200 {
+			t.Fatalf("%s at %d: %d %s %v", method, i%2, status, body, err)
+		}
+		t.Logf("a configuration set at registry %d is told at 2 after %v", i%2, content.hears(t, want))
+	}
 
 	// A client of HTTP v1 that chooses another server each time.
 	store := c.open(t, c.clients, time.Minute)

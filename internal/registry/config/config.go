@@ -81,6 +81,7 @@ func check(what, name string, most int) error {
 type Options struct {
 	MaxContent  int           // bytes of one configuration; default 900 KiB, which is also the most
 	MaxItems    int           // configurations of one namespace; default 10,000
+	MaxRemoved  int           // removed configurations of one namespace whose history is kept, for 30 days at most; default 1,000
 	MaxRemember int           // bytes of contents kept in memory for when the storage is out of reach; default 64 MiB
 	Wait        time.Duration // for the storage to answer a read before the copy in memory does; default 2 s
 	WriteWait   time.Duration // for the storage to take a write, or to list a history; default 3 s
@@ -108,6 +109,7 @@ type Store struct {
 func Open(ctx context.Context, kv storage.Store, opt Options) (*Store, error) {
 	opt.MaxContent = min(cmp.Or(opt.MaxContent, mostContent), mostContent)
 	opt.MaxItems = cmp.Or(opt.MaxItems, 10_000)
+	opt.MaxRemoved = cmp.Or(opt.MaxRemoved, 1_000)
 	opt.MaxRemember = cmp.Or(opt.MaxRemember, 64<<20)
 	opt.Wait = cmp.Or(opt.Wait, 2*time.Second)
 	opt.WriteWait = cmp.Or(opt.WriteWait, 3*time.Second)
@@ -262,6 +264,9 @@ func (s *Store) Remove(ctx context.Context, id ID, by, from string) (bool, error
 		have, found, err := s.load(ctx, id)
 		if err == nil && !found {
 			return false, nil
+		}
+		if err == nil {
+			err = s.forget(ctx, id.Namespace)
 		}
 		if err == nil {
 			gone := have

@@ -119,6 +119,59 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// Histories of what was removed are kept for 30 days, and of a bounded number of names; what is published again is not forgotten.
+func TestHistoriesOfTheRemovedAreBounded(t *testing.T) {
+	kv, ctx := storage.NewMemory(), t.Context()
+	now := time.Unix(1000, 0)
+	s := open(t, kv, Options{MaxRemoved: 5, Now: func() time.Time { return now }})
+	named := func(i int) ID { return ID{Public, "g", fmt.Sprint("c", i)} }
+	publishAndRemove := func(i, versions int) {
+		t.Helper()
+		for v := range versions {
+			_, err := s.Publish(ctx, Item{ID: named(i), Content: fmt.Sprint(v)}, "")
+			must(t, err)
+		}
+		if found, err := s.Remove(ctx, named(i), "", ""); !found || err != nil {
+			t.Fatal(found, err)
+		}
+	}
+	kept := func() string {
+		t.Helper()
+		list, _, err := kv.List(ctx, historyRoot)
+		must(t, err)
+		n := map[string]int{}
+		for _, e := range list {
+			n[strings.Split(e.Key, "/")[3]]++
+		}
+		return fmt.Sprint(n)
+	}
+	for i := range 5 {
+		publishAndRemove(i, 40)
+	}
+	publish(t, s, "still there", "")
+	_, err := s.Publish(ctx, Item{ID: named(0), Content: "again"}, "") // the first to be forgotten, were it not there again
+	must(t, err)
+	publishAndRemove(5, 1)
+	if got, want := kept(), "map[c0:31 c1:31 c2:31 c3:31 c4:31 c5:2 "; !strings.HasPrefix(got, want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	publishAndRemove(6, 1)
+	if got, want := kept(), "map[c0:31 c2:31 c3:31 c4:31 c5:2 c6:2 "; !strings.HasPrefix(got, want) {
+		t.Errorf("one more: %s, want %s", got, want)
+	}
+	now = now.Add(keepRemoved)
+	publishAndRemove(7, 1)
+	if got, want := kept(), "map[c0:31 c7:2 "; !strings.HasPrefix(got, want) {
+		t.Errorf("30 days later: %s, want %s", got, want)
+	}
+	if h, err := s.History(ctx, named(0)); err != nil || len(h) != historyDepth || h[0].Op != Added {
+		t.Errorf("of what is there again: %d changes, %v", len(h), err)
+	}
+	if marks, _, err := kv.List(ctx, removedRoot); err != nil || len(marks) != 1 {
+		t.Errorf("%d marks, %v", len(marks), err)
+	}
+}
+
 // Of writers with one MD5 exactly one wins, and none of those without is lost.
 func TestWritersTogether(t *testing.T) {
 	s, ctx := open(t, storage.NewMemory(), Options{}), t.Context()

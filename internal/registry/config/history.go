@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"paifang/internal/registry/storage"
 )
@@ -49,8 +51,15 @@ func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operat
 	}
 	changes := []storage.Change{storage.Put(historyKey(item.ID, item.Version), made)}
 	if op == Removed {
-		changes = append(changes, storage.Delete(itemKey(item.ID)))
+		mark, err := json.Marshal(removal{item.Version, item.Modified})
+		if err != nil {
+			return 0, err
+		}
+		changes = append(changes, storage.Delete(itemKey(item.ID)), storage.Put(removedKey(item.ID), mark))
 	} else {
+		if op == Added {
+			changes = append(changes, storage.Delete(removedKey(item.ID)))
+		}
 		value, err := encode(item, item.Content)
 		if err != nil {
 			return 0, err
@@ -61,6 +70,49 @@ func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operat
 		changes = append(changes, storage.Delete(historyKey(item.ID, old)))
 	}
 	return s.kv.Commit(ctx, []storage.Condition{{Key: itemKey(item.ID), Revision: revision}, {Key: historyKey(item.ID, item.Version)}}, changes...)
+}
+
+// removal is the mark of a configuration that is not there and has a history.
+type removal struct {
+	Version int64     `json:"version"` // of the removal, the last of its history
+	At      time.Time `json:"at"`
+}
+
+// Histories of removed configurations are kept for as long as Nacos keeps them, and so many of a namespace.
+const (
+	keepRemoved = 30 * 24 * time.Hour
+	forgetMost  = 10 // with one removal
+)
+
+func removedKey(id ID) string { return removedRoot + id.String() }
+
+// forget makes room for the history of one more removed configuration: only removals make them more, so each looks for those that have
+// to go. Of one that is published again at this moment nothing is taken away.
+func (s *Store) forget(ctx context.Context, namespace string) error {
+	list, _, err := s.kv.List(ctx, removedRoot+namespace+"/")
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b storage.Entry) int { return cmp.Compare(a.Revision, b.Revision) })
+	for i, e := range list[:min(len(list), forgetMost)] {
+		id, ok := parseID(strings.TrimPrefix(e.Key, removedRoot))
+		var gone removal
+		if err := json.Unmarshal(e.Value, &gone); err != nil || !ok {
+			return fmt.Errorf("history of %s: %w", e.Key, errStored)
+		}
+		if len(list)-i < s.opt.MaxRemoved && s.opt.Now().Sub(gone.At) < keepRemoved {
+			break
+		}
+		changes := []storage.Change{storage.Delete(e.Key)}
+		for v := max(gone.Version-historyDepth, 1); v <= gone.Version; v++ {
+			changes = append(changes, storage.Delete(historyKey(id, v)))
+		}
+		_, err := s.kv.Commit(ctx, []storage.Condition{{Key: e.Key, Revision: e.Revision}}, changes...)
+		if err != nil && !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextVersion is that of a configuration that is not there: one more than before it was removed.

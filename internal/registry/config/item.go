@@ -24,7 +24,7 @@ type Item struct {
 	From         string    `json:"from,omitempty"`         // the address it was written from
 	Created      time.Time `json:"created"`
 	Modified     time.Time `json:"modified"`
-	Version      int64     `json:"version"` // 1 for the first; goes on after a removal
+	Version      int64     `json:"version"` // 1 for the first; goes on after a removal, while its history is kept
 	Revision     int64     `json:"-"`       // of the storage
 }
 
@@ -39,7 +39,8 @@ const (
 	itemRoot     = root + "item/"
 	nameRoot     = root + "namespace/"
 	historyRoot  = "config-history/" // apart from root, because nobody follows it
-	historyDepth = 30                // changes that are shown
+	removedRoot  = "config-removed/"
+	historyDepth = 30 // changes that are shown
 )
 
 func itemKey(id ID) string { return itemRoot + id.String() }

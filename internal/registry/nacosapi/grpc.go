@@ -22,6 +22,10 @@ import (
 // maxMessage bounds one message of a client. Nacos allows 10 MiB.
 const maxMessage = 8 << 20
 
+// maxStreams is how many requests of one connection are on their way, its stream among them; clients let further ones wait. Each may be
+// a message of maxMessage, and who sends it is known only when it is there.
+const maxStreams = 32
+
 // connBuffer is what a connection reads and writes at once; what is larger takes several calls.
 const connBuffer = 4 << 10
 
@@ -36,7 +40,7 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.StatsHandler(&s.conns),
 		grpc.ConnectionTimeout(5*time.Second),
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(256),
+		grpc.MaxConcurrentStreams(maxStreams),
 		// A registry has thousands of connections on which little happens: by default each has 64 KiB for it.
 		grpc.ReadBufferSize(connBuffer),
 		grpc.WriteBufferSize(connBuffer),

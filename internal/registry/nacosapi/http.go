@@ -22,13 +22,6 @@ import (
 // contextPath is where a Nacos server has its API.
 const contextPath = "/nacos"
 
-// Bounds of the form of a request. Metadata is the largest part of one about instances and is bounded by the registry; a
-// configuration may have 900 KiB, and more of it where it is escaped.
-const (
-	maxForm   = 256 << 10
-	maxConfig = 3 << 20
-)
-
 // call is a request with its parameters and the registry that runs.
 type call struct {
 	server *Server
@@ -129,23 +122,13 @@ func (s *Server) begin(c *call, e endpoint) error {
 	if c.q, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return fmt.Errorf("nacosapi: query: %w: %w", err, registry.ErrInvalid)
 	}
-	// DELETE carries forms too; net/http parses only those of POST, PUT and PATCH.
-	if strings.HasPrefix(c.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		most := int64(maxForm)
-		if e.large {
-			most = maxConfig
-		}
-		body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
-		if err != nil {
-			return fmt.Errorf("nacosapi: read form: %w", err)
-		}
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return fmt.Errorf("nacosapi: form: %w: %w", err, registry.ErrInvalid)
-		}
-		for k, v := range form {
-			c.q[k] = append(c.q[k], v...)
-		}
+	leave, err := s.turn(c.r)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := readForm(c, e); err != nil {
+		return err
 	}
 	name := "namespaceId"
 	if e.tenant {

@@ -48,6 +48,7 @@ type Server struct {
 	provider registry.Provider
 	log      complaints
 	logins   logins
+	forms    chan struct{} // a place for each large form that is read
 	http     *http.Server
 	peers    *http.Client // other registries on the same storage
 	grpc     *grpc.Server
@@ -80,6 +81,7 @@ func New(cfg Config, p registry.Provider) *Server {
 		provider: p,
 		log:      complaints{log: cfg.Log},
 		conns:    connections{open: map[string]*trackedConn{}},
+		forms:    make(chan struct{}, maxForms),
 		sessions: sessions{all: map[*session]peer{}},
 		udp:      newUDPPusher(),
 		closing:  make(chan struct{}),

@@ -86,16 +86,27 @@ func (k *kept) close() error {
 // The services and the bounds of what is written: keys are written again and again, so that the file does not only grow.
 func fixedKey() registry.Key { return registry.Key{Namespace: "public", Group: "g", Service: "fixed"} }
 func beatKey() registry.Key  { return registry.Key{Namespace: "public", Group: "g", Service: "beating"} }
+func leftKey() registry.Key  { return registry.Key{Namespace: "public", Group: "g", Service: "leaving"} }
 
-// Numbers of things of each kind; a number that is written goes to the thing that it is modulo these.
+// Numbers of things of each kind; a number that is written goes to the thing that it is modulo these. What is left was written and taken
+// away.
 const (
 	fixedThings  = 200
 	configThings = 10
 	userThings   = 20
+	leftThings   = 10
 )
+
+func things() map[string]int {
+	return map[string]int{"fixed": fixedThings, "config": configThings, "user": userThings, "left": leftThings}
+}
 
 func configID(i int) config.ID {
 	return config.ID{Namespace: "public", Group: "g", Name: fmt.Sprint("c", i%configThings)}
+}
+
+func leftID(i int) config.ID {
+	return config.ID{Namespace: "public", Group: "g", Name: fmt.Sprint("left", i%leftThings)}
 }
 
 func instance(i int) registry.Instance {
@@ -160,6 +171,24 @@ func write(file string, first int, out io.Writer) error {
 		say("user %d %d", n%userThings, n)
 		return nil
 	})
+	run(func(n int) error {
+		in := instance(n % leftThings)
+		in.Metadata = model.NewTags(map[string]string{"n": fmt.Sprint(n)})
+		if err := k.naming.Register(leftKey(), in); err != nil {
+			return err
+		}
+		if _, err := k.configs.Publish(ctx, config.Item{ID: leftID(n), Content: fmt.Sprint(n)}, ""); err != nil {
+			return err
+		}
+		if _, err := k.naming.Deregister(leftKey(), in.Addr); err != nil {
+			return err
+		}
+		if _, err := k.configs.Remove(ctx, leftID(n), "", ""); err != nil {
+			return err
+		}
+		say("left %d %d", n%leftThings, n)
+		return nil
+	})
 	return <-failed
 }
 
@@ -168,16 +197,16 @@ type acknowledged struct {
 	n    int
 	next int // the number that the next process begins with
 	// may are the numbers that a thing may have: the last that was acknowledged, and later ones that may have been written
-	// before their process was killed. A thing without acknowledgement may also be missing.
+	// before their process was killed. A thing without acknowledgement may also be missing, and one that is left always.
 	may   map[string][]int
 	acked map[string]bool
 }
 
 // begins notes that a process begins with a number: each thing may get the first one that is its own.
 func (a *acknowledged) begins(first int) {
-	for kind, things := range map[string]int{"fixed": fixedThings, "config": configThings, "user": userThings} {
-		for i := range things {
-			n := first + ((i-first)%things+things)%things
+	for kind, all := range things() {
+		for i := range all {
+			n := first + ((i-first)%all+all)%all
 			what := fmt.Sprint(kind, " ", i)
 			a.may[what] = append(a.may[what], n)
 		}
@@ -185,9 +214,11 @@ func (a *acknowledged) begins(first int) {
 }
 
 func (a *acknowledged) says(kind string, i, n int) {
-	things := map[string]int{"fixed": fixedThings, "config": configThings, "user": userThings}[kind]
-	what := fmt.Sprint(kind, " ", i)
-	a.may[what], a.acked[what] = []int{n, n + things}, true
+	what, next := fmt.Sprint(kind, " ", i), n+things()[kind]
+	a.may[what], a.acked[what] = []int{n, next}, true
+	if kind == "left" {
+		a.may[what] = []int{next} // what was taken away stays away
+	}
 	a.n++
 	a.next = max(a.next, n+fixedThings+1)
 }
@@ -209,7 +240,7 @@ func Kill(t *testing.T, times int) {
 		if ack.n == before {
 			empty++
 		}
-		if i%10 == 9 || i == times-1 {
+		if i%5 == 4 || i == times-1 {
 			ack.check(t, file)
 		}
 		if t.Failed() {
@@ -305,6 +336,10 @@ func (a *acknowledged) check(t *testing.T, file string) {
 				}
 			}
 		}
+		if kind == "left" {
+			a.gone(t, k, i)
+			continue
+		}
 		n, err := strconv.Atoi(have)
 		if have == "" && !a.acked[what] {
 			continue
@@ -312,6 +347,32 @@ func (a *acknowledged) check(t *testing.T, file string) {
 		if err != nil || !slices.Contains(may, n) {
 			t.Errorf("%s is %q, acknowledged or written later were %v", what, have, may)
 		}
+	}
+}
+
+// gone looks for what was taken away: the instance, and the configuration, whose history must end as it is.
+func (a *acknowledged) gone(t *testing.T, k *kept, i int) {
+	t.Helper()
+	what := fmt.Sprint("left ", i)
+	var have []string
+	for _, in := range k.naming.View(leftKey()).Instances {
+		if in.Addr == instance(i).Addr {
+			n, _ := in.Metadata.Get("n")
+			have = append(have, n)
+		}
+	}
+	ctx, op := context.Background(), config.Removed
+	if item, _, err := k.configs.Get(ctx, leftID(i)); err == nil {
+		have, op = append(have, item.Content), config.Added
+	}
+	for _, text := range have {
+		if n, err := strconv.Atoi(text); err != nil || !slices.Contains(a.may[what], n) {
+			t.Errorf("%s is there again: %v; written after its removal were %v", what, have, a.may[what])
+		}
+	}
+	h, err := k.configs.History(ctx, leftID(i))
+	if a.acked[what] && (err != nil || h[0].Op != op) {
+		t.Errorf("%s is %v, and its history ends with %+v (%v)", what, have, h[:min(len(h), 1)], err)
 	}
 }
 

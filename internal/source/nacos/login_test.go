@@ -2,7 +2,11 @@ package nacos
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -17,8 +21,19 @@ import (
 	"paifang/internal/source"
 )
 
-// Source logs in; who may not read is told so.
+// Source logs in, over TLS where it is given a configuration of it; who may not read is told so.
 func TestLogin(t *testing.T) {
+	t.Run("clear text", func(t *testing.T) { logsIn(t, nil, nil) })
+	h := httptest.NewTLSServer(http.NotFoundHandler()) // it has a certificate for 127.0.0.1
+	h.Close()
+	known := x509.NewCertPool()
+	known.AddCert(h.Certificate())
+	server := &tls.Config{Certificates: h.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	t.Run("TLS", func(t *testing.T) { logsIn(t, server, &tls.Config{RootCAs: known, MinVersion: tls.VersionTLS12}) })
+}
+
+func logsIn(t *testing.T, server, client *tls.Config) {
+	t.Helper()
 	ctx, kv := t.Context(), storage.NewMemory()
 	a, err := auth.Open(ctx, kv, auth.Options{Cost: 4})
 	must(t, err)
@@ -29,7 +44,7 @@ func TestLogin(t *testing.T) {
 	var h registry.Handle
 	must(t, h.Start(registry.Options{}))
 	defer h.Stop()
-	s := nacosapi.New(nacosapi.Config{Auth: a}, &h)
+	s := nacosapi.New(nacosapi.Config{Auth: a, TLS: server}, &h)
 	hl, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	gl, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,7 +59,7 @@ func TestLogin(t *testing.T) {
 	reg, _ := h.Current()
 	must(t, reg.Register(order, registry.Instance{Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1, Enabled: true, Healthy: true, Ephemeral: true}))
 
-	src := New(Config{All: true, Servers: []string{gl.Addr().String()}, Login: login})
+	src := New(Config{All: true, Servers: []string{gl.Addr().String()}, Login: login, TLS: client})
 	out, done := make(chan source.Update), make(chan error, 1)
 	running, cancel := context.WithCancel(ctx)
 	go func() { done <- src.Run(running, out) }()
@@ -58,8 +73,17 @@ func TestLogin(t *testing.T) {
 	}
 	cancel()
 	<-done
-	nobody := New(Config{Servers: []string{gl.Addr().String()}})
+	nobody := New(Config{Servers: []string{gl.Addr().String()}, TLS: client})
 	if err := nobody.Run(ctx, out); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("%v", err)
+	}
+	if client == nil {
+		return
+	}
+	for name, secure := range map[string]*tls.Config{"clear text": nil, "a certificate that is not known": {MinVersion: tls.VersionTLS12}} {
+		other := New(Config{Servers: []string{gl.Addr().String()}, Login: login, TLS: secure, Timeout: time.Second})
+		if err := other.Run(ctx, out); err == nil {
+			t.Errorf("%s: it is let in", name)
+		}
 	}
 }

@@ -309,7 +309,7 @@ func (x *session) take() (doubtful, certain []source.Group) {
 	return doubtful, certain
 }
 
-// view reads a list. Instances at addresses that are refused are left out and diagnosed. The time an instance joined is
+// view reads a list. One that is protected says of everybody that he is healthy, and not whether he is. Instances at addresses that are refused are left out and diagnosed. The time an instance joined is
 // known only of those that come after the first list.
 func (s *Source) view(key registry.Key, info *nacoswire.ServiceInfo, before *registry.View) (*registry.View, []model.Diagnostic) {
 	v := &registry.View{Key: key, Known: true, LastRef: info.LastRefTime, Revision: uint64(max(info.LastRefTime, 0))}
@@ -338,7 +338,7 @@ func (s *Source) view(key registry.Key, info *nacoswire.ServiceInfo, before *reg
 		}
 		in := registry.Instance{
 			Addr: addr, Cluster: nacoswire.NonEmpty(h.ClusterName, nacoswire.DefaultCluster), Weight: h.Weight,
-			Enabled: h.Enabled, Healthy: h.Healthy, Ephemeral: h.Ephemeral, Metadata: model.NewTags(h.Metadata), Since: joined,
+			Enabled: h.Enabled, Healthy: h.Healthy, Protected: info.ReachProtectionThreshold, Ephemeral: h.Ephemeral, Metadata: model.NewTags(h.Metadata), Since: joined,
 		}
 		if t, ok := since[addr]; ok {
 			in.Since = t

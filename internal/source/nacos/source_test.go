@@ -408,6 +408,33 @@ func TestLastRefTime(t *testing.T) {
 	}
 }
 
+// A server that protects a service calls everybody in it healthy, with a threshold that nobody has set as well. They are a last resort.
+func TestProtected(t *testing.T) {
+	srv := serve(t, nacosapi.Config{}, registry.Options{})
+	for threshold, want := range map[float64][]string{
+		0:   {"10.0.0.1:80 ready 10.0.0.2:80 unhealthy", "10.0.0.1:80 last-resort 10.0.0.2:80 last-resort", "10.0.0.1:80 ready 10.0.0.2:80 unhealthy"},
+		0.5: {"10.0.0.1:80 last-resort 10.0.0.2:80 last-resort"},
+	} {
+		key := registry.Key{Namespace: "public", Group: "protected", Service: fmt.Sprint("order", threshold)}
+		must(t, srv.registry().CreateService(key, registry.Settings{Ephemeral: true, ProtectThreshold: threshold, Metadata: model.Tags{{Name: "team", Value: "a"}}}))
+		src := New(Config{Servers: []string{srv.grpc}})
+		must(t, src.Report(t.Context(), source.Report{InUse: used(model.EndpointsID{Keeper: model.KeeperRegistry, Name: key.String()})}))
+		a, b := instance("10.0.0.1:80"), instance("10.0.0.2:80")
+		b.Healthy = false
+		must(t, srv.registry().Register(key, a))
+		must(t, srv.registry().Register(key, b))
+		out, _ := run(t, t.Context(), src)
+		for i, want := range want {
+			if a.Healthy = i != 1; i > 0 {
+				must(t, srv.registry().Register(key, a))
+			}
+			if got := text(next(t, out)); got != key.String()+": "+want+"; " {
+				t.Errorf("threshold %v, step %d: %s, want %s", threshold, i, got, want)
+			}
+		}
+	}
+}
+
 func TestGRPCAddress(t *testing.T) {
 	for in, want := range map[string]string{"127.0.0.1:8848": "127.0.0.1:9848", "[::1]:80": "[::1]:1080", "nacos:8848": "nacos:9848"} {
 		if got, err := GRPCAddress(in); got != want || err != nil {

@@ -160,15 +160,25 @@ func (j *judge) parts(c *gatewayConfig) {
 func (j *judge) part(kind, route, above string, p *part, err error, notes []fault) {
 	f := Finding{Verdict: Verdict{Kind: kind, Name: p.name, Verdict: Supported}, File: p.file, Line: p.line, Route: route}
 	for _, n := range notes {
-		f.Verdict.Verdict, f.Why = judgement(n.code, n.severity), n.message
+		f.worsen(judgement(n.code, n.severity), n.message)
 	}
-	if d := differences()[p.name]; d.always && f.Verdict.Verdict == Supported {
-		f.Verdict.Verdict, f.Why = Differs, d.why
+	if d := differences()[p.name]; d.always && f.Verdict.Verdict.rank() < Differs.rank() {
+		f.worsen(Differs, d.why)
 	}
 	if err != nil {
 		f.Verdict.Verdict, f.Why = Unsupported, err.Error()
 	}
 	j.add(above+p.field, f)
+}
+
+// worsen gives the finding another judgement, unless it has a worse one. What is as bad is said too.
+func (f *Finding) worsen(to Judgement, why string) {
+	switch have := f.Verdict.Verdict; {
+	case to.rank() > have.rank():
+		f.Verdict.Verdict, f.Why = to, why
+	case to == have:
+		f.Why = strings.TrimPrefix(f.Why+"; "+why, "; ")
+	}
 }
 
 // metadata judges that of a route: it is free in Spring, where code of one's own may read it.

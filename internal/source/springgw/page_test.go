@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -85,5 +86,39 @@ server.port: 80
 		"spring.cloud.gateway.server.webflux.filter.retry.times unsupported 8, spring.cloud.loadbalancer.cache ignored 9, server.port ignored 11"
 	if strings.Join(got, ", ") != want || !strings.Contains(fmt.Sprint(o.Diagnostics), "did you mean httpclient.pool?") || !strings.Contains(fmt.Sprint(o.Diagnostics), "write disable") {
 		t.Errorf("%s\n%v", strings.Join(got, ", "), o.Diagnostics)
+	}
+}
+
+// TestDifferencesOfRoutes: what differs with some arguments alone is no difference of routes without these.
+func TestDifferencesOfRoutes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "application.yml")
+	text := `spring.data.redis.host: redis.test
+spring.cloud.gateway.routes:
+- id: a
+  uri: lb://s
+  predicates: ["Path=/a/{x}", "Host={sub}.a.test"]
+  filters:
+  - {name: RequestRateLimiter, args: {redis-rate-limiter.replenishRate: 1, key-resolver: "#{@ipKeyResolver}"}}
+  - PrefixPath=/b
+  - {name: Retry, args: {retries: 2}}
+  - {name: Retry, args: {exceptions: java.io.IOException}}
+  - FallbackHeaders
+  - {name: FallbackHeaders, args: {header: X}}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	imported, err := Import(Config{Paths: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range imported.Findings {
+		if f.Route == "a" {
+			got = append(got, f.Name+" "+string(f.Verdict.Verdict))
+		}
+	}
+	if want := "Path supported, Host supported, RequestRateLimiter differs, PrefixPath supported, Retry supported, Retry differs, FallbackHeaders differs, FallbackHeaders unsupported"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, want %s: %+v", got, want, imported.Findings)
 	}
 }

@@ -21,6 +21,11 @@ const (
 	Unsupported Judgement = "unsupported" // what it is for is not done
 )
 
+// rank is higher for what takes more notice.
+func (j Judgement) rank() int {
+	return slices.Index([]Judgement{Supported, Ignored, Differs, Unsupported}, j)
+}
+
 // Verdict is what becomes of one predicate, filter or property, and why.
 type Verdict struct {
 	Kind    string // "predicate", "filter" or "property"

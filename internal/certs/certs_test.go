@@ -163,6 +163,20 @@ func shake(addr string, c *tls.Config) (tls.ConnectionState, error) {
 	return conn.(*tls.Conn).ConnectionState(), nil
 }
 
+func TestRejectUnknown(t *testing.T) {
+	s := store(t)
+	s.Set([]model.Certificate{pair(t, "shop", "shop.test")})
+	addr, _ := terminate(t, s.Terminator(model.ListenerTLS{RejectUnknown: true}, NewTickets(TicketConfig{}), []string{"http/1.1"}))
+	if st, err := shake(addr, &tls.Config{ServerName: "shop.test"}); err != nil || st.PeerCertificates[0].Subject.CommonName != "shop" {
+		t.Errorf("shop.test: %v", err)
+	}
+	for _, name := range []string{"other.test", ""} {
+		if _, err := shake(addr, &tls.Config{ServerName: name}); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestHandshake(t *testing.T) {
 	s := store(t)
 	s.Set([]model.Certificate{pair(t, "shop", "shop.test")})

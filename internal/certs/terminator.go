@@ -20,6 +20,7 @@ type Terminator struct {
 	ciphers []uint16
 	life    time.Duration // of sessions; 0 = as long as the keys of tickets are known
 	single  bool          // none is resumed
+	reject  bool          // a name without a certificate
 }
 
 // Terminator returns what makes handshakes with the certificates and policies of the store: TLS 1.2 and 1.3, forward
@@ -27,7 +28,7 @@ type Terminator struct {
 // what ALPN offers, the preferred first; a client that offers others only is refused (RFC 7301 section 3.2).
 func (s *Store) Terminator(l model.ListenerTLS, tickets *Tickets, protos []string) *Terminator {
 	t := &Terminator{store: s, tickets: tickets, protos: protos, least: l.MinVersion.Number(), most: l.MaxVersion.Number(), ciphers: model.CipherSuites(l.Ciphers),
-		life: l.SessionLife, single: l.NoSessions}
+		life: l.SessionLife, single: l.NoSessions, reject: l.RejectUnknown}
 	if t.least == 0 {
 		t.least = tls.VersionTLS12
 	}
@@ -65,6 +66,9 @@ func configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	x := t.store.index.Load()
 	h.name = normal(hello.ServerName)
 	h.cert, h.rules = t.store.certificate(x, h.name), x.of(h.name)
+	if t.reject && h.cert == t.store.fallback {
+		return &tls.Config{MinVersion: t.least, MaxVersion: t.most}, nil // without a certificate crypto/tls says that the name is not known
+	}
 	c := &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.cert.pair, nil },
 		NextProtos:     t.protos, MinVersion: t.least, MaxVersion: t.most, CipherSuites: t.ciphers,

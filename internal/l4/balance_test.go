@@ -233,6 +233,28 @@ func TestNoEndpointToReach(t *testing.T) {
 	}
 }
 
+// TestARouteBoundsTries by number and by time, from the next generation on.
+func TestARouteBoundsTries(t *testing.T) {
+	b := newBalancer(t, Config{}, func(b *balancer) { b.tries = 1 })
+	b.endpoints(freeAddr(t), freeAddr(t), freeAddr(t))
+	refused(t, b.addr())
+	if r := b.records.last(t, 1); r.Tries != 1 || r.Reason != "connect-refused" {
+		t.Errorf("with one try: %+v", r)
+	}
+	b.tries = 2
+	b.publish()
+	refused(t, b.addr())
+	if r := b.records.last(t, 2); r.Tries != 2 {
+		t.Errorf("with two tries: %+v", r)
+	}
+	b.tries, b.within = 0, time.Nanosecond
+	b.publish()
+	refused(t, b.addr())
+	if r := b.records.last(t, 3); r.Tries > 1 {
+		t.Errorf("in no time: %+v", r)
+	}
+}
+
 func TestAListNotYetDeliveredIsWaitedFor(t *testing.T) {
 	n := newNode(t, "node-1", "127.0.0.1:0")
 	b := newBalancer(t, Config{}, nil)

@@ -68,6 +68,14 @@ func (c *Config) datagramIdle(r model.L4Route) time.Duration {
 	return c.DatagramIdle
 }
 
+// within is how long the tries of a connection of a route may take together.
+func (c *Config) within(r model.L4Route) time.Duration {
+	if r.Within > 0 {
+		return r.Within
+	}
+	return c.ConnectTotal
+}
+
 // idle is how long a connection of a route may be still.
 func (c *Config) idle(r model.L4Route) time.Duration {
 	if r.Idle > 0 {

@@ -68,6 +68,8 @@ type balancer struct {
 	records  records
 	listener model.Listener
 	up       model.Upstream
+	tries    int // of the route
+	within   time.Duration
 	version  uint64
 }
 
@@ -105,7 +107,7 @@ func (b *balancer) snapshot() *snapshot.Snapshot {
 	e.Set(string(up.ID), &up)
 	return snapshot.New(snapshot.Contents{
 		Version: b.version, Listeners: []model.Listener{b.listener}, Upstreams: e.Map(),
-		L4Routes: []model.L4Route{{ID: "slb", Attach: []model.Class{b.listener.EffectiveClass()}, Upstream: up.ID}},
+		L4Routes: []model.L4Route{{ID: "slb", Attach: []model.Class{b.listener.EffectiveClass()}, Upstream: up.ID, Tries: b.tries, Within: b.within}},
 	})
 }
 

@@ -128,7 +128,7 @@ func (p *Plane) serviceOf(next *snapshot.Snapshot, l model.Listener, r model.L4R
 		return nil, noUpstream(r)
 	}
 	h := p.cfg.Upstreams.Acquire(up)
-	if old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && sameListener(old.listener, l) {
+	if old != nil && old.upstream == h && old.route == r.ID && old.idle == p.cfg.idle(r) && old.within == p.cfg.within(r) && old.tries == r.Tries && sameListener(old.listener, l) {
 		h.Release()
 		return old, model.Diagnostic{}
 	}

@@ -20,6 +20,8 @@ type service struct {
 	route    model.RouteID
 	upstream *upstream.Handle
 	idle     time.Duration      // how long a connection may be still
+	within   time.Duration      // how long it may take to find an endpoint
+	tries    int                // endpoints that a connection is tried with; 0 = each once
 	sockets  []*listener.Handle // by index into listener.Bind; nil where it could not be bound; under the plane's lock
 
 	total, failed, cut atomic.Uint64
@@ -48,7 +50,7 @@ type ListenerStatus struct {
 
 func newService(p *Plane, l model.Listener, r model.L4Route, h *upstream.Handle) *service {
 	return &service{
-		plane: p, listener: l, route: r.ID, upstream: h, idle: p.cfg.idle(r), sockets: make([]*listener.Handle, len(l.Bind)),
+		plane: p, listener: l, route: r.ID, upstream: h, idle: p.cfg.idle(r), within: p.cfg.within(r), tries: r.Tries, sockets: make([]*listener.Handle, len(l.Bind)),
 		sessions: newGuests[*session](),
 	}
 }

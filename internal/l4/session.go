@@ -44,11 +44,11 @@ func newSession(s *service, c *listener.Conn) *session {
 	return x
 }
 
-// connect finds an endpoint that takes the connection: each is tried once.
+// connect finds an endpoint that takes the connection: each is tried once, as far as the route allows.
 func (x *session) connect() bool {
-	s, cfg := x.service, &x.service.plane.cfg
+	s := x.service
 	defer func() { x.connecting = time.Since(x.began) }()
-	ctx, cancel := context.WithTimeout(x.ctx, cfg.ConnectTotal)
+	ctx, cancel := context.WithTimeout(x.ctx, s.within)
 	defer cancel()
 	local, ok := x.client.TCP().LocalAddr().(*net.TCPAddr)
 	if !ok {
@@ -60,11 +60,14 @@ func (x *session) connect() bool {
 	x.entered = true
 	var hint upstream.Hint
 	hint.Key, hint.Keyed = s.upstream.Key(x)
-	o := upstream.DialOptions{Timeout: cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort()), Raw: true}
+	o := upstream.DialOptions{Timeout: s.plane.cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort()), Raw: true}
 	var room [4]*upstream.Endpoint
 	tried := room[:0]
 	var last model.Code // why the last one tried failed
 	for {
+		if s.tries > 0 && x.tries >= s.tries {
+			return x.fail(last)
+		}
 		hint.Tried = tried
 		e, err := s.upstream.Pick(hint)
 		if errors.Is(err, upstream.ErrUnknown) && s.upstream.Wait(ctx) == nil {

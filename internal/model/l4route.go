@@ -21,6 +21,10 @@ type L4Route struct {
 	ServerNames []Host `json:"serverNames,omitempty"`
 	// Idle ends a connection on which neither side has sent anything for so long; 0: as the plane has it.
 	Idle time.Duration `json:"idle,omitzero"`
+	// Tries bounds the endpoints that a connection is tried with; 0: each of them once.
+	Tries int `json:"tries,omitempty"`
+	// Within bounds the tries of a connection together; 0: as the plane has it.
+	Within time.Duration `json:"within,omitzero"`
 }
 
 // Validate reports the first field that its type does not allow.
@@ -36,6 +40,10 @@ func (r L4Route) Validate() error {
 		return fieldError("idle", "is negative")
 	case r.Responses < 0:
 		return fieldError("responses", "is negative")
+	case r.Tries < 0:
+		return fieldError("tries", "is negative")
+	case r.Within < 0:
+		return fieldError("within", "is negative")
 	}
 	for i, h := range r.ServerNames {
 		if h == "" {

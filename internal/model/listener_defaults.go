@@ -77,6 +77,7 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 		}
 		fill(f, "tls.sessionLife", &l.TLS.SessionLife, d.TLS.SessionLife)
 		fill(f, "tls.noSessions", &l.TLS.NoSessions, d.TLS.NoSessions)
+		fill(f, "tls.rejectUnknown", &l.TLS.RejectUnknown, d.TLS.RejectUnknown)
 	}
 	return own
 }

@@ -58,6 +58,9 @@ type ListenerTLS struct {
 	// SessionLife is how long after a handshake its session may be resumed. Default: as long as the keys of tickets are known.
 	SessionLife time.Duration `json:"sessionLife,omitempty"`
 	NoSessions  bool          `json:"noSessions,omitempty"` // sessions are not resumed
+	// RejectUnknown ends the handshake for a name that no certificate stands for but the one made at start, and for no name, with
+	// the alert unrecognized_name (RFC 6066 section 3). Default: that certificate is shown.
+	RejectUnknown bool `json:"rejectUnknown,omitempty"`
 }
 
 // Validate reports the first field that its type does not allow.

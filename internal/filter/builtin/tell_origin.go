@@ -13,12 +13,13 @@ type TellOrigin struct {
 	ForwardedFor  []string `json:"forwardedFor,omitempty"`  // get the X-Forwarded-For that the client sent, where it sent one
 	ForwardedHost []string `json:"forwardedHost,omitempty"` // get the X-Forwarded-Host that the client sent, where it sent one
 	KeepID        bool     `json:"keepID,omitempty"`        // an X-Request-ID is the client's own, also of one that is not trusted
+	NoID          bool     `json:"noID,omitempty"`          // there is no X-Request-ID unless the client sent one; implies keepID
 }
 
 // Validate refuses names that no field can have and those that the gateway manages itself.
 func (c TellOrigin) Validate() error {
-	if len(c.Scheme)+len(c.ForwardedFor)+len(c.ForwardedHost) == 0 && !c.KeepID {
-		return fmt.Errorf("none of scheme, forwardedFor, forwardedHost and keepID is given")
+	if len(c.Scheme)+len(c.ForwardedFor)+len(c.ForwardedHost) == 0 && !c.KeepID && !c.NoID {
+		return fmt.Errorf("none of scheme, forwardedFor, forwardedHost, keepID and noID is given")
 	}
 	for _, list := range []struct {
 		name  string
@@ -52,9 +53,12 @@ func (f *tellOrigin) Request(x *filter.Exchange) filter.Verdict {
 	tell(f.Scheme, x.Request.Fields.Get("X-Forwarded-Proto"))
 	tell(f.ForwardedFor, x.Claimed.ForwardedFor)
 	tell(f.ForwardedHost, x.Claimed.ForwardedHost)
-	if id := x.Claimed.RequestID; f.KeepID && filter.IsRequestID(id) {
+	switch id := x.Claimed.RequestID; {
+	case (f.KeepID || f.NoID) && filter.IsRequestID(id):
 		x.ID = id
 		x.Request.Fields.Set("X-Request-ID", id)
+	case f.NoID:
+		x.Request.Fields.Del("X-Request-ID")
 	}
 	return filter.Continue
 }

@@ -30,6 +30,15 @@ func TestTellOrigin(t *testing.T) {
 	if got := x.Request.Fields.Get("X-Request-ID"); got != "ours" {
 		t.Errorf("an ID that is none was kept: %q", got)
 	}
+	p = newPolicy(t, filter.NewShared(), specOf("tell-origin", `{"noID":true}`))
+	for claimed, want := range map[string]string{"": "", "theirs": "theirs"} {
+		x.Claimed.RequestID = claimed
+		x.Request.Fields.Set("X-Request-ID", "ours")
+		p.chain.Request(x)
+		if got := x.Request.Fields.Get("X-Request-ID"); got != want {
+			t.Errorf("with noID, of a client that said %q: %q", claimed, got)
+		}
+	}
 	for _, bad := range []string{`{}`, `{"scheme":["no name"]}`, `{"forwardedFor":["Content-Length"]}`, `{"forwardedHost":["Host"]}`} {
 		if _, err := Kinds().Check(specOf("tell-origin", bad)); err == nil {
 			t.Errorf("%s is taken", bad)

@@ -62,7 +62,6 @@ func notesZH() map[string]string {
 		"a rewrite-response-header filter in paifang.dev/filters changes Set-Cookie":                                                              "paifang.dev/filters 里的 rewrite-response-header 过滤器改写 Set-Cookie",
 		"a rewrite-location filter in paifang.dev/filters changes Location":                                                                       "paifang.dev/filters 里的 rewrite-location 过滤器改写 Location",
 		"it is not supported: write a rule for each host":                                                                                         "尚不支持：请为每个主机写一条规则",
-		"redirects say the whole address":                                                                                                         "重定向总是给出完整地址",
 		"redirects to https say no port: it is 443":                                                                                               "到 https 的重定向不带端口：就是 443",
 		"requests are hashed to one endpoint, not to a subset of them":                                                                            "请求按哈希去往一个端点，而不是一个子集",
 		"the browsers that it is for are gone: SameSite=None is sent to all":                                                                      "它所针对的浏览器已不存在：SameSite=None 发给所有客户端",

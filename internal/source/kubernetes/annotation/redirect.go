@@ -13,6 +13,7 @@ type Redirect struct {
 	AppRoot   string
 	SSL       bool // to https, where the host has a certificate
 	ForceSSL  bool // and where it has none
+	Relative  bool // to a path with its slash: it says the path alone
 	KeepSlash bool // at the end of the address in https
 	Temporal  Target
 	Permanent Target
@@ -43,7 +44,7 @@ func redirectFamily() family {
 		{Name: "temporal-redirect", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.target(&v.s.Redirect.Temporal) }},
 		{Name: "temporal-redirect-code", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.code(&v.s.Redirect.Temporal.Status, 307, 302) }},
 		{Name: "from-to-www-redirect", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Redirect.WWW) }},
-		{Name: "relative-redirects", Scope: OwnPaths, Verdict: Ignored, Note: "redirects say the whole address"},
+		{Name: "relative-redirects", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Redirect.Relative) }},
 		{Name: "use-port-in-redirects", Scope: OwnPaths, Verdict: Ignored, Note: "redirects to https say no port: it is 443"},
 	}}
 }

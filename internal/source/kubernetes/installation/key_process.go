@@ -39,7 +39,8 @@ func tlsKeys() group {
 		acts("ssl-session-timeout", "10m", func(v *value) { v.idle(&v.s.Sessions.Life) }),
 		ignored("ssl-buffer-size", "4k", "records grow with the answer"),
 		ignored("ssl-early-data", "false", "early data can be replayed and is not taken"),
-		ignored("ssl-reject-handshake", "false", "a name without a certificate gets the default one"),
+		{Name: "ssl-reject-handshake", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Reject) },
+			Note: "a name is known if there is a certificate for it, and not if there is a rule; default-ssl-certificate is one for every name"},
 		ignored("enable-ocsp", "false", "OCSP responses are not stapled: authorities are giving OCSP up"),
 	}}
 }
@@ -47,9 +48,16 @@ func tlsKeys() group {
 func streamKeys() group {
 	return group{"TCP and UDP services", []Key{
 		acts("proxy-stream-timeout", "600s", func(v *value) { v.idle(&v.s.StreamIdle) }),
-		ignored("proxy-stream-next-upstream", "true", "each endpoint is tried once before a connection is given up"),
-		ignored("proxy-stream-next-upstream-timeout", "600s", "the tries of a connection take 10 s together at most"),
-		ignored("proxy-stream-next-upstream-tries", "3", "each endpoint is tried once before a connection is given up"),
+		acts("proxy-stream-next-upstream", "true", func(v *value) {
+			on := true
+			if v.boolean(&on) && !on {
+				v.s.StreamTries = 1
+			}
+		}),
+		{Name: "proxy-stream-next-upstream-timeout", Default: "600s", Verdict: annotation.Differs, read: (*value).streamWithin,
+			Note: "the try that is under way ends then too; where it is not given, or 0, the tries of a connection take 10 s together at most"},
+		{Name: "proxy-stream-next-upstream-tries", Default: "3", Verdict: annotation.Differs, read: (*value).streamTries,
+			Note: "where it is not given, or 0, each endpoint is tried once before a connection is given up"},
 		acts("proxy-stream-responses", "1", func(v *value) { v.integer(&v.s.StreamResponses, 1, 1000) }),
 	}}
 }

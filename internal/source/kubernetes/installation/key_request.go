@@ -107,7 +107,13 @@ func headerKeys() group {
 		same("disable-proxy-intercept-errors", "false"),
 		ignored("server-tokens", "false", "no Server field of the gateway's own is sent, so none has a version"),
 		ignored("allow-backend-server-header", "false", "the Server field of an endpoint reaches the client: name it in hide-headers"),
-		ignored("generate-request-id", "true", "each request has an X-Request-ID: the client's, or one that is made"),
+		{Name: "generate-request-id", Default: "true", Verdict: annotation.Differs, Note: "where it is false the access log has an ID all the same",
+			read: func(v *value) {
+				on := true
+				if v.boolean(&on) {
+					v.s.NoRequestID = !on
+				}
+			}},
 		ignored("proxy-add-original-uri-header", "false", "a request-headers filter in paifang.dev/filters sets X-Original-Uri where it is wanted"),
 		ignored("default-type", "text/html", "answers have the type that the endpoint says"),
 		ignored("global-allowed-response-headers", "", "it belongs to the annotation custom-headers"),

@@ -19,6 +19,7 @@ type Settings struct {
 	Block        []string // ranges that are refused before anything else
 	AddHeaders   string   // namespace/name of a ConfigMap with fields for answers; "" = none
 	SetHeaders   string   // and of one with fields for endpoints
+	NoRequestID  bool     // endpoints get no X-Request-ID but that of a client
 	HideHeaders  []string // names of fields of endpoints that clients do not see
 
 	Forwarded Forwarded     // whom listeners believe about clients
@@ -27,6 +28,7 @@ type Settings struct {
 	Buffers   Buffers       // for heads of requests
 	Ciphers   []string      // of TLS 1.2, those that are spoken here; nil = all of these
 	Sessions  Sessions      // of TLS
+	Reject    bool          // handshakes for names without a certificate
 	HTTP1Only bool          // HTTP/2 is not spoken
 
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
@@ -34,6 +36,8 @@ type Settings struct {
 	Gzip, Brotli Compression // of answers
 
 	StreamIdle      time.Duration // of connections and sessions of TCP and UDP services
+	StreamTries     int           // endpoints that a connection is tried with; 0 = each once
+	StreamWithin    time.Duration // that the tries take together; 0 = as the plane has it
 	StreamResponses int           // to each datagram, with which a session of a UDP service ends
 }
 

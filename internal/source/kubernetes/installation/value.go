@@ -167,3 +167,18 @@ func (v *value) strict() {
 		v.s.AnyPaths = !on
 	}
 }
+
+// streamTries reads how many endpoints a connection is tried with. It is read after proxy-stream-next-upstream, which may have said one.
+func (v *value) streamTries() {
+	n := 0
+	if v.integer(&n, 0, 1000) && v.s.StreamTries != 1 {
+		v.s.StreamTries = n
+	}
+}
+
+// streamWithin reads how long the tries of a connection take together.
+func (v *value) streamWithin() {
+	if v.text != "0" && v.text != "0s" {
+		v.idle(&v.s.StreamWithin)
+	}
+}

@@ -21,6 +21,7 @@ type redirection struct {
 	Path      string `json:"path,omitempty"`
 	CutSlash  bool   `json:"cutSlash,omitempty"`
 	DropQuery bool   `json:"dropQuery,omitempty"`
+	KeepQuery bool   `json:"keepQuery,omitempty"`
 	ClearOnly bool   `json:"clearOnly,omitempty"`
 }
 
@@ -105,7 +106,7 @@ func (b *builder) hostRoutes(o *stored, host string) {
 func (d *draft) place(r model.Route, to redirection) {
 	d.route = &r
 	d.filter("redirect", to)
-	r.Action = model.Redirect{Status: to.Status, Location: cmp.Or(to.Path, "/")}
+	r.Action = model.Redirect{Status: to.Status, Location: cmp.Or(to.Path, to.Location, "/")}
 	d.out.Routes = append(d.out.Routes, r)
 }
 
@@ -130,5 +131,9 @@ func (d *draft) slashed(o *stored, id string) {
 	r.Match.Path = model.PathMatch{Kind: model.PathPattern, Value: strings.TrimSuffix(d.path.Path, "/"), Strict: true}
 	r.Priority++
 	own := *d
-	own.place(r, redirection{Status: 301, Path: d.path.Path})
+	to := redirection{Status: 301, Path: d.path.Path}
+	if d.set.Redirect.Relative {
+		to = redirection{Status: 301, Location: d.path.Path, KeepQuery: true}
+	}
+	own.place(r, to)
 }

@@ -72,8 +72,12 @@ func unquoted(path string) string { return strings.ReplaceAll(path, `\"`, `"`) }
 // told is what ingress-nginx tells upstreams beyond what is told anyway.
 func (d *draft) told() {
 	if d.nginx {
-		d.filter("tell-origin", settings{"scheme": []string{"X-Forwarded-Scheme", "X-Scheme"}, "forwardedFor": []string{"X-Original-Forwarded-For"},
-			"forwardedHost": []string{"X-Original-Forwarded-Host"}, "keepID": true})
+		tell := settings{"scheme": []string{"X-Forwarded-Scheme", "X-Scheme"}, "forwardedFor": []string{"X-Original-Forwarded-For"},
+			"forwardedHost": []string{"X-Original-Forwarded-Host"}, "keepID": true}
+		if d.whole.NoRequestID {
+			tell["noID"] = true
+		}
+		d.filter("tell-origin", tell)
 	}
 }
 

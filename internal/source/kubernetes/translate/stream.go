@@ -69,6 +69,8 @@ func (b *builder) stream(o *stored, at string, s installation.Stream, protocol m
 	r := model.L4Route{ID: model.RouteID(id), Origin: o.at(at), Attach: []model.Class{class}, Priority: b.store.opt.Priority, Upstream: up.ID, Idle: b.store.set.StreamIdle}
 	if protocol == model.UDP {
 		r.Responses = b.store.set.StreamResponses
+	} else {
+		r.Tries, r.Within = b.store.set.StreamTries, b.store.set.StreamWithin
 	}
 	b.out.L4Routes = append(b.out.L4Routes, r)
 }

@@ -75,7 +75,7 @@ func TestProcesses(t *testing.T) {
 	}
 	within(t, 10*time.Second, "all are gone", func() bool { return w.last() == "" })
 
-	// Who follows a configuration at one is told of what is published at another, and of its removal at a third.
+	// Who follows a configuration at one is told of what is published and removed at the others.
 	var content follower
 	third := client(t, m.options(2))
 	during(t, func(ctx context.Context) error {

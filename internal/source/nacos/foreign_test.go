@@ -2,6 +2,7 @@ package nacos
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -172,5 +173,58 @@ func TestServiceRefused(t *testing.T) {
 	case u := <-out:
 		t.Fatal(text(u))
 	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// A server tells a watch of 500 services and of no further one. Where there are more, they are looked for.
+func TestMoreServicesThanTheServerTellsOf(t *testing.T) {
+	for _, before := range []int{followed - 1, followed + 1} {
+		t.Run(fmt.Sprint(before), func(t *testing.T) {
+			var services atomic.Int64
+			services.Store(int64(before))
+			tell := make(chan struct{})
+			f := &foreign{stream: func(s grpc.ServerStream) error {
+				if err := s.SendMsg(made(nacoswire.TypeSetupAck, nacoswire.SetupAckRequest{AbilityTable: map[string]bool{"fuzzyWatch": true}})); err != nil {
+					return err
+				}
+				for {
+					select {
+					case <-tell:
+						if err := s.SendMsg(made(nacoswire.TypeFuzzyChange, nacoswire.FuzzyChangeRequest{})); err != nil {
+							return err
+						}
+					case <-s.Context().Done():
+						return nil
+					}
+				}
+			}, answer: func(p *nacoswire.Payload) *nacoswire.Payload {
+				switch p.Type {
+				case nacoswire.TypeServerCheck:
+					return made(nacoswire.TypeServerCheckAnswer, nacoswire.ServerCheckResponse{Response: nacoswire.OK(""), ConnectionID: "c", SupportAbilityNegotiation: true})
+				case nacoswire.TypeServiceList:
+					a := nacoswire.ServiceListResponse{Response: nacoswire.OK(""), Count: int(services.Load())}
+					for i := range a.Count {
+						a.ServiceNames = append(a.ServiceNames, fmt.Sprint("s", i))
+					}
+					return made(nacoswire.TypeServiceListAnswer, a)
+				}
+				return usual(p)
+			}}
+			f.start(t)
+			out, _ := run(t, t.Context(), New(Config{Servers: []string{f.addr}, Poll: 20 * time.Millisecond}))
+			if u := next(t, out); len(u.Groups) != before || !u.Full {
+				t.Fatalf("%d groups", len(u.Groups))
+			}
+			for n := before + 1; n <= followed+3; n++ {
+				services.Store(int64(n))
+				if n <= followed {
+					tell <- struct{}{}
+				}
+				want := fmt.Sprintf("public/DEFAULT_GROUP/s%d: unread; ", n-1)
+				if u := next(t, out); text(u) != want {
+					t.Fatalf("%q, want %q", text(u), want)
+				}
+			}
+		})
 	}
 }

@@ -447,30 +447,3 @@ func TestGRPCAddress(t *testing.T) {
 		}
 	}
 }
-
-// Nacos tells a watch of 500 services and of no further one: where there are more, they are looked for.
-func TestMoreServicesThanTheServerTellsOf(t *testing.T) {
-	for _, before := range []int{followed - 1, followed + 1} {
-		t.Run(fmt.Sprint(before), func(t *testing.T) {
-			srv := serve(t, nacosapi.Config{}, registry.Options{})
-			register := func(i int) string {
-				key := registry.Key{Namespace: "public", Group: "DEFAULT_GROUP", Service: fmt.Sprintf("s%d", i)}
-				must(t, srv.registry().Register(key, instance("10.0.0.1:80")))
-				return key.String() + ": unread; "
-			}
-			for i := range before {
-				register(i)
-			}
-			out, _ := run(t, t.Context(), New(Config{Servers: []string{srv.grpc}, Poll: 20 * time.Millisecond}))
-			if u := next(t, out); len(u.Groups) != before || !u.Full {
-				t.Fatalf("%d groups", len(u.Groups))
-			}
-			for i := range 3 {
-				want, began := register(before+i), time.Now()
-				if u := next(t, out); text(u) != want || time.Since(began) > 5*time.Second {
-					t.Fatalf("service %d is told as %q after %v", before+i, text(u), time.Since(began))
-				}
-			}
-		})
-	}
-}

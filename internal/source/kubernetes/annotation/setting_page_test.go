@@ -141,14 +141,14 @@ func settingsZH() map[string]string {
 		"metrics are counted where requests are served, in no batches":       "指标在处理请求处计数，不分批",
 		"log.level is of the whole process":                                  "log.level 针对整个进程",
 		"an Ingress never reads Secrets and ConfigMaps of another namespace": "Ingress 从不读取其他命名空间的 Secret 和 ConfigMap",
-		"a path that its type does not allow is refused, and other paths of its Ingress are served; ingress-nginx refuses to take the Ingress, and goes on with one that it has":                     "类型不允许的路径会被拒绝，该 Ingress 的其他路径照常服务；ingress-nginx 拒绝接收这个 Ingress，已有的则继续服务",
-		"the paths of an Ingress with an annotation above it answer 503, where ingress-nginx leaves the Ingress out; where it is not given there is no bound, since text of nginx is never executed": "Ingress 有超过它的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress；没有给出时没有上限，因为 nginx 原文从不执行",
-		"the paths of an Ingress with such an annotation answer 503, where ingress-nginx leaves the Ingress out":                                                                                     "Ingress 有这样的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress",
-		"every request has its line in the access log, and no sub-request has one":                                                                                                                   "访问日志里每个请求一行，子请求没有",
-		"logs are not sent to syslog: what collects stdout does it":                                                                                                                                  "日志不发往 syslog：由收集 stdout 的程序完成",
-		"OCSP responses are not stapled: authorities are giving OCSP up":                                                                                                                             "不装订 OCSP 响应：证书机构正在放弃 OCSP",
-		"the webhook judges an Ingress among all others, in milliseconds":                                                                                                                            "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
-		"replicas always agree on the one that writes: one alone does so at once":                                                                                                                    "副本总会商定由谁写入：只有一个副本时立即确定",
+		"where it is given, a path that its type does not allow is refused, and other paths of its Ingress are served; where it is not, such a path is served with a warning, as ingress-nginx goes on with an Ingress that it has": "给出该键时，类型不允许的路径会被拒绝，该 Ingress 的其他路径照常服务；未给出时，这样的路径照常服务并给出警告，正如 ingress-nginx 对已有的 Ingress 继续服务",
+		"the paths of an Ingress with an annotation above it answer 503, where ingress-nginx leaves the Ingress out; where it is not given there is no bound, since text of nginx is never executed":                                "Ingress 有超过它的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress；没有给出时没有上限，因为 nginx 原文从不执行",
+		"the paths of an Ingress with such an annotation answer 503, where ingress-nginx leaves the Ingress out":                                                                                                                    "Ingress 有这样的注解时，其路径回答 503，而 ingress-nginx 会略去这个 Ingress",
+		"every request has its line in the access log, and no sub-request has one":                                                                                                                                                  "访问日志里每个请求一行，子请求没有",
+		"logs are not sent to syslog: what collects stdout does it":                                                                                                                                                                 "日志不发往 syslog：由收集 stdout 的程序完成",
+		"OCSP responses are not stapled: authorities are giving OCSP up":                                                                                                                                                            "不装订 OCSP 响应：证书机构正在放弃 OCSP",
+		"the webhook judges an Ingress among all others, in milliseconds":                                                                                                                                                           "webhook 在毫秒内把 Ingress 与其他所有对象一起判断",
+		"replicas always agree on the one that writes: one alone does so at once":                                                                                                                                                   "副本总会商定由谁写入：只有一个副本时立即确定",
 	}
 	for _, k := range installation.Keys() {
 		placeZH(out, k.Note)

@@ -81,7 +81,7 @@ func safetyKeys() group {
 			}
 		}},
 		{Name: "strict-validate-path-type", Default: "true", Verdict: annotation.Differs, read: (*value).strict,
-			Note: "a path that its type does not allow is refused, and other paths of its Ingress are served; ingress-nginx refuses to take the Ingress, and goes on with one that it has"},
+			Note: "where it is given, a path that its type does not allow is refused, and other paths of its Ingress are served; where it is not, such a path is served with a warning, as ingress-nginx goes on with an Ingress that it has"},
 	}}
 }
 

@@ -7,11 +7,22 @@ import (
 	"paifang/internal/source/kubernetes/annotation"
 )
 
+// PathRule says what becomes of a path of type Exact or Prefix with other characters than letters, digits and / - _ . in it. ingress-nginx
+// refuses an Ingress with one when it is applied, and goes on serving those that were there before.
+type PathRule uint8
+
+// The rules. Who has said nothing may have Ingresses from before, so theirs are served and told of.
+const (
+	PathsTold PathRule = iota
+	PathsRefused
+	PathsFree
+)
+
 // Settings are what the ConfigMap says for all Ingresses that behave as under ingress-nginx.
 type Settings struct {
 	Annotations annotation.Settings // what holds where an Ingress says nothing
 
-	AnyPaths     bool // of type Exact and Prefix, whatever characters they have
+	Paths        PathRule // for types Exact and Prefix
 	HSTS         HSTS
 	RedirectCode int      // of redirects to https and between www.x and x
 	NoRedirect   []string // beginnings of paths that are not sent to https

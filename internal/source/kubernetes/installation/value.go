@@ -163,8 +163,12 @@ func (v *value) risk() {
 // strict reads whether paths are validated by their type.
 func (v *value) strict() {
 	on := true
-	if v.boolean(&on) {
-		v.s.AnyPaths = !on
+	if !v.boolean(&on) {
+		return
+	}
+	v.s.Paths = PathsFree
+	if on {
+		v.s.Paths = PathsRefused
 	}
 }
 

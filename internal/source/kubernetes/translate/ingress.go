@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"paifang/internal/model"
+	"paifang/internal/source/kubernetes/installation"
 )
 
 // ingressHost makes the routes of an Ingress for one of its hosts, as the networking.k8s.io/v1 specification has it: Exact
@@ -64,8 +65,14 @@ func (b *builder) ingressHost(host string, k Key) {
 // path makes the route of one path. What is wrong with it costs its siblings nothing.
 func (b *builder) path(o *stored, at, id, host string, p networkingv1.HTTPIngressPath) {
 	match, field, why := pathMatch(p)
-	if why == "" && !b.store.set.AnyPaths && b.likeNginx(o.Value.(*networkingv1.Ingress)) {
-		field, why = "path", unusual(p)
+	if why == "" && unusual(p) && b.likeNginx(o.Value.(*networkingv1.Ingress)) {
+		const usual = "of type %s it may have letters, digits and / - _ . only; give it the type ImplementationSpecific, or set strict-validate-path-type to false"
+		switch b.store.set.Paths {
+		case installation.PathsRefused:
+			field, why = "path", fmt.Sprintf("%q is refused: "+usual, p.Path, *p.PathType)
+		case installation.PathsTold:
+			b.diagnose(o, at+".path", model.Warning, model.CodeSettingDiffers, "%q is served, and ingress-nginx would not take the Ingress if it was applied now: "+usual, p.Path, *p.PathType)
+		}
 	}
 	if why != "" {
 		b.diagnose(o, at+"."+field, model.Error, model.CodeInvalid, "%s", why)
@@ -123,18 +130,11 @@ func invalidHost(host string) string {
 	return ""
 }
 
-// unusual says why a path is none that ingress-nginx takes for its type, whether it is read as an expression or not.
-func unusual(p networkingv1.HTTPIngressPath) string {
-	if *p.PathType == networkingv1.PathTypeImplementationSpecific {
-		return ""
-	}
-	i := strings.IndexFunc(p.Path, func(r rune) bool {
+// unusual tells whether a path is none that ingress-nginx takes for its type, whether it is read as an expression or not.
+func unusual(p networkingv1.HTTPIngressPath) bool {
+	return *p.PathType != networkingv1.PathTypeImplementationSpecific && strings.ContainsFunc(p.Path, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/-_.", r)
 	})
-	if i < 0 {
-		return ""
-	}
-	return fmt.Sprintf("%q is refused: of type %s it may have letters, digits and / - _ . only; give it the type ImplementationSpecific, or set strict-validate-path-type to false", p.Path, *p.PathType)
 }
 
 // pathMatch reads path and pathType. ImplementationSpecific is Prefix, as in ingress-nginx without use-regex.

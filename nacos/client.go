@@ -185,6 +185,10 @@ func (c *Client) keep(ctx context.Context, conn *nacosconn.Conn) {
 		}
 		c.use(nil)
 		conn.Close()
+		select {
+		case <-c.moves: // what the lost server asked for is not said by the next one
+		default:
+		}
 		if ctx.Err() != nil {
 			return
 		}

@@ -379,7 +379,7 @@ func (x *walker) laterBecause(win, r *snapshot.Route) string {
 	case a.Path.Kind == model.PathExact && b.Path.Kind != model.PathExact:
 		return "not exact"
 	case a.Path != b.Path:
-		return "shorter"
+		return laterPath(a.Path, b.Path)
 	case a.Conditions() != b.Conditions():
 		return "fewer conditions"
 	case win.Priority != r.Priority:
@@ -388,5 +388,20 @@ func (x *walker) laterBecause(win, r *snapshot.Route) string {
 		return "newer"
 	default:
 		return "later: " + x.w.at(r.Origin)
+	}
+}
+
+// laterPath is why one of two paths comes after the other, where neither is the only exact one.
+func laterPath(win, p model.PathMatch) string {
+	class, length := win.Specificity()
+	switch c, l := p.Specificity(); {
+	case c != class || l != length:
+		return "shorter"
+	case win.Kind != p.Kind && p.Kind == model.PathRegex:
+		return "as long, an expression"
+	case win.Value != p.Value:
+		return "as long, later by its text"
+	default:
+		return "as long"
 	}
 }

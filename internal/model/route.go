@@ -230,7 +230,7 @@ func boolFirst(a, b bool) int {
 }
 
 // compareSpecificity puts the match that fixes more first: Exact, then Prefix, Start, Pattern and Regex by length, then any
-// path; with equal paths the one with a method condition, then more headers, then more query parameters, then more
+// path; of one length expressions come last; with equal paths the one with a method condition, then more headers, then more query parameters, then more
 // conditions of any kind.
 func compareSpecificity(a, b Match) int {
 	ac, al := a.Path.Specificity()
@@ -238,6 +238,7 @@ func compareSpecificity(a, b Match) int {
 	return cmp.Or(
 		cmp.Compare(ac, bc),
 		cmp.Compare(bl, al),
+		boolFirst(a.Path.Kind == PathRegex, b.Path.Kind == PathRegex),
 		compareText(a.Path, b.Path),
 		boolFirst(len(a.Methods) == 0, len(b.Methods) == 0),
 		cmp.Compare(len(b.Headers), len(a.Headers)),
@@ -247,9 +248,9 @@ func compareSpecificity(a, b Match) int {
 }
 
 // compareText orders paths of one length by their text: expressions the greater first, as ingress-nginx has them tried, since more
-// than one may match; others the lesser.
+// than one may match; others the lesser. The two sorts are never compared by text: such an order would have circles.
 func compareText(a, b PathMatch) int {
-	if a.Kind == PathRegex && b.Kind == PathRegex {
+	if a.Kind == PathRegex {
 		a, b = b, a
 	}
 	return strings.Compare(a.Value, b.Value)

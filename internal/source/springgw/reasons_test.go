@@ -42,7 +42,7 @@ func chinese() map[string]string {
 		"CAs for upstreams are given by tls.upstreamCA in the configuration file":                                                                                      "上游的 CA 由配置文件的 tls.upstreamCA 给出",
 		"frames are passed on as they come, without a bound or an answer of their own":                                                                                 "帧来什么样就转发什么样，没有自己的上限，也不代为应答",
 		"explain --send and the access log show requests":                                                                                                              shown,
-		"a service without instances is answered 503 on purpose: 404 tells clients and caches that there is nothing at the path, where it is only away":                "没有实例的服务有意回答 503：404 会告诉客户端和缓存此路径下没有东西，而服务只是暂时不在",
+		"true: a service without instances is answered 404; while it is not known whether it has any, 503":                                                             "true：没有实例的服务回答 404；还不知道有没有实例时回答 503",
 		"/metrics has requests by route without being switched on; docs/metrics.md":                                                                                    "/metrics 按路由列出请求，无需打开；docs/metrics.md",
 		"the routes of the gateway for servlets are another dialect":                                                                                                   servlets,
 		"give arguments to the filter RequestRateLimiter of a route":                                                                                                   "参数请写在路由的过滤器 RequestRateLimiter 上",

@@ -43,7 +43,7 @@ func properties() []Verdict {
 		{Name: gw + "httpclient.websocket", Verdict: Ignored, Why: "frames are passed on as they come, without a bound or an answer of their own"},
 		{Name: gw + "httpclient.proxy", Verdict: Unsupported, Why: "services are connected to directly"},
 		{Name: gw + "httpserver", Verdict: Ignored, Why: "explain --send and the access log show requests"},
-		{Name: gw + "loadbalancer.use404", Verdict: Unsupported, Why: "a service without instances is answered 503 on purpose: 404 tells clients and caches that there is nothing at the path, where it is only away"},
+		{Name: gw + "loadbalancer.use404", Verdict: Supported, Why: "true: a service without instances is answered 404; while it is not known whether it has any, 503"},
 		{Name: gw + "metrics", Verdict: Differs, Why: "/metrics has requests by route without being switched on; docs/metrics.md"},
 		{Name: gw + "observability", Verdict: Differs, Why: "/metrics has requests by route without being switched on; docs/metrics.md"},
 		{Name: gw + "fail-on-route-definition-error", Verdict: Differs, Why: "a bad route is refused by name, and the others are served; paifang check exits with 1"},

@@ -97,7 +97,11 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return
 	}
-	if out.Filters = does.filters; spec != nil {
+	versioned, err := checkVersion(f.config.around)
+	if err != nil {
+		return // see judgeVersions
+	}
+	if out.Filters = append(versioned, does.filters...); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
 	g.Locators = []model.Locator{out}

@@ -67,7 +67,7 @@ func noVersion(text string) error {
 // version asks for a version of the API, or with a plus for it or a later one. What becomes of requests without one, and of those whose
 // version cannot be read, is as the properties say (checkVersion).
 func (c *condition) version(p *part) error {
-	values, extra, err := p.named("version")
+	values, extra, err := c.named(p, []string{"version"})
 	is := values["version"]
 	if err != nil {
 		return err

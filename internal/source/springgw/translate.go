@@ -183,6 +183,9 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(fault{"", d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
 		}
 	}
+	for _, n := range when.notes {
+		say(n)
+	}
 	when.match.Shares = t.weights.shares(name, when.weights)
 	if err := when.withinBase(d.around); err != nil && readable {
 		readable = false

@@ -50,6 +50,7 @@ type Match struct {
 	Addresses []AddressMatch `json:"addresses,omitempty"`
 	Time      Window         `json:"time,omitzero"`
 	Shares    []Share        `json:"shares,omitempty"`
+	Versions  []VersionMatch `json:"versions,omitempty"`
 }
 
 // PathKind says how a path is compared.

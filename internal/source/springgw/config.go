@@ -46,6 +46,7 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string, before *
 	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
 		c.say(p, field, model.CodeUnsupported, model.Warning, message)
 	})
+	c.judgeVersions()
 	c.judge(root)
 	return c
 }

@@ -118,15 +118,15 @@ func (e *effect) positions(p *part, names []string, need int, others ...string) 
 	if err != nil {
 		return nil, err
 	}
-	known := slices.Concat(names, others)
-	for _, name := range sortedKeys(values) {
-		if slices.ContainsFunc(known, func(k string) bool { return bootconfig.Relaxed(k) == name }) {
-			continue
-		}
-		delete(values, name)
-		e.remark(p, model.CodeUnsupported, model.Warning, "%s is no argument of it and has no effect: it takes %s", name, strings.Join(known, ", "))
-	}
+	e.notes = append(e.notes, p.drop("filter", values, slices.Concat(names, others))...)
 	return values, nil
+}
+
+// gathered is that of the part, of whose notes care is taken.
+func (e *effect) gathered(p *part, list string, apart ...string) (values []string, named map[string]string, err error) {
+	values, named, notes, err := p.gathered("filter", list, apart...)
+	e.notes = append(e.notes, notes...)
+	return values, named, err
 }
 
 // given is positions for factories that look at all names themselves.

@@ -131,7 +131,9 @@ func (j *judge) parts(c *gatewayConfig) {
 		var when condition
 		var does effect
 		for _, p := range d.predicates {
-			j.part("predicate", d.name(), "", &p, when.add(&p), nil)
+			when.notes = nil
+			err := when.add(&p)
+			j.part("predicate", d.name(), "", &p, err, when.notes)
 		}
 		for _, p := range d.filters {
 			does.notes = nil
@@ -143,16 +145,17 @@ func (j *judge) parts(c *gatewayConfig) {
 	if !c.locator.Get("enabled").IsTrue() {
 		return
 	}
-	const above = "spring.cloud.gateway.discovery.locator."
 	var when condition
 	var does effect
 	for _, p := range template(c.locator, "predicates", c.around) {
-		j.part("predicate", "", above, &p, when.addTemplate(&p), nil)
+		when.notes = nil
+		err := when.addTemplate(&p)
+		j.part("predicate", "", locatorKey, &p, err, when.notes)
 	}
 	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
 		err := does.addTemplate(&p)
-		j.part("filter", "", above, &p, err, does.notes)
+		j.part("filter", "", locatorKey, &p, err, does.notes)
 	}
 }
 
@@ -226,7 +229,7 @@ func (j *judge) secrets(routes []model.Route) {
 // judgement is that of a diagnostic.
 func judgement(code model.Code, severity model.Severity) Judgement {
 	switch {
-	case code == CodeUnverified:
+	case code == CodeUnverified, code == CodeArgument:
 		return Supported
 	case code == model.CodeIgnored:
 		return Ignored

@@ -183,6 +183,9 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(fault{"", d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
 		}
 	}
+	for _, n := range when.notes {
+		say(n)
+	}
 	when.match.Shares = t.weights.shares(name, when.weights)
 	if err := when.withinBase(d.around); err != nil && readable {
 		readable = false
@@ -212,9 +215,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
 	}
+	versioned, err := checkVersion(d.around)
+	failed = failed || err != nil // see judgeVersions
 	var own [2][]model.FilterSpec // in front of these filters, and behind
 	for i, key := range []string{ownFiltersKey, behindFiltersKey} {
-		var err error
 		if own[i], err = t.ownFilters(g, d, key, origin); err != nil {
 			failed = true
 			say(refusal(err, d))
@@ -244,7 +248,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
 	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
-		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(own[0], does.filters), Action: action}
+		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(versioned, own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
 	route.Timeouts.Request = does.limit
 	if failed {

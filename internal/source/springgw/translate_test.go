@@ -338,6 +338,36 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestStrangeArgumentsOfPredicates: those of other names are warned of. Those of lists count all the same, as in Spring.
+func TestStrangeArgumentsOfPredicates(t *testing.T) {
+	for text, want := range map[string]string{
+		"{name: Path, args: {path: /a}}":                                   "predicate Path: path is no argument of it and is read as one of patterns: it takes patterns, matchTrailingSlash",
+		"{name: Host, args: {patterns: a.test, also: b.test}}":             "predicate Host: also is no argument of it and is read as one of patterns",
+		"{name: Method, args: {verb: GET}}":                                "is read as one of methods",
+		"{name: RemoteAddr, args: {source: 10.0.0.1, x: 10.0.0.2}}":        "predicate RemoteAddr: x is no argument",
+		"{name: XForwardedRemoteAddr, args: {index: 10.0.0.1}}":            "is read as one of sources: it takes sources, maxTrustedIndex",
+		"{name: Header, args: {header: X, regex: y}}":                      "predicate Header: regex is no argument of it and has no effect: it takes header, regexp",
+		"{name: Query, args: {param: x, value: y}}":                        "value is no argument of it and has no effect: it takes param, regexp, predicate",
+		"{name: After, args: {datetime: 1, zone: UTC}}":                    "zone is no argument of it and has no effect: it takes datetime",
+		"{name: Weight, args: {weight.group: g, weight.weight: 1, of: 2}}": "of is no argument",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+text+"]}\n"))
+		if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+		o = load(t, Config{}, "spring.cloud.gateway.discovery.locator: {enabled: true, predicates: ["+strings.ReplaceAll(text, "/a", `"'/'+serviceId"`)+"]}\n")
+		if strings.Contains(text, "Path") && (len(o.Locators) != 1 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want)) {
+			t.Errorf("locator %s: %v %v", text, o.Locators, o.Diagnostics)
+		}
+	}
+	for _, text := range []string{"{name: Path, args: {pattern: /a, matchTrailingSlash: false}}", "{name: Path, args: {_genkey_0: /a, _genkey_1: /b}}", "{name: Path, args: {patterns.0: /a}}",
+		"{name: Query, args: {param: x, regexp: y}}", "{name: Weight, args: {group: g, weight: 1}}"} {
+		if o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+text+"]}\n")); len(o.Routes) == 0 || len(o.Diagnostics) != 0 {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
 func TestDefaultFiltersInterleave(t *testing.T) {
 	o := load(t, Config{}, `spring.cloud.gateway:
   default-filters: ['AddRequestHeader=D,1', 'AddRequestHeader=D,2', 'AddRequestHeader=D,3']

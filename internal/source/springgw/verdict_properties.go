@@ -10,6 +10,8 @@ func properties() []Verdict {
 		sentinel = "spring.cloud.sentinel."
 		secure   = gw + "filter.secure-headers."
 
+		ofVersions = "for the predicate Version; a request whose version is none is answered 400 by every route"
+
 		renamed = "the headers have Spring's own names"
 		pool    = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
@@ -41,7 +43,7 @@ func properties() []Verdict {
 		{Name: gw + "httpclient.websocket", Verdict: Ignored, Why: "frames are passed on as they come, without a bound or an answer of their own"},
 		{Name: gw + "httpclient.proxy", Verdict: Unsupported, Why: "services are connected to directly"},
 		{Name: gw + "httpserver", Verdict: Ignored, Why: "explain --send and the access log show requests"},
-		{Name: gw + "loadbalancer.use404", Verdict: Unsupported, Why: "a service without instances is answered 503 on purpose: 404 tells clients and caches that there is nothing at the path, where it is only away"},
+		{Name: gw + "loadbalancer.use404", Verdict: Supported, Why: "true: a service without instances is answered 404; while it is not known whether it has any, 503"},
 		{Name: gw + "metrics", Verdict: Differs, Why: "/metrics has requests by route without being switched on; docs/metrics.md"},
 		{Name: gw + "observability", Verdict: Differs, Why: "/metrics has requests by route without being switched on; docs/metrics.md"},
 		{Name: gw + "fail-on-route-definition-error", Verdict: Differs, Why: "a bad route is refused by name, and the others are served; paifang check exits with 1"},
@@ -137,14 +139,15 @@ func properties() []Verdict {
 		{Name: sentinel + "http-method-specify", Verdict: Ignored, Why: "a limit is a filter of its route"},
 		{Name: sentinel + "scg", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
 		{Name: sentinel + "block-page", Verdict: Unsupported, Why: "a request that a limit refuses is answered 429, or with the filter's status"},
-		{Name: "spring.webflux.apiversion.use.header", Verdict: Supported, Why: "for the predicate Version"},
-		{Name: "spring.webflux.apiversion.use.query-parameter", Verdict: Supported, Why: "for the predicate Version, not beside a header"},
-		{Name: "spring.webflux.apiversion.use.path-segment", Verdict: Unsupported, Why: "write the version into the pattern of the predicate Path"},
-		{Name: "spring.webflux.apiversion.use.media-type-parameter", Verdict: Unsupported, Why: "match Accept or Content-Type by the predicate Header"},
-		{Name: "spring.webflux.apiversion.default-version", Verdict: Supported, Why: "for the predicate Version"},
-		{Name: "spring.webflux.apiversion.required", Verdict: Supported, Why: "true: a route with the predicate Version does not serve a request without one; it is not answered 400"},
+		{Name: "spring.webflux.apiversion.use.header", Verdict: Supported, Why: ofVersions},
+		{Name: "spring.webflux.apiversion.use.query-parameter", Verdict: Supported, Why: ofVersions},
+		{Name: "spring.webflux.apiversion.use.path-segment", Verdict: Supported, Why: ofVersions},
+		{Name: "spring.webflux.apiversion.use.media-type-parameter", Verdict: Supported, Why: ofVersions},
+		{Name: "spring.webflux.apiversion.default-version", Verdict: Supported, Why: ofVersions},
+		{Name: "spring.webflux.apiversion.required", Verdict: Supported, Why: "true: a request without a version is answered 400 by every route"},
 		{Name: "spring.webflux.apiversion.supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
 		{Name: "spring.webflux.apiversion.detect-supported", Verdict: Ignored, Why: "every version is taken, as in Spring Cloud Gateway"},
+		{Name: gw + "version", Verdict: Ignored, Why: "Spring Cloud Gateway does nothing with it either: write spring.webflux.apiversion"},
 		{Name: "spring.webflux.base-path", Verdict: Supported, Why: "in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},

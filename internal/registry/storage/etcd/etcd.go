@@ -224,7 +224,12 @@ func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, chan
 	if !r.Succeeded {
 		return 0, fmt.Errorf("etcd: commit: a key has changed: %w", storage.ErrConflict)
 	}
-	return r.Header.Revision, nil
+	for _, op := range r.Responses {
+		if d := op.GetResponseDeleteRange(); d == nil || d.Deleted > 0 {
+			return r.Header.Revision, nil
+		}
+	}
+	return 0, nil // there was nothing to delete: etcd has no revision for that, and tells no follower
 }
 
 // Close implements storage.Store. Leases are left to run out: clients of this process need that time to move to another

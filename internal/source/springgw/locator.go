@@ -114,7 +114,12 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return // see judgeVersions
 	}
-	if out.Filters = append(versioned, does.filters...); spec != nil {
+	t.leads = nil
+	shared, err := t.sharedFilters(g, origin)
+	if err != nil {
+		return // see checkDefaults
+	}
+	if out.Filters = slices.Concat(versioned, shared[0], does.filters, shared[1]); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
 	g.Locators = []model.Locator{out}

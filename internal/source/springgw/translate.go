@@ -48,6 +48,7 @@ type translator struct {
 // common is what files say for all routes.
 type common struct {
 	defaults []part
+	own      [2][]ownList // our own filters
 	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool       // certificates of upstreams are not verified
@@ -68,6 +69,9 @@ func translate(c Config, files []*application, resolved map[string]known, before
 			continue
 		}
 		t.defaults = append(t.defaults, f.config.defaults...)
+		for i := range t.own {
+			t.own[i] = append(t.own[i], f.config.own[i]...)
+		}
 		t.cors = append(t.cors, f.config.cors...)
 		preflights = preflights || f.config.preflights
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
@@ -126,8 +130,17 @@ func (x fault) diagnostic(origin model.Origin) model.Diagnostic {
 	return model.Diagnostic{Origin: origin, Field: x.field, Severity: x.severity, Code: x.code, Message: x.message}
 }
 
-// checkDefaults reports default filters that cannot be served, once and not for each route.
+// checkDefaults reports filters of all routes that cannot be served, once and not for each route.
 func (t *translator) checkDefaults() {
+	for _, l := range slices.Concat(t.own[0], t.own[1]) {
+		if _, err := t.targetsOf(l); err != nil {
+			x := fault{l.at.File, l.at.Line, l.key, model.CodeInvalid, model.Error, err.Error() + "; every route answers 503 until it is mended"}
+			if f, ok := errors.AsType[*metadataFault](err); ok {
+				x.line, x.field = lineOf(f.at, x.line), f.path
+			}
+			t.say(x)
+		}
+	}
 	for i := range t.defaults {
 		d := &t.defaults[i]
 		e := effect{}
@@ -216,10 +229,13 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
 	}
 	versioned, err := checkVersion(d.around)
-	failed = failed || err != nil // see judgeVersions
-	var own [2][]model.FilterSpec // in front of these filters, and behind
-	for i, key := range []string{ownFiltersKey, behindFiltersKey} {
-		if own[i], err = t.ownFilters(g, d, key, origin); err != nil {
+	failed = failed || err != nil          // see judgeVersions
+	own, err := t.sharedFilters(g, origin) // in front of these filters, and behind
+	failed = failed || err != nil
+	for i, key := range ownKeys() {
+		filters, err := t.ownFilters(g, newOwnList(d.metadata.Get(key), key), origin)
+		own[i] = append(own[i], filters...)
+		if err != nil {
 			failed = true
 			say(refusal(err, d))
 		}

@@ -261,6 +261,8 @@ func endpointNote(e explain.Endpoint, lists []string) string {
 	}
 	if !e.Healthy {
 		state = append(state, strings.TrimSuffix("down, "+e.Why, ", "))
+	} else if e.Why != "" {
+		state = append(state, e.Why)
 	}
 	if e.Weight == 0 {
 		state = append(state, "weight 0: nothing new")

@@ -123,6 +123,7 @@ func drawSettings(t *rapid.T, u *model.Upstream) {
 	u.SlowStart = model.SlowStart{Window: span.Draw(t, "sw"), Minimum: small.Draw(t, "sm"), Aggression: small.Draw(t, "sa")}
 	h := &u.Health
 	h.Host, h.Headers, h.Expect, h.Service, h.Jitter = word.Draw(t, "hh"), full(t, field, "hf", 2), full(t, statuses, "he", 2), word.Draw(t, "hs"), small.Draw(t, "hj")
+	h.Port = port.Draw(t, "hp")
 	h.Timeout, h.Fall = span.Draw(t, "ht"), small.Draw(t, "hl")
 	u.Ejection = model.Ejection{Off: flag.Draw(t, "eo"), Failures: small.Draw(t, "ef"), GatewayErrors: small.Draw(t, "eg"), ServerErrors: small.Draw(t, "es"),
 		SuccessRate: model.SuccessRate{On: flag.Draw(t, "ro"), Deviations: small.Draw(t, "rd"), Requests: small.Draw(t, "rr"), Endpoints: small.Draw(t, "re")},

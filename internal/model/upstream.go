@@ -196,6 +196,7 @@ type Endpoint struct {
 	Addr   netip.AddrPort `json:"addr"`
 	Weight Weight         `json:"weight,omitempty"`
 	State  EndpointState  `json:"state,omitempty"`
+	Reason string         `json:"reason,omitempty"` // why it is not ready, in words, where its source says more than State does
 	Zone   string         `json:"zone,omitempty"`
 	Node   string         `json:"node,omitempty"`   // the machine it runs on, where known
 	Name   string         `json:"name,omitempty"`   // the pod or instance, where known

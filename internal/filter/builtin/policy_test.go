@@ -379,6 +379,8 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"per":"1"}`, "no time"},
 		{"rate-limit", `{"requests":1,"key":{"by":"x"}}`, "none of"},
 		{"rate-limit", `{"requests":1,"keys":9999999}`, "keys"},
+		{"rate-limit", `{"requests":1,"names":{"burst":"X-B"}}`, "want spring or remaining"},
+		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "managed"},
 		{"concurrency-limit", `{"requests":0}`, "1 or more"},
 		{"concurrency-limit", `{"requests":1,"scope":"world"}`, "scope"},
 		{"body-limit", `{}`, "1 or more"},

@@ -3,6 +3,7 @@ package springgw
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -152,6 +153,13 @@ func ownZone(name string) model.ZonePreference {
 
 func (r *balanceReader) health(u *model.Upstream) {
 	u.Health = model.HealthCheck{Kind: model.HealthHTTP, Path: cmp.Or(r.named("health-check", "path").Text(), healthPath), Interval: healthInterval}
+	if p := r.get("health-check", "port"); p != nil {
+		n, err := strconv.ParseUint(p.Text(), 10, 16)
+		if err != nil {
+			r.tell(p, "health-check.port", "health-check.port: "+p.Text()+" is no port; it has no effect")
+		}
+		u.Health.Port = uint16(n)
+	}
 	if p := r.get("health-check", "interval"); p != nil {
 		var d timeout
 		if err := d.set(p.Text()); err != nil || d <= 0 {

@@ -10,10 +10,12 @@ func properties() []Verdict {
 		sentinel = "spring.cloud.sentinel."
 		secure   = gw + "filter.secure-headers."
 
+		redis         = "spring.data.redis"
+		springsClient = "it is about the client that Spring has"
+
 		ofVersions = "for the predicate Version; a request whose version is none is answered 400 by every route"
 
-		renamed = "the headers have Spring's own names"
-		pool    = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
+		pool = "connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them"
 	)
 	return []Verdict{
 		{Name: gw + "enabled", Verdict: Supported, Why: "false: nothing of the file is served"},
@@ -43,7 +45,7 @@ func properties() []Verdict {
 		{Name: gw + "httpclient.compression", Verdict: Ignored, Why: "bodies are passed on as they come"},
 		{Name: gw + "httpclient.wiretap", Verdict: Ignored, Why: "explain --send and the access log show requests"},
 		{Name: gw + "httpclient.websocket", Verdict: Ignored, Why: "frames are passed on as they come, without a bound or an answer of their own"},
-		{Name: gw + "httpclient.proxy", Verdict: Unsupported, Why: "services are connected to directly"},
+		{Name: gw + "httpclient.proxy", Verdict: Unsupported, Why: "services are connected to directly, and never through a proxy: one that can be reached through it alone is answered 502 or 504; have the network, or a NAT gateway, carry connections out"},
 		{Name: gw + "httpserver", Verdict: Ignored, Why: "explain --send and the access log show requests"},
 		{Name: gw + "loadbalancer.use404", Verdict: Supported, Why: "true: a service without instances is answered 404; while it is not known whether it has any, 503"},
 		{Name: gw + "metrics", Verdict: Differs, Why: "/metrics has requests by route without being switched on; docs/metrics.md"},
@@ -57,6 +59,7 @@ func properties() []Verdict {
 		{Name: gw + "handler-mapping", Verdict: Ignored, Why: "there are no other handlers"},
 		{Name: gw + "route-refresh-listener", Verdict: Ignored, Why: "every change is taken in at once"},
 		{Name: gw + "route-filter-cache-enabled", Verdict: Ignored, Why: "routes are compiled once"},
+		{Name: gw + "redis-route-definition-repository", Verdict: Unsupported, Why: "routes are read from files, from Nacos and from the actuator, and not from Redis"},
 		{Name: gw + "restrictive-property-accessor", Verdict: Ignored, Why: "expressions of Spring are not evaluated"},
 		{Name: gw + "set-status.original-status-header-name", Verdict: Supported, Why: "the header has the number of the upstream's own status"},
 		{Name: gw + "filter.*.enabled", Verdict: Ignored, Why: "a filter acts where a route names it"},
@@ -85,7 +88,22 @@ func properties() []Verdict {
 		{Name: gw + "predicate.*.enabled", Verdict: Ignored, Why: "a predicate acts where a route names it"},
 		{Name: gw + "predicate.host.include-port", Verdict: Differs, Why: "hosts are compared without the port, as with false"},
 		{Name: gw + "global-filter", Verdict: Ignored, Why: "what Spring's global filters do is done by the engine"},
-		{Name: "spring.data.redis", Verdict: Supported, Why: "where RequestRateLimiter counts: host, port, username, password, database, ssl.enabled, cluster.nodes"},
+		{Name: redis, Verdict: Supported, Why: "where RequestRateLimiter counts: host and port, or cluster.nodes"},
+		{Name: redis + ".url", Verdict: Supported, Why: "redis: or rediss:, in place of host, port, username and password; the path is the database"},
+		{Name: redis + ".username", Verdict: Supported},
+		{Name: redis + ".password", Verdict: Supported},
+		{Name: redis + ".database", Verdict: Supported},
+		{Name: redis + ".ssl.enabled", Verdict: Supported, Why: "certificates are verified by the CAs of the system"},
+		{Name: redis + ".ssl.bundle", Verdict: Unsupported, Why: "certificates are verified by the CAs of the system, and the gateway shows none"},
+		{Name: redis + ".sentinel", Verdict: Unsupported, Why: "want host and port, or cluster.nodes: a route with RequestRateLimiter answers 503"},
+		{Name: redis + ".timeout", Verdict: Differs, Why: "a question to Redis may take 100 ms; then the gateway counts for itself"},
+		{Name: redis + ".connect-timeout", Verdict: Differs, Why: "a question to Redis may take 100 ms; then the gateway counts for itself"},
+		{Name: redis + ".cluster.max-redirects", Verdict: Ignored, Why: springsClient},
+		{Name: redis + ".client-name", Verdict: Ignored, Why: springsClient},
+		{Name: redis + ".client-type", Verdict: Ignored, Why: springsClient},
+		{Name: redis + ".lettuce", Verdict: Ignored, Why: springsClient},
+		{Name: redis + ".jedis", Verdict: Ignored, Why: springsClient},
+		{Name: redis + ".repositories", Verdict: Ignored, Why: "nothing but limits is kept in Redis"},
 		{Name: "spring.redis", Verdict: Supported, Why: "see spring.data.redis"},
 		{Name: "spring.codec.max-in-memory-size", Verdict: Supported, Why: "how much CacheRequestBody takes; a longer body is answered 413"},
 		{Name: "spring.http.codecs.max-in-memory-size", Verdict: Supported, Why: "see spring.codec.max-in-memory-size"},
@@ -94,10 +112,10 @@ func properties() []Verdict {
 		{Name: "spring.cloud.circuitbreaker.resilience4j.disable-time-limiter", Verdict: Supported},
 		{Name: gw + "redis-rate-limiter.include-headers", Verdict: Supported, Why: "false: answers do not tell how much of a limit is left"},
 		{Name: gw + "redis-rate-limiter.config", Verdict: Unsupported, Why: "give arguments to the filter RequestRateLimiter of a route"},
-		{Name: gw + "redis-rate-limiter.remaining-header", Verdict: Unsupported, Why: renamed},
-		{Name: gw + "redis-rate-limiter.replenish-rate-header", Verdict: Unsupported, Why: renamed},
-		{Name: gw + "redis-rate-limiter.burst-capacity-header", Verdict: Unsupported, Why: renamed},
-		{Name: gw + "redis-rate-limiter.requested-tokens-header", Verdict: Unsupported, Why: renamed},
+		{Name: gw + "redis-rate-limiter.remaining-header", Verdict: Supported},
+		{Name: gw + "redis-rate-limiter.replenish-rate-header", Verdict: Supported},
+		{Name: gw + "redis-rate-limiter.burst-capacity-header", Verdict: Supported},
+		{Name: gw + "redis-rate-limiter.requested-tokens-header", Verdict: Supported},
 		{Name: gw + "server.webmvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 		{Name: gw + "mvc", Verdict: Unsupported, Why: "the routes of the gateway for servlets are another dialect"},
 
@@ -118,7 +136,7 @@ func properties() []Verdict {
 		{Name: lb + "health-check.refetch-instances-interval", Verdict: Ignored, Why: "instances are pushed"},
 		{Name: lb + "health-check.repeat-health-check", Verdict: Ignored, Why: "probes go on as long as the instance is used"},
 		{Name: lb + "health-check.update-results-list", Verdict: Ignored, Why: "what a probe finds counts at once"},
-		{Name: lb + "health-check.port", Verdict: Unsupported, Why: "the instance's own port is probed"},
+		{Name: lb + "health-check.port", Verdict: Supported},
 		{Name: lb + "subset", Verdict: Unsupported, Why: "every instance is used"},
 		{Name: lb + "clients", Verdict: Supported, Why: "the same properties for one service"},
 		{Name: lb + "enabled", Verdict: Ignored, Why: "there is one balancer"},

@@ -1,0 +1,98 @@
+package overload
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// Of rest: after how many looks in a row that found next to nothing made, and how many looks are between two runs of the collector that the
+// runtime forces.
+const (
+	restAfter  = 30
+	restForced = 120
+)
+
+// restHeadroom is the part of a memory limit that the runtime does not let the heap grow into, and the least that it is, in bytes. restSpare
+// is for what is no heap: the stacks of two thousand connections that come at once shall not have the collector run.
+const (
+	restHeadroom      = 32
+	restLeastHeadroom = 1 << 20
+	restSpare         = 16 << 20
+)
+
+// heap is what one look finds, in bytes and runs of the collector since the process began.
+type heap struct {
+	live      uint64 // at the end of the last run
+	made      uint64 // all that was ever made
+	automatic uint64 // runs that nobody asked for
+	runs      uint64
+}
+
+func lookAtHeap() heap {
+	s := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/cycles/automatic:gc-cycles"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(s[:])
+	return heap{s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()}
+}
+
+// rest keeps the collector from running where there is nothing to collect. The runtime has it run every two minutes in any case, which
+// with a gigabyte that lives is two seconds of a core. It does not where no percentage is set: then a memory limit says when it runs,
+// which leaves the same room as the percentage that is for little garbage.
+type rest struct {
+	calm   int  // looks in a row
+	last   heap // that was found
+	limit  int64
+	before int64 // the limit that was there
+}
+
+// look tells whether the collector rests now. It does once nothing much was made for a while, until it has run: then percent is in force
+// again, and the limit that was there before.
+func (r *rest) look(found heap, percent int) bool {
+	ran, made := found.runs-r.last.runs, found.made-r.last.made
+	r.last = found
+	if ran > 0 {
+		r.end(percent)
+	}
+	if ran > 0 || made*restForced >= room(found.live) {
+		r.calm = 0
+		return r.resting()
+	}
+	r.calm++
+	if r.calm >= restAfter && !r.resting() && found.live >= thriftyFrom {
+		r.begin(found.live)
+	}
+	return r.resting()
+}
+
+// room is how much garbage may collect beside what lives, where little is made.
+func room(live uint64) uint64 { return live / 100 * thriftyPercent }
+
+func (r *rest) resting() bool { return r.limit != 0 }
+
+// begin sets the limit, and the percentage to none. It does neither while the process holds more than that of the system: the runtime
+// would take what is over for used, and run the collector again and again.
+func (r *rest) begin(live uint64) {
+	s := [...]metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s[:])
+	held, goal := Memory(), live+room(live)
+	beside := held - min(held, s[0].Value.Uint64()+s[1].Value.Uint64()) // what is no heap
+	limit := int64(beside + goal + max(goal/restHeadroom, restLeastHeadroom) + restSpare)
+	before := debug.SetMemoryLimit(-1)
+	if limit = min(limit, before); held > uint64(limit) {
+		return
+	}
+	r.limit, r.before = limit, before
+	debug.SetMemoryLimit(limit)
+	debug.SetGCPercent(-1)
+}
+
+// end leaves a limit alone that somebody else has set meanwhile.
+func (r *rest) end(percent int) {
+	if !r.resting() {
+		return
+	}
+	debug.SetGCPercent(percent)
+	if debug.SetMemoryLimit(-1) == r.limit {
+		debug.SetMemoryLimit(r.before)
+	}
+	r.limit, r.calm = 0, 0
+}

@@ -16,7 +16,7 @@ const (
 // differences are those of predicates and filters by name.
 func differences() map[string]difference {
 	return map[string]difference{
-		"Host":                      {"filters do not know the variables of its patterns: a route whose filters use one answers 503", false},
+		"Host":                      {"variables of a pattern with a port are not known to filters: a route whose filters use one answers 503", false},
 		"SetRequestUri":             {onlyDeclared, true},
 		"RequestHeaderToRequestUri": {onlyDeclared, true},
 		"RequestRateLimiter":        {locallyCounted, true},

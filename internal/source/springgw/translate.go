@@ -362,7 +362,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 
 // elsewhere has the request answered by another route, with the path of the uri, as the filters change it.
 func (e *effect) elsewhere(uri string) (model.Action, error) {
-	path, err := forwardPath(uri)
+	path, err := forwardPath(uri, false)
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
 	}

@@ -694,7 +694,7 @@ func TestBadFilters(t *testing.T) {
 
 func TestBadCircuitBreakers(t *testing.T) {
 	for args, want := range map[string]string{
-		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "window: 5": "no argument",
+		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/a?b'": "want forward:", "statusCodes: HAPPY": "neither a number", "window: 5": "no argument",
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {"+args+"}}]}\n"))
 		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {

@@ -55,6 +55,7 @@ func properties() []Verdict {
 		{Name: gw + "x-forwarded", Verdict: Differs, Why: "X-Forwarded-* is always sent, and believed from gateway.trusted only"},
 		{Name: gw + "forwarded", Verdict: Differs, Why: "X-Forwarded-* is sent and Forwarded is not"},
 		{Name: gw + "forward-headers-strategy", Verdict: Differs, Why: "who is believed is set by gateway.trusted in the configuration file"},
+		{Name: gw + "actuator", Verdict: Differs, Why: "the actuator is set by sources.spring.actuator in the configuration file, and always says all; docs/actuator.md"},
 		{Name: gw + "streaming-media-types", Verdict: Ignored, Why: "every body is streamed"},
 		{Name: gw + "handler-mapping", Verdict: Ignored, Why: "there are no other handlers"},
 		{Name: gw + "route-refresh-listener", Verdict: Ignored, Why: "every change is taken in at once"},

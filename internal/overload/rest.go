@@ -12,12 +12,18 @@ const (
 	restForced = 120
 )
 
-// restHeadroom is the part of a memory limit that the runtime does not let the heap grow into, and the least that it is, in bytes. restSpare
-// is for what is no heap: the stacks of two thousand connections that come at once shall not have the collector run.
+// restShare is the part of what lives that may be garbage beside it at rest, and restLeast the least that may, in bytes. It is less than at
+// other times, since it stays for hours; and as much as the stacks of two thousand connections that come at once, which shall not have the
+// collector run.
+const (
+	restShare = 8
+	restLeast = 16 << 20
+)
+
+// restHeadroom is the part of a memory limit that the runtime does not let the heap grow into, and the least that it is, in bytes.
 const (
 	restHeadroom      = 32
 	restLeastHeadroom = 1 << 20
-	restSpare         = 16 << 20
 )
 
 // heap is what one look finds, in bytes and runs of the collector since the process began.
@@ -35,8 +41,7 @@ func lookAtHeap() heap {
 }
 
 // rest keeps the collector from running where there is nothing to collect. The runtime has it run every two minutes in any case, which
-// with a gigabyte that lives is two seconds of a core. It does not where no percentage is set: then a memory limit says when it runs,
-// which leaves the same room as the percentage that is for little garbage.
+// with a gigabyte that lives is two seconds of a core. It does not where no percentage is set: then a memory limit says when it runs.
 type rest struct {
 	calm   int  // looks in a row
 	last   heap // that was found
@@ -63,21 +68,21 @@ func (r *rest) look(found heap, percent int) bool {
 	return r.resting()
 }
 
-// room is how much garbage may collect beside what lives, where little is made.
-func room(live uint64) uint64 { return live / 100 * thriftyPercent }
+// room is how much garbage there may be beside what lives.
+func room(live uint64) uint64 { return max(live/restShare, restLeast) }
 
 func (r *rest) resting() bool { return r.limit != 0 }
 
-// begin sets the limit, and the percentage to none. It does neither while the process holds more than that of the system: the runtime
-// would take what is over for used, and run the collector again and again.
+// begin sets the limit, and the percentage to none. What the process holds of the system it may use. It sets neither where that is more than
+// the limit that is there already: the runtime would run the collector again and again.
 func (r *rest) begin(live uint64) {
 	s := [...]metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s[:])
 	held, goal := Memory(), live+room(live)
 	beside := held - min(held, s[0].Value.Uint64()+s[1].Value.Uint64()) // what is no heap
-	limit := int64(beside + goal + max(goal/restHeadroom, restLeastHeadroom) + restSpare)
+	limit := int64(beside + goal + max(goal/restHeadroom, restLeastHeadroom))
 	before := debug.SetMemoryLimit(-1)
-	if limit = min(limit, before); held > uint64(limit) {
+	if limit = min(max(limit, int64(held)), before); held > uint64(limit) {
 		return
 	}
 	r.limit, r.before = limit, before

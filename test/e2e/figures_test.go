@@ -291,6 +291,7 @@ const askPause = 300 * time.Microsecond
 func ask(c *http.Client, url string, is func(answer) bool) <-chan time.Time {
 	answered := make(chan time.Time, 1)
 	go func() {
+		defer c.CloseIdleConnections() // it keeps one for each host, and those of a thousand are more than the process takes
 		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 			if a, err := get(c, url); err == nil && is(a) {
 				answered <- time.Now()

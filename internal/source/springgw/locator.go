@@ -98,6 +98,10 @@ func (t *translator) locator(f *application) {
 		refuse(nil, does.naming.line, "filters", errors.New("a filter by which requests name a target is not supported in the locator: write a route"))
 		return
 	}
+	if hosts, err := when.hostVariablesOf(does.filters); err != nil || hosts != nil {
+		refuse(nil, 0, "filters", errors.New("variables of the predicate Host are not supported in the locator: write a route"))
+		return
+	}
 	if does.host != model.HostEndpoint {
 		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
 			"the filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))

@@ -147,9 +147,9 @@ func (t *translator) ownFilters(g *model.Objects, l ownList, origin model.Origin
 func (t *translator) sharedFilters(g *model.Objects, origin model.Origin) (out [2][]model.FilterSpec, err error) {
 	for i, lists := range t.own {
 		for _, l := range lists {
-			filters, wrong := t.ownFilters(g, l, origin)
+			filters, fault := t.ownFilters(g, l, origin)
 			out[i] = append(out[i], filters...)
-			err = cmp.Or(err, wrong)
+			err = cmp.Or(err, fault)
 		}
 	}
 	return out, err

@@ -20,6 +20,7 @@ type condition struct {
 	notes         []fault  // what works, but not as somebody may expect
 	hostVariables []string // names in patterns of hosts
 	hostPatterns  []string // where there are any
+	hostNamed     []string // expressions with groups of those names, for hosts; nil = there are none
 }
 
 // predicates are all that Spring has; those without a reader are not supported.

@@ -224,10 +224,6 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(n)
 		}
 	}
-	if name, uses := when.usesHost(does.filters); uses {
-		failed = true
-		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
-	}
 	versioned, err := checkVersion(d.around)
 	failed = failed || err != nil          // see judgeVersions
 	own, err := t.sharedFilters(g, origin) // in front of these filters, and behind
@@ -241,6 +237,11 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		}
 	}
 	does.filters = append(does.filters, own[1]...)
+	hosts, err := when.hostVariablesOf(slices.Concat(own[0], does.filters))
+	if err != nil {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+	}
 	if does.call != nil {
 		if err := t.become(&does); err != nil {
 			p := &does.call.part
@@ -263,7 +264,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
-	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
+	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match, HostVariables: hosts,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(versioned, own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
 	route.Timeouts.Request = does.limit

@@ -254,9 +254,38 @@ func TestHostPatterns(t *testing.T) {
 			}
 		}
 	}
-	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
-	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "{sub}") || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
-		t.Errorf("%+v", o)
+}
+
+// TestVariablesOfHosts: filters may use those that each pattern has.
+func TestVariablesOfHosts(t *testing.T) {
+	for predicates, want := range map[string]string{
+		"'Host={sub}.shop.test'":                        "[(?i:(?P<sub>[^.:]+)\\.shop\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.a.test,b.{sub}.test'":              "[(?i:(?P<sub>[^.:]+)\\.a\\.test(?::[0-9]+)?) (?i:b\\.(?P<sub>[^.:]+)\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.shop.test:8080'":                   "has a port",
+		"'Host={a-b}.{sub}.test'":                       "none of letters",
+		"'Host={sub:a{2}}.test'":                        "[(?i:(?P<sub>a{2})\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.a.test,*.b.{other}.test'":          "not in every one",
+		"'Host={sub}.shop.test:80', 'Path=/{sub}'":      "[]", // the path's counts
+		"'Host={sub}.shop.test:80', 'Path=/{sub},/all'": "has a port",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+predicates+"], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
+		if strings.HasPrefix(want, "[") {
+			if len(o.Diagnostics) != 0 || fmt.Sprint(o.Routes[0].HostVariables) != want {
+				t.Errorf("%s: %v, want %s: %v", predicates, o.Routes[0].HostVariables, want, o.Diagnostics)
+			}
+			continue
+		}
+		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v", predicates, o.Diagnostics)
+		}
+	}
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {other}']}\n"))
+	if len(o.Diagnostics) != 0 || o.Routes[0].HostVariables != nil {
+		t.Errorf("a variable that no filter uses: %v", o.Routes[0].HostVariables)
+	}
+	o = load(t, Config{}, `spring.cloud.gateway.discovery.locator: {enabled: true, predicates: ["Host='{sub}.'+serviceId+'.test'"], filters: ["AddRequestHeader='X-Sub', '{sub}'"]}`+"\n")
+	if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "not supported in the locator") {
+		t.Errorf("in the locator: %v %v", o.Locators, o.Diagnostics)
 	}
 }
 

@@ -310,7 +310,7 @@ func filterLines(f model.FilterSpec) []string {
 		}
 	case "prefix-path":
 		var c builtin.PrefixPath
-		if read(&c) {
+		if read(&c) && !strings.Contains(c.Prefix, "{") {
 			return []string{directive("rewrite", fixedText("^(.*)$"), pathText(strings.TrimSuffix(c.Prefix, "/")).then("$1"), fixedText("break"))}
 		}
 	case "set-path":

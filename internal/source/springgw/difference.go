@@ -21,7 +21,6 @@ func differences() map[string]difference {
 		"RequestHeaderToRequestUri": {onlyDeclared, true},
 		"RequestRateLimiter":        {locallyCounted, true},
 		"JsonToGrpc":                {callsAnswered, true},
-		"PrefixPath":                {"a prefix with a variable is refused, and the route answers 503: SetPath takes variables", false},
 		"FallbackHeaders":           {causeless, true},
 		"CircuitBreaker":            {"of the properties of Resilience4j a window of time is refused, and classes of exceptions, predicates in Java and pauses that grow have no effect", false},
 		"Retry":                     {"names of exceptions have no effect: every failure of a connection and every timeout is tried again; tries and pauses have a bound", false},

@@ -19,6 +19,7 @@ type effect struct {
 	hostName string
 	retry    model.Retry
 	again    bool          // a filter that is read already tries again
+	prefixed bool          // a filter that is read already puts a prefix in front
 	limit    time.Duration // of the time to an answer, whatever is tried meanwhile; 0 = none
 	limitTry time.Duration // of the time to the answer of one try; 0 = none
 	naming   *naming       // how requests name their target; nil = they do not
@@ -197,9 +198,14 @@ func (e *effect) prefixPath(p *part) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(values["prefix"], "/") || strings.Contains(values["prefix"], "{") {
-		return fmt.Errorf("prefix %q is not supported: want a path without variables", values["prefix"])
+	if !strings.HasPrefix(values["prefix"], "/") {
+		return fmt.Errorf("prefix %q does not begin with /", values["prefix"])
 	}
+	if e.prefixed {
+		e.remark(p, model.CodeIgnored, model.Info, "the path has a prefix already, and gets one only, as in Spring Cloud Gateway")
+		return nil
+	}
+	e.prefixed = true
 	return e.emit("prefix-path", struct {
 		Prefix string `json:"prefix"`
 	}{values["prefix"]})

@@ -57,7 +57,6 @@ func chinese() map[string]string {
 		callsAnswered:                                                        "失败的调用以其 gRPC 代码对应的 HTTP 状态回答",
 		causeless:                                                            "消息是失败的状态和代码；不说根本原因",
 		"variables of a pattern with a port are not known to filters: a route whose filters use one answers 503":                                           "过滤器不知道带端口的模式中的变量：过滤器用到这种变量的路由回答 503",
-		"a prefix with a variable is refused, and the route answers 503: SetPath takes variables":                                                          "带变量的前缀会被拒绝，路由回答 503：SetPath 可以带变量",
 		"of the properties of Resilience4j a window of time is refused, and classes of exceptions, predicates in Java and pauses that grow have no effect": "Resilience4j 的属性中，按时间的窗口会被拒绝，异常类、Java 谓词和递增的等待不起作用",
 		"names of exceptions have no effect: every failure of a connection and every timeout is tried again; tries and pauses have a bound":                "异常的名字不起作用：连接的每种失败和每次超时都会重试；次数和等待有上限",
 		"every body is streamed": "所有正文都是流式的",

@@ -48,6 +48,7 @@ type rest struct {
 	runs   uint64 // of the collector by the last look
 	limit  int64
 	before int64 // the limit that was there
+	fresh  bool  // what lives is what is used: the last run was at rest, or nearly
 }
 
 func newRest(found heap) rest { return rest{from: found.made, runs: found.runs} }
@@ -57,11 +58,15 @@ func newRest(found heap) rest { return rest{from: found.made, runs: found.runs} 
 func (r *rest) look(found heap, percent int) bool {
 	r.looks++
 	if found.runs != r.runs {
+		r.fresh = r.resting()
 		r.end(percent)
 		r.looks, r.from, r.runs = 0, found.made, found.runs
 	}
 	if r.looks >= restAfter && !r.resting() {
-		if (found.made-r.from)*restForced/restAfter < room(found.live) && found.live >= thriftyFrom {
+		switch {
+		case (found.made-r.from)*restForced/restAfter >= room(found.live):
+			r.fresh = false
+		case found.live >= thriftyFrom:
 			r.begin(found.live)
 		}
 		r.looks, r.from = 0, found.made
@@ -74,21 +79,34 @@ func room(live uint64) uint64 { return max(live/restShare, restLeast) }
 
 func (r *rest) resting() bool { return r.limit != 0 }
 
-// begin sets the limit, and the percentage to none. What the process holds of the system it may use. It sets neither where that is more than
-// the limit that is there already: the runtime would run the collector again and again.
+// begin sets the limit, and the percentage to none. What the process has no use for any more is given back before: nothing else would do
+// that while the collector rests. It sets neither where the limit that is there already is too low: the runtime would run the collector
+// again and again.
 func (r *rest) begin(live uint64) {
-	s := [...]metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s[:])
-	held, goal := Memory(), live+room(live)
-	beside := held - min(held, s[0].Value.Uint64()+s[1].Value.Uint64()) // what is no heap
-	limit := int64(beside + goal + max(goal/restHeadroom, restLeastHeadroom))
+	limit, held := restLimit(live)
+	if held > limit || !r.fresh {
+		debug.FreeOSMemory()
+		found := lookAtHeap()
+		r.runs = found.runs
+		limit, held = restLimit(found.live)
+	}
 	before := debug.SetMemoryLimit(-1)
-	if limit = min(max(limit, int64(held)), before); held > uint64(limit) {
+	if limit = min(max(limit, held), uint64(before)); held > limit {
 		return
 	}
-	r.limit, r.before = limit, before
-	debug.SetMemoryLimit(limit)
+	r.limit, r.before = int64(limit), before
+	debug.SetMemoryLimit(r.limit)
 	debug.SetGCPercent(-1)
+}
+
+// restLimit returns the memory limit under which the heap has its room beside what lives, and what the process holds, both in bytes.
+func restLimit(live uint64) (limit, held uint64) {
+	s := [...]metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s[:])
+	held = Memory()
+	goal := live + room(live)
+	beside := held - min(held, s[0].Value.Uint64()+s[1].Value.Uint64()) // what is no heap
+	return beside + goal + max(goal/restHeadroom, restLeastHeadroom), held
 }
 
 // end leaves a limit alone that somebody else has set meanwhile.

@@ -24,6 +24,11 @@ func TestRest(t *testing.T) {
 		alive[i] = make([]byte, 1<<20)
 	}
 	debug.FreeOSMemory() // what was there before is not what lives
+	spent := make([][]byte, 128)
+	for i := range spent {
+		spent[i] = make([]byte, 1<<20)
+	}
+	clear(spent) // it is given back at rest
 	ctx, cancel := context.WithCancel(context.Background())
 	ticks, done := make(chan time.Time), make(chan struct{})
 	go func() { defer close(done); pace(ctx, ticks) }()
@@ -39,6 +44,9 @@ func TestRest(t *testing.T) {
 	looks(3)
 	if gogc() <= usualPercent {
 		t.Fatalf("at rest GOGC is %d", gogc())
+	}
+	if held := Memory(); held > 144<<20 {
+		t.Errorf("64 MiB live, and the process holds %d MiB at rest", held>>20)
 	}
 	limit := debug.SetMemoryLimit(-1)
 	if limit < 80<<20 || limit > 144<<20 {

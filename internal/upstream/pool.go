@@ -115,10 +115,14 @@ func (e *Endpoint) Get() *Conn { return e.live.pool.get("") }
 // alone.
 func (e *Endpoint) GetFor(name string) *Conn { return e.live.pool.get(e.live.poolName(name)) }
 
-// Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
-// gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
+// Put keeps a connection on which the last answer was read to its end, for who waits to connect or else the next Get. Where the
+// endpoint has gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
-	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
+	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" {
+		c.closeIdle()
+		return
+	}
+	if !e.live.turns.gives(c) && !e.live.pool.put(c) {
 		c.closeIdle()
 	}
 }

@@ -246,15 +246,19 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if w.replaced.status != 0 { // it is that of the route's own upstream
 		name = ""
 	}
-	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name, Behind: w.c.behind()}
+	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name, Behind: w.c.stands()}
 }
 
-// behind is where a request stands among those that connect to an endpoint: that of a client which was served before stands in front.
-func (c *conn) behind() int {
-	if c.once.Load() {
+// stands is where a request stands among those that connect to an endpoint: that of a client which was served before, and has no other
+// one under way, stands in front.
+func (c *conn) stands() int {
+	switch {
+	case c.h2 != nil:
+		return c.behind
+	case c.once.Load():
 		return 0
 	}
-	return 1 + c.others
+	return 1
 }
 
 // setHost makes the Host field what the route says for this endpoint.

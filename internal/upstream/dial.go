@@ -30,8 +30,8 @@ type DialOptions struct {
 	Protocols []string
 	// Raw leaves TLS to those whose bytes are passed on.
 	Raw bool
-	// Behind is how many requests the client has under way besides this one. Of those that wait for their turn in DialApart who has the
-	// fewest is next, so that a client with thousands of them is in nobody's way.
+	// Behind is how many requests the client has under way besides this one, and one more if it is new. Of those that wait for their turn
+	// in DialApart who has the fewest is next, so that a client with thousands of them is in nobody's way; and who has any is paced.
 	Behind int
 	// Fresh has DialApart return no kept connection.
 	Fresh bool
@@ -100,7 +100,7 @@ var errNoTurn = errors.New("too many connects are under way")
 
 // DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
 // grown to. It waits for its turn where many connect, see DialOptions.Behind; where that takes longer than five times o.Timeout, and
-// six times as long for a client with many requests under way, the code is CodeConnectLocal. A connection that somebody else is through
+// six times as long where o.Behind is not 0, the code is CodeConnectLocal. A connection that somebody else is through
 // with meanwhile is returned in place of a new one, as GetFor would, unless o.Fresh.
 func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live

@@ -20,12 +20,12 @@ const (
 // sweepEach is how often those are looked for who have waited too long. A timer for each of thousands would be memory for each.
 const sweepEach = 100 * time.Millisecond
 
-// Of turns too: from how many requests under way on a client is one of a crowd; how many connects for crowds begin in each millisecond,
-// for each processor, at first, at least and at most; and how many at once.
+// Of turns too: where those stand who are one of a crowd, which is a client that is new or has other requests under way; how many connects for
+// crowds begin in each millisecond, for each processor, at first, at least and at most; and how many at once.
 const (
-	crowd      = 8
+	crowd      = 1
 	firstPace  = 0.5
-	leastPace  = 0.125
+	leastPace  = 0.25
 	mostPace   = 2.0
 	crowdSpare = 8
 )
@@ -37,9 +37,10 @@ const lateTimer = 300 * time.Microsecond
 // turns bounds the connects to one endpoint that are under way, and says who is next. To begin one costs processor time and the rest is
 // waiting, for microseconds on one machine and for long across the world. So a few are under way, and further ones begin slowly
 // where those do not end. Thousands at a time would be a stack each, more than endpoints let wait to be accepted, which is taken for
-// an endpoint that is down, and everybody else would have to wait until the processors are through with all of them. For a client that has
-// many requests under way they begin at a pace that leaves time for others, which is found by how late timers are: what holds
-// thousands of requests open is not in a hurry. Who waits takes a connection that somebody else is through with, where that comes first.
+// an endpoint that is down, and everybody else would have to wait until the processors are through with all of them. For clients that are
+// new, or have other requests under way, they begin at a pace that leaves time for others, which is found by how late timers are: no client
+// that asks one thing after the other waits for one that holds thousands of requests open, or for
+// a thousand that begin. Who waits takes a connection that somebody else is through with, where that comes first.
 type turns struct {
 	mu      sync.Mutex
 	under   int

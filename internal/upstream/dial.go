@@ -84,7 +84,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 			return c, nil
 		}
 	}
-	l.pool.leave(g)
+	l.leave(g)
 	if tcp != nil {
 		tcp.Close()
 	}

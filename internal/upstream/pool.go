@@ -104,7 +104,7 @@ func (c *Conn) Close() {
 		return
 	}
 	c.TCP.Close()
-	c.live.pool.leave(c.gate)
+	c.live.leave(c.gate)
 }
 
 // Get returns the idle connection that was used last, or nil if there is none. It does not look whether it still
@@ -180,11 +180,12 @@ func (p *pool) enter(most int64) bool {
 	return true
 }
 
-// leave takes that back.
-func (p *pool) leave(g *gate) {
-	p.mu.Lock()
-	p.open--
-	p.mu.Unlock()
+// leave takes back what enter and the gate have counted for a connection.
+func (l *live) leave(g *gate) {
+	l.pool.mu.Lock()
+	l.pool.open--
+	l.pool.mu.Unlock()
+	l.turns.freed()
 	if g != nil {
 		g.conns.Add(-1)
 	}

@@ -21,7 +21,8 @@ const (
 const sweepEach = 100 * time.Millisecond
 
 // Of turns too: where those stand who are one of a crowd, which is a client that is new or has other requests under way; how many connects for
-// crowds begin in each millisecond, for each processor, at first, at least and at most; and how many at once.
+// crowds begin in each millisecond, for each processor, at first, at least and at most, besides those in place of connections that were closed; and
+// how many at once.
 const (
 	crowd      = 1
 	firstPace  = 0.5
@@ -140,22 +141,31 @@ func (t *turns) next() {
 	close(w.come)
 }
 
-// pays tells whether a connect may begin at once, and counts it if it is one for a crowd. The lock is held.
+// pays tells whether a connect may begin at once, and counts it. The lock is held.
 func (t *turns) pays(behind int) bool {
-	if behind < crowd {
-		return true
-	}
 	if t.pace == 0 {
 		t.pace = firstPace
 	}
 	now, each := time.Now(), float64(runtime.GOMAXPROCS(0))
-	t.spare = min(t.spare+now.Sub(t.counted).Seconds()*1000*t.pace*each, crowdSpare*each)
+	if most := crowdSpare * each; t.spare < most {
+		t.spare = min(t.spare+now.Sub(t.counted).Seconds()*1000*t.pace*each, most)
+	}
 	t.counted = now
-	if t.spare < 1 {
+	if behind >= crowd && t.spare < 1 {
 		return false
 	}
-	t.spare--
+	t.spare = max(t.spare-1, 0)
 	return true
+}
+
+// freed lets one more connect begin, for a connection that is closed: what is paced is how their number grows.
+func (t *turns) freed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spare = min(t.spare+1, max(t.spare, float64(mostConnects*runtime.GOMAXPROCS(0))))
+	if t.under < atOnce() {
+		t.next()
+	}
 }
 
 // widenLater has more turns begin after a while. The lock is held.

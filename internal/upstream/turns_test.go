@@ -100,7 +100,7 @@ func TestCrowdsArePaced(t *testing.T) {
 	if _, err := r.enter(t.Context(), waits(crowd)); err != nil {
 		t.Fatal(err)
 	}
-	r.spare = -1e6 // nothing is, for as long as this test takes
+	r.spare, r.pace = 0, 1e-9 // nothing comes, for as long as this test takes
 	done := make(chan error)
 	go func() {
 		_, err := r.enter(t.Context(), waits(crowd))
@@ -113,7 +113,7 @@ func TestCrowdsArePaced(t *testing.T) {
 	r.leave()
 	r.until(t, 1)
 	r.mu.Lock()
-	r.counted = time.Now().Add(-time.Hour)
+	r.counted, r.pace = time.Now().Add(-time.Hour), firstPace
 	r.mu.Unlock()
 	r.widen()
 	if err := <-done; err != nil {
@@ -212,5 +212,39 @@ func TestKeptInPlaceOfATurn(t *testing.T) {
 	r.until(t, 0)
 	if n := r.waits.Load(); n != 0 {
 		t.Errorf("%d are counted as waiting, and nobody does", n)
+	}
+}
+
+// TestCrowdsTakeWhatIsClosed: a connect in place of a connection that is closed waits for no pace.
+func TestCrowdsTakeWhatIsClosed(t *testing.T) {
+	r := &turns{widens: true}
+	if _, err := r.enter(t.Context(), waits(crowd)); err != nil {
+		t.Fatal(err)
+	}
+	r.leave()
+	r.spare, r.pace = 0, 1e-9 // nothing comes with time
+	const n = 1000
+	for range n {
+		r.freed()
+		if _, err := r.enter(t.Context(), waits(crowd)); err != nil {
+			t.Fatal(err)
+		}
+		r.leave()
+	}
+	done := make(chan error)
+	go func() {
+		_, err := r.enter(t.Context(), waits(crowd))
+		done <- err
+	}()
+	r.until(t, 1)
+	r.freed()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for range 10 * mostConnects * runtime.GOMAXPROCS(0) {
+		r.freed()
+	}
+	if most := float64(mostConnects * runtime.GOMAXPROCS(0)); r.spare != most {
+		t.Errorf("%v are spare, want %v", r.spare, most)
 	}
 }

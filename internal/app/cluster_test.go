@@ -147,16 +147,20 @@ func TestClusterNodes(t *testing.T) {
 		list, _ := a.table.List(a.cfg.SLB.Listeners[0].nodeList().List())
 		var out []string
 		for _, e := range list.Endpoints {
-			out = append(out, e.Addr.String()+" "+e.State.String())
+			out = append(out, strings.TrimSuffix(e.Addr.String()+" "+e.State.String()+": "+e.Reason, ": "))
 		}
 		slices.Sort(out)
 		return strings.Join(out, ", ")
 	}
 	for _, c := range []struct{ what, apply, want string }{
 		{"both take connections", "", "127.0.0.31:80 ready, 127.0.0.32:80 ready"},
-		{"a cordoned one drains", node("one", "127.0.0.31", "True", "unschedulable: true"), "127.0.0.31:80 draining, 127.0.0.32:80 ready"},
+		{"a cordoned one drains", node("one", "127.0.0.31", "True", "unschedulable: true"), "127.0.0.31:80 draining: Node one is cordoned, 127.0.0.32:80 ready"},
 		{"uncordoned, it is back", node("one", "127.0.0.31", "True", ""), "127.0.0.31:80 ready, 127.0.0.32:80 ready"},
-		{"one that is not ready is out", node("two", "127.0.0.32", "Unknown", ""), "127.0.0.31:80 ready, 127.0.0.32:80 unhealthy"},
+		{"one that is not ready is out", node("two", "127.0.0.32", "Unknown", ""), "127.0.0.31:80 ready, 127.0.0.32:80 unhealthy: Node two is not Ready"},
+		{"with the reason of its condition", strings.Replace(node("two", "127.0.0.32", "Unknown", ""), "type: Ready", "reason: NodeStatusUnknown, type: Ready", 1),
+			"127.0.0.31:80 ready, 127.0.0.32:80 unhealthy: Node two is not Ready: NodeStatusUnknown"},
+		{"one that an autoscaler takes away drains", node("two", "127.0.0.32", "True", "taints: [{key: ToBeDeletedByClusterAutoscaler, effect: NoSchedule}]"),
+			"127.0.0.31:80 ready, 127.0.0.32:80 draining: Node two is about to go: it has the taint ToBeDeletedByClusterAutoscaler"},
 	} {
 		if c.apply != "" {
 			api.Apply(c.apply)

@@ -90,6 +90,10 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 		{"kind: header-limit", map[string]string{"bytes: 4096": "bytes: 100"}, [][]string{
 			{getPage, host, "> X-Long: " + many, "^ nothing", "< HTTP/1.1 431 Request Header Fields Too Large", "< X-Too-Large: The header X-Long has 2006 bytes: at most 100"},
 			{getPage, host, "> X-Long: x", "< HTTP/1.1 200 OK"}}, false},
+		{"kind: api-version", nil, [][]string{
+			{getPage, host, "> X-API-Version: 2", "< HTTP/1.1 200 OK"},
+			{getPage, host, "> Accept: application/json;version=next", "^ nothing", "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: version-unreadable"},
+			{getPage, host, "^ nothing", "< HTTP/1.1 400 Bad Request", "< X-Paifang-Reason: version-unreadable"}}, false},
 		{"kind: cors", nil, [][]string{
 			{"> OPTIONS /order HTTP/1.1", host, "> Origin: https://a.partner.test", "> Access-Control-Request-Method: POST", "^ nothing", "< Access-Control-Allow-Origin: https://a.partner.test", "< Access-Control-Allow-Methods: GET, POST", "< Access-Control-Allow-Credentials: true", "< Access-Control-Max-Age: 600"},
 			{getPage, host, "> Origin: https://shop.test", "< HTTP/1.1 200 OK", "< Access-Control-Allow-Origin: https://shop.test"},

@@ -90,7 +90,8 @@ func (a *App) connected(c *telemetry.Access) {
 // httpFinder tells what the HTTP plane could not bind or serve.
 type httpFinder struct{ plane *httpproxy.Plane }
 
-// Diagnostics lists listeners whose address could not be bound and certificates that cannot be served.
+// Diagnostics lists listeners whose address could not be bound, certificates that cannot be served, and revocation lists whose time is over
+// or nearly.
 func (f httpFinder) Diagnostics() []model.Diagnostic {
 	var out []model.Diagnostic
 	for _, l := range f.plane.Listeners() {
@@ -102,6 +103,19 @@ func (f httpFinder) Diagnostics() []model.Diagnostic {
 	for _, c := range f.plane.Failures() {
 		out = append(out, model.Diagnostic{Origin: c.Origin, Severity: model.Error, Code: model.CodeSecretInvalid,
 			Message: fmt.Sprintf("the certificate cannot be served, the default one is served in its place: %v", c.Err)})
+	}
+	now := time.Now()
+	for _, e := range f.plane.RevocationLists(now) {
+		d := model.Diagnostic{Origin: e.Origin, Code: model.CodeListEnds}
+		switch until := e.Until.UTC().Format(time.RFC3339); {
+		case now.After(e.Until):
+			d.Severity, d.Message = model.Error, fmt.Sprintf("the revocation list of %s is out of date since %s: client certificates of that authority are refused until there is a newer one", e.Issuer, until)
+		case e.Soon(now):
+			d.Severity, d.Message = model.Warning, fmt.Sprintf("the revocation list of %s is out of date at %s: from then on client certificates of that authority are refused, if there is no newer one", e.Issuer, until)
+		default:
+			continue
+		}
+		out = append(out, d)
 	}
 	return out
 }

@@ -25,9 +25,9 @@ import (
 // the configuration, with UPSTREAM for the address of a server that records what it is sent; there may be several files. exchanges are
 // requests, divided by empty lines. What stands before the files are ranges of addresses whose X-Forwarded-For is believed, active
 // profiles as "profile:prod", and properties as "key=value". The file services lists instances of a registry, one a line: the service, its
-// address, and its metadata as key=value, of which zone is its zone too, and since=now says that it has just come. OTHER is a server that
+// address, and its metadata as key=value, of which zone is its zone too, and since=now says that it has just come; a service alone has no instance. UPPORT is the port of UPSTREAM, OTHER is a server that
 // answers with "X-Who: other", SECURE one that speaks TLS and that nobody vouches for, FULL one whose queue of connections is full, and
-// REDIS the port of one that counts. The word "warns" before the files says that something is warned of.
+// REDIS the port of one that counts, KEPT that of one that does so for the user limits with the password secret, in database 3. The word "secret" before the files says that they have one, "warns" that something is warned of.
 //
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds; "BREAK" ends the connection
@@ -112,6 +112,8 @@ func springCase(t testing.TB, archive *txtar.Archive, load func(testing.TB, spri
 			boot.Profiles = append(boot.Profiles, name)
 		} else if text == "warns" {
 			warns = true
+		} else if text == "secret" { // for TestImportedCases
+			continue
 		} else {
 			trusted = append(trusted, netip.MustParsePrefix(text))
 		}
@@ -148,9 +150,13 @@ func springCase(t testing.TB, archive *txtar.Archive, load func(testing.TB, spri
 	}
 }
 
-// instanceGroup is what a registry says of one instance.
+// instanceGroup is what a registry says of one instance, or of a service that has none.
 func instanceGroup(line string) source.Group {
 	words := strings.Fields(line)
+	list := model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/" + words[0]}
+	if len(words) == 1 {
+		return source.Group{Key: "service/" + line, Objects: &model.Objects{Endpoints: []model.EndpointSet{{List: list}}}}
+	}
 	tags := map[string]string{}
 	var since time.Time
 	for _, w := range words[2:] {
@@ -161,7 +167,7 @@ func instanceGroup(line string) source.Group {
 		}
 	}
 	return source.Group{Key: "instance/" + line, Objects: &model.Objects{Endpoints: []model.EndpointSet{{
-		List: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/" + words[0]}, Origin: model.Origin{Source: "registry", Name: line},
+		List: list, Origin: model.Origin{Source: "registry", Name: line},
 		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true", Zone: tags["zone"], Since: since}},
 	}}}}
 }

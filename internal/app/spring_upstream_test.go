@@ -28,7 +28,7 @@ func newStandIns(t testing.TB, archive *txtar.Archive, dir string, up *scriptedU
 	named := func(word string) bool {
 		return slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return bytes.Contains(f.Data, []byte(word)) })
 	}
-	words := []string{"UPSTREAM", up.l.Addr().String()}
+	words := []string{"UPSTREAM", up.l.Addr().String(), "UPPORT", strconv.Itoa(up.l.Addr().(*net.TCPAddr).Port)}
 	if named("GRPC") {
 		addr, descriptors := newCallServer(t)
 		words = append(words, "GRPC", addr)
@@ -54,6 +54,11 @@ func newStandIns(t testing.TB, archive *txtar.Archive, dir string, up *scriptedU
 	}
 	if named("REDIS") {
 		words = append(words, "REDIS", strconv.Itoa(quotatest.New(t).Addr().(*net.TCPAddr).Port))
+	}
+	if named("KEPT") {
+		kept := quotatest.New(t)
+		kept.Need(quotatest.Needs{Username: "limits", Password: "secret", Database: 3})
+		words = append(words, "KEPT", strconv.Itoa(kept.Addr().(*net.TCPAddr).Port))
 	}
 	return strings.NewReplacer(words...)
 }

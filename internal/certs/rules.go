@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -22,8 +23,9 @@ type rules struct {
 	auth   model.ClientAuth
 	answer bool // failures are answered, and the handshake goes on
 	cas    *x509.CertPool
-	lists  *lists // of revoked certificates; nil: none are given
-	depth  int    // intermediate certificates
+	known  []*x509.Certificate // those in cas
+	lists  *lists              // of revoked certificates; nil: none are given
+	depth  int                 // intermediate certificates
 	least  uint16
 	most   uint16
 	reject model.Code // why nothing is served under them
@@ -43,7 +45,7 @@ func newRules(p model.TLSPolicy) *rules {
 		if err != nil { // checked above
 			return &rules{reject: model.CodeInvalid, digest: sha256.Sum256([]byte(model.CodeInvalid))}
 		}
-		r.cas = x509.NewCertPool()
+		r.cas, r.known = x509.NewCertPool(), cas
 		for _, c := range cas {
 			r.cas.AddCert(c)
 		}
@@ -53,7 +55,7 @@ func newRules(p model.TLSPolicy) *rules {
 			}
 		}
 	}
-	if (*r == rules{depth: r.depth}) {
+	if r.auth == model.ClientNone && !r.answer && r.least == 0 && r.most == 0 && r.reject == "" {
 		return r
 	}
 	text := fmt.Appendf(nil, "%q %t %q %d %d %d %q", r.auth, r.answer, p.ClientCAs, r.depth, r.least, r.most, r.reject)
@@ -109,7 +111,7 @@ func (r *rules) apply(c *tls.Config, now func() time.Time) {
 			}
 			return r.passes(cs.VerifiedChains, now())
 		}
-	case r.lists != nil && !r.answer:
+	case !r.answer:
 		c.VerifyConnection = func(cs tls.ConnectionState) error {
 			refuse, err := r.judge(cs.PeerCertificates, now())
 			if refuse == "" {
@@ -164,8 +166,42 @@ func (r *rules) verify(shown []*x509.Certificate, now time.Time) error {
 func (r *rules) judge(shown []*x509.Certificate, now time.Time) (refuse model.Code, problem error) {
 	problem = r.verify(shown, now)
 	var listed *listError
-	if problem != nil && (r.auth == model.ClientRequired || r.auth == model.ClientOptional && len(shown) > 0 || errors.As(problem, &listed)) {
+	switch {
+	case problem == nil:
+	case r.auth == model.ClientRequired, r.auth == model.ClientOptional && len(shown) > 0, errors.As(problem, &listed),
+		r.auth == model.ClientUnverified && len(shown) > 0 && !r.stranger(shown, now):
 		refuse = CodeClientCert
 	}
 	return refuse, problem
+}
+
+// stranger tells whether there is nothing against a certificate but that no CA is known which has signed it: this alone is what a client
+// is let in with whose certificate is not verified. As in nginx, one that is out of date is not, whoever has signed it, nor one of a known
+// CA that is not good in another way. A chain with too many certificates is one whose CA is not found.
+func (r *rules) stranger(shown []*x509.Certificate, now time.Time) bool {
+	at := shown[0]
+	for range r.depth + 1 {
+		if now.Before(at.NotBefore) || now.After(at.NotAfter) {
+			return false
+		}
+		if issuer(at, r.known) != nil {
+			return false
+		}
+		by := issuer(at, shown[1:])
+		if by == nil || by == at {
+			return true
+		}
+		at = by
+	}
+	return true
+}
+
+// issuer is the one among certificates that has signed another; nil: none has.
+func issuer(of *x509.Certificate, among []*x509.Certificate) *x509.Certificate {
+	for _, c := range among {
+		if bytes.Equal(c.RawSubject, of.RawIssuer) && of.CheckSignatureFrom(c) == nil {
+			return c
+		}
+	}
+	return nil
 }

@@ -14,10 +14,15 @@ func TestClientCertificates(t *testing.T) {
 	ca, other := newAuthority(t, "ca", nil), newAuthority(t, "other", nil)
 	middle := newAuthority(t, "middle", ca)
 	deep := newAuthority(t, "deep", middle)
+	past := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+	alone := middle.Client("middle") // without the certificate of its issuer
+	alone.Certificate = alone.Certificate[:1]
 	shown := map[string]tls.Certificate{
-		"none": {}, "good": ca.Client("good"), "stranger": other.Client("stranger"), "middle": middle.Client("middle"), "deep": deep.Client("deep"),
-		"expired": ca.Client("expired", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
-		"server":  ca.Client("server", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }),
+		"alone": alone,
+		"none":  {}, "good": ca.Client("good"), "stranger": other.Client("stranger"), "middle": middle.Client("middle"), "deep": deep.Client("deep"),
+		"expired": ca.Client("expired", past), "old stranger": other.Client("stranger", past), "middle expired": middle.Client("middle", past),
+		"later":  ca.Client("later", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }),
+		"server": ca.Client("server", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }),
 	}
 	const (
 		fails    = "handshake fails"
@@ -41,8 +46,11 @@ func TestClientCertificates(t *testing.T) {
 			"none": none, "good": verified, "stranger": refused, "expired": refused, "middle": verified, "deep": refused}},
 		"required, answered": {model.TLSPolicy{ClientAuth: model.ClientRequired, AnswerFailures: true}, map[string]string{
 			"none": refused, "good": verified, "stranger": refused, "expired": refused, "server": refused, "deep": refused}},
-		"unverified":            {model.TLSPolicy{ClientAuth: model.ClientUnverified}, map[string]string{"none": none, "good": verified, "stranger": unknown, "expired": unknown, "deep": unknown}},
-		"unverified without CA": {model.TLSPolicy{ClientAuth: model.ClientUnverified, CASecret: "-"}, map[string]string{"none": none, "good": unknown}},
+		"unverified": {model.TLSPolicy{ClientAuth: model.ClientUnverified}, map[string]string{
+			"none": none, "good": verified, "middle": verified, "stranger": unknown, "deep": unknown, "alone": unknown, "expired": fails, "later": fails, "server": fails, "old stranger": fails, "middle expired": fails}},
+		"unverified, answered": {model.TLSPolicy{ClientAuth: model.ClientUnverified, AnswerFailures: true}, map[string]string{
+			"none": none, "good": verified, "middle": verified, "stranger": unknown, "deep": unknown, "alone": unknown, "expired": refused, "later": refused, "server": refused, "old stranger": refused, "middle expired": refused}},
+		"unverified without CA": {model.TLSPolicy{ClientAuth: model.ClientUnverified, CASecret: "-"}, map[string]string{"none": none, "good": unknown, "server": unknown, "expired": fails}},
 	} {
 		p := c.policy
 		p.ID, p.Attach, p.Hosts = "p", []model.Class{"ingress"}, []model.Host{"a.test"}

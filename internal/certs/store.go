@@ -35,6 +35,7 @@ type index struct {
 	rules    names[*rules]
 	all      []*parsed // by ID
 	policies int
+	lists    []policyLists
 }
 
 // parsed is a certificate ready to serve, with what tells whether it may be kept for the next set.
@@ -132,6 +133,9 @@ func (s *Store) prepare(certificates []model.Certificate, policies []model.TLSPo
 	slices.SortStableFunc(inOrder, func(a, b model.TLSPolicy) int { return model.CompareTLSPolicies(&a, &b) })
 	for _, p := range inOrder {
 		r := newRules(p)
+		if r.lists != nil {
+			next.lists = append(next.lists, policyLists{p.ID, p.Origin, r.lists})
+		}
 		for _, h := range p.Hosts {
 			next.rules.add(h, r)
 		}

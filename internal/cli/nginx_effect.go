@@ -261,6 +261,8 @@ func endpointNote(e explain.Endpoint, lists []string) string {
 	}
 	if !e.Healthy {
 		state = append(state, strings.TrimSuffix("down, "+e.Why, ", "))
+	} else if e.Why != "" {
+		state = append(state, e.Why)
 	}
 	if e.Weight == 0 {
 		state = append(state, "weight 0: nothing new")
@@ -308,7 +310,7 @@ func filterLines(f model.FilterSpec) []string {
 		}
 	case "prefix-path":
 		var c builtin.PrefixPath
-		if read(&c) {
+		if read(&c) && !strings.Contains(c.Prefix, "{") {
 			return []string{directive("rewrite", fixedText("^(.*)$"), pathText(strings.TrimSuffix(c.Prefix, "/")).then("$1"), fixedText("break"))}
 		}
 	case "set-path":

@@ -117,6 +117,9 @@ func located(l *model.Locator, service string) *model.Objects {
 		return &model.Objects{Diagnostics: []model.Diagnostic{{Origin: origin, Severity: model.Error, Code: model.CodeInvalid,
 			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
 	}
+	for i := range filters {
+		template.Filters[i].Data = filters[i].Data // secrets have no text form
+	}
 	up := l.Upstream(service)
 	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, l.Lists(service), l.Include.For(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))

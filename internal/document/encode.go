@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -59,6 +60,8 @@ func (e *encoder) value(v reflect.Value) (*yaml.Node, error) {
 		return plainNode("!!int", strconv.FormatUint(v.Uint(), 10)), nil
 	case reflect.Slice:
 		return e.list(v)
+	case reflect.Map:
+		return e.mapping(v)
 	case reflect.Struct:
 		return e.structure(v)
 	default:
@@ -77,14 +80,36 @@ func (e *encoder) list(v reflect.Value) (*yaml.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n == nil {
-			n = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		}
+		n = cmp.Or(n, nothing())
 		short = short && n.Kind == yaml.ScalarNode && !strings.Contains(n.Value, "\n")
 		out.Content = append(out.Content, n)
 	}
 	if short {
 		out.Style = yaml.FlowStyle
+	}
+	return out, nil
+}
+
+// nothing stands where a value has to be that has nothing to write.
+func nothing() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
+
+// mapping writes a map of texts to something, in the order of its keys.
+func (e *encoder) mapping(v reflect.Value) (*yaml.Node, error) {
+	if v.Type().Key().Kind() != reflect.String {
+		return nil, fmt.Errorf("document: print: keys of type %s have no text form", v.Type().Key())
+	}
+	if v.Len() == 0 {
+		return nil, nil
+	}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	out := nothing()
+	for _, k := range keys {
+		n, err := e.value(v.MapIndex(k))
+		if err != nil {
+			return nil, err
+		}
+		out.Content = append(out.Content, text(k.String()), cmp.Or(n, nothing()))
 	}
 	return out, nil
 }

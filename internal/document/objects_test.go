@@ -64,11 +64,17 @@ func drawRoute(t *rapid.T) model.Route {
 	filter := rapid.Custom(func(t *rapid.T) model.FilterSpec {
 		return model.FilterSpec{Kind: name.Draw(t, "k"), Config: json.RawMessage(config.Draw(t, "c"))}
 	})
+	place := rapid.Custom(func(t *rapid.T) model.VersionPlace {
+		return model.VersionPlace{Header: word.Draw(t, "vh"), Segment: small.Draw(t, "vs"), MediaType: word.Draw(t, "vm")}
+	})
+	version := rapid.Custom(func(t *rapid.T) model.VersionMatch {
+		return model.VersionMatch{In: full(t, place, "in", 2), Is: word.Draw(t, "is"), Default: word.Draw(t, "vd")}
+	})
 	r := model.Route{
 		ID: model.RouteID(name.Draw(t, "id")), Attach: texts[model.Class](t, "attach"), Hosts: texts[model.Host](t, "hosts"),
 		Match: model.Match{
 			Path:    model.PathMatch{Kind: model.PathKind(word.Draw(t, "pk")), Value: word.Draw(t, "pv")},
-			Methods: texts[string](t, "methods"), Headers: full(t, field, "h", 2), Query: full(t, field, "q", 2),
+			Methods: texts[string](t, "methods"), Headers: full(t, field, "h", 2), Query: full(t, field, "q", 2), Versions: full(t, version, "v", 2),
 		},
 		Rank: model.Rank{Order: small.Draw(t, "o"), Position: small.Draw(t, "p")}, Priority: small.Draw(t, "prio"),
 		Filters:  full(t, filter, "filters", 2),
@@ -117,12 +123,30 @@ func drawSettings(t *rapid.T, u *model.Upstream) {
 	u.SlowStart = model.SlowStart{Window: span.Draw(t, "sw"), Minimum: small.Draw(t, "sm"), Aggression: small.Draw(t, "sa")}
 	h := &u.Health
 	h.Host, h.Headers, h.Expect, h.Service, h.Jitter = word.Draw(t, "hh"), full(t, field, "hf", 2), full(t, statuses, "he", 2), word.Draw(t, "hs"), small.Draw(t, "hj")
+	h.Port = port.Draw(t, "hp")
 	h.Timeout, h.Fall = span.Draw(t, "ht"), small.Draw(t, "hl")
 	u.Ejection = model.Ejection{Off: flag.Draw(t, "eo"), Failures: small.Draw(t, "ef"), GatewayErrors: small.Draw(t, "eg"), ServerErrors: small.Draw(t, "es"),
 		SuccessRate: model.SuccessRate{On: flag.Draw(t, "ro"), Deviations: small.Draw(t, "rd"), Requests: small.Draw(t, "rr"), Endpoints: small.Draw(t, "re")},
 		Interval:    span.Draw(t, "ei"), Base: span.Draw(t, "eb"), Most: span.Draw(t, "em"), Percent: small.Draw(t, "ep")}
+	u.EmptyStatus = small.Draw(t, "empty")
 	u.Limits = model.Limits{Connections: small.Draw(t, "lc"), EndpointConnections: small.Draw(t, "le"), Requests: small.Draw(t, "lr"), Pending: small.Draw(t, "lp"),
 		Wait: span.Draw(t, "lw"), Retries: small.Draw(t, "lt")}
+}
+
+// drawBalancing gives some services settings of their own, perhaps none.
+func drawBalancing(t *rapid.T) map[string]model.Upstream {
+	var out map[string]model.Upstream
+	for i := range rapid.IntRange(0, 2).Draw(t, "services") {
+		if i == 0 {
+			out = map[string]model.Upstream{}
+		}
+		var u model.Upstream
+		if rapid.Bool().Draw(t, "settings") {
+			drawSettings(t, &u)
+		}
+		out[name.Draw(t, "service")] = u
+	}
+	return out
 }
 
 func drawObjects(t *rapid.T) model.Objects {
@@ -164,7 +188,7 @@ func drawObjects(t *rapid.T) model.Objects {
 		o.Certificates = append(o.Certificates, model.Certificate{ID: model.CertificateID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"), Secret: "ns/name"})
 		o.TLSPolicies = append(o.TLSPolicies, model.TLSPolicy{ID: model.TLSPolicyID(name.Draw(t, "id")), Attach: texts[model.Class](t, "a"), Hosts: texts[model.Host](t, "h"),
 			ClientAuth: model.ClientAuth(word.Draw(t, "ca")), ClientCAs: word.Draw(t, "cas"), Depth: small.Draw(t, "d"), AnswerFailures: rapid.Bool().Draw(t, "af"), MaxVersion: model.TLS12})
-		o.Locators = append(o.Locators, model.Locator{ID: name.Draw(t, "id"), Keeper: word.Draw(t, "k"), Prefix: word.Draw(t, "p"), LowerCase: rapid.Bool().Draw(t, "l"), Except: texts[string](t, "x")})
+		o.Locators = append(o.Locators, model.Locator{ID: name.Draw(t, "id"), Keeper: word.Draw(t, "k"), Prefix: word.Draw(t, "p"), LowerCase: rapid.Bool().Draw(t, "l"), Except: texts[string](t, "x"), BalancingOf: drawBalancing(t)})
 		o.Zones = append(o.Zones, model.Zone{Name: name.Draw(t, "n"), TTL: span.Draw(t, "t"), Server: word.Draw(t, "s"), Address: full(t, addr, "a", 2), Records: full(t, record, "rec", 2)})
 		o.Workloads = append(o.Workloads, model.Workload{
 			ID: model.WorkloadID(name.Draw(t, "id")), Name: word.Draw(t, "n"), Replicas: small.Draw(t, "r"), Labels: tags(t, "l"), Grace: span.Draw(t, "g"),

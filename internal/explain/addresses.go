@@ -211,16 +211,16 @@ func (x *walker) redSource(id model.EndpointsID) string {
 	return text
 }
 
-// nobody explains a 503: not one address can be chosen.
+// nobody explains why not one address can be chosen.
 func (x *walker) nobody(hop, name string, u *model.Upstream, state Upstream, source string) bool {
 	switch {
 	case !state.Known:
 		return x.endStatus(hop, name+": addresses unknown, its source has not delivered them yet; a request waits for them, 1 s at most",
 			source, 503, string(upstream.CodeEndpointsUnknown))
 	case len(state.Endpoints) == 0:
-		return x.endStatus(hop, fmt.Sprintf("%s has no address%s%s", name, x.label(u), x.whyEmpty(u)), source, 503, string(upstream.CodeNoEndpoints))
+		return x.endStatus(hop, fmt.Sprintf("%s has no address%s%s", name, x.label(u), x.whyEmpty(u)), source, u.StatusWhenEmpty(), string(upstream.CodeNoEndpoints))
 	default:
-		return x.endStatus(hop, fmt.Sprintf("%s, %s", name, x.readiness(u, state)), source, 503, string(upstream.CodeAllUnhealthy))
+		return x.endStatus(hop, fmt.Sprintf("%s, %s", name, x.readiness(u, state)), source, u.StatusWhenEmpty(), string(upstream.CodeAllUnhealthy))
 	}
 }
 

@@ -229,6 +229,9 @@ func cases() []ending {
 		{name: "a request that is refused", url: "http://shop.test/a%00b", lines: []string{"route     the request is refused as it is written: http1: ", "answer    400"}},
 		{name: "chance between routes", url: "http://gateway.test/lot", with: []string{"Cookie: user=7"}, more: model.Objects{Routes: lots()}, lines: []string{
 			"high: Path=/lot, Cookie=user, .+, Weight=g,80 %, by chance (high 80 %, low 20 %) to lb://nacos-order-service"}},
+		{name: "a version", url: "http://gateway.test/api?v=1.4", more: model.Objects{Routes: []model.Route{{ID: "springgw/old", Attach: []model.Class{"gateway"}, Match: model.Match{
+			Path: model.PathMatch{Kind: model.PathPattern, Value: "/api"}, Versions: []model.VersionMatch{{In: []model.VersionPlace{{Query: "v"}}, Is: "1.2+"}}}, Action: model.Respond{Status: 200}}}},
+			lines: []string{"Version=1.2+"}},
 		{name: "chance without the condition", url: "http://gateway.test/lot", more: model.Objects{Routes: lots()}, lines: []string{"404 no-route"}},
 		{name: "a rule of a live cluster", url: "http://127.0.0.11/live", with: []string{"Host: live.test"}, more: model.Objects{Routes: []model.Route{{ID: "kubernetes/live",
 			Origin: model.Origin{Source: "kubernetes", Kind: "Ingress", Namespace: "shop", Name: "live", Created: time.Unix(1, 0)}, Attach: []model.Class{"ingress"}, Hosts: []model.Host{"live.test"},

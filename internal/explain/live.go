@@ -48,7 +48,7 @@ func (l Live) Upstream(id model.UpstreamID, _ string) (Upstream, bool) {
 	for _, e := range status.Endpoints {
 		out.Endpoints = append(out.Endpoints, Endpoint{
 			Addr: e.Addr, Name: e.Name, Node: e.Node, Weight: e.Weight.Thousandths(), Share: shares[e.Addr.String()], State: e.State,
-			Healthy: e.Up, Why: whyDown(e), Open: int(e.InFlight), Since: e.UpSince,
+			Healthy: e.Up, Why: why(e), Open: int(e.InFlight), Since: e.UpSince,
 		})
 	}
 	out.Balance = balanceOf(u, h)
@@ -77,7 +77,16 @@ func balanceOf(u *model.Upstream, h *upstream.Handle) string {
 	return u.Balance.String()
 }
 
-// whyDown is what stands against an endpoint.
+// why is what stands against an endpoint: what its source says, and what was observed here.
+func why(e upstream.EndpointStatus) string {
+	own := whyDown(e)
+	if e.Reason == "" || own == "" {
+		return e.Reason + own
+	}
+	return e.Reason + "; " + own
+}
+
+// whyDown is what own observation has against an endpoint.
 func whyDown(e upstream.EndpointStatus) string {
 	switch {
 	case !e.Ejected.IsZero():

@@ -25,7 +25,7 @@ func TestLiveLooksAndTakesNothing(t *testing.T) {
 	table.SetContribution("registry", "order", []model.EndpointSet{{List: explaintest.Registry, Revision: 7, Endpoints: []model.Endpoint{
 		{Addr: netip.MustParseAddrPort("127.1.1.2:8080"), Name: "order-a", Node: "node-1", Weight: 3000},
 		{Addr: netip.MustParseAddrPort("127.1.2.2:8080"), Name: "order-b", Node: "node-2"},
-		{Addr: netip.MustParseAddrPort("127.1.2.3:8080"), State: model.Unhealthy},
+		{Addr: netip.MustParseAddrPort("127.1.2.3:8080"), State: model.Unhealthy, Reason: "Node two is not Ready"},
 	}}}, 0)
 	up, _ := s.Snapshot.Upstream(explaintest.LBOrder)
 	h := table.Acquire(up)
@@ -56,6 +56,9 @@ func TestLiveLooksAndTakesNothing(t *testing.T) {
 	l, ok := live.List(explaintest.Registry)
 	if !ok || !l.Failed || l.Error != "away" || !l.Heard.Equal(heard) || l.Revision != 7 || len(l.Endpoints) != 3 {
 		t.Errorf("list is %+v", l)
+	}
+	if u, _ := live.Upstream(explaintest.LBOrder, ""); len(u.Endpoints) != 3 || u.Endpoints[0].Why != "" || u.Endpoints[2].Why != "Node two is not Ready" {
+		t.Errorf("the upstream is %+v", u)
 	}
 	if all := live.Lists(); len(all) != 1 {
 		t.Errorf("lists are %+v", all)

@@ -35,7 +35,7 @@ func (x *walker) decideNamed(r *snapshot.Route) (snapshot.Named, model.Code) {
 		return snapshot.Named{Target: -1}, ""
 	}
 	a := &namingAsk{asked: x.a}
-	a.captured = r.Captures(x.a.http.Path, &a.captures)
+	a.captured = r.Captures(x.a.http.Path, x.a.http.Host, &a.captures)
 	return r.Naming.Decide(a)
 }
 

@@ -41,6 +41,9 @@ func otherPredicates(m *model.Match) (out []string) {
 	case !w.Until.IsZero():
 		out = append(out, "Before="+w.Until.Format(time.RFC3339))
 	}
+	for i := range m.Versions {
+		out = append(out, "Version="+m.Versions[i].Is)
+	}
 	for _, s := range m.Shares {
 		out = append(out, fmt.Sprintf("Weight=%s,%s", s.Group, percent(float64(s.Until-s.From)/model.ShareWhole)))
 	}

@@ -205,10 +205,10 @@ func (x *Exchange) Bind(r *snapshot.Route) {
 	if x.captures == nil {
 		x.captures = new([snapshot.MaxCaptures]snapshot.Capture)
 	}
-	x.captured = r.Captures(x.Request.Path, x.captures)
+	x.captured = r.Captures(x.Request.Path, x.Request.Host, x.captures)
 }
 
-// Capture returns the value of a variable of the route's path pattern, percent-encoded as in the normalised path.
+// Capture returns the value of a variable of the route: of its path, percent-encoded as in the normalised path, or else of its host.
 func (x *Exchange) Capture(name string) (string, bool) {
 	for i := range x.captured {
 		if x.captures[i].Name == name {

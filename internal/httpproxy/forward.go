@@ -149,7 +149,15 @@ func (w *work) cannotPick(err error, last model.Code) {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		code = e.Code
 	}
-	w.own(503, code)
+	if w.judged(503, code) { // a failure, whatever the client is told
+		return
+	}
+	status := 503
+	if err == upstream.ErrNoEndpoints || err == upstream.ErrAllUnhealthy {
+		status = w.handle.StatusWhenEmpty()
+	}
+	w.x.Respond(status, code, sentence(status))
+	w.sendOwn()
 }
 
 // statusOf is the status for an endpoint that could not be reached.

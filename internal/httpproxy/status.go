@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"paifang/internal/certs"
 	"paifang/internal/model"
@@ -80,6 +82,22 @@ func (p *Plane) Failures() []certs.Failure {
 		out = append(out, p.failures[class]...)
 	}
 	return out
+}
+
+// RevocationLists are the ends of the lists of revoked client certificates that are in force, by policy and issuer, each once.
+func (p *Plane) RevocationLists(now time.Time) []certs.ListEnd {
+	p.mu.Lock()
+	stores := maps.Clone(p.stores)
+	p.mu.Unlock()
+	var out []certs.ListEnd
+	for _, store := range stores {
+		out = append(out, store.ListEnds(now)...)
+	}
+	compare := func(a, b certs.ListEnd) int { // a policy may be of several classes
+		return cmp.Or(strings.Compare(string(a.Policy), string(b.Policy)), strings.Compare(a.Issuer, b.Issuer))
+	}
+	slices.SortFunc(out, compare)
+	return slices.CompactFunc(out, func(a, b certs.ListEnd) bool { return compare(a, b) == 0 })
 }
 
 // Bound is the number of routes that are bound, those of older generations that are still in use excepted.

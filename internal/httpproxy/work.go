@@ -158,8 +158,12 @@ func (w *work) LookupMethod() string { return w.x.Request.Method }
 // LookupPath returns the normalised path.
 func (w *work) LookupPath() string { return w.x.Request.Path }
 
-// LookupValue returns value i of a field, query parameter or cookie.
+// LookupValue returns value i of a field, query parameter or cookie. X-Request-ID is what the client has sent: the request has another one
+// by now, of which no rule can mean anything.
 func (w *work) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
+	if in == snapshot.InHeaders && http1.EqualFold(name, "X-Request-ID") {
+		return w.x.Claimed.RequestID, i == 0 && w.x.Claimed.RequestID != ""
+	}
 	return snapshot.Value(&w.x.Request, in, name, i)
 }
 

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"strconv"
+	"time"
 
 	"paifang/internal/dnsserver"
 	"paifang/internal/exposition"
@@ -26,6 +27,8 @@ var (
 		Help: "TLS handshakes that were completed."}
 	handshakeFailures = exposition.Family{Name: "paifang_tls_handshake_failures_total", Type: exposition.Counter, Labels: []string{"listener", "cause"},
 		Help: "TLS handshakes that came to nothing: timeout, client-closed, not-tls, version, cipher, alpn, client-certificate, alert (the client did not like something), other."}
+	listEnds = exposition.Family{Name: "paifang_tls_revocation_list_end_timestamp_seconds", Type: exposition.Gauge, Labels: []string{"policy", "issuer"},
+		Help: "When a list of revoked client certificates is out of date, in seconds since 1970: from then on certificates of its issuer are refused."}
 	streams = exposition.Family{Name: "paifang_http2_streams_total", Type: exposition.Counter, Labels: []string{"listener"},
 		Help: "HTTP/2 streams that clients opened."}
 	resets = exposition.Family{Name: "paifang_http2_stream_resets_total", Type: exposition.Counter, Labels: []string{"listener"},
@@ -35,7 +38,7 @@ var (
 )
 
 func listenerFamilies() []*exposition.Family {
-	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &streams, &resets, &calmed}
+	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &listEnds, &streams, &resets, &calmed}
 }
 
 func (p *page) listeners() {
@@ -73,6 +76,10 @@ func (p *page) listeners() {
 		}
 	})
 	each(&handshakeFailures, func(l *httpproxy.ListenerCount, id string) { byKey(p, l.HandshakeFailures, id) })
+	p.Begin(&listEnds)
+	for _, e := range p.HTTP.RevocationLists(time.Now()) {
+		p.Since(e.Until, string(e.Policy), e.Issuer)
+	}
 	each(&streams, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Streams, id) })
 	each(&resets, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Resets, id) })
 	each(&calmed, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Calmed, id) })

@@ -64,7 +64,7 @@ func (m AddressMatch) Contains(a netip.Addr) bool {
 
 // Conditions counts what a match asks besides the path.
 func (m *Match) Conditions() int {
-	n := len(m.Headers) + len(m.Query) + len(m.Cookies) + len(m.Addresses) + len(m.Shares)
+	n := len(m.Headers) + len(m.Query) + len(m.Cookies) + len(m.Addresses) + len(m.Shares) + len(m.Versions)
 	if len(m.Methods) > 0 {
 		n++
 	}
@@ -106,6 +106,9 @@ func (m *Match) Text() string {
 	if w := m.Time; !w.Until.IsZero() {
 		out = append(out, "until "+w.Until.Format(time.RFC3339))
 	}
+	for i := range m.Versions {
+		out = append(out, m.Versions[i].String())
+	}
 	for _, s := range m.Shares {
 		out = append(out, fmt.Sprintf("draws %d to %d of %s", s.From, s.Until, s.Group))
 	}
@@ -140,7 +143,7 @@ func SameConditions(a, b *Match) bool {
 		a.Time.From.Equal(b.Time.From) && a.Time.Until.Equal(b.Time.Until) &&
 		slices.EqualFunc(a.Addresses, b.Addresses, func(x, y AddressMatch) bool {
 			return x.Forwarded == y.Forwarded && slices.Equal(x.Ranges, y.Ranges)
-		})
+		}) && slices.EqualFunc(a.Versions, b.Versions, func(x, y VersionMatch) bool { return x.compare(y) == 0 })
 }
 
 // CompareConditions is some fixed order of what matches ask besides the path.
@@ -151,7 +154,8 @@ func CompareConditions(a, b *Match) int {
 		slices.CompareFunc(a.Cookies, b.Cookies, FieldMatch.compare),
 		slices.CompareFunc(a.Addresses, b.Addresses, AddressMatch.compare),
 		a.Time.From.Compare(b.Time.From), a.Time.Until.Compare(b.Time.Until),
-		slices.CompareFunc(a.Shares, b.Shares, Share.compare))
+		slices.CompareFunc(a.Shares, b.Shares, Share.compare),
+		slices.CompareFunc(a.Versions, b.Versions, VersionMatch.compare))
 }
 
 func (m FieldMatch) compare(o FieldMatch) int {
@@ -203,6 +207,11 @@ func (m *Match) validateConditions() error {
 	}
 	if w := m.Time; !w.From.IsZero() && !w.Until.IsZero() && !w.From.Before(w.Until) {
 		return fieldError("match.time", "ends before it begins")
+	}
+	for i := range m.Versions {
+		if err := m.Versions[i].validate(); err != nil {
+			return fieldError(fmt.Sprintf("match.versions[%d]", i), err.Error())
+		}
 	}
 	for i, s := range m.Shares {
 		at := fmt.Sprintf("match.shares[%d]", i)

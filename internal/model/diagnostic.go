@@ -95,6 +95,7 @@ const (
 	CodeStatusContested   Code = "status-contested"    // an object whose status another controller keeps writing
 	CodeUnreadablePath    Code = "unreadable-path"     // a regular expression that cannot be used: what it could mean answers 503
 	CodeStatusUnknown     Code = "status-unknown"      // what statuses should show is not known
+	CodeListEnds          Code = "list-ends"           // a revocation list that is out of date, or will be soon
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

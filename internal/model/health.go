@@ -13,7 +13,8 @@ import (
 type HealthCheck struct {
 	Kind     HealthKind    `json:"kind,omitempty"`
 	Path     string        `json:"path,omitempty"`     // of an HTTP probe, with its query; default /
-	Host     string        `json:"host,omitempty"`     // of an HTTP or gRPC probe; default: the endpoint's address
+	Port     uint16        `json:"port,omitempty"`     // of every endpoint's host, that is probed; default: the endpoint's own
+	Host     string        `json:"host,omitempty"`     // of an HTTP or gRPC probe; default: the address that is probed
 	Headers  []Tag         `json:"headers,omitempty"`  // further fields of an HTTP or gRPC probe
 	Expect   []StatusRange `json:"expect,omitempty"`   // good answers to an HTTP probe; default 200-399
 	Service  string        `json:"service,omitempty"`  // whose health a gRPC probe asks for; default: the server's own
@@ -75,6 +76,9 @@ func (h HealthCheck) validate() error {
 	case HealthNone, HealthTCP, HealthHTTP, HealthGRPC:
 	default:
 		return fieldError("health.kind", fmt.Sprintf("%q is none of TCP, HTTP, GRPC", h.Kind))
+	}
+	if h.Port != 0 && h.Kind == HealthNone {
+		return fieldError("health.port", "is given without a kind")
 	}
 	asks := h.Kind == HealthHTTP || h.Kind == HealthGRPC
 	switch {

@@ -84,6 +84,9 @@ func (l *RevocationList) Names(ca *x509.Certificate) bool {
 	return bytes.Equal(l.list.RawIssuer, ca.RawSubject)
 }
 
+// Issuer is the authority in whose name the list is, as in RFC 2253.
+func (l *RevocationList) Issuer() string { return l.list.Issuer.String() }
+
 // SignedBy reports why the list is not an authority's, nil if it is.
 func (l *RevocationList) SignedBy(ca *x509.Certificate) error { return l.list.CheckSignatureFrom(ca) }
 

@@ -25,6 +25,9 @@ type Route struct {
 	Action   Action       `json:"-"`
 	Timeouts Timeouts     `json:"timeouts,omitzero"`
 	Default  bool         `json:"default,omitempty"` // chosen only when nothing else matches (a default backend)
+	// HostVariables are RE2 expressions for the whole host, in lower case and without port. The named groups of the first that matches are
+	// variables for filters, beside those of the path.
+	HostVariables []string `json:"hostVariables,omitempty"`
 }
 
 // Rank is the order a source gives its routes itself (Spring's order and position). Lower first. The zero rank
@@ -50,6 +53,7 @@ type Match struct {
 	Addresses []AddressMatch `json:"addresses,omitempty"`
 	Time      Window         `json:"time,omitzero"`
 	Shares    []Share        `json:"shares,omitempty"`
+	Versions  []VersionMatch `json:"versions,omitempty"`
 }
 
 // PathKind says how a path is compared.

@@ -57,8 +57,12 @@ func setting(v reflect.Value) string {
 // Settings is everything by which the upstream differs from the default, but for how it is dialled, as one line for dumps;
 // it begins with a space.
 func (u *Upstream) Settings() string {
-	return settings("balance", u.Balance) + settings("affinity", u.Affinity) + settings("zones", u.Zones) + settings("prefer", u.Prefer) + settings("slowStart", u.SlowStart) +
+	text := settings("balance", u.Balance) + settings("affinity", u.Affinity) + settings("zones", u.Zones) + settings("prefer", u.Prefer) + settings("slowStart", u.SlowStart) +
 		settings("health", u.Health) + settings("ejection", u.Ejection) + settings("limits", u.Limits)
+	if u.EmptyStatus != 0 {
+		text += fmt.Sprintf(" emptyStatus=%d", u.EmptyStatus)
+	}
+	return text
 }
 
 // Settings is what the policy says beyond the default, as one line for dumps; it begins with a space.

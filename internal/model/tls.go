@@ -132,7 +132,7 @@ const (
 	ClientNone       ClientAuth = ""           // it is not asked for
 	ClientOptional   ClientAuth = "optional"   // it is asked for; one that is shown must be good, none is good too
 	ClientRequired   ClientAuth = "required"   // it is asked for, and without a good one nothing is served
-	ClientUnverified ClientAuth = "unverified" // it is asked for and passed on whatever it is: whoever reads it has to check it
+	ClientUnverified ClientAuth = "unverified" // it is asked for and passed on whoever has signed it, unless it is out of date: whoever reads it has to check it
 )
 
 // TLSPolicyID names TLS rules of hosts: "ingress/shop/web".

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -72,12 +73,17 @@ type Upstream struct {
 	Dial      Dial           `json:"dial,omitzero"`
 	TLS       UpstreamTLS    `json:"tls,omitzero"`
 	Protocol  HTTPVersion    `json:"protocol,omitempty"` // that its endpoints are spoken to in
+	// EmptyStatus is what requests are answered while no endpoint can be chosen, 400 to 599. Default 503.
+	EmptyStatus int `json:"emptyStatus,omitempty"`
 }
 
 // Takes tells whether an endpoint with these tags belongs to the upstream.
 func (u *Upstream) Takes(t Tags) bool {
 	return t.Contains(u.Select) && !slices.ContainsFunc(u.Except, t.Contains) && u.Where.Holds(t)
 }
+
+// StatusWhenEmpty is EmptyStatus with its default.
+func (u *Upstream) StatusWhenEmpty() int { return cmp.Or(u.EmptyStatus, 503) }
 
 // PartText says which of the endpoints of its lists an upstream takes: "{version=v2}", "{not version=v2}"; empty for all.
 func (u *Upstream) PartText() string {
@@ -145,6 +151,9 @@ func (u Upstream) Validate() error {
 			return fieldError(fmt.Sprintf("endpoints[%d]", i), "needs keeper and name")
 		}
 	}
+	if u.EmptyStatus != 0 && (u.EmptyStatus < 400 || u.EmptyStatus > 599) {
+		return fieldError("emptyStatus", fmt.Sprintf("is %d: want 400 to 599", u.EmptyStatus))
+	}
 	for i, t := range u.Except {
 		if len(t) == 0 {
 			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
@@ -187,6 +196,7 @@ type Endpoint struct {
 	Addr   netip.AddrPort `json:"addr"`
 	Weight Weight         `json:"weight,omitempty"`
 	State  EndpointState  `json:"state,omitempty"`
+	Reason string         `json:"reason,omitempty"` // why it is not ready, in words, where its source says more than State does
 	Zone   string         `json:"zone,omitempty"`
 	Node   string         `json:"node,omitempty"`   // the machine it runs on, where known
 	Name   string         `json:"name,omitempty"`   // the pod or instance, where known

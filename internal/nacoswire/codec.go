@@ -43,7 +43,9 @@ func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	buf := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buf.Free()
-	return p.Parse(buf.ReadOnlyData())
+	err := p.Parse(buf.ReadOnlyData())
+	p.Size = data.Len()
+	return err
 }
 
 // Name is "proto".

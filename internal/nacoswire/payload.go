@@ -21,6 +21,7 @@ type Payload struct {
 	ClientIP string
 	Headers  map[string]string
 	Body     []byte
+	Size     int // bytes of the message that it was decoded from
 }
 
 // Field numbers of nacos_grpc_service.proto and of google/protobuf/any.proto.

@@ -94,6 +94,7 @@ func TestCodec(t *testing.T) {
 	whole := b.Materialize()
 	split := mem.BufferSlice{mem.SliceBuffer(whole[:3]), mem.SliceBuffer(whole[3:])} // as it may arrive
 	var out Payload
+	in.Size = split.Len()
 	if err := c.Unmarshal(split, &out); err != nil || !reflect.DeepEqual(&out, in) {
 		t.Fatalf("%+v, %v", out, err)
 	}

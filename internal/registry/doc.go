@@ -10,7 +10,8 @@
 // a storage.Store first and gets into the views by following it: persistent instances, settings of services, updates by API.
 // Ephemeral instances are saved there now and then, and are back after a restart, in doubt until their clients are heard of.
 // Where several processes share a storage (storage.Shared), each writes the ephemeral instances of its own clients there instead. One
-// goroutine waits for leases to run out, one follows the storage, one saves, one writes for the others.
+// goroutine waits for leases to run out, one follows the storage, one saves, one writes for the others, one writes how persistent
+// instances are.
 //
 //	registry.go    Registry, options, what was asked last
 //	key.go         names of services and their rules
@@ -23,6 +24,7 @@
 //	patch.go       updates by API, laid over what clients say
 //	settings.go    what is set of a service, kinds of services, the protect threshold
 //	fixed.go       persistent instances
+//	health.go      how they are, asked by one of several processes
 //	record.go      what is stored, and under which keys
 //	news.go        what the storage tells
 //	saved.go       ephemeral instances over a restart

@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"paifang/internal/registry/probe"
 	"paifang/internal/registry/storage"
 )
 
@@ -22,18 +25,51 @@ func (r *Registry) registerFixed(key Key, in Instance) error {
 		if have.Healthy = in.Healthy; have.Same(&in) { // checks say how it is
 			return nil
 		}
-		in.Since = have.Since
-	} else {
-		in.Since = time.Now()
 	}
-	value, err := json.Marshal(newRecord(&in))
-	if err == nil {
-		err = r.commit(nil, storage.Put(fixedRoot+slotText(key, in.slot()), value))
+	for range patchTries {
+		if err = r.storeFixed(key, in); !errors.Is(err, storage.ErrConflict) {
+			break
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("registry: register %s %s: %w", key, in.Addr, err)
 	}
 	return nil
+}
+
+// storeFixed writes an instance, over what is written of it: that may be by another process, which has found how it is.
+func (r *Registry) storeFixed(key Key, in Instance) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
+	defer cancel()
+	stored := fixedRoot + slotText(key, in.slot())
+	e, found, err := r.store.Get(ctx, stored)
+	if err != nil {
+		return err
+	}
+	in.Since = time.Now()
+	if found {
+		var d record
+		if err := json.Unmarshal(e.Value, &d); err != nil {
+			return err
+		}
+		in.Since = d.Since
+		if r.shared != nil && r.isAsked(key, in.slot()) {
+			in.Healthy = !d.Unhealthy
+		}
+	}
+	value, err := json.Marshal(newRecord(&in))
+	if err != nil {
+		return err
+	}
+	return r.commit([]storage.Condition{{Key: stored, Revision: e.Revision}}, storage.Put(stored, value))
+}
+
+// isAsked tells whether somebody asks an instance how it is.
+func (r *Registry) isAsked(key Key, at slot) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.services[key]
+	return s == nil || s.check(at) != probe.None
 }
 
 // reserve keeps ephemeral instances out while a persistent one is being stored, and returns the one that is there.
@@ -93,24 +129,4 @@ func (s *service) fixedAt(addr netip.AddrPort) []slot {
 		}
 	}
 	return out
-}
-
-// probed takes the answer of a health check.
-func (r *Registry) probed(id probed, well bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.services[id.key]
-	if r.closed || s == nil {
-		return
-	}
-	if p := s.fixed[id.slot]; p != nil && p.in.Healthy != well {
-		p.in.Healthy = well
-		r.changed(s)
-	}
-}
-
-// probed names a persistent instance for the one who asks it.
-type probed struct {
-	key  Key
-	slot slot
 }

@@ -19,6 +19,11 @@ func (r *Registry) news(n storage.News) {
 	r.refs.told(n.Revision)
 	r.feed++ // what a full listing does not name has an older one
 	for i := range n.Entries {
+		if r.shared != nil && n.Entries[i].Key == clockKey { // before what is told with it: all of that is as of the same revision
+			r.refs.set(&n.Entries[i])
+		}
+	}
+	for i := range n.Entries {
 		if err := r.stored(&n.Entries[i]); err != nil {
 			r.opt.Log.Warn("what is stored cannot be read", "key", n.Entries[i].Key, "err", err)
 		}
@@ -28,6 +33,10 @@ func (r *Registry) news(n storage.News) {
 	}
 	if n.Full {
 		r.sweep()
+	}
+	if r.regrouped {
+		r.regrouped = false
+		r.askAll()
 	}
 }
 
@@ -50,9 +59,6 @@ func (r *Registry) stored(e *storage.Entry) error {
 	if owner, ok := strings.CutPrefix(e.Key, processRoot); ok {
 		r.storedProcess(owner, e)
 		return nil
-	}
-	if e.Key == clockKey {
-		r.refs.set(e)
 	}
 	return nil
 }
@@ -98,30 +104,16 @@ func (r *Registry) storedFixed(text string, e *storage.Entry) error {
 		p = &publication{}
 		s.fixed[at] = p
 	} else if s.check(at) != probe.None {
-		in.Healthy = p.in.Healthy // as checks have it
+		in.Healthy = r.healthOf(probed{key, at}, p, in.Healthy)
 	}
-	p.feed = r.feed
-	if !p.in.Same(&in) {
+	p.feed, p.revision, p.stored = r.feed, e.Revision, !d.Unhealthy
+	if !p.in.Same(&in) || s.local { // or the others know it now
 		r.order++
 		p.in, p.order = in, r.order
 		r.changed(s)
 	}
 	r.ask(s, at, p)
 	return nil
-}
-
-// ask has a persistent instance checked as its cluster's settings say.
-func (r *Registry) ask(s *service, at slot, p *publication) {
-	var c probe.Check
-	if s.settings != nil {
-		c = s.settings.Clusters[at.cluster].Check
-	}
-	id := probed{s.key, at}
-	if err := r.checkTarget(c, at.addr); c.Kind == probe.None || err != nil { // rules may have become stricter
-		r.prober().Remove(id)
-		return
-	}
-	r.prober().Set(id, c, at.addr, p.in.Healthy)
 }
 
 // prober is made for the first persistent instance; most registries have none. The mutex is held.
@@ -217,8 +209,8 @@ func (r *Registry) dropFixed(s *service, at slot) {
 	if s.fixed[at] == nil {
 		return
 	}
+	r.unask(probed{s.key, at}, s.fixed[at])
 	delete(s.fixed, at)
-	r.prober().Remove(probed{s.key, at})
 	r.orphan(s, at)
 	r.changed(s)
 }

@@ -46,7 +46,7 @@ func (r *Registry) Processes() []string {
 	defer r.mu.Unlock()
 	var others []string
 	for _, p := range r.processes {
-		if p.address != r.opt.Address {
+		if p.address != "" && p.address != r.opt.Address {
 			others = append(others, p.address)
 		}
 	}

@@ -64,7 +64,8 @@ type Registry struct {
 	shared  storage.Shared // store, where several processes use it; nil: they do not
 	sharing chan struct{}  // there is something to write for the others
 
-	introduced bool // the others know where this process is; of the goroutine that writes for them
+	flipping   chan struct{} // likewise for tellHealth
+	introduced bool          // the others know this process; of the goroutine that writes for them
 
 	mu        sync.Mutex
 	closed    bool
@@ -75,8 +76,11 @@ type Registry struct {
 	probes    *probe.Runner[probed]
 	refs      refs
 	processes map[string]process  // by their owners
+	regrouped bool                // some came or went, in the news that are being applied
 	unshared  map[place]*unshared // what is not written as it is
 	flying    map[place]struct{}  // and what is being written
+	flips     map[probed]struct{} // persistent instances that were seen to be otherwise than they are stored
+	cutOff    bool                // the storage that is shared did not answer when tellHealth looked last
 	services  map[Key]*service
 	revision  uint64
 	lastRef   int64  // the highest LastRef of a view without a service
@@ -135,6 +139,8 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		unshared:  map[place]*unshared{},
 		flying:    map[place]struct{}{},
 		sharing:   make(chan struct{}, 1),
+		flips:     map[probed]struct{}{},
+		flipping:  make(chan struct{}, 1),
 
 		watchNames: map[*Watcher]struct{}{},
 	}
@@ -176,6 +182,7 @@ func (r *Registry) begin(ctx context.Context) error {
 	r.house.Go(r.keepHouse)
 	if r.shared != nil {
 		r.house.Go(r.share)
+		r.house.Go(r.tellHealth)
 	}
 	return nil
 }
@@ -218,7 +225,7 @@ type View struct {
 	LastRef   int64      // milliseconds since 1970 of the last change; grows strictly with every change of the service
 	Instances []Instance // by address and cluster
 	Settings  *Settings  // nil: none were set; not to be changed
-	Local     bool       // the last change was seen by this process while it could not tell the others
+	Local     bool       // the last change, or how an instance is, was seen by this process while it could not tell the others
 }
 
 // View returns a service as it is now; never nil.
@@ -296,8 +303,11 @@ func (r *Registry) changed(s *service) {
 	fresh := s.revision == 0
 	r.revision++
 	s.revision = r.revision
-	s.lastRef = max(r.refs.now(r.opt.Now()), s.lastRef+1)
-	s.view = nil
+	if s.shown { // what nobody was told needs no value of its own
+		s.lastRef++
+	}
+	s.lastRef = max(r.refs.now(r.opt.Now()), s.lastRef)
+	s.view, s.shown = nil, false
 	s.local = r.shared != nil && r.shared.Reachable().Lost
 	r.unsave(s)
 	if fresh {

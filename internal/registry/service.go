@@ -16,6 +16,7 @@ type service struct {
 	revision  uint64
 	lastRef   int64
 	view      *View                           // nil: to be made when somebody asks
+	shown     bool                            // somebody did, since lastRef has its value
 	beating   map[netip.AddrPort]*publication // each address is a client of its own
 	published map[*Connection][]*publication  // one publication, or a batch, of each connection
 	fixed     map[slot]*publication           // persistent ones, which are stored
@@ -43,15 +44,20 @@ type publication struct {
 	lapse lapse
 
 	unconfirmed bool   // of before a restart
+	asked       bool   // persistent, and this process asks how it is
+	stored      bool   // it is healthy, as it stands in the storage
+	seen        bool   // it is healthy, as this process has found; while it is asked
+	seenAlone   bool   // and so it is shown, while the storage does not answer
 	feed        uint64 // of those that are stored: the last news that named it
 	owner       string // of those of other processes: whose
-	revision    int64  // and of the storage, when it was written
+	revision    int64  // of the storage, when it was written
 }
 
 func newService(key Key, lastRef int64) *service {
 	s := &service{
 		key:       key,
 		lastRef:   lastRef,
+		shown:     true,
 		beating:   map[netip.AddrPort]*publication{},
 		published: map[*Connection][]*publication{},
 		overrides: map[slot]*override{},
@@ -133,7 +139,12 @@ func (s *service) render() *View {
 		in.Unconfirmed = p.unconfirmed
 		list = append(list, in)
 	}
-	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings, Local: s.local}
+	local := s.local
+	for _, p := range s.fixed {
+		local = local || p.seenAlone
+	}
+	s.shown = true
+	s.view = &View{Key: s.key, Known: true, Revision: s.revision, LastRef: s.lastRef, Instances: list, Settings: s.settings, Local: local}
 	s.view.Sort()
 	return s.view
 }

@@ -121,12 +121,14 @@ func (r *Registry) share() {
 			r.announceAll()
 			r.introduced = false
 		case <-r.done:
+			r.depart()
 			return
 		}
 		r.introduce()
 		for r.shareSome() {
 			select {
 			case <-r.done:
+				r.depart()
 				return
 			default:
 			}

@@ -13,8 +13,9 @@ import (
 
 // conditions are what a route asks besides the path.
 type conditions struct {
-	match  *model.Match
-	fields []fieldTest
+	match    *model.Match
+	fields   []fieldTest
+	versions []versionTest
 }
 
 // fieldTest is a condition on the values that a name has in a place: one of them has to do.
@@ -49,6 +50,9 @@ func newConditions(m *model.Match) (*conditions, error) {
 			c.fields = append(c.fields, t)
 		}
 	}
+	for i := range m.Versions {
+		c.versions = append(c.versions, newVersionTest(&m.Versions[i]))
+	}
 	return c, nil
 }
 
@@ -60,6 +64,11 @@ func (c *conditions) hold(q Request) bool {
 	}
 	for i := range c.fields {
 		if !c.fields[i].holds(q) {
+			return false
+		}
+	}
+	for i := range c.versions {
+		if !c.versions[i].holds(q) {
 			return false
 		}
 	}

@@ -55,7 +55,7 @@ func TestExpressions(t *testing.T) {
 			continue
 		}
 		var got [MaxCaptures]Capture
-		if n := r.Captures(c.path, &got); c.fits && !slices.Equal(got[:n], c.want) {
+		if n := r.Captures(c.path, "", &got); c.fits && !slices.Equal(got[:n], c.want) {
 			t.Errorf("%s captures %v of %s, want %v", c.text, got[:n], c.path, c.want)
 		}
 	}
@@ -124,7 +124,7 @@ func TestCoverOfExpressions(t *testing.T) {
 			t.Errorf("%.40s: covers %.20s %v, %s %v; it is %.60s", c.text, c.fits, r.Fits(c.fits), c.not, r.Fits(c.not), r.regex.re)
 		}
 		var none [MaxCaptures]Capture
-		if n := r.Captures(c.fits, &none); n != 0 {
+		if n := r.Captures(c.fits, "", &none); n != 0 {
 			t.Errorf("%.40s: %d groups", c.text, n)
 		}
 	}

@@ -133,7 +133,7 @@ func TestCaptures(t *testing.T) {
 			continue
 		}
 		var got [MaxCaptures]Capture
-		n := r.Captures(c.path, &got)
+		n := r.Captures(c.path, "", &got)
 		if !slices.Equal(got[:n], c.want) {
 			t.Errorf("%s in %s captures %v, want %v", c.pattern, c.path, got[:n], c.want)
 		}
@@ -173,5 +173,29 @@ func TestNames(t *testing.T) {
 	n = e.Names()
 	if _, exists := n.Lookup("b.test"); exists {
 		t.Error("b.test exists after the only name below it went")
+	}
+}
+
+func TestVariablesOfHosts(t *testing.T) {
+	r := model.Route{Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/{a}"}}, HostVariables: []string{`(?P<sub>[a-z]+)\.(shop)\.test`, `(?P<sub>x1)\.(?P<rest>.*)`}}
+	c, err := NewRoute(&r)
+	if err != nil || !c.HasVariables() {
+		t.Fatal(err)
+	}
+	var got [MaxCaptures]Capture
+	for host, want := range map[string][]Capture{
+		"one.shop.test": {{"a", "7"}, {"sub", "one"}},
+		"x1.else.test":  {{"a", "7"}, {"sub", "x1"}, {"rest", "else.test"}},
+		"shop.test":     {{"a", "7"}},
+	} {
+		if n := c.Captures("/7", host, &got); !slices.Equal(got[:n], want) {
+			t.Errorf("%s: %v, want %v", host, got[:n], want)
+		}
+	}
+	for _, bad := range [][]string{{"("}, {"(a)(b)(c)(d)(e)(f)(g)(h)"}} {
+		r.HostVariables = bad
+		if _, err := NewRoute(&r); err == nil {
+			t.Errorf("%v is taken", bad)
+		}
 	}
 }

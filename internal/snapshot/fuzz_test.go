@@ -49,7 +49,7 @@ func FuzzFind(f *testing.F) {
 		}
 		if want != nil {
 			var c [MaxCaptures]Capture
-			want.Captures(path, &c)
+			want.Captures(path, "", &c)
 		}
 	})
 }

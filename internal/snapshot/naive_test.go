@@ -134,6 +134,15 @@ func naiveTakes(r *model.Route, q asked) bool {
 			return false
 		}
 	}
+	for _, v := range m.Versions {
+		said := slices.Concat(q.values[InHeaders]["p"], q.values[InQuery]["q"])
+		if len(said) == 0 && v.Default != "" {
+			said = []string{v.Default}
+		}
+		if len(said) > 0 && said[0] != v.Is && (v.Is != "2+" || said[0] < "2") {
+			return false
+		}
+	}
 	for _, s := range m.Shares {
 		if d := q.LookupDraw(s.Group); d < s.From || d >= s.Until {
 			return false

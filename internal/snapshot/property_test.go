@@ -71,6 +71,9 @@ func drawRare(t *rapid.T, m *model.Match) {
 		m.Shares = []model.Share{{Group: rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group"), From: 0, Until: model.ShareWhole / 2}}
 	case 4:
 		m.Shares = []model.Share{{Group: rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group"), From: model.ShareWhole / 2, Until: model.ShareWhole}}
+	case 5:
+		m.Versions = []model.VersionMatch{{In: []model.VersionPlace{{Header: "p"}, {Query: "q"}},
+			Is: rapid.SampledFrom([]string{"1", "2+", "3"}).Draw(t, "version"), Default: rapid.SampledFrom([]string{"", "2"}).Draw(t, "default version")}}
 	}
 }
 

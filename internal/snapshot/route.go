@@ -44,6 +44,7 @@ type Route struct {
 	pattern *pattern
 	regex   *expression
 	also    *conditions // besides the path; nil = none
+	hosts   hostVariables
 	rank    model.Rank
 	class   int // of the path's specificity
 	length  int
@@ -108,6 +109,9 @@ func NewRoute(r *model.Route) (*Route, error) {
 		}
 		out.kind, out.regex, out.head = regexPath, x, x.head
 	}
+	if out.hosts, err = newHostVariables(r, out.variables()); err != nil {
+		return nil, err
+	}
 	if f, ok := r.Action.(model.Forward); ok {
 		lanes, err := newLanes(f.Lanes)
 		if err != nil {
@@ -130,21 +134,37 @@ func (r *Route) Forward() (model.Forward, bool) {
 // Hash is the hash of the route's ID, for maps whose keys are routes.
 func (r *Route) Hash() uint64 { return r.hash }
 
-// Captures fills dst with the variables of the route's path in one that it matched and returns how many. The values
-// are parts of path.
-func (r *Route) Captures(path string, dst *[MaxCaptures]Capture) int {
+// Captures fills dst with the variables of the route in a path and a host, in lower case and without port, that it matched, and returns how
+// many. The values are parts of these.
+func (r *Route) Captures(path, host string, dst *[MaxCaptures]Capture) (n int) {
 	switch r.kind {
 	case patternPath:
-		return r.pattern.captures(path, dst)
+		n = r.pattern.captures(path, dst)
 	case regexPath:
-		return r.regex.captures(path, dst)
+		n = r.regex.captures(path, dst)
+	}
+	if r.hosts != nil {
+		n += r.hosts.captures(host, dst[n:])
+	}
+	return n
+}
+
+// HasVariables tells whether Captures can find any.
+func (r *Route) HasVariables() bool {
+	return r.kind == patternPath || r.kind == regexPath || r.hosts != nil
+}
+
+// variables is how many the path has.
+func (r *Route) variables() int {
+	switch r.kind {
+	case patternPath:
+		return len(r.pattern.vars)
+	case regexPath:
+		return len(r.regex.names)
 	default:
 		return 0
 	}
 }
-
-// HasVariables tells whether Captures can find any.
-func (r *Route) HasVariables() bool { return r.kind == patternPath || r.kind == regexPath }
 
 // before tells whether a route comes before another one in the total order.
 func (r *Route) before(o *Route) bool { return compare(r, o) < 0 }

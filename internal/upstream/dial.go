@@ -70,7 +70,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 	}
 	within, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	tcp, err := l.connect(within)
+	tcp, err := l.connect(within, l.key.Addr)
 	if err == nil && l.key.Dial.Proxy != model.ProxyNone {
 		err = l.sendProxy(tcp, within, o)
 	}
@@ -153,10 +153,10 @@ func (e *Endpoint) secure(ctx context.Context, c *Conn, o DialOptions) (*Conn, e
 	return c, nil
 }
 
-// connect makes a TCP connection and nothing else.
-func (l *live) connect(ctx context.Context) (*net.TCPConn, error) {
+// connect makes a TCP connection to a port of the endpoint's host, and nothing else.
+func (l *live) connect(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}}
-	tcp, err := l.dialFrom(ctx, &d)
+	tcp, err := l.dialFrom(ctx, &d, to)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +170,12 @@ func (l *live) connect(ctx context.Context) (*net.TCPConn, error) {
 // dialFrom has the dialler connect, from the upstream's own address where it has one. Without one DialTCP is no choice: it binds the
 // socket to any address all the same, which takes a port that is free towards everybody, and the system a long search where many are in
 // use.
-func (l *live) dialFrom(ctx context.Context, d *net.Dialer) (*net.TCPConn, error) {
+func (l *live) dialFrom(ctx context.Context, d *net.Dialer, to netip.AddrPort) (*net.TCPConn, error) {
 	if from := l.key.Dial.From; from.IsValid() {
 		d.Control = lateBind
-		return d.DialTCP(ctx, "tcp", netip.AddrPortFrom(from, 0), l.key.Addr)
+		return d.DialTCP(ctx, "tcp", netip.AddrPortFrom(from, 0), to)
 	}
-	c, err := d.DialContext(ctx, "tcp", l.key.Addr.String())
+	c, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (l *live) probeGRPC(c net.Conn, h model.HealthCheck) error {
 // grpcHead is the head of the call (gRPC over HTTP/2, Requests).
 func (l *live) grpcHead(h model.HealthCheck) []byte {
 	host := h.Host
-	setDefault(&host, l.key.Addr.String())
+	setDefault(&host, l.probed(h).String())
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
 	field := func(name, value string) { _ = enc.WriteField(hpack.HeaderField{Name: name, Value: value}) } // memory takes everything

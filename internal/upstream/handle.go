@@ -115,12 +115,16 @@ func handleKey(up *model.Upstream, c *conduct) string {
 	b := sha256.New()
 	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, c.digest, up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
 	fmt.Fprintf(b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
+	fmt.Fprintf(b, " %d", up.EmptyStatus)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
 	fmt.Fprintf(b, " %q %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer, up.Without)
 	return string(b.Sum(nil))
 }
+
+// StatusWhenEmpty is what requests are answered when Pick finds no endpoint.
+func (h *Handle) StatusWhenEmpty() int { return h.up.StatusWhenEmpty() }
 
 // Release gives the handle back. The last release ends the probes of endpoints that nobody else uses and closes
 // their idle connections; requests in flight finish.

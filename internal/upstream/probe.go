@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ var errStatus = errors.New("upstream: the probe was answered with a status that 
 
 // probe makes one probe, on a connection of its own.
 func (l *live) probe(ctx context.Context, h model.HealthCheck, overTLS bool) error {
-	c, err := l.probeConn(ctx, overTLS)
+	c, err := l.probeConn(ctx, l.probed(h), overTLS)
 	if err != nil {
 		return err
 	}
@@ -42,10 +43,18 @@ func (l *live) probe(ctx context.Context, h model.HealthCheck, overTLS bool) err
 	return err
 }
 
+// probed is the address that is probed.
+func (l *live) probed(h model.HealthCheck) netip.AddrPort {
+	if h.Port != 0 {
+		return netip.AddrPortFrom(l.key.Addr.Addr(), h.Port)
+	}
+	return l.key.Addr
+}
+
 // probeConn connects for a probe. The connection begins with a LOCAL PROXY header where the upstream's connections have one,
 // and ends with the time of ctx.
-func (l *live) probeConn(ctx context.Context, overTLS bool) (net.Conn, error) {
-	tcp, err := l.connect(ctx)
+func (l *live) probeConn(ctx context.Context, to netip.AddrPort, overTLS bool) (net.Conn, error) {
+	tcp, err := l.connect(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +82,7 @@ func (l *live) probeConn(ctx context.Context, overTLS bool) (net.Conn, error) {
 // redirect is an answer, and is not followed.
 func (l *live) probeHTTP(c net.Conn, h model.HealthCheck) error {
 	host := h.Host
-	setDefault(&host, l.key.Addr.String())
+	setDefault(&host, l.probed(h).String())
 	out := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: paifang-probe\r\nConnection: close\r\n", h.Path, host)
 	for _, f := range h.Headers {
 		out = fmt.Appendf(out, "%s: %s\r\n", f.Name, f.Value)

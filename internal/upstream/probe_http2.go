@@ -51,7 +51,7 @@ func (l *live) probeFields(h model.HealthCheck) []http2.Field {
 	if l.key.Secure {
 		scheme = "https"
 	}
-	setDefault(&host, l.key.Addr.String())
+	setDefault(&host, l.probed(h).String())
 	fields := []http2.Field{
 		{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: scheme}, {Name: ":authority", Value: host},
 		{Name: ":path", Value: h.Path}, {Name: "user-agent", Value: "paifang-probe"},

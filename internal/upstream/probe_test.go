@@ -68,6 +68,10 @@ func TestHTTPProbes(t *testing.T) {
 		if err := probeOnce(t, addr, c.h); (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
 		}
+		c.h.Port = addr.Port() // in place of that of the endpoint, at which nobody is
+		if err := probeOnce(t, netip.AddrPortFrom(addr.Addr(), 1), c.h); (err == nil) != c.good {
+			t.Errorf("%s at another port: %v", name, err)
+		}
 	}
 	if redirected {
 		t.Error("a redirect was followed")

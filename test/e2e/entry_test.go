@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,8 +94,74 @@ func shared(t *testing.T, balancer, host, to string, want bool) {
 	})
 }
 
+// member is how a Node stands in the SLB that listens at a port of the edge: what its admin API says.
+type member struct {
+	Name   string
+	Health string
+	Why    string
+	Share  float64
+}
+
+// membership waits until a member is as it should be.
+func membership(t *testing.T, listen int, name, what string, is func(member) bool) {
+	t.Helper()
+	eventually(t, 30*time.Second, what, func() (bool, string) {
+		said, err := cluster.Run(bed.Edge, cluster.Files.Paifang, "get", "nodes", "-o", "json", "--admin", fmt.Sprintf("127.0.0.1:%d", listen+1))
+		if err != nil {
+			return false, err.Error()
+		}
+		var all struct{ Items []member }
+		if err := json.Unmarshal([]byte(said), &all); err != nil {
+			return false, err.Error() + ": " + said
+		}
+		at := slices.IndexFunc(all.Items, func(m member) bool { return m.Name == name })
+		return at >= 0 && is(all.Items[at]), said
+	})
+}
+
+// TestNotReadyBehindOurSLB ends the kubelet of a node: what listens on the node goes on answering, the SLB's probes included, and it is the
+// Node's state alone that takes it out. No request fails.
+func TestNotReadyBehindOurSLB(t *testing.T) {
+	install(t)
+	ns := namespace(t, "notready")
+	apply(t, strings.Replace(workload(ns, "web", "v1", 1), "      terminationGracePeriodSeconds", "      nodeName: n1\n      terminationGracePeriodSeconds", 1))
+	rolledOut(t, ns, "deployment/web")
+	apply(t, ingress(ns, "web", "notready.test", "web"))
+	for i := range cluster.Nodes {
+		answers(t, client(entry(i), false), "http://notready.test/", 200)
+	}
+	const listen = 18060
+	slb := balancer(t, "notready", listen, 80, "")
+	silent := cluster.Nodes[1]
+	of := instance(t, silent.Address+":80", "notready.test")
+	shared(t, slb, "notready.test", of, true)
+	membership(t, listen, silent.Name, "both nodes are in", func(m member) bool { return m.Health == "healthy" && m.Why == "" && m.Share == 0.5 })
+	l := startLoad(slb, "http://notready.test/", 2, false)
+	l.more(t, 100)
+	silent.Kubelet.Kill()
+	t.Cleanup(func() {
+		if !silent.Kubelet.Alive() {
+			_ = silent.Kubelet.Start()
+		}
+		if err := cluster.WaitNode(silent.Name, true, 30*time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+	membership(t, listen, silent.Name, "its Node's state takes a node out", func(m member) bool {
+		return m.Health == "unhealthy" && m.Why == "Node "+silent.Name+" is not Ready: NodeStatusUnknown" && m.Share == 0
+	})
+	shared(t, slb, "notready.test", of, false)
+	answers(t, client(silent.Address+":80", false), "http://notready.test/", 200)
+	if err := silent.Kubelet.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shared(t, slb, "notready.test", of, true)
+	membership(t, listen, silent.Name, "it is back in", func(m member) bool { return m.Health == "healthy" && m.Why == "" })
+	l.none(t, "a node that is not Ready, and its return")
+}
+
 // TestPartitionBehindOurSLB takes a node's network away under load: the node leaves by the SLB's own probes, long before the
-// cluster calls it not ready, and comes back.
+// cluster calls it not ready; then by its Node's state too; and comes back.
 func TestPartitionBehindOurSLB(t *testing.T) {
 	install(t)
 	ns := namespace(t, "partition")
@@ -103,7 +171,8 @@ func TestPartitionBehindOurSLB(t *testing.T) {
 	for i := range cluster.Nodes {
 		answers(t, client(entry(i), false), "http://partition.test/", 200)
 	}
-	slb := balancer(t, "partition", 18010, 80, "")
+	const listen = 18010
+	slb := balancer(t, "partition", listen, 80, "")
 	lost := cluster.Nodes[1]
 	of := instance(t, lost.Address+":80", "partition.test")
 	shared(t, slb, "partition.test", of, true)
@@ -113,9 +182,14 @@ func TestPartitionBehindOurSLB(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = lost.Connect() })
+	byState := "Node " + lost.Name + " is not Ready: NodeStatusUnknown"
+	membership(t, listen, lost.Name, "probes take the lost node out", func(m member) bool {
+		return m.Health == "unhealthy" && m.Why != "" && !strings.Contains(m.Why, byState)
+	})
 	if err := cluster.WaitNode(lost.Name, false, 30*time.Second); err != nil {
 		t.Error(err)
 	}
+	membership(t, listen, lost.Name, "so does its Node's state", func(m member) bool { return strings.HasPrefix(m.Why, byState+"; ") && m.Share == 0 })
 	l.more(t, 100)
 	ok, failures := l.end()
 	t.Logf("partition of a node: %d requests answered, failed: %v", ok, failures)

@@ -35,7 +35,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // etcdProgram is the etcd that is tested with: the one of the system, or the one that PAIFANG_ETCD names; in the directory
-// etcdserver a newer one is built.
+// etcdserver others are built.
 func etcdProgram(t *testing.T) string {
 	t.Helper()
 	if file := os.Getenv("PAIFANG_ETCD"); file != "" {

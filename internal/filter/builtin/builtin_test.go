@@ -62,6 +62,8 @@ func TestPaths(t *testing.T) {
 		{"strip-prefix", `{"parts":9}`, "", "/a/b/c", "/"},
 		{"prefix-path", `{"prefix":"/v 2/"}`, "", "/a", "/v%202/a"},
 		{"prefix-path", `{"prefix":"/"}`, "", "/a", "/a"},
+		{"prefix-path", `{"prefix":"/v2/{id}/"}`, "/of/{id}", "/of/7", "/v2/7/of/7"},
+		{"prefix-path", `{"prefix":"/{id}"}`, "/of/{other}", "/of/7", "/%7Bid%7D/of/7"},
 		{"rewrite-path", `{"regexp":"^/red/?(?P<rest>.*)","replacement":"/${rest}"}`, "", "/red/blue", "/blue"},
 		{"rewrite-path", `{"regexp":"^/red/?(?P<rest>.*)","replacement":"/${rest}"}`, "", "/red", "/"},
 		{"rewrite-path", `{"regexp":"^/red/?(.*)","replacement":"/$1"}`, "", "/green", "/green"},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ type CircuitBreaker struct {
 
 // CircuitFallback is what is answered in place of a failure: another path's answer, or always the same.
 type CircuitFallback struct {
-	Path        string `json:"path,omitempty"`        // looked up on the same listener, with the request as it is but for its path
+	Path        string `json:"path,omitempty"`        // looked up on the same listener, with the request as it is but for its path; {name} is a variable of the route's pattern
 	Status      int    `json:"status,omitempty"`      // without a path: 200 to 599, default 503
 	Body        string `json:"body,omitempty"`        // at most 64 KiB
 	ContentType string `json:"contentType,omitempty"` // default text/plain; charset=utf-8
@@ -81,7 +82,7 @@ func (c *CircuitFallback) validate() error {
 	switch {
 	case c.Path != "" && (c.Status != 0 || c.Body != "" || c.ContentType != ""):
 		return fmt.Errorf("fallback: path is given beside an answer")
-	case c.Path != "" && !http1.IsPath(c.Path):
+	case c.Path != "" && !http1.IsPath(strings.NewReplacer("{", "", "}", "").Replace(c.Path)):
 		return fmt.Errorf("fallback: path %q is no path", c.Path)
 	case c.Status != 0 && (c.Status < 200 || c.Status > 599):
 		return fmt.Errorf("fallback: status is %d: want 200 to 599", c.Status)
@@ -89,6 +90,9 @@ func (c *CircuitFallback) validate() error {
 		return fmt.Errorf("fallback: body has %d bytes: at most %d", len(c.Body), maxFallbackBody)
 	case !http1.IsFieldValue(c.ContentType):
 		return fmt.Errorf("fallback: contentType has a control byte")
+	}
+	if _, err := filter.ParseTemplate(c.Path); err != nil {
+		return fmt.Errorf("fallback: path: %w", err)
 	}
 	return nil
 }
@@ -108,6 +112,11 @@ func circuitBreakerKind() filter.Kind {
 		setDefault(&c.Trials, 10)
 		f := &circuitBreaker{CircuitBreaker: c, clock: env.Clock}
 		var err error
+		if c.Fallback != nil {
+			if f.path, err = filter.ParseTemplate(c.Fallback.Path); err != nil {
+				return nil, err
+			}
+		}
 		kind := fmt.Sprintf("circuit-breaker %d %v %d %d %d %v %d", c.Failures, c.Slow, c.SlowRate, c.Window, c.Minimum, c.Open, c.Trials)
 		owner := sharedKey(env, fmt.Sprintf("%s %v", kind, c.Statuses), Key{}, c.Scope, 0)
 		if c.Name != "" { // which answers are failures is for each of the filters
@@ -234,7 +243,8 @@ type circuitBreaker struct {
 	CircuitBreaker
 	circuit *circuit
 	clock   filter.Clock
-	tries   sync.Pool // of *circuitTry
+	path    filter.Template // of the fallback
+	tries   sync.Pool       // of *circuitTry
 }
 
 // circuitTry is one request that was sent.
@@ -276,7 +286,7 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	b := f.Fallback
 	if b.Path != "" {
 		x.Failure = why
-		return x.Reroute(b.Path)
+		return x.Reroute(f.path.Expand(x, &x.Request.Mem))
 	}
 	status := b.Status
 	setDefault(&status, 503)

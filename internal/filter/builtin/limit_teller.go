@@ -1,6 +1,8 @@
 package builtin
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -15,14 +17,40 @@ const (
 	tellRest     = "remaining"
 )
 
-// springRemaining is the header in which Spring Cloud Gateway tells how much is left.
-const springRemaining = "X-RateLimit-Remaining"
+// LimitNames are the names of headers that tell of a limit. Those that are empty are Spring Cloud Gateway's.
+type LimitNames struct {
+	Remaining string `json:"remaining,omitempty"` // X-RateLimit-Remaining
+	Cost      string `json:"cost,omitempty"`      // X-RateLimit-Requested-Tokens
+	Burst     string `json:"burst,omitempty"`     // X-RateLimit-Burst-Capacity
+	Limit     string `json:"limit,omitempty"`     // X-RateLimit-Replenish-Rate
+}
+
+func (n LimitNames) validate(tell string) error {
+	if n != (LimitNames{}) && tell != tellSpring && tell != tellRest {
+		return fmt.Errorf("names are given, and tell is %q: want spring or remaining", tell)
+	}
+	for _, name := range [...]string{n.Remaining, n.Cost, n.Burst, n.Limit} {
+		if name == "" {
+			continue
+		}
+		if err := (Header{Name: name}).validate(); err != nil {
+			return fmt.Errorf("names: %w", err)
+		}
+	}
+	return nil
+}
+
+func (n LimitNames) orSpring() LimitNames {
+	return LimitNames{cmp.Or(n.Remaining, "X-RateLimit-Remaining"), cmp.Or(n.Cost, "X-RateLimit-Requested-Tokens"),
+		cmp.Or(n.Burst, "X-RateLimit-Burst-Capacity"), cmp.Or(n.Limit, "X-RateLimit-Replenish-Rate")}
+}
 
 // limitTeller tells clients how much of a limit is left.
 type limitTeller struct {
 	how                string
 	limit, burst, cost string // as they are told
 	each               int    // cost
+	names              LimitNames
 }
 
 // pass tells with an answer to come that so many requests more would pass now, and in how many seconds the bucket is empty.
@@ -33,7 +61,7 @@ func (t *limitTeller) pass(x *filter.Exchange, left, empty float64) {
 	case tellSpring:
 		t.spring(x.Promise, t.tokens(left))
 	case tellRest:
-		x.Promise(springRemaining, t.tokens(left))
+		x.Promise(t.names.Remaining, t.tokens(left))
 	}
 }
 
@@ -44,7 +72,7 @@ func (t *limitTeller) refuse(x *filter.Exchange, seconds string) {
 	case tellSpring:
 		t.spring(set, "0")
 	case tellRest:
-		set(springRemaining, "0")
+		set(t.names.Remaining, "0")
 	default:
 		t.standard(set, "0", seconds)
 	}
@@ -62,8 +90,8 @@ func (t *limitTeller) standard(set func(name, value string), left, reset string)
 }
 
 func (t *limitTeller) spring(set func(name, value string), left string) {
-	set(springRemaining, left)
-	set("X-RateLimit-Requested-Tokens", t.cost)
-	set("X-RateLimit-Burst-Capacity", t.burst)
-	set("X-RateLimit-Replenish-Rate", t.limit)
+	set(t.names.Remaining, left)
+	set(t.names.Cost, t.cost)
+	set(t.names.Burst, t.burst)
+	set(t.names.Limit, t.limit)
 }

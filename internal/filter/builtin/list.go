@@ -26,6 +26,7 @@ func Kinds() filter.Catalog {
 		redirectKind(),
 		respondKind(),
 		corsKind(),
+		apiVersionKind(),
 		addressesKind(),
 		clientCertificateKind(),
 		basicAuthKind(),

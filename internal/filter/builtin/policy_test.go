@@ -327,9 +327,10 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 		specOf("rate-limit", `{"requests":1000000,"burst":1000000}`),
 		specOf("rate-limit", `{"requests":1000000,"burst":1000000,"key":{"by":"header","header":"X-User"}}`),
 		specOf("addresses", `{"allow":["10.0.0.0/8","192.0.2.0/24"],"deny":["192.0.2.9"]}`),
-		specOf("body-limit", `{"bytes":1000}`))
+		specOf("body-limit", `{"bytes":1000}`),
+		specOf("api-version", `{"in":[{"query":"v"},{"mediaType":"text/html","parameter":"v"},{"header":"X-User"},{"segment":1}]}`))
 	x := &filter.Exchange{}
-	head := []byte("GET / HTTP/1.1\r\nHost: shop.test\r\nX-User: a\r\nOrigin: https://a.test\r\nX-Forwarded-Proto: https\r\n\r\n")
+	head := []byte("GET / HTTP/1.1\r\nHost: shop.test\r\nX-User: v1\r\nAccept: text/plain, text/html\r\nOrigin: https://a.test\r\nX-Forwarded-Proto: https\r\n\r\n")
 	client := netip.MustParseAddr("192.0.2.1")
 	if n := testing.AllocsPerRun(200, func() {
 		x.Reset()
@@ -378,9 +379,13 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"per":"1"}`, "no time"},
 		{"rate-limit", `{"requests":1,"key":{"by":"x"}}`, "none of"},
 		{"rate-limit", `{"requests":1,"keys":9999999}`, "keys"},
+		{"rate-limit", `{"requests":1,"names":{"burst":"X-B"}}`, "want spring or remaining"},
+		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "managed"},
 		{"concurrency-limit", `{"requests":0}`, "1 or more"},
 		{"concurrency-limit", `{"requests":1,"scope":"world"}`, "scope"},
 		{"body-limit", `{}`, "1 or more"},
+		{"api-version", `{}`, "1 to 16"},
+		{"api-version", `{"in":[{"header":"a","query":"b"}]}`, "in[0]: want one of"},
 	} {
 		code, err := Kinds().Check(specOf(c.kind, c.config))
 		if code != model.CodeInvalidFilter || !strings.Contains(err.Error(), c.says) {

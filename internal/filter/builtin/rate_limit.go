@@ -33,6 +33,7 @@ type RateLimit struct {
 	Keys     int      `json:"keys,omitempty"`   // that are remembered, of which the one unused for the longest time goes; default 65,536, at most 1,048,576
 	Tell     string   `json:"tell,omitempty"`   // which answers say how much is left: refusals (the default), all, spring, all under the names of Spring Cloud Gateway, or remaining, all as its Bucket4j does
 
+	Names LimitNames  `json:"names,omitzero"`  // of the headers that tell spring and remaining, where they are others than Spring's
 	Redis *RedisLimit `json:"redis,omitempty"` // where several processes count together
 	LimitPart
 }
@@ -56,6 +57,9 @@ func (c RateLimit) Validate() error {
 		return fmt.Errorf("cost is %d, of a burst of %d: nothing would ever pass", c.Cost, c.Burst)
 	case c.Tell != "" && c.Tell != tellRefusals && c.Tell != tellAll && c.Tell != tellSpring && c.Tell != tellRest:
 		return fmt.Errorf("tell %q is none of refusals, all, spring, remaining", c.Tell)
+	}
+	if err := c.Names.validate(c.Tell); err != nil {
+		return err
 	}
 	if c.Redis != nil {
 		if err := c.Redis.validate(); err != nil {
@@ -121,7 +125,7 @@ func rateLimitKind() filter.Kind {
 				return nil, err
 			}
 		}
-		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), each: cost}
+		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), each: cost, names: c.Names.orSpring()}
 		f.buckets, err = filter.Use(env, c.sharedKey(env, c.kind(per), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
 			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
 		})

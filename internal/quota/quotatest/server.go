@@ -24,6 +24,13 @@ type Server struct {
 	full   map[string]float64 // in microseconds
 	loaded bool               // the script is known
 	mute   bool               // nothing is answered
+	needs  Needs
+}
+
+// Needs is what a connection has to say before anything is counted.
+type Needs struct {
+	Username, Password string // "" = the default user, and none
+	Database           int    // that is counted in, and no other
 }
 
 // New starts a server, which ends with the test.
@@ -60,12 +67,13 @@ func New(t testing.TB) *Server {
 
 func (f *Server) serve(c net.Conn) {
 	r := bufio.NewReader(c)
+	var said Needs
 	for {
 		command, err := readCommand(r)
 		if err != nil {
 			return
 		}
-		if answer := f.answer(command); answer != "" {
+		if answer := f.answer(command, &said); answer != "" {
 			if _, err := io.WriteString(c, answer); err != nil {
 				return
 			}
@@ -100,13 +108,27 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 	return out, nil
 }
 
-func (f *Server) answer(command []string) string {
+// answer is that to a command on a connection that has said so much before.
+func (f *Server) answer(command []string, said *Needs) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.mute {
 		return ""
 	}
-	switch strings.ToUpper(command[0]) {
+	name := strings.ToUpper(command[0])
+	switch name {
+	case "AUTH":
+		said.Username, said.Password = "", command[len(command)-1]
+		if len(command) == 3 {
+			said.Username = command[1]
+		}
+	case "SELECT":
+		said.Database, _ = strconv.Atoi(command[1])
+	}
+	if strings.HasPrefix(name, "EVAL") && *said != f.needs {
+		return "-NOPERM this user has no permissions to run the command\r\n"
+	}
+	switch name {
 	case "EVALSHA":
 		if !f.loaded {
 			return "-NOSCRIPT No matching script.\r\n"
@@ -131,6 +153,13 @@ func (f *Server) answer(command []string) string {
 	lent := min(room, want)
 	f.full[key] = full + lent*every
 	return fmt.Sprintf("*3\r\n:%d\r\n:0\r\n:%d\r\n", int(lent), int(room-lent))
+}
+
+// Need has connections say so much.
+func (f *Server) Need(n Needs) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.needs = n
 }
 
 // Mute has nothing answered, or again.

@@ -33,6 +33,7 @@ var (
 	ErrUnknown  = errors.New("not found")
 	ErrConflict = errors.New("changed by somebody else") // the MD5 that the caller named is not the present one
 	ErrLimit    = errors.New("limit reached")
+	ErrBusy     = errors.New("too much of it at one time")
 )
 
 // ID names a configuration.
@@ -95,6 +96,7 @@ type Store struct {
 	opt    Options
 	kv     storage.Store
 	mirror *storage.Mirror
+	looks  chan struct{} // a place for each search that reads contents from the storage
 
 	mu         sync.Mutex
 	items      map[ID]*Item // contents are left out beyond MaxRemember
@@ -116,7 +118,7 @@ func Open(ctx context.Context, kv storage.Store, opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	s := &Store{opt: opt, kv: kv, items: map[ID]*Item{}, counts: map[string]int{}, namespaces: map[string]Namespace{}, watching: map[ID]map[*Watcher]struct{}{}, watchAll: map[*Watcher]struct{}{}}
+	s := &Store{opt: opt, kv: kv, looks: make(chan struct{}, maxLooks), items: map[ID]*Item{}, counts: map[string]int{}, namespaces: map[string]Namespace{}, watching: map[ID]map[*Watcher]struct{}{}, watchAll: map[*Watcher]struct{}{}}
 	s.mirror = storage.NewMirror(kv, root, s.news)
 	if err := s.mirror.Await(ctx, 0); err != nil {
 		s.mirror.Close()

@@ -26,6 +26,7 @@
 //	grpc.go                the gRPC server, its connections
 //	grpc_request.go        unary requests
 //	grpc_config.go         those about configurations
+//	grpc_room.go           what connections may have on their way before it is known whose they are
 //	grpc_stream.go         the stream of a connection: setup, what is read
 //	grpc_writer.go         and what is written: messages that are due, questions for a sign of life
 //	grpc_delivery.go       messages that are acknowledged, merged and sent again

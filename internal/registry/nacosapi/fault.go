@@ -44,7 +44,7 @@ func fault(err error) (status, code int) {
 		return http.StatusRequestEntityTooLarge, codeOverLimit
 	case is(err, auth.ErrUnauthenticated, auth.ErrForbidden):
 		return http.StatusForbidden, codeAccessDenied
-	case is(err, auth.ErrBusy, errForms):
+	case is(err, auth.ErrBusy, config.ErrBusy, errForms):
 		return http.StatusTooManyRequests, codeState
 	case is(err, errUnserved):
 		return http.StatusNotImplemented, codeUnserved

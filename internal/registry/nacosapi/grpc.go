@@ -22,8 +22,7 @@ import (
 // maxMessage bounds one message of a client. Nacos allows 10 MiB.
 const maxMessage = 8 << 20
 
-// maxStreams is how many requests of one connection are on their way, its stream among them; clients let further ones wait. Each may be
-// a message of maxMessage, and who sends it is known only when it is there.
+// maxStreams is how many requests of one connection are on their way, its stream among them; clients let further ones wait.
 const maxStreams = 32
 
 // connBuffer is what a connection reads and writes at once; what is larger takes several calls.
@@ -61,6 +60,7 @@ func (s *Server) newGRPC() *grpc.Server {
 				if err := decode(&p); err != nil {
 					return nil, err
 				}
+				defer connectionOf(ctx).room().settle(sizeOf(&p))
 				return s.request(ctx, &p)
 			},
 		}},
@@ -91,9 +91,17 @@ var _ unary = (*Server)(nil)
 // session that the stream on the same connection began.
 type connection struct {
 	id      string
-	client  string // address
-	tcp     net.Conn
+	client  string       // address
+	tcp     *trackedConn // nil: it is gone already
 	session atomic.Pointer[session]
+}
+
+// room is what the connection has on its way; nil where it is gone.
+func (c *connection) room() *room {
+	if c == nil || c.tcp == nil {
+		return nil
+	}
+	return &c.tcp.room
 }
 
 // cut closes the TCP connection under everything that runs on it.
@@ -106,10 +114,11 @@ func (c *connection) cut() {
 // connections knows the open TCP connections. As a stats.Handler it lays the connection into the context of its calls;
 // as a listener it keeps the sockets, because grpc-go has no other way to close one of them.
 type connections struct {
-	log  *complaints
-	mu   sync.Mutex
-	open map[string]*trackedConn // by the client's address
-	seq  atomic.Uint64
+	log    *complaints
+	places chan struct{} // see room
+	mu     sync.Mutex
+	open   map[string]*trackedConn // by the client's address
+	seq    atomic.Uint64
 }
 
 type connectionKey struct{}
@@ -124,11 +133,10 @@ var _ stats.Handler = (*connections)(nil)
 // TagConn is called when a connection has been accepted.
 func (cs *connections) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
 	client := info.RemoteAddr.String()
-	var tcp net.Conn
 	cs.mu.Lock()
-	if t := cs.open[client]; t != nil {
-		t.greeted = true
-		tcp = t
+	tcp := cs.open[client]
+	if tcp != nil {
+		tcp.greeted = true
 	}
 	cs.mu.Unlock()
 	id := strconv.FormatInt(time.Now().UnixMilli(), 10) + "_" + strings.ReplaceAll(client, ":", "_") + "_" +
@@ -142,16 +150,21 @@ func (cs *connections) HandleConn(context.Context, stats.ConnStats) {}
 // TagRPC has nothing to add.
 func (cs *connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
-// HandleRPC notes messages that cannot be read: gRPC answers these itself.
+// HandleRPC counts calls and their heads, and notes messages that cannot be read: gRPC answers these itself.
 func (cs *connections) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	end, ok := s.(*stats.End)
-	if !ok || end.Error == nil {
-		return
-	}
-	switch status.Code(end.Error) {
-	case codes.ResourceExhausted, codes.Internal, codes.Unimplemented, codes.FailedPrecondition, codes.InvalidArgument:
-		if c := connectionOf(ctx); c != nil {
-			cs.log.warn("gRPC", c.client, end.Error)
+	switch s := s.(type) {
+	case *stats.InHeader:
+		connectionOf(ctx).room().settle(s.WireLength + frameHead)
+	case *stats.Begin:
+		connectionOf(ctx).room().call(1)
+	case *stats.End:
+		c := connectionOf(ctx)
+		c.room().call(-1)
+		switch status.Code(s.Error) {
+		case codes.ResourceExhausted, codes.Internal, codes.Unimplemented, codes.FailedPrecondition, codes.InvalidArgument:
+			if c != nil {
+				cs.log.warn("gRPC", c.client, s.Error)
+			}
 		}
 	}
 }
@@ -189,7 +202,7 @@ func (l *trackedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trackedConn{Conn: c, all: l.all}
+	t := &trackedConn{Conn: c, all: l.all, room: room{places: l.all.places, gone: make(chan struct{})}}
 	l.all.mu.Lock()
 	l.all.open[c.RemoteAddr().String()] = t
 	l.all.mu.Unlock()
@@ -200,6 +213,7 @@ type trackedConn struct {
 	net.Conn
 	all     *connections
 	greeted bool // guarded by the mutex of all
+	room    room
 }
 
 // Close forgets the socket.
@@ -210,5 +224,6 @@ func (c *trackedConn) Close() error {
 		delete(c.all.open, key)
 	}
 	c.all.mu.Unlock()
+	c.room.end()
 	return c.Conn.Close()
 }

@@ -80,7 +80,7 @@ func New(cfg Config, p registry.Provider) *Server {
 		cfg:      cfg,
 		provider: p,
 		log:      complaints{log: cfg.Log},
-		conns:    connections{open: map[string]*trackedConn{}},
+		conns:    connections{open: map[string]*trackedConn{}, places: make(chan struct{}, maxPlaces)},
 		forms:    make(chan struct{}, maxForms),
 		sessions: sessions{all: map[*session]peer{}},
 		udp:      newUDPPusher(),

@@ -42,6 +42,13 @@ func (m *Memory) List(_ context.Context, prefix string) ([]Entry, int64, error) 
 	return m.read(prefix, nil)
 }
 
+// Page implements Store.
+func (m *Memory) Page(_ context.Context, prefix, from string, most int) ([]Entry, error) {
+	all, _, err := m.read(prefix, nil)
+	i, _ := slices.BinarySearchFunc(all, from, func(e Entry, key string) int { return strings.Compare(e.Key, key) })
+	return all[i:min(len(all), i+most)], err
+}
+
 func (m *Memory) read(prefix string, keys []string) ([]Entry, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

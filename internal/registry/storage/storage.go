@@ -64,9 +64,12 @@ type Store interface {
 	Get(ctx context.Context, key string) (Entry, bool, error)
 	// List reads all keys with a prefix, sorted, as they were at one revision, which it returns.
 	List(ctx context.Context, prefix string) ([]Entry, int64, error)
+	// Page reads the first keys with a prefix that are not before another one, sorted, as they are when the call is made; most is at
+	// least 1. Who reads everything holds everything: pages are for what is large and looked through.
+	Page(ctx context.Context, prefix, from string, most int) ([]Entry, error)
 	// Commit makes all changes or, where a condition does not hold, none. When it returns without error, they outlive the
-	// process and the machine's power, as far as the store keeps anything. It returns the revision of the write. A key stands
-	// in one change only. Errors are ErrConflict, ErrTooLarge, ErrUnavailable, ErrClosed and those of ctx.
+	// process and the machine's power, as far as the store keeps anything. It returns the revision of the write, which is 0 where it
+	// may be that followers are told of none, because nothing was there to be deleted. A key stands in one change only. Errors are ErrConflict, ErrTooLarge, ErrUnavailable, ErrClosed and those of ctx.
 	Commit(ctx context.Context, conditions []Condition, changes ...Change) (int64, error)
 	// Follow tells everything with a prefix and then every change, until ctx ends or the store is closed. The calls of tell
 	// follow each other, and Follow waits for them. Changes of one key may be told as one. The store overcomes what it can by

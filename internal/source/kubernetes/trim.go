@@ -76,7 +76,7 @@ func trimNode(v *corev1.Node) {
 	v.Status = corev1.NodeStatus{Addresses: was.Addresses}
 	for _, c := range was.Conditions {
 		if c.Type == corev1.NodeReady {
-			v.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
+			v.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, Reason: c.Reason}}
 		}
 	}
 }

@@ -2,11 +2,13 @@ package springgw
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/model"
 )
 
 // unchecked is named without looking for what Spring would evaluate, but for expressions.
@@ -66,8 +68,25 @@ func (p *part) read(names []string, check func(string) error) (values map[string
 	return values, extra, err
 }
 
-// gathered returns all arguments as one list, however they are named, but for those with one of the names apart.
-func (p *part) gathered(apart ...string) (values []string, named map[string]string, err error) {
+// drop takes arguments out that have none of the known names: Spring passes over them, which notes tells.
+func (p *part) drop(kind string, values map[string]string, known []string) (notes []fault) {
+	for _, name := range sortedKeys(values) {
+		if slices.ContainsFunc(known, func(k string) bool { return bootconfig.Relaxed(k) == name }) {
+			continue
+		}
+		delete(values, name)
+		notes = append(notes, fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
+			fmt.Sprintf("%s %s: %s is no argument of it and has no effect: it takes %s", kind, p.name, name, strings.Join(known, ", "))})
+	}
+	return notes
+}
+
+// CodeArgument is the code of an argument that has another name than its factory knows, and counts all the same.
+const CodeArgument model.Code = "argument-unknown"
+
+// gathered returns all arguments as one list, whose name list is, but for those with one of the names apart. As in Spring they are gathered
+// however they are named, which notes tells.
+func (p *part) gathered(kind, list string, apart ...string) (values []string, named map[string]string, notes []fault, err error) {
 	values = append(values, p.words...)
 	named = map[string]string{}
 	if p.args != nil {
@@ -82,6 +101,10 @@ func (p *part) gathered(apart ...string) (values []string, named map[string]stri
 					continue kids
 				}
 			}
+			if name := bootconfig.Relaxed(k.Name); name != bootconfig.Relaxed(list) && name != bootconfig.Relaxed(strings.TrimSuffix(list, "s")) && !strings.HasPrefix(k.Name, "_genkey_") {
+				notes = append(notes, fault{"", p.line, p.field, CodeArgument, model.Warning, fmt.Sprintf("%s %s: %s is no argument of it and is read as one of %s: it takes %s",
+					kind, p.name, k.Name, list, strings.Join(append([]string{list}, apart...), ", "))})
+			}
 			for _, v := range k.Values() {
 				for w := range strings.SplitSeq(v, ",") {
 					if w = strings.TrimSpace(w); w != "" {
@@ -93,10 +116,10 @@ func (p *part) gathered(apart ...string) (values []string, named map[string]stri
 	}
 	for _, v := range values {
 		if err := checkLiteral(v); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return values, named, nil
+	return values, named, notes, nil
 }
 
 // checkLiteral refuses what Spring would evaluate.

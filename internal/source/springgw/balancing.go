@@ -3,6 +3,7 @@ package springgw
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,12 +37,13 @@ func (b *balancing) settle(u *model.Upstream, service string) {
 		from = b.all
 	}
 	u.Balance, u.Affinity, u.Zones, u.Prefer, u.Health, u.SlowStart = from.Balance, from.Affinity, from.Zones, from.Prefer, from.Health, from.SlowStart
+	u.EmptyStatus = from.EmptyStatus
 }
 
 // readBalancing reads the properties of an application; say is told what is wrong with them.
 func readBalancing(root *bootconfig.Property, say func(p *bootconfig.Property, field, message string)) *balancing {
 	lb := root.Get("spring", "cloud", "loadbalancer")
-	if lb == nil {
+	if lb == nil && !noInstance404(root) {
 		return nil
 	}
 	out := &balancing{by: map[string]model.Upstream{}}
@@ -101,7 +103,15 @@ func (r *balanceReader) named(path ...string) *bootconfig.Property {
 	return r.get(append(path, "default")...)
 }
 
+// noInstance404 tells whether an application answers 404 for a service without instances.
+func noInstance404(root *bootconfig.Property) bool {
+	return (&setting{root: root}).gateway("loadbalancer", "use404").IsTrue()
+}
+
 func (r *balanceReader) read() (u model.Upstream) {
+	if noInstance404(r.root) {
+		u.EmptyStatus = 404
+	}
 	p := r.get("configurations")
 	for name := range strings.SplitSeq(p.Text(), ",") {
 		switch strings.TrimSpace(name) {
@@ -143,6 +153,13 @@ func ownZone(name string) model.ZonePreference {
 
 func (r *balanceReader) health(u *model.Upstream) {
 	u.Health = model.HealthCheck{Kind: model.HealthHTTP, Path: cmp.Or(r.named("health-check", "path").Text(), healthPath), Interval: healthInterval}
+	if p := r.get("health-check", "port"); p != nil {
+		n, err := strconv.ParseUint(p.Text(), 10, 16)
+		if err != nil {
+			r.tell(p, "health-check.port", "health-check.port: "+p.Text()+" is no port; it has no effect")
+		}
+		u.Health.Port = uint16(n)
+	}
 	if p := r.get("health-check", "interval"); p != nil {
 		var d timeout
 		if err := d.set(p.Text()); err != nil || d <= 0 {

@@ -11,7 +11,8 @@ import (
 // gatewayConfig is what one application says of the gateway.
 type gatewayConfig struct {
 	routes   []*definition
-	defaults []part // default-filters
+	defaults []part       // default-filters
+	own      [2][]ownList // our own filters for all routes, by ownKeys
 	locator  *bootconfig.Property
 	cors     []corsRule // globalcors
 	// preflights says that those which no route matches are answered.
@@ -46,6 +47,7 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string, before *
 	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
 		c.say(p, field, model.CodeUnsupported, model.Warning, message)
 	})
+	c.judgeVersions()
 	c.judge(root)
 	return c
 }
@@ -66,6 +68,11 @@ func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
 		f := readPart(item, fmt.Sprintf("default-filters[%d]", i), false)
 		f.shared, f.around = true, c.around
 		c.defaults = append(c.defaults, f)
+	}
+	for i, key := range ownKeys() {
+		if p := gw.Get(key); p != nil {
+			c.own[i] = append(c.own[i], newOwnList(p, key))
+		}
 	}
 	if l := gw.Get("discovery", "locator"); l != nil {
 		c.locator = l
@@ -157,6 +164,11 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 	}
 	if len(c.defaults) < len(old.defaults) {
 		c.defaults = old.defaults
+	}
+	for i := range c.own {
+		if c.own[i] == nil {
+			c.own[i] = old.own[i]
+		}
 	}
 	if c.locator == nil {
 		c.locator = old.locator

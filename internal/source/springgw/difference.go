@@ -16,13 +16,11 @@ const (
 // differences are those of predicates and filters by name.
 func differences() map[string]difference {
 	return map[string]difference{
-		"Version":                   {versionDiffers, true},
-		"Host":                      {"filters do not know the variables of its patterns: a route whose filters use one answers 503", false},
+		"Host":                      {"variables of a pattern with a port are not known to filters: a route whose filters use one answers 503", false},
 		"SetRequestUri":             {onlyDeclared, true},
 		"RequestHeaderToRequestUri": {onlyDeclared, true},
 		"RequestRateLimiter":        {locallyCounted, true},
 		"JsonToGrpc":                {callsAnswered, true},
-		"PrefixPath":                {"a prefix with a variable is refused, and the route answers 503: SetPath takes variables", false},
 		"FallbackHeaders":           {causeless, true},
 		"CircuitBreaker":            {"of the properties of Resilience4j a window of time is refused, and classes of exceptions, predicates in Java and pauses that grow have no effect", false},
 		"Retry":                     {"names of exceptions have no effect: every failure of a connection and every timeout is tried again; tries and pauses have a bound", false},

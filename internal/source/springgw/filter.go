@@ -19,6 +19,7 @@ type effect struct {
 	hostName string
 	retry    model.Retry
 	again    bool          // a filter that is read already tries again
+	prefixed bool          // a filter that is read already puts a prefix in front
 	limit    time.Duration // of the time to an answer, whatever is tried meanwhile; 0 = none
 	limitTry time.Duration // of the time to the answer of one try; 0 = none
 	naming   *naming       // how requests name their target; nil = they do not
@@ -118,15 +119,15 @@ func (e *effect) positions(p *part, names []string, need int, others ...string) 
 	if err != nil {
 		return nil, err
 	}
-	known := slices.Concat(names, others)
-	for _, name := range sortedKeys(values) {
-		if slices.ContainsFunc(known, func(k string) bool { return bootconfig.Relaxed(k) == name }) {
-			continue
-		}
-		delete(values, name)
-		e.remark(p, model.CodeUnsupported, model.Warning, "%s is no argument of it and has no effect: it takes %s", name, strings.Join(known, ", "))
-	}
+	e.notes = append(e.notes, p.drop("filter", values, slices.Concat(names, others))...)
 	return values, nil
+}
+
+// gathered is that of the part, of whose notes care is taken.
+func (e *effect) gathered(p *part, list string, apart ...string) (values []string, named map[string]string, err error) {
+	values, named, notes, err := p.gathered("filter", list, apart...)
+	e.notes = append(e.notes, notes...)
+	return values, named, err
 }
 
 // given is positions for factories that look at all names themselves.
@@ -197,9 +198,14 @@ func (e *effect) prefixPath(p *part) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(values["prefix"], "/") || strings.Contains(values["prefix"], "{") {
-		return fmt.Errorf("prefix %q is not supported: want a path without variables", values["prefix"])
+	if !strings.HasPrefix(values["prefix"], "/") {
+		return fmt.Errorf("prefix %q does not begin with /", values["prefix"])
 	}
+	if e.prefixed {
+		e.remark(p, model.CodeIgnored, model.Info, "the path has a prefix already, and gets one only, as in Spring Cloud Gateway")
+		return nil
+	}
+	e.prefixed = true
 	return e.emit("prefix-path", struct {
 		Prefix string `json:"prefix"`
 	}{values["prefix"]})

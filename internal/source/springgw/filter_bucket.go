@@ -54,6 +54,7 @@ func (b *bucketArguments) limit(c *limitConfig) error {
 	case b.cost > b.capacity:
 		return fmt.Errorf("bucket4j-rate-limiter.requestedTokens is %d of a capacity of %d: nothing would ever pass", b.cost, b.capacity)
 	}
+	c.Names = limitNames{Remaining: b.header}
 	c.Requests, c.Per, c.Burst, c.Tell, c.Group = b.tokens, time.Duration(b.period).String(), b.capacity-1, "remaining", "bucket4j"
 	if b.tokens == 0 {
 		c.Requests = b.capacity
@@ -65,10 +66,7 @@ func (b *bucketArguments) limit(c *limitConfig) error {
 }
 
 // inBucket counts in this process: where Bucket4j keeps its buckets is Java code.
-func (e *effect) inBucket(p *part, b *bucketArguments, c limitConfig) error {
-	if b.header != "" && b.header != "X-RateLimit-Remaining" {
-		e.remark(p, model.CodeUnsupported, model.Warning, "bucket4j-rate-limiter.headerName has no effect: the header is X-RateLimit-Remaining")
-	}
+func (e *effect) inBucket(p *part, c limitConfig) error {
 	e.remark(p, model.CodeUnsupported, model.Info, "where Bucket4j keeps its buckets is Java code: each gateway counts for itself")
 	return e.emit("rate-limit", c)
 }

@@ -49,7 +49,7 @@ func (e *effect) circuitBreaker(p *part) error {
 		switch v := values[name]; name {
 		case "name":
 		case "fallbackuri":
-			path, err := forwardPath(v)
+			path, err := forwardPath(v, true)
 			if err != nil {
 				return fmt.Errorf("fallbackUri %w", err)
 			}
@@ -80,13 +80,13 @@ func (e *effect) circuitBreaker(p *part) error {
 	return e.emit("circuit-breaker", c)
 }
 
-// forwardPath is the path of a uri of the scheme forward, which another route serves.
-func forwardPath(uri string) (string, error) {
+// forwardPath is the path of a uri of the scheme forward, which another route serves. A template may have variables.
+func forwardPath(uri string, template bool) (string, error) {
 	path, ok := strings.CutPrefix(uri, "forward:")
 	if rest, long := strings.CutPrefix(path, "///"); long {
 		path = "/" + rest
 	}
-	if !ok || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "{}?# ") {
+	if !ok || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "?# ") || !template && strings.ContainsAny(path, "{}") {
 		return "", fmt.Errorf("%q is not supported: want forward: and a path that another route serves", uri)
 	}
 	return path, nil

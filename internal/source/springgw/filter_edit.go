@@ -10,7 +10,7 @@ import (
 
 // defaultHeaders reads "name:value" pairs, of which each is added where the client sent none of the name.
 func (e *effect) defaultHeaders(p *part) error {
-	values, _, err := p.gathered()
+	values, _, err := e.gathered(p, "keyValues")
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (e *effect) rewriteHeader(p *part) error {
 
 // removeJSON reads names of attributes, and a last flag that says whether those of inner objects go too.
 func (e *effect) removeJSON(p *part) error {
-	values, named, err := p.gathered("deleteRecursively")
+	values, named, err := e.gathered(p, "fieldList", "deleteRecursively")
 	if err != nil {
 		return err
 	}

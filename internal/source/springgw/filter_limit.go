@@ -1,12 +1,9 @@
 package springgw
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"paifang/internal/bootconfig"
@@ -30,11 +27,12 @@ type limitKey struct {
 	Only    string `json:"only,omitempty"`
 }
 
-type limitRedis struct {
-	Addresses []string `json:"addresses"`
-	Cluster   bool     `json:"cluster,omitempty"`
-	TLS       bool     `json:"tls,omitempty"`
-	Database  int      `json:"database,omitempty"`
+// limitNames are the names of headers that tell of a limit; "" = Spring's.
+type limitNames struct {
+	Remaining string `json:"remaining,omitempty"`
+	Cost      string `json:"cost,omitempty"`
+	Burst     string `json:"burst,omitempty"`
+	Limit     string `json:"limit,omitempty"`
 }
 
 type limitConfig struct {
@@ -45,6 +43,7 @@ type limitConfig struct {
 	Key      limitKey    `json:"key"`
 	Status   int         `json:"status,omitempty"`
 	Tell     string      `json:"tell,omitempty"`
+	Names    limitNames  `json:"names,omitzero"`
 	Redis    *limitRedis `json:"redis,omitempty"`
 	Group    string      `json:"group,omitempty"`
 }
@@ -120,6 +119,9 @@ func (e *effect) rateLimiter(p *part) error {
 			return fmt.Errorf("%s %w", name, err)
 		}
 	}
+	if c.Tell == "" {
+		c.Names = limitNames{}
+	}
 	if c.Key.Without == "pass" {
 		c.Key.Status = 0
 	}
@@ -139,7 +141,7 @@ func (e *effect) rateLimiter(p *part) error {
 		return err
 	}
 	if bucket != nil {
-		return e.inBucket(p, bucket, c)
+		return e.inBucket(p, c)
 	}
 	return e.inRedis(p, c)
 }
@@ -155,9 +157,12 @@ func (c *limitConfig) usual(around *setting) (err error) {
 			return fmt.Errorf("filter.%s.empty-key-status-code: %w", filter, err)
 		}
 	}
-	if p := around.gateway("redis-rate-limiter", "include-headers"); p != nil && !p.IsTrue() {
+	const limiter = "redis-rate-limiter"
+	if p := around.gateway(limiter, "include-headers"); p != nil && !p.IsTrue() {
 		c.Tell = ""
 	}
+	c.Names = limitNames{around.gateway(limiter, "remaining-header").Text(), around.gateway(limiter, "requested-tokens-header").Text(),
+		around.gateway(limiter, "burst-capacity-header").Text(), around.gateway(limiter, "replenish-rate-header").Text()}
 	return nil
 }
 
@@ -206,38 +211,17 @@ func (e *effect) inRedis(p *part, c limitConfig) error {
 	if at == nil {
 		at = p.around.get("spring", "redis") // before Spring Boot 3
 	}
-	switch {
-	case at == nil:
+	if at == nil {
 		e.remark(p, model.CodeUnsupported, model.Info, "spring.data.redis is not set: each gateway counts for itself")
 		return e.emit("rate-limit", c)
-	case at.Get("sentinel") != nil || at.Get("url") != nil:
-		return errors.New("spring.data.redis: sentinel and url are not supported: want host and port, or cluster.nodes")
 	}
-	r := &limitRedis{TLS: at.Get("ssl").IsTrue() || at.Get("ssl", "enabled").IsTrue()}
-	if nodes := at.Get("cluster", "nodes").Words(); len(nodes) > 0 {
-		r.Addresses, r.Cluster = nodes, true
-	} else {
-		r.Addresses = []string{net.JoinHostPort(cmp.Or(at.Get("host").Text(), "localhost"), cmp.Or(at.Get("port").Text(), "6379"))}
-	}
-	if text := at.Get("database").Text(); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return fmt.Errorf("spring.data.redis.database %q is no number", text)
-		}
-		r.Database = n
+	r, secret, err := readRedis(at)
+	if err != nil {
+		return err
 	}
 	c.Redis = r
 	if err := e.emit("rate-limit", c); err != nil {
 		return err
-	}
-	secret := map[string]string{}
-	for _, key := range []string{"username", "password"} {
-		if v := at.Get(key).Text(); v != "" {
-			if err := checkLiteral(v); err != nil {
-				return fmt.Errorf("spring.data.redis.%s %w", key, err)
-			}
-			secret[key] = v
-		}
 	}
 	if len(secret) > 0 {
 		e.filters[len(e.filters)-1].Data = model.NewSecretData(secret)

@@ -40,9 +40,26 @@ func TestRateLimiterInRedis(t *testing.T) {
 	if strings.Contains(string(f.Config), "redis") || !strings.Contains(fmt.Sprint(o.Diagnostics), "each gateway counts for itself") {
 		t.Errorf("without Redis: %s %v", f.Config, o.Diagnostics)
 	}
-	for _, more := range []string{"spring.data.redis.url: redis://x\n", "spring.data.redis.sentinel.master: m\n", "spring.data.redis: {database: x}\n", "spring.data.redis: {password: '${P}'}\n"} {
+	for _, more := range []string{"spring.data.redis.url: http://x\n", "spring.data.redis.url: 'redis://a b'\n", "spring.data.redis.url: redis://:6379\n", "spring.data.redis.sentinel.master: m\n", "spring.data.redis: {database: x}\n", "spring.data.redis: {password: '${P}'}\n"} {
 		if o, f := limited(t, Config{}, args, "\n"+more); f.Kind != "" || !strings.Contains(fmt.Sprint(o.Diagnostics), "spring.data.redis") {
 			t.Errorf("%s: %s %v", more, f.Config, o.Diagnostics)
+		}
+	}
+}
+
+func TestRedisURL(t *testing.T) {
+	const args = `redis-rate-limiter.replenishRate: 1, key-resolver: "#{@ipKeyResolver}"`
+	for url, want := range map[string][3]string{
+		"redis://cache.test":              {`"redis":{"addresses":["cache.test:6379"]}`, "", "kept"}, // what it does not say stays
+		"redis://only@cache.test:7000":    {`"redis":{"addresses":["cache.test:7000"]}`, "", "only"},
+		"redis://ann:p%40ss@[::1]:7000/4": {`"redis":{"addresses":["[::1]:7000"],"database":4}`, "ann", "p@ss"},
+		"rediss://ann:secret@cache.test/": {`"redis":{"addresses":["cache.test:6379"],"tls":true}`, "ann", "secret"},
+	} {
+		o, f := limited(t, Config{}, args, "\nspring.data.redis: {password: kept, host: other.test, url: '"+url+"'}\n")
+		user, _ := f.Data.Get("username")
+		password, _ := f.Data.Get("password")
+		if !strings.Contains(string(f.Config), want[0]) || user.Reveal() != want[1] || password.Reveal() != want[2] {
+			t.Errorf("%s: %s %q %q %v", url, f.Config, user.Reveal(), password.Reveal(), o.Diagnostics)
 		}
 	}
 }

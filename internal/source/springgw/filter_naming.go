@@ -73,28 +73,15 @@ func variables(text string) []string {
 // resolve finds the variables of the template in the predicates.
 func (n *naming) resolve(when *condition) error {
 	for _, name := range variables(n.template) {
-		inPaths := len(when.paths) > 0 && !slices.ContainsFunc(when.paths, func(m model.PathMatch) bool { return !slices.Contains(variables(m.Value), name) })
-		inHosts := len(when.hostPatterns) > 0 && !slices.ContainsFunc(when.hostPatterns, func(h string) bool { return !slices.Contains(variables(h), name) })
-		if !inPaths && !inHosts {
+		inPaths := when.inPaths(name)
+		if !inPaths && !when.inHosts(name) {
 			return fmt.Errorf("filter SetRequestUri: {%s} is no variable of every pattern of Path, or of Host", name)
 		}
 		if inPaths {
 			continue
 		}
-		n.hosts = nil
-		for _, h := range when.hostPatterns {
-			text, _, err := hostExpression(h, true)
-			if err != nil {
-				return err
-			}
-			text = "(?i:" + text + ")"
-			switch _, err := regexp.Compile(text); {
-			case err != nil:
-				return fmt.Errorf("filter SetRequestUri: variables of Host pattern %q: %w", h, err)
-			case strings.Contains(variable.ReplaceAllString(h, ""), ":"):
-				return fmt.Errorf("filter SetRequestUri: Host pattern %q has a port: its variables are known of patterns without one", h)
-			}
-			n.hosts = append(n.hosts, text)
+		if n.hosts = when.hostNamed; n.hosts == nil {
+			return fmt.Errorf("filter SetRequestUri: {%s} is of a Host pattern that has a port, or a name that is none of letters, digits and underscores", name)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func Import(c Config) (Imported, error) {
 			j.sentinel(a.merged.Root, &out.Objects, c.Rules)
 		}
 	}
-	j.secrets(out.Objects.Routes)
+	j.secrets(&out.Objects)
 	slices.SortStableFunc(out.Objects.Routes, func(a, b model.Route) int { return a.Rank.Compare(b.Rank) })
 	out.Findings = j.findings
 	slices.SortStableFunc(out.Findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
@@ -131,7 +131,9 @@ func (j *judge) parts(c *gatewayConfig) {
 		var when condition
 		var does effect
 		for _, p := range d.predicates {
-			j.part("predicate", d.name(), "", &p, when.add(&p), nil)
+			when.notes = nil
+			err := when.add(&p)
+			j.part("predicate", d.name(), "", &p, err, when.notes)
 		}
 		for _, p := range d.filters {
 			does.notes = nil
@@ -143,16 +145,17 @@ func (j *judge) parts(c *gatewayConfig) {
 	if !c.locator.Get("enabled").IsTrue() {
 		return
 	}
-	const above = "spring.cloud.gateway.discovery.locator."
 	var when condition
 	var does effect
 	for _, p := range template(c.locator, "predicates", c.around) {
-		j.part("predicate", "", above, &p, when.addTemplate(&p), nil)
+		when.notes = nil
+		err := when.addTemplate(&p)
+		j.part("predicate", "", locatorKey, &p, err, when.notes)
 	}
 	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
 		err := does.addTemplate(&p)
-		j.part("filter", "", above, &p, err, does.notes)
+		j.part("filter", "", locatorKey, &p, err, does.notes)
 	}
 }
 
@@ -211,22 +214,27 @@ func (j *judge) diagnostic(d model.Diagnostic) {
 }
 
 // secrets says of filters that need one that documents do not hold it.
-func (j *judge) secrets(routes []model.Route) {
-	for i := range routes {
-		r := &routes[i]
-		for _, f := range r.Filters {
+func (j *judge) secrets(o *model.Objects) {
+	look := func(filters []model.FilterSpec, at model.Origin) {
+		for _, f := range filters {
 			if f.Secret == "" && !f.Data.Empty() {
 				j.findings = append(j.findings, Finding{Verdict: Verdict{"route", "filters", Unsupported,
-					"what is secret of the filter " + f.Kind + " is not written: put it into a Secret, and name that as secret of the filter"}, File: r.Origin.File, Line: r.Origin.Line, Route: r.Origin.Name})
+					"what is secret of the filter " + f.Kind + " is not written: put it into a Secret, and name that as secret of the filter"}, File: at.File, Line: at.Line, Route: at.Name})
 			}
 		}
+	}
+	for i := range o.Routes {
+		look(o.Routes[i].Filters, o.Routes[i].Origin)
+	}
+	for i := range o.Locators {
+		look(o.Locators[i].Filters, o.Locators[i].Origin)
 	}
 }
 
 // judgement is that of a diagnostic.
 func judgement(code model.Code, severity model.Severity) Judgement {
 	switch {
-	case code == CodeUnverified:
+	case code == CodeUnverified, code == CodeArgument:
 		return Supported
 	case code == model.CodeIgnored:
 		return Ignored

@@ -13,6 +13,8 @@ import (
 // afterAll is the position of the locator's routes: behind all that are written down.
 const afterAll = 1 << 30
 
+const locatorKey = "spring.cloud.gateway.discovery.locator."
+
 // locator turns spring.cloud.gateway.discovery.locator into a model.Locator.
 func (t *translator) locator(f *application) {
 	l := f.config.locator
@@ -33,12 +35,18 @@ func (t *translator) locator(f *application) {
 		out.Except = []string{t.c.Self}
 	}
 	refuse := func(p *bootconfig.Property, line int, field string, err error) {
-		at := fault{l.File, line, "spring.cloud.gateway.discovery.locator." + field, model.CodeUnsupported, model.Error,
+		at := fault{l.File, line, locatorKey + field, model.CodeUnsupported, model.Error,
 			err.Error() + "; services are not routed to by the locator until it is mended"}
 		if p != nil {
 			at.file, at.line = p.File, p.Line
 		}
 		t.say(at)
+	}
+	remark := func(notes []fault) {
+		for _, n := range notes {
+			n.file, n.field = l.File, locatorKey+n.field
+			t.say(n)
+		}
 	}
 	if err := t.whichServices(l, &out); err != nil {
 		refuse(l, 0, err.field, err.err)
@@ -59,6 +67,7 @@ func (t *translator) locator(f *application) {
 		refuse(nil, 0, "predicates", err)
 		return
 	}
+	remark(when.notes)
 	out.Paths, out.Hosts, out.Match = when.paths, when.hosts, when.match
 	own := template(l, "filters", f.config.around)
 	if own == nil {
@@ -66,6 +75,7 @@ func (t *translator) locator(f *application) {
 	}
 	does := effect{host: model.HostEndpoint}
 	for _, p := range interleave(t.defaults, own) {
+		does.notes = nil
 		if p.shared {
 			if err := does.add(&p); err != nil { // reported by checkDefaults
 				g.Diagnostics = append(g.Diagnostics, fault{"", 0, "default-filters", model.CodeUnsupported, model.Error,
@@ -76,6 +86,9 @@ func (t *translator) locator(f *application) {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
+		if !p.shared { // see checkDefaults
+			remark(does.notes)
+		}
 	}
 	if does.call != nil {
 		refuse(nil, does.call.part.line, "filters", errors.New("filter JsonToGrpc is not supported in the locator: write a route"))
@@ -83,6 +96,10 @@ func (t *translator) locator(f *application) {
 	}
 	if does.naming != nil {
 		refuse(nil, does.naming.line, "filters", errors.New("a filter by which requests name a target is not supported in the locator: write a route"))
+		return
+	}
+	if hosts, err := when.hostVariablesOf(does.filters); err != nil || hosts != nil {
+		refuse(nil, 0, "filters", errors.New("variables of the predicate Host are not supported in the locator: write a route"))
 		return
 	}
 	if does.host != model.HostEndpoint {
@@ -97,7 +114,16 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return
 	}
-	if out.Filters = does.filters; spec != nil {
+	versioned, err := checkVersion(f.config.around)
+	if err != nil {
+		return // see judgeVersions
+	}
+	t.leads = nil
+	shared, err := t.sharedFilters(g, origin)
+	if err != nil {
+		return // see checkDefaults
+	}
+	if out.Filters = slices.Concat(versioned, shared[0], does.filters, shared[1]); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
 	g.Locators = []model.Locator{out}
@@ -123,7 +149,7 @@ func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *
 		switch bootconfig.Relaxed(k.Name) {
 		case "enabled", "lowercaseserviceid", "predicates", "filters":
 		case "routeidprefix":
-			t.say(fault{k.File, k.Line, "spring.cloud.gateway.discovery.locator." + k.Name, model.CodeIgnored, model.Info, "route-id-prefix has nothing to act on here: routes of the locator are named for their services"})
+			t.say(fault{k.File, k.Line, locatorKey + k.Name, model.CodeIgnored, model.Info, "route-id-prefix has nothing to act on here: routes of the locator are named for their services"})
 		case "includeexpression":
 			include, err := readInclude(k.Text())
 			if err != nil {

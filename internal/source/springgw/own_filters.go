@@ -11,13 +11,16 @@ import (
 	"paifang/internal/model"
 )
 
-// The keys of a route's metadata that hold filters of ours, which have no name in Spring. They are in metadata because Spring Cloud Gateway
-// takes anything there: the file stays one that both serve. Those of the first key stand in front of default-filters and of the
-// route's own, so that nothing is answered, not out of a cache either, before they have let a request pass.
+// The keys that hold filters of ours, which have no name in Spring: of a route's metadata, because Spring Cloud Gateway takes anything there, and of
+// the gateway, where it reads over what it does not know, for all routes. So the file stays one that both serve. Those of the first key
+// stand in front of default-filters and of the route's own, so that nothing is answered, not out of a cache either, before they have let
+// a request pass.
 const (
 	ownFiltersKey    = "paifang-filters"
 	behindFiltersKey = "paifang-filters-behind"
 )
+
+func ownKeys() [2]string { return [2]string{ownFiltersKey, behindFiltersKey} }
 
 // maxOwnFilters bounds one list, and maxOwnText one that is written as a text.
 const (
@@ -34,7 +37,24 @@ type ownFilter struct {
 	Upstreams []string          `json:"upstreams"` // as in uri
 }
 
-// readOwnFilters reads a list of them: YAML as it stands in the file, or, as an annotation of an Ingress has it, in a text.
+// ownList is a list of them as it stands somewhere.
+type ownList struct {
+	at      *bootconfig.Property
+	key     string
+	filters []ownFilter
+	err     error // why it cannot be read
+}
+
+func newOwnList(p *bootconfig.Property, key string) ownList {
+	l := ownList{at: p, key: key}
+	l.filters, l.err = readOwnFilters(p, key)
+	return l
+}
+
+// equal tells whether two lists come to the same.
+func (l ownList) equal(m ownList) bool { return l.key == m.key && l.at.Equal(m.at) }
+
+// readOwnFilters reads a list: YAML as it stands in the file, or, as an annotation of an Ingress has it, in a text.
 func readOwnFilters(p *bootconfig.Property, key string) ([]ownFilter, error) {
 	if p == nil {
 		return nil, nil
@@ -88,30 +108,51 @@ func ownProblem(p *bootconfig.Property, at string, x document.Problem) error {
 	return wrong(&place, at, "%s", x.Message)
 }
 
-// ownFilters are those of a list as routes have them, with the upstreams that they send requests of their own to.
-func (t *translator) ownFilters(g *model.Objects, d *definition, key string, origin model.Origin) ([]model.FilterSpec, error) {
-	p := d.metadata.Get(key)
-	own, err := readOwnFilters(p, key)
-	if err != nil {
-		return nil, err
-	}
-	var out []model.FilterSpec
-	for i, f := range own {
-		spec := model.FilterSpec{Kind: f.Kind, Config: f.Config, Data: model.NewSecretData(f.Data)}
+// targetsOf are where the filters of a list send requests of their own to, for each of them.
+func (t *translator) targetsOf(l ownList) ([][]target, error) {
+	out := make([][]target, len(l.filters))
+	for i, f := range l.filters {
 		for j, uri := range f.Upstreams {
-			at := fmt.Sprintf("%s[%d].upstreams[%d]", key, i, j)
 			to, err := readTarget(uri)
 			if err == nil && to.service != "" && to.service == t.c.Self {
 				err = fmt.Errorf("lb://%s is this gateway itself: a request would come back for ever", to.service)
 			}
 			if err != nil {
-				return nil, wrong(p, at, "%s", err)
+				return nil, wrong(l.at, fmt.Sprintf("%s[%d].upstreams[%d]", l.key, i, j), "%s", err)
 			}
+			out[i] = append(out[i], to)
+		}
+	}
+	return out, l.err
+}
+
+// ownFilters are those of a list as routes have them, with the upstreams that they send requests of their own to.
+func (t *translator) ownFilters(g *model.Objects, l ownList, origin model.Origin) ([]model.FilterSpec, error) {
+	targets, err := t.targetsOf(l)
+	if err != nil {
+		return nil, err
+	}
+	var out []model.FilterSpec
+	for i, f := range l.filters {
+		spec := model.FilterSpec{Kind: f.Kind, Config: f.Config, Data: model.NewSecretData(f.Data)}
+		for _, to := range targets[i] {
 			spec.Upstreams = append(spec.Upstreams, t.reach(g, to, origin))
 		}
 		out = append(out, spec)
 	}
 	return out, nil
+}
+
+// sharedFilters are those of the lists that all routes have. What is wrong with one is said by checkDefaults.
+func (t *translator) sharedFilters(g *model.Objects, origin model.Origin) (out [2][]model.FilterSpec, err error) {
+	for i, lists := range t.own {
+		for _, l := range lists {
+			filters, fault := t.ownFilters(g, l, origin)
+			out[i] = append(out[i], filters...)
+			err = cmp.Or(err, fault)
+		}
+	}
+	return out, err
 }
 
 // reach returns the upstream of a target, and sees to it that there is one.

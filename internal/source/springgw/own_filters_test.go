@@ -77,6 +77,39 @@ func TestBadOwnFilters(t *testing.T) {
 	}
 }
 
+// TestOwnFiltersOfAll are those of the gateway, and not of a route.
+func TestOwnFiltersOfAll(t *testing.T) {
+	const route = "      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], metadata: {paifang-filters: [{kind: respond}]}}\n"
+	const locator = "spring.cloud.gateway.discovery.locator.enabled: true\n"
+	o := load(t, Config{}, locator+"spring.cloud.gateway.paifang-filters: [{kind: basic-auth, data: {auth: secret}}]\n"+routes(route), // files add up
+		"spring.cloud.gateway.paifang-filters-behind: [{kind: mirror, upstreams: ['lb://shadow']}]\n")
+	if len(o.Diagnostics) != 0 || len(o.Routes) != 1 || len(o.Locators) != 1 {
+		t.Fatalf("%v %v", o.Diagnostics, o.Locators)
+	}
+	for want, got := range map[string][]model.FilterSpec{"basic-auth respond mirror": o.Routes[0].Filters, "basic-auth strip-prefix mirror": o.Locators[0].Filters} {
+		var kinds []string
+		for _, f := range got {
+			kinds = append(kinds, f.Kind)
+		}
+		v, _ := got[0].Data.Get("auth")
+		if strings.Join(kinds, " ") != want || v.Reveal() != "secret" || !reflect.DeepEqual(got[2].Upstreams, []model.UpstreamID{"registry/public/DEFAULT_GROUP/shadow"}) {
+			t.Errorf("%v, want %s", got, want)
+		}
+	}
+	for text, want := range map[string][2]string{
+		"spring.cloud.gateway.paifang-filters: [{knd: a}]":                                      {"paifang-filters[0].knd", `did you mean "kind"?`},
+		"spring.cloud.gateway.paifang-filters-behind: [{kind: mirror, upstreams: ['lb://me']}]": {"paifang-filters-behind[0].upstreams[0]", "is this gateway itself"},
+	} {
+		o := load(t, Config{Self: "me"}, locator+text+"\n"+routes(route))
+		if len(o.Diagnostics) != 1 || o.Diagnostics[0].Field != want[0] || !strings.Contains(o.Diagnostics[0].Message, want[1]) || o.Diagnostics[0].Origin.Line != 2 {
+			t.Errorf("%s: %v", text, o.Diagnostics)
+		}
+		if len(o.Locators) != 0 || len(o.Routes) != 1 || len(o.Routes[0].Filters) > 0 || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %+v %v", text, o.Routes, o.Locators)
+		}
+	}
+}
+
 // TestOwnFiltersAreNotListed: the list of definitions that the actuator shows has no secrets.
 func TestOwnFiltersAreNotListed(t *testing.T) {
 	definitions, wrong := Judge(Config{}, `[{"id": "a", "uri": "no://op", "predicates": ["Path=/a"], "metadata": {"note": "n", "paifang-filters": "[{kind: basic-auth, data: {auth: secret}}]"}}]`,

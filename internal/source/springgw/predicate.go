@@ -17,8 +17,10 @@ type condition struct {
 	match   model.Match // all but the path
 	weights []weight
 
+	notes         []fault  // what works, but not as somebody may expect
 	hostVariables []string // names in patterns of hosts
 	hostPatterns  []string // where there are any
+	hostNamed     []string // expressions with groups of those names, for hosts; nil = there are none
 }
 
 // predicates are all that Spring has; those without a reader are not supported.
@@ -59,6 +61,20 @@ func (c *condition) add(p *part) error {
 	return nil
 }
 
+// gathered is that of the part, of whose notes care is taken.
+func (c *condition) gathered(p *part, list string, apart ...string) (values []string, named map[string]string, err error) {
+	values, named, notes, err := p.gathered("predicate", list, apart...)
+	c.notes = append(c.notes, notes...)
+	return values, named, err
+}
+
+// named is that of the part, without arguments of other names than these and others, which are warned of.
+func (c *condition) named(p *part, names []string, others ...string) (values map[string]string, extra bool, err error) {
+	values, extra, err = p.named(names...)
+	c.notes = append(c.notes, p.drop("predicate", values, slices.Concat(names, others))...)
+	return values, extra, err
+}
+
 // unknown names the nearest known word.
 func unknown[V any](what, name string, known map[string]V) error {
 	var names []string
@@ -73,7 +89,7 @@ func unknown[V any](what, name string, known map[string]V) error {
 
 // path reads patterns and the last flag, which says whether /a also matches /a/.
 func (c *condition) path(p *part) error {
-	values, named, err := p.gathered("matchTrailingSlash", "matchOptionalTrailingSeparator")
+	values, named, err := c.gathered(p, "patterns", "matchTrailingSlash", "matchOptionalTrailingSeparator")
 	if err != nil {
 		return err
 	}
@@ -113,7 +129,7 @@ func isFlag(v string) bool { return strings.EqualFold(v, "true") || strings.Equa
 // host reads Ant patterns with the dot as separator. "**" stands for any number of labels, none included, so
 // "**.shop.test" is shop.test too.
 func (c *condition) host(p *part) error {
-	values, _, err := p.gathered()
+	values, _, err := c.gathered(p, "patterns")
 	switch {
 	case err != nil:
 		return err
@@ -142,7 +158,7 @@ func (c *condition) host(p *part) error {
 }
 
 func (c *condition) method(p *part) error {
-	values, _, err := p.gathered()
+	values, _, err := c.gathered(p, "methods")
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func (c *condition) header(p *part) error {
-	m, err := field(p, "header")
+	m, err := c.field(p, "header")
 	if err == nil {
 		c.match.Headers = append(c.match.Headers, m)
 	}
@@ -17,7 +17,7 @@ func (c *condition) header(p *part) error {
 }
 
 func (c *condition) query(p *part) error {
-	m, err := field(p, "param")
+	m, err := c.field(p, "param", "predicate")
 	if err == nil {
 		c.match.Query = append(c.match.Query, m)
 	}
@@ -25,7 +25,7 @@ func (c *condition) query(p *part) error {
 }
 
 func (c *condition) cookie(p *part) error {
-	m, err := field(p, "name")
+	m, err := c.field(p, "name")
 	switch {
 	case err != nil:
 		return err
@@ -45,8 +45,8 @@ func (c *condition) cloudFoundry(*part) error {
 }
 
 // field reads a name and, if given, an expression for the whole value.
-func field(p *part, name string) (model.FieldMatch, error) {
-	values, extra, err := p.named(name, "regexp")
+func (c *condition) field(p *part, name string, others ...string) (model.FieldMatch, error) {
+	values, extra, err := c.named(p, []string{name, "regexp"}, others...)
 	m := model.FieldMatch{Name: values[name], Present: true}
 	expression := values["regexp"]
 	switch {
@@ -54,7 +54,7 @@ func field(p *part, name string) (model.FieldMatch, error) {
 		return m, err
 	case values["predicate"] != "":
 		return m, errors.New("a predicate in Java is not supported: give an expression")
-	case extra || len(values) > 2:
+	case extra:
 		return m, errors.New("has more than a name and a value: a comma always divides arguments, so an expression with one is written in the long form, with name and args")
 	case m.Name == "":
 		return m, fmt.Errorf("names no %s", name)

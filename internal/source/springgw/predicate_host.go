@@ -2,6 +2,8 @@ package springgw
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"paifang/internal/bootconfig"
@@ -23,6 +25,7 @@ func (c *condition) hostExpressions(patterns []string) error {
 	}
 	if len(c.hostVariables) > 0 {
 		c.hostPatterns = patterns
+		c.hostNamed = namedHosts(patterns)
 	}
 	m := model.FieldMatch{Name: "Host", Regex: true, Value: "(?i:" + strings.Join(all, "|") + ")"}
 	if _, err := compileJava(m.Value); err != nil {
@@ -66,10 +69,26 @@ func hostExpression(pattern string, named bool) (text string, names []string, er
 		}
 		names = append(names, more...)
 	}
-	if !strings.Contains(pattern, ":") || strings.HasSuffix(pattern, "}") && !strings.Contains(pattern, "}:") && !strings.Contains(pattern, ":{") {
+	if !hasPort(pattern) {
 		b.WriteString(`(?::[0-9]+)?`)
 	}
 	return b.String(), names, nil
+}
+
+// hasPort tells whether a pattern says something of the port: what is in braces is not looked at.
+func hasPort(pattern string) bool {
+	depth := 0
+	for i := range len(pattern) {
+		switch c := pattern[i]; {
+		case c == '{':
+			depth++
+		case c == '}':
+			depth--
+		case c == ':' && depth == 0:
+			return true
+		}
+	}
+	return false
 }
 
 // splitLabels divides at dots outside of braces.
@@ -127,14 +146,54 @@ func labelExpression(b *strings.Builder, label string, named bool) (names []stri
 	return names, nil
 }
 
-// usesHost tells whether a filter has a variable of the host, which filters do not know.
-func (c *condition) usesHost(filters []model.FilterSpec) (name string, ok bool) {
-	for _, n := range c.hostVariables {
-		for _, f := range filters {
-			if strings.Contains(string(f.Config), "{"+n+"}") {
-				return n, true
-			}
+// namedHosts are expressions for hosts without port, with groups of the names of variables; nil where there are none for one of the patterns.
+func namedHosts(patterns []string) (out []string) {
+	for _, p := range patterns {
+		text, _, err := hostExpression(p, true)
+		if err != nil || hasPort(p) {
+			return nil
+		}
+		text = "(?i:" + text + ")"
+		if _, err := regexp.Compile(text); err != nil {
+			return nil
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// inPaths tells whether every pattern of paths has a variable.
+func (c *condition) inPaths(name string) bool {
+	lacks := func(m model.PathMatch) bool { return !slices.Contains(variables(m.Value), name) }
+	return len(c.paths) > 0 && !slices.ContainsFunc(c.paths, lacks)
+}
+
+// inHosts tells whether every pattern of hosts has a variable.
+func (c *condition) inHosts(name string) bool {
+	lacks := func(pattern string) bool {
+		_, names, err := hostExpression(pattern, false)
+		return err != nil || !slices.Contains(names, name)
+	}
+	return len(c.hostPatterns) > 0 && !slices.ContainsFunc(c.hostPatterns, lacks)
+}
+
+// hostVariablesOf are expressions for variables of the host that filters use, nil where they use none. Each has to be one of every pattern,
+// or of the path.
+func (c *condition) hostVariablesOf(filters []model.FilterSpec) ([]string, error) {
+	var out []string
+	for _, name := range c.hostVariables {
+		if !slices.ContainsFunc(filters, func(f model.FilterSpec) bool { return strings.Contains(string(f.Config), "{"+name+"}") }) {
+			continue
+		}
+		switch {
+		case c.inPaths(name):
+		case c.hostNamed == nil:
+			return nil, fmt.Errorf("a filter uses {%s} of the predicate Host, whose pattern has a port, or a name that is none of letters, digits and underscores", name)
+		case !c.inHosts(name):
+			return nil, fmt.Errorf("a filter uses {%s} of the predicate Host, which is not in every one of its patterns", name)
+		default:
+			out = c.hostNamed
 		}
 	}
-	return "", false
+	return out, nil
 }

@@ -26,11 +26,11 @@ func (c *condition) moments(p *part, from, until string) error {
 			names = append(names, n)
 		}
 	}
-	values, extra, err := p.named(names...)
+	values, extra, err := c.named(p, names)
 	if err != nil {
 		return err
 	}
-	if extra || len(values) > len(names) {
+	if extra {
 		return fmt.Errorf("wants %s and nothing more", strings.Join(names, " and "))
 	}
 	w := &c.match.Time
@@ -77,7 +77,7 @@ func moment(text string) (time.Time, error) {
 }
 
 func (c *condition) remoteAddr(p *part) error {
-	values, _, err := p.gathered()
+	values, _, err := c.gathered(p, "sources")
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (c *condition) remoteAddr(p *part) error {
 }
 
 func (c *condition) forwardedAddr(p *part) error {
-	values, named, err := p.gathered("maxTrustedIndex")
+	values, named, err := c.gathered(p, "sources", "maxTrustedIndex")
 	if err != nil {
 		return err
 	}
@@ -126,9 +126,11 @@ type weight struct {
 
 func (c *condition) weight(p *part) error {
 	w, err := readWeight(p)
-	if err == nil {
-		c.weights = append(c.weights, w)
+	if err != nil {
+		return err
 	}
+	c.weights = append(c.weights, w)
+	_, _, err = c.named(p, []string{"group", "weight"}, "weight.group", "weight.weight")
 	return err
 }
 

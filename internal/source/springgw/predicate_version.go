@@ -3,131 +3,112 @@ package springgw
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"paifang/internal/model"
 )
 
-// versionDiffers is how the predicate differs from Spring's, where a version that is none, or that is missing and required, has any
-// route answer 400.
-const versionDiffers = "the version is in one header or one query parameter, of which any value counts; a request whose version is none, or is missing and required, is not answered 400: " +
-	"routes with Version do not serve it"
+// apiVersion is what an application says of the versions of its API.
+type apiVersion struct {
+	in        []model.VersionPlace // empty = it reads none
+	required  bool
+	otherwise string // default-version
+}
 
-// version asks for a version of the API, or with a plus for it or a later one. A request without one has the default version, and where
-// there is none it does, as it does in 5.0.3.
+const versionKey = "spring.webflux.apiversion."
+
+// apiVersion reads the properties about versions. Requests are looked at in the order in which Spring has its resolvers.
+func (s *setting) apiVersion() (v apiVersion, err error) {
+	at := s.get("spring", "webflux", "apiversion")
+	if at == nil {
+		return v, nil
+	}
+	use := at.Get("use")
+	if name := use.Get("header").Text(); name != "" {
+		v.in = append(v.in, model.VersionPlace{Header: name})
+	}
+	if name := use.Get("query-parameter").Text(); name != "" {
+		v.in = append(v.in, model.VersionPlace{Query: name})
+	}
+	if text := use.Get("path-segment").Text(); text != "" {
+		base, baseErr := s.basePath()
+		n, numberErr := strconv.ParseUint(text, 10, 8)
+		if numberErr != nil {
+			return v, fmt.Errorf("%suse.path-segment %q is no number of a segment: want 0 for the first", versionKey, text)
+		}
+		if baseErr != nil {
+			return v, baseErr
+		}
+		v.in = append(v.in, model.VersionPlace{Segment: strings.Count(base, "/") + int(n) + 1}) // segments are the application's own
+	}
+	for _, k := range kids(use.Get("media-type-parameter")) {
+		v.in = append(v.in, model.VersionPlace{MediaType: strings.Trim(k.Name, "[]"), Parameter: k.Text()})
+	}
+	for _, p := range v.in {
+		if err := p.Validate(); err != nil {
+			return v, fmt.Errorf("%suse: %w", versionKey, err)
+		}
+	}
+	v.required, v.otherwise = at.Get("required").IsTrue(), at.Get("default-version").Text()
+	if _, ok := model.ParseVersion(v.otherwise); v.otherwise != "" && !ok {
+		return v, fmt.Errorf("%sdefault-version: %w", versionKey, noVersion(v.otherwise))
+	}
+	if v.required && v.otherwise != "" {
+		return v, fmt.Errorf("%srequired is true beside a default-version, with which Spring does not start: take one of them out", versionKey)
+	}
+	return v, nil
+}
+
+func noVersion(text string) error {
+	return fmt.Errorf("%q is no version: want one like 1, 1.2 or 1.2.3", text)
+}
+
+// version asks for a version of the API, or with a plus for it or a later one. What becomes of requests without one, and of those whose
+// version cannot be read, is as the properties say (checkVersion).
 func (c *condition) version(p *part) error {
-	values, extra, err := p.named("version")
-	text := values["version"]
-	switch {
-	case err != nil:
+	values, extra, err := c.named(p, []string{"version"})
+	is := values["version"]
+	if err != nil {
 		return err
-	case text == "" || extra:
+	}
+	if is == "" || extra {
 		return errors.New("wants one version")
 	}
-	fixed, orLater := strings.CutSuffix(text, "+")
-	want, err := readVersion(fixed)
+	of, err := p.around.apiVersion()
 	if err != nil {
 		return err
 	}
-	into, m, err := c.versionPlace(p.around)
-	if err != nil {
-		return err
+	m := model.VersionMatch{In: of.in, Is: is, Default: of.otherwise}
+	if _, _, ok := m.Wanted(); !ok {
+		return noVersion(is)
 	}
-	m.Regex, m.Value = true, want.expression(orLater)
-	if otherwise := p.around.get("spring", "webflux", "apiversion", "default-version").Text(); otherwise != "" {
-		v, err := readVersion(otherwise)
-		if err != nil {
-			return fmt.Errorf("spring.webflux.apiversion.default-version: %w", err)
-		}
-		order := slices.Compare(v[:], want[:])
-		m.OrAbsent = order == 0 || orLater && order > 0
-	} else {
-		m.OrAbsent = !p.around.get("spring", "webflux", "apiversion", "required").IsTrue()
+	if len(m.In) == 0 {
+		return errors.New("the application reads no version of requests: set " + versionKey + "use.header, query-parameter, path-segment or media-type-parameter")
 	}
-	*into = append(*into, m)
+	c.match.Versions = append(c.match.Versions, m)
 	return nil
 }
 
-// versionPlace returns where the application reads versions of requests, and the conditions on it.
-func (c *condition) versionPlace(around *setting) (*[]model.FieldMatch, model.FieldMatch, error) {
-	use := func(name string) string { return around.get("spring", "webflux", "apiversion", "use", name).Text() }
-	header, parameter := use("header"), use("query-parameter")
-	for _, other := range []string{"path-segment", "media-type-parameter"} {
-		if around.get("spring", "webflux", "apiversion", "use", other) != nil {
-			return nil, model.FieldMatch{}, fmt.Errorf("spring.webflux.apiversion.use.%s is not supported: use a header or a query parameter", other)
-		}
+// checkVersion is the filter in front of those of every route, where the application reads versions of requests: what Spring answers 400
+// is answered so.
+func checkVersion(around *setting) ([]model.FilterSpec, error) {
+	of, err := around.apiVersion()
+	if err != nil || len(of.in) == 0 {
+		return nil, err
 	}
-	switch {
-	case header != "" && parameter != "":
-		return nil, model.FieldMatch{}, errors.New("spring.webflux.apiversion.use has a header and a query parameter: only one of them is supported")
-	case header != "":
-		return &c.match.Headers, model.FieldMatch{Name: header}, nil
-	case parameter != "":
-		return &c.match.Query, model.FieldMatch{Name: parameter}, nil
-	default:
-		return nil, model.FieldMatch{}, errors.New("the application reads no version of requests: set spring.webflux.apiversion.use.header or query-parameter")
-	}
+	var e effect
+	err = e.emit("api-version", struct {
+		In       []model.VersionPlace `json:"in"`
+		Required bool                 `json:"required,omitempty"`
+	}{of.in, of.required})
+	return e.filters, err
 }
 
-// version is a major, minor and patch number. Those that are not written are 0.
-type version [3]int64
-
-// readVersion reads what Spring's semantic parser does: "1", "1.2" or "1.2.3", behind anything that is no digit.
-func readVersion(text string) (version, error) {
-	var out version
-	found := regexp.MustCompile(`^\P{Nd}*([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?$`).FindStringSubmatch(text)
-	if found == nil {
-		return out, fmt.Errorf("%q is no version: want one like 1, 1.2 or 1.2.3", text)
+// judgeVersions says once for the application what is wrong with the properties about versions.
+func (c *gatewayConfig) judgeVersions() {
+	if _, err := c.around.apiVersion(); err != nil {
+		c.say(c.around.get("spring", "webflux", "apiversion"), strings.TrimSuffix(versionKey, "."), model.CodeInvalid, model.Error,
+			err.Error()+"; every route of the application answers 503 until it is mended")
 	}
-	for i, number := range found[1:] {
-		if number == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(number, 10, 32)
-		if err != nil {
-			return out, fmt.Errorf("%q is no version: %s is more than 32 bits hold", text, number)
-		}
-		out[i] = n
-	}
-	return out, nil
-}
-
-// expression matches the version in every form, or with orLater that and all later ones.
-func (v version) expression(orLater bool) string {
-	out := ""
-	for i := len(v) - 1; i >= 0; i-- {
-		this := "0*" + strconv.FormatInt(v[i], 10) + out
-		switch last := i == len(v)-1; {
-		case orLater && last:
-			this = atLeast(v[i])
-		case orLater:
-			this = fmt.Sprintf(`(?:%s|%s(?:\.[0-9]+){0,%d})`, this, atLeast(v[i]+1), len(v)-1-i)
-		}
-		if i == 0 {
-			return `\P{Nd}*` + this
-		}
-		out = `\.` + this
-		if !slices.ContainsFunc(v[i:], func(n int64) bool { return n > 0 }) {
-			out = "(?:" + out + ")?" // what is not written is 0
-		}
-	}
-	return out
-}
-
-// atLeast matches whole numbers of up to ten digits, without zeros in front, from n on.
-func atLeast(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	either := []string{digits}
-	for i, d := range digits { // the same up to here, and then more
-		if d < '9' {
-			either = append(either, fmt.Sprintf("%s[%c-9][0-9]{%d}", digits[:i], d+1, len(digits)-1-i))
-		}
-	}
-	if len(digits) < 10 {
-		either = append(either, fmt.Sprintf("[1-9][0-9]{%d,9}", len(digits)))
-	}
-	return "0*(?:" + strings.Join(either, "|") + ")"
 }

@@ -48,6 +48,7 @@ type translator struct {
 // common is what files say for all routes.
 type common struct {
 	defaults []part
+	own      [2][]ownList // our own filters
 	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool       // certificates of upstreams are not verified
@@ -68,6 +69,9 @@ func translate(c Config, files []*application, resolved map[string]known, before
 			continue
 		}
 		t.defaults = append(t.defaults, f.config.defaults...)
+		for i := range t.own {
+			t.own[i] = append(t.own[i], f.config.own[i]...)
+		}
 		t.cors = append(t.cors, f.config.cors...)
 		preflights = preflights || f.config.preflights
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
@@ -126,8 +130,17 @@ func (x fault) diagnostic(origin model.Origin) model.Diagnostic {
 	return model.Diagnostic{Origin: origin, Field: x.field, Severity: x.severity, Code: x.code, Message: x.message}
 }
 
-// checkDefaults reports default filters that cannot be served, once and not for each route.
+// checkDefaults reports filters of all routes that cannot be served, once and not for each route.
 func (t *translator) checkDefaults() {
+	for _, l := range slices.Concat(t.own[0], t.own[1]) {
+		if _, err := t.targetsOf(l); err != nil {
+			x := fault{l.at.File, l.at.Line, l.key, model.CodeInvalid, model.Error, err.Error() + "; every route answers 503 until it is mended"}
+			if f, ok := errors.AsType[*metadataFault](err); ok {
+				x.line, x.field = lineOf(f.at, x.line), f.path
+			}
+			t.say(x)
+		}
+	}
 	for i := range t.defaults {
 		d := &t.defaults[i]
 		e := effect{}
@@ -183,6 +196,9 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(fault{"", d.predicates[i].line, d.predicates[i].field, model.CodeUnsupported, model.Error, err.Error() + "; the route is left out"})
 		}
 	}
+	for _, n := range when.notes {
+		say(n)
+	}
 	when.match.Shares = t.weights.shares(name, when.weights)
 	if err := when.withinBase(d.around); err != nil && readable {
 		readable = false
@@ -208,19 +224,24 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(n)
 		}
 	}
-	if name, uses := when.usesHost(does.filters); uses {
-		failed = true
-		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, fmt.Sprintf("a filter uses {%s} of the predicate Host: only variables of Path are known to filters; the route answers 503", name)})
-	}
-	var own [2][]model.FilterSpec // in front of these filters, and behind
-	for i, key := range []string{ownFiltersKey, behindFiltersKey} {
-		var err error
-		if own[i], err = t.ownFilters(g, d, key, origin); err != nil {
+	versioned, err := checkVersion(d.around)
+	failed = failed || err != nil          // see judgeVersions
+	own, err := t.sharedFilters(g, origin) // in front of these filters, and behind
+	failed = failed || err != nil
+	for i, key := range ownKeys() {
+		filters, err := t.ownFilters(g, newOwnList(d.metadata.Get(key), key), origin)
+		own[i] = append(own[i], filters...)
+		if err != nil {
 			failed = true
 			say(refusal(err, d))
 		}
 	}
 	does.filters = append(does.filters, own[1]...)
+	hosts, err := when.hostVariablesOf(slices.Concat(own[0], does.filters))
+	if err != nil {
+		failed = true
+		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
+	}
 	if does.call != nil {
 		if err := t.become(&does); err != nil {
 			p := &does.call.part
@@ -243,8 +264,8 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
-	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match,
-		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(own[0], does.filters), Action: action}
+	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match, HostVariables: hosts,
+		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(versioned, own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
 	route.Timeouts.Request = does.limit
 	if failed {
@@ -342,7 +363,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 
 // elsewhere has the request answered by another route, with the path of the uri, as the filters change it.
 func (e *effect) elsewhere(uri string) (model.Action, error) {
-	path, err := forwardPath(uri)
+	path, err := forwardPath(uri, false)
 	if err != nil {
 		return nil, fmt.Errorf("uri %w", err)
 	}

@@ -254,9 +254,38 @@ func TestHostPatterns(t *testing.T) {
 			}
 		}
 	}
-	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
-	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "{sub}") || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
-		t.Errorf("%+v", o)
+}
+
+// TestVariablesOfHosts: filters may use those that each pattern has.
+func TestVariablesOfHosts(t *testing.T) {
+	for predicates, want := range map[string]string{
+		"'Host={sub}.shop.test'":                        "[(?i:(?P<sub>[^.:]+)\\.shop\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.a.test,b.{sub}.test'":              "[(?i:(?P<sub>[^.:]+)\\.a\\.test(?::[0-9]+)?) (?i:b\\.(?P<sub>[^.:]+)\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.shop.test:8080'":                   "has a port",
+		"'Host={a-b}.{sub}.test'":                       "none of letters",
+		"'Host={sub:a{2}}.test'":                        "[(?i:(?P<sub>a{2})\\.test(?::[0-9]+)?)]",
+		"'Host={sub}.a.test,*.b.{other}.test'":          "not in every one",
+		"'Host={sub}.shop.test:80', 'Path=/{sub}'":      "[]", // the path's counts
+		"'Host={sub}.shop.test:80', 'Path=/{sub},/all'": "has a port",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+predicates+"], filters: ['AddRequestHeader=X-Sub, {sub}']}\n"))
+		if strings.HasPrefix(want, "[") {
+			if len(o.Diagnostics) != 0 || fmt.Sprint(o.Routes[0].HostVariables) != want {
+				t.Errorf("%s: %v, want %s: %v", predicates, o.Routes[0].HostVariables, want, o.Diagnostics)
+			}
+			continue
+		}
+		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v", predicates, o.Diagnostics)
+		}
+	}
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {other}']}\n"))
+	if len(o.Diagnostics) != 0 || o.Routes[0].HostVariables != nil {
+		t.Errorf("a variable that no filter uses: %v", o.Routes[0].HostVariables)
+	}
+	o = load(t, Config{}, `spring.cloud.gateway.discovery.locator: {enabled: true, predicates: ["Host='{sub}.'+serviceId+'.test'"], filters: ["AddRequestHeader='X-Sub', '{sub}'"]}`+"\n")
+	if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "not supported in the locator") {
+		t.Errorf("in the locator: %v %v", o.Locators, o.Diagnostics)
 	}
 }
 
@@ -333,6 +362,36 @@ func TestFilters(t *testing.T) {
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ["+text+"]}\n"))
 		if len(o.Routes) != 1 || len(o.Routes[0].Filters) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+	}
+}
+
+// TestStrangeArgumentsOfPredicates: those of other names are warned of. Those of lists count all the same, as in Spring.
+func TestStrangeArgumentsOfPredicates(t *testing.T) {
+	for text, want := range map[string]string{
+		"{name: Path, args: {path: /a}}":                                   "predicate Path: path is no argument of it and is read as one of patterns: it takes patterns, matchTrailingSlash",
+		"{name: Host, args: {patterns: a.test, also: b.test}}":             "predicate Host: also is no argument of it and is read as one of patterns",
+		"{name: Method, args: {verb: GET}}":                                "is read as one of methods",
+		"{name: RemoteAddr, args: {source: 10.0.0.1, x: 10.0.0.2}}":        "predicate RemoteAddr: x is no argument",
+		"{name: XForwardedRemoteAddr, args: {index: 10.0.0.1}}":            "is read as one of sources: it takes sources, maxTrustedIndex",
+		"{name: Header, args: {header: X, regex: y}}":                      "predicate Header: regex is no argument of it and has no effect: it takes header, regexp",
+		"{name: Query, args: {param: x, value: y}}":                        "value is no argument of it and has no effect: it takes param, regexp, predicate",
+		"{name: After, args: {datetime: 1, zone: UTC}}":                    "zone is no argument of it and has no effect: it takes datetime",
+		"{name: Weight, args: {weight.group: g, weight.weight: 1, of: 2}}": "of is no argument",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+text+"]}\n"))
+		if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
+			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
+		}
+		o = load(t, Config{}, "spring.cloud.gateway.discovery.locator: {enabled: true, predicates: ["+strings.ReplaceAll(text, "/a", `"'/'+serviceId"`)+"]}\n")
+		if strings.Contains(text, "Path") && (len(o.Locators) != 1 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want)) {
+			t.Errorf("locator %s: %v %v", text, o.Locators, o.Diagnostics)
+		}
+	}
+	for _, text := range []string{"{name: Path, args: {pattern: /a, matchTrailingSlash: false}}", "{name: Path, args: {_genkey_0: /a, _genkey_1: /b}}", "{name: Path, args: {patterns.0: /a}}",
+		"{name: Query, args: {param: x, regexp: y}}", "{name: Weight, args: {group: g, weight: 1}}"} {
+		if o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ["+text+"]}\n")); len(o.Routes) == 0 || len(o.Diagnostics) != 0 {
 			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
 		}
 	}
@@ -664,7 +723,7 @@ func TestBadFilters(t *testing.T) {
 
 func TestBadCircuitBreakers(t *testing.T) {
 	for args, want := range map[string]string{
-		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/{x}'": "want forward:", "statusCodes: HAPPY": "neither a number", "window: 5": "no argument",
+		"fallbackUri: 'http://x'": "want forward:", "fallbackUri: 'forward:/a?b'": "want forward:", "statusCodes: HAPPY": "neither a number", "window: 5": "no argument",
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {"+args+"}}]}\n"))
 		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {

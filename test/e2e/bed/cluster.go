@@ -179,6 +179,14 @@ func (c *Cluster) Process(name, on string, args ...string) *Process {
 	return &Process{Name: name, Log: filepath.Join(c.dir, name+".log"), netns: on, args: args}
 }
 
+// Run runs a program to its end where Process would, and returns what it said.
+func (c *Cluster) Run(on string, args ...string) (string, error) {
+	if on != "" {
+		args = append(inside(on), args...)
+	}
+	return run(time.Minute, args[0], args[1:]...)
+}
+
 // Certificate makes a certificate by the cluster's CA, for servers at the hosts and for clients, and returns the files of the CA, of the
 // certificate and of its key.
 func (c *Cluster) Certificate(name string, hosts ...string) (ca, certificate, key string, err error) {

@@ -117,6 +117,18 @@ func (s *Store) List(_ context.Context, prefix string) ([]storage.Entry, int64, 
 	return s.read(prefix, nil)
 }
 
+// Page implements storage.Store.
+func (s *Store) Page(_ context.Context, prefix, from string, most int) (out []storage.Entry, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(entries).Cursor()
+		for k, v := c.Seek([]byte(max(prefix, from))); k != nil && bytes.HasPrefix(k, []byte(prefix)) && len(out) < most; k, v = c.Next() {
+			out = append(out, entry(string(k), v))
+		}
+		return nil
+	})
+	return out, s.failed("list "+prefix, err)
+}
+
 func (s *Store) read(prefix string, keys []string) (out []storage.Entry, revision int64, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entries)

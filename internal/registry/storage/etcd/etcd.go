@@ -200,6 +200,20 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Entry, int64
 	}
 }
 
+// Page implements storage.Store: a read that goes through the cluster's majority.
+func (s *Store) Page(ctx context.Context, prefix, from string, most int) ([]storage.Entry, error) {
+	begin, end := s.cfg.Prefix+max(prefix, from), clientv3.GetPrefixRangeEnd(s.cfg.Prefix+prefix)
+	r, err := s.client.Get(ctx, begin, clientv3.WithRange(end), clientv3.WithLimit(int64(most)))
+	if err != nil {
+		return nil, s.failed(ctx, "list "+prefix, err)
+	}
+	out := make([]storage.Entry, 0, len(r.Kvs))
+	for _, kv := range r.Kvs {
+		out = append(out, s.entry(kv))
+	}
+	return out, nil
+}
+
 // Commit implements storage.Store. After ErrUnavailable it is not known whether the write happened.
 func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, changes ...storage.Change) (int64, error) {
 	if err := storage.CheckCommit(conditions, changes); err != nil {
@@ -224,7 +238,12 @@ func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, chan
 	if !r.Succeeded {
 		return 0, fmt.Errorf("etcd: commit: a key has changed: %w", storage.ErrConflict)
 	}
-	return r.Header.Revision, nil
+	for _, op := range r.Responses {
+		if d := op.GetResponseDeleteRange(); d == nil || d.Deleted > 0 {
+			return r.Header.Revision, nil
+		}
+	}
+	return 0, nil // there was nothing to delete: etcd has no revision for that, and tells no follower
 }
 
 // Close implements storage.Store. Leases are left to run out: clients of this process need that time to move to another

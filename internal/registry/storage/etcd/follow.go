@@ -67,8 +67,9 @@ func (s *Store) follow(ctx context.Context, prefix string, next *int64, tell fun
 		}
 		s.met(nil)
 		if len(r.Events) > 0 {
-			tell(s.news(&r))
-			*next = r.Header.Revision + 1
+			n := s.news(&r)
+			tell(n)
+			*next = n.Revision + 1
 		}
 	}
 	return errEnded
@@ -76,9 +77,10 @@ func (s *Store) follow(ctx context.Context, prefix string, next *int64, tell fun
 
 var errEnded = errors.New("etcd: the watch has ended")
 
-// news keeps the last event of each key.
+// news keeps the last event of each key. They reach as far as the last one does: the header names the revision that the member has,
+// which is ahead of them where there is more to tell than one answer holds.
 func (s *Store) news(r *clientv3.WatchResponse) storage.News {
-	n := storage.News{Revision: r.Header.Revision}
+	n := storage.News{Revision: r.Events[len(r.Events)-1].Kv.ModRevision}
 	last := make(map[string]int, len(r.Events))
 	for i, e := range r.Events {
 		last[string(e.Kv.Key)] = i

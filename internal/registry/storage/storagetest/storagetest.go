@@ -20,6 +20,7 @@ func Run(t *testing.T, s storage.Store) {
 	defer cancel()
 	t.Run("conditions", func(t *testing.T) { conditions(ctx, t, s) })
 	t.Run("counter", func(t *testing.T) { counter(ctx, t, s) })
+	t.Run("pages", func(t *testing.T) { pages(ctx, t, s) })
 	t.Run("follow", func(t *testing.T) { follow(ctx, t, s) })
 	t.Run("bounds", func(t *testing.T) { bounds(ctx, t, s) })
 	t.Run("close", func(t *testing.T) { closed(ctx, t, s) })
@@ -81,6 +82,36 @@ func counter(ctx context.Context, t *testing.T, s storage.Store) {
 	wg.Wait()
 	if e, _, err := s.Get(ctx, "n/counter"); err != nil || string(e.Value) != fmt.Sprint(workers*each) {
 		t.Fatalf("counted %q, want %d (%v)", e.Value, workers*each, err)
+	}
+}
+
+func pages(ctx context.Context, t *testing.T, s storage.Store) {
+	var changes []storage.Change
+	for _, k := range []string{"o/z", "p/a", "p/b", "p/b/c", "p/d", "q/a"} {
+		changes = append(changes, storage.Put(k, []byte(k)))
+	}
+	r, err := s.Commit(ctx, nil, changes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from string
+		most int
+		want string
+	}{
+		{"", 10, "p/a p/b p/b/c p/d "}, {"", 2, "p/a p/b "}, {"o/zz", 1, "p/a "}, {"p/b", 2, "p/b p/b/c "}, {"p/b\x00", 1, "p/b/c "}, {"p/d", 5, "p/d "}, {"p/e", 5, ""}, {"q", 5, ""},
+	} {
+		list, err := s.Page(ctx, "p/", c.from, c.most)
+		got := ""
+		for _, e := range list {
+			got += e.Key + " "
+			if string(e.Value) != e.Key || e.Revision != r {
+				t.Errorf("%+v", e)
+			}
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%d from %q: %q, %v; want %q", c.most, c.from, got, err, c.want)
+		}
 	}
 }
 

@@ -44,9 +44,10 @@ func TestNginx(t *testing.T) {
 				defer b.stop()
 				recs[s.name] = b
 			}
-			addr, stop := startNginx(t, program, &c, recs)
+			s := &stand{t: t, ca: ca, recs: recs, clients: clientsOf(t, ca)}
+			addr, stop := startNginx(t, program, &c, s)
 			defer stop()
-			if err := ask(&c, recs, func(string) string { return addr }, nil, nil); err != nil {
+			if err := ask(&c, recs, func(string) string { return addr }, s.clients, nil); err != nil {
 				t.Errorf("%s: nginx does otherwise: %v", c.at, err)
 			}
 		})
@@ -64,17 +65,18 @@ func TestNginx(t *testing.T) {
 // nginxShows are the annotations that become directives of nginx alone.
 func nginxShows() []string {
 	return []string{"rewrite-target", "use-regex", "app-root", "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code",
-		"proxy-next-upstream", "proxy-next-upstream-tries", "proxy-next-upstream-timeout", "proxy-read-timeout", "proxy-body-size"}
+		"proxy-next-upstream", "proxy-next-upstream-tries", "proxy-next-upstream-timeout", "proxy-read-timeout", "proxy-body-size",
+		"auth-tls-secret", "auth-tls-verify-client"}
 }
 
 // forNginx tells whether directives of nginx can show a case.
 func (c *testCase) forNginx() bool {
 	known := nginxShows()
-	if c.class != "nginx" || c.yaml != "" || len(c.option)+len(c.told) > 0 {
+	if c.class != "nginx" || !c.forNginxTLS() || len(c.option)+len(c.told) > 0 {
 		return false
 	}
 	for _, g := range c.ingresses {
-		if g.tls || g.defaults != "" {
+		if g.defaults != "" {
 			return false
 		}
 		for _, a := range g.annotations {
@@ -94,7 +96,7 @@ func (c *testCase) forNginx() bool {
 		}
 		for _, w := range st.seen {
 			name := w.name[strings.IndexByte(w.name, '/')+1:] // of a service that is named
-			if !slices.Contains([]string{"line", "Host", "body", "Asked"}, name) {
+			if !slices.Contains([]string{"line", "Host", "body", "Asked", "ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"}, name) {
 				return false
 			}
 		}
@@ -141,7 +143,12 @@ func nginxConf(c *testCase, recs map[string]*backend, listen string) string {
 		}
 		b.WriteString("}\n")
 	}
-	fmt.Fprintf(&b, "server { listen %s default_server; return 404; }\n", listen)
+	if c.overTLS() {
+		fmt.Fprintf(&b, "server { listen %s ssl default_server; ssl_certificate tls.crt; ssl_certificate_key tls.key; return 404; }\n", listen)
+		listen += " ssl"
+	} else {
+		fmt.Fprintf(&b, "server { listen %s default_server; return 404; }\n", listen)
+	}
 	hosts := map[string][]location{}
 	for i := range c.ingresses {
 		g := &c.ingresses[i]
@@ -154,6 +161,9 @@ func nginxConf(c *testCase, recs map[string]*backend, listen string) string {
 			host = `"~^[\w-]+\.` + strings.ReplaceAll(parent, ".", `\.`) + `$"`
 		}
 		fmt.Fprintf(&b, "server {\nlisten %s;\nserver_name %s;\n", listen, host)
+		if c.overTLS() {
+			b.WriteString(c.serverTLS(all))
+		}
 		writeLocations(&b, all)
 		b.WriteString("}\n")
 	}
@@ -235,7 +245,7 @@ func (l *location) body(b *strings.Builder) {
 	for _, d := range [][2]string{{"next-upstream", "error timeout"}, {"next-upstream-tries", "3"}, {"next-upstream-timeout", "0"}, {"read-timeout", "60"}} {
 		fmt.Fprintf(b, "  proxy_%s %s;\n", strings.ReplaceAll(d[0], "-", "_"), g.annotation("proxy-"+d[0], d[1]))
 	}
-	b.WriteString("  proxy_http_version 1.1;\n  proxy_set_header Host $http_host;\n  proxy_set_header Connection \"\";\n")
+	b.WriteString("  proxy_http_version 1.1;\n  proxy_set_header Host $http_host;\n  proxy_set_header Connection \"\";\n" + l.toldOfClients())
 	if t := g.annotation("rewrite-target", ""); t != "" && t != l.path {
 		fmt.Fprintf(b, "  rewrite \"(?i)%s\" %s break;\n", l.path, t)
 	}
@@ -243,7 +253,7 @@ func (l *location) body(b *strings.Builder) {
 }
 
 // startNginx runs nginx with the configuration of a case until stop is called.
-func startNginx(t *testing.T, program string, c *testCase, recs map[string]*backend) (addr string, stop func()) {
+func startNginx(t *testing.T, program string, c *testCase, s *stand) (addr string, stop func()) {
 	t.Helper()
 	dir := t.TempDir()
 	ln, err := net.Listen("tcp", netip.AddrPortFrom(place(), 0).String()) // not where anything that runs beside it takes ports
@@ -252,8 +262,11 @@ func startNginx(t *testing.T, program string, c *testCase, recs map[string]*back
 	}
 	addr = ln.Addr().String()
 	_ = ln.Close()
+	if c.overTLS() {
+		c.writeTLS(t, s, dir)
+	}
 	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, []byte(nginxConf(c, recs, addr)), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte(nginxConf(c, s.recs, addr)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
@@ -278,7 +291,7 @@ func startNginx(t *testing.T, program string, c *testCase, recs map[string]*back
 		}
 		select {
 		case <-done:
-			t.Fatalf("nginx has ended: %s\n%s", &out, nginxConf(c, recs, addr))
+			t.Fatalf("nginx has ended: %s\n%s", &out, nginxConf(c, s.recs, addr))
 		default:
 		}
 		if time.Now().After(end) {

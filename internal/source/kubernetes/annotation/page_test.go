@@ -53,6 +53,21 @@ func familiesZH() map[string]string {
 func notesZH() map[string]string {
 	const streams = "正文按流转发：除非过滤器要求，请求和响应都不在缓冲区或文件里等待"
 	return map[string]string{
+		"both address lists and authentication must let a request pass, whatever it says":                                                         "地址列表和认证都必须放行，不论它怎么写",
+		"write an external-auth filter with headers into paifang.dev/filters":                                                                     "在 paifang.dev/filters 里写带 headers 的 external-auth 过滤器",
+		"connections to the service are kept in any case":                                                                                         "到该服务的连接总会保持复用",
+		"connections to the service are kept for a minute":                                                                                        "到该服务的连接保持一分钟",
+		"the service always gets the request's X-Request-ID":                                                                                      "该服务总会得到请求的 X-Request-ID",
+		"text of nginx is never executed: write an external-auth filter with headers into paifang.dev/filters":                                    "nginx 原文从不执行：在 paifang.dev/filters 里写带 headers 的 external-auth 过滤器",
+		"one intermediate certificate is allowed, as where it is not given":                                                                       "允许一张中间证书，与没有给出时相同",
+		"certificate errors are answered 400":                                                                                                     "证书错误回答 400",
+		"TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward; tls.ciphers of the listener narrows them":                            "使用 TLS 1.2 和 1.3，套件都有前向保密；监听器的 tls.ciphers 可以缩小范围",
+		"TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward, the strongest first that both have":                                  "使用 TLS 1.2 和 1.3，套件都有前向保密，优先用双方都有的最强者",
+		"chains are verified whatever their length":                                                                                               "证书链不论多长都会校验",
+		"TLS 1.2 and 1.3 are spoken, with ciphers that keep secrecy forward":                                                                      "使用 TLS 1.2 和 1.3，套件都有前向保密",
+		"answers are sent as fast as the client takes them":                                                                                       "客户端收多快，响应就发多快",
+		"FastCGI is not spoken: put a web server beside the program":                                                                              "不使用 FastCGI：请在程序旁边放一个 Web 服务器",
+		"text of nginx is never executed":                                                                                                         "nginx 原文从不执行",
 		"traces are not sent: a client's traceparent reaches the endpoint as it came, and the X-Request-ID that it gets is in the access log too": "不发送追踪：客户端的 traceparent 原样到达端点，它得到的 X-Request-ID 也在访问日志里",
 		"there is no WAF: external-auth in paifang.dev/filters asks a service of yours":                                                           "没有 WAF：paifang.dev/filters 里的 external-auth 可以询问你自己的服务",
 		"every request has its line in the access log: log.access in the configuration file is of the whole process":                              "访问日志里每个请求一行：配置文件的 log.access 针对整个进程",

@@ -106,8 +106,7 @@ func send(c *testCase, s *step, addr func(scheme string) string, clients *tls.Co
 		cfg.Certificates = nil
 		if len(s.fields) > 0 && strings.HasPrefix(s.fields[0], certificateField) { // also one that the server did not ask for
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-				which := map[string]int{"good": 0, "other": 1, "revoked": 2}
-				return &shown[which[strings.TrimPrefix(s.fields[0], "Certificate: ")]], nil
+				return &shown[shownCertificates()[strings.TrimPrefix(s.fields[0], certificateField)]], nil
 			}
 		}
 		cfg.InsecureSkipVerify = true // what is shown where no certificate is meant is not the matter here

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -96,23 +97,44 @@ func (s *stand) scale(to service) error {
 // revocations fills revocation lists in: one with the certificate that is "revoked", the same out of date, and one that somebody
 // else has signed in the name of the CA.
 func (s *stand) revocations(text string) string {
-	revoked, later := s.clients.Certificates[2].Leaf, time.Now().Add(time.Hour)
-	for name, list := range map[string]func() string{
-		"crl()":       func() string { return s.ca.Revocations(later, revoked) },
-		"oldcrl()":    func() string { return s.ca.Revocations(time.Now().Add(-time.Minute), revoked) },
-		"forgedcrl()": func() string { return certstest.New(s.t, s.ca.Certificate.Subject.CommonName, nil).Revocations(later) },
-	} {
+	for _, name := range []string{"crl()", "oldcrl()", "forgedcrl()"} {
 		if quoted := `"` + name + `"`; strings.Contains(text, quoted) {
-			text = strings.ReplaceAll(text, quoted, strconv.Quote(list()))
+			text = strings.ReplaceAll(text, quoted, strconv.Quote(s.revocation(name)))
 		}
 	}
 	return text
 }
 
+func (s *stand) revocation(name string) string {
+	revoked, later := s.clients.Certificates[shownCertificates()["revoked"]].Leaf, time.Now().Add(time.Hour)
+	switch name {
+	case "oldcrl()":
+		return s.ca.Revocations(time.Now().Add(-time.Minute), revoked)
+	case "forgedcrl()":
+		return certstest.New(s.t, s.ca.Certificate.Subject.CommonName, nil).Revocations(later)
+	}
+	return s.ca.Revocations(later, revoked)
+}
+
+// shownCertificates are the places of what clients show in the configuration that clientsOf makes.
+func shownCertificates() map[string]int {
+	return map[string]int{"good": 0, "other": 1, "revoked": 2, "expired": 3, "other-expired": 4, "server": 5}
+}
+
+// clientsOf is what clients of a case show, and whom they believe.
+func clientsOf(t testing.TB, ca *certstest.Authority) *tls.Config {
+	t.Helper()
+	other := certstest.New(t, "other CA", nil)
+	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+	server := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
+	return &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{
+		ca.Client("ann"), other.Client("bob"), ca.Client("eve"), ca.Client("dan", expired), other.Client("cat", expired), ca.Client("web", server)}}
+}
+
 // newStand serves a case.
 func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error) {
 	t.Helper()
-	s := &stand{t: t, ca: ca, recs: map[string]*backend{}, clients: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{ca.Client("ann"), certstest.New(t, "other CA", nil).Client("bob"), ca.Client("eve")}}}
+	s := &stand{t: t, ca: ca, recs: map[string]*backend{}, clients: clientsOf(t, ca)}
 	table := upstream.NewTable(upstream.Config{WaitTime: 100 * time.Millisecond})
 	s.table = table
 	sockets := listener.NewSet(listener.Config{DrainDelay: time.Millisecond})

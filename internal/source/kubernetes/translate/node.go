@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -69,8 +70,12 @@ func (b *builder) nodes(name string) {
 			b.diagnose(o, "status.addresses", model.Warning, model.CodeInvalid, "has no internal address: it gets no connections")
 			continue
 		}
+		state, why := nodeState(v)
+		if why != "" {
+			why = "Node " + o.key.Name + " " + why
+		}
 		set.Endpoints = append(set.Endpoints, model.Endpoint{
-			Addr: netip.AddrPortFrom(addr, list.Port), State: nodeState(v), Node: o.key.Name, Name: o.key.Name, Zone: v.Labels[corev1.LabelTopologyZone],
+			Addr: netip.AddrPortFrom(addr, list.Port), State: state, Reason: why, Node: o.key.Name, Name: o.key.Name, Zone: v.Labels[corev1.LabelTopologyZone],
 		})
 	}
 	b.out.Endpoints = []model.EndpointSet{set}
@@ -85,16 +90,19 @@ func nodeAddress(v *corev1.Node) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-func nodeState(v *corev1.Node) model.EndpointState {
-	ready := slices.ContainsFunc(v.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
-	leaving := slices.ContainsFunc(v.Spec.Taints, func(t corev1.Taint) bool { return slices.Contains(taintsLeaving(), t.Key) })
-	switch {
-	case !ready:
-		return model.Unhealthy
-	case v.Spec.Unschedulable || leaving:
-		return model.Draining
+// nodeState returns what a Node's state is to a balancer, and what keeps it from being ready.
+func nodeState(v *corev1.Node) (model.EndpointState, string) {
+	is := func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady }
+	switch i := slices.IndexFunc(v.Status.Conditions, is); {
+	case i < 0:
+		return model.Unhealthy, "has not said whether it is Ready"
+	case v.Status.Conditions[i].Status != corev1.ConditionTrue:
+		return model.Unhealthy, strings.TrimSuffix("is not Ready: "+v.Status.Conditions[i].Reason, ": ")
+	case v.Spec.Unschedulable:
+		return model.Draining, "is cordoned"
 	}
-	return model.Ready
+	if i := slices.IndexFunc(v.Spec.Taints, func(t corev1.Taint) bool { return slices.Contains(taintsLeaving(), t.Key) }); i >= 0 {
+		return model.Draining, "is about to go: it has the taint " + v.Spec.Taints[i].Key
+	}
+	return model.Ready, ""
 }

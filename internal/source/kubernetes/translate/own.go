@@ -24,25 +24,29 @@ func (b *builder) own(group string) {
 	b.ownCertificates(o.Certificates)
 	b.ownPolicies(o.TLSPolicies)
 	b.ownUpstreams(o.Upstreams)
-	b.ownRoutes(o.Routes)
-}
-
-// ownRoutes fills the filters that name a Secret. One whose Secret is missing is left to compile, which refuses its route.
-func (b *builder) ownRoutes(all []model.Route) {
-	b.out.Routes = slices.Clone(all)
+	b.out.Routes = slices.Clone(o.Routes)
 	for i := range b.out.Routes {
 		r := &b.out.Routes[i]
-		r.Filters = slices.Clone(r.Filters)
-		for j := range r.Filters {
-			f := &r.Filters[j]
-			if f.Secret == "" {
-				continue
-			}
+		r.Filters = b.ownFilters(r.Filters)
+	}
+	b.out.Locators = slices.Clone(o.Locators)
+	for i := range b.out.Locators {
+		l := &b.out.Locators[i]
+		l.Filters = b.ownFilters(l.Filters)
+	}
+}
+
+// ownFilters fills the filters that name a Secret. One whose Secret is missing is left to compile, which refuses its route.
+func (b *builder) ownFilters(all []model.FilterSpec) []model.FilterSpec {
+	out := slices.Clone(all)
+	for i := range out {
+		if f := &out[i]; f.Secret != "" {
 			if s, ok := b.ownSecret(f.Secret); ok {
 				f.Data = secretData(s)
 			}
 		}
 	}
+	return out
 }
 
 func (b *builder) ownFault(o model.Origin, field string, code model.Code, message string) {

@@ -45,7 +45,7 @@ func Pace(ctx context.Context) {
 // pace looks with each tick.
 func pace(ctx context.Context, ticks <-chan time.Time) {
 	found := lookAtHeap()
-	p, still := pacer{percent: usualPercent, recent: recently, cycles: found.automatic}, rest{last: found}
+	p, still := pacer{percent: usualPercent, recent: recently, cycles: found.automatic}, newRest(found)
 	defer func() {
 		still.end(p.percent)
 		p.set(usualPercent)

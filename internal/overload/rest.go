@@ -5,8 +5,8 @@ import (
 	"runtime/metrics"
 )
 
-// Of rest: after how many looks in a row that found next to nothing made, and how many looks are between two runs of the collector that the
-// runtime forces.
+// Of rest: over how many looks what is made is added up, some of which find much where a page of metrics is made, say; and how many looks are
+// between two runs of the collector that the runtime forces.
 const (
 	restAfter  = 30
 	restForced = 120
@@ -43,27 +43,28 @@ func lookAtHeap() heap {
 // rest keeps the collector from running where there is nothing to collect. The runtime has it run every two minutes in any case, which
 // with a gigabyte that lives is two seconds of a core. It does not where no percentage is set: then a memory limit says when it runs.
 type rest struct {
-	calm   int  // looks in a row
-	last   heap // that was found
+	looks  int    // since what was made by then
+	from   uint64 // is this
+	runs   uint64 // of the collector by the last look
 	limit  int64
 	before int64 // the limit that was there
 }
 
-// look tells whether the collector rests now. It does once nothing much was made for a while, until it has run: then percent is in force
+func newRest(found heap) rest { return rest{from: found.made, runs: found.runs} }
+
+// look tells whether the collector rests now. It does once little was made for a while, until it has run: then percent is in force
 // again, and the limit that was there before.
 func (r *rest) look(found heap, percent int) bool {
-	ran, made := found.runs-r.last.runs, found.made-r.last.made
-	r.last = found
-	if ran > 0 {
+	r.looks++
+	if found.runs != r.runs {
 		r.end(percent)
+		r.looks, r.from, r.runs = 0, found.made, found.runs
 	}
-	if ran > 0 || made*restForced >= room(found.live) {
-		r.calm = 0
-		return r.resting()
-	}
-	r.calm++
-	if r.calm >= restAfter && !r.resting() && found.live >= thriftyFrom {
-		r.begin(found.live)
+	if r.looks >= restAfter && !r.resting() {
+		if (found.made-r.from)*restForced/restAfter < room(found.live) && found.live >= thriftyFrom {
+			r.begin(found.live)
+		}
+		r.looks, r.from = 0, found.made
 	}
 	return r.resting()
 }
@@ -99,5 +100,5 @@ func (r *rest) end(percent int) {
 	if debug.SetMemoryLimit(-1) == r.limit {
 		debug.SetMemoryLimit(r.before)
 	}
-	r.limit, r.calm = 0, 0
+	r.limit = 0
 }

@@ -58,41 +58,22 @@ type sayings struct {
 	highest int64
 }
 
-// follow notes every view of a registry until it is stopped.
+// follow notes what a registry says until it is stopped.
 func (s *sayings) follow(t *testing.T, n *node, name string) (stop func()) {
 	t.Helper()
-	w := n.Watch()
-	last := w.Add(order)
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer w.Close()
-		for {
-			select {
-			case <-w.C():
-			case <-done:
-				return
-			}
-			w.Take()
-			v, content := n.View(order), list(n)
-			if v != last && v.LastRef <= last.LastRef {
-				t.Errorf("%s: lastRefTime %d after %d", name, v.LastRef, last.LastRef)
-			}
-			if last = v; n.View(order) != v {
-				continue // it has changed between the two
-			}
-			s.mu.Lock()
-			if before, ok := s.said[v.LastRef]; ok && before != content && !v.Local {
-				t.Errorf("%s says %q under lastRefTime %d, where another one said %q", name, content, v.LastRef, before)
-			}
-			if !v.Local {
-				s.said[v.LastRef] = content
-			}
-			s.highest = max(s.highest, v.LastRef)
-			s.mu.Unlock()
+	return follow(t, n, name, func(v *registry.View) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.highest = max(s.highest, v.LastRef)
+		if v.Local {
+			return
 		}
+		content := listed(v)
+		if before, ok := s.said[v.LastRef]; ok && before != content {
+			t.Errorf("%s says %q under lastRefTime %d, where another one said %q", name, content, v.LastRef, before)
+		}
+		s.said[v.LastRef] = content
 	})
-	return sync.OnceFunc(func() { close(done); wg.Wait() })
 }
 
 // moves waits until a client of some registries may begin at others, and takes what these say for newer.

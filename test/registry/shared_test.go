@@ -83,9 +83,11 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func list(r *node) string {
+func list(r *node) string { return listed(r.View(order)) }
+
+func listed(v *registry.View) string {
 	var out []string
-	for _, in := range r.View(order).Instances {
+	for _, in := range v.Instances {
 		s := in.Addr.String()
 		if !in.Healthy {
 			s += " unhealthy"
@@ -106,6 +108,18 @@ func agree(t *testing.T, want string, nodes ...*node) {
 // lastRefTime that did not grow.
 func witness(t *testing.T, n *node, name string, all ...string) (stop func()) {
 	t.Helper()
+	return follow(t, n, name, func(v *registry.View) {
+		for _, a := range all {
+			if !slices.ContainsFunc(v.Instances, func(in registry.Instance) bool { return in.Addr.String() == a && in.Healthy }) {
+				t.Errorf("%s: %s was missing, or not healthy", name, a)
+			}
+		}
+	})
+}
+
+// follow shows every view of a registry until it is stopped, and tells of a lastRefTime that did not grow.
+func follow(t *testing.T, n *node, name string, show func(*registry.View)) (stop func()) {
+	t.Helper()
 	w := n.Watch()
 	last := w.Add(order)
 	done := make(chan struct{})
@@ -124,14 +138,10 @@ func witness(t *testing.T, n *node, name string, all ...string) (stop func()) {
 				t.Errorf("%s: lastRefTime %d after %d", name, v.LastRef, last.LastRef)
 			}
 			last = v
-			for _, a := range all {
-				if !slices.ContainsFunc(v.Instances, func(in registry.Instance) bool { return in.Addr.String() == a && in.Healthy }) {
-					t.Errorf("%s: %s was missing, or not healthy", name, a)
-				}
-			}
+			show(v)
 		}
 	})
-	return func() { close(done); wg.Wait() }
+	return sync.OnceFunc(func() { close(done); wg.Wait() })
 }
 
 func TestStore(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,27 +19,7 @@ import (
 // What official clients of HTTP v1 really send was recorded (TestRecorded in test/interop): each file is one client, in its order. Behind >
 // stand a method and a path, behind >h a header, behind >b a form; what is answered stands below each. -update rewrites the answers, and never
 // the requests.
-func TestHTTPConversations(t *testing.T) {
-	files, err := filepath.Glob("testdata/http/*.txt")
-	must(t, err)
-	if len(files) == 0 {
-		t.Fatal("there are no conversations")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			must(t, err)
-			got := converseHTTP(t, string(b))
-			if *update {
-				must(t, os.WriteFile(file, []byte(got), 0o600))
-				return
-			}
-			if got != string(b) {
-				t.Errorf("it goes otherwise than before:\n%s", got)
-			}
-		})
-	}
-}
+func TestHTTPConversations(t *testing.T) { replay(t, "http", converseHTTP) }
 
 // asked is one request of a conversation, with its answer.
 type asked struct {

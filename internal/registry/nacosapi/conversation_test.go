@@ -19,12 +19,15 @@ import (
 	"paifang/internal/registry/storage"
 )
 
-var update = flag.Bool("update", false, "rewrite the answers in testdata/conversations")
+var update = flag.Bool("update", false, "rewrite the answers in testdata/conversations and testdata/http")
 
 // What official clients really send was recorded: each file is one connection of one client, in its order. Lines with > are requests,
 // >> is the setup on the stream; what is answered stands below each. -update rewrites the answers, and never the requests.
-func TestConversations(t *testing.T) {
-	files, err := filepath.Glob("testdata/conversations/*.txt")
+func TestConversations(t *testing.T) { replay(t, "conversations", converse) }
+
+// replay has every conversation of a directory again, and compares answers with those of before.
+func replay(t *testing.T, dir string, converse func(*testing.T, string) string) {
+	files, err := filepath.Glob("testdata/" + dir + "/*.txt")
 	must(t, err)
 	if len(files) == 0 {
 		t.Fatal("there are no conversations")

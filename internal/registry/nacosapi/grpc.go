@@ -60,7 +60,7 @@ func (s *Server) newGRPC() *grpc.Server {
 				if err := decode(&p); err != nil {
 					return nil, err
 				}
-				defer settle(ctx, &p)
+				defer connectionOf(ctx).room().settle(sizeOf(&p))
 				return s.request(ctx, &p)
 			},
 		}},
@@ -94,6 +94,14 @@ type connection struct {
 	client  string       // address
 	tcp     *trackedConn // nil: it is gone already
 	session atomic.Pointer[session]
+}
+
+// room is what the connection has on its way; nil where it is gone.
+func (c *connection) room() *room {
+	if c == nil || c.tcp == nil {
+		return nil
+	}
+	return &c.tcp.room
 }
 
 // cut closes the TCP connection under everything that runs on it.
@@ -146,32 +154,18 @@ func (cs *connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.
 func (cs *connections) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	switch s := s.(type) {
 	case *stats.InHeader:
-		if c := connectionOf(ctx); c != nil && c.tcp != nil {
-			c.tcp.room.settle(s.WireLength + frameHead)
-		}
+		connectionOf(ctx).room().settle(s.WireLength + frameHead)
 	case *stats.Begin:
-		if c := connectionOf(ctx); c != nil && c.tcp != nil {
-			c.tcp.room.call(1)
-		}
+		connectionOf(ctx).room().call(1)
 	case *stats.End:
 		c := connectionOf(ctx)
-		if c == nil {
-			return
-		}
-		if c.tcp != nil {
-			c.tcp.room.call(-1)
-		}
+		c.room().call(-1)
 		switch status.Code(s.Error) {
 		case codes.ResourceExhausted, codes.Internal, codes.Unimplemented, codes.FailedPrecondition, codes.InvalidArgument:
-			cs.log.warn("gRPC", c.client, s.Error)
+			if c != nil {
+				cs.log.warn("gRPC", c.client, s.Error)
+			}
 		}
-	}
-}
-
-// settle is called when a message was dealt with.
-func settle(ctx context.Context, p *nacoswire.Payload) {
-	if c := connectionOf(ctx); c != nil && c.tcp != nil {
-		c.tcp.room.settle(sizeOf(p))
 	}
 }
 

@@ -122,6 +122,7 @@ func (s *Server) listenConfigs(c *caller, q nacoswire.ConfigListenRequest) (*nac
 				return nil, err
 			}
 			allowed[id.Namespace] = true
+			c.x.conn.room().know()
 		}
 	}
 	out := nacoswire.ConfigListenResponse{Response: nacoswire.OK(c.id), Changed: []nacoswire.ConfigRef{}}

@@ -65,8 +65,8 @@ func (s *Server) dispatch(c *caller, p *nacoswire.Payload, head nacoswire.Head, 
 	if c.who, err = s.allow(c.ctx, c.key, n, namespace); err != nil {
 		return nil, err
 	}
-	if tcp := c.x.conn.tcp; tcp != nil && (n != open || s.cfg.Auth == nil) {
-		tcp.room.know()
+	if n != open || s.cfg.Auth == nil {
+		c.x.conn.room().know()
 	}
 	return do(s, c, p)
 }

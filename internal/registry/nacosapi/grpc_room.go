@@ -27,7 +27,7 @@ const (
 
 var errRoom = errors.New("too much is on its way before it is known who sends it")
 
-// room is what a connection has on its way, as long as nobody has been let in on it.
+// room is what a connection has on its way, as long as nobody has been let in on it. Of no connection, nil, nothing is counted.
 type room struct {
 	known  atomic.Bool // somebody was: nothing is counted any more
 	places chan struct{}
@@ -119,7 +119,7 @@ func (r *room) end() {
 
 // settle takes bytes off that were dealt with.
 func (r *room) settle(n int) {
-	if r.known.Load() {
+	if r == nil || r.known.Load() {
 		return
 	}
 	r.mu.Lock()
@@ -131,7 +131,7 @@ func (r *room) settle(n int) {
 
 // know ends counting: somebody was let in.
 func (r *room) know() {
-	if r.known.Load() {
+	if r == nil || r.known.Load() {
 		return
 	}
 	r.mu.Lock()
@@ -143,7 +143,7 @@ func (r *room) know() {
 // call counts calls that begin, by 1, and end, by -1. While there are none nothing is held but what is of no call: this is where it is
 // forgotten.
 func (r *room) call(by int) {
-	if r.known.Load() {
+	if r == nil || r.known.Load() {
 		return
 	}
 	r.mu.Lock()

@@ -101,7 +101,7 @@ func (s *Server) stream(stream grpc.ServerStream) error {
 			if stream.RecvMsg(&p) != nil {
 				return
 			}
-			settle(stream.Context(), &p)
+			c.room().settle(sizeOf(&p))
 			x.active()
 			if m, ok := decodeAnswer(&p); ok {
 				select {
@@ -130,7 +130,7 @@ func (s *Server) setup(c *connection, stream grpc.ServerStream) (*session, nacos
 	if !late.Stop() || err != nil {
 		return nil, none, status.Error(codes.Canceled, "no ConnectionSetupRequest came")
 	}
-	settle(stream.Context(), &p)
+	c.room().settle(sizeOf(&p))
 	if p.Type != nacoswire.TypeConnectionSetup {
 		return nil, none, status.Errorf(codes.FailedPrecondition, "want ConnectionSetupRequest first, not %.64q", p.Type)
 	}

@@ -69,6 +69,7 @@ type App struct {
 	opt     Options
 	log     *slog.Logger
 	events  *events
+	trouble troubleLog // in place of events where nobody reads those
 	started time.Time
 
 	access        *telemetry.AccessLog
@@ -106,6 +107,7 @@ func New(cfg Config, o Options) (*App, error) {
 	}
 	a := &App{cfg: cfg, opt: o, events: newEvents(), started: time.Now(), ring: explain.NewRing(0), loops: newLoops()}
 	a.log = newLog(o.Log, cfg.Log)
+	a.trouble.log = a.log
 	if err := a.build(); err != nil {
 		a.close()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"paifang/internal/bridge"
 	"paifang/internal/model"
@@ -108,6 +109,8 @@ func (a *App) runBridge(ctx context.Context) error {
 func (a *App) published(old, now *snapshot.Snapshot) {
 	if a.opt.Tell {
 		a.events.published(old, now)
+	} else {
+		a.trouble.tell(time.Now(), newTrouble(old, now))
 	}
 	if a.bridge != nil {
 		a.bridge.Published(now)

@@ -63,16 +63,19 @@ func (e *events) published(old, now *snapshot.Snapshot) {
 	before, after := changedRoutes(old, now)
 	e.sayMissing("route  + %s", after, before)
 	e.sayMissing("route  - %s", before, after)
+	for _, d := range newTrouble(old, now) {
+		e.say("%s", d)
+	}
+}
+
+// newTrouble is what is newly wrong, in the order of lists.
+func newTrouble(old, now *snapshot.Snapshot) []model.Diagnostic {
 	said, says := now.DiagnosticsSince(old)
 	known := map[string]bool{}
 	for _, d := range said {
 		known[d.String()] = true
 	}
-	for _, d := range says {
-		if d.Severity > model.Info && !known[d.String()] {
-			e.say("%s", d)
-		}
-	}
+	return slices.DeleteFunc(says, func(d model.Diagnostic) bool { return d.Severity == model.Info || known[d.String()] })
 }
 
 // sayMissing tells the lines that are not among others.

@@ -5,7 +5,8 @@ import "time"
 // Config bounds a connection. Every zero field has a default.
 type Config struct {
 	// Streams is how many streams a client may have open at one time. On a server a stream counts until its handler has
-	// returned, also when it was reset before. On a client it bounds what the server allows. Default 100.
+	// returned, also when it was reset before; up to as many again may be over for both sides while their handlers return. On a
+	// client it bounds what the server allows. Default 100.
 	Streams int
 	// StreamWindow bounds the bytes of one stream's body that wait to be taken. Default 64 KiB; at least 65,535, which is
 	// what a peer may send before it knows.

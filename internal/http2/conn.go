@@ -35,6 +35,7 @@ type Conn struct {
 	closed  closedStreams
 	last    uint32    // highest number of a stream of the peer's (server), or of ours (client)
 	slots   int       // streams in use: of a server its handlers, of a client those reserved or open
+	over    int       // of a server's slots: streams that both sides have ended well, whose handlers have yet to return
 	heads   int       // size of the request heads of a server's streams
 	fresh   []*Stream // whose handlers begin once all that has arrived is read
 	gone    []func()  // of streams that the peer ended: for the reading goroutine to call

@@ -349,6 +349,29 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestSlotsOfEndedStreams: a client may open the next stream as soon as it has the whole answer of one, whatever the handler still does;
+// but no more than as many again are done with in this way.
+func TestSlotsOfEndedStreams(t *testing.T) {
+	const n = 3
+	release := make(chan struct{})
+	s, c := pair(t, Config{Streams: n}, Config{Streams: 10 * n}, func(s *Stream) {
+		answerWith(s, "200", "x")
+		<-release
+	})
+	defer close(release)
+	for i := range 2*n + 1 {
+		up := c.open(t, get, true)
+		_, err := up.bodyOf()
+		if refused := i == 2*n; refused != Unprocessed(err) {
+			t.Fatalf("stream %d of %d: %v", i+1, 2*n+1, err)
+		}
+		up.Close()
+	}
+	if got := s.Streams(); got != 2*n {
+		t.Errorf("%d handlers run, want %d", got, 2*n)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	short := 30 * time.Millisecond
 	block := make(chan struct{})

@@ -55,7 +55,9 @@ func (c *Conn) takeRequest(id uint32, h Head, seen pseudo) error {
 		return nil // the client knows, or will, that it was not looked at
 	}
 	c.last = id
-	if c.slots >= c.cfg.Streams || c.slots > 0 && c.heads+h.size > c.cfg.ConnWindow {
+	// The client counts a stream until both sides have ended it, and may open the next one at once. What is reset counts until its
+	// handler is through, and so does what ended well beyond as many again.
+	if c.slots-min(c.over, c.cfg.Streams) >= c.cfg.Streams || c.slots > 0 && c.heads+h.size > c.cfg.ConnWindow {
 		return streamFault{id, RefusedStream}
 	}
 	h.check(requestHead, seen)
@@ -128,6 +130,8 @@ func (c *Conn) newStream() *Stream {
 func (c *Conn) tidy(s *Stream) {
 	if s.ended && s.sentEnd {
 		c.drop(s, false)
+		s.over = true
+		c.over++
 	}
 }
 

@@ -31,6 +31,7 @@ type Stream struct {
 	ended              bool    // the peer has sent all
 	sentEnd            bool    // this side has sent all
 	deaf               bool    // nobody takes the rest of the body
+	over               bool    // both sides have ended it well
 	released           bool    // the slot was given back
 	readErr, writeErr  error   // how the stream ended, where it did not end well
 	readCut, writeCut  bool    // interrupted
@@ -342,6 +343,9 @@ func (s *Stream) Close() {
 func (s *Stream) release() {
 	c := s.c
 	s.released = true
+	if s.over {
+		c.over--
+	}
 	c.heads -= s.head.size
 	if c.slots--; c.slots == 0 {
 		c.idleSince = time.Now()

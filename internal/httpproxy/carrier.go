@@ -105,7 +105,10 @@ func (s *carrier) serve(stream *http2.Stream) {
 func (s *carrier) add(c *conn) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.index, c.others = len(s.streams), len(s.streams)
+	c.index, c.behind = len(s.streams), len(s.streams)
+	if s.carried == len(s.streams) { // none has ended
+		c.behind++
+	}
 	s.streams = append(s.streams, c)
 	s.carried++
 	return s.full()

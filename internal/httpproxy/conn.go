@@ -36,7 +36,7 @@ type conn struct {
 	index int             // in port.conns, guarded by the port's lock; of a stream in its carrier, guarded by that one's
 
 	h2      *http2.Stream           // of a stream; nil for a connection of HTTP/1.1
-	others  int                     // of a stream: how many were served on its connection when it began
+	behind  int                     // of a stream: how many were served on its connection when it began, and one more if none had been
 	carrier atomic.Pointer[carrier] // of a connection that turned out to be one of HTTP/2
 
 	mu       sync.Mutex // held while an interruption is carried out

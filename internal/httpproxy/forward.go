@@ -180,40 +180,48 @@ func (w *work) try(e *upstream.Endpoint, whole bool) model.Code {
 	if w.shared {
 		return w.tryShared(e, whole, idempotent)
 	}
-	for kept := e.GetFor(w.hosts.name); kept != nil; kept = e.GetFor(w.hosts.name) {
-		w.kept++
-		switch w.exchange(e, kept, whole, idempotent) {
-		case settled:
+	for fresh := false; ; {
+		up, err := w.reach(e, fresh)
+		if err != nil {
+			return w.dialFailed(e, err)
+		}
+		kept := up.Requests > 0
+		switch result := w.exchange(e, up, whole, idempotent); {
+		case result == settled:
 			return ""
-		case spoilt:
+		case result == again:
+			return codeAgain
+		case result == spoilt:
 			w.kept--
 			continue
-		case again:
-			return codeAgain
-		case lostRace:
+		case !kept:
+			e.Done(upstream.Failed)
+			return CodeUpstreamReset
+		case result == lostRace:
 			w.resent++
-			w.retried(codeKeptLost)
-		case unsent:
-			w.retried(codeKeptLost)
 		}
-		break
+		w.retried(codeKeptLost)
+		fresh = true
 	}
-	w.dialled++
+}
+
+// reach returns a kept connection, or a new one where there is none or it has to be fresh.
+func (w *work) reach(e *upstream.Endpoint, fresh bool) (*upstream.Conn, error) {
+	if !fresh {
+		if kept := e.GetFor(w.hosts.name); kept != nil {
+			w.kept++
+			return kept, nil
+		}
+	}
 	began := time.Now()
-	fresh, err := w.dial(e)
+	up, err := w.dial(e, fresh)
 	w.connect += time.Since(began)
-	if err != nil {
-		return w.dialFailed(e, err)
+	if err == nil && up.Requests > 0 {
+		w.kept++
+	} else {
+		w.dialled++
 	}
-	switch w.exchange(e, fresh, whole, idempotent) {
-	case settled:
-		return ""
-	case again:
-		return codeAgain
-	case unsent, lostRace:
-	}
-	e.Done(upstream.Failed)
-	return CodeUpstreamReset
+	return up, err
 }
 
 // dialFailed ends the pick of an endpoint that there is no connection to, and returns why.
@@ -246,15 +254,19 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if w.replaced.status != 0 { // it is that of the route's own upstream
 		name = ""
 	}
-	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name, Behind: w.c.behind()}
+	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name, Behind: w.c.stands()}
 }
 
-// behind is where a request stands among those that connect to an endpoint: that of a client which was served before stands in front.
-func (c *conn) behind() int {
-	if c.once.Load() {
+// stands is where a request stands among those that connect to an endpoint: that of a client which was served before, and has no other
+// one under way, stands in front.
+func (c *conn) stands() int {
+	switch {
+	case c.h2 != nil:
+		return c.behind
+	case c.once.Load():
 		return 0
 	}
-	return 1 + c.others
+	return 1
 }
 
 // setHost makes the Host field what the route says for this endpoint.

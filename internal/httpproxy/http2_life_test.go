@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	own "paifang/internal/http2"
 	"paifang/internal/model"
 )
 
@@ -320,15 +321,25 @@ func TestBehind(t *testing.T) {
 	p.site.Store(&site{})
 	s := &carrier{conn: &conn{port: p}}
 	for want := 1; want <= 3; want++ {
-		c := &conn{}
+		c := &conn{h2: &own.Stream{}}
 		s.add(c)
-		if got := c.behind(); got != want {
+		if got := c.stands(); got != want {
 			t.Errorf("stream %d stands at %d", want, got)
+		}
+	}
+	for len(s.streams) > 0 {
+		s.remove(s.streams[0])
+	}
+	for want := range 3 {
+		c := &conn{h2: &own.Stream{}}
+		s.add(c)
+		if got := c.stands(); got != want {
+			t.Errorf("beside %d others, on a connection that was served before, a stream stands at %d", want, got)
 		}
 	}
 	served := &conn{}
 	served.once.Store(true)
-	if first, again := (&conn{}).behind(), served.behind(); first != 1 || again != 0 {
+	if first, again := (&conn{}).stands(), served.stands(); first != 1 || again != 0 {
 		t.Errorf("a client's first request stands at %d, a later one at %d", first, again)
 	}
 }

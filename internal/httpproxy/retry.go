@@ -81,8 +81,9 @@ func (w *work) lateCode() model.Code {
 
 // dial connects within what is left of the try, or takes a stream of a connection. A connect that is given up because of
 // that says nothing about the endpoint.
-func (w *work) dial(e *upstream.Endpoint) (*upstream.Conn, error) {
+func (w *work) dial(e *upstream.Endpoint, fresh bool) (*upstream.Conn, error) {
 	o := w.dialOptions()
+	o.Fresh = fresh
 	ctx := w.c.plane.ctx
 	if end := min(w.tryEnd, w.expiry()); end < w.c.plane.in(o.Timeout) {
 		left := time.Duration(max(end-w.c.plane.clock.Load(), 0)) * time.Millisecond

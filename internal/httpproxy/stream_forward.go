@@ -16,7 +16,7 @@ import (
 func (w *work) tryShared(e *upstream.Endpoint, whole, idempotent bool) model.Code {
 	for n := range 2 {
 		began := time.Now()
-		up, err := w.dial(e)
+		up, err := w.dial(e, false)
 		if err != nil {
 			w.connect += time.Since(began)
 			return w.dialFailed(e, err)

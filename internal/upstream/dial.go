@@ -30,9 +30,11 @@ type DialOptions struct {
 	Protocols []string
 	// Raw leaves TLS to those whose bytes are passed on.
 	Raw bool
-	// Behind is how many requests the client has under way besides this one. Of those that wait for their turn in DialApart who has the
-	// fewest is next, so that a client with thousands of them is in nobody's way.
+	// Behind is how many requests the client has under way besides this one, and one more if it is new. Of those that wait for their turn
+	// in DialApart who has the fewest is next, so that a client with thousands of them is in nobody's way; and who has any is paced.
 	Behind int
+	// Fresh has DialApart return no kept connection.
+	Fresh bool
 }
 
 // dialTimeout is the default of DialOptions.Timeout.
@@ -82,7 +84,7 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 			return c, nil
 		}
 	}
-	l.pool.leave(g)
+	l.leave(g)
 	if tcp != nil {
 		tcp.Close()
 	}
@@ -97,22 +99,30 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 var errNoTurn = errors.New("too many connects are under way")
 
 // DialApart is Dial on a stack of its own. Connecting takes a deep one, and who waits for an answer afterwards keeps what it has
-// grown to. It waits for its turn where many connect, see DialOptions.Behind; where that takes longer than five times o.Timeout, the code
-// is CodeConnectLocal.
+// grown to. It waits for its turn where many connect, see DialOptions.Behind; where that takes longer than five times o.Timeout, and
+// six times as long where o.Behind is not 0, the code is CodeConnectLocal. A connection that somebody else is through
+// with meanwhile is returned in place of a new one, as GetFor would, unless o.Fresh.
 func (e *Endpoint) DialApart(ctx context.Context, o DialOptions) (*Conn, error) {
 	l := e.live
 	setDefault(&o.Timeout, dialTimeout)
 	// Those in front may need all of theirs, and more than one after the other.
-	if err := l.turns.enter(ctx, o.Behind, 5*o.Timeout); err != nil {
+	within := 5 * o.Timeout
+	if o.Behind >= crowd {
+		within *= 6
+	}
+	kept, err := l.turns.enter(ctx, &dialler{behind: o.Behind, late: time.Now().Add(within), takes: l.poolName(o.Name), fresh: o.Fresh})
+	if err != nil {
 		code := CodeConnectCancelled
 		if errors.Is(err, errNoTurn) {
 			code = CodeConnectLocal
 		}
 		return nil, &Error{Code: code, msg: "connect to " + l.key.Addr.String(), err: err}
 	}
+	if kept != nil {
+		return kept, nil
+	}
 	defer l.turns.leave()
 	var c *Conn
-	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -104,7 +104,7 @@ func (c *Conn) Close() {
 		return
 	}
 	c.TCP.Close()
-	c.live.pool.leave(c.gate)
+	c.live.leave(c.gate)
 }
 
 // Get returns the idle connection that was used last, or nil if there is none. It does not look whether it still
@@ -115,10 +115,14 @@ func (e *Endpoint) Get() *Conn { return e.live.pool.get("") }
 // alone.
 func (e *Endpoint) GetFor(name string) *Conn { return e.live.pool.get(e.live.poolName(name)) }
 
-// Put keeps a connection on which the last answer was read to its end, for the next Get. Where the endpoint has
-// gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
+// Put keeps a connection on which the last answer was read to its end, for who waits to connect or else the next Get. Where the
+// endpoint has gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
-	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" || !e.live.pool.put(c) {
+	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" {
+		c.closeIdle()
+		return
+	}
+	if !e.live.turns.gives(c) && !e.live.pool.put(c) {
 		c.closeIdle()
 	}
 }
@@ -176,11 +180,12 @@ func (p *pool) enter(most int64) bool {
 	return true
 }
 
-// leave takes that back.
-func (p *pool) leave(g *gate) {
-	p.mu.Lock()
-	p.open--
-	p.mu.Unlock()
+// leave takes back what enter and the gate have counted for a connection.
+func (l *live) leave(g *gate) {
+	l.pool.mu.Lock()
+	l.pool.open--
+	l.pool.mu.Unlock()
+	l.turns.freed()
 	if g != nil {
 		g.conns.Add(-1)
 	}

@@ -278,3 +278,31 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoWaitsHasWhatIsPutBack: where others connect, a connection that comes back goes to who waits, and is not left idle.
+func TestWhoWaitsHasWhatIsPutBack(t *testing.T) {
+	_, _, e := one(t, Config{}, echo(t), model.Dial{})
+	kept := dialOne(t, e)
+	turns := &e.live.turns
+	turns.mu.Lock()
+	turns.under, turns.widens = mostConnects, true // nobody else has a turn
+	turns.mu.Unlock()
+	got := make(chan *Conn, 1)
+	go func() {
+		c, err := e.DialApart(t.Context(), DialOptions{})
+		if err != nil {
+			t.Error(err)
+		}
+		got <- c
+	}()
+	turns.until(t, 1)
+	e.Put(kept)
+	c := <-got
+	if c != kept {
+		t.Error("who waited has another one")
+	}
+	c.Close()
+	if idle, open := e.live.pool.counts(); idle != 0 || open != 0 {
+		t.Errorf("%d are idle of %d, want none", idle, open)
+	}
+}

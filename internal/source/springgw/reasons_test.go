@@ -105,6 +105,7 @@ func chinese() map[string]string {
 		"nothing but limits is kept in Redis":                                                                                                      "Redis 里只存限流的计数",
 		"routes are read from files, from Nacos and from the actuator, and not from Redis":                                                         "路由来自文件、Nacos 和 actuator，不来自 Redis",
 		"the actuator is set by sources.spring.actuator in the configuration file, and always says all; docs/actuator.md":                          "actuator 由配置文件的 sources.spring.actuator 设定，总是给出全部内容；docs/actuator.md",
+		"instances are not chosen by the version of an API: a lane goes by a header; docs/gray-release-gateway.md":                                 "不按 API 版本选实例：泳道按请求头选；docs/gray-release-gateway.md",
 		"for the predicate Version; a request whose version is none is answered 400 by every route":                                                "用于谓词 Version；版本无法识别的请求，每条路由都回答 400",
 		"true: a request without a version is answered 400 by every route":                                                                         "true：没有版本的请求，每条路由都回答 400",
 		"Spring Cloud Gateway does nothing with it either: write spring.webflux.apiversion":                                                        "Spring Cloud Gateway 也不用它：请写 spring.webflux.apiversion",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 )
 
@@ -29,9 +30,8 @@ const usualPercent = 100
 // Pace runs until ctx ends. It keeps the collector from running over and over where little lives: the heap of a small
 // process doubles with some hundred TLS handshakes. As long as that would be more than a few times a second the collector
 // waits for 24 MiB of garbage; where more lives than that, and when the process is calm again, it does as usual. Where hardly any
-// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. Where none is made to speak of, it does
-// not run at all. And where many goroutines are gone, what they have left is given back to the system. A GOGC of the environment is left
-// alone, and a memory limit goes before in any case. A process has one.
+// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. And where many goroutines are gone,
+// what they have left is given back to the system. A GOGC of the environment is left alone, and a memory limit goes before in any case.
 func Pace(ctx context.Context) {
 	if _, set := os.LookupEnv("GOGC"); set {
 		<-ctx.Done()
@@ -44,21 +44,16 @@ func Pace(ctx context.Context) {
 
 // pace looks with each tick.
 func pace(ctx context.Context, ticks <-chan time.Time) {
-	found := lookAtHeap()
-	p, still := pacer{percent: usualPercent, recent: recently, cycles: found.automatic}, newRest(found)
-	defer func() {
-		still.end(p.percent)
-		p.set(usualPercent)
-	}()
+	p := pacer{percent: usualPercent, recent: recently}
+	p.look()
+	defer func() { p.set(usualPercent) }()
 	var left stacks
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticks:
-			if found := lookAtHeap(); !still.look(found, p.percent) {
-				p.set(p.wanted(found.live, p.ran(found.automatic)))
-			}
+			p.set(p.wanted(p.look()))
 			if n, cycles := goroutines(); left.look(now, n, cycles) {
 				debug.FreeOSMemory()
 			}
@@ -73,11 +68,13 @@ type pacer struct {
 	recent  float64 // how often it ran recently
 }
 
-// ran returns how often the collector has run since it was looked at last.
-func (p *pacer) ran(cycles uint64) uint64 {
-	n := cycles - p.cycles
-	p.cycles = cycles
-	return n
+// look returns what lives, and how often the collector has run since the last look.
+func (p *pacer) look() (live, ran uint64) {
+	s := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/automatic:gc-cycles"}}
+	metrics.Read(s[:])
+	live, cycles := s[0].Value.Uint64(), s[1].Value.Uint64()
+	ran, p.cycles = cycles-p.cycles, cycles
+	return live, ran
 }
 
 // wanted returns the percentage for what lives, where the collector ran so often in a second under the one in force.

@@ -52,10 +52,10 @@ func authFamily() family {
 		{Name: "auth-realm", Scope: OwnPaths, Verdict: Supported, read: readRealm},
 		{Name: "satisfy", Scope: OwnPaths, Verdict: Ignored, Note: "both address lists and authentication must let a request pass, whatever it says"},
 		{Name: "auth-url", Scope: OwnPaths, Verdict: Differs, Note: "of a service that is asked over TLS the certificate is verified, and one at a link-local address, or in a cluster at a loopback address, is not asked", read: readAuthURL},
-		{Name: "auth-method", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.token(&v.s.Auth.Method) }},
+		{Name: "auth-method", Scope: OwnPaths, Verdict: Supported, read: readAuthMethod},
 		{Name: "auth-signin", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.SignIn) }},
 		{Name: "auth-signin-redirect-param", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.token(&v.s.Auth.SignInParam) }},
-		{Name: "auth-response-headers", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.tokens(&v.s.Auth.Headers) }},
+		{Name: "auth-response-headers", Scope: OwnPaths, Verdict: Supported, read: readAuthHeaders},
 		{Name: "auth-proxy-set-headers", Scope: OwnPaths, Verdict: Ignored, Note: "write an external-auth filter with headers into paifang.dev/filters"},
 		{Name: "auth-request-redirect", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.Return) }},
 		{Name: "auth-cache-key", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.requestText(&v.s.Auth.CacheKey) }},
@@ -216,6 +216,35 @@ func readCacheDuration(v *value) {
 	v.s.Auth.CacheFor = all
 }
 
+// readAuthMethod reads a method that ingress-nginx knows.
+func readAuthMethod(v *value) {
+	if v.text == "" {
+		v.ignored("is empty: the service is asked with GET")
+		return
+	}
+	v.oneOf(&v.s.Auth.Method, "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+}
+
+// readAuthHeaders reads names of fields.
+func readAuthHeaders(v *value) {
+	if len(v.list()) == 0 {
+		v.ignored("is empty: no field is copied")
+		return
+	}
+	v.tokens(&v.s.Auth.Headers)
+}
+
+// denied has nobody pass an Ingress that asks a service with what cannot be read, as ingress-nginx does. The same in its ConfigMap has
+// no effect there.
+func (r *reading) denied(name string) {
+	f := r.given[name]
+	if f == nil || f.Verdict != Invalid || r.forAll || r.Denied != "" {
+		return
+	}
+	r.Denied = name
+	f.Message = strings.TrimSuffix(f.Message, ": it has no effect") + ": every path of this Ingress answers 503"
+}
+
 // readGlobalAuth takes a bad value for true: whom everybody is sent to is asked.
 func readGlobalAuth(v *value) {
 	on := true
@@ -269,6 +298,8 @@ func settleAuth(r *reading) {
 		}
 		return
 	}
+	r.denied("auth-method")
+	r.denied("auth-response-headers")
 	if a.CacheKey != "" && len(a.CacheFor) == 0 {
 		a.CacheFor = []AuthCache{{[]int{200, 202, 401}, 5 * time.Minute}}
 	}

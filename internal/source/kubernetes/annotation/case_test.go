@@ -192,8 +192,8 @@ func (c *testCase) line(line, text, at string) error {
 		c.class = words[1]
 	case words[0] == "config":
 		c.taken = true
-		name, value, _ := strings.Cut(strings.TrimPrefix(text, "config "), ": ")
-		c.config = append(c.config, [2]string{name, value})
+		name, value, _ := strings.Cut(strings.TrimPrefix(text, "config "), ":")
+		c.config = append(c.config, [2]string{name, strings.TrimSpace(value)})
 	case words[0] == "flag":
 		c.taken = true
 		c.flags = append(c.flags, strings.TrimPrefix(text, "flag "))
@@ -246,11 +246,11 @@ func (c *testCase) ingressLine(words []string, text string) error {
 	case words[0] == "tls" && len(words) == 1:
 		g.tls = true
 	default:
-		name, value, ok := strings.Cut(text, ": ")
+		name, value, ok := strings.Cut(text, ":")
 		if !ok {
 			return fmt.Errorf("%q is no annotation", text)
 		}
-		g.annotations = append(g.annotations, [2]string{name, value})
+		g.annotations = append(g.annotations, [2]string{name, strings.TrimSpace(value)})
 	}
 	return nil
 }

@@ -33,9 +33,22 @@ func limitsFamily() family {
 		{Name: "limit-rate", Scope: OwnPaths, Verdict: Ignored, Note: "answers are sent as fast as the client takes them"},
 		{Name: "limit-rate-after", Scope: OwnPaths, Verdict: Ignored, Note: "answers are sent as fast as the client takes them"},
 		{Name: "limit-allowlist", Alias: "limit-whitelist", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Exempt) }},
-		{Name: "allowlist-source-range", Alias: "whitelist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Allow) }},
-		{Name: "denylist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.ranges(&v.s.Limits.Deny) }},
+		{Name: "allowlist-source-range", Alias: "whitelist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.access(&v.s.Limits.Allow) }},
+		{Name: "denylist-source-range", Scope: OwnPaths, Verdict: Supported, read: func(v *value) { v.access(&v.s.Limits.Deny) }},
 	}}
+}
+
+// access reads ranges that may ask, or may not. A list of an Ingress without any lets nobody in either, as under ingress-nginx. That of
+// the installation is empty by default.
+func (v *value) access(to *[]string) {
+	switch {
+	case v.forAll && v.text == "":
+		v.same()
+	case len(v.list()) == 0:
+		v.deny("names no range")
+	default:
+		v.ranges(to)
+	}
 }
 
 // ranges reads addresses and ranges. A bad one lets nobody in: whom it was meant for is not known.

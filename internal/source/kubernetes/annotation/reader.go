@@ -57,6 +57,7 @@ type Reader struct {
 	rows     map[string]*Annotation // by name and alias
 	names    []string
 	settlers []func(*reading)
+	forAll   bool // see NewDefaultsReader
 }
 
 // NewReader returns a reader for a prefix, "" being DefaultPrefix. base is what is in force where an Ingress says nothing:
@@ -85,6 +86,14 @@ func NewReader(prefix string, base Settings) *Reader {
 	return r
 }
 
+// NewDefaultsReader returns a reader for what a ConfigMap of ingress-nginx says as annotations do, for all Ingresses. A few values that
+// are none deny there nothing, or are the default.
+func NewDefaultsReader() *Reader {
+	r := NewReader("", Defaults())
+	r.forAll = true
+	return r
+}
+
 // Prefix is what names begin with, with its slash.
 func (r *Reader) Prefix() string { return r.prefix }
 
@@ -104,7 +113,8 @@ func (r *Reader) Has(annotations map[string]string) bool {
 // reading is one run over the annotations of an Ingress.
 type reading struct {
 	*Settings
-	given map[string]*Finding // by name without prefix
+	given  map[string]*Finding // by name without prefix
+	forAll bool                // see Reader
 }
 
 // has tells whether an annotation is there and its value could be read.
@@ -137,7 +147,7 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 	}
 	slices.Sort(keys)
 	found := make([]Finding, len(keys))
-	run := reading{&s, make(map[string]*Finding, len(keys))}
+	run := reading{&s, make(map[string]*Finding, len(keys)), r.forAll}
 	for i, key := range keys {
 		f := &found[i]
 		f.Key = key
@@ -154,7 +164,7 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 		}
 		run.given[row.Name] = f
 		if row.read != nil {
-			row.read(&value{text: strings.TrimSpace(annotations[key]), s: &s, found: f})
+			row.read(&value{text: strings.TrimSpace(annotations[key]), s: &s, found: f, forAll: r.forAll})
 		}
 	}
 	for _, settle := range r.settlers {

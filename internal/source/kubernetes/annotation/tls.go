@@ -1,5 +1,7 @@
 package annotation
 
+import "strings"
+
 // TLS is how TLS is spoken, on both sides.
 type TLS struct {
 	Secret string // namespace/name: the certificate shown to endpoints, and the CAs that theirs are verified against
@@ -31,7 +33,14 @@ func tlsFamily() family {
 	}}
 }
 
-func readProxySecret(v *value) { v.object(&v.s.TLS.Secret) }
+// readProxySecret reads namespace/name: of a name alone ingress-nginx does not take the Ingress's own namespace.
+func readProxySecret(v *value) {
+	if !strings.Contains(v.text, "/") {
+		v.deny("%q is not namespace/name", v.text)
+		return
+	}
+	v.object(&v.s.TLS.Secret)
+}
 
 // readProxyVerify takes a bad value for on: endpoints that nobody has verified are worse than none.
 func readProxyVerify(v *value) {

@@ -12,9 +12,10 @@ import (
 // value is the text of one annotation while it is read. Its methods parse the text; where that fails they note why and
 // return false, and the setting stays as it was.
 type value struct {
-	text  string
-	s     *Settings
-	found *Finding
+	text   string
+	s      *Settings
+	found  *Finding
+	forAll bool // the text is a default of the installation
 }
 
 // maxText bounds the text of any one value that is kept, in bytes.

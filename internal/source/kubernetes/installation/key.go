@@ -70,7 +70,7 @@ func Read(data map[string]string) (Settings, []annotation.Finding) {
 	}
 	names := slices.Sorted(maps.Keys(data))
 	found := make([]annotation.Finding, len(names))
-	reader := annotation.NewReader("", annotation.Defaults())
+	reader := annotation.NewDefaultsReader()
 	asAnnotations := map[string]string{}
 	for i, name := range names {
 		found[i].Key = name

@@ -84,6 +84,9 @@ func (v *value) object(to *string) {
 // blocked reads ranges that are refused. A bad one lets nobody in: whom it was meant for is not known.
 func (v *value) blocked() {
 	all := v.list()
+	if len(all) == 0 && v.text != "" {
+		all = []string{v.text}
+	}
 	for _, s := range all {
 		if _, err := netip.ParsePrefix(s); err == nil {
 			continue

@@ -121,6 +121,30 @@ func otherName(host string) string {
 	return "www." + host
 }
 
+const wwwAnnotation = "from-to-www-redirect"
+
+// wwwVerdict is what becomes of from-to-www-redirect on an Ingress: nothing where a host has no other name.
+func wwwVerdict(v *networkingv1.Ingress) (annotation.Verdict, string) {
+	var all, without []model.Host
+	for _, host := range ingressHosts(v) {
+		if host == "" && len(v.Spec.Rules) > 0 && v.Spec.DefaultBackend != nil {
+			continue // of the default backend
+		}
+		all = append(all, model.Host(host))
+		if otherName(host) == "" {
+			without = append(without, model.Host(host))
+		}
+	}
+	switch {
+	case len(without) == 0:
+		return annotation.Supported, ""
+	case len(without) == len(all):
+		return annotation.Ignored, hostList(without) + " has no other name with www. or without, so nothing is redirected"
+	default:
+		return annotation.Differs, "nothing is redirected for " + hostList(without) + ", which has no other name with www. or without"
+	}
+}
+
 // slashed sends who leaves out the slash at the end of a path to it, as nginx does where nothing else has the path.
 func (d *draft) slashed(o *stored, id string) {
 	if !d.nginx || d.set.Rejected || d.path == nil || len(d.path.Path) < 2 || !strings.HasSuffix(d.path.Path, "/") || strings.ContainsAny(d.path.Path, "{*?") || d.regexHost(d.host) {

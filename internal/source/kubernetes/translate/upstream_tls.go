@@ -29,10 +29,7 @@ func (d *draft) verified(u *model.Upstream) {
 			d.diagnose(d.o, annotationField(d.store.reader.Prefix()+"proxy-ssl-secret"), model.Error, code, "%s: every path of this Ingress answers 503", why)
 		}
 	}
-	ns, name, other := strings.Cut(t.Secret, "/")
-	if !other {
-		ns, name = d.o.key.Namespace, t.Secret
-	}
+	ns, name, _ := strings.Cut(t.Secret, "/")
 	id := ns + "/" + name
 	o := d.get(Key{KindSecret, ns, name})
 	switch {

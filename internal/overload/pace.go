@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 )
 
@@ -29,9 +30,9 @@ const usualPercent = 100
 // Pace runs until ctx ends. It keeps the collector from running over and over where little lives: the heap of a small
 // process doubles with some hundred TLS handshakes. As long as that would be more than a few times a second the collector
 // waits for 24 MiB of garbage; where more lives than that, and when the process is calm again, it does as usual. Where hardly any
-// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. Where none is made to speak of, it does
-// not run at all. And where many goroutines are gone, what they have left is given back to the system. A GOGC of the environment is left
-// alone, and a memory limit goes before in any case. A process has one.
+// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough; and when a process comes to that, what
+// it held until then is given back. And where many goroutines are gone,
+// what they have left is given back to the system. A GOGC of the environment is left alone, and a memory limit goes before in any case.
 func Pace(ctx context.Context) {
 	if _, set := os.LookupEnv("GOGC"); set {
 		<-ctx.Done()
@@ -44,26 +45,46 @@ func Pace(ctx context.Context) {
 
 // pace looks with each tick.
 func pace(ctx context.Context, ticks <-chan time.Time) {
-	found := lookAtHeap()
-	p, still := pacer{percent: usualPercent, recent: recently, cycles: found.automatic}, newRest(found)
-	defer func() {
-		still.end(p.percent)
-		p.set(usualPercent)
-	}()
+	p := pacer{percent: usualPercent, recent: recently}
+	p.look()
+	defer func() { p.set(usualPercent) }()
 	var left stacks
+	var kept ballast
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticks:
-			if found := lookAtHeap(); !still.look(found, p.percent) {
-				p.set(p.wanted(found.live, p.ran(found.automatic)))
-			}
-			if n, cycles := goroutines(); left.look(now, n, cycles) {
+			was := p.percent
+			live, ran := p.look()
+			p.set(p.wanted(live, ran))
+			n, cycles := goroutines()
+			gone := left.look(now, n, cycles)
+			calm := was != thriftyPercent && p.percent == thriftyPercent && kept.look(now, live, Memory())
+			if gone || calm {
 				debug.FreeOSMemory()
 			}
 		}
 	}
+}
+
+// Of ballast: how often it is given back, and from which part of what lives on it is worth a run of the collector.
+const (
+	ballastEach = 2 * time.Minute
+	ballastPart = 4
+)
+
+// ballast tells when a process that has become calm holds much that it does not need: garbage of what it did before, and the room that it
+// was made in. The runtime would keep that until it has run twice more, which is minutes later.
+type ballast struct{ asked time.Time }
+
+// look tells whether to give it back, of what lives and what the process holds, in bytes.
+func (b *ballast) look(now time.Time, live, held uint64) bool {
+	if now.Sub(b.asked) < ballastEach || held < live+live/ballastPart {
+		return false
+	}
+	b.asked = now
+	return true
 }
 
 // pacer is the state of Pace.
@@ -73,11 +94,13 @@ type pacer struct {
 	recent  float64 // how often it ran recently
 }
 
-// ran returns how often the collector has run since it was looked at last.
-func (p *pacer) ran(cycles uint64) uint64 {
-	n := cycles - p.cycles
-	p.cycles = cycles
-	return n
+// look returns what lives, and how often the collector has run since the last look.
+func (p *pacer) look() (live, ran uint64) {
+	s := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/automatic:gc-cycles"}}
+	metrics.Read(s[:])
+	live, cycles := s[0].Value.Uint64(), s[1].Value.Uint64()
+	ran, p.cycles = cycles-p.cycles, cycles
+	return live, ran
 }
 
 // wanted returns the percentage for what lives, where the collector ran so often in a second under the one in force.

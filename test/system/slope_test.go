@@ -91,7 +91,7 @@ func slope(t *testing.T, n, port int) []string {
 		endpoints = append(endpoints, change(at, "port: 1}", fmt.Sprintf("port: %d}", port), host, func(status int) bool { return status == http.StatusOK }))
 	}
 	const rest = 60 * time.Second
-	time.Sleep(45 * time.Second) // what reading and the changes took is given back, and the collector has come to rest
+	time.Sleep(45 * time.Second) // what reading and the changes took is given back
 	before := p.processor(t)
 	time.Sleep(rest) // the figure is what is done in this time
 	idle := float64(p.processor(t)-before) / float64(rest) * 100

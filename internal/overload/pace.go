@@ -30,7 +30,8 @@ const usualPercent = 100
 // Pace runs until ctx ends. It keeps the collector from running over and over where little lives: the heap of a small
 // process doubles with some hundred TLS handshakes. As long as that would be more than a few times a second the collector
 // waits for 24 MiB of garbage; where more lives than that, and when the process is calm again, it does as usual. Where hardly any
-// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough. And where many goroutines are gone,
+// garbage is made, it does not wait for as much of it as lives: half of that comes seldom enough; and when a process comes to that, what
+// it held until then is given back. And where many goroutines are gone,
 // what they have left is given back to the system. A GOGC of the environment is left alone, and a memory limit goes before in any case.
 func Pace(ctx context.Context) {
 	if _, set := os.LookupEnv("GOGC"); set {
@@ -48,17 +49,42 @@ func pace(ctx context.Context, ticks <-chan time.Time) {
 	p.look()
 	defer func() { p.set(usualPercent) }()
 	var left stacks
+	var kept ballast
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticks:
-			p.set(p.wanted(p.look()))
-			if n, cycles := goroutines(); left.look(now, n, cycles) {
+			was := p.percent
+			live, ran := p.look()
+			p.set(p.wanted(live, ran))
+			n, cycles := goroutines()
+			gone := left.look(now, n, cycles)
+			calm := was != thriftyPercent && p.percent == thriftyPercent && kept.look(now, live, Memory())
+			if gone || calm {
 				debug.FreeOSMemory()
 			}
 		}
 	}
+}
+
+// Of ballast: how often it is given back, and from which part of what lives on it is worth a run of the collector.
+const (
+	ballastEach = 2 * time.Minute
+	ballastPart = 4
+)
+
+// ballast tells when a process that has become calm holds much that it does not need: garbage of what it did before, and the room that it
+// was made in. The runtime would keep that until it has run twice more, which is minutes later.
+type ballast struct{ asked time.Time }
+
+// look tells whether to give it back, of what lives and what the process holds, in bytes.
+func (b *ballast) look(now time.Time, live, held uint64) bool {
+	if now.Sub(b.asked) < ballastEach || held < live+live/ballastPart {
+		return false
+	}
+	b.asked = now
+	return true
 }
 
 // pacer is the state of Pace.

@@ -3,6 +3,7 @@ package overload
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
@@ -112,4 +113,59 @@ func TestPaceLeavesWhatTheEnvironmentSays(t *testing.T) {
 	if now := gogc(); now != before {
 		t.Errorf("GOGC was %d and is %d", before, now)
 	}
+}
+
+func TestBallast(t *testing.T) {
+	var b ballast
+	now := time.Now()
+	for _, c := range []struct {
+		name       string
+		after      time.Duration
+		live, held uint64
+		want       bool
+	}{
+		{"little more than lives", 0, 80 << 20, 99 << 20, false},
+		{"twice what lives", time.Second, 80 << 20, 160 << 20, true},
+		{"again, soon", time.Minute, 80 << 20, 160 << 20, false},
+		{"again", ballastEach, 80 << 20, 160 << 20, true},
+	} {
+		now = now.Add(c.after)
+		if got := b.look(now, c.live, c.held); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestCalmGivesBack: a process that made much garbage holds little more than lives once it makes none.
+func TestCalmGivesBack(t *testing.T) {
+	if v, set := os.LookupEnv("GOGC"); set {
+		t.Skipf("GOGC is %q in the environment, and stays", v)
+	}
+	t.Cleanup(debug.FreeOSMemory)
+	lives := make([][]byte, 2*thriftyFrom>>10)
+	for i := range lives {
+		lives[i] = make([]byte, 1<<10)
+	}
+	var garbage [][]byte
+	for range 96 << 10 {
+		garbage = append(garbage, make([]byte, 1<<10))
+	}
+	runtime.KeepAlive(garbage) // and not any longer
+	runtime.GC()               // what lives is known; what does not is free, and held
+	full := Memory()
+	ticks := make(chan time.Time)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { pace(ctx, ticks); close(done) }()
+	now := time.Now()
+	for n := 0; Memory() > full-64<<20; n++ {
+		if n > 100 {
+			t.Fatalf("%d MB are held, %d MB before", Memory()>>20, full>>20)
+		}
+		now = now.Add(time.Second)
+		ticks <- now
+	}
+	cancel()
+	<-done
+	runtime.KeepAlive(lives)
 }

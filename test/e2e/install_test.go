@@ -36,9 +36,11 @@ func install(t *testing.T) {
 	installation.once.Do(func() {
 		yaml := customised(manifests.DaemonSetWebhook, map[string]string{
 			"image: \"paifang:0.1.0\"": "image: " + bed.PaifangImage,
-			"        events: true":     "        events: true\n        adopt: [nginx, legacy]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
-			"    log:\n":               "    metrics: {nginx: true}\n    log:\n",
-			"    ingress:\n":           "    ingress:\n      proxyFrom: [" + bed.EdgeAddress + "/32]\n",
+			"- {apiGroups: [\"\"], resources: [events], verbs: [create]}\n": "- {apiGroups: [\"\"], resources: [events], verbs: [create]}\n" +
+				"- {apiGroups: [networking.k8s.io], resources: [ingresses/status], verbs: [patch]}\n", // for what is published
+			"        events: true": "        events: true\n        adopt: [nginx, legacy]\n        publish: {addresses: [" + cluster.Nodes[0].Address + "]}",
+			"    log:\n":           "    metrics: {nginx: true}\n    log:\n",
+			"    ingress:\n":       "    ingress:\n      proxyFrom: [" + bed.EdgeAddress + "/32]\n",
 		})
 		if installation.err = cluster.Apply(yaml); installation.err != nil {
 			return
@@ -108,13 +110,22 @@ func TestInstall(t *testing.T) {
 	})
 	// What the Role does not list is refused, also for the controller's own account.
 	account := "--as=system:serviceaccount:" + controllerNamespace + ":paifang"
-	for _, may := range []struct{ want, verb, what string }{
-		{"yes", "list", "ingresses.networking.k8s.io"}, {"yes", "create", "events"}, {"no", "get", "pods"}, {"no", "create", "ingresses.networking.k8s.io"},
-		{"no", "update", "secrets"}, {"no", "get", "nodes"}, {"no", "delete", "leases.coordination.k8s.io"},
+	for _, may := range []struct{ want, verb, what, where string }{
+		{"yes", "list", "ingresses.networking.k8s.io", ""}, {"yes", "create", "events", ""}, {"no", "get", "pods", ""}, {"no", "create", "ingresses.networking.k8s.io", ""},
+		{"no", "update", "secrets", ""}, {"no", "get", "nodes", ""}, {"no", "delete", "leases.coordination.k8s.io", ""},
+		{"yes", "patch", "ingresses.networking.k8s.io", "--subresource=status"}, {"no", "update", "ingresses.networking.k8s.io", "--subresource=status"},
+		{"no", "patch", "ingresses.networking.k8s.io", ""}, {"no", "create", "leases.coordination.k8s.io", ""},
+		{"yes", "create", "leases.coordination.k8s.io", "--namespace=" + controllerNamespace},
 	} {
-		said, _ := cluster.Kubectl("auth", "can-i", may.verb, may.what, "--all-namespaces", account) // "no" is an exit code too
+		args := []string{"auth", "can-i", may.verb, may.what, account}
+		if strings.HasPrefix(may.where, "--namespace") {
+			args = append(args, may.where)
+		} else if args = append(args, "--all-namespaces"); may.where != "" {
+			args = append(args, may.where)
+		}
+		said, _ := cluster.Kubectl(args...) // "no" is an exit code too
 		if strings.TrimSpace(said) != may.want {
-			t.Errorf("%s %s: %s, want %s", may.verb, may.what, said, may.want)
+			t.Errorf("%s %s %s: %s, want %s", may.verb, may.what, may.where, said, may.want)
 		}
 	}
 }

@@ -77,6 +77,27 @@ webhook:
 {{- end }}
 {{- end -}}
 
+{{- /* What is written decides on rights. The file says it, since values.config may say otherwise than the values do. */ -}}
+{{- define "paifang.publishes" -}}
+{{- range $key, $value := dig "sources" "kubernetes" "publish" dict (fromYaml (include "paifang.configFile" .)) }}{{ if $value }}yes{{ end }}{{ end -}}
+{{- end -}}
+
+{{- /* Which addresses of Nodes are written, if any. */ -}}
+{{- define "paifang.publishedNodes" -}}
+{{- $publish := dig "sources" "kubernetes" "publish" dict (fromYaml (include "paifang.configFile" .)) -}}
+{{- if not (or $publish.service $publish.addresses) }}{{ default "" $publish.nodes }}{{ end -}}
+{{- end -}}
+
+{{- define "paifang.events" -}}
+{{- if dig "sources" "kubernetes" "events" true (fromYaml (include "paifang.configFile" .)) }}yes{{ end -}}
+{{- end -}}
+
+{{- /* The Service whose addresses are written, as namespace/name, where the namespaces that are read do not have it. */ -}}
+{{- define "paifang.front" -}}
+{{- $service := dig "sources" "kubernetes" "publish" "service" "" (fromYaml (include "paifang.configFile" .)) -}}
+{{- if and $service .Values.namespaces (not (has (splitList "/" $service | first) .Values.namespaces)) }}{{ $service }}{{ end -}}
+{{- end -}}
+
 {{- define "paifang.configFile" -}}
 {{- toYaml (mergeOverwrite (fromYaml (include "paifang.config" .)) .Values.config) -}}
 {{- end -}}

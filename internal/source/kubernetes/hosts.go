@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -45,7 +46,38 @@ func (r *run) hostFeeds() []*feed {
 	return out
 }
 
-// missing is why addresses of Nodes are not known.
+// frontFeeds follow the one Service whose addresses Ingresses show, where no other feed tells of it: apart, for the same reason.
+func (r *run) frontFeeds() []*feed {
+	if !r.frontAside() || len(r.opt.Publish.Addresses) > 0 {
+		return nil
+	}
+	namespace, name, _ := strings.Cut(r.opt.Publish.Service, "/")
+	f := r.feed(services(), namespace, "metadata.name="+name)
+	f.aside = true
+	return []*feed{f}
+}
+
+// frontAside tells whether the Service whose addresses Ingresses show has a feed of its own. Namespaces that are read by their labels
+// come and go, and it stays.
+func (r *run) frontAside() bool {
+	namespace, _, named := strings.Cut(r.opt.Publish.Service, "/")
+	return named && (r.opt.selects() || !r.reads(namespace))
+}
+
+// front takes what is said of that Service. While it does not exist, Ingresses go on showing what they do.
+func (r *run) front(c change) {
+	all := c.all
+	if !c.listed && !c.gone {
+		all = []translate.Value{c.object}
+	}
+	for _, v := range all {
+		if s, ok := v.(*corev1.Service); ok {
+			r.status.publish(addressesOf(s))
+		}
+	}
+}
+
+// missing is why the addresses to show are not known.
 func (r *run) missing() error {
 	for _, f := range r.aside {
 		if x, bad := r.health.of(f); bad {

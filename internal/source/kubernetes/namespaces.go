@@ -111,8 +111,7 @@ func (r *run) purge() {
 	for _, kind := range []translate.Kind{translate.KindIngress, translate.KindService, translate.KindEndpointSlice, translate.KindSecret} {
 		var gone []translate.Key
 		for key, o := range r.store.Each(kind) {
-			named := r.opt.Translate.Names(key) || kind == translate.KindService && key.Namespace+"/"+key.Name == r.opt.Publish.Service
-			if r.chosen[key.Namespace] == nil && !named && !isExternal(o.Value) { // what was looked up goes with its Service
+			if r.chosen[key.Namespace] == nil && !r.opt.Translate.Names(key) && !isExternal(o.Value) { // what was looked up goes with its Service
 				gone = append(gone, key)
 			}
 		}

@@ -120,9 +120,6 @@ func (r *run) plan() []*feed {
 	for _, ns := range named {
 		out = append(out, r.follows(ns)...)
 	}
-	if namespace, name, named := strings.Cut(r.opt.Publish.Service, "/"); named && !r.reads(namespace) {
-		out = append(out, r.feed(services(), namespace, "metadata.name="+name))
-	}
 	if len(r.opt.Translate.Nodes) > 0 {
 		out = append(out, r.feed(nodes(), "", ""))
 	}
@@ -165,7 +162,7 @@ func (r *run) start() error {
 	}
 	r.changed() // what All repeats; until now nobody knew which single objects are named
 	r.recall()
-	r.aside = r.hostFeeds()
+	r.aside = slices.Concat(r.hostFeeds(), r.frontFeeds())
 	for _, f := range r.aside {
 		r.feeds.Go(f.run) // nothing waits for it
 	}
@@ -261,6 +258,8 @@ func (r *run) take(c change) {
 		delete(r.unlisted, c.from)
 	}
 	switch {
+	case c.from.aside && c.from.kind == translate.KindService:
+		r.front(c)
 	case c.from.aside:
 		r.status.publish(r.hosts.take(c, r.opt.Publish.Nodes))
 	case c.from.kind == translate.KindNamespace:
@@ -343,7 +342,7 @@ func (r *run) observe(key translate.Key, v translate.Value) {
 		if x := r.externals[key]; x != nil || v.Spec.Type == corev1.ServiceTypeExternalName && !r.opt.External.Off {
 			r.resolve(key, v)
 		}
-		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 {
+		if key.Namespace+"/"+key.Name == r.opt.Publish.Service && len(r.opt.Publish.Addresses) == 0 && !r.frontAside() {
 			r.status.publish(addressesOf(v))
 		}
 	}

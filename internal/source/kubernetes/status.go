@@ -262,7 +262,7 @@ func (s *statuses) diagnostics() []model.Diagnostic {
 	var out []model.Diagnostic
 	if s.missing != nil {
 		out = append(out, model.Diagnostic{Origin: model.Origin{Source: s.source}, Severity: model.Warning, Code: model.CodeStatusUnknown,
-			Message: "statuses of Ingresses are not kept up, since the Nodes of this controller are not known: " + s.missing.Error()})
+			Message: "statuses of Ingresses are not kept up, since the addresses that they should show are not known: " + s.missing.Error()})
 	}
 	for _, x := range s.shown {
 		if x.contests >= mostContests {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,39 @@ spec: {type: LoadBalancer, ports: [{port: 80}]}
 	eventually(t, "the balancer's name is written", func() bool { return shows(api, "web") == "lb.example.net" })
 	api.Apply(front + "status: {loadBalancer: {ingress: [{ip: 192.0.2.9}, {ip: 192.0.2.8}]}}\n")
 	eventually(t, "its addresses are", func() bool { return shows(api, "web") == "192.0.2.8,192.0.2.9" })
+}
+
+// TestStatusFromServiceRefused: without the right to see the Service that is published everything is served, and that no status is
+// written is told, until the right is there.
+func TestStatusFromServiceRefused(t *testing.T) {
+	t.Parallel()
+	for _, selects := range []bool{false, true} {
+		t.Run(fmt.Sprint("by label ", selects), func(t *testing.T) {
+			api := apitest.New(t)
+			api.Refuse("list services by name", 403)
+			api.Apply(cluster + "\n---\n" + namespace("shop", "shop") + "---\napiVersion: v1\nkind: Service\nmetadata: {name: front, namespace: paifang-system}\n" +
+				"spec: {type: LoadBalancer, ports: [{port: 80}]}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.9}]}}\n")
+			f := follow(t, api, func(o *Options) {
+				writer(o)
+				o.Publish = Publish{Service: "paifang-system/front"}
+				if selecting(o); !selects {
+					o.NamespaceSelector, o.Namespaces = "", []string{"shop"}
+				}
+			})
+			f.until("it is served", func() bool { return f.fulls == 1 && len(f.routes()) == 1 })
+			told := func() bool {
+				return slices.ContainsFunc(f.source.Diagnostics(), func(d model.Diagnostic) bool {
+					return d.Code == model.CodeStatusUnknown && strings.Contains(d.Message, "services in paifang-system (metadata.name=front)")
+				})
+			}
+			eventually(t, "it is told", told)
+			if f.failed != nil || shows(api, "web") != "" {
+				t.Errorf("failed %v, shows %q", f.failed, shows(api, "web"))
+			}
+			api.Refuse("list services by name", 0)
+			eventually(t, "its address is shown", func() bool { return shows(api, "web") == "192.0.2.9" && !told() })
+		})
+	}
 }
 
 // TestStatusContest has another controller write the status each time that we do: we give in, and say so.

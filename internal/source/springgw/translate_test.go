@@ -706,6 +706,8 @@ func TestBadFilters(t *testing.T) {
 		"RewriteResponseHeader=a, (?=b), c":       "look-ahead",
 		"RewriteLocationResponseHeader=SOMETIMES": "stripVersion",
 		"SetStatus=HAPPY":                         "neither a number nor the name",
+		"SetStatus=999":                           "want 200 to 599",
+		"SetStatus=CONTINUE":                      "want 200 to 599",
 		"RedirectTo=200, https://x.test":          "no redirect",
 		"RedirectTo=302, https://x.test, maybe":   "neither true nor false",
 		"RemoveJsonAttributesResponseBody":        "names no attribute",

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"paifang/internal/document"
+	"paifang/internal/model"
+	"paifang/internal/source"
 	"paifang/internal/source/springgw"
 	nacosclient "paifang/nacos"
 )
@@ -31,7 +33,35 @@ func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Impor
 	if err != nil {
 		return nil, imported, fmt.Errorf("app: import: %w", err)
 	}
+	imported.Findings = append(imported.Findings, refusals(imported.Objects, text)...)
 	return text, imported, nil
+}
+
+// refusals are what the check of imported documents will not take, at the places that they come from. A reader of Spring's files knows
+// less of a filter than the filter itself.
+func refusals(o model.Objects, text []byte) []springgw.Finding {
+	var out []springgw.Finding
+	refused := func(kind, name, file string, line int, route, why string) {
+		out = append(out, springgw.Finding{Verdict: springgw.Verdict{Kind: kind, Name: name, Verdict: springgw.Unsupported, Why: why}, File: file, Line: line, Route: route})
+	}
+	documents, problems := document.Split("", text)
+	for _, d := range documents {
+		_, found := document.Parse(d, "import")
+		problems = append(problems, found...)
+	}
+	for _, p := range problems {
+		refused("document", p.Field, "", 0, "", p.Message)
+	}
+	for _, d := range compiled(map[string][]source.Group{"import": {{Key: "import", Objects: &o}}}).snap.Diagnostics() {
+		switch {
+		case d.Severity != model.Error:
+		case d.Origin.Kind == "route":
+			refused("route", d.Field, d.Origin.File, d.Origin.Line, d.Origin.Name, d.Message)
+		default:
+			refused(d.Origin.Kind, d.Field, d.Origin.File, d.Origin.Line, "", d.Message)
+		}
+	}
+	return out
 }
 
 // rulesWithin is how long a registry has to connect and to say one item of rules.

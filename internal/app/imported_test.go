@@ -186,6 +186,45 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// TestImportOfWhatCheckRefuses has no document written that check refuses without a word: that it is lost is said where it comes from.
+func TestImportOfWhatCheckRefuses(t *testing.T) {
+	for text, lost := range map[string]int{
+		"filters: ['SetStatus=204']":                          0,
+		"filters: ['SetStatus=999']":                          1,
+		"filters: ['SetStatus=100']":                          1,
+		"filters: ['SetResponseHeader=Content-Length, 5']":    1,
+		"filters: ['AddRequestHeader=no name, v']":            1,
+		"filters: ['AddRequestHeader=X-A, v', 'StripPrefix']": 0,
+	} {
+		file := filepath.Join(t.TempDir(), "application.yml")
+		if err := os.WriteFile(file, []byte("spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a'], "+text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		documents, imported, err := Import(t.Context(), Config{Sources: Sources{Routes: []string{file}}}, false)
+		if err != nil || imported.Lost() != lost {
+			t.Errorf("%s: %v, lost %d, want %d: %+v", text, err, imported.Lost(), lost, imported.Findings)
+		}
+		for _, f := range imported.Findings {
+			if f.Verdict.Verdict == springgw.Unsupported && (f.File != file || f.Line != 2 || f.Route != "a") {
+				t.Errorf("%s: %+v", text, f)
+			}
+		}
+		written := filepath.Join(t.TempDir(), "imported.yaml")
+		if err := os.WriteFile(written, documents, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		checked, err := Offline(t.Context(), Config{Sources: Sources{Manifests: []string{written}}}, Adopt{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range checked.snap.Diagnostics() {
+			if d.Severity == model.Error && lost == 0 {
+				t.Errorf("%s: nothing is lost, and check says %v", text, d)
+			}
+		}
+	}
+}
+
 // TestImportAsksNacos has rules of Sentinel come from a registry that speaks Nacos' protocol, and requests refused by what they became.
 func TestImportAsksNacos(t *testing.T) {
 	at := free(t)

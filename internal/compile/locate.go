@@ -112,7 +112,7 @@ func located(l *model.Locator, service string) *model.Objects {
 	if len(paths) == 0 {
 		paths = []model.PathMatch{{Kind: model.PathPrefix, Value: "/" + model.LocatorService}}
 	}
-	template, err := model.Named(template{paths, l.Hosts, l.Match, filters}, name)
+	template, err := model.Named(template{paths, l.Hosts, l.Match, filters, l.HostName}, name)
 	if err != nil {
 		return &model.Objects{Diagnostics: []model.Diagnostic{{Origin: origin, Severity: model.Error, Code: model.CodeInvalid,
 			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
@@ -124,11 +124,18 @@ func located(l *model.Locator, service string) *model.Objects {
 	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, l.Lists(service), l.Include.For(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
+	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint, Retry: l.Retry, Target: l.Target}
+	switch {
+	case l.KeepHost:
+		forward.Host = model.HostKeep
+	case template.HostName != "":
+		forward.Host, forward.HostName = model.HostLiteral, template.HostName
+	}
 	for i, path := range template.Paths {
 		r := model.Route{
 			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
 			Hosts: template.Hosts, Match: template.Match, Filters: template.Filters,
-			Action: model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint},
+			Action: forward, Timeouts: l.Timeouts,
 		}
 		if i > 0 {
 			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
@@ -145,4 +152,6 @@ type template struct {
 	Hosts   []model.Host
 	Match   model.Match
 	Filters []model.FilterSpec
+
+	HostName string
 }

@@ -71,11 +71,11 @@ func (c *Chain) Request(x *Exchange) Verdict {
 	}
 	for i, f := range c.filters {
 		if limit := c.bodies[i]; limit > 0 && x.gather(limit) == Respond {
-			x.ran = i
+			x.ran, x.settled = i, true
 			return Respond
 		}
 		if v := f.Request(x); v != Continue {
-			x.ran = i
+			x.ran, x.settled = i, v == Respond
 			return v
 		}
 	}
@@ -85,6 +85,7 @@ func (c *Chain) Request(x *Exchange) Verdict {
 
 // Response runs, in reverse, the response phases of the filters whose request phase let the request pass.
 func (c *Chain) Response(x *Exchange) {
+	x.dropped = false // that was another answer
 	if c == nil {
 		x.keepPromises()
 		return

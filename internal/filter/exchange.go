@@ -52,6 +52,11 @@ type Exchange struct {
 	// Waiter lets filters wait. It is the engine's, and stays when the exchange is reset.
 	Waiter Waiter
 
+	// Stored is set by a filter that answers with what the upstream has said before.
+	Stored bool
+
+	settled  bool // a filter has answered
+	dropped  bool // the body of the answer does not leave
 	gathered bool
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
 	captured int
@@ -147,6 +152,7 @@ func (x *Exchange) Reset() {
 		clear(x.captures[:x.captured])
 	}
 	x.captured, x.ran = 0, 0
+	x.Stored, x.settled, x.dropped = false, false, false
 }
 
 // RequestBody is a body that was read whole, into memory or a file.
@@ -222,6 +228,7 @@ func (x *Exchange) Capture(name string) (string, bool) {
 // in header and log; body is for the client and has no inside information. Fields may be set afterwards.
 func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	x.transforms.release() // they were for another answer
+	x.Stored, x.settled, x.dropped = false, false, false
 	x.Response.Reset()
 	x.Response.Status = status
 	x.Response.Body, x.Response.ContentLength = http1.SizedBody, int64(len(body))

@@ -21,6 +21,7 @@ func (x *Exchange) Judged(status int, code model.Code) Verdict {
 		x.judges[last] = nil
 		x.judges = x.judges[:last]
 		if v := j.Judge(x, status, code); v != Continue {
+			x.settled = v == Respond
 			return v
 		}
 	}

@@ -51,6 +51,10 @@ type transforms struct {
 // Transform has the body of the answer pass through t. It is for response phases: those that run first are nearest to the
 // upstream. A filter looks before whether the answer has a body.
 func (x *Exchange) Transform(t Transform, how How) {
+	if x.dropped { // which a filter may not have seen
+		t.Release()
+		return
+	}
 	x.transforms.list = append(x.transforms.list, t)
 	x.transforms.how = max(x.transforms.how, how)
 }

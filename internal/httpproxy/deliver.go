@@ -118,6 +118,9 @@ func (w *work) reframe() {
 // relay sends the head, which waits to be, and the body. It returns why the answer could not be completed.
 func (w *work) relay(up *upstream.Conn) model.Code {
 	w.beginAnswer()
+	if w.x.BodyDropped() {
+		return w.relayNothing()
+	}
 	data := w.rest
 	for {
 		for len(data) > 0 && !w.response.Done() {
@@ -157,6 +160,23 @@ func (w *work) relay(up *upstream.Conn) model.Code {
 		if code := w.endTransforms(); code != "" {
 			return code
 		}
+	}
+	if err := w.finish(); err != nil {
+		w.clientFailed(err)
+		return w.x.Code
+	}
+	return ""
+}
+
+// relayNothing sends the head, which waits to be, of an answer whose body a filter has dropped. A body of which there is more than
+// came with the head is not waited for, and its connection not used again.
+func (w *work) relayNothing() model.Code {
+	for len(w.rest) > 0 && !w.response.Done() {
+		_, n, err := w.response.Next(w.rest)
+		if err != nil {
+			return CodeUpstreamProtocol
+		}
+		w.rest = w.rest[n:]
 	}
 	if err := w.finish(); err != nil {
 		w.clientFailed(err)

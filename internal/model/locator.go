@@ -2,7 +2,9 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -31,6 +33,14 @@ type Locator struct {
 	Match Match       `json:"match,omitzero"`
 	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
 	Filters []FilterSpec `json:"filters,omitempty"`
+
+	// Timeouts, Retry and Target are those of every route and its Forward. KeepHost has upstreams see the Host that the client
+	// sent, HostName another one; default: the endpoint's own address.
+	Timeouts Timeouts   `json:"timeouts,omitzero"`
+	Retry    Retry      `json:"retry,omitzero"`
+	Target   TargetMode `json:"target,omitempty"`
+	KeepHost bool       `json:"keepHost,omitempty"`
+	HostName string     `json:"hostName,omitempty"`
 
 	TLS UpstreamTLS `json:"tls,omitzero"` // of the upstreams
 	// Balancing is how the upstreams choose and look after their endpoints: the settings of an Upstream, without ID, origin and
@@ -134,7 +144,13 @@ func (l Locator) Validate() error {
 			return fieldError("also", "has no keeper, or the name of a service in it")
 		}
 	}
-	if err := l.Include.validate("include", 0, true); err != nil {
+	if l.Target != TargetNormal && l.Target != TargetReceived {
+		return fieldError("target", fmt.Sprintf("%q is not known: leave it out, or say received", l.Target))
+	}
+	if l.KeepHost && l.HostName != "" {
+		return fieldError("hostName", "is set beside keepHost")
+	}
+	if err := cmp.Or(l.Include.validate("include", 0, true), l.Timeouts.validate(), l.Retry.validate()); err != nil {
 		return err
 	}
 	return l.TLS.Validate()

@@ -210,7 +210,7 @@ func TestRefusedEdits(t *testing.T) {
 		"dedupe-response-headers": {`{}`, `{"names":["Connection"]}`, `{"names":["X"],"keep":"some"}`},
 		"rewrite-response-header": {`{"name":"X"}`, `{"name":"X","regexp":"("}`, `{"name":"Transfer-Encoding","regexp":"x"}`},
 		"rewrite-location":        {`{"host":"a b"}`, `{"version":"maybe"}`, `{"schemes":["h ttp"]}`, `{"header":"Connection"}`},
-		"status":                  {`{}`, `{"status":204}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
+		"status":                  {`{}`, `{"status":999}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
 		"header-limit":            {`{}`, `{"bytes":1,"error":"a b"}`},
 		"body-limit":              {`{"bytes":1,"error":"Content-Length"}`},
 	} {

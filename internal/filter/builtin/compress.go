@@ -106,7 +106,7 @@ func (f *compress) Request(*filter.Exchange) filter.Verdict { return filter.Cont
 // Response decides about the answer.
 func (f *compress) Response(x *filter.Exchange) {
 	r := &x.Response
-	if r.Status < 200 || r.Status == 204 || r.Status == 206 || r.Status == 304 || !typeIn(f.types, r.Fields.Get("Content-Type")) ||
+	if filter.Bodyless(r.Status) || r.Status == 206 || !typeIn(f.types, r.Fields.Get("Content-Type")) ||
 		r.Fields.Has("Content-Encoding") || r.Fields.Has("Content-Range") || listHas(r, "Cache-Control", "no-transform") {
 		return
 	}

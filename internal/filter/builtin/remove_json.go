@@ -57,7 +57,7 @@ func (f *removeJSON) Request(x *filter.Exchange) filter.Verdict {
 // Response has the body changed.
 func (f *removeJSON) Response(x *filter.Exchange) {
 	r := &x.Response
-	if x.Code != "" || r.Status < 200 || r.Status == 204 || r.Status == 304 || !isJSON(r.Fields.Get("Content-Type")) {
+	if x.Code != "" || filter.Bodyless(r.Status) || !isJSON(r.Fields.Get("Content-Type")) {
 		return
 	}
 	otherBytes(r)

@@ -207,6 +207,7 @@ func (f *responseCache) give(x *filter.Exchange, a *keptAnswer, now time.Time) f
 		x.Respond(a.status, "", a.body)
 		x.Response.Fields.Del("Content-Type") // it has its own, or none
 	}
+	x.Stored = true
 	to := &x.Response.Fields
 	for _, h := range a.fields {
 		if x.Response.Status == 304 && http1.EqualFold(h.Name, "Content-Type") {

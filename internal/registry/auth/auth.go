@@ -183,7 +183,8 @@ func (i Identity) May(action Action, namespace string) error {
 	i.auth.mu.Lock()
 	defer i.auth.mu.Unlock()
 	for _, r := range i.roles {
-		if strings.Contains(i.auth.roles[r][namespace], string(action)) {
+		granted := i.auth.roles[r]
+		if strings.Contains(granted[namespace], string(action)) || strings.Contains(granted[AllNamespaces], string(action)) {
 			return nil
 		}
 	}

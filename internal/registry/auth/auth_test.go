@@ -68,6 +68,17 @@ func TestRolesByNamespace(t *testing.T) {
 			t.Errorf("%s in %s: %v", c.action, c.namespace, err)
 		}
 	}
+	must(t, a.Permit(ctx, Permission{"dev", AllNamespaces, "r"}))
+	if err := ann.May(Read, "public"); err != nil {
+		t.Error(err)
+	}
+	if ann.May(Write, "public") == nil {
+		t.Error("who may read everywhere writes")
+	}
+	must(t, a.Forbid(ctx, Permission{"dev", AllNamespaces, "r"}))
+	if ann.May(Read, "public") == nil {
+		t.Error("who might read everywhere still does")
+	}
 	must(t, a.Forbid(ctx, Permission{"dev", "test", "w"}))
 	if ann.May(Write, "test") == nil {
 		t.Error("a permission that was taken away still holds")

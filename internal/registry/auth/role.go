@@ -13,6 +13,9 @@ type role map[string]string
 
 const maxGrants = 1000 // namespaces of one role
 
+// AllNamespaces in a Permission stands for every namespace, also those that are made later.
+const AllNamespaces = "*"
+
 // Permission lets a role do something in a namespace.
 type Permission struct {
 	Role      string
@@ -39,8 +42,10 @@ func (a *Auth) Permit(ctx context.Context, p Permission) error {
 	if err := checkName("role", p.Role); err != nil {
 		return err
 	}
-	if err := checkName("namespace", p.Namespace); err != nil {
-		return err
+	if p.Namespace != AllNamespaces {
+		if err := checkName("namespace", p.Namespace); err != nil {
+			return err
+		}
 	}
 	if p.Role == AdminRole {
 		return fmt.Errorf("auth: permit %s: this role may do everything already: %w", p.Role, ErrInvalid)

@@ -76,6 +76,9 @@ func (s *Store) writeNamespace(ctx context.Context, verb string, n Namespace, fr
 	if n.Name == "" || len(n.Name) > 256 || len(n.Description) > 1024 || !utf8.ValidString(n.Name+n.Description) {
 		return fmt.Errorf("config: %s namespace %s: want a name of 1 to 256 bytes and a description of at most 1024: %w", verb, n.ID, ErrInvalid)
 	}
+	if strings.ContainsAny(n.Name, "@#$%^&*") { // as Nacos has it
+		return fmt.Errorf("config: %s namespace %s: the name has one of @#$%%^&* in it: %w", verb, n.ID, ErrInvalid)
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.opt.WriteWait)
 	defer cancel()
 	have, found, err := s.kv.Get(ctx, nameRoot+n.ID)

@@ -151,11 +151,11 @@ func (q *Query) match(pattern, text string) bool {
 	if q.Exact {
 		return pattern == "" || pattern == text
 	}
-	return match(pattern, text)
+	return Matches(pattern, text)
 }
 
-// match tells whether a text has the form of a pattern with * for any text; empty = any.
-func match(pattern, text string) bool {
+// Matches tells whether a text has the form of a pattern with * for any text; empty = any.
+func Matches(pattern, text string) bool {
 	if pattern == "" {
 		return true
 	}

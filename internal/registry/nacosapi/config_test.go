@@ -115,6 +115,7 @@ func TestConfigsByHTTP(t *testing.T) {
 		{"GET", "/v1/cs/configs", with(), 404, "config data not exist"},
 		{"GET", "/v2/cs/config", with(), 404, `"code":20004`},
 		{"GET", "/v3/client/cs/config", with3(), 404, `"code":20004`},
+		{"POST", "/v1/cs/configs", with("content", "a: 1", "casMd5", md5), 409, "changed by somebody else"}, // nothing is there to be changed
 		{"POST", "/v1/cs/configs", with("content", "a: 1", "type", "yaml"), 200, "true"},
 		{"GET", "/v1/cs/configs", with(), 200, "a: 1"},
 		{"GET", "/v1/cs/configs", with("show", "all"), 200, `"tenant":"","content":"a: 1","md5":"` + md5},
@@ -174,12 +175,24 @@ func TestConfigsForSome(t *testing.T) {
 				t.Errorf("POST %s betaIps %q: %d %s", c.path, header, status, body)
 			}
 		}
-		if status, body := f.curl(t, "DELETE", c.path, params(append(named, "tag", "canary")...)); status != 501 || !strings.Contains(body, "no beta") {
-			t.Errorf("DELETE %s: %d %s", c.path, status, body)
+		for _, call := range [][]string{{"DELETE", "tag", "canary"}, {"DELETE", "beta", "true"}, {"GET", "beta", "true"}} {
+			status, body := f.curl(t, call[0], c.path, params(append(named, call[1:]...)...))
+			if status != 501 || !strings.Contains(body, "no beta") || strings.Contains(body, "a: 1") {
+				t.Errorf("%v %s: %d %s", call, c.path, status, body)
+			}
+		}
+	}
+	for _, path := range []string{"/v1/cs/configs", "/v2/cs/config"} {
+		if status, body := f.curl(t, "GET", path, params("dataId", id.Name, "group", id.Group, "tag", "canary")); status != 404 || !strings.Contains(body, "config data not exist") {
+			t.Errorf("GET %s: %d %s", path, status, body)
 		}
 	}
 	g := dial(t, f.grpc).setup()
 	ref := nacoswire.ConfigRef{DataID: id.Name, Group: id.Group}
+	a := answerOf[nacoswire.ConfigQueryResponse](g, nacoswire.TypeConfigQueryAnswer, g.request(nacoswire.TypeConfigQuery, nacoswire.ConfigQueryRequest{ConfigRef: ref, Tag: "canary"}))
+	if a.ErrorCode != nacoswire.ErrorConfigUnknown || a.Content != "" {
+		t.Errorf("%+v", a)
+	}
 	for _, more := range []map[string]string{{"betaIps": "10.0.0.1"}, {"tag": "canary"}} {
 		p := g.request(nacoswire.TypeConfigPublish, nacoswire.ConfigPublishRequest{ConfigRef: ref, Content: "a: 2", Addition: more})
 		if a, err := nacoswire.Decode[nacoswire.Response](p); err != nil || a.Success || !strings.Contains(a.Message, "no beta") {

@@ -70,6 +70,9 @@ func (s *Server) queryConfig(c *caller, q nacoswire.ConfigQueryRequest) (*nacosw
 		return nil, err
 	}
 	item, _, err := store.Get(c.ctx, configIDOf(q.ConfigRef))
+	if q.Tag != "" { // there are none, and what is for everybody is not what was asked for
+		err = config.ErrUnknown
+	}
 	if errors.Is(err, config.ErrUnknown) { // what a client asks for at its start may well be missing: nothing to complain of
 		return nacoswire.NewPayload(nacoswire.TypeConfigQueryAnswer, nacoswire.ConfigQueryResponse{
 			Response: nacoswire.Fail(c.id, nacoswire.ErrorConfigUnknown, "config data not exist"),

@@ -45,6 +45,23 @@ type endpoint struct {
 	tenant       bool // the namespace is called tenant, as in HTTP v1 of configurations
 	result       bool // answers are wrapped, as they are since HTTP v2
 	large        bool // the form may have a configuration in it
+	variants     []variant
+}
+
+// variant is another call at the same path, told apart by a parameter alone. The first that is asked for counts.
+type variant struct {
+	name, value string
+	handle      handler
+}
+
+// handler is what answers a call with these parameters.
+func (e *endpoint) handler(q url.Values) handler {
+	for _, v := range e.variants {
+		if strings.EqualFold(q.Get(v.name), v.value) {
+			return v.handle
+		}
+	}
+	return e.handle
 }
 
 // endpoints are all of the API.
@@ -100,7 +117,7 @@ func (s *Server) serve(e endpoint, w http.ResponseWriter, r *http.Request) {
 	err := s.begin(&c, e)
 	var out any
 	if err == nil {
-		out, err = e.handle(c)
+		out, err = e.handler(c.q)(c)
 	}
 	if err == nil && out != nil {
 		err = c.answer(out, e.result)

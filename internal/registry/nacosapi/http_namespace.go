@@ -3,7 +3,6 @@ package nacosapi
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 
 	"paifang/internal/nacoswire"
@@ -52,12 +51,18 @@ func checkNamespace(c call) (any, error) {
 	return 0, nil
 }
 
+// newNamespaceID is a random UUID.
+func newNamespaceID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])                      // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // version 4 (RFC 9562 §5.4)
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
 // createNamespace gives a namespace an ID where none is given.
 func createNamespace(c call) (any, error) {
 	if c.q.Get("namespaceId") == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
-		c.q.Set("namespaceId", hex.EncodeToString(id[:]))
+		c.q.Set("namespaceId", newNamespaceID())
 	}
 	return c.namespaces("namespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
 		return s.CreateNamespace(ctx, n)

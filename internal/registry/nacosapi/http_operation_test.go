@@ -150,7 +150,25 @@ func TestOperation(t *testing.T) {
 		step{"GET", "/v1/cs/history/configs", nil, 200, `"dataId":"a.yaml","group":"g"`},
 		step{"GET", "/v2/cs/config/searchDetail", params("search", "blur", "dataId", "a*", "group", ""), 200, `"totalCount":1`},
 	)
-	_, body := f.curl(t, "GET", "/v3/admin/cs/config", params("dataId", "a.yaml", "groupName", "g"))
+	v1 := "/v1/console/namespaces"
+	f.steps(t,
+		step{"POST", v1, params("customNamespaceId", "ops", "namespaceName", "Operations"), 200, "true"},
+		step{"POST", v1, params("customNamespaceId", "ops", "namespaceName", "again"), 200, "false"},
+		step{"POST", v1, params("customNamespaceId", "a/b", "namespaceName", "bad"), 200, "false"},
+		step{"POST", v1, params("customNamespaceId", "bad", "namespaceName", "a*b"), 200, "false"},
+		step{"POST", v1, params("customNamespaceId", ""), 400, "Param 'namespaceName' is required"},
+		step{"POST", v1, params("customNamespaceId", "", "namespaceName", "of no ID"), 200, "true"},
+		step{"GET", v1, params("show", "all", "namespaceId", "ops"), 200, `{"namespace":"ops","namespaceShowName":"Operations"`},
+		step{"GET", v1, params("show", "all", "namespaceId", "none"), 404, "not exist"},
+		step{"GET", v1, params("checkNamespaceIdExist", "true", "customNamespaceId", "ops"), 200, "true"},
+		step{"GET", v1, params("checkNamespaceIdExist", "true", "customNamespaceId", "none"), 200, "false"},
+		step{"GET", v1, params("checkNamespaceIdExist", "true", "customNamespaceId", ""), 200, "false"},
+	)
+	_, body := f.curl(t, "GET", v1, nil)
+	if !regexp.MustCompile(`"namespace":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","namespaceShowName":"of no ID"`).MatchString(body) {
+		t.Error(body)
+	}
+	_, body = f.curl(t, "GET", "/v3/admin/cs/config", params("dataId", "a.yaml", "groupName", "g"))
 	number := regexp.MustCompile(`"id":"(\d+)"`).FindStringSubmatch(body)
 	if number == nil {
 		t.Fatal(body)
@@ -163,7 +181,8 @@ func TestOperation(t *testing.T) {
 		step{"GET", "/v3/admin/cs/listener", params("ip", "127.0.0.1", "namespaceId", "dev"), 200, `"listenersStatus":{}`},
 		step{"GET", "/v1/cs/configs/listener", params("dataId", "a.yaml", "group", "g"), 200, `{"collectStatus":200,"lisentersGroupkeyStatus":{"127.0.0.1":"abc"}}`},
 		step{"GET", "/v1/cs/listener", params("ip", "127.0.0.9"), 200, `"lisentersGroupkeyStatus":{}`},
-		step{"DELETE", "/v3/admin/cs/config/batch", params("ids", number[1]+",99999"), 200, `"data":true`},
+		step{"DELETE", "/v3/admin/cs/config/batch", params("ids", "99999"), 200, `"data":true`},
+		step{"DELETE", "/v1/cs/configs", params("delType", "ids", "ids", number[1]+",99999"), 200, `{"code":200,"message":"","data":true}`},
 		step{"GET", "/v3/admin/cs/config", params("dataId", "a.yaml", "groupName", "g"), 404, `"code":20004`},
 		step{"GET", "/v3/admin/cs/config", params("dataId", "b.yaml", "groupName", "g"), 200, `"dataId":"b.yaml"`},
 	)

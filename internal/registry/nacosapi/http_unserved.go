@@ -19,7 +19,20 @@ func forAll(addresses, tag string) error {
 	if addresses == "" && tag == "" {
 		return nil
 	}
-	return fmt.Errorf("nacosapi: configurations have no beta, neither by address nor by tag: %w", errUnserved)
+	return fmt.Errorf("nacosapi: %s: %w", whyNoBeta, errUnserved)
+}
+
+const (
+	whyNoBeta  = "configurations have no beta, neither by address nor by tag"
+	whyNoFiles = "configurations are not copied, exported or imported here"
+)
+
+// beta are the calls about the beta of a configuration alone. Without them a call that takes a beta away would take away what everybody has.
+func beta() variant { return variant{"beta", "true", refusal(whyNoBeta)} }
+
+// refusal answers that something is not done, and why.
+func refusal(why string) handler {
+	return func(call) (any, error) { return nil, fmt.Errorf("nacosapi: %s: %w", why, errUnserved) }
 }
 
 // unserved is what a Nacos server has and this one has not, with the reason: who calls it is told so, and not that it does not exist.
@@ -43,10 +56,9 @@ func unserved() []endpoint {
 		{"there is no CMDB", "GET /v1/cmdb/ops/label"},
 		{"announcements and guides are those of Nacos' own console", "GET /v1/console/server/announcement GET /v1/console/server/guide"},
 	} {
-		refuse := func(call) (any, error) { return nil, fmt.Errorf("nacosapi: %s: %w", one.why, errUnserved) }
 		words := strings.Fields(one.calls)
 		for i := 0; i < len(words); i += 2 {
-			out = append(out, endpoint{method: strings.TrimPrefix(words[i], "ANY"), path: words[i+1], handle: refuse, result: !strings.HasPrefix(words[i+1], "/v1/")})
+			out = append(out, endpoint{method: strings.TrimPrefix(words[i], "ANY"), path: words[i+1], handle: refusal(one.why), result: !strings.HasPrefix(words[i+1], "/v1/")})
 		}
 	}
 	return out

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"paifang/internal/nacoswire"
+	"paifang/internal/registry"
 	"paifang/internal/registry/auth"
+	"paifang/internal/registry/config"
 )
 
 // users is what administrators keep users, roles and permissions with, of v1 and of v3. Paths and parameters are the same but
@@ -126,17 +129,32 @@ func takeRole(ctx context.Context, a *auth.Auth, c call) error {
 	return nil
 }
 
-// permission reads the parameters: a resource is "NAMESPACE:*:*".
-func permission(c call) auth.Permission {
-	namespace, _, _ := strings.Cut(c.q.Get("resource"), ":")
-	if namespace == "" {
-		namespace = "public"
+// permission reads the parameters. A resource is "NAMESPACE:*:*", with nothing or "public" for the public namespace, as consoles write it, or
+// "*:*:*" for all of them. One that names a group or a configuration is refused: it would be granted for the whole of its namespace.
+func permission(c call) (auth.Permission, error) {
+	resource := c.q.Get("resource")
+	namespace, ok := strings.CutSuffix(resource, ":*:*")
+	if !ok || strings.Contains(namespace, ":") {
+		return auth.Permission{}, fmt.Errorf("nacosapi: resource %.128q: want NAMESPACE:*:* or *:*:*, permissions are for whole namespaces: %w", resource, registry.ErrInvalid)
 	}
-	return auth.Permission{Role: c.q.Get("role"), Namespace: namespace, Actions: c.q.Get("action")}
+	return auth.Permission{Role: c.q.Get("role"), Namespace: nacoswire.NonEmpty(namespace, nacoswire.PublicNamespace), Actions: c.q.Get("action")}, nil
 }
 
-func permit(ctx context.Context, a *auth.Auth, c call) error { return a.Permit(ctx, permission(c)) }
-func forbid(ctx context.Context, a *auth.Auth, c call) error { return a.Forbid(ctx, permission(c)) }
+func permit(ctx context.Context, a *auth.Auth, c call) error {
+	p, err := permission(c)
+	if err != nil {
+		return err
+	}
+	return a.Permit(ctx, p)
+}
+
+func forbid(ctx context.Context, a *auth.Auth, c call) error {
+	p, err := permission(c)
+	if err != nil {
+		return err
+	}
+	return a.Forbid(ctx, p)
+}
 
 type shownUser struct {
 	Username string `json:"username"`
@@ -154,10 +172,22 @@ type shownPermission struct {
 	Action   string `json:"action"`
 }
 
+// wanted tells whether a value is what a parameter says, or, with search=blur, of its form, in which * stands for any text. A parameter that
+// is not there wants all.
+func (c call) wanted(name, value string) bool {
+	want := c.q.Get(name)
+	if strings.EqualFold(c.q.Get("search"), "blur") {
+		return config.Matches(want, value)
+	}
+	return want == "" || want == value
+}
+
 func listUsers(c call) (any, error) {
 	var out []shownUser
 	for _, u := range c.server.cfg.Auth.Users() {
-		out = append(out, shownUser{u.Name, "******"})
+		if c.wanted("username", u.Name) {
+			out = append(out, shownUser{u.Name, "******"})
+		}
 	}
 	no, size := c.paging()
 	return newPage(out, no, size), nil
@@ -189,7 +219,10 @@ func searchRoles(c call) (any, error) {
 
 // isPermitted tells whether a permission is there already.
 func isPermitted(c call) (any, error) {
-	want := permission(c)
+	want, err := permission(c)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range c.server.cfg.Auth.Permissions() {
 		if p.Role == want.Role && p.Namespace == want.Namespace && strings.Contains(p.Actions, want.Actions) {
 			return true, nil
@@ -202,17 +235,26 @@ func listRoles(c call) (any, error) {
 	var out []shownRole
 	for _, u := range c.server.cfg.Auth.Users() {
 		for _, r := range u.Roles {
-			out = append(out, shownRole{r, u.Name})
+			if c.wanted("username", u.Name) && c.wanted("role", r) {
+				out = append(out, shownRole{r, u.Name})
+			}
 		}
 	}
 	no, size := c.paging()
 	return newPage(out, no, size), nil
 }
 
+// listPermissions answers, as v1 does, to a resource without a search whether it is permitted.
 func listPermissions(c call) (any, error) {
+	if strings.Contains(c.r.URL.Path, "/v1/") && c.q.Get("search") == "" && c.q.Has("resource") {
+		yes, err := isPermitted(c)
+		return result{Message: "success", Data: yes}, err
+	}
 	var out []shownPermission
 	for _, p := range c.server.cfg.Auth.Permissions() {
-		out = append(out, shownPermission{p.Role, p.Namespace + ":*:*", p.Actions})
+		if c.wanted("role", p.Role) {
+			out = append(out, shownPermission{p.Role, p.Namespace + ":*:*", p.Actions})
+		}
 	}
 	no, size := c.paging()
 	return newPage(out, no, size), nil

@@ -17,9 +17,15 @@ import (
 func v1Configs() []endpoint {
 	const path = "/v1/cs/configs"
 	return []endpoint{
-		{method: "GET", path: path, need: reads, handle: v1GetConfig, tenant: true},
-		{method: "POST", path: path, need: writes, handle: v1PublishConfig, tenant: true, large: true},
-		{method: "DELETE", path: path, need: writes, handle: v1RemoveConfig, tenant: true},
+		{method: "GET", path: path, need: reads, handle: v1GetConfig, tenant: true, variants: []variant{
+			beta(), {"export", "true", refusal(whyNoFiles)}, {"exportV2", "true", refusal(whyNoFiles)},
+		}},
+		{method: "POST", path: path, need: writes, handle: v1PublishConfig, tenant: true, large: true, variants: []variant{
+			{"import", "true", refusal(whyNoFiles)}, {"clone", "true", refusal(whyNoFiles)},
+		}},
+		{method: "DELETE", path: path, need: writes, handle: v1RemoveConfig, tenant: true, variants: []variant{
+			beta(), {"delType", "ids", v1RemoveConfigs},
+		}},
 		{method: "POST", path: path + "/listener", need: knows, handle: v1Listen, tenant: true},
 		{method: "GET", path: "/v1/cs/history", need: reads, handle: v1History, tenant: true},
 		{method: "GET", path: "/v1/cs/history/previous", need: reads, handle: v1Previous, tenant: true},
@@ -60,7 +66,7 @@ func v1GetConfig(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	item, stale, err := s.Get(c.r.Context(), id)
+	item, stale, err := c.readConfig(s, id)
 	if errors.Is(err, config.ErrUnknown) {
 		c.w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
 		c.w.WriteHeader(http.StatusNotFound)
@@ -86,6 +92,14 @@ func v1GetConfig(c call) (any, error) {
 		h.Set("Warning", `110 - "the storage is out of reach"`)
 	}
 	return item.Content, nil
+}
+
+// readConfig finds nothing under a tag: there are none, and what is for everybody is not what was asked for.
+func (c call) readConfig(s *config.Store, id config.ID) (item config.Item, stale bool, err error) {
+	if c.q.Get("tag") != "" {
+		return item, false, fmt.Errorf("nacosapi: configurations have no tags: %w", config.ErrUnknown)
+	}
+	return s.Get(c.r.Context(), id)
 }
 
 func contentType(kind string) string {
@@ -188,6 +202,12 @@ func v1RemoveConfig(c call) (any, error) {
 		return nil, err
 	}
 	return c.removeConfig(s, id)
+}
+
+// v1RemoveConfigs is what v3RemoveConfigs is, answered as v1 does.
+func v1RemoveConfigs(c call) (any, error) {
+	done, err := v3RemoveConfigs(c)
+	return told{Code: http.StatusOK, Data: done}, err
 }
 
 // removeConfig answers true also when there is nothing to take away.

@@ -14,7 +14,9 @@ const compatible = "2.5.1"
 func v1Operator() []endpoint {
 	return []endpoint{
 		{method: "GET", path: "/v1/console/server/state", handle: v1State},
-		{method: "GET", path: "/v1/console/namespaces", need: knows, handle: v1Namespaces},
+		{method: "GET", path: "/v1/console/namespaces", need: knows, handle: v1Namespaces, variants: []variant{
+			{"show", "all", oneNamespace}, {"checkNamespaceIdExist", "true", v1HasNamespace},
+		}},
 		{method: "POST", path: "/v1/console/namespaces", need: admin, handle: v1CreateNamespace},
 		{method: "PUT", path: "/v1/console/namespaces", need: admin, handle: v1ChangeNamespace},
 		{method: "DELETE", path: "/v1/console/namespaces", need: admin, handle: v1RemoveNamespace},
@@ -115,10 +117,32 @@ func v1Namespaces(c call) (any, error) {
 	return namespaces{Code: 200, Message: "success", Data: namespaceList(c)}, nil
 }
 
+// v1HasNamespace tells whether an ID is taken.
+func v1HasNamespace(c call) (any, error) {
+	id := c.q.Get("customNamespaceId")
+	for _, n := range namespaceList(c) {
+		if id != "" && nacoswire.NonEmpty(n.Namespace, nacoswire.PublicNamespace) == id {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// v1CreateNamespace answers false to what cannot be made, as Nacos does, and with an error where it could be and was not.
 func v1CreateNamespace(c call) (any, error) {
-	return c.namespaces("customNamespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
+	if _, err := c.required("namespaceName"); err != nil {
+		return nil, err
+	}
+	if c.q.Get("customNamespaceId") == "" {
+		c.q.Set("customNamespaceId", newNamespaceID())
+	}
+	made, err := c.namespaces("customNamespaceId", "namespaceName", func(s *config.Store, ctx context.Context, n config.Namespace) error {
 		return s.CreateNamespace(ctx, n)
 	})
+	if is(err, config.ErrConflict, config.ErrInvalid) {
+		return false, nil
+	}
+	return made, err
 }
 
 func v1ChangeNamespace(c call) (any, error) {

@@ -30,9 +30,9 @@ func v2Endpoints() []endpoint {
 		{method: "PUT", path: "/v2/ns/service", need: writes, handle: updateService, result: true},
 		{method: "DELETE", path: "/v2/ns/service", need: writes, handle: removeService, result: true},
 		{method: "GET", path: "/v2/ns/service/list", need: reads, handle: v2Services, result: true},
-		{method: "GET", path: cs, need: reads, handle: v2GetConfig, result: true},
+		{method: "GET", path: cs, need: reads, handle: v2GetConfig, result: true, variants: []variant{beta()}},
 		{method: "POST", path: cs, need: writes, handle: v1PublishConfig, result: true, large: true},
-		{method: "DELETE", path: cs, need: writes, handle: v1RemoveConfig, result: true},
+		{method: "DELETE", path: cs, need: writes, handle: v1RemoveConfig, result: true, variants: []variant{beta()}},
 		{method: "GET", path: "/v2/cs/history/list", need: reads, handle: v1History, result: true},
 		{method: "GET", path: "/v2/cs/history", need: reads, handle: v1History, result: true},
 		{method: "GET", path: "/v2/cs/history/detail", need: reads, handle: v1History, result: true},
@@ -133,7 +133,7 @@ func v2GetConfig(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	item, _, err := s.Get(c.r.Context(), id)
+	item, _, err := c.readConfig(s, id)
 	if errors.Is(err, config.ErrUnknown) {
 		return nil, fmt.Errorf("nacosapi: config data not exist: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -49,16 +50,25 @@ func TestEveryCallOfHTTP(t *testing.T) {
 		must(t, os.WriteFile(file, out.Bytes(), 0o600))
 	}
 	for _, e := range endpoints() {
-		if call := cmp.Or(e.method, "ANY") + " " + e.path; !listed[call] {
+		call := cmp.Or(e.method, "ANY") + " " + e.path
+		if !listed[call] {
 			t.Errorf("%s is none of Nacos'", call)
+		}
+		for _, v := range e.variants {
+			if call := call + "?" + v.name + "=" + v.value; !listed[call] {
+				t.Errorf("%s is not in %s", call, file)
+			}
 		}
 	}
 }
 
-// verdict makes a call without parameters, and tells what becomes of it.
+// verdict makes a call without parameters but those that tell it from others, and tells what becomes of it.
 func (f *fixture) verdict(t *testing.T, method, path string) string {
 	t.Helper()
-	status, body := f.curl(t, method, path, nil)
+	path, query, _ := strings.Cut(path, "?")
+	only, err := url.ParseQuery(query)
+	must(t, err)
+	status, body := f.curl(t, method, path, only)
 	reason := strings.Contains(body, errUnserved.Error())
 	switch {
 	case status == http.StatusNotImplemented && reason:

@@ -165,6 +165,9 @@ func (e *effect) setStatus(p *part) error {
 	if err != nil {
 		return err
 	}
+	if n < 200 || n > 599 {
+		return fmt.Errorf("status %d is not supported: want 200 to 599", n)
+	}
 	return e.emit("status", struct {
 		Status   int    `json:"status"`
 		Original string `json:"original,omitempty"`

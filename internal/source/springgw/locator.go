@@ -102,14 +102,9 @@ func (t *translator) locator(f *application) {
 		refuse(nil, 0, "filters", errors.New("variables of the predicate Host are not supported in the locator: write a route"))
 		return
 	}
-	if does.host != model.HostEndpoint {
-		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
-			"the filter for the Host header has no effect on routes of the locator"}.diagnostic(origin))
-	}
-	if does.limit > 0 || does.limitTry > 0 {
-		g.Diagnostics = append(g.Diagnostics, fault{"", 0, "filters", model.CodeUnsupported, model.Warning,
-			"the time limit of a CircuitBreaker has no effect on routes of the locator: httpclient.response-timeout has"}.diagnostic(origin))
-	}
+	out.Target, out.Retry, out.Timeouts = model.TargetReceived, does.tries(), t.timeouts
+	out.Timeouts.Request = does.limit
+	out.KeepHost, out.HostName = does.host == model.HostKeep, does.hostName
 	spec, err := t.corsOf(nil, model.PathMatch{Kind: model.PathPrefix, Value: base + "/"}, func(x fault) { g.Diagnostics = append(g.Diagnostics, x.diagnostic(origin)) })
 	if err != nil {
 		return

@@ -64,6 +64,7 @@ func chinese() map[string]string {
 		"X-Forwarded-* is always sent, and believed from gateway.trusted only":                                                    "X-Forwarded-* 总是发送，收到的只在来自 gateway.trusted 时才相信",
 		"instances are not cached: what the registry says counts at once":                                                         "实例不缓存：注册中心所说立即算数",
 		"the same properties for one service":                                                                                     "同样的属性，只对一个服务",
+		"a status outside 200 to 599 is refused":                                                                                  "200 到 599 之外的状态码会被拒绝",
 		"zone-preference, request-based-sticky-session, same-instance-preference, health-check, and weighted, which is always so": "zone-preference、request-based-sticky-session、same-instance-preference、health-check，以及总是如此的 weighted",
 		"services are known before the first request":                                                                             "第一个请求之前就已知道各个服务",
 		"there is one balancer":                                   "只有一个负载均衡器",

@@ -106,10 +106,20 @@ type Beat struct {
 	Scheduled   bool     `json:"scheduled"`
 }
 
-// ParseBeat reads a full heartbeat; a missing weight is 1.
+// ParseBeat reads a full heartbeat; a missing weight is 1. Numbers and flags may be written as texts.
 func ParseBeat(s string) (Beat, error) {
 	b := Beat{Weight: 1}
-	if err := json.Unmarshal([]byte(s), &b); err != nil {
+	if json.Unmarshal([]byte(s), &b) == nil {
+		return b, nil
+	}
+	b = Beat{Weight: 1}
+	texts := struct {
+		*Beat
+		Port      *coercedInt    `json:"port"`
+		Weight    *coercedNumber `json:"weight"`
+		Scheduled *coercedFlag   `json:"scheduled"`
+	}{&b, (*coercedInt)(&b.Port), (*coercedNumber)(&b.Weight), (*coercedFlag)(&b.Scheduled)}
+	if err := json.Unmarshal([]byte(s), &texts); err != nil {
 		return b, fmt.Errorf("beat is not the JSON of a heartbeat: %w", err)
 	}
 	return b, nil

@@ -30,11 +30,24 @@ func NewInstance(ip string, port int) Instance {
 	return Instance{IP: ip, Port: port, Weight: 1, Healthy: true, Enabled: true, Ephemeral: true}
 }
 
-// UnmarshalJSON reads an instance. What is missing or null has its default.
+// UnmarshalJSON reads an instance. What is missing or null has its default; numbers and flags may be written as texts.
 func (i *Instance) UnmarshalJSON(b []byte) error {
 	type plain Instance
 	p := plain(NewInstance("", 0))
-	if err := json.Unmarshal(b, &p); err != nil {
+	if json.Unmarshal(b, &p) == nil {
+		*i = Instance(p)
+		return nil
+	}
+	p = plain(NewInstance("", 0))
+	texts := struct {
+		*plain
+		Port      *coercedInt    `json:"port"`
+		Weight    *coercedNumber `json:"weight"`
+		Healthy   *coercedFlag   `json:"healthy"`
+		Enabled   *coercedFlag   `json:"enabled"`
+		Ephemeral *coercedFlag   `json:"ephemeral"`
+	}{&p, (*coercedInt)(&p.Port), (*coercedNumber)(&p.Weight), (*coercedFlag)(&p.Healthy), (*coercedFlag)(&p.Enabled), (*coercedFlag)(&p.Ephemeral)}
+	if err := json.Unmarshal(b, &texts); err != nil {
 		return err
 	}
 	*i = Instance(p)

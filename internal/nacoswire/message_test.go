@@ -152,7 +152,7 @@ func TestNames(t *testing.T) {
 		{"", "order", "DEFAULT_GROUP", "order"},
 		{"g", "order", "g", "order"},
 		{"g", "h@@order", "h", "order"},
-		{"g", "@@order", "DEFAULT_GROUP", "order"},
+		{"g", "@@order", "", "order"},
 	} {
 		if g, s := SplitName(c[0], c[1]); g != c[2] || s != c[3] {
 			t.Errorf("SplitName(%q, %q) = %q, %q", c[0], c[1], g, s)

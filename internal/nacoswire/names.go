@@ -21,10 +21,10 @@ func GroupedName(group, service string) string {
 }
 
 // SplitName takes a service name that may be a grouped one, and the group given beside it. The group in the name
-// wins; without any it is DefaultGroup.
+// wins, also an empty one ("@@order"), which no server takes; without any it is DefaultGroup.
 func SplitName(group, name string) (g, service string) {
 	if g, s, ok := strings.Cut(name, groupSeparator); ok {
-		return NonEmpty(g, DefaultGroup), s
+		return g, s
 	}
 	return NonEmpty(group, DefaultGroup), name
 }

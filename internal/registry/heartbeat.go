@@ -120,9 +120,22 @@ func (r *Registry) room(s *service, n int) error {
 // Elsewhere; here it is taken away from that one. Where the storage is out of reach, it is away here alone: the error is
 // storage.ErrUnavailable, and the others hear of it later.
 func (r *Registry) Deregister(key Key, addr netip.AddrPort) (bool, error) {
+	return r.deregisterOf(key, addr, either)
+}
+
+// DeregisterKind is Deregister of an instance that has to be ephemeral, or persistent. Where the service's are of the other kind, it is not
+// there.
+func (r *Registry) DeregisterKind(key Key, addr netip.AddrPort, asEphemeral bool) (bool, error) {
+	if asEphemeral {
+		return r.deregisterOf(key, addr, ephemeral)
+	}
+	return r.deregisterOf(key, addr, persistent)
+}
+
+func (r *Registry) deregisterOf(key Key, addr netip.AddrPort, want kind) (bool, error) {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	r.mu.Lock()
-	stored, done, found, err := r.deregister(key, addr)
+	stored, done, found, err := r.deregister(key, addr, want)
 	r.mu.Unlock()
 	if err == nil && len(stored) > 0 {
 		err = r.deregisterFixed(key, stored)
@@ -134,12 +147,12 @@ func (r *Registry) Deregister(key Key, addr netip.AddrPort) (bool, error) {
 }
 
 // deregister takes away what is not stored, and returns what is. What else it returns is closed when others know.
-func (r *Registry) deregister(key Key, addr netip.AddrPort) (stored []slot, done []chan struct{}, found bool, err error) {
+func (r *Registry) deregister(key Key, addr netip.AddrPort, want kind) (stored []slot, done []chan struct{}, found bool, err error) {
 	if r.closed {
 		return nil, nil, false, fmt.Errorf("registry: deregister %s %s: %w", key, addr, ErrClosed)
 	}
 	s := r.services[key]
-	if s == nil {
+	if s == nil || want != either && r.takes(key, want) != nil {
 		return nil, nil, false, nil
 	}
 	for at := range s.restored {

@@ -57,6 +57,17 @@ func (in *Instance) lease(usual lease) lease {
 	}
 }
 
+// checkTimes refuses metadata by which an instance would be taken for dead between two of its heartbeats, in the words of a Nacos server. What
+// it does not name counts as it does there, whatever this registry's own times are: clients check the same before they register.
+func checkTimes(t model.Tags) error {
+	l := (&Instance{Metadata: t}).lease(lease{DefaultInterval, DefaultUnhealthy, DefaultDelete})
+	if l.unhealthy < l.interval || l.remove < l.interval {
+		return fmt.Errorf("registry: Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout', have %s, %s and %s: %w",
+			l.interval, l.unhealthy, l.remove, ErrInvalid)
+	}
+	return nil
+}
+
 // millis reads a time from metadata. What is no number counts as absent, as it does for Nacos; what is too short or too
 // long is brought into range.
 func millis(t model.Tags, name string, usual time.Duration) time.Duration {
@@ -82,7 +93,7 @@ func (r *Registry) check(in Instance) (Instance, error) {
 	if in.Cluster == "" {
 		in.Cluster = defaultCluster
 	}
-	if err := checkName("cluster", in.Cluster, maxCluster, "-_"); err != nil {
+	if err := checkName("cluster", in.Cluster, maxCluster, "-"); err != nil {
 		return in, err
 	}
 	if err := checkWeight(in.Weight); err != nil {
@@ -91,7 +102,7 @@ func (r *Registry) check(in Instance) (Instance, error) {
 	if err := r.checkMetadata(in.Metadata); err != nil {
 		return in, err
 	}
-	return in, nil
+	return in, checkTimes(in.Metadata)
 }
 
 func checkWeight(w float64) error {

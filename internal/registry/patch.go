@@ -108,6 +108,9 @@ func (r *Registry) Update(key Key, addr netip.AddrPort, cluster string, patch Pa
 			return err
 		}
 	}
+	if err := checkTimes(patch.Metadata); err != nil {
+		return err
+	}
 	if cluster == "" {
 		cluster = defaultCluster
 	}

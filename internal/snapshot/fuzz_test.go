@@ -1,12 +1,16 @@
 package snapshot
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"paifang/internal/model"
 )
+
+// oddBraces are variables that are more than a name: the lookup without a thought knows few of them, which TestFindIsTheLinearSearch draws.
+var oddBraces = regexp.MustCompile(`\{[^{}/]*[:{]|[^/]\{|\}[^/]`)
 
 // FuzzFind makes routes of lines "KIND PATH" and compares the lookup of a path with the naive one. KIND is one of
 // model's, in front of which a digit is the order of its rank; "Regex" and "regex" are a regular expression and one in any case, "pattern" is a
@@ -34,7 +38,7 @@ func FuzzFind(f *testing.F) {
 				kind, m.Match.Path.Strict = "Pattern", true
 			}
 			m.Match.Path.Kind, m.Match.Path.Value = model.PathKind(kind), value
-			if m.Match.Validate() != nil {
+			if m.Match.Validate() != nil || strings.HasPrefix(kind, "P") && oddBraces.MatchString(value) {
 				continue
 			}
 			if r, err := NewRoute(&m); err == nil {

@@ -85,6 +85,12 @@ func naivePattern(p model.PathMatch) *regexp.Regexp {
 			out, end = out+"(/.*)?", ""
 		case seg == "**":
 			out += "(/[^/]*)*"
+		case strings.Contains(seg, "{x:"):
+			before, rest, _ := strings.Cut(seg, "{x:")
+			end := strings.LastIndexByte(rest, '}')
+			out += "/" + before + "(?:" + rest[:end] + ")" + rest[end+1:]
+		case strings.HasSuffix(seg, "a{x}"):
+			out += "/a[^/]*"
 		case seg == "*" || strings.HasPrefix(seg, "{"):
 			out += "/[^/]+"
 		default:

@@ -12,10 +12,11 @@ const MaxCaptures = 8
 type Capture struct{ Name, Value string }
 
 // pattern is a path of segments: literal text, {name} or * for one segment of any text, ? and * inside a segment, and at
-// the end ** or {*name} for the rest. The shapes are those of Spring's PathPattern without regular expressions.
+// the end ** or {*name} for the rest; a variable may be {name:regex}, and have text beside it. The shapes are those of Spring's PathPattern.
 type pattern struct {
-	segs   []string // without the rest element
-	rest   bool     // ends in ** or {*name}
+	segs   []string   // without the rest element; one that an expression is for as a segment that takes more
+	exprs  []*segment // as long, nil where a segment needs none; nil where no segment does
+	rest   bool       // ends in ** or {*name}
 	strict bool
 	deep   bool   // ** stands in the middle
 	head   string // the segments as a path
@@ -24,9 +25,10 @@ type pattern struct {
 }
 
 type variable struct {
-	name string
-	seg  int
-	rest bool
+	name  string
+	seg   int
+	rest  bool
+	group int // of the expression for the segment; 0 = there is none
 }
 
 func parsePattern(text string, strict bool) (*pattern, error) {
@@ -43,23 +45,31 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 				return nil, fmt.Errorf("segment %q: a variable after ** is not supported", seg)
 			}
 			p.rest = true
-			p.vars = append(p.vars, variable{seg[2 : len(seg)-1], i, true})
+			p.vars = append(p.vars, variable{name: seg[2 : len(seg)-1], seg: i, rest: true})
 			continue
 		case last && seg == "" && i > 0:
 			p.strict = true // the pattern itself ends in a slash
 		case seg == "**":
 			p.deep = true
-		case strings.HasPrefix(seg, "{"):
-			name, ok := strings.CutSuffix(seg[1:], "}")
-			if !ok || name == "" || strings.ContainsAny(name, "{}*:") {
-				return nil, fmt.Errorf("segment %q: want {name} for one segment or {*name} at the end", seg)
-			}
-			if p.deep {
+		case strings.ContainsAny(seg, "{}"):
+			expr, names, err := parseSegment(seg)
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("segment %q: %w", seg, err)
+			case p.deep:
 				return nil, fmt.Errorf("segment %q: a variable after ** is not supported", seg)
 			}
-			p.vars = append(p.vars, variable{name, i, false})
-		case strings.ContainsAny(seg, "{}"):
-			return nil, fmt.Errorf("segment %q: a variable must be the whole segment", seg)
+			for n, name := range names {
+				p.vars = append(p.vars, variable{name: name, seg: i, group: n + 1})
+			}
+			if expr != nil {
+				p.exprs = append(p.exprs, make([]*segment, len(all)-len(p.exprs))...)
+				p.exprs[i] = expr
+				seg = beyondText
+				if expr.whole {
+					seg = "{" + names[0] + "}"
+				}
+			}
 		}
 		if last && seg == "" && i == 0 {
 			break // "/"
@@ -75,6 +85,9 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 	}
 	return p, nil
 }
+
+// beyondText is what stands for a segment with variables beside text: a tree of segments ends there.
+const beyondText = "?*"
 
 // isVariable tells of a segment that takes one of any text.
 func isVariable(seg string) bool { return seg == "*" || strings.HasPrefix(seg, "{") }
@@ -108,7 +121,7 @@ func (p *pattern) matches(path string) bool {
 			continue
 		case at < len(path):
 			end := segmentEnd(path, at)
-			if segmentMatches(p.segs[i], path[at+1:end]) {
+			if p.fits(i, path[at+1:end]) {
 				i, at = i+1, end
 				continue
 			}
@@ -135,6 +148,14 @@ func segmentEnd(path string, at int) int {
 		return at + 1 + i
 	}
 	return len(path)
+}
+
+// fits tells whether a segment of a path is as one of the pattern says.
+func (p *pattern) fits(i int, seg string) bool {
+	if p.exprs != nil && p.exprs[i] != nil {
+		return p.exprs[i].matches(seg)
+	}
+	return segmentMatches(p.segs[i], seg)
 }
 
 func segmentMatches(want, seg string) bool {
@@ -203,6 +224,9 @@ func (p *pattern) captures(path string, dst *[MaxCaptures]Capture) int {
 					value = value[:end]
 				}
 			}
+		}
+		if p.exprs != nil && p.exprs[v.seg] != nil {
+			value = p.exprs[v.seg].value(value, v.group)
 		}
 		dst[n] = Capture{v.name, value}
 	}

@@ -23,7 +23,7 @@ func drawPath(t *rapid.T) model.PathMatch {
 	case model.PathAny:
 		return m
 	case model.PathPattern:
-		pool = append(pool, "*", "{x}", "a*", "?", "**")
+		pool = append(pool, "*", "{x}", "a*", "?", "**", "{x:[ab]+}", `{x:\w{5}}`, "a{x}", "{x:a*}b")
 		m.Strict = rapid.Bool().Draw(t, "strict")
 	case model.PathRegex:
 		pool = []string{"a", "ab?", "(b|order)", "[a-c]+", "B", "order$", "a|/b"}

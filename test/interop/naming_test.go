@@ -122,8 +122,8 @@ func TestHealth(t *testing.T) {
 	each(t, settings{}, "", func(t *testing.T, v *server, k kind, a access) {
 		c := k.open(t, a)
 		in := at("127.0.0.1", 8081)
-		in.metadata = map[string]string{"preserved.heart.beat.timeout": "1000"}
-		v.register(t, a.namespace, "order", "127.0.0.1:8081", "metadata", `{"preserved.heart.beat.timeout":"1000"}`)
+		in.metadata = map[string]string{"preserved.heart.beat.interval": "1000", "preserved.heart.beat.timeout": "1000"}
+		v.register(t, a.namespace, "order", "127.0.0.1:8081", "metadata", `{"preserved.heart.beat.interval":"1000","preserved.heart.beat.timeout":"1000"}`)
 		must(t, c.subscribe("order"))
 		in.healthy = false
 		sees(t, c, "order", in)

@@ -115,6 +115,7 @@ func TestConfigsByHTTP(t *testing.T) {
 		{"GET", "/v1/cs/configs", with(), 404, "config data not exist"},
 		{"GET", "/v2/cs/config", with(), 404, `"code":20004`},
 		{"GET", "/v3/client/cs/config", with3(), 404, `"code":20004`},
+		{"POST", "/v1/cs/configs", with("content", "a: 1", "casMd5", md5), 409, "changed by somebody else"}, // nothing is there to be changed
 		{"POST", "/v1/cs/configs", with("content", "a: 1", "type", "yaml"), 200, "true"},
 		{"GET", "/v1/cs/configs", with(), 200, "a: 1"},
 		{"GET", "/v1/cs/configs", with("show", "all"), 200, `"tenant":"","content":"a: 1","md5":"` + md5},

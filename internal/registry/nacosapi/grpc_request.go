@@ -150,7 +150,7 @@ func (s *Server) persistent(c *caller, q nacoswire.InstanceRequest) (*nacoswire.
 	case nacoswire.RegisterInstance:
 		err = c.x.registry.Register(key, in)
 	case nacoswire.DeregisterInstance:
-		_, err = c.x.registry.Deregister(key, in.Addr)
+		_, err = c.x.registry.DeregisterKind(key, in.Addr, false)
 	default:
 		err = fmt.Errorf("nacosapi: Unsupported request type %.64q: %w", q.Type, registry.ErrInvalid)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"paifang/internal/model"
 	"paifang/internal/nacoswire"
@@ -24,7 +25,7 @@ func v1Instances() []endpoint {
 		{method: "GET", path: path, need: reads, handle: v1Instance},
 		{method: "PUT", path: path + "/beat", need: writes, handle: beat},
 		{method: "GET", path: path + "/list", need: reads, handle: v1List},
-		{path: path + "/statuses", need: reads, handle: v1Statuses},
+		{path: path + "/statuses", need: knows, handle: v1Statuses},
 		{method: "PUT", path: path + "/metadata/batch", need: writes, handle: batchMetadata(false)},
 		{method: "DELETE", path: path + "/metadata/batch", need: writes, handle: batchMetadata(true)},
 	}
@@ -56,16 +57,16 @@ func registerInstance(c call) (any, error) {
 	return "ok", c.Register(key, in)
 }
 
-// deregisterInstance answers ok also when there is nothing to take away.
+// deregisterInstance answers ok also when there is nothing to take away, as when the instance is of the other kind.
 func deregisterInstance(c call) (any, error) {
-	_, key, addr, err := c.form()
+	f, key, addr, err := c.form()
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := c.forward(key, addr); ok {
 		return "ok", nil
 	}
-	_, err = c.Deregister(key, addr)
+	_, err = c.DeregisterKind(key, addr, f.Instance.Ephemeral)
 	return "ok", err
 }
 
@@ -223,7 +224,20 @@ type statuses struct {
 	IPs []string `json:"ips"`
 }
 
+// v1Statuses takes the service from the parameter key, "GROUP@@NAME" or "NAMESPACE##GROUP@@NAME", or as other calls name it. Which namespace
+// it is about is known only then.
 func v1Statuses(c call) (any, error) {
+	if key := c.q.Get("key"); key != "" {
+		namespace, name, found := strings.Cut(key, "##")
+		if !found {
+			namespace, name = "", key
+		}
+		c.namespace = nacoswire.NonEmpty(namespace, nacoswire.PublicNamespace)
+		c.q.Set("serviceName", name)
+	}
+	if _, err := c.server.allow(c.r.Context(), httpProof(&c), reads, c.namespace); err != nil {
+		return nil, err
+	}
 	key, err := c.service()
 	if err != nil {
 		return nil, err
@@ -235,13 +249,13 @@ func v1Statuses(c call) (any, error) {
 	return out, nil
 }
 
-// updated names the instances that were changed: "ip:port:cluster:ephemeral".
+// updated names the instances that were changed: "ip:port:unknown:cluster:ephemeral" or "…:persist"; in the middle was once a site.
 type updated struct {
 	Updated []string `json:"updated"`
 }
 
 // batchMetadata lays labels over those of several instances, or takes away what was laid over them, and leaves the others. Without a
-// list it is about all of the service.
+// list it is about all of the service, with consistencyType about those of one kind.
 func batchMetadata(remove bool) handler {
 	return func(c call) (any, error) {
 		key, err := c.service()
@@ -258,22 +272,34 @@ func batchMetadata(remove bool) handler {
 				return nil, invalid(err)
 			}
 		}
+		only := c.q.Get("consistencyType")
+		if only != "" && only != "ephemeral" && only != "persist" {
+			return nil, fmt.Errorf("nacosapi: consistencyType %.32q: want ephemeral or persist: %w", only, registry.ErrInvalid)
+		}
 		patch := registry.Patch{Add: tags(change)}
 		if remove {
 			patch = registry.Patch{Drop: slices.Collect(maps.Keys(change))}
 		}
 		out := updated{[]string{}}
 		for _, in := range c.View(key).Instances {
-			if len(chosen) > 0 && !among(chosen, &in) {
+			if len(chosen) > 0 && !among(chosen, &in) || only != "" && only != consistency(&in) {
 				continue
 			}
 			if err := c.Update(key, in.Addr, in.Cluster, patch); err != nil {
 				return nil, err
 			}
-			out.Updated = append(out.Updated, fmt.Sprintf("%s:%s:%t", in.Addr, in.Cluster, in.Ephemeral))
+			out.Updated = append(out.Updated, fmt.Sprintf("%s:unknown:%s:%s", in.Addr, in.Cluster, consistency(&in)))
 		}
 		return out, nil
 	}
+}
+
+// consistency is the kind of an instance in the words of these calls.
+func consistency(in *registry.Instance) string {
+	if in.Ephemeral {
+		return "ephemeral"
+	}
+	return "persist"
 }
 
 func among(list []nacoswire.Instance, in *registry.Instance) bool {

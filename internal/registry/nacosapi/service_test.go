@@ -30,7 +30,7 @@ func TestServices(t *testing.T) {
 		{"PUT", "/v1/ns/cluster", []string{"serviceName", "database", "clusterName", "DEFAULT", "healthChecker", `{"type":"MYSQL"}`}, 400, "want TCP, HTTP or NONE"},
 		{"POST", "/v1/ns/instance", []string{"serviceName", "database", "ip", "10.0.0.2", "port", "80", "ephemeral", "false"}, 200, "ok"},
 		{"GET", "/v2/ns/service", []string{"serviceName", "database"}, 200, `"healthChecker":{"type":"NONE"}`},
-		{"DELETE", "/v1/ns/instance", []string{"serviceName", "database", "ip", "10.0.0.2", "port", "80"}, 200, "ok"},
+		{"DELETE", "/v1/ns/instance", []string{"serviceName", "database", "ip", "10.0.0.2", "port", "80", "ephemeral", "false"}, 200, "ok"},
 		{"DELETE", "/v1/ns/service", []string{"serviceName", "database"}, 200, "ok"},
 		{"DELETE", "/v1/ns/service", []string{"serviceName", "database"}, 404, "not found"},
 	} {

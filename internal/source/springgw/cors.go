@@ -183,7 +183,7 @@ func relation(pattern string, path model.PathMatch) (whole, some bool) {
 		case h == "**" || strings.HasPrefix(h, "{*"):
 			return false, true
 		case strings.ContainsAny(w, "{*?"):
-			whole = whole && (w == "*" || strings.HasPrefix(w, "{"))
+			whole = whole && (w == "*" || strings.HasPrefix(w, "{") && strings.HasSuffix(w, "}") && !strings.ContainsAny(w[1:len(w)-1], "{:"))
 		case open:
 			whole = false
 		case h != w:

@@ -87,6 +87,15 @@ func unknown[V any](what, name string, known map[string]V) error {
 	return fmt.Errorf("%s %q is not supported: it is none of Spring Cloud Gateway's own", what, name)
 }
 
+// javaText is an expression of Java's as the rest of the process reads it.
+func javaText(java string) (string, error) {
+	re, err := compileJava(java)
+	if err != nil {
+		return "", err
+	}
+	return re.String(), nil
+}
+
 // path reads patterns and the last flag, which says whether /a also matches /a/.
 func (c *condition) path(p *part) error {
 	values, named, err := c.gathered(p, "patterns", "matchTrailingSlash", "matchOptionalTrailingSeparator")
@@ -106,6 +115,10 @@ func (c *condition) path(p *part) error {
 	for _, v := range values {
 		if v, err = p.around.based(v); err != nil {
 			return err
+		}
+		java := v
+		if v, err = snapshot.MapConstraints(v, javaText); err != nil {
+			return fmt.Errorf("pattern %q: %w", java, err)
 		}
 		m := model.PathMatch{Kind: model.PathPattern, Value: v, Strict: strings.EqualFold(flag, "false")}
 		if v == "/**" {

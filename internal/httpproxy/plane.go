@@ -46,14 +46,14 @@ type Plane struct {
 	spilled  atomic.Int64 // bytes of request bodies in files
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
-	sites  map[model.Class]*boundSite
-	stores map[model.Class]*certs.Store
+	sites map[model.Class]*boundSite
 	// stopped keeps what listeners have counted that are stopped and may be started again.
 	stopped []*listenerCounters
 	current *snapshot.Snapshot
 
 	mu       sync.Mutex // over what is read from outside
 	servers  map[model.ListenerID]*server
+	stores   map[model.Class]*certs.Store
 	draining map[*port]struct{}
 	version  uint64
 	failures map[model.Class][]certs.Failure
@@ -73,8 +73,8 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p := &Plane{
 		cfg: cfg, lot: lot, blocks: newBlocks(), shared: filter.NewShared(), began: time.Now(), hurried: make(chan struct{}, 1), instance: fmt.Sprintf("%016x", rand.Uint64()),
-		sites: map[model.Class]*boundSite{}, stores: map[model.Class]*certs.Store{},
-		servers: map[model.ListenerID]*server{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
+		sites:   map[model.Class]*boundSite{},
+		servers: map[model.ListenerID]*server{}, stores: map[model.Class]*certs.Store{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
 	p.counters.begin(cfg.Series)
@@ -257,11 +257,11 @@ func (c *change) Commit() {
 			c.spare = append(c.spare, old)
 		}
 	}
-	p.sites, p.stores, p.current = c.sites, c.stores, c.next
+	p.sites, p.current = c.sites, c.next
 	c.before, p.stopped = p.stopped, c.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.servers, p.version, p.failures = c.servers, c.next.Version(), c.failures
+	p.servers, p.stores, p.version, p.failures = c.servers, c.stores, c.next.Version(), c.failures
 	for _, old := range c.gone {
 		p.draining[old] = struct{}{}
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"paifang/internal/model"
@@ -22,7 +23,7 @@ type troubleLog struct {
 	left  int       // out since the last line
 }
 
-// tell writes a line for each, as far as there may be, and one about the rest.
+// tell writes a line for each, errors first, as far as there may be, and one about the rest.
 func (l *troubleLog) tell(now time.Time, said []model.Diagnostic) {
 	if l.at.IsZero() {
 		l.spare = troubleAtOnce
@@ -30,6 +31,8 @@ func (l *troubleLog) tell(now time.Time, said []model.Diagnostic) {
 		l.spare = min(l.spare+now.Sub(l.at).Seconds()*troubleEach, troubleAtOnce)
 	}
 	l.at = now
+	said = slices.Clone(said)
+	slices.SortStableFunc(said, func(a, b model.Diagnostic) int { return int(b.Severity) - int(a.Severity) })
 	written := false
 	for i, d := range said {
 		if l.spare < 1 {

@@ -86,3 +86,21 @@ func TestMistakesAreBounded(t *testing.T) {
 		t.Errorf("%d lines an hour later, %d told to be left out", all, left)
 	}
 }
+
+// TestErrorsAreToldFirst: warnings leave no error out.
+func TestErrorsAreToldFirst(t *testing.T) {
+	var out strings.Builder
+	l := troubleLog{log: slog.New(slog.NewTextHandler(&out, nil))}
+	said := make([]model.Diagnostic, 2*troubleAtOnce)
+	for i := range said {
+		said[i] = model.Diagnostic{Severity: model.Warning, Code: "odd", Message: "it is odd"}
+	}
+	said = append(said, model.Diagnostic{Severity: model.Error, Code: "bad", Message: "it is wrong"})
+	l.tell(time.Unix(1e9, 0), said)
+	if first, _, _ := strings.Cut(out.String(), "\n"); !strings.Contains(first, "code=bad") {
+		t.Errorf("the first line is %q", first)
+	}
+	if said[0].Code != "odd" {
+		t.Error("the list of others was put in order")
+	}
+}

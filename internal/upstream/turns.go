@@ -36,12 +36,13 @@ const (
 const lateTimer = 300 * time.Microsecond
 
 // turns bounds the connects to one endpoint that are under way, and says who is next. To begin one costs processor time and the rest is
-// waiting, for microseconds on one machine and for long across the world. So a few are under way, and further ones begin slowly
-// where those do not end. Thousands at a time would be a stack each, more than endpoints let wait to be accepted, which is taken for
-// an endpoint that is down, and everybody else would have to wait until the processors are through with all of them. For clients that are
-// new, or have other requests under way, they begin at a pace that leaves time for others, which is found by how late timers are: no client
-// that asks one thing after the other waits for one that holds thousands of requests open, or for
-// a thousand that begin. Who waits takes a connection that somebody else is through with, where that comes first.
+// waiting, for microseconds on one machine and for long across the world. So a few are under way, and further ones begin slowly where
+// those do not end. Thousands at a time would be a stack each, and more than endpoints let wait to be accepted, which is taken for an
+// endpoint that is down; and everybody else would have to wait until the processors are through with all of them.
+//
+// For clients that are new, or have other requests under way, they begin at a pace that leaves time for others, which is found by how late
+// timers are: no client that asks one thing after the other waits for one that holds thousands of requests open, or for a thousand that
+// begin. Who waits takes a connection that somebody else is through with, where that comes first.
 type turns struct {
 	mu      sync.Mutex
 	under   int

@@ -104,7 +104,7 @@ func overHTTP1(ctx context.Context, e *upstream.Endpoint, h *mirrorHead) (status
 		conn = e.Get()
 	}
 	if conn == nil {
-		if conn, err = e.DialApart(ctx, upstream.DialOptions{}); err != nil {
+		if conn, err = e.DialApart(ctx, upstream.DialOptions{Behind: 1, Fresh: true}); err != nil {
 			return 0, err
 		}
 	}

@@ -69,7 +69,8 @@ type Store interface {
 	Page(ctx context.Context, prefix, from string, most int) ([]Entry, error)
 	// Commit makes all changes or, where a condition does not hold, none. When it returns without error, they outlive the
 	// process and the machine's power, as far as the store keeps anything. It returns the revision of the write, which is 0 where it
-	// may be that followers are told of none, because nothing was there to be deleted. A key stands in one change only. Errors are ErrConflict, ErrTooLarge, ErrUnavailable, ErrClosed and those of ctx.
+	// may be that followers are told of none, because nothing was there to be deleted. A key stands in one change only.
+	// Errors are ErrConflict, ErrTooLarge, ErrUnavailable, ErrClosed and those of ctx.
 	Commit(ctx context.Context, conditions []Condition, changes ...Change) (int64, error)
 	// Follow tells everything with a prefix and then every change, until ctx ends or the store is closed. The calls of tell
 	// follow each other, and Follow waits for them. Changes of one key may be told as one. The store overcomes what it can by

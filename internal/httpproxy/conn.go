@@ -67,9 +67,9 @@ type caller struct {
 	secure   bool
 	session  *certs.Session // what the TLS handshake came to; nil in clear text
 	peer     netip.AddrPort // the client, as far as its PROXY header is trusted
-	local    netip.AddrPort
-	peerText string // the client's address alone
-	portText string // the port it came in by
+	server   netip.AddrPort // where it connected, likewise
+	peerText string         // the client's address alone
+	portText string         // the port it came in by
 }
 
 // clients is how long this waits for its client now, and how much it takes of it.

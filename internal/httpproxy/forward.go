@@ -254,7 +254,7 @@ func (w *work) dialOptions() upstream.DialOptions {
 	if w.replaced.status != 0 { // it is that of the route's own upstream
 		name = ""
 	}
-	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.local, Name: name, Behind: w.c.stands()}
+	return upstream.DialOptions{Timeout: t, Handshake: w.c.plane.cfg.Timeouts.UpstreamTLS, Client: w.c.peer, Server: w.c.server, Name: name, Behind: w.c.stands()}
 }
 
 // stands is where a request stands among those that connect to an endpoint: that of a client which was served before, and has no other

@@ -2,7 +2,6 @@ package httpproxy
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -53,10 +52,9 @@ var _ listener.Handler = (*port)(nil).serve
 
 // serve serves a client connection until it is done, or is parked.
 func (p *port) serve(lc *listener.Conn) {
-	local := localAddr(lc)
 	c := &conn{
 		late: p.draining.Load(), plane: p.plane, port: p, place: lc.Keep(), nc: lc, tcp: lc.TCP(),
-		caller: &caller{p.secure, nil, lc.Client, local, lc.Client.Addr().String(), strconv.Itoa(int(local.Port()))},
+		caller: &caller{p.secure, nil, lc.Client, lc.Server, lc.Client.Addr().String(), strconv.Itoa(int(lc.Server.Port()))},
 	}
 	if !c.secure {
 		c.nc = lc.TCP()
@@ -69,16 +67,6 @@ func (p *port) serve(lc *listener.Conn) {
 	p.conns = append(p.conns, c)
 	p.mu.Unlock()
 	c.serve()
-}
-
-// localAddr is the address that a client connected to.
-func localAddr(c net.Conn) netip.AddrPort {
-	a, ok := c.LocalAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // addr is the address as bound.

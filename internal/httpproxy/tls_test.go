@@ -143,7 +143,7 @@ func TestProxyHeader(t *testing.T) {
 			c.send(get(path))
 		}
 		e := c.receive("GET").echoed(t)
-		if e.Head["x-forwarded-for"] != "127.0.0.99" || !strings.HasPrefix(e.Line, "GET "+path) {
+		if e.Head["x-forwarded-for"] != "127.0.0.99" || e.Head["x-forwarded-port"] != "80" || !strings.HasPrefix(e.Line, "GET "+path) {
 			t.Errorf("%+v", e)
 		}
 		if a := s.last(i + 1); a.Client.String() != "127.0.0.99" {
@@ -215,7 +215,7 @@ func TestProxyHeaderGoesOn(t *testing.T) {
 			if r := c.send(get(path)).receive("GET"); r.body != "ok" {
 				t.Fatalf("%s: %+v", mode, r)
 			}
-			if x := <-got; x != (seen{"127.0.0.99:4711", s.addr("front"), "GET " + path + " HTTP/1.1"}) {
+			if x := <-got; x != (seen{"127.0.0.99:4711", "127.0.0.10:80", "GET " + path + " HTTP/1.1"}) {
 				t.Errorf("%s: %+v", mode, x)
 			}
 		}

@@ -41,6 +41,9 @@ func TestTheClientsAddressSurvives(t *testing.T) {
 
 	held := dial(t, b.addr(), "127.0.0.99") // open to the end: it is recorded last
 	greeted(t, held, "node-1 127.0.0.99")
+	if got := n.servers(); len(got) != 1 || got[0] != b.addr().String() {
+		t.Errorf("the client connected to %v, as the node knows it, want %v", got, b.addr())
+	}
 	greeted(t, dial(t, n.addr, "127.0.0.99"), "node-1 127.0.0.99")
 	// A header that comes from elsewhere is data, and the peer's own address counts.
 	forged := "PROXY TCP4 127.0.0.99 127.0.0.10 4711 8080\r\n"

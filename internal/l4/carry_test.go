@@ -175,6 +175,9 @@ func TestBytesThatComeWithTheHeaderArrive(t *testing.T) {
 	if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, []byte("hello")) {
 		t.Errorf("got %q, %v", got, err)
 	}
+	if to := n.servers(); len(to) != 1 || to[0] != "127.0.0.10:8080" {
+		t.Errorf("the client connected to %v, as the node knows it, want what the first balancer said", to)
+	}
 	c.Close()
 	if r := b.records.last(t, 1); r.Client.String() != "192.0.2.7" || r.In != 5 {
 		t.Errorf("recorded %+v", r)

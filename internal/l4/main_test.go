@@ -156,6 +156,17 @@ type node struct {
 	conns map[*listener.Conn]bool
 }
 
+// servers are the addresses that the clients of open connections are said to have connected to.
+func (n *node) servers() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for c := range n.conns {
+		out = append(out, c.Server.String())
+	}
+	return out
+}
+
 func newNode(t *testing.T, name string, at string, trust ...netip.Prefix) *node {
 	t.Helper()
 	n := &node{name: name, set: listener.NewSet(listener.Config{DrainDelay: 1500 * time.Millisecond}), conns: map[*listener.Conn]bool{}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -50,17 +49,13 @@ func (x *session) connect() bool {
 	defer func() { x.connecting = time.Since(x.began) }()
 	ctx, cancel := context.WithTimeout(x.ctx, s.within)
 	defer cancel()
-	local, ok := x.client.TCP().LocalAddr().(*net.TCPAddr)
-	if !ok {
-		return false
-	}
 	if err := s.upstream.Enter(ctx); err != nil {
 		return x.fail(codeOf(err))
 	}
 	x.entered = true
 	var hint upstream.Hint
 	hint.Key, hint.Keyed = s.upstream.Key(x)
-	o := upstream.DialOptions{Timeout: s.plane.cfg.ConnectTimeout, Client: x.client.Client, Server: unmapped(local.AddrPort()), Raw: true}
+	o := upstream.DialOptions{Timeout: s.plane.cfg.ConnectTimeout, Client: x.client.Client, Server: x.client.Server, Raw: true}
 	var room [4]*upstream.Endpoint
 	tried := room[:0]
 	var last model.Code // why the last one tried failed
@@ -270,5 +265,3 @@ func (x *session) access() telemetry.Access {
 	}
 	return a
 }
-
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

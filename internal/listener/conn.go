@@ -20,6 +20,7 @@ type Conn struct {
 	net.Conn
 	Client   netip.AddrPort  // who the client is: as the balancer says, or the peer
 	Peer     netip.AddrPort  // the other end of the socket
+	Server   netip.AddrPort  // where the client connected: as the balancer says, or this end of the socket
 	Listener *model.Listener // the settings in force when it was accepted; read only
 
 	tcp      *net.TCPConn
@@ -107,6 +108,9 @@ func (c *Conn) readHeader(timeout time.Duration) error {
 		return fmt.Errorf("%w: it carries no TCP address", errNoHeader)
 	}
 	c.Client = unmapped(src.AddrPort())
+	if dst, ok := h.DestinationAddr.(*net.TCPAddr); ok {
+		c.Server = unmapped(dst.AddrPort())
+	}
 	return nil
 }
 

@@ -134,12 +134,13 @@ func (s *socket) refuse(tcp *net.TCPConn, why Cause) {
 func (s *socket) serve(tcp *net.TCPConn) (kept bool) {
 	now := s.serving.Load()
 	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
-	if !ok { // a connection that was reset before it was looked at
+	local, here := tcp.LocalAddr().(*net.TCPAddr)
+	if !ok || !here { // a connection that was reset before it was looked at
 		_ = tcp.Close()
 		return false
 	}
 	peer := unmapped(remote.AddrPort())
-	c := &Conn{Conn: tcp, tcp: tcp, socket: s, Client: peer, Peer: peer, Listener: &now.listener}
+	c := &Conn{Conn: tcp, tcp: tcp, socket: s, Client: peer, Peer: peer, Server: unmapped(local.AddrPort()), Listener: &now.listener}
 	if contains(now.listener.Trust.ProxyFrom, peer.Addr()) {
 		patience := cmp.Or(now.listener.Clients.ProxyHeader, s.set.cfg.HeaderTimeout)
 		if err := c.readHeader(patience); err != nil {

@@ -127,7 +127,7 @@ func TestOneWayTrafficIsNotIdle(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
-	b := newBalancer(t, Config{IdleTimeout: 200 * time.Millisecond}, nil)
+	b := newBalancer(t, Config{IdleTimeout: 500 * time.Millisecond}, nil)
 	b.endpoints(ln.Addr().(*net.TCPAddr).AddrPort())
 	got, err := io.ReadAll(dial(t, b.addr(), ""))
 	if err != nil || len(got) != 40 {

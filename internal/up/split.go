@@ -35,7 +35,7 @@ func (p *Plan) adminOf(piece string) netip.AddrPort {
 
 // split takes the plan's one configuration apart: a part for every process, and what remains for this one, which reads the
 // rules, runs the pods, and knows of everything else. Pods' addresses reach the nodes as files, as EndpointSlices do in
-// a cluster; registered ones reach the gateway over the registry's own protocol.
+// a cluster; registered ones reach the gateway, and the nodes, over the registry's own protocol.
 func (p *Plan) split() (own app.Config, parts []part) {
 	whole := p.Config
 	export := filepath.Join(p.State, "endpoints")
@@ -74,7 +74,7 @@ func (p *Plan) split() (own app.Config, parts []part) {
 		add(n.Name, func(c *app.Config) {
 			one := *whole.Ingress
 			one.Nodes = []app.Node{n}
-			c.Ingress, c.Sources.Manifests = &one, append([]string{export}, p.Paths...)
+			c.Ingress, c.Sources = &one, app.Sources{Manifests: append([]string{export}, p.Paths...), Nacos: nacos}
 		})
 	}
 	add("gateway", func(c *app.Config) {

@@ -176,6 +176,38 @@ func TestSplitRegistryDies(t *testing.T) {
 	u.t = t
 }
 
+// TestSplitNodesReadTheRegistry: a Service whose addresses are a registry's has them in the processes of the nodes too, and while the
+// registry is away.
+func TestSplitNodesReadTheRegistry(t *testing.T) {
+	dir, _ := countingDir(t, 2, 0)
+	write(t, dir, "4-registered.yaml", `apiVersion: v1
+kind: Service
+metadata:
+  name: registered
+  annotations: {paifang.dev/registry: app-registered}
+spec:
+  ports: [{port: 80}]
+---
+`+ingress("registered", "registered.test", "/", "registered"))
+	u := start(t, "--split", dir)
+	u.standing()
+	u.waitReady(2, "app-registered")
+	answers := func() (bool, string) { // each on a connection of its own, which nodes have in turn
+		for range 4 {
+			status, body, err := call("GET", "http://"+u.slb()+"/1", "Host", "registered.test", "Connection", "close")
+			if err != nil || status != 200 {
+				return false, fmt.Sprint(status, body, err)
+			}
+		}
+		return true, ""
+	}
+	eventually(t, 10*time.Second, "both nodes answer", answers)
+	u.must("stop", "registry", "--signal", "KILL")
+	if ok, what := answers(); !ok {
+		t.Errorf("without the registry: %s", what)
+	}
+}
+
 // TestSplitPiecesAreMissed: up says and explains that a piece is gone, whoever ended its process.
 func TestSplitPiecesAreMissed(t *testing.T) {
 	u := start(t, "--split")

@@ -219,53 +219,64 @@ func lastAt(u *up, prefix string, requests int, addr string) time.Time {
 	return last
 }
 
-// hung freezes a pod: its socket takes connections, and nothing answers. A request begins every 20 ms, whatever became of
+// hung freezes a pod: its socket takes connections, and nothing answers. On each road a request begins every 20 ms, whatever became of
 // those before it, and is given up after 500 ms.
 func hung(t *testing.T) {
 	dir, _ := countingDir(t, 2, 0)
 	u := start(t, dir)
-	for i, r := range roads {
-		u.waitReady(2, "app-registered")
-		pod := get[podRow](u, "pods")[0]
-		client := http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
-		var mu sync.Mutex
-		var last time.Time
-		failed, all := 0, 0
-		ask := func() {
-			began := time.Now()
-			req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s/hung%d/1", r.to(u), i), nil)
-			req.Host = r.host
-			res, err := client.Do(req)
-			if err == nil {
-				_ = res.Body.Close()
+	u.waitReady(2, "app-registered")
+	pod := get[podRow](u, "pods")[0]
+	if err := syscall.Kill(pod.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	var both sync.WaitGroup
+	for _, r := range roads {
+		both.Go(func() {
+			failed, all, last := askFrozen("http://"+r.to(u)+"/hung/1", r.host, began.Add(25*time.Second))
+			t.Logf("%s: hung: %d of %d requests had no answer, the last of them began %v after it froze", r.name, failed, all, last.Sub(began))
+			if last.Sub(began) > 20*time.Second {
+				t.Errorf("%s: it is still chosen", r.name)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			all++
-			if err != nil || res.StatusCode != http.StatusOK {
-				failed++
-				if began.After(last) {
-					last = began
-				}
-			}
-		}
-		if err := syscall.Kill(pod.PID, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		})
+	}
+	both.Wait()
+	if err := syscall.Kill(pod.PID, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// askFrozen asks every 20 ms until end, and returns how many requests had no answer in 500 ms, how many there were, and when the last of
+// the former began.
+func askFrozen(url, host string, end time.Time) (failed, all int, last time.Time) {
+	client := http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+	var mu sync.Mutex
+	ask := func() {
 		began := time.Now()
-		var wg sync.WaitGroup
-		for tick := time.NewTicker(20 * time.Millisecond); time.Since(began) < 25*time.Second; <-tick.C {
-			wg.Go(ask)
+		req, _ := http.NewRequest(http.MethodGet, url, nil)
+		req.Host = host
+		res, err := client.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
 		}
-		wg.Wait()
-		if err := syscall.Kill(pod.PID, syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: hung: %d of %d requests had no answer, the last of them began %v after it froze", r.name, failed, all, last.Sub(began))
-		if last.Sub(began) > 20*time.Second {
-			t.Errorf("%s: it is still chosen", r.name)
+		mu.Lock()
+		defer mu.Unlock()
+		all++
+		if err != nil || res.StatusCode != http.StatusOK {
+			failed++
+			if began.After(last) {
+				last = began
+			}
 		}
 	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var wg sync.WaitGroup
+	for ; time.Now().Before(end); <-tick.C {
+		wg.Go(ask)
+	}
+	wg.Wait()
+	return failed, all, last
 }
 
 // unready has a pod fail its probe and go on with its heartbeats.
@@ -283,28 +294,28 @@ func unready(t *testing.T) {
 	}
 	write(t, dir, "1-app.yaml", changed)
 	u := start(t, dir)
+	u.waitReady(2, "app-registered")
+	var loads []*load
+	prefix := func(i int) string { return fmt.Sprintf("/unready%d/", i) }
 	for i, r := range roads {
-		u.waitReady(2, "app-registered")
-		prefix := fmt.Sprintf("/unready%d/", i)
-		l := begin(t, r.to(u), r.host, prefix)
-		l.wait(time.Second)
-		pod := get[podRow](u, "pods")[0]
-		flag := filepath.Join(flags, pod.Name)
-		if err := os.WriteFile(flag, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		l.wait(10 * time.Second)
-		end := time.Now()
-		all := l.end()
-		none(t, l, all)
-		last := lastAt(u, prefix, len(all), pod.Reached[0])
+		loads = append(loads, begin(t, r.to(u), r.host, prefix(i)))
+	}
+	loads[0].wait(time.Second)
+	pod := get[podRow](u, "pods")[0]
+	flag := filepath.Join(flags, pod.Name)
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	loads[0].wait(10 * time.Second)
+	end := time.Now()
+	for i, r := range roads {
+		all := loads[i].end()
+		none(t, loads[i], all)
+		last := lastAt(u, prefix(i), len(all), pod.Reached[0])
 		t.Logf("%s: unready: its last request began %v after its probe began to fail; the load went on for %v; none of %d failed", r.name, last.Sub(began), end.Sub(began), len(all))
 		if dropped := end.Sub(last) > 3*time.Second; dropped != (i == 0) {
 			t.Errorf("%s: dropped is %v", r.name, dropped)
-		}
-		if err := os.Remove(flag); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

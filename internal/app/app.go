@@ -109,7 +109,7 @@ func New(cfg Config, o Options) (*App, error) {
 	a.log = newLog(o.Log, cfg.Log)
 	a.trouble.log = a.log
 	if err := a.build(); err != nil {
-		a.close()
+		a.abandon()
 		return nil, err
 	}
 	return a, nil
@@ -239,7 +239,7 @@ func (a *App) Run(outer context.Context) error {
 	r := newRunner(fail)
 	if a.reg != nil {
 		if err := a.reg.start(); err != nil {
-			a.close()
+			a.abandon()
 			return err
 		}
 		defer r.watch("registry", a.reg.failed()).stop()
@@ -279,7 +279,32 @@ func (a *App) Run(outer context.Context) error {
 	return failed
 }
 
-// close gives back what New opened.
+// abandon ends what New has made, as far as it came, where nothing of it has been used.
+func (a *App) abandon() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // there is nothing to wait for
+	if a.l4 != nil {
+		a.l4.Close(now)
+	}
+	if a.http != nil {
+		a.http.Close(now)
+	}
+	if a.store != nil {
+		a.store.Close()
+	}
+	if a.dns != nil {
+		a.dns.Close()
+	}
+	if a.sockets != nil {
+		a.sockets.Close()
+	}
+	if a.table != nil {
+		a.table.Close()
+	}
+	a.close()
+}
+
+// close gives back what New opened: files, the admin API's ports, and connections to others.
 func (a *App) close() {
 	for _, l := range []net.Listener{a.admin, a.public} {
 		if l != nil {

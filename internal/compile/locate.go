@@ -121,7 +121,7 @@ func located(l *model.Locator, service string) *model.Objects {
 		template.Filters[i].Data = filters[i].Data // secrets have no text form
 	}
 	up := l.Upstream(service)
-	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, l.Lists(service), l.Include.For(service)
+	up.Origin, up.Priority, up.Endpoints, up.Needs = origin, l.Priority, l.Lists(service), l.Include.For(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
 	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint, Retry: l.Retry, Target: l.Target}

@@ -153,7 +153,10 @@ func (w *work) cannotPick(err error, last model.Code) {
 		return
 	}
 	status := 503
-	if err == upstream.ErrNoEndpoints || err == upstream.ErrAllUnhealthy {
+	switch err {
+	case upstream.ErrNoEndpoints:
+		status = w.handle.StatusWithout()
+	case upstream.ErrAllUnhealthy:
 		status = w.handle.StatusWhenEmpty()
 	}
 	w.x.Respond(status, code, sentence(status))

@@ -21,8 +21,8 @@ type Locator struct {
 	Also      []Shelf  `json:"also,omitempty"`
 	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
-	// Include says which services have one, and of which instances; default all. A service is one although none of its instances
-	// is: that is answered 503.
+	// Include says which services have one, by their names and by what one of their instances carries; default all. A service that has it for
+	// its instances is answered 404 while none of these is there.
 	Include Term `json:"include,omitzero"`
 	Rank    Rank `json:"rank,omitzero"`
 

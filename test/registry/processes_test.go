@@ -50,6 +50,7 @@ func (m *members) list(i int) string {
 // Three registries are processes on three members of etcd: what is registered at one is pushed at another at once; heartbeats and
 // deregistrations reach whichever registry and cost etcd nothing; and one that is killed loses nobody's instance.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	c := startEtcd(t)
 	m := serveMembers(t, 3, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
 	order := nacos.Service{Name: "order"}

@@ -85,7 +85,11 @@ func prefixOf(t *testing.T) string { return "/" + t.Name() + "/" }
 
 func startEtcd(t *testing.T) *cluster {
 	t.Helper()
-	program := etcdProgram(t)
+	return startEtcdOf(t, etcdProgram(t))
+}
+
+func startEtcdOf(t *testing.T, program string) *cluster {
+	t.Helper()
 	dir := t.TempDir()
 	c := &cluster{}
 	var peers, initial []string

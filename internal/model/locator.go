@@ -21,8 +21,7 @@ type Locator struct {
 	Also      []Shelf  `json:"also,omitempty"`
 	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
-	// Include says which services have one, and of which instances; default all. A service is one although none of its instances
-	// is: that is answered 503.
+	// Include says which services have one, and of which instances; default all. A service none of whose instances is included has none.
 	Include Term `json:"include,omitzero"`
 	Rank    Rank `json:"rank,omitzero"`
 
@@ -96,6 +95,13 @@ func (l *Locator) Service(list EndpointsID) (service string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// Offer is a list that a source offers, as locators see it.
+type Offer struct {
+	List EndpointsID
+	// Unmet are conditions of locators, as texts, in order: what they ask of endpoints holds for none of the list.
+	Unmet []string
 }
 
 // Upstream is what the upstream of a service begins with.

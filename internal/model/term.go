@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -72,6 +73,11 @@ func (t Term) For(service string) Term {
 		return out
 	}
 	return t
+}
+
+// AsksTags tells whether a term asks anything of endpoints.
+func (t *Term) AsksTags() bool {
+	return (t.Op == TermIs || t.Op == TermMatches) && t.Name != "" || slices.ContainsFunc(t.Of, func(part Term) bool { return part.AsksTags() })
 }
 
 // Holds tells whether a term, which For has returned, holds for an endpoint with these tags.

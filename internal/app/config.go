@@ -44,7 +44,7 @@ type Admin struct {
 type Log struct {
 	Level  string `json:"level,omitempty" doc:"debug, info, warn or error; default info"`
 	Format string `json:"format,omitempty" doc:"text or json; default text"`
-	Access string `json:"access,omitempty" doc:"access log: a file, or stdout; off or none: no access log; docs/access-log.md"`
+	Access string `json:"access,omitempty" doc:"access log: a file, or stdout; 'off', in quotes, or none: no access log; docs/access-log.md"`
 	// AccessFormat is how its lines are written.
 	AccessFormat string   `json:"accessFormat,omitempty" doc:"json, or combined: as nginx and Apache write it; default json"`
 	Redact       []string `json:"redact,omitempty" doc:"names of query parameters whose values are not logged, besides those that are obvious, such as accessToken and password"`

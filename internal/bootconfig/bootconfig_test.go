@@ -3,6 +3,7 @@ package bootconfig
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,6 +76,24 @@ func TestProperties(t *testing.T) {
 	}
 	if m := Merge([]File{{"application.properties", docs}}, Settings{Profiles: []string{"p"}}); m.Root.Find("key").Text() != "z" {
 		t.Errorf("%v", m)
+	}
+}
+
+// TestCountedMappings: a mapping with the keys 0, 1, 2 is a list, as for Spring; one with other numbers is none.
+func TestCountedMappings(t *testing.T) {
+	docs, problems := Read("application.yml", []byte("list:\n  0: {id: a}\n  1: {id: b}\ncodes: {404: x, 500: y}\n"))
+	if len(problems) > 0 || len(docs) != 1 {
+		t.Fatal(docs, problems)
+	}
+	var ids []string
+	for _, item := range docs[0].Root.Get("list").List() {
+		ids = append(ids, item.Get("id").Text())
+	}
+	if !slices.Equal(ids, []string{"a", "b"}) {
+		t.Errorf("%q", ids)
+	}
+	if codes := docs[0].Root.Get("codes"); codes.IsList() || codes.Get("500").Text() != "y" {
+		t.Error("codes are taken for a list")
 	}
 }
 

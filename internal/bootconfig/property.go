@@ -36,8 +36,13 @@ func newProperty(file string, root *document.Node, known *properties) *Property 
 func (p *Property) merge(n *document.Node, known *properties) {
 	switch n.Kind {
 	case document.Map:
+		counted := isCounted(n)
 		for _, e := range n.Keys {
-			p.at(e.Key, e.Line).merge(e.Value, known)
+			key := e.Key
+			if counted {
+				key = "[" + key + "]"
+			}
+			p.at(key, e.Line).merge(e.Value, known)
 		}
 	case document.List:
 		if p.items == nil {
@@ -54,6 +59,16 @@ func (p *Property) merge(n *document.Node, known *properties) {
 	default:
 		p.leaf, p.text, p.exact = true, n.Text, n.Kind == document.Text
 	}
+}
+
+// isCounted tells whether a mapping is a list: its keys are 0, 1, 2 and so on. Spring reads whole numbers as indices.
+func isCounted(n *document.Node) bool {
+	for i, e := range n.Keys {
+		if e.Key != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return len(n.Keys) > 0
 }
 
 // at returns the property below p that a key names, and makes it: "a.b[0].c" is three names and an index.

@@ -140,7 +140,7 @@ func located(l *model.Locator, service string, now standing) *model.Objects {
 		template.Filters[i].Data = filters[i].Data // secrets have no text form
 	}
 	up := l.Upstream(service)
-	up.Origin, up.Priority, up.Endpoints, up.Where = origin, l.Priority, l.Lists(service), l.Include.For(service)
+	up.Origin, up.Priority, up.Endpoints = origin, l.Priority, l.Lists(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
 	if now == excluded {

@@ -51,14 +51,15 @@ func TestServicesIncludedByTags(t *testing.T) {
 			routed, marked := false, false
 			for _, id := range r.routes() {
 				routed = routed || id == "locator/order"
-				marked = marked || id == "/"+string(rune('a'+i))
+				marked = marked || id == "mark/"+string(rune('a'+i))
 			}
 			if !marked {
 				return false
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if _, used := r.snap.Contents().InUse.Get("registry:p/order"); used == (step.what == "the list goes") {
+			inUse := r.snap.Contents().InUse
+			if _, used := inUse.Get("registry:p/order"); used == (step.what == "the list goes") {
 				t.Errorf("%s: list in use: %v", step.what, used)
 			}
 			if routed != step.routed {

@@ -21,7 +21,8 @@ type Locator struct {
 	Also      []Shelf  `json:"also,omitempty"`
 	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
-	// Include says which services have one, and of which instances; default all. A service none of whose instances is included has none.
+	// Include says which services have one, by their names and by what one of their instances carries; default all. It leads to all
+	// of their instances.
 	Include Term `json:"include,omitzero"`
 	Rank    Rank `json:"rank,omitzero"`
 
@@ -156,7 +157,7 @@ func (l Locator) Validate() error {
 	if l.KeepHost && l.HostName != "" {
 		return fieldError("hostName", "is set beside keepHost")
 	}
-	if err := cmp.Or(l.Include.validate("include", 0, true), l.Timeouts.validate(), l.Retry.validate()); err != nil {
+	if err := cmp.Or(l.Include.validate("include", 0), l.Timeouts.validate(), l.Retry.validate()); err != nil {
 		return err
 	}
 	return l.TLS.Validate()

@@ -58,7 +58,6 @@ type Upstream struct {
 	Endpoints []EndpointsID  `json:"endpoints"`          // the union of these lists, an address counted once
 	Select    Tags           `json:"select,omitempty"`   // only endpoints that carry all of these
 	Except    []Tags         `json:"except,omitempty"`   // and none that carry all of one of these
-	Where     Term           `json:"where,omitzero"`     // and only those that this holds for
 	Without   Tags           `json:"without,omitempty"`  // what carries all of these is taken out of each list before the union: it came from another one
 	Offer     string         `json:"offer,omitempty"`    // the service of the registry that the first list is offered as: "public/DEFAULT_GROUP/order"; empty: it is not
 	Selector  Tags           `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
@@ -79,7 +78,7 @@ type Upstream struct {
 
 // Takes tells whether an endpoint with these tags belongs to the upstream.
 func (u *Upstream) Takes(t Tags) bool {
-	return t.Contains(u.Select) && !slices.ContainsFunc(u.Except, t.Contains) && u.Where.Holds(t)
+	return t.Contains(u.Select) && !slices.ContainsFunc(u.Except, t.Contains)
 }
 
 // StatusWhenEmpty is EmptyStatus with its default.
@@ -93,9 +92,6 @@ func (u *Upstream) PartText() string {
 	}
 	for _, t := range u.Except {
 		parts = append(parts, "not "+t.String())
-	}
-	if u.Where.Op != TermAny {
-		parts = append(parts, u.Where.String())
 	}
 	if len(parts) == 0 {
 		return ""
@@ -158,9 +154,6 @@ func (u Upstream) Validate() error {
 		if len(t) == 0 {
 			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
 		}
-	}
-	if err := u.Where.validate("where", 0, false); err != nil {
-		return err
 	}
 	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits} {
 		if err := part.validate(); err != nil {

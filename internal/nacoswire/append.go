@@ -7,8 +7,11 @@ import (
 	"strconv"
 )
 
-// hostSize is about what an instance without metadata takes as JSON, in bytes.
-const hostSize = 256
+// hostSize is about what an instance without metadata takes as JSON, in bytes; timesSize is what its times take more.
+const (
+	hostSize  = 256
+	timesSize = 128
+)
 
 // Payload is NewPayload of the response, sooner.
 func (r ServiceResponse) Payload(typ string) (*Payload, error) {
@@ -42,7 +45,11 @@ func listPayload[M any](typ string, head M, list *ServiceInfo) (*Payload, error)
 // AppendJSON appends the list to b as encoding/json writes it, in a third of the time: lists are most of what a registry writes. It
 // is no MarshalJSON, whose text the library would look through once more, which takes longer than all of this.
 func (s *ServiceInfo) AppendJSON(b []byte) []byte {
-	b = slices.Grow(b, hostSize*(len(s.Hosts)+1))
+	each := hostSize
+	if len(s.Hosts) > 0 && s.Hosts[0].HeartBeatInterval != 0 {
+		each += timesSize
+	}
+	b = slices.Grow(b, each*(len(s.Hosts)+1))
 	b = appendQuoted(append(b, `{"name":`...), s.Name)
 	b = appendQuoted(append(b, `,"groupName":`...), s.GroupName)
 	b = appendQuoted(append(b, `,"clusters":`...), s.Clusters)
@@ -93,6 +100,9 @@ func (i *Instance) appendJSON(b []byte) []byte {
 		if m.value != 0 {
 			b = strconv.AppendInt(append(b, m.name...), m.value, 10)
 		}
+	}
+	if i.IDGenerator != "" {
+		b = appendQuoted(append(b, `,"instanceIdGenerator":`...), i.IDGenerator)
 	}
 	return append(b, '}')
 }

@@ -43,6 +43,7 @@ func TestListsAreWrittenAsByTheLibrary(t *testing.T) {
 	full := NewInstance("10.0.0.1", 8080)
 	full.InstanceID, full.ClusterName, full.ServiceName = "10.0.0.1#8080#DEFAULT#g@@s", "DEFAULT", "g@@s"
 	full.HeartBeatInterval, full.HeartBeatTimeout, full.IPDeleteTimeout = 5000, 15000, -1
+	full.IDGenerator = "<simple>"
 	full.Metadata = Metadata{"b": "2", "a": "<1> & \"x\" \\ \u2028 ü \x00\xff", "": "e", "é": "f"}
 	for _, weight := range []float64{0, 1, -3, 0.5, 1e14, 1e15, 1e21, 1e-9, math.MaxFloat64, 1.0 / 3} {
 		one := full

@@ -23,6 +23,8 @@ type Instance struct {
 	HeartBeatInterval int64 `json:"instanceHeartBeatInterval,omitempty"` // milliseconds
 	HeartBeatTimeout  int64 `json:"instanceHeartBeatTimeOut,omitempty"`  // milliseconds
 	IPDeleteTimeout   int64 `json:"ipDeleteTimeout,omitempty"`           // milliseconds
+
+	IDGenerator string `json:"instanceIdGenerator,omitempty"` // how InstanceID is made
 }
 
 // NewInstance returns an instance with the defaults of Nacos.

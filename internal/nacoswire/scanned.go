@@ -110,6 +110,8 @@ func (i *Instance) read(s *scanner) {
 			i.HeartBeatTimeout = s.long()
 		case "ipDeleteTimeout":
 			i.IPDeleteTimeout = s.long()
+		case "instanceIdGenerator":
+			i.IDGenerator = s.text()
 		default:
 			s.skip(name, false, instanceNames[:]...)
 		}
@@ -132,5 +134,5 @@ func (i *Instance) clear(s *scanner, name string) {
 
 var instanceNames = [...]string{
 	"instanceId", "ip", "port", "weight", "healthy", "enabled", "ephemeral", "clusterName", "serviceName", "metadata",
-	"instanceHeartBeatInterval", "instanceHeartBeatTimeOut", "ipDeleteTimeout",
+	"instanceHeartBeatInterval", "instanceHeartBeatTimeOut", "ipDeleteTimeout", "instanceIdGenerator",
 }

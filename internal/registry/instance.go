@@ -68,6 +68,13 @@ func checkTimes(t model.Tags) error {
 	return nil
 }
 
+// Times are how often an instance sends heartbeats and how long after the last one it is unhealthy, and gone, by its metadata. What they do not
+// name is as Nacos has it.
+func (in *Instance) Times() (interval, unhealthy, remove time.Duration) {
+	l := in.lease(lease{DefaultInterval, DefaultUnhealthy, DefaultDelete})
+	return l.interval, l.unhealthy, l.remove
+}
+
 // millis reads a time from metadata. What is no number counts as absent, as it does for Nacos; what is too short or too
 // long is brought into range.
 func millis(t model.Tags, name string, usual time.Duration) time.Duration {

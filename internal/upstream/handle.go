@@ -119,7 +119,7 @@ func handleKey(up *model.Upstream, c *conduct) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q %q %q %q", up.Select, up.Except, up.Where.String(), up.Prefer, up.Without)
+	fmt.Fprintf(b, " %q %q %q %q", up.Select, up.Except, up.Prefer, up.Without)
 	return string(b.Sum(nil))
 }
 

@@ -3,6 +3,7 @@ package builtin
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,9 @@ type CORS struct {
 	// OPTIONS request at all, and every answer has all of the fields. Without it only preflights are answered here, and answers
 	// have what the standard asks of them.
 	Everything bool `json:"everything,omitempty"`
-	// Refuse answers 403 to a request that names an origin which is not accepted, as Spring Cloud Gateway does. Without it such
-	// a request is served, and the browser keeps the answer from the page. The host's own pages are not refused.
+	// Refuse answers 403 to a request that names an origin which is not accepted, or comes from another origin with a method that is not
+	// in Methods, and to a preflight that asks for headers none of which is in Headers, as Spring Cloud Gateway does. Methods may be * then.
+	// Without it such a request is served, and the browser keeps the answer from the page. The host's own pages are not refused.
 	Refuse bool `json:"refuse,omitempty"`
 }
 
@@ -110,10 +112,10 @@ func (o origin) accepts(s string) bool {
 func corsKind() filter.Kind {
 	return filter.Define("cors", func(c CORS, _ filter.Env) (filter.Filter, error) {
 		f := &cors{CORS: c, headers: strings.Join(c.Headers, ","), expose: strings.Join(c.Expose, ","), any: len(c.Origins) > 0 && c.Origins[0] == "*"}
-		f.methods = strings.Join(c.Methods, ", ")
-		if f.methods == "" {
-			f.methods = "GET, PUT, POST, DELETE, PATCH, OPTIONS"
+		if f.allowed = c.Methods; len(f.allowed) == 0 {
+			f.allowed = []string{"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"}
 		}
+		f.methods, f.anyMethod = strings.Join(f.allowed, ", "), c.Refuse && slices.Contains(f.allowed, "*")
 		if c.MaxAge > 0 {
 			f.age = strconv.Itoa(c.MaxAge)
 		}
@@ -140,6 +142,8 @@ type cors struct {
 	origins                       []origin
 	patterns                      []originPattern
 	any                           bool
+	allowed                       []string // methods
+	anyMethod                     bool
 	methods, headers, expose, age string
 }
 
@@ -180,12 +184,42 @@ func (f *cors) Request(x *filter.Exchange) filter.Verdict {
 	switch {
 	case to == "" && f.Refuse && r.Fields.Has("Origin") && !own(x):
 		return x.Respond(403, CodeOrigin, "This is not served here to everybody.\n")
+	case to != "" && f.Refuse && r.Fields.Has("Origin") && !own(x) && !f.permits(r):
+		return x.Respond(403, CodeOrigin, "This is not served here to pages of other origins.\n")
 	case to == "" || r.Method != "OPTIONS", !f.Everything && !r.Fields.Has("Access-Control-Request-Method"):
 		return filter.Continue
 	}
 	x.Respond(204, "", "")
 	f.say(x, to, true)
 	return filter.Respond
+}
+
+// permits tells whether a request of another origin has a method, or a preflight asks for a method and headers, that Refuse lets pass.
+func (f *cors) permits(r *http1.Request) bool {
+	method := r.Method
+	asks := r.Method == "OPTIONS" && r.Fields.Has("Access-Control-Request-Method")
+	if asks {
+		method = r.Fields.Get("Access-Control-Request-Method")
+	}
+	if !f.anyMethod && !slices.Contains(f.allowed, method) {
+		return false
+	}
+	if !asks || len(f.Headers) == 0 {
+		return true
+	}
+	wanted := false
+	for v := range r.Fields.Values("Access-Control-Request-Headers") {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.Trim(name, " \t"); name == "" {
+				continue
+			}
+			wanted = true
+			if slices.ContainsFunc(f.Headers, func(h string) bool { return http1.EqualFold(h, name) }) {
+				return true
+			}
+		}
+	}
+	return !wanted
 }
 
 // Response tells the browser what it may do with the answer. What the upstream says of it is replaced, but for an origin that
@@ -208,7 +242,11 @@ func (f *cors) say(x *filter.Exchange, to string, all bool) {
 		out.Set("Access-Control-Expose-Headers", f.expose)
 	}
 	if all {
-		out.Set("Access-Control-Allow-Methods", f.methods)
+		methods := f.methods
+		if f.anyMethod {
+			methods = x.Request.Fields.Get("Access-Control-Request-Method")
+		}
+		out.Set("Access-Control-Allow-Methods", methods)
 		headers := f.headers
 		if headers == "" {
 			headers = x.Request.Fields.Get("Access-Control-Request-Headers")

@@ -191,7 +191,7 @@ func (s *Server) query(c *caller, q nacoswire.ServiceQueryRequest) (*nacoswire.P
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
-	answer := nacoswire.ServiceResponse{Response: nacoswire.OK(c.id), ServiceInfo: render(c.x.registry.View(key), filter{q.Cluster, q.HealthyOnly})}
+	answer := nacoswire.ServiceResponse{Response: nacoswire.OK(c.id), ServiceInfo: render(c.x.registry.View(key), filter{clusters: q.Cluster, healthyOnly: q.HealthyOnly})}
 	return answer.Payload(nacoswire.TypeServiceQueryAnswer)
 }
 

@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,34 @@ func TestDeregisterOtherKind(t *testing.T) {
 		step{"DELETE", "/v1/ns/instance", params(ephemeral...), 200, "ok"},
 		step{"GET", "/v1/ns/instance/list", params(ephemeral...), 200, `"hosts":[]`},
 	)
+}
+
+// Every answer of HTTP that has instances says their times, by metadata or as they are in Nacos; pushes and gRPC leave them to the metadata.
+func TestTimesOfInstances(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	at := func(more ...string) url.Values {
+		return params(append([]string{"serviceName", "order", "ip", "10.0.0.1", "port", "80", "withInstances", "true"}, more...)...)
+	}
+	all := func(times string) {
+		t.Helper()
+		for _, path := range []string{
+			"/v1/ns/instance/list", "/v2/ns/instance/list", "/v3/client/ns/instance/list", "/v3/admin/ns/instance/list", "/v3/admin/ns/instance",
+			"/v1/ns/catalog/instances", "/v2/ns/catalog/instances", "/v1/ns/catalog/services",
+		} {
+			f.steps(t, step{"GET", path, at(), 200, times})
+		}
+	}
+	const usual = `"instanceHeartBeatInterval":5000,"instanceHeartBeatTimeOut":15000,"ipDeleteTimeout":30000,"instanceIdGenerator":"simple"}`
+	f.steps(t, step{"POST", "/v1/ns/instance", at(), 200, "ok"})
+	all(usual)
+	f.steps(t, step{"PUT", "/v1/ns/instance", at("metadata",
+		`{"preserved.heart.beat.interval":"1000","preserved.heart.beat.timeout":"no","preserved.ip.delete.timeout":"9000","preserved.instance.id.generator":"snowflake"}`), 200, "ok"})
+	all(`"instanceHeartBeatInterval":1000,"instanceHeartBeatTimeOut":15000,"ipDeleteTimeout":9000,"instanceIdGenerator":"snowflake"}`)
+	c := dial(t, f.grpc).setup()
+	answer := c.request(nacoswire.TypeServiceQuery, nacoswire.ServiceQueryRequest{ServiceRef: nacoswire.ServiceRef{ServiceName: "order", GroupName: "DEFAULT_GROUP"}})
+	if text := string(answer.Body); !strings.Contains(text, `"ip":"10.0.0.1"`) || strings.Contains(text, "instanceHeartBeat") {
+		t.Errorf("by gRPC: %s", text)
+	}
 }
 
 // Times by which an instance would be dead between two of its heartbeats are refused wherever they come in.

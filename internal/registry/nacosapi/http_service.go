@@ -35,7 +35,26 @@ func (c call) settings(s registry.Settings) (registry.Settings, error) {
 		}
 		s.Metadata = model.NewTags(m)
 	}
-	return s, nil
+	return s, checkSelector(c.q.Get("selector"))
+}
+
+// checkSelector takes the selector that chooses nobody. One by labels would show each client instances near to it alone, which is not done
+// here: to take it and show all would send traffic where nobody wants it.
+func checkSelector(text string) error {
+	if text == "" {
+		return nil
+	}
+	var s selector
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return fmt.Errorf("nacosapi: selector: %w: %w", err, registry.ErrInvalid)
+	}
+	switch s.Type {
+	case noSelector:
+		return nil
+	case "label":
+		return fmt.Errorf("nacosapi: selector of type label: services have no selectors, leave it out or say none: %w", errUnserved)
+	}
+	return fmt.Errorf("nacosapi: selector of type %.32q: not match any type of selector! Want none: %w", s.Type, registry.ErrInvalid)
 }
 
 // createService makes a service, for persistent instances where nothing else is said, as Nacos does.

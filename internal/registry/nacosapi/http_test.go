@@ -295,7 +295,7 @@ func TestV2AndV3Instances(t *testing.T) {
 		{"PUT", "/v2/ns/instance", in("weight", "3"), 200, ok},
 		{"PUT", "/v2/ns/instance/beat", in(), 200, `{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}`},
 		{"PUT", "/v2/ns/instance/metadata/batch", in("metadata", `{"b":"2"}`), 200, `"data":{"updated":["10.0.0.1:80:unknown:DEFAULT:ephemeral"]}`},
-		{"GET", "/v3/client/ns/instance/list", in(), 200, `"weight":3,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@order","metadata":{"a":"1","b":"2"}}]`},
+		{"GET", "/v3/client/ns/instance/list", in(), 200, `"weight":3,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT","serviceName":"DEFAULT_GROUP@@order","metadata":{"a":"1","b":"2"},"instanceHeartBeatInterval":5000`},
 		{"DELETE", "/v1/ns/instance/metadata/batch", in("metadata", `{"b":""}`, "instances", `[{"ip":"10.0.0.1","port":80}]`), 200, `{"updated":["10.0.0.1:80:unknown:DEFAULT:ephemeral"]}`},
 		{"GET", "/v1/ns/instance", in(), 200, `"metadata":{"a":"1"}`},
 		{"GET", "/v1/ns/instance/statuses", in(), 200, `{"ips":["10.0.0.1:80_true"]}`},

@@ -82,7 +82,7 @@ func (c call) filled(keys []registry.Key) []filledService {
 		v := c.View(key)
 		one := filledService{key.Service, key.Group, map[string]filledCluster{}, labels(v)}
 		for i := range v.Instances {
-			in := renderInstance(key, &v.Instances[i])
+			in := renderFull(key, &v.Instances[i])
 			one.Clusters[in.ClusterName] = filledCluster{append(one.Clusters[in.ClusterName].Hosts, in)}
 		}
 		out = append(out, one)
@@ -142,7 +142,7 @@ func catalogService(c call) (any, error) {
 	}
 	var out consoleService
 	out.Service.Name, out.Service.Group, out.Service.Threshold = key.Service, key.Group, threshold(v)
-	out.Service.Selector, out.Service.Metadata, out.Clusters = selector{"none"}, labels(v), []consoleCluster{}
+	out.Service.Selector, out.Service.Metadata, out.Clusters = selector{noSelector}, labels(v), []consoleCluster{}
 	for _, name := range clustersOf(v) {
 		one := clusterOf(v, name)
 		out.Clusters = append(out.Clusters, consoleCluster{one, nacoswire.GroupedName(key.Group, key.Service), usualPort, one.checkPort, one.ownPort})

@@ -106,7 +106,7 @@ func (c call) find() (nacoswire.Instance, registry.Key, error) {
 	v := c.View(key)
 	for i := range v.Instances {
 		if in := &v.Instances[i]; in.Addr == addr && in.Cluster == f.Instance.ClusterName {
-			return renderInstance(key, in), key, nil
+			return renderFull(key, in), key, nil
 		}
 	}
 	return nacoswire.Instance{}, key, fmt.Errorf("nacosapi: no instance %s in cluster %s of %s: %w", addr, f.Instance.ClusterName, key, registry.ErrUnknown)
@@ -210,7 +210,7 @@ func v1List(c call) (any, error) {
 			c.server.udp.subscribe(c.Registry, udpKey{netip.AddrPortFrom(from.Addr().Unmap(), uint16(port)), key, clusters}, healthy)
 		}
 	}
-	return groupedInfo(c, key, filter{clusters, healthy}), nil
+	return groupedInfo(c, key, filter{clusters, healthy, true}), nil
 }
 
 func groupedInfo(c call, key registry.Key, f filter) *nacoswire.ServiceInfo {

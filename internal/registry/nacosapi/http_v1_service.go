@@ -69,6 +69,9 @@ type serviceDetail struct {
 	Clusters  []clusterDetail    `json:"clusters"`
 }
 
+// noSelector is the type of the only selector that services have here.
+const noSelector = "none"
+
 type selector struct {
 	Type string `json:"type"`
 }
@@ -87,7 +90,7 @@ func v1Service(c call) (any, error) {
 		return nil, err
 	}
 	out := serviceDetail{Namespace: key.Namespace, Group: key.Group, Name: key.Service, Threshold: threshold(v), Metadata: labels(v),
-		Selector: selector{"none"}, Clusters: []clusterDetail{}}
+		Selector: selector{noSelector}, Clusters: []clusterDetail{}}
 	for _, name := range clustersOf(v) {
 		out.Clusters = append(out.Clusters, clusterOf(v, name))
 	}

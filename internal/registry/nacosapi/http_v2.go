@@ -64,7 +64,7 @@ func v2List(c call) (any, error) {
 		return nil, err
 	}
 	healthy, _ := strconv.ParseBool(c.q.Get("healthyOnly"))
-	return groupedInfo(c, key, filter{c.q.Get("clusterName"), healthy}), nil
+	return groupedInfo(c, key, filter{c.q.Get("clusterName"), healthy, true}), nil
 }
 
 // serviceDetail2 is the answer of GET /v2/ns/service.
@@ -108,7 +108,7 @@ func v2Service(c call) (any, error) {
 		return nil, err
 	}
 	out := serviceDetail2{Namespace: key.Namespace, Name: key.Service, Group: key.Group, Clusters: map[string]any{},
-		Metadata: labels(v), Threshold: threshold(v), Selector: selector{"none"}, Ephemeral: ephemeral(v)}
+		Metadata: labels(v), Threshold: threshold(v), Selector: selector{noSelector}, Ephemeral: ephemeral(v)}
 	for _, name := range clustersOf(v) {
 		out.Clusters[name] = clusterOf(v, name)
 	}

@@ -88,7 +88,7 @@ func v3Hosts(c call) (any, error) {
 		return nil, err
 	}
 	healthy, _ := strconv.ParseBool(c.q.Get("healthyOnly"))
-	return render(c.View(key), filter{c.q.Get("clusterName"), healthy}).Hosts, nil
+	return render(c.View(key), filter{c.q.Get("clusterName"), healthy, true}).Hosts, nil
 }
 
 // v3AllHosts has those that were taken out by hand as well.
@@ -107,7 +107,7 @@ func (c call) hosts(key registry.Key, clusters string) []nacoswire.Instance {
 	v := c.View(key)
 	for i := range v.Instances {
 		if f.has(v.Instances[i].Cluster) {
-			out = append(out, renderInstance(key, &v.Instances[i]))
+			out = append(out, renderFull(key, &v.Instances[i]))
 		}
 	}
 	return out

@@ -15,6 +15,7 @@ import (
 type filter struct {
 	clusters    string // comma separated; empty = all
 	healthyOnly bool
+	times       bool // with the times of heartbeats, as HTTP answers; clients that are pushed to read them from the metadata
 }
 
 // render writes a view. Where so few are healthy that the service's protect threshold is reached, all are shown as healthy.
@@ -43,6 +44,9 @@ func render(v *registry.View, f filter) *nacoswire.ServiceInfo {
 		if in.Enabled && f.has(in.Cluster) && (in.Healthy || !f.healthyOnly || info.ReachProtectionThreshold) {
 			one := renderInstance(v.Key, in)
 			one.Healthy = one.Healthy || info.ReachProtectionThreshold
+			if f.times {
+				setTimes(&one, in)
+			}
 			info.Hosts = append(info.Hosts, one)
 		}
 	}
@@ -75,6 +79,29 @@ func renderInstance(key registry.Key, in *registry.Instance) nacoswire.Instance 
 		ServiceName: nacoswire.GroupedName(key.Group, key.Service),
 	}
 	out.Metadata = metadata(in.Metadata)
+	return out
+}
+
+// The metadata that say how the ID of an instance is made, and what counts where they do not (PreservedMetadataKeys of Nacos).
+const (
+	metaGenerator  = "preserved.instance.id.generator"
+	usualGenerator = "simple"
+)
+
+// setTimes adds what Nacos reads from the metadata of an instance wherever it writes one over HTTP.
+func setTimes(out *nacoswire.Instance, in *registry.Instance) {
+	interval, unhealthy, remove := in.Times()
+	out.HeartBeatInterval, out.HeartBeatTimeout, out.IPDeleteTimeout = interval.Milliseconds(), unhealthy.Milliseconds(), remove.Milliseconds()
+	out.IDGenerator = usualGenerator
+	if v, ok := in.Metadata.Get(metaGenerator); ok {
+		out.IDGenerator = v
+	}
+}
+
+// renderFull is an instance as HTTP shows one.
+func renderFull(key registry.Key, in *registry.Instance) nacoswire.Instance {
+	out := renderInstance(key, in)
+	setTimes(&out, in)
 	return out
 }
 

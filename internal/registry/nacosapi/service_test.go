@@ -1,6 +1,7 @@
 package nacosapi
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -68,4 +69,33 @@ func TestPersistentByGRPC(t *testing.T) {
 		t.Fatal(got)
 	}
 	answerOf[nacoswire.Response](c, nacoswire.TypeErrorAnswer, ask("nonsense"))
+}
+
+// A selector that would show each client a part of a service is refused, and the service is as it was.
+func TestSelectors(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	for _, path := range []string{"/v1/ns/service", "/v2/ns/service", "/v3/admin/ns/service"} {
+		at := func(selector string) url.Values {
+			return params("serviceName", "order", "protectThreshold", "0.5", "selector", selector)
+		}
+		refused := func(method string) {
+			t.Helper()
+			f.steps(t,
+				step{method, path, at(`{"type":"label","expression":"CONSUMER.label.zone = PROVIDER.label.zone"}`), 501, "services have no selectors"},
+				step{method, path, at(`{"type":"other"}`), 400, "not match any type of selector"},
+				step{method, path, at(`{"type":`), 400, "selector"},
+			)
+		}
+		refused("POST")
+		f.steps(t,
+			step{"GET", path, at(""), 404, "not found"},
+			step{"POST", path, at(`{"type":"none"}`), 200, "ok"},
+		)
+		refused("PUT")
+		f.steps(t,
+			step{"PUT", path, at(`{"type":"none"}`), 200, "ok"},
+			step{"GET", path, at(""), 200, `"selector":{"type":"none"}`},
+			step{"DELETE", path, at(""), 200, "ok"},
+		)
+	}
 }

@@ -55,7 +55,7 @@ func readCORS(p *bootconfig.Property) (model.FilterSpec, error) {
 		case "allowedmethods":
 			c.Methods = all
 			if any {
-				c.Methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+				c.Methods = []string{"*"}
 			}
 		case "allowedheaders":
 			c.Headers = all

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -59,15 +58,33 @@ func (e *effect) name(p *part, n naming) error {
 	return nil
 }
 
-var variable = regexp.MustCompile(`\{\*?([^{}:]*)[^{}]*\}`)
-
-// variables are the names in braces of a pattern or template.
+// variables are the names in braces of a pattern or template. What stands behind a colon is an expression, which may have braces too.
 func variables(text string) []string {
 	var out []string
-	for _, m := range variable.FindAllStringSubmatch(text, -1) {
-		out = append(out, m[1])
+	for {
+		_, rest, found := strings.Cut(text, "{")
+		if !found {
+			return out
+		}
+		deep, end := 1, len(rest)
+		for i := 0; i < len(rest); i++ {
+			switch rest[i] {
+			case '\\':
+				i++
+			case '{':
+				deep++
+			case '}':
+				deep--
+			}
+			if deep == 0 {
+				end = i
+				break
+			}
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(rest[:end], "*"), ":")
+		out = append(out, name)
+		text = rest[min(end+1, len(rest)):]
 	}
-	return out
 }
 
 // resolve finds the variables of the template in the predicates.

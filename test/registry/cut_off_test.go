@@ -118,6 +118,7 @@ func (m *walled) roamer(t *testing.T, ip string) (stop func()) {
 // ended, and after that. No subscriber of the others misses an instance at any time, ephemeral of either kind or persistent, the one that
 // returns lists all, and it takes none away of those that are elsewhere now.
 func TestProcessCutOffReturns(t *testing.T) {
+	t.Parallel()
 	c := startEtcd(t)
 	m := serveWalled(t, c, 3)
 	order := nacos.Service{Name: "order"}

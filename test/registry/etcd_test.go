@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,14 +26,29 @@ type cluster struct {
 	members []*exec.Cmd
 }
 
+// Ports of processes that are killed and come back are none of those that the system gives away by itself, and none of portOf's: somebody
+// else would have them meanwhile.
+const firstPort, ports = 30_100, 2_600
+
+// nextPort counts those that were given away, from anywhere: several runs may be on one machine.
+var nextPort = func() *atomic.Int64 {
+	n := new(atomic.Int64)
+	n.Store(rand.Int64N(ports))
+	return n
+}()
+
+// freeAddress is a port on loopback that no other test is given.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		at := fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%ports)
+		if l, err := net.Listen("tcp", at); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free ports")
+	return ""
 }
 
 // etcdProgram is the etcd that is tested with: the one of the system, or the one that PAIFANG_ETCD names; in the directory
@@ -68,7 +85,11 @@ func prefixOf(t *testing.T) string { return "/" + t.Name() + "/" }
 
 func startEtcd(t *testing.T) *cluster {
 	t.Helper()
-	program := etcdProgram(t)
+	return startEtcdOf(t, etcdProgram(t))
+}
+
+func startEtcdOf(t *testing.T, program string) *cluster {
+	t.Helper()
 	dir := t.TempDir()
 	c := &cluster{}
 	var peers, initial []string

@@ -20,6 +20,7 @@ const pinged = 11 * time.Second
 // A client that has sent no login and no stream, frame by frame: of messages that are half there it may have 32, and the others are refused; its
 // pings are answered and do not make the server end the connection, as grpc-go's do by default with the third one too many.
 func TestFramesOfGRPC(t *testing.T) {
+	t.Parallel()
 	const streams, allowed, pings = 100, 32, 5
 	rest, grpc := freeAddress(t), freeAddress(t)
 	serve(t, "registry", fmt.Sprintf("registry: {http: %q, grpc: %q}\n", rest, grpc))

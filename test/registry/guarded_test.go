@@ -28,7 +28,7 @@ type guarded struct {
 	ca, certificate, key, password string // files
 }
 
-func startGuardedEtcd(t *testing.T) *guarded {
+func startGuardedEtcd(t *testing.T, program string) *guarded {
 	t.Helper()
 	dir := t.TempDir()
 	g := &guarded{url: "https://" + freeAddress(t), ca: filepath.Join(dir, "ca.pem"), certificate: filepath.Join(dir, "cert.pem"),
@@ -36,7 +36,7 @@ func startGuardedEtcd(t *testing.T) *guarded {
 	must(t, os.WriteFile(g.password, []byte("secret\n"), 0o600))
 	g.issue(t)
 	peer := "http://" + freeAddress(t)
-	cmd := exec.Command(etcdProgram(t), "--data-dir", filepath.Join(dir, "data"), "--name", "one",
+	cmd := exec.Command(program, "--data-dir", filepath.Join(dir, "data"), "--name", "one",
 		"--listen-client-urls", g.url, "--advertise-client-urls", g.url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
 		"--initial-cluster", "one="+peer, "--cert-file", g.certificate, "--key-file", g.key, "--trusted-ca-file", g.ca, "--client-cert-auth", "--log-level", "error")
 	cmd.Env = etcdEnv()

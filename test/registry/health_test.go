@@ -110,9 +110,11 @@ func (c *cluster) revisions(t *testing.T) map[string]int64 {
 
 // Each persistent instance is asked by one of three registries. When it falls or rises, that is written once, and all show the same under
 // the same lastRefTime. A registry that ends or dies leaves its share to the others.
-func TestHealthAcross(t *testing.T) {
+func TestHealthAcross(t *testing.T) { healthAcross(t, etcdProgram(t)) }
+
+func healthAcross(t *testing.T, program string) {
 	const every = 100 * time.Millisecond
-	c := startEtcd(t)
+	c := startEtcdOf(t, program)
 	opt := registry.Options{Probes: probe.Options{Every: every}, Addresses: registry.AddressRule{Also: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
 	a, b, third := c.node(t, opt), c.node(t, opt), c.node(t, opt)
 	instances := make([]*asked, 12)

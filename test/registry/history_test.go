@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"sort"
 	"sync"
 	"testing"
 	"time"
@@ -152,6 +155,47 @@ func TestConfigurationsAreLinearizable(t *testing.T) {
 	}
 	if r := porcupine.CheckOperationsTimeout(model(), history, time.Minute); r != porcupine.Ok {
 		t.Errorf("the history is %s", r)
+		for _, one := range model().Partition(history) {
+			if porcupine.CheckOperationsTimeout(model(), one, time.Minute) != porcupine.Ok {
+				tellHistory(t, one)
+			}
+		}
+	}
+}
+
+// tellHistory logs the operations on one configuration up to the first answer by which there is no order of them, without those that had
+// ended long before.
+func tellHistory(t *testing.T, history []porcupine.Operation) {
+	t.Helper()
+	// What has not ended by then may have happened or not: an answer that comes later says nothing yet.
+	until := func(end int64) (out []porcupine.Operation) {
+		for _, o := range history {
+			if o.Call <= end {
+				if in := o.Input.(call); o.Return > end {
+					if in.kind == "get" {
+						continue
+					}
+					o.Output, o.Return = answer{unknown: true}, math.MaxInt64
+				}
+				out = append(out, o)
+			}
+		}
+		return out
+	}
+	slices.SortFunc(history, func(a, b porcupine.Operation) int { return cmp.Compare(a.Return, b.Return) })
+	first := sort.Search(len(history), func(i int) bool {
+		return porcupine.CheckOperationsTimeout(model(), until(history[i].Return), time.Minute) != porcupine.Ok
+	})
+	for _, o := range history[:min(first+1, len(history))] {
+		if o.Return < history[min(first, len(history)-1)].Return-int64(2*time.Second) {
+			continue
+		}
+		t.Logf("%9.1f to %9.1f ms, client %d: %s", float64(o.Call)/1e6, float64(o.Return)/1e6, o.ClientId, model().DescribeOperation(o.Input, o.Output))
+	}
+	for _, o := range history[min(first+1, len(history)):] {
+		if o.Output.(answer).unknown {
+			t.Logf("%9.1f ms, client %d: %s", float64(o.Call)/1e6, o.ClientId, model().DescribeOperation(o.Input, o.Output))
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ func newBackend(t *testing.T) *backend {
 // load is clients with a connection each that send numbered requests one after the other and never repeat one.
 type load struct {
 	to, path string
+	pause    time.Duration // of a client after a request
 	next     atomic.Int64
 	stop     chan struct{}
 	work     sync.WaitGroup
@@ -43,8 +44,11 @@ type load struct {
 
 const clients = 32
 
-func begin(to, path string) *load {
-	l := &load{to: to, path: path, stop: make(chan struct{}), by: map[string]int{}}
+func begin(to, path string) *load { return beginSlowly(to, path, 0) }
+
+// beginSlowly leaves room on the machine to others.
+func beginSlowly(to, path string, pause time.Duration) *load {
+	l := &load{to: to, path: path, pause: pause, stop: make(chan struct{}), by: map[string]int{}}
 	for range clients {
 		l.work.Go(l.client)
 	}
@@ -94,6 +98,7 @@ func (l *load) client() {
 			l.mu.Unlock()
 		}
 		by[who]++
+		time.Sleep(l.pause)
 		if c != nil && (last || err != nil) {
 			c.Close()
 			c = nil

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -32,6 +33,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
+	// Tests that are parallel here wait more than they work, so that there may be more of them than cores; -parallel says otherwise.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -98,6 +98,7 @@ func TestOffersOfTwo(t *testing.T) {
 // reads one registry, and by an Ingress of a process that reads the other. One process is killed, and its leases end; a pod comes; the
 // offer is taken back. No request fails.
 func TestBridgeOfTwo(t *testing.T) {
+	t.Parallel()
 	c := startEtcd(t)
 	offered, ingress := t.TempDir(), t.TempDir()
 	file := func(dir, name, text string) {
@@ -145,7 +146,8 @@ func TestBridgeOfTwo(t *testing.T) {
 		}
 	}
 	knows(2)
-	doors := []*load{begin(two, "/order/"), begin(one, "/order/")}
+	const pause = 20 * time.Millisecond // 1,600 requests a second at each door, for longer than a minute
+	doors := []*load{beginSlowly(two, "/order/", pause), beginSlowly(one, "/order/", pause)}
 
 	m.procs[0].kill()
 	time.Sleep(35 * time.Second) // its leases end after 30 s

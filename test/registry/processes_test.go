@@ -50,6 +50,7 @@ func (m *members) list(i int) string {
 // Three registries are processes on three members of etcd: what is registered at one is pushed at another at once; heartbeats and
 // deregistrations reach whichever registry and cost etcd nothing; and one that is killed loses nobody's instance.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	c := startEtcd(t)
 	m := serveMembers(t, 3, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
 	order := nacos.Service{Name: "order"}
@@ -175,8 +176,10 @@ func TestProcesses(t *testing.T) {
 }
 
 // etcd asks for certificates and passwords.
-func TestGuardedEtcd(t *testing.T) {
-	c := startGuardedEtcd(t)
+func TestGuardedEtcd(t *testing.T) { guardedEtcd(t, etcdProgram(t)) }
+
+func guardedEtcd(t *testing.T, program string) {
+	c := startGuardedEtcd(t, program)
 	m := serveMembers(t, 2, fmt.Sprintf("  auth: \"off\"\n  etcd: {endpoints: [%q], prefix: %q, ca: %q, certificate: %q, key: %q, username: registry, passwordFile: %q}\n",
 		c.url, prefixOf(t), c.ca, c.certificate, c.key, c.password))
 	must(t, client(t, m.options(0)).Register(t.Context(), nacos.Service{Name: "order"}, nacos.Instance{Addr: netip.MustParseAddrPort("10.0.0.1:80")}))

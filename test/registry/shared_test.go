@@ -144,14 +144,18 @@ func follow(t *testing.T, n *node, name string, show func(*registry.View)) (stop
 	return sync.OnceFunc(func() { close(done); wg.Wait() })
 }
 
-func TestStore(t *testing.T) {
-	c := startEtcd(t)
+func TestStore(t *testing.T) { store(t, etcdProgram(t)) }
+
+func store(t *testing.T, program string) {
+	c := startEtcdOf(t, program)
 	storagetest.Run(t, c.open(t, c.clients, ttl))
 }
 
 // What is registered at one is pushed at another.
-func TestPushedAcross(t *testing.T) {
-	c := startEtcd(t)
+func TestPushedAcross(t *testing.T) { pushedAcross(t, etcdProgram(t)) }
+
+func pushedAcross(t *testing.T, program string) {
+	c := startEtcdOf(t, program)
 	a, b, third := c.node(t, registry.Options{}), c.node(t, registry.Options{}), c.node(t, registry.Options{})
 	w := b.Watch()
 	defer w.Close()
@@ -216,8 +220,10 @@ func TestPushedAcross(t *testing.T) {
 }
 
 // A registry ends without a word; its clients move to the others before its leases run out. Nobody's instance flaps.
-func TestKilledRegistry(t *testing.T) {
-	c := startEtcd(t)
+func TestKilledRegistry(t *testing.T) { killedRegistry(t, etcdProgram(t)) }
+
+func killedRegistry(t *testing.T, program string) {
+	c := startEtcdOf(t, program)
 	a, b, third := c.node(t, registry.Options{}), c.node(t, registry.Options{}), c.node(t, registry.Options{})
 	conn, err := a.Connect()
 	must(t, err)
@@ -287,6 +293,7 @@ func TestEndedInOrder(t *testing.T) {
 func TestCutOffReturns(t *testing.T) {
 	for name, away := range map[string]time.Duration{"before its leases end": ttl / 2, "after its leases ended": 2 * ttl} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := startEtcd(t)
 			a, b, third := c.node(t, registry.Options{}), c.node(t, registry.Options{}), c.node(t, registry.Options{})
 			conn, err := a.Connect()
@@ -326,8 +333,10 @@ func TestCutOffReturns(t *testing.T) {
 }
 
 // A registry that loses its leases while its clients are with it puts their instances there again.
-func TestLeasesLost(t *testing.T) {
-	c := startEtcd(t)
+func TestLeasesLost(t *testing.T) { leasesLost(t, etcdProgram(t)) }
+
+func leasesLost(t *testing.T, program string) {
+	c := startEtcdOf(t, program)
 	a, b := c.node(t, registry.Options{}), c.node(t, registry.Options{})
 	conn, err := a.Connect()
 	must(t, err)
@@ -450,8 +459,10 @@ func (m *members) shows(t *testing.T, up string, local bool) {
 }
 
 // A client that moves from one registry to another takes what the other says for newer, whatever the clocks.
-func TestLastRefAcross(t *testing.T) {
-	c := startEtcd(t)
+func TestLastRefAcross(t *testing.T) { lastRefAcross(t, etcdProgram(t)) }
+
+func lastRefAcross(t *testing.T, program string) {
+	c := startEtcdOf(t, program)
 	behind := func() time.Time { return time.Now().Add(-time.Hour) }
 	a, b := c.node(t, registry.Options{}), c.node(t, registry.Options{Now: behind})
 	nodes := []*node{a, b}

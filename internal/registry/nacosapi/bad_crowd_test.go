@@ -1,7 +1,9 @@
 package nacosapi
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -31,13 +33,11 @@ func TestLargeFormsTakeTurns(t *testing.T) {
 		return resp.StatusCode
 	}
 	var slow []net.Conn
+	for range 2 * maxForms { // who only announces much takes nobody's place
+		f.announce(t, maxConfig, "dataId=")
+	}
 	for range maxForms {
-		c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(f.base, "http://"), contextPath))
-		must(t, err)
-		defer c.Close()
-		_, err = fmt.Fprintf(c, "POST %s/v1/cs/configs HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\ndataId=", contextPath, maxConfig)
-		must(t, err)
-		slow = append(slow, c)
+		slow = append(slow, f.announce(t, maxConfig, "dataId="+strings.Repeat("a", smallForm)))
 	}
 	for end := time.Now().Add(5 * time.Second); len(f.forms) < maxForms; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -59,6 +59,71 @@ func TestLargeFormsTakeTurns(t *testing.T) {
 	}
 	if status := publish(); status != http.StatusOK {
 		t.Errorf("when the others are gone: %d", status)
+	}
+}
+
+// announce sends the head of a form of so many bytes and the beginning of it.
+func (f *fixture) announce(t *testing.T, length int, begin string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(f.base, "http://"), contextPath))
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	must(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = fmt.Fprintf(c, "POST %s/v1/cs/configs HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", contextPath, length, begin)
+	must(t, err)
+	return c
+}
+
+// finalAnswer reads the answer to what was announced, after which the connection ends.
+func finalAnswer(t *testing.T, c net.Conn) (int, string) {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	if !resp.Close {
+		t.Errorf("%d: the connection goes on", resp.StatusCode)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// Who announces more than is allowed is refused before anything of it has come.
+func TestAnnouncedTooLarge(t *testing.T) {
+	f := serve(t, Config{}, registry.Options{})
+	if status, body := finalAnswer(t, f.announce(t, maxConfig+1, "")); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, "too large") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// A large form that does not go on is told so, and its place is free.
+func TestStalledForms(t *testing.T) {
+	f := serve(t, Config{Pause: 50 * time.Millisecond}, registry.Options{})
+	for _, begin := range []string{"", "dataId=", strings.Repeat("a", smallForm+1)} {
+		if status, body := finalAnswer(t, f.announce(t, maxConfig, begin)); status != http.StatusRequestTimeout || !strings.Contains(body, "did not come in time") {
+			t.Errorf("after %d bytes: %d %s", len(begin), status, body)
+		}
+	}
+	if n := len(f.forms); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+// What comes a byte at a time has no more time than any request.
+func TestPacer(t *testing.T) {
+	var until time.Time
+	end := time.Now().Add(time.Minute)
+	p := &pacer{strings.NewReader("ab"), func(at time.Time) error { until = at; return nil }, time.Second, end}
+	_, err := p.Read(make([]byte, 1))
+	must(t, err)
+	if left := time.Until(until); left > time.Second || left < 0 {
+		t.Errorf("a read has %v", left)
+	}
+	p.pause = time.Hour
+	_, err = p.Read(make([]byte, 1))
+	must(t, err)
+	if !until.Equal(end) {
+		t.Errorf("a read has %v, beyond the end", until.Sub(end))
 	}
 }
 

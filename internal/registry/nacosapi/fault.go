@@ -46,6 +46,8 @@ func fault(err error) (status, code int) {
 		return http.StatusForbidden, codeAccessDenied
 	case is(err, auth.ErrBusy, config.ErrBusy, errForms):
 		return http.StatusTooManyRequests, codeState
+	case is(err, errSlow):
+		return http.StatusRequestTimeout, codeState
 	case is(err, errUnserved):
 		return http.StatusNotImplemented, codeUnserved
 	case is(err, errInstance):

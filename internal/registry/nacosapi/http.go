@@ -19,6 +19,9 @@ import (
 	"paifang/internal/registry/auth"
 )
 
+// requestTime is how long a request may take to arrive.
+const requestTime = 15 * time.Second
+
 // contextPath is where a Nacos server has its API.
 const contextPath = "/nacos"
 
@@ -92,7 +95,7 @@ func (s *Server) newHTTP() *http.Server {
 		// A page of a foreign site that is open in a browser on this machine must not register anything.
 		Handler:           http.NewCrossOriginProtection().Handler(mux),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
+		ReadTimeout:       requestTime,
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       75 * time.Second,
 		MaxHeaderBytes:    32 << 10,
@@ -139,14 +142,11 @@ func (s *Server) begin(c *call, e endpoint) error {
 	if c.q, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return fmt.Errorf("nacosapi: query: %w: %w", err, registry.ErrInvalid)
 	}
-	leave, err := s.turn(c.r)
+	leave, err := s.readForm(c, e)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if err := readForm(c, e); err != nil {
-		return err
-	}
 	name := "namespaceId"
 	if e.tenant {
 		name = "tenant"

@@ -39,6 +39,7 @@ type Config struct {
 	Detect  time.Duration // until such a question, unanswered, ends the connection; default 5 s
 	Ack     time.Duration // until a push without acknowledgement has failed; default 5 s
 	Retry   time.Duration // from a failed push to the next; default 1 s
+	Pause   time.Duration // silence of a large form over HTTP until it is answered 408; default 5 s
 	Confirm time.Duration // from a subscription to its first push, see session.subscribe; default 500 ms
 }
 
@@ -75,6 +76,7 @@ func New(cfg Config, p registry.Provider) *Server {
 	cfg.Detect = cmp.Or(cfg.Detect, 5*time.Second)
 	cfg.Ack = cmp.Or(cfg.Ack, 5*time.Second)
 	cfg.Retry = cmp.Or(cfg.Retry, time.Second)
+	cfg.Pause = cmp.Or(cfg.Pause, 5*time.Second)
 	cfg.Confirm = cmp.Or(cfg.Confirm, 500*time.Millisecond)
 	s := &Server{
 		cfg:      cfg,

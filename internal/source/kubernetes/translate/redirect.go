@@ -123,25 +123,36 @@ func otherName(host string) string {
 
 const wwwAnnotation = "from-to-www-redirect"
 
-// wwwVerdict is what becomes of from-to-www-redirect on an Ingress: nothing where a host has no other name.
-func wwwVerdict(v *networkingv1.Ingress) (annotation.Verdict, string) {
-	var all, without []model.Host
+// wwwVerdict is what becomes of from-to-www-redirect on an Ingress: nothing where a host has no other name, or where that one has rules of
+// its own.
+func (b *builder) wwwVerdict(v *networkingv1.Ingress) (annotation.Verdict, string) {
+	var all, without, taken []model.Host
 	for _, host := range ingressHosts(v) {
 		if host == "" && len(v.Spec.Rules) > 0 && v.Spec.DefaultBackend != nil {
 			continue // of the default backend
 		}
 		all = append(all, model.Host(host))
-		if otherName(host) == "" {
+		switch other := otherName(host); {
+		case other == "":
 			without = append(without, model.Host(host))
+		case len(b.find("host/"+other)) > 0:
+			taken = append(taken, model.Host(other))
 		}
 	}
+	var why []string
+	if len(without) > 0 {
+		why = append(why, hostList(without)+" has no other name with www. or without")
+	}
+	if len(taken) > 0 {
+		why = append(why, hostList(taken)+" has rules of its own")
+	}
 	switch {
-	case len(without) == 0:
+	case len(why) == 0:
 		return annotation.Supported, ""
-	case len(without) == len(all):
-		return annotation.Ignored, hostList(without) + " has no other name with www. or without, so nothing is redirected"
+	case len(without)+len(taken) == len(all):
+		return annotation.Ignored, strings.Join(why, ", and ") + ", so nothing is redirected"
 	default:
-		return annotation.Differs, "nothing is redirected for " + hostList(without) + ", which has no other name with www. or without"
+		return annotation.Differs, "nothing is redirected where " + strings.Join(why, ", and where ")
 	}
 }
 

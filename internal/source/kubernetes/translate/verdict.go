@@ -23,7 +23,7 @@ func (b *builder) verdicts(o *stored, v *networkingv1.Ingress) {
 			f.Verdict, f.Message = annotation.Ignored, "TLS is ended here: the installation is not told --enable-ssl-passthrough"
 		}
 		if set.Redirect.WWW && f.Key == b.store.reader.Prefix()+wwwAnnotation && f.Verdict == annotation.Supported {
-			f.Verdict, f.Message = wwwVerdict(v)
+			f.Verdict, f.Message = b.wwwVerdict(v)
 		}
 		severity, code := severityOf(f.Verdict)
 		message := f.Message

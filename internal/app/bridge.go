@@ -40,7 +40,7 @@ func (c *Config) offersIn() (Nacos, bool) {
 
 // translateBridge is what Services may say of registries.
 func (c *Config) translateBridge() translate.Bridge {
-	var out translate.Bridge
+	out := translate.Bridge{Services: c.Sources.RegistryServices}
 	if c.Registry != nil {
 		out.Keepers = append(out.Keepers, model.KeeperRegistry)
 	}
@@ -59,6 +59,9 @@ func (c *Config) translateBridge() translate.Bridge {
 }
 
 func (c *Config) bridgeFaults(f *faults) {
+	if err := translate.CheckServices(c.Sources.RegistryServices); err != nil {
+		f.say("sources.registryServices", "%v", err)
+	}
 	b := c.Bridge
 	if b == nil {
 		return

@@ -74,6 +74,8 @@ type Sources struct {
 	Routes           []string `json:"routes,omitempty" doc:"directories and files with Spring Cloud Gateway routes; watched"`
 	Spring           Spring   `json:"spring,omitzero" doc:"how files of routes are read; docs/from-spring-cloud-gateway.md tells more"`
 	Nacos            []Nacos  `json:"nacos,omitempty" doc:"registries to read, Nacos or one that speaks its protocol"`
+	// RegistryServices bounds what the annotation paifang.dev/registry may name.
+	RegistryServices []string `json:"registryServices,omitempty" doc:"which services of registries may be behind Services (paifang.dev/registry): SERVICE, GROUP/SERVICE or NAMESPACE/GROUP/SERVICE, where * is any text without a slash; default all; docs/move.md"`
 }
 
 // Spring says how files of routes are read, as Spring Boot would be told.

@@ -194,6 +194,46 @@ func TestSpringLocator(t *testing.T) {
 	exchange(t, 3, at, up, []string{"> GET /hidden/x HTTP/1.1", "> Host: a.test", "^ nothing", "< HTTP/1.1 404 Not Found"})
 }
 
+// TestSpringLocatorByMetadata has a service none of whose instances is included leave its requests to a broader route, and
+// come and go with the first and the last instance that is.
+func TestSpringLocatorByMetadata(t *testing.T) {
+	up := newScripted(t)
+	dir := t.TempDir()
+	text := strings.ReplaceAll(`spring.cloud.gateway:
+  discovery.locator: {enabled: true, include-expression: "metadata['edge'] == 'yes' or serviceId == 'always'"}
+  routes:
+  - {id: rest, uri: "http://UPSTREAM", predicates: ["Path=/**"], filters: ["PrefixPath=/rest"], order: 2147483647}
+`, "UPSTREAM", up.l.Addr().String())
+	if err := os.WriteFile(filepath.Join(dir, "application.yml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
+		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
+	c := newChain(t, groups)
+	at := c.address()
+	n := 0
+	is := func(service, path string) {
+		t.Helper()
+		n++
+		exchange(t, n, at, up, []string{"> GET /" + service + "/x HTTP/1.1", "> Host: a.test", "^ GET " + path + " HTTP/1.1", "< HTTP/1.1 200 OK"})
+	}
+	plain, edge := "order 127.0.0.1:1", "order "+up.l.Addr().String()+" edge=yes"
+	c.say <- source.Update{Groups: []source.Group{instanceGroup(plain), instanceGroup("always " + up.l.Addr().String())}}
+	c.published()
+	is("order", "/rest/order/x")
+	is("always", "/x")
+	c.say <- source.Update{Groups: []source.Group{instanceGroup(edge)}}
+	c.published()
+	is("order", "/x")
+	c.say <- source.Update{Groups: []source.Group{{Key: "instance/" + edge}}}
+	c.published()
+	is("order", "/rest/order/x")
+}
+
 // TestSpringWeights counts which of two routes chance chooses.
 func TestSpringWeights(t *testing.T) {
 	up := newScripted(t)

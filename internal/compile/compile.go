@@ -22,14 +22,14 @@ type Input struct {
 	// change keeps its pointer.
 	Groups shard.Map[*model.Objects]
 	// Lists are the lists of addresses that sources offer, by their text: what locators are expanded over.
-	Lists shard.Map[model.EndpointsID]
+	Lists shard.Map[model.Offer]
 }
 
-// Lists is the lists of an Input.
-func Lists(ids ...model.EndpointsID) shard.Map[model.EndpointsID] {
-	e := shard.Map[model.EndpointsID]{}.Edit()
+// Lists is the lists of an Input, of which no condition is known to be unmet.
+func Lists(ids ...model.EndpointsID) shard.Map[model.Offer] {
+	e := shard.Map[model.Offer]{}.Edit()
 	for _, id := range ids {
-		e.Set(id.String(), id)
+		e.Set(id.String(), model.Offer{List: id})
 	}
 	return e.Map()
 }

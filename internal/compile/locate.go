@@ -12,7 +12,7 @@ import (
 )
 
 // locate expands the locators over the lists that sources offer: a group for each service of each locator. Where the
-// locators are the same, only lists that came or went are looked at.
+// locators are the same, only lists that came or went, or began or ceased to meet a condition, are looked at.
 func (c *compiler) locate(all bool) {
 	e := c.old.Kept.Located.Edit()
 	set := func(name string, now *model.Objects) {
@@ -27,12 +27,9 @@ func (c *compiler) locate(all bool) {
 	if !all {
 		told := map[string]bool{} // of a service that several registries list
 		for ch := range c.next.Kept.Lists.Changes(c.old.Kept.Lists) {
-			if ch.HadOld == ch.HasNew {
-				continue
-			}
-			list := ch.New
+			list := ch.New.List
 			if ch.HadOld {
-				list = ch.Old
+				list = ch.Old.List
 			}
 			for i := range c.next.Kept.Locators {
 				l := &c.next.Kept.Locators[i]
@@ -41,11 +38,12 @@ func (c *compiler) locate(all bool) {
 					continue
 				}
 				told[name] = true
-				switch had, has := listed(c.old.Kept.Lists, l, service), listed(c.next.Kept.Lists, l, service); {
-				case !had && has:
-					set(name, located(l, service))
-				case had && !has:
+				switch was, now := standingOf(c.old.Kept.Lists, l, service), standingOf(c.next.Kept.Lists, l, service); {
+				case was == now:
+				case now == absent:
 					set(name, nil)
+				default:
+					set(name, located(l, service, now))
 				}
 			}
 		}
@@ -56,8 +54,8 @@ func (c *compiler) locate(all bool) {
 	for i := range c.next.Kept.Locators {
 		l := &c.next.Kept.Locators[i]
 		unchanged := slices.ContainsFunc(c.old.Kept.Locators, func(was model.Locator) bool { return reflect.DeepEqual(was, *l) })
-		for _, list := range c.next.Kept.Lists.All() {
-			name, service, ok := named(l, list)
+		for _, offer := range c.next.Kept.Lists.All() {
+			name, service, ok := named(l, offer.List)
 			if !ok {
 				continue
 			}
@@ -65,8 +63,9 @@ func (c *compiler) locate(all bool) {
 				continue // another registry has it too
 			}
 			wanted[name] = true
-			if _, had := c.old.Kept.Located.Get(name); !had || !unchanged {
-				set(name, located(l, service))
+			now := standingOf(c.next.Kept.Lists, l, service)
+			if !unchanged || now != standingOf(c.old.Kept.Lists, l, service) {
+				set(name, located(l, service, now))
 			}
 		}
 	}
@@ -88,16 +87,36 @@ func named(l *model.Locator, list model.EndpointsID) (key, service string, ok bo
 	return "locator/" + l.ID + "/" + service, service, true
 }
 
-// listed tells whether a registry of a locator has a list of a service.
-func listed(lists shard.Map[model.EndpointsID], l *model.Locator, service string) bool {
-	return slices.ContainsFunc(l.Lists(service), func(id model.EndpointsID) bool {
-		_, ok := lists.Get(id.String())
-		return ok
-	})
+// standing is how a service stands with a locator.
+type standing uint8
+
+const (
+	absent   standing = iota // no registry lists it
+	excluded                 // none of its instances is included: no route
+	included
+)
+
+// standingOf looks at the lists of a service in all registries of a locator.
+func standingOf(lists shard.Map[model.Offer], l *model.Locator, service string) standing {
+	out, condition := absent, ""
+	if rest := l.Include.For(service); rest.Op != model.TermAny {
+		condition = l.Include.String()
+	}
+	for _, id := range l.Lists(service) {
+		switch offer, ok := lists.Get(id.String()); {
+		case !ok:
+		case condition != "" && slices.Contains(offer.Unmet, condition):
+			out = excluded
+		default:
+			return included
+		}
+	}
+	return out
 }
 
-// located is what one locator makes of one service. Without a template /NAME/** goes there with the first segment taken off.
-func located(l *model.Locator, service string) *model.Objects {
+// located is what one locator makes of one service. Without a template /NAME/** goes there with the first segment taken off. A service
+// that is excluded has its upstream alone: its lists stay in use, and their sources tell when it is included.
+func located(l *model.Locator, service string, now standing) *model.Objects {
 	name := service
 	if l.LowerCase {
 		name = strings.ToLower(service)
@@ -121,9 +140,12 @@ func located(l *model.Locator, service string) *model.Objects {
 		template.Filters[i].Data = filters[i].Data // secrets have no text form
 	}
 	up := l.Upstream(service)
-	up.Origin, up.Priority, up.Endpoints, up.Needs = origin, l.Priority, l.Lists(service), l.Include.For(service)
+	up.Origin, up.Priority, up.Endpoints = origin, l.Priority, l.Lists(service)
 	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
+	if now == excluded {
+		return out
+	}
 	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint, Retry: l.Retry, Target: l.Target}
 	switch {
 	case l.KeepHost:

@@ -10,7 +10,7 @@ import (
 func TestLocatedFiltersKeepTheirSecrets(t *testing.T) {
 	l := model.Locator{ID: "l", Keeper: "registry", Filters: []model.FilterSpec{
 		{Kind: "set-path", Config: []byte(`{"template":"/` + model.LocatorService + `"}`)}, {Kind: "basic-auth", Data: model.NewSecretData(map[string]string{"auth": "secret"})}}}
-	got := located(&l, "order").Routes[0].Filters
+	got := located(&l, "order", included).Routes[0].Filters
 	if v, _ := got[1].Data.Get("auth"); v.Reveal() != "secret" || string(got[0].Config) != `{"template":"/order"}` {
 		t.Errorf("%+v", got)
 	}

@@ -218,7 +218,7 @@ func (x *walker) nobody(hop, name string, u *model.Upstream, state Upstream, sou
 		return x.endStatus(hop, name+": addresses unknown, its source has not delivered them yet; a request waits for them, 1 s at most",
 			source, 503, string(upstream.CodeEndpointsUnknown))
 	case len(state.Endpoints) == 0:
-		return x.endStatus(hop, fmt.Sprintf("%s has no address%s%s", name, x.label(u), x.whyEmpty(u)), source, u.StatusWithout(), string(upstream.CodeNoEndpoints))
+		return x.endStatus(hop, fmt.Sprintf("%s has no address%s%s", name, x.label(u), x.whyEmpty(u)), source, u.StatusWhenEmpty(), string(upstream.CodeNoEndpoints))
 	default:
 		return x.endStatus(hop, fmt.Sprintf("%s, %s", name, x.readiness(u, state)), source, u.StatusWhenEmpty(), string(upstream.CodeAllUnhealthy))
 	}

@@ -153,10 +153,7 @@ func (w *work) cannotPick(err error, last model.Code) {
 		return
 	}
 	status := 503
-	switch err {
-	case upstream.ErrNoEndpoints:
-		status = w.handle.StatusWithout()
-	case upstream.ErrAllUnhealthy:
+	if err == upstream.ErrNoEndpoints || err == upstream.ErrAllUnhealthy {
 		status = w.handle.StatusWhenEmpty()
 	}
 	w.x.Respond(status, code, sentence(status))

@@ -6,6 +6,7 @@ package hub
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,15 +91,16 @@ type Hub struct {
 	saves   chan saveJob // to the save worker; one it has no time for is offered again a second later
 	parts   []*part
 	groups  shard.Map[*model.Objects]
-	edit    *shard.Editor[*model.Objects]    // of groups, since they were handed over last; nil: unchanged
-	lists   map[model.EndpointsID]int        // how often each is offered
-	unread  map[model.EndpointsID]int        // and how often without being read
-	inUse   shard.Map[model.EndpointsID]     // of the last generation that all planes have bound
-	bound   bool                             // there is one
-	offered shard.Map[model.EndpointsID]     // these, by their text
-	offers  *shard.Editor[model.EndpointsID] // of offered, as edit is of groups
-	changed bool                             // rules differ from what the worker was given last
-	busy    bool                             // the worker has something to do
+	edit    *shard.Editor[*model.Objects] // of groups, since they were handed over last; nil: unchanged
+	lists   map[model.EndpointsID]int     // how often each is offered
+	unread  map[model.EndpointsID]int     // and how often without being read
+	inUse   shard.Map[model.EndpointsID]  // of the last generation that all planes have bound
+	bound   bool                          // there is one
+	offered shard.Map[model.Offer]        // these, by their text
+	offers  *shard.Editor[model.Offer]    // of offered, as edit is of groups
+	choices []*choice                     // of locators that include services by tags
+	changed bool                          // rules differ from what the worker was given last
+	busy    bool                          // the worker has something to do
 
 	status   atomic.Pointer[[]SourceStatus]
 	progress atomic.Pointer[Work] // written by the compile worker
@@ -143,8 +145,9 @@ type part struct {
 }
 
 type groupState struct {
-	sets  []model.EndpointSet
-	rules bool
+	sets     []model.EndpointSet
+	rules    bool
+	locators []model.Locator // that include services by tags
 }
 
 // New returns a hub that has not started.
@@ -353,8 +356,9 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 		h.cfg.Endpoints.SetContribution(name, g.Key, sets, doubt)
 		p.unsaved = true
 	}
-	now := groupState{sets: sets, rules: rules != nil}
+	now := groupState{sets: sets, rules: rules != nil, locators: choosy(rules)}
 	h.offer(old.sets, now.sets)
+	h.recount(old.sets, now.sets, doubt > 0)
 	if old.rules || now.rules {
 		if h.edit == nil {
 			h.edit = h.groups.Edit()
@@ -372,6 +376,9 @@ func (h *Hub) replace(p *part, g source.Group, doubt time.Duration) {
 	} else {
 		p.groups[g.Key] = now
 	}
+	if len(old.locators)+len(now.locators) > 0 && !reflect.DeepEqual(old.locators, now.locators) {
+		h.choose()
+	}
 }
 
 // offer counts the lists that sources offer. A new or lost list is news to locators.
@@ -382,7 +389,7 @@ func (h *Hub) offer(old, now []model.EndpointSet) {
 			h.unread[id]++
 		}
 		if h.lists[id]++; h.lists[id] == 1 && !slices.ContainsFunc(old, func(o model.EndpointSet) bool { return o.List == id }) {
-			h.offering().Set(id.String(), id)
+			h.offering().Set(id.String(), model.Offer{List: id})
 		}
 	}
 	for _, s := range old {
@@ -399,7 +406,7 @@ func (h *Hub) offer(old, now []model.EndpointSet) {
 	}
 }
 
-func (h *Hub) offering() *shard.Editor[model.EndpointsID] {
+func (h *Hub) offering() *shard.Editor[model.Offer] {
 	if h.offers == nil {
 		h.offers = h.offered.Edit()
 	}

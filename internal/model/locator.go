@@ -21,8 +21,8 @@ type Locator struct {
 	Also      []Shelf  `json:"also,omitempty"`
 	LowerCase bool     `json:"lowerCase,omitempty"` // the template has the service's name in lower case
 	Except    []string `json:"except,omitempty"`    // services without a route: the gateway's own
-	// Include says which services have one, by their names and by what one of their instances carries; default all. A service that has it for
-	// its instances is answered 404 while none of these is there.
+	// Include says which services have one, by their names and by what one of their instances carries; default all. It leads to all
+	// of their instances.
 	Include Term `json:"include,omitzero"`
 	Rank    Rank `json:"rank,omitzero"`
 
@@ -98,6 +98,13 @@ func (l *Locator) Service(list EndpointsID) (service string, ok bool) {
 	return "", false
 }
 
+// Offer is a list that a source offers, as locators see it.
+type Offer struct {
+	List EndpointsID
+	// Unmet are conditions of locators, as texts, in order: what they ask of endpoints holds for none of the list.
+	Unmet []string
+}
+
 // Upstream is what the upstream of a service begins with.
 func (l *Locator) Upstream(service string) Upstream {
 	up, own := l.BalancingOf[service]
@@ -150,7 +157,7 @@ func (l Locator) Validate() error {
 	if l.KeepHost && l.HostName != "" {
 		return fieldError("hostName", "is set beside keepHost")
 	}
-	if err := cmp.Or(l.Include.validate("include", 0, true), l.Timeouts.validate(), l.Retry.validate()); err != nil {
+	if err := cmp.Or(l.Include.validate("include", 0), l.Timeouts.validate(), l.Retry.validate()); err != nil {
 		return err
 	}
 	return l.TLS.Validate()

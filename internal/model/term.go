@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -74,6 +75,11 @@ func (t Term) For(service string) Term {
 	return t
 }
 
+// AsksTags tells whether a term asks anything of endpoints.
+func (t *Term) AsksTags() bool {
+	return (t.Op == TermIs || t.Op == TermMatches) && t.Name != "" || slices.ContainsFunc(t.Of, func(part Term) bool { return part.AsksTags() })
+}
+
 // Holds tells whether a term, which For has returned, holds for an endpoint with these tags.
 func (t *Term) Holds(tags Tags) bool {
 	switch t.Op {
@@ -138,14 +144,11 @@ func (t *Term) inner() string {
 // maxTerm bounds the depth of a term.
 const maxTerm = 50
 
-// validate refuses a term that cannot be asked; the name of a service may be asked for only where there is one.
-func (t *Term) validate(field string, depth int, service bool) error {
+// validate refuses a term that cannot be asked.
+func (t *Term) validate(field string, depth int) error {
 	switch t.Op {
 	case TermAny, TermNone:
 	case TermIs, TermMatches:
-		if t.Name == "" && !service {
-			return fieldError(field+".name", "is empty")
-		}
 		if _, err := regexp.Compile(t.Value); t.Op == TermMatches && err != nil {
 			return fieldError(field+".value", err.Error())
 		}
@@ -157,7 +160,7 @@ func (t *Term) validate(field string, depth int, service bool) error {
 		return fieldError(field+".op", fmt.Sprintf("%q is none of is, matches, not, and, or, none", t.Op))
 	}
 	for i := range t.Of {
-		if err := t.Of[i].validate(fmt.Sprintf("%s.of[%d]", field, i), depth+1, service); err != nil {
+		if err := t.Of[i].validate(fmt.Sprintf("%s.of[%d]", field, i), depth+1); err != nil {
 			return err
 		}
 	}

@@ -29,14 +29,14 @@ func TestTerms(t *testing.T) {
 		{join(TermOr, join(TermAnd, is("v", "1"), is("v", "2")), join(TermNot, join(TermOr, is("", "b"), is("zone", "x")))),
 			"(v = 1 and v = 2) or not (service = b or zone = x)", "(v = 1 and v = 2) or not zone = x", true},
 	} {
-		if err := c.term.validate("x", 0, true); err != nil {
+		if err := c.term.validate("x", 0); err != nil {
 			t.Error(err)
 		}
 		rest := c.term.For("a")
 		if c.term.String() != c.text || rest.String() != c.rest || rest.Holds(tags) != c.holds {
 			t.Errorf("%s (want %s), rest %s (want %s), holds %v", c.term.String(), c.text, rest.String(), c.rest, rest.Holds(tags))
 		}
-		if err := rest.validate("x", 0, false); err != nil {
+		if err := rest.validate("x", 0); err != nil {
 			t.Error(err)
 		}
 	}
@@ -44,8 +44,8 @@ func TestTerms(t *testing.T) {
 	for range 60 {
 		deep = join(TermNot, deep)
 	}
-	for _, bad := range []Term{deep, {Op: "like"}, matches("v", "("), join(TermAnd), join(TermNot, Term{}, Term{}), is("", "a")} {
-		if bad.validate("x", 0, false) == nil {
+	for _, bad := range []Term{deep, {Op: "like"}, matches("v", "("), join(TermAnd), join(TermNot, Term{}, Term{})} {
+		if bad.validate("x", 0) == nil {
 			t.Errorf("%s is let through", bad.String())
 		}
 	}

@@ -58,7 +58,6 @@ type Upstream struct {
 	Endpoints []EndpointsID  `json:"endpoints"`          // the union of these lists, an address counted once
 	Select    Tags           `json:"select,omitempty"`   // only endpoints that carry all of these
 	Except    []Tags         `json:"except,omitempty"`   // and none that carry all of one of these
-	Needs     Term           `json:"needs,omitzero"`     // none at all, unless this holds for one of the lists' endpoints
 	Without   Tags           `json:"without,omitempty"`  // what carries all of these is taken out of each list before the union: it came from another one
 	Offer     string         `json:"offer,omitempty"`    // the service of the registry that the first list is offered as: "public/DEFAULT_GROUP/order"; empty: it is not
 	Selector  Tags           `json:"selector,omitempty"` // labels by which the keeper finds the addresses (a Service's selector); for people alone
@@ -82,22 +81,8 @@ func (u *Upstream) Takes(t Tags) bool {
 	return t.Contains(u.Select) && !slices.ContainsFunc(u.Except, t.Contains)
 }
 
-// Open tells whether what Needs asks for is there.
-func (u *Upstream) Open(all []Endpoint) bool {
-	return u.Needs.Op == TermAny || slices.ContainsFunc(all, func(e Endpoint) bool { return u.Needs.Holds(e.Tags) })
-}
-
 // StatusWhenEmpty is EmptyStatus with its default.
 func (u *Upstream) StatusWhenEmpty() int { return cmp.Or(u.EmptyStatus, 503) }
-
-// StatusWithout is what requests are answered where the lists have no endpoint that belongs to the upstream: StatusWhenEmpty, or 404 for
-// one that is there for others only if Needs holds.
-func (u *Upstream) StatusWithout() int {
-	if u.Needs.Op != TermAny {
-		return 404
-	}
-	return u.StatusWhenEmpty()
-}
 
 // PartText says which of the endpoints of its lists an upstream takes: "{version=v2}", "{not version=v2}"; empty for all.
 func (u *Upstream) PartText() string {
@@ -107,9 +92,6 @@ func (u *Upstream) PartText() string {
 	}
 	for _, t := range u.Except {
 		parts = append(parts, "not "+t.String())
-	}
-	if u.Needs.Op != TermAny {
-		parts = append(parts, "if one has "+u.Needs.String())
 	}
 	if len(parts) == 0 {
 		return ""
@@ -172,9 +154,6 @@ func (u Upstream) Validate() error {
 		if len(t) == 0 {
 			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
 		}
-	}
-	if err := u.Needs.validate("needs", 0, false); err != nil {
-		return err
 	}
 	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits} {
 		if err := part.validate(); err != nil {

@@ -50,7 +50,7 @@ type Kept struct {
 	Claims   shard.Map[[]*model.Upstream]   // by upstream ID: everyone who defines it, the first in the total order serves
 	Users    shard.Map[shard.Map[struct{}]] // by upstream ID: groups whose routes name it
 	Uses     shard.Map[int]                 // by list of addresses: how many upstreams use it
-	Lists    shard.Map[model.EndpointsID]   // offered by sources
+	Lists    shard.Map[model.Offer]         // offered by sources
 	Named    map[model.Host][]Claim         // what zones and listeners say of names; never changed
 }
 

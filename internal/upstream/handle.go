@@ -119,15 +119,12 @@ func handleKey(up *model.Upstream, c *conduct) string {
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)
 	}
-	fmt.Fprintf(b, " %q %q %q %q %q", up.Select, up.Except, up.Needs.String(), up.Prefer, up.Without)
+	fmt.Fprintf(b, " %q %q %q %q", up.Select, up.Except, up.Prefer, up.Without)
 	return string(b.Sum(nil))
 }
 
-// StatusWhenEmpty is what requests are answered when Pick finds no endpoint that is well.
+// StatusWhenEmpty is what requests are answered when Pick finds no endpoint.
 func (h *Handle) StatusWhenEmpty() int { return h.up.StatusWhenEmpty() }
-
-// StatusWithout is what requests are answered when Pick finds none at all.
-func (h *Handle) StatusWithout() int { return h.up.StatusWithout() }
 
 // Release gives the handle back. The last release ends the probes of endpoints that nobody else uses and closes
 // their idle connections; requests in flight finish.
@@ -342,9 +339,6 @@ func (h *Handle) rebuild() {
 	}
 	if len(h.lists) > 1 {
 		all = union(all)
-	}
-	if !h.up.Open(all) {
-		all = nil
 	}
 	members := make([]*Endpoint, 0, len(all))
 	for _, m := range all {

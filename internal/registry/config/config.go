@@ -207,15 +207,17 @@ func (s *Store) publish(ctx context.Context, in Item, cas string) (Item, int64, 
 		if n >= s.opt.MaxItems {
 			return Item{}, 0, fmt.Errorf("namespace %s has %d configurations: %w", in.ID.Namespace, n, ErrLimit)
 		}
-		if in.Version, err = s.nextVersion(ctx, in.ID); err != nil {
-			return Item{}, 0, err
-		}
 	}
-	op := Changed
+	op, more := Changed, []storage.Condition(nil)
 	if !found {
 		op = Added
+		version, absent, err := s.nextVersion(ctx, in.ID)
+		if err != nil {
+			return Item{}, 0, err
+		}
+		in.Version, more = version, append(more, absent)
 	}
-	revision, err := s.commit(ctx, in, have.Revision, op)
+	revision, err := s.commit(ctx, in, have.Revision, op, more...)
 	in.Revision = revision
 	return in, revision, err
 }

@@ -380,3 +380,44 @@ func TestNamespaces(t *testing.T) {
 		t.Errorf("removed twice: %v, %v", gone, err)
 	}
 }
+
+// held is a storage whose next commit waits until something else has been done.
+type held struct {
+	storage.Store
+	first func()
+}
+
+func (h *held) Commit(ctx context.Context, conditions []storage.Condition, changes ...storage.Change) (int64, error) {
+	if first := h.first; first != nil {
+		h.first = nil
+		first()
+	}
+	return h.Store.Commit(ctx, conditions, changes...)
+}
+
+// A write that is held up while others add and remove a configuration until its version is no longer kept does not take the number of then:
+// the numbers after it would be taken, and nobody could write the configuration any more.
+func TestWriteFromLongAgo(t *testing.T) {
+	kv, ctx := &held{Store: storage.NewMemory()}, t.Context()
+	s := open(t, kv, Options{})
+	again := func() {
+		publish(t, s, "quick", "")
+		_, err := s.Remove(ctx, id, "", "")
+		must(t, err)
+	}
+	again()
+	kv.first = func() {
+		for range historyDepth {
+			again()
+		}
+	}
+	if slow := publish(t, s, "slow", ""); slow.Version != 2*historyDepth+3 {
+		t.Errorf("version %d after %d", slow.Version, 2*historyDepth+2)
+	}
+	for i := range 3 * historyDepth {
+		publish(t, s, fmt.Sprint("later ", i), "")
+	}
+	if got, _, err := s.Get(ctx, id); err != nil || got.Version != 5*historyDepth+3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -43,8 +43,9 @@ func historyKey(id ID, version int64) string {
 	return fmt.Sprintf("%s%s/%016x", historyRoot, id, version)
 }
 
-// commit writes a configuration and its history in one: neither is ever there without the other.
-func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operation) (int64, error) {
+// commit writes a configuration and its history in one: neither is ever there without the other. What more must hold is
+// that of nextVersion.
+func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operation, more ...storage.Condition) (int64, error) {
 	made, err := encode(version{item, op}, item.Content)
 	if err != nil {
 		return 0, err
@@ -69,7 +70,8 @@ func (s *Store) commit(ctx context.Context, item Item, revision int64, op Operat
 	if old := item.Version - historyDepth - 1; old > 0 { // one more than is shown: the oldest change is from it
 		changes = append(changes, storage.Delete(historyKey(item.ID, old)))
 	}
-	return s.kv.Commit(ctx, []storage.Condition{{Key: itemKey(item.ID), Revision: revision}, {Key: historyKey(item.ID, item.Version)}}, changes...)
+	more = append(more, storage.Condition{Key: itemKey(item.ID), Revision: revision}, storage.Condition{Key: historyKey(item.ID, item.Version)})
+	return s.kv.Commit(ctx, more, changes...)
 }
 
 // removal is the mark of a configuration that is not there and has a history.
@@ -115,18 +117,26 @@ func (s *Store) forget(ctx context.Context, namespace string) error {
 	return nil
 }
 
-// nextVersion is that of a configuration that is not there: one more than before it was removed.
-func (s *Store) nextVersion(ctx context.Context, id ID) (int64, error) {
+// nextVersion is that of a configuration that is not there: one more than before it was removed. It holds for as long as the configuration
+// is not there and its removal is still the same, which is the condition: that it is not there, and the version neither, is true again after
+// others have added, changed and removed it so often that the version is no longer kept. A write that is held up for that long would give the
+// configuration a number from before, and the next numbers are taken: nobody could ever write it again.
+func (s *Store) nextVersion(ctx context.Context, id ID) (int64, storage.Condition, error) {
+	removed, _, err := s.kv.Get(ctx, removedKey(id)) // before the list, so that what happens in between is noticed
+	absent := storage.Condition{Key: removedKey(id), Revision: removed.Revision}
+	if err != nil {
+		return 0, absent, err
+	}
 	list, _, err := s.kv.List(ctx, historyRoot+id.String()+"/")
 	if err != nil {
-		return 0, err
+		return 0, absent, err
 	}
 	if len(list) == 0 {
-		return 1, nil
+		return 1, absent, nil
 	}
 	last := list[len(list)-1].Key
 	n, err := strconv.ParseInt(last[strings.LastIndexByte(last, '/')+1:], 16, 64)
-	return n + 1, err
+	return n + 1, absent, err
 }
 
 // History returns the last 30 changes of a configuration, the newest first; none is ErrUnknown.

@@ -3,6 +3,7 @@ package translate
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,21 @@ type Bridge struct {
 	Group     string          // likewise; default "DEFAULT_GROUP"
 	From      string          // what marks the instances that are offered (model.TagFrom); default "kubernetes"
 	Keepers   []string        // of the lists of registries, the first is the default
+	Services  []string        // of registries, which Services may take; see CheckServices; empty: all
+}
+
+// CheckServices tells what is wrong with patterns for names of registries' services: they are written as AnnotationOffer, with * for any
+// characters but a slash.
+func CheckServices(patterns []string) error {
+	for _, p := range patterns {
+		if _, err := (&Bridge{}).serviceName(p); err != nil {
+			return fmt.Errorf("translate: %w", err)
+		}
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("translate: %q: %w", p, err)
+		}
+	}
+	return nil
 }
 
 // serviceName reads the name of a registry's service.
@@ -46,6 +62,21 @@ func (c *Bridge) serviceName(text string) (string, error) {
 	full := []string{cmp.Or(c.Namespace, "public"), cmp.Or(c.Group, "DEFAULT_GROUP"), ""}
 	copy(full[3-len(parts):], parts)
 	return strings.Join(full, "/"), nil
+}
+
+// taken is the full name of a registry's service that a Service names.
+func (c *Bridge) taken(text string) (string, error) {
+	name, err := c.serviceName(text)
+	if err != nil || len(c.Services) == 0 {
+		return name, err
+	}
+	for _, p := range c.Services {
+		full, err := c.serviceName(p)
+		if fits, err2 := path.Match(full, name); err == nil && err2 == nil && fits {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("%s is none of the services that may be taken from registries (sources.registryServices)", name)
 }
 
 // offered is the name under which a Service is offered, empty where it is not.
@@ -97,7 +128,7 @@ func (b *builder) registered(v *corev1.Service) (model.EndpointsID, bool) {
 	if text == "" {
 		return model.EndpointsID{}, false
 	}
-	name, err := c.serviceName(text)
+	name, err := c.taken(text)
 	keeper, err2 := c.keeper(v)
 	return model.EndpointsID{Keeper: keeper, Name: name}, err == nil && err2 == nil
 }
@@ -143,7 +174,7 @@ func (b *builder) bridgeNotes(o *stored, v *corev1.Service) {
 	}
 	say := func(annotation string, err error) { note(model.Warning, annotation, err) }
 	if text := v.Annotations[AnnotationRegistry]; text != "" {
-		_, err := c.serviceName(text)
+		_, err := c.taken(text)
 		say(AnnotationRegistry, err)
 		_, err = c.keeper(v)
 		say(AnnotationRegistry, err)

@@ -38,6 +38,7 @@ func TestServicesAndRegistries(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := Bridge{Offers: true, Selector: selector, Keepers: []string{"registry", "registry/old"}}
+	some := Bridge{Keepers: both.Keepers, Services: []string{"public/shop-*/order", "ord*"}}
 	const own, registered = "kubernetes:shop/order:80", "registry:public/DEFAULT_GROUP/order"
 	for _, c := range []struct {
 		name, service string
@@ -64,6 +65,10 @@ func TestServicesAndRegistries(t *testing.T) {
 		{name: "from both", service: service("", "paifang.dev/registry: order", "app: order"), bridge: both, from: []string{own, registered}, without: true, lists: 2},
 		{name: "both ways", service: service(`paifang.dev/offer: "true"`, "paifang.dev/registry: order", "app: order"), bridge: both,
 			offer: "public/DEFAULT_GROUP/order", from: []string{own, registered}, without: true, lists: 2},
+		{name: "one that may be taken", service: service("", "paifang.dev/registry: order", ""), bridge: some, from: []string{registered}, without: true},
+		{name: "one of a group that may be taken", service: service("", "paifang.dev/registry: shop-a/order", ""), bridge: some, from: []string{"registry:public/shop-a/order"}, without: true},
+		{name: "one that may not be taken", service: service("", "paifang.dev/registry: shop-a/orders", ""), bridge: some, from: []string{own}, lists: 2, wrong: 1},
+		{name: "one of a namespace that may not be taken", service: service("", "paifang.dev/registry: dev/DEFAULT_GROUP/order", ""), bridge: some, from: []string{own}, lists: 2, wrong: 1},
 		{name: "a circle", service: service(`paifang.dev/offer: "true"`, "paifang.dev/registry: order", ""), bridge: both, from: []string{registered}, without: true, wrong: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,5 +81,16 @@ func TestServicesAndRegistries(t *testing.T) {
 				t.Errorf("offer %q, lists of the upstream %v, without %v, offered lists %v, diagnostics %q", u.Offer, from, u.Without, lists, wrong)
 			}
 		})
+	}
+}
+
+func TestCheckServices(t *testing.T) {
+	if err := CheckServices([]string{"order", "shop-*/*", "public/*/[a-c]*"}); err != nil {
+		t.Error(err)
+	}
+	for _, p := range []string{"", "a/b/c/d", "a//b", "[a"} {
+		if CheckServices([]string{"order", p}) == nil {
+			t.Errorf("%q is taken for a pattern", p)
+		}
 	}
 }

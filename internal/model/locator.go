@@ -42,7 +42,8 @@ type Locator struct {
 	KeepHost bool       `json:"keepHost,omitempty"`
 	HostName string     `json:"hostName,omitempty"`
 
-	TLS UpstreamTLS `json:"tls,omitzero"` // of the upstreams
+	TLS  UpstreamTLS `json:"tls,omitzero"`  // of the upstreams
+	Keep Keep        `json:"keep,omitzero"` // likewise
 	// Balancing is how the upstreams choose and look after their endpoints: the settings of an Upstream, without ID, origin and
 	// lists. BalancingOf is that of single services, in place of it.
 	Balancing   Upstream            `json:"balancing,omitzero"`
@@ -111,7 +112,7 @@ func (l *Locator) Upstream(service string) Upstream {
 	if !own {
 		up = l.Balancing
 	}
-	up.TLS = l.TLS
+	up.TLS, up.Keep = l.TLS, l.Keep
 	return up
 }
 
@@ -160,5 +161,5 @@ func (l Locator) Validate() error {
 	if err := cmp.Or(l.Include.validate("include", 0), l.Timeouts.validate(), l.Retry.validate()); err != nil {
 		return err
 	}
-	return l.TLS.Validate()
+	return cmp.Or(l.TLS.Validate(), l.Keep.validate())
 }

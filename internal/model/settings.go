@@ -58,7 +58,7 @@ func setting(v reflect.Value) string {
 // it begins with a space.
 func (u *Upstream) Settings() string {
 	text := settings("balance", u.Balance) + settings("affinity", u.Affinity) + settings("zones", u.Zones) + settings("prefer", u.Prefer) + settings("slowStart", u.SlowStart) +
-		settings("health", u.Health) + settings("ejection", u.Ejection) + settings("limits", u.Limits)
+		settings("health", u.Health) + settings("ejection", u.Ejection) + settings("limits", u.Limits) + settings("keep", u.Keep)
 	if u.EmptyStatus != 0 {
 		text += fmt.Sprintf(" emptyStatus=%d", u.EmptyStatus)
 	}

@@ -69,6 +69,7 @@ type Upstream struct {
 	Health    HealthCheck    `json:"health,omitzero"`
 	Ejection  Ejection       `json:"ejection,omitzero"`
 	Limits    Limits         `json:"limits,omitzero"`
+	Keep      Keep           `json:"keep,omitzero"`
 	Dial      Dial           `json:"dial,omitzero"`
 	TLS       UpstreamTLS    `json:"tls,omitzero"`
 	Protocol  HTTPVersion    `json:"protocol,omitempty"` // that its endpoints are spoken to in
@@ -155,7 +156,7 @@ func (u Upstream) Validate() error {
 			return fieldError(fmt.Sprintf("except[%d]", i), "is empty: it would leave nobody")
 		}
 	}
-	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits} {
+	for _, part := range []interface{ validate() error }{u.Balance, u.Affinity, u.Zones, u.Prefer, u.SlowStart, u.Health, u.Ejection, u.Limits, u.Keep} {
 		if err := part.validate(); err != nil {
 			return err
 		}

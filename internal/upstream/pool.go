@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"paifang/internal/http2"
+	"paifang/internal/model"
 )
 
 // Conn is what a request is sent on: a connection to an endpoint, or a stream of one that others use too (HTTP/2). It has one
@@ -35,7 +37,9 @@ type Conn struct {
 	live   *live
 	shared *sharedConn   // of H2
 	gate   *gate         // of the upstream it was made for, where that counts its connections
-	since  time.Duration // when it became idle, on the clock of its pool
+	born   time.Duration // when it was made, on the clock of its pool
+	since  time.Duration // when it became idle, on the same clock
+	until  time.Duration // from when on it takes no request, likewise; 0 = as long as all may wait
 	turn   uint64        // how often it became idle
 	peek   func(fd uintptr)
 	probe  probe // of peek
@@ -48,7 +52,7 @@ func newConn(l *live, tcp *net.TCPConn) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Stream: tcp, TCP: tcp, Raw: raw, live: l}
+	c := &Conn{Stream: tcp, TCP: tcp, Raw: raw, live: l, born: time.Since(l.table.began)}
 	c.peek = func(fd uintptr) { c.stale = c.probe.stale(fd) }
 	return c, nil
 }
@@ -116,16 +120,41 @@ func (e *Endpoint) Get() *Conn { return e.live.pool.get("") }
 func (e *Endpoint) GetFor(name string) *Conn { return e.live.pool.get(e.live.poolName(name)) }
 
 // Put keeps a connection on which the last answer was read to its end, for who waits to connect or else the next Get. Where the
-// endpoint has gone, there are idle connections enough, or each connection begins with the address of its client, it is closed.
+// endpoint has gone, there are idle connections enough, the upstream lets none wait any longer, or each connection begins with the address of
+// its client, it is closed.
 func (e *Endpoint) Put(c *Conn) {
 	if c.H2 != nil || c.live != e.live || e.live.key.Dial.Proxy != "" {
 		c.closeIdle()
 		return
 	}
-	if !e.live.turns.gives(c) && !e.live.pool.put(c) {
+	pool := &e.live.pool
+	now, most := time.Since(pool.table.began), pool.table.cfg.IdlePerEndpoint
+	c.until = 0
+	if k := &e.handle.up.Keep; *k != (model.Keep{}) {
+		if !c.stays(k, now) {
+			c.closeIdle()
+			return
+		}
+		if k.Idle != 0 {
+			most = max(k.Idle, 0)
+		}
+	}
+	if !e.live.turns.gives(c) && !pool.put(c, now, most) {
 		c.closeIdle()
 	}
 }
+
+// stays tells whether a connection may take another request, and notes until when.
+func (c *Conn) stays(k *model.Keep, now time.Duration) bool {
+	c.until = now + cmp.Or(k.IdleTime, c.live.table.cfg.IdleTime)
+	if k.Age > 0 {
+		c.until = min(c.until, c.born+k.Age)
+	}
+	return (k.Requests == 0 || c.Requests < k.Requests) && !c.over(now)
+}
+
+// over tells whether a connection has waited for as long as it may.
+func (c *Conn) over(now time.Duration) bool { return c.until != 0 && now >= c.until }
 
 // pool keeps the idle connections of one endpoint, the one used last on top.
 type pool struct {
@@ -216,7 +245,7 @@ func (p *pool) get(name string) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.name == name {
+		if c := p.idle[i]; c.name == name && (c.until == 0 || !c.over(time.Since(p.table.began))) { // the sweeper closes those
 			copy(p.idle[i:], p.idle[i+1:])
 			last := len(p.idle) - 1
 			p.idle[last] = nil
@@ -227,11 +256,11 @@ func (p *pool) get(name string) *Conn {
 	return nil
 }
 
-func (p *pool) put(c *Conn) bool {
-	now := time.Since(p.table.began)
+// put keeps a connection, of at most so many.
+func (p *pool) put(c *Conn, now time.Duration, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= p.table.cfg.IdlePerEndpoint {
+	if p.closed || len(p.idle) >= most {
 		return false
 	}
 	c.since = now
@@ -268,12 +297,13 @@ func (p *pool) sweep(before time.Time) {
 		c    *Conn
 		turn uint64
 	}
+	now := time.Since(p.table.began)
 	p.mu.Lock()
 	idle := make([]seen, len(p.idle))
 	var old []bool
 	for i, c := range p.idle {
 		idle[i] = seen{c, c.turn}
-		old = append(old, c.since < before.Sub(p.table.began))
+		old = append(old, c.over(now) || c.until == 0 && c.since < before.Sub(p.table.began))
 	}
 	p.mu.Unlock()
 	var out []seen

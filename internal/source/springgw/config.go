@@ -1,8 +1,10 @@
 package springgw
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -20,6 +22,7 @@ type gatewayConfig struct {
 	timeouts   model.Timeouts // httpclient
 	balance    *balancing     // spring.cloud.loadbalancer
 	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
+	pool       model.Keep     // httpclient.pool
 	off        bool           // the gateway is switched off
 	faults     []fault        // that belong to no route
 	around     *setting       // what its filters find around them
@@ -85,6 +88,8 @@ func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
 	client := gw.Get("httpclient")
 	c.limit(client.Get("connect-timeout"), (*timeout)(&c.timeouts.Connect))
 	c.limit(client.Get("response-timeout"), (*timeout)(&c.timeouts.Response))
+	c.wait(client.Get("pool", "max-idle-time"), &c.pool.IdleTime)
+	c.wait(client.Get("pool", "max-life-time"), &c.pool.Age)
 	if p := client.Get("ssl", "use-insecure-trust-manager"); p.IsTrue() {
 		c.insecure = true
 		c.say(p, "httpclient.ssl.use-insecure-trust-manager", CodeUnverified, model.Warning,
@@ -99,6 +104,19 @@ func (c *gatewayConfig) limit(p *bootconfig.Property, into *timeout) {
 	if err := into.set(p.Text()); err != nil {
 		c.say(p, "httpclient."+p.Name, model.CodeInvalid, model.Error, err.Error())
 	}
+}
+
+// wait reads how long a connection to an upstream may be kept.
+func (c *gatewayConfig) wait(p *bootconfig.Property, into *time.Duration) {
+	if p == nil {
+		return
+	}
+	var d timeout
+	if err := d.set(p.Text()); err != nil || d <= 0 || time.Duration(d) == off {
+		c.say(p, "httpclient.pool."+p.Name, model.CodeInvalid, model.Error, p.Text()+" is no time that a connection is kept for; it has no effect")
+		return
+	}
+	*into = time.Duration(d)
 }
 
 func (c *gatewayConfig) say(p *bootconfig.Property, field string, code model.Code, severity model.Severity, message string) {
@@ -183,6 +201,7 @@ func (c *gatewayConfig) keep(old *gatewayConfig) {
 		c.balance = old.balance
 	}
 	c.insecure = c.insecure || old.insecure
+	c.pool.IdleTime, c.pool.Age = cmp.Or(c.pool.IdleTime, old.pool.IdleTime), cmp.Or(c.pool.Age, old.pool.Age)
 	if c.timeouts == (model.Timeouts{}) {
 		c.timeouts = old.timeouts
 	}

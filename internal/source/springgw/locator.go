@@ -27,7 +27,7 @@ func (t *translator) locator(f *application) {
 		return // switched on by an earlier file
 	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix, Also: t.c.Also,
-		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}}
+		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}, Keep: t.pool}
 	if t.balance != nil {
 		out.Balancing, out.BalancingOf = t.balance.all, t.balance.by
 	}

@@ -158,7 +158,7 @@ func (t *translator) sharedFilters(g *model.Objects, origin model.Origin) (out [
 // reach returns the upstream of a target, and sees to it that there is one.
 func (t *translator) reach(g *model.Objects, to target, origin model.Origin) model.UpstreamID {
 	up := to.upstream(t.c, origin)
-	up.TLS.SkipVerify = t.insecure
+	up.TLS.SkipVerify, up.Keep = t.insecure, t.pool
 	if to.service == "" {
 		t.lead(to, up)
 		return up.ID

@@ -32,6 +32,8 @@ func chinese() map[string]string {
 		"there are no other handlers":                                                                                                              "没有别的处理器",
 		"bodies are passed on as they come":                                                                                                        "正文来什么样就转发什么样",
 		"the heads of answers have a fixed bound; docs/strict.md":                                                                                  "应答头有固定的上限；docs/strict.md",
+		"of connections of HTTP/1.1; 60 s unless told otherwise":                                                                                   "HTTP/1.1 连接的；没有写明时是 60 秒",
+		"of connections of HTTP/1.1":                                                                                                               "HTTP/1.1 连接的",
 		"connections to upstreams are kept by use, and a stale one is never seen by a client; limits.* bounds them":                                "到上游的连接按使用情况保留，客户端不会碰到失效的连接；数量由 limits.* 限制",
 		"services are connected to directly, and never through a proxy: one that can be reached through it alone is answered 502 or 504; have the network, or a NAT gateway, carry connections out": "直接连接服务，从不经过代理：只能经它到达的服务回答 502 或 504；请让网络或 NAT 网关把连接带出去",
 		"closing a connection waits for nothing":          "关闭连接时不等待任何东西",

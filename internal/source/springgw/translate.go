@@ -52,6 +52,7 @@ type common struct {
 	cors     []corsRule
 	timeouts model.Timeouts
 	insecure bool       // certificates of upstreams are not verified
+	pool     model.Keep // connections to upstreams
 	balance  *balancing // of the first file that has one
 }
 
@@ -77,6 +78,7 @@ func translate(c Config, files []*application, resolved map[string]known, before
 		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
 		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
 		t.insecure = t.insecure || f.config.insecure
+		t.pool.IdleTime, t.pool.Age = cmp.Or(t.pool.IdleTime, f.config.pool.IdleTime), cmp.Or(t.pool.Age, f.config.pool.Age)
 		if t.balance == nil {
 			t.balance = f.config.balance
 		}
@@ -336,7 +338,7 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 		return model.Respond{Status: 508, Code: model.CodeLoop}, nil
 	}
 	up := to.upstream(t.c, origin)
-	up.TLS.SkipVerify = t.insecure
+	up.TLS.SkipVerify, up.Keep = t.insecure, t.pool
 	if does.call != nil {
 		overHTTP2(&up, to.secure)
 	}

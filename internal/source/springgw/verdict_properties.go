@@ -28,6 +28,8 @@ func properties() []Verdict {
 		{Name: gw + "httpclient.connect-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.response-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.pool", Verdict: Ignored, Why: pool},
+		{Name: gw + "httpclient.pool.max-idle-time", Verdict: Supported, Why: "of connections of HTTP/1.1; 60 s unless told otherwise"},
+		{Name: gw + "httpclient.pool.max-life-time", Verdict: Supported, Why: "of connections of HTTP/1.1"},
 		{Name: gw + "httpclient.ssl.use-insecure-trust-manager", Verdict: Supported},
 		{Name: gw + "httpclient.ssl.trusted-x509-certificates", Verdict: Differs, Why: "CAs for upstreams are given by tls.upstreamCA in the configuration file"},
 		{Name: gw + "httpclient.ssl.handshake-timeout", Verdict: Differs, Why: "it is set by timeouts.upstreamTLS in the configuration file, and is 5 s unless told otherwise"},

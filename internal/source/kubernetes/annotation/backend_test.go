@@ -154,6 +154,19 @@ func (b *backend) handler(pod string) http.Handler {
 	})
 }
 
+// turn is how many requests came on the connection of the last one so far.
+func (b *backend) turn() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, r := range b.seen {
+		if r.RemoteAddr == b.seen[len(b.seen)-1].RemoteAddr {
+			n++
+		}
+	}
+	return n
+}
+
 // sayRaw writes an answer past net/http, and holds an upgraded connection until the other side ends it.
 func sayRaw(w http.ResponseWriter, answer string) {
 	conn, _, err := w.(http.Hijacker).Hijack()

@@ -255,6 +255,8 @@ func seen(wanted []want, by string, recs map[string]*backend) error {
 			got = []string{r.Method + " " + r.RequestURI}
 		case "Asked": // so often, in the case so far
 			got = []string{strconv.Itoa(rec.asked())}
+		case "Turn": // which request of its connection it was
+			got = []string{strconv.Itoa(rec.turn())}
 		case "Host":
 			got = []string{r.Host}
 		case "body":

@@ -1,6 +1,10 @@
 package installation
 
-import "paifang/internal/source/kubernetes/annotation"
+import (
+	"cmp"
+
+	"paifang/internal/source/kubernetes/annotation"
+)
 
 const (
 	listenerOwn = "it belongs to a listener: set "
@@ -58,7 +62,6 @@ func redirectKeys() group {
 }
 
 func upstreamKeys() group {
-	const kept = "connections to endpoints are the engine's own matter: they are kept, docs/upstreams.md has the bounds"
 	return group{"Endpoints", []Key{
 		same("proxy-connect-timeout", "5"),
 		same("proxy-read-timeout", "60"),
@@ -72,10 +75,15 @@ func upstreamKeys() group {
 		same("upstream-hash-by-subset", "false"),
 		same("upstream-hash-by-subset-size", "3"),
 		same("service-upstream", "false"),
-		ignored("upstream-keepalive-connections", "320", kept),
-		ignored("upstream-keepalive-time", "1h", kept),
-		ignored("upstream-keepalive-timeout", "60", kept),
-		ignored("upstream-keepalive-requests", "10000", kept),
+		{Name: "upstream-keepalive-connections", Default: "320", Verdict: annotation.Differs, Note: "it is for each endpoint; 512 unless it says something else",
+			read: func(v *value) {
+				if n := 0; v.integer(&n, 0, 1<<20) {
+					v.s.Keep.Idle = cmp.Or(n, -1)
+				}
+			}},
+		acts("upstream-keepalive-time", "1h", func(v *value) { v.idle(&v.s.Keep.Age) }),
+		acts("upstream-keepalive-timeout", "60", func(v *value) { v.idle(&v.s.Keep.IdleTime) }),
+		acts("upstream-keepalive-requests", "10000", func(v *value) { v.integer(&v.s.Keep.Requests, 1, 1<<30) }),
 		same("proxy-http-version", "1.1"),
 		same("proxy-cookie-path", "off"),
 		same("proxy-cookie-domain", "off"),

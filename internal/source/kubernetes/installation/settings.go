@@ -24,14 +24,15 @@ type Settings struct {
 
 	Paths        PathRule // for types Exact and Prefix
 	HSTS         HSTS
-	RedirectCode int      // of redirects to https and between www.x and x
-	NoRedirect   []string // beginnings of paths that are not sent to https
-	NoAuth       []string // beginnings of paths of which global-auth-url and auth-url are not asked
-	Block        []string // ranges that are refused before anything else
-	AddHeaders   string   // namespace/name of a ConfigMap with fields for answers; "" = none
-	SetHeaders   string   // and of one with fields for endpoints
-	NoRequestID  bool     // endpoints get no X-Request-ID but that of a client
-	HideHeaders  []string // names of fields of endpoints that clients do not see
+	RedirectCode int        // of redirects to https and between www.x and x
+	NoRedirect   []string   // beginnings of paths that are not sent to https
+	NoAuth       []string   // beginnings of paths of which global-auth-url and auth-url are not asked
+	Block        []string   // ranges that are refused before anything else
+	AddHeaders   string     // namespace/name of a ConfigMap with fields for answers; "" = none
+	SetHeaders   string     // and of one with fields for endpoints
+	NoRequestID  bool       // endpoints get no X-Request-ID but that of a client
+	Keep         model.Keep // of connections to endpoints
+	HideHeaders  []string   // names of fields of endpoints that clients do not see
 
 	Forwarded Forwarded     // whom listeners believe about clients
 	Clients   model.Clients // how they wait for them

@@ -60,10 +60,11 @@ func (s *Store) configure() {
 	if reflect.DeepEqual(set, s.set) {
 		return
 	}
+	services := set.Keep != s.set.Keep
 	s.set = set
 	s.nginx = s.opt.nginxReader(set.Annotations)
 	for group := range s.groups {
-		if strings.HasPrefix(group, "ingress/") || strings.HasPrefix(group, "notes/") {
+		if strings.HasPrefix(group, "ingress/") || strings.HasPrefix(group, "notes/") || services && strings.HasPrefix(group, "service/") {
 			s.mark(group)
 		}
 	}

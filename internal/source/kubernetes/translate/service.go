@@ -115,7 +115,7 @@ func (b *builder) upstream(o *stored, v *corev1.Service, p corev1.ServicePort) m
 	u := model.Upstream{
 		ID: upstreamID(ns, name, p.Port) + model.UpstreamID(protocolOfList(v, p)), Origin: o.at(portField(v, p, "")),
 		Priority: b.store.opt.Priority, Endpoints: []model.EndpointsID{listOf(o.key, v, p)},
-		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p), Zones: zonesOf(v),
+		Selector: model.NewTags(v.Spec.Selector), Protocol: protocolOf(p), Zones: zonesOf(v), Keep: b.store.set.Keep,
 	}
 	b.bridged(&u, v, p)
 	return u

@@ -293,6 +293,9 @@ func (h *Hub) handle(e event) {
 		}
 		p.heard = now
 		h.apply(p, *e.update)
+		if e.update.Applied != nil {
+			e.update.Applied()
+		}
 	}
 }
 

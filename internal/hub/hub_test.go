@@ -208,6 +208,29 @@ func TestEndpointsComeBeforeRulesAndPastCompile(t *testing.T) {
 	}
 }
 
+// A source is told when its addresses are in force, also while a generation is being published.
+func TestAppliedIsTold(t *testing.T) {
+	rec, src := newRecorder(), newScripted("k8s")
+	rec.hold = make(chan struct{})
+	start(t, Config{Parts: []Part{{Source: src, Required: true, Keepers: []string{"kubernetes"}}}, Endpoints: rec, Publisher: rec})
+	src.say <- source.Update{Groups: []source.Group{rule("a", "/a")}, Full: true} // whose publication does not end
+	applied := make(chan bool, 1)
+	src.say <- source.Update{Groups: []source.Group{list("b", "10.0.0.1:80")}, Applied: func() {
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		applied <- len(rec.sets["k8s/b"]) == 1
+	}}
+	select {
+	case there := <-applied:
+		if !there {
+			t.Error("it was told before the addresses were there")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nobody was told")
+	}
+	close(rec.hold)
+}
+
 func TestFailingSourceKeepsItsLastGoodState(t *testing.T) {
 	a, r := newScripted("a"), newRecorder()
 	h := start(t, Config{Parts: []Part{{Source: a, Required: true}}, Endpoints: r, Publisher: r})

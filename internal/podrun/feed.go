@@ -20,7 +20,7 @@ type feed struct {
 	running bool
 	sets    map[model.EndpointsID]model.EndpointSet
 	dirty   map[model.EndpointsID]bool
-	waiting []chan struct{} // closed once what is here now is delivered
+	waiting []chan struct{} // closed once what is here now is in force
 }
 
 func newFeed() *feed {
@@ -40,6 +40,7 @@ func (f *feed) Run(ctx context.Context, out chan<- source.Update) error {
 	for {
 		u, waiting := f.next(full)
 		if u != nil {
+			u.Applied = func() { closeAll(waiting) }
 			select {
 			case out <- *u:
 				full = false
@@ -47,8 +48,9 @@ func (f *feed) Run(ctx context.Context, out chan<- source.Update) error {
 				closeAll(waiting)
 				return nil
 			}
+		} else {
+			closeAll(waiting)
 		}
-		closeAll(waiting)
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
@@ -71,13 +73,14 @@ func (f *feed) finish() {
 	f.waiting = nil
 }
 
-// next takes what is to be sent: everything where full is true. It is nil as long as there is nothing to say.
+// next takes what is to be sent: everything where full is true. It is nil as long as there is nothing to say, and empty where somebody waits
+// for what was said before to be in force.
 func (f *feed) next(full bool) (*source.Update, []chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	waiting := f.waiting
 	f.waiting = nil
-	if !f.known || !full && len(f.dirty) == 0 {
+	if !f.known || !full && len(f.dirty) == 0 && len(waiting) == 0 {
 		return nil, waiting
 	}
 	ids := f.dirty
@@ -99,7 +102,7 @@ func (f *feed) next(full bool) (*source.Update, []chan struct{}) {
 	return u, waiting
 }
 
-// set takes the lists as they are now. Each of waiting is closed once they are delivered, or cannot be.
+// set takes the lists as they are now. Each of waiting is closed once they are in force, or cannot be.
 func (f *feed) set(sets map[model.EndpointsID]model.EndpointSet, waiting []chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

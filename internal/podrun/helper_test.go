@@ -163,6 +163,9 @@ func start(t *testing.T, cfg Config) *bench {
 }
 
 func (b *bench) take(u source.Update) {
+	if u.Applied != nil {
+		defer u.Applied()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if u.Full {

@@ -34,9 +34,10 @@ type Runner struct {
 
 	mu        sync.Mutex
 	wanted    []model.Workload
+	ahead     []model.Workload // of a generation that is being prepared, where pods serve more lists in it
 	committed bool
 	pods      []*pod          // replaced whole, never changed in place
-	waiting   []chan struct{} // closed once the addresses as they are now are delivered
+	waiting   []chan struct{} // closed once the addresses as they are now are in force
 
 	// Of the owner alone:
 	pass  map[model.WorkloadID]map[string]bool // names that are not given again before the rollout is over
@@ -109,7 +110,7 @@ func (r *Runner) members() []*pod {
 	return r.pods
 }
 
-// announce returns a channel that is closed once the source has delivered the addresses as they are now.
+// announce returns a channel that is closed once the addresses as they are now are in force.
 func (r *Runner) announce() <-chan struct{} {
 	done := make(chan struct{})
 	r.mu.Lock()
@@ -122,7 +123,7 @@ func (r *Runner) announce() <-chan struct{} {
 // reconcile takes one step towards what is wanted and returns how many pods there are.
 func (r *Runner) reconcile(over bool) int {
 	r.mu.Lock()
-	wanted, committed, waiting := r.wanted, r.committed, r.waiting
+	wanted, ahead, committed, waiting := r.wanted, r.ahead, r.committed, r.waiting
 	r.waiting = nil
 	pods := slices.DeleteFunc(slices.Clone(r.pods), (*pod).gone)
 	r.mu.Unlock()
@@ -148,7 +149,10 @@ func (r *Runner) reconcile(over bool) int {
 	r.pods = pods
 	r.mu.Unlock()
 	if committed {
-		r.feed.set(lists(wanted, pods), waiting)
+		sets := lists(wanted, pods)
+		joining(sets, ahead, pods)
+		sortSets(sets)
+		r.feed.set(sets, waiting)
 	} else {
 		closeAll(waiting)
 	}
@@ -307,12 +311,48 @@ func lists(wanted []model.Workload, pods []*pod) map[model.EndpointsID]model.End
 			out[s.List] = set
 		}
 	}
-	for _, set := range out {
+	return out
+}
+
+// joining adds the pods that run to the lists that they serve in the next generation and not in this one.
+func joining(sets map[model.EndpointsID]model.EndpointSet, ahead []model.Workload, pods []*pod) {
+	for _, w := range ahead {
+		for _, p := range pods {
+			if p.spec.ID != w.ID || p.spec.Template != w.Template || p.ending {
+				continue
+			}
+			for _, s := range more(p.serves, w.Serves) {
+				e, ok := p.endpoint(s.Port)
+				if !ok {
+					continue
+				}
+				set, ok := sets[s.List]
+				if !ok {
+					set = newSet(s.List)
+				}
+				set.Endpoints = append(set.Endpoints, e)
+				sets[s.List] = set
+			}
+		}
+	}
+}
+
+// more is what is served in next and not before.
+func more(before, next []model.Serves) (out []model.Serves) {
+	for _, s := range next {
+		if !slices.ContainsFunc(before, func(b model.Serves) bool { return b.List == s.List }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func sortSets(sets map[model.EndpointsID]model.EndpointSet) {
+	for _, set := range sets {
 		slices.SortFunc(set.Endpoints, func(a, b model.Endpoint) int {
 			return cmp.Or(a.Addr.Compare(b.Addr), strings.Compare(a.Name, b.Name))
 		})
 	}
-	return out
 }
 
 func newSet(id model.EndpointsID) model.EndpointSet {

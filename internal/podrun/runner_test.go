@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 func TestTwoPodsOfOnePort(t *testing.T) {
@@ -130,6 +131,40 @@ func TestScaleAndLabels(t *testing.T) {
 	})
 	if err := bindable(netip.MustParseAddr("127.0.0.1"), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// Pods that run are in a list that comes before the rules which lead there are in force, and out of it again if those never are.
+func TestListsComeBeforeRules(t *testing.T) {
+	b := start(t, Config{})
+	b.commit(deployment(2))
+	b.until("two", func() bool { return b.ready() == "order-a order-b" })
+	next := deployment(2)
+	next.Serves = append(next.Serves, model.Serves{List: list("shop/other"), Port: containerPort})
+	prepare := func() snapshot.Change {
+		t.Helper()
+		c, err := b.r.Prepare(t.Context(), snapshot.New(snapshot.Contents{Workloads: []model.Workload{next}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.in("shop/other", model.Ready); got != "order-a order-b" {
+			t.Errorf("prepared: the list has %q", got)
+		}
+		return c
+	}
+	prepare().Abort()
+	b.until("the list is gone", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.sets["kubernetes:shop/other"].Endpoints) == 0
+	})
+	prepare().Commit()
+	b.commit(next)
+	if got := b.in("shop/other", model.Ready); got != "order-a order-b" {
+		t.Errorf("committed: the list has %q", got)
+	}
+	if got := b.ready(); got != "order-a order-b" {
+		t.Errorf("the other list has %q", got)
 	}
 }
 

@@ -90,8 +90,8 @@ func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	}
 }
 
-// redis starts one.
-func redis(t *testing.T) (address string, kill func()) {
+// redis starts one. With more arguments it speaks TLS.
+func redis(t *testing.T, secure ...string) (address string, kill func()) {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -99,7 +99,11 @@ func redis(t *testing.T) (address string, kill func()) {
 	}
 	address = free(t)
 	host, port, _ := net.SplitHostPort(address)
-	kill = start(t, program, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	args := []string{"--bind", host, "--port", port}
+	if len(secure) > 0 {
+		args = append([]string{"--bind", host, "--port", "0", "--tls-port", port}, secure...)
+	}
+	kill = start(t, program, append(args, "--save", "", "--appendonly", "no", "--dir", t.TempDir())...)
 	within(t, 10*time.Second, "Redis listens", func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
@@ -110,8 +114,9 @@ func redis(t *testing.T) (address string, kill func()) {
 	return address, kill
 }
 
-// gateway starts one with two routes that have the limit: one that counts by itself while Redis is away, one that refuses.
-func gateway(t *testing.T, redis, behind string) string {
+// gateway starts one with two routes that have the limit: one that counts by itself while Redis is away, one that refuses. What is more of
+// Redis is YAML.
+func gateway(t *testing.T, redis, behind, more string) string {
 	t.Helper()
 	dir, at := t.TempDir(), free(t)
 	limited := func(name, failing string) string {
@@ -124,9 +129,9 @@ spec:
   match: {path: {kind: Prefix, value: /%[1]s}}
   filters:
   - kind: rate-limit
-    config: {requests: %[2]d, per: 1s, burst: %[3]d, key: {by: all}, redis: {addresses: [%[4]q], onFailure: %[5]s}}
+    config: {requests: %[2]d, per: 1s, burst: %[3]d, key: {by: all}, redis: {addresses: [%[4]q], onFailure: %[5]s%[6]s}}
   forward: {targets: [{upstream: behind}]}
-`, name, perSecond, burst, redis, failing)
+`, name, perSecond, burst, redis, failing, more)
 	}
 	write(t, filepath.Join(dir, "objects.yaml"), fmt.Sprintf(`apiVersion: paifang.dev/v1
 kind: Upstream
@@ -197,7 +202,7 @@ func TestTwoGatewaysShareOneLimit(t *testing.T) {
 	var passed atomic.Int64
 	behind := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed.Add(1) }))
 	t.Cleanup(behind.Close)
-	one, two := gateway(t, address, behind.Listener.Addr().String()), gateway(t, address, behind.Listener.Addr().String())
+	one, two := gateway(t, address, behind.Listener.Addr().String(), ""), gateway(t, address, behind.Listener.Addr().String(), "")
 	time.Sleep(time.Second) // what was lent for the first requests is lost, and the bucket is empty
 	passed.Store(0)
 	began := time.Now()

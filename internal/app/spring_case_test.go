@@ -35,6 +35,8 @@ import (
 //	*3 line  that the upstream must see so many times, "*3+ line" sooner or later
 //	< line   that the answer must have, "!< prefix" one that it must not, "<+ prefix" what one of its lines must begin with
 //	in 2s    in which the answer must be there, "after 2s" before which it must not
+//	later 1s after a pause of which the request is sent
+//	connections 2   that the upstream has had by then
 //	on 2     a second gateway with the same configuration is asked
 //	# remark
 
@@ -282,6 +284,15 @@ func exchange(t testing.TB, n int, at string, up *scriptedUpstream, lines []stri
 		}
 	}
 	up.next(answer)
+	for _, l := range lines {
+		if text, ok := strings.CutPrefix(l, "later "); ok {
+			d, err := time.ParseDuration(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+		}
+	}
 	begun := time.Now()
 	got := send(t, at, request)
 	took := time.Since(begun)
@@ -289,7 +300,7 @@ func exchange(t testing.TB, n int, at string, up *scriptedUpstream, lines []stri
 	for _, l := range lines {
 		mark, text, _ := strings.Cut(l, " ")
 		switch mark {
-		case ">", "}", "#", "":
+		case ">", "}", "#", "", "later":
 		case "^":
 			if text == "nothing" && saw != nil || text != "nothing" && !slices.Contains(saw, text) {
 				t.Errorf("%d: the upstream saw %q, want %s", n, saw, text)
@@ -309,6 +320,10 @@ func exchange(t testing.TB, n int, at string, up *scriptedUpstream, lines []stri
 		case "<+":
 			if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, text) }) {
 				t.Errorf("%d: the answer is %q, want one that begins with %s", n, got, text)
+			}
+		case "connections":
+			if made := up.connections(); strconv.Itoa(made) != text {
+				t.Errorf("%d: the upstream has had %d connections, want %s", n, made, text)
 			}
 		case "in", "after":
 			if d, err := time.ParseDuration(text); err != nil || mark == "in" && took > d || mark == "after" && took < d {

@@ -69,6 +69,7 @@ type scriptedUpstream struct {
 	mu     sync.Mutex
 	answer []string
 	saw    []string
+	made   int // connections
 }
 
 func newScripted(t testing.TB) *scriptedUpstream {
@@ -89,6 +90,9 @@ func newScripted(t testing.TB) *scriptedUpstream {
 			mu.Lock()
 			open[c] = true
 			mu.Unlock()
+			u.mu.Lock()
+			u.made++
+			u.mu.Unlock()
 			wg.Go(func() { u.serve(c) })
 		}
 	})
@@ -102,6 +106,13 @@ func newScripted(t testing.TB) *scriptedUpstream {
 		wg.Wait()
 	})
 	return u
+}
+
+// connections is how many there have been.
+func (u *scriptedUpstream) connections() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.made
 }
 
 func (u *scriptedUpstream) next(answer []string) {

@@ -81,6 +81,9 @@ func verdictsTable(in *Imported) *table {
 		t.add(c(at), toned(string(f.Verdict.Verdict), tones[f.Verdict.Verdict]), c(f.Kind), c(f.Name), c(f.Route), c(f.Why))
 	}
 	t.foot = fmt.Sprintf("%s read: %d supported, %d differing, %d ignored, %d lost", plural(in.Routes, "route"), counts[springgw.Supported],
-		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported])
+		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported]) + "\n" + strictness
 	return t
 }
+
+// strictness is what no finding tells, because no file of the application says it.
+const strictness = "Beside that, field names with underscores are refused, %2F in a path is redirected and several slashes are made one, unless gateway.parsing of `serve` says otherwise."

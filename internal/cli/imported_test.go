@@ -24,7 +24,7 @@ func TestImportCommand(t *testing.T) {
 		code     int
 		out, err string
 	}{
-		{"to standard output", []string{"import", "a.yml"}, springgw.Supported, 0, "documents\n", "1 route read: 1 supported, 0 differing, 0 ignored, 0 lost"},
+		{"to standard output", []string{"import", "a.yml"}, springgw.Supported, 0, "documents\n", "1 route read: 1 supported, 0 differing, 0 ignored, 0 lost\nBeside that, field names with underscores are refused"},
 		{"to a file", []string{"import", "a.yml", "-o", file, "--profile", "prod,blue"}, springgw.Differs, 0, "a.yml:3", ""},
 		{"with a loss", []string{"import", "a.yml", "-o", file}, springgw.Unsupported, 1, "0 ignored, 1 lost", ""},
 		{"without a path", []string{"import"}, springgw.Supported, 2, "", ""},

@@ -119,22 +119,29 @@ func membership(t *testing.T, listen int, name, what string, is func(member) boo
 	})
 }
 
+// watchedNode has an application run on the first node alone, with an SLB in front of both that listens at a port of the edge. It returns where
+// that is, the second node, and which process of the product serves there.
+func watchedNode(t *testing.T, name string, listen int) (slb string, far *bed.Node, of string) {
+	t.Helper()
+	ns, host := namespace(t, name), name+".test"
+	apply(t, strings.Replace(workload(ns, "web", "v1", 1), "      terminationGracePeriodSeconds", "      nodeName: n1\n      terminationGracePeriodSeconds", 1))
+	rolledOut(t, ns, "deployment/web")
+	apply(t, ingress(ns, "web", host, "web"))
+	for i := range cluster.Nodes {
+		answers(t, client(entry(i), false), "http://"+host+"/", 200)
+	}
+	slb, far = balancer(t, name, listen, 80, ""), cluster.Nodes[1]
+	of = instance(t, far.Address+":80", host)
+	shared(t, slb, host, of, true)
+	return slb, far, of
+}
+
 // TestNotReadyBehindOurSLB ends the kubelet of a node: what listens on the node goes on answering, the SLB's probes included, and it is the
 // Node's state alone that takes it out. No request fails.
 func TestNotReadyBehindOurSLB(t *testing.T) {
 	install(t)
-	ns := namespace(t, "notready")
-	apply(t, strings.Replace(workload(ns, "web", "v1", 1), "      terminationGracePeriodSeconds", "      nodeName: n1\n      terminationGracePeriodSeconds", 1))
-	rolledOut(t, ns, "deployment/web")
-	apply(t, ingress(ns, "web", "notready.test", "web"))
-	for i := range cluster.Nodes {
-		answers(t, client(entry(i), false), "http://notready.test/", 200)
-	}
 	const listen = 18060
-	slb := balancer(t, "notready", listen, 80, "")
-	silent := cluster.Nodes[1]
-	of := instance(t, silent.Address+":80", "notready.test")
-	shared(t, slb, "notready.test", of, true)
+	slb, silent, of := watchedNode(t, "notready", listen)
 	membership(t, listen, silent.Name, "both nodes are in", func(m member) bool { return m.Health == "healthy" && m.Why == "" && m.Share == 0.5 })
 	l := startLoad(slb, "http://notready.test/", 2, false)
 	l.more(t, 100)
@@ -164,18 +171,8 @@ func TestNotReadyBehindOurSLB(t *testing.T) {
 // cluster calls it not ready; then by its Node's state too; and comes back.
 func TestPartitionBehindOurSLB(t *testing.T) {
 	install(t)
-	ns := namespace(t, "partition")
-	apply(t, strings.Replace(workload(ns, "web", "v1", 1), "      terminationGracePeriodSeconds", "      nodeName: n1\n      terminationGracePeriodSeconds", 1))
-	rolledOut(t, ns, "deployment/web")
-	apply(t, ingress(ns, "web", "partition.test", "web"))
-	for i := range cluster.Nodes {
-		answers(t, client(entry(i), false), "http://partition.test/", 200)
-	}
 	const listen = 18010
-	slb := balancer(t, "partition", listen, 80, "")
-	lost := cluster.Nodes[1]
-	of := instance(t, lost.Address+":80", "partition.test")
-	shared(t, slb, "partition.test", of, true)
+	slb, lost, of := watchedNode(t, "partition", listen)
 	l := startLoad(slb, "http://partition.test/", 2, false)
 	l.more(t, 100)
 	if err := lost.Disconnect(); err != nil {

@@ -19,9 +19,10 @@ func TestRoadsCompared(t *testing.T) {
 	t.Run("connections and CPU per request", costs)
 	t.Run("ready to first request", firstRequest)
 	t.Run("stopped", ended)
-	t.Run("hung", hung)
-	t.Run("unready and beating", unready)
-	t.Run("rule store away", storeAway)
+	// These run side by side, after the others: most of it is waiting for what takes its time.
+	t.Run("hung", func(t *testing.T) { t.Parallel(); hung(t) })
+	t.Run("unready and beating", func(t *testing.T) { t.Parallel(); unready(t) })
+	t.Run("rule store away", func(t *testing.T) { t.Parallel(); storeAway(t) })
 }
 
 // costs counts, in a process per piece, what a request takes of each.

@@ -19,6 +19,7 @@ func TestRegistryIsStoppedUnderLoad(t *testing.T) {
 		{"beating pods", "app-registered", "/away/", []string{dir}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			u := start(t, c.args...)
 			u.waitReady(2, c.service)
 			window := long(12*time.Second, 60*time.Second)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "8"); err != nil { // those that are parallel wait, which no processor is needed for
+	if err := flag.Set("test.parallel", "16"); err != nil { // those that are parallel wait, which no processor is needed for
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

@@ -23,6 +23,7 @@ import (
 // TestImportedCases sends the requests of the cases in testdata/spring through what these are imported to: nothing may be lost
 // on the way, and every answer stays as it is.
 func TestImportedCases(t *testing.T) {
+	t.Parallel() // what is in it waits
 	files, err := filepath.Glob("testdata/spring/*.txtar")
 	if err != nil {
 		t.Fatal(err)

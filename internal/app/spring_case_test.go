@@ -42,6 +42,7 @@ import (
 
 // TestSpringCases runs the cases. One that is taken away, or whose part has no effect, fails.
 func TestSpringCases(t *testing.T) {
+	t.Parallel() // what is in it waits
 	files, err := filepath.Glob("testdata/spring/*.txtar")
 	if err != nil {
 		t.Fatal(err)

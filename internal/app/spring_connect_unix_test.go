@@ -46,6 +46,7 @@ func unanswered(t *testing.T) string {
 // TestSpringConnectTimeout: httpclient says how long a connect may take, and a route's metadata say it for that route. The default is a
 // second.
 func TestSpringConnectTimeout(t *testing.T) {
+	t.Parallel() // what is in it waits
 	at := []string{unanswered(t), unanswered(t)}
 	c := springChain(t, `spring.cloud.gateway:
   httpclient.connect-timeout: 2500

@@ -16,6 +16,7 @@ import (
 // TestSpringProperties: each property that is said to be supported has a case of its name, or of one that it is below, which sends requests
 // (TestSpringCases has it pass), and fails where the property is taken out.
 func TestSpringProperties(t *testing.T) {
+	t.Parallel() // what is in it waits
 	for _, v := range springgw.Verdicts() {
 		if v.Kind != "property" || v.Verdict != springgw.Supported {
 			continue

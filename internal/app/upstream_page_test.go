@@ -8,6 +8,7 @@ import (
 
 // TestUpstreamPage asks the routes that the page about upstreams shows: what is tried again and how often, and what is too late.
 func TestUpstreamPage(t *testing.T) {
+	t.Parallel() // what is in it waits
 	page, err := os.ReadFile("../../docs/upstreams.md")
 	if err != nil {
 		t.Fatal(err)

@@ -16,9 +16,8 @@ func TestKeep(t *testing.T) {
 	s.stop()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	keep := func(ctx context.Context) {
-		ended <- Keep(ctx, Options{Servers: []string{s.http}, GRPC: []string{s.grpc}}, order, one(81))
-	}
+	o := Options{Servers: []string{s.http}, GRPC: []string{s.grpc}} // start writes them again
+	keep := func(ctx context.Context) { ended <- Keep(ctx, o, order, one(81)) }
 	go keep(ctx)
 	there := func() bool { return s.addresses() == "10.0.0.1:81" }
 	s.start()

@@ -227,11 +227,18 @@ func TestGarbageDoesNotStopTheServer(t *testing.T) {
 		_, _ = tcp.Write(b)
 		tcp.Close()
 	}
-	if r := exchange(t, "udp", addr, question("shop.test.", dns.TypeA)); len(r.Answer) != 1 {
-		t.Errorf("%v", r)
-	}
 	if r := exchange(t, "tcp", addr, question("shop.test.", dns.TypeA)); len(r.Answer) != 1 {
 		t.Errorf("%v", r)
+	}
+	r, err := tryExchange("udp", addr, question("shop.test.", dns.TypeA))
+	for range 4 { // the garbage may have filled what the system keeps for the socket, and it drops the rest
+		if err == nil {
+			break
+		}
+		r, err = tryExchange("udp", addr, question("shop.test.", dns.TypeA))
+	}
+	if err != nil || len(r.Answer) != 1 {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 

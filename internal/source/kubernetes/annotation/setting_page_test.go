@@ -91,7 +91,7 @@ func settingsZH() map[string]string {
 		"What Ingresses may ask": "Ingress 可以要求什么", "Compression": "压缩", "Logs": "日志", "Traces and WAF": "追踪与 WAF", "nginx itself": "nginx 自身", "Text of nginx": "nginx 原文",
 		"there is no nginx to be told":                                                                                      "没有 nginx 可以接受它",
 		"names of Services of type ExternalName are asked for both families":                                                "ExternalName 类型 Service 的名字，两种地址族都会查询",
-		"connections to endpoints are the engine's own matter: they are kept, docs/upstreams.md has the bounds":             "到端点的连接由引擎自己管理：保持复用，上限见 docs/upstreams.md",
+		"it is for each endpoint; 512 unless it says something else":                                                        "是每个端点的数量；没有写明时是 512",
 		"no Server field of the gateway's own is sent, so none has a version":                                               "网关不发送自己的 Server 头，也就没有版本",
 		"the Server field of an endpoint reaches the client: name it in hide-headers":                                       "端点的 Server 头会到达客户端：请写进 hide-headers",
 		"a request-headers filter in paifang.dev/filters sets X-Original-Uri where it is wanted":                            "需要的地方用 paifang.dev/filters 里的 request-headers 过滤器设置 X-Original-Uri",

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,24 @@ type Balance struct {
 	// Panic is in percent. Where fewer of the ready endpoints are up, own observation is not believed any more and all of
 	// the ready are chosen among; what sources say always is. Default 0: only where none is up.
 	Panic int `json:"panic,omitempty"`
+	// WeightTag names a tag of endpoints whose whole number, from 1 on, is their weight. Default: the weight that their source gives them,
+	// which is that of an endpoint without such a number too. One whose source gives it no traffic gets none.
+	WeightTag string `json:"weightTag,omitempty"`
+}
+
+// mostWeight bounds the number in a WeightTag.
+const mostWeight = 1_000_000
+
+// WeightOf is the weight of an endpoint with these tags, which has another one from its source.
+func (b *Balance) WeightOf(tags Tags, own Weight) Weight {
+	if b.WeightTag == "" || own == WeightNone {
+		return own
+	}
+	text, _ := tags.Get(b.WeightTag)
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return Weight(1000 * min(n, mostWeight))
+	}
+	return own
 }
 
 // BalanceKind names a way to choose.

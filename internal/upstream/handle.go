@@ -345,6 +345,7 @@ func (h *Handle) rebuild() {
 		if !h.up.Takes(m.Tags) {
 			continue
 		}
+		m.Weight = h.up.Balance.WeightOf(m.Tags, m.Weight)
 		key := h.keyOf(&m)
 		e := h.use(m.Addr)
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {

@@ -77,6 +77,9 @@ func below(p *bootconfig.Property) []*bootconfig.Property {
 }
 
 // balanceReader reads the settings of one service, or of those without properties of their own.
+// weightKey is where instances have the weight that "weighted" goes by in their metadata.
+const weightKey = "weight"
+
 type balanceReader struct {
 	root, lb *bootconfig.Property
 	service  string
@@ -113,9 +116,12 @@ func (r *balanceReader) read() (u model.Upstream) {
 		u.EmptyStatus = 404
 	}
 	p := r.get("configurations")
+	weighted := false
 	for name := range strings.SplitSeq(p.Text(), ",") {
 		switch strings.TrimSpace(name) {
-		case "", "default", "weighted": // weights always count
+		case "", "default":
+		case "weighted": // those of the registry always count
+			weighted = true
 		case "zone-preference":
 			u.Zones = ownZone(r.get("zone").Text())
 		case "request-based-sticky-session":
@@ -128,6 +134,9 @@ func (r *balanceReader) read() (u model.Upstream) {
 			r.tell(p, "configurations", "the configuration "+strings.TrimSpace(name)+
 				" is not supported and has no effect: want zone-preference, request-based-sticky-session, same-instance-preference, health-check or weighted")
 		}
+	}
+	if weighted {
+		u.Balance.WeightTag = weightKey
 	}
 	if r.get("nacos", "enabled").IsTrue() && !u.Zones.Prefer {
 		u.Zones = ownZone(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text())

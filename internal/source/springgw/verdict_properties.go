@@ -125,7 +125,7 @@ func properties() []Verdict {
 		{Name: lb + "cache", Verdict: Ignored, Why: "instances are not cached: what the registry says counts at once"},
 		{Name: lb + "retry", Verdict: Differs, Why: "a request that no instance has seen is tried on another; what else is tried again is said by the filter Retry"},
 		{Name: lb + "nacos.enabled", Verdict: Supported, Why: "instances of the cluster spring.cloud.nacos.discovery.cluster-name come first; weights always count"},
-		{Name: lb + "configurations", Verdict: Supported, Why: "zone-preference, request-based-sticky-session, same-instance-preference and health-check are as in Spring; weighted goes by the weights in the registry, and not by weight in the metadata of instances"},
+		{Name: lb + "configurations", Verdict: Supported, Why: "weighted goes by weight in the metadata of instances, and where one has none by its weight in the registry, as without weighted"},
 		{Name: lb + "zone", Verdict: Supported, Why: "default: zone of the configuration file"},
 		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Supported, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance"},
 		{Name: lb + "sticky-session.add-service-instance-cookie", Verdict: Ignored, Why: "the gateway sets the cookie itself"},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"paifang/internal/bootconfig"
 )
@@ -18,7 +19,11 @@ type limitRedis struct {
 	Cluster   bool     `json:"cluster,omitempty"`
 	TLS       bool     `json:"tls,omitempty"`
 	Database  int      `json:"database,omitempty"`
+	Timeout   string   `json:"timeout,omitempty"`
 }
+
+// mostRedisTimeout is how long a question to Redis may take at most.
+const mostRedisTimeout = 5 * time.Second
 
 // readRedis reads spring.data.redis, and what is secret of it apart. A url counts for more than the parts that it has.
 func readRedis(at *bootconfig.Property) (r *limitRedis, secret map[string]string, err error) {
@@ -48,6 +53,13 @@ func readRedis(at *bootconfig.Property) (r *limitRedis, secret map[string]string
 		if r.Database, err = strconv.Atoi(text); err != nil {
 			return nil, nil, fmt.Errorf("spring.data.redis.database %q is no number", text)
 		}
+	}
+	if p := at.Get("timeout"); p != nil {
+		var d timeout
+		if err := d.set(p.Text()); err != nil || d <= 0 {
+			return nil, nil, fmt.Errorf("spring.data.redis.timeout %q is no time that a question may take", p.Text())
+		}
+		r.Timeout = min(time.Duration(d), mostRedisTimeout).String()
 	}
 	secret = map[string]string{}
 	for _, key := range []string{"username", "password"} {

@@ -27,7 +27,7 @@ import (
 // profiles as "profile:prod", and properties as "key=value". The file services lists instances of a registry, one a line: the service, its
 // address, and its metadata as key=value, of which zone is its zone too, and since=now says that it has just come; a service alone has no instance. UPPORT is the port of UPSTREAM, OTHER is a server that
 // answers with "X-Who: other", SECURE one that speaks TLS and that nobody vouches for, FULL one whose queue of connections is full, and
-// REDIS the port of one that counts, KEPT that of one that does so for the user limits with the password secret, in database 3. The word "secret" before the files says that they have one, "warns" that something is warned of.
+// REDIS the port of one that counts, TARDY that of one that takes 300 ms for it, KEPT that of one that does so for the user limits with the password secret, in database 3. The word "secret" before the files says that they have one, "warns" that something is warned of.
 //
 //	> line   of the request
 //	} line   of the answer that the upstream gives; without any it is 200 and "ok", and so it is after "DELAY n" milliseconds; "BREAK" ends the connection

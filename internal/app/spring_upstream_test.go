@@ -60,6 +60,11 @@ func newStandIns(t testing.TB, archive *txtar.Archive, dir string, up *scriptedU
 		kept.Need(quotatest.Needs{Username: "limits", Password: "secret", Database: 3})
 		words = append(words, "KEPT", strconv.Itoa(kept.Addr().(*net.TCPAddr).Port))
 	}
+	if named("TARDY") {
+		tardy := quotatest.New(t)
+		tardy.Slow(300 * time.Millisecond)
+		words = append(words, "TARDY", strconv.Itoa(tardy.Addr().(*net.TCPAddr).Port))
+	}
 	return strings.NewReplacer(words...)
 }
 

@@ -25,6 +25,7 @@ type Server struct {
 	loaded bool               // the script is known
 	mute   bool               // nothing is answered
 	needs  Needs
+	slow   time.Duration // before a count is answered
 }
 
 // Needs is what a connection has to say before anything is counted.
@@ -73,7 +74,14 @@ func (f *Server) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		if answer := f.answer(command, &said); answer != "" {
+		answer := f.answer(command, &said)
+		if strings.HasPrefix(answer, "*") {
+			f.mu.Lock()
+			slow := f.slow
+			f.mu.Unlock()
+			time.Sleep(slow) // it is what this is about
+		}
+		if answer != "" {
 			if _, err := io.WriteString(c, answer); err != nil {
 				return
 			}
@@ -160,6 +168,13 @@ func (f *Server) Need(n Needs) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.needs = n
+}
+
+// Slow has counts answered so much later.
+func (f *Server) Slow(by time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slow = by
 }
 
 // Mute has nothing answered, or again.

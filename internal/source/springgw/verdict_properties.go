@@ -99,7 +99,7 @@ func properties() []Verdict {
 		{Name: redis + ".ssl.enabled", Verdict: Supported, Why: "certificates are verified by the CAs of the system"},
 		{Name: redis + ".ssl.bundle", Verdict: Unsupported, Why: "certificates are verified by the CAs of the system, and the gateway shows none"},
 		{Name: redis + ".sentinel", Verdict: Unsupported, Why: "want host and port, or cluster.nodes: a route with RequestRateLimiter answers 503"},
-		{Name: redis + ".timeout", Verdict: Differs, Why: "a question to Redis may take so long, 5 s at most, and 100 ms where it is not set; then the gateway counts for itself"},
+		{Name: redis + ".timeout", Verdict: Supported, Why: "of a question, 5 s at most, and 100 ms where it is not set; then the gateway counts for itself"},
 		{Name: redis + ".connect-timeout", Verdict: Differs, Why: "a question to Redis may take 100 ms; then the gateway counts for itself"},
 		{Name: redis + ".cluster.max-redirects", Verdict: Ignored, Why: springsClient},
 		{Name: redis + ".client-name", Verdict: Ignored, Why: springsClient},

@@ -105,7 +105,7 @@ func (p *places) next(t *testing.T, bin string) place {
 		if !ok {
 			break
 		}
-		config, err := exec.Command(bin, "up", "--print-config", "--port-offset", strconv.Itoa(offset)).CombinedOutput()
+		config, err := exec.Command(bin, "up", "--print-config", "--state", t.TempDir(), "--port-offset", strconv.Itoa(offset)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, config)
 		}

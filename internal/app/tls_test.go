@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,15 +24,19 @@ import (
 	"paifang/internal/document"
 )
 
-// free is an address that nobody has at the moment.
+// free is an address that nobody listens on now. Its port is none that the system gives to connections, of which the tests beside this one
+// make many.
 func free(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(22_000+rand.IntN(10_000)))
+		if l, err := net.Listen("tcp", at.String()); err == nil {
+			l.Close()
+			return at
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	t.Fatal("no free port")
+	return netip.AddrPort{}
 }
 
 // TestTLSFromEndToEnd: https routes and instances that are registered as secure reach servers that speak TLS, and only those

@@ -294,7 +294,14 @@ func TestServiceGoes(t *testing.T) {
 		case 3:
 			must(t, srv.registry().Register(order, instance("10.0.0.2:80")))
 		}
-		if got := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(text(next(t, out)), "public/DEFAULT_GROUP/order:"), "; ")); got != want {
+		told := func() string {
+			return strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(text(next(t, out)), "public/DEFAULT_GROUP/order:"), "; "))
+		}
+		got := told()
+		if i == 3 && got == "" { // it was asked for once more while nobody had it
+			got = told()
+		}
+		if got != want {
 			t.Fatalf("%d: %q, want %q", i, got, want)
 		}
 	}

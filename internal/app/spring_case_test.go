@@ -201,22 +201,11 @@ func TestSpringLocator(t *testing.T) {
 // come and go with the first and the last instance that is.
 func TestSpringLocatorByMetadata(t *testing.T) {
 	up := newScripted(t)
-	dir := t.TempDir()
-	text := strings.ReplaceAll(`spring.cloud.gateway:
+	c := springChain(t, strings.ReplaceAll(`spring.cloud.gateway:
   discovery.locator: {enabled: true, include-expression: "metadata['edge'] == 'yes' or serviceId == 'always'"}
   routes:
   - {id: rest, uri: "http://UPSTREAM", predicates: ["Path=/**"], filters: ["PrefixPath=/rest"], order: 2147483647}
-`, "UPSTREAM", up.l.Addr().String())
-	if err := os.WriteFile(filepath.Join(dir, "application.yml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	groups, err := springgw.Load(springgw.Config{Paths: []string{dir}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups = append(groups, source.Group{Key: "listener", Objects: &model.Objects{Listeners: []model.Listener{
-		{ID: "http", Class: "gateway", Protocol: model.HTTP, HostRule: model.HostFalls, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}}}})
-	c := newChain(t, groups)
+`, "UPSTREAM", up.l.Addr().String()))
 	at := c.address()
 	n := 0
 	is := func(service, path string) {

@@ -68,7 +68,7 @@ func eachPart(text string, do func(name, constraint, literal string) error) erro
 		n := 1
 		switch text[0] {
 		case '{':
-			if n = braced(text); n == 0 {
+			if n = Braced(text); n == 0 {
 				return errBraces
 			}
 			name, constraint, given := strings.Cut(text[1:n-1], ":")
@@ -96,8 +96,8 @@ func eachPart(text string, do func(name, constraint, literal string) error) erro
 	return nil
 }
 
-// braced is the length of what is in the braces that a text begins with, which may hold further ones; 0 where they are not closed.
-func braced(text string) int {
+// Braced is the length of what is in the braces that a text begins with, which may hold further ones; 0 where they are not closed.
+func Braced(text string) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {

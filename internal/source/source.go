@@ -50,7 +50,7 @@ type Update struct {
 	// listed answers and dropped at their first failed connect. A registry that lost its memory sets it on the
 	// first list after a reconnect; a push on a standing connection is the truth at once and leaves it zero.
 	Doubt time.Duration
-	// Applied, where it is set, is called when the addresses of the Update are in force. It must not block.
+	// Applied, where it is set, is called when the addresses of the Update are in force, and never where the Hub ends before. It must not block.
 	Applied func()
 }
 

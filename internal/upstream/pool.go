@@ -245,7 +245,7 @@ func (p *pool) get(name string) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.name == name && (c.until == 0 || !c.over(time.Since(p.table.began))) { // the sweeper closes those
+		if c := p.idle[i]; c.name == name && !p.over(c) { // one that is over is the sweeper's
 			copy(p.idle[i:], p.idle[i+1:])
 			last := len(p.idle) - 1
 			p.idle[last] = nil
@@ -255,6 +255,9 @@ func (p *pool) get(name string) *Conn {
 	}
 	return nil
 }
+
+// over is that of the connection now. Most have no time of their own, and need no look at the clock.
+func (p *pool) over(c *Conn) bool { return c.until != 0 && c.over(time.Since(p.table.began)) }
 
 // put keeps a connection, of at most so many.
 func (p *pool) put(c *Conn, now time.Duration, most int) bool {

@@ -12,7 +12,8 @@ import (
 	"paifang/internal/model"
 )
 
-// CodeOrigin is the code of the answer 403 to requests of an origin that is not accepted, where such are refused.
+// CodeOrigin is the code of the answer 403 to requests of an origin that is not accepted, or not with what it asks for, where such are
+// refused.
 const CodeOrigin model.Code = "origin-refused"
 
 // CORS configures "cors": which pages of other origins may read what is answered here (Fetch standard, section 3.2). Origins are
@@ -182,10 +183,8 @@ func (f *cors) Request(x *filter.Exchange) filter.Verdict {
 	r := &x.Request
 	to := f.accepted(x)
 	switch {
-	case to == "" && f.Refuse && r.Fields.Has("Origin") && !own(x):
+	case f.Refuse && r.Fields.Has("Origin") && !own(x) && (to == "" || !f.permits(r)):
 		return x.Respond(403, CodeOrigin, "This is not served here to everybody.\n")
-	case to != "" && f.Refuse && r.Fields.Has("Origin") && !own(x) && !f.permits(r):
-		return x.Respond(403, CodeOrigin, "This is not served here to pages of other origins.\n")
 	case to == "" || r.Method != "OPTIONS", !f.Everything && !r.Fields.Has("Access-Control-Request-Method"):
 		return filter.Continue
 	}

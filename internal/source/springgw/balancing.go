@@ -76,10 +76,10 @@ func below(p *bootconfig.Property) []*bootconfig.Property {
 	return p.Kids
 }
 
-// balanceReader reads the settings of one service, or of those without properties of their own.
 // weightKey is where instances have the weight that "weighted" goes by in their metadata.
 const weightKey = "weight"
 
+// balanceReader reads the settings of one service, or of those without properties of their own.
 type balanceReader struct {
 	root, lb *bootconfig.Property
 	service  string

@@ -9,6 +9,7 @@ import (
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 // requestURIsKey is the key of a route's metadata that declares which URIs requests may name.
@@ -58,32 +59,21 @@ func (e *effect) name(p *part, n naming) error {
 	return nil
 }
 
-// variables are the names in braces of a pattern or template. What stands behind a colon is an expression, which may have braces too.
+// variables are the names in braces of a pattern or template. What stands behind a colon is an expression.
 func variables(text string) []string {
 	var out []string
 	for {
-		_, rest, found := strings.Cut(text, "{")
-		if !found {
+		i := strings.IndexByte(text, '{')
+		if i < 0 {
 			return out
 		}
-		deep, end := 1, len(rest)
-		for i := 0; i < len(rest); i++ {
-			switch rest[i] {
-			case '\\':
-				i++
-			case '{':
-				deep++
-			case '}':
-				deep--
-			}
-			if deep == 0 {
-				end = i
-				break
-			}
+		text = text[i:]
+		n := snapshot.Braced(text)
+		if n == 0 { // they are not closed
+			return out
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(rest[:end], "*"), ":")
-		out = append(out, name)
-		text = rest[min(end+1, len(rest)):]
+		name, _, _ := strings.Cut(strings.TrimPrefix(text[1:n-1], "*"), ":")
+		out, text = append(out, name), text[n:]
 	}
 }
 

@@ -22,7 +22,7 @@ type limitRedis struct {
 	Timeout   string   `json:"timeout,omitempty"`
 }
 
-// mostRedisTimeout is how long a question to Redis may take at most.
+// mostRedisTimeout is how long the filter rate-limit lets a question to Redis take at most.
 const mostRedisTimeout = 5 * time.Second
 
 // readRedis reads spring.data.redis, and what is secret of it apart. A url counts for more than the parts that it has.
@@ -56,10 +56,12 @@ func readRedis(at *bootconfig.Property) (r *limitRedis, secret map[string]string
 	}
 	if p := at.Get("timeout"); p != nil {
 		var d timeout
-		if err := d.set(p.Text()); err != nil || d <= 0 {
-			return nil, nil, fmt.Errorf("spring.data.redis.timeout %q is no time that a question may take", p.Text())
+		if err := d.set(p.Text()); err != nil {
+			return nil, nil, fmt.Errorf("spring.data.redis.timeout %w", err)
 		}
-		r.Timeout = min(time.Duration(d), mostRedisTimeout).String()
+		if d > 0 { // 0 says nothing, for Spring too
+			r.Timeout = min(time.Duration(d), mostRedisTimeout).String()
+		}
 	}
 	secret = map[string]string{}
 	for _, key := range []string{"username", "password"} {

@@ -15,7 +15,11 @@ func TestTimeoutOfRedis(t *testing.T) {
 			t.Errorf("%s: %+v %v", timeout, o.Routes, o.Diagnostics)
 		}
 	}
-	o := load(t, Config{}, "spring.data.redis: {host: 127.0.0.1, timeout: soon}\n"+route)
+	o := load(t, Config{}, "spring.data.redis: {host: 127.0.0.1, timeout: 0}\n"+route)
+	if len(o.Routes) != 1 || len(o.Routes[0].Filters) != 1 || strings.Contains(string(o.Routes[0].Filters[0].Config), "timeout") {
+		t.Errorf("0: %+v %v", o.Routes, o.Diagnostics)
+	}
+	o = load(t, Config{}, "spring.data.redis: {host: 127.0.0.1, timeout: soon}\n"+route)
 	if !strings.Contains(fmt.Sprint(o.Diagnostics), "spring.data.redis.timeout \"soon\"") {
 		t.Errorf("%v", o.Diagnostics)
 	}

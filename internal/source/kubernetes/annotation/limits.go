@@ -1,6 +1,9 @@
 package annotation
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Limits is how much one client may ask, and from where.
 type Limits struct {
@@ -51,9 +54,18 @@ func (v *value) access(to *[]string) {
 	}
 }
 
-// ranges reads addresses and ranges. A bad one lets nobody in: whom it was meant for is not known.
+// ranges reads addresses and ranges. A bad one lets nobody in: whom it was meant for is not known. Nor is it of an empty one of an
+// Ingress (10.0.0.0/8,); between commas of the installation ingress-nginx reads nothing at all.
 func (v *value) ranges(to *[]string) {
 	all := v.list()
+	if len(all) == 0 {
+		v.invalid("names no range: it has no effect")
+		return
+	}
+	if !v.forAll && strings.Count(v.text, ",") >= len(all) {
+		v.deny("has an empty part beside a comma")
+		return
+	}
 	for _, s := range all {
 		if _, err := netip.ParsePrefix(s); err != nil {
 			if _, err := netip.ParseAddr(s); err != nil {
@@ -61,10 +73,6 @@ func (v *value) ranges(to *[]string) {
 				return
 			}
 		}
-	}
-	if len(all) == 0 {
-		v.invalid("names no range: it has no effect")
-		return
 	}
 	*to = all
 }

@@ -121,7 +121,7 @@ type Bounds struct {
 type Nacos struct {
 	Name      string         `json:"name,omitempty" doc:"how its lists are called; the first one without a name is just registry"`
 	Address   string         `json:"address" doc:"host:port of its HTTP API, or several, separated by commas; gRPC is expected 1000 above"`
-	GRPC      string         `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port"`
+	GRPC      string         `json:"grpc,omitempty" doc:"host:port of its gRPC API, where it is not 1000 above the HTTP port; of several servers one for each, in the same order"`
 	Namespace string         `json:"namespace,omitempty" doc:"default public"`
 	Group     string         `json:"group,omitempty" doc:"default DEFAULT_GROUP"`
 	Allow     []netip.Prefix `json:"allow,omitempty" doc:"loopback and link-local ranges whose instances are believed all the same"`

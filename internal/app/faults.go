@@ -8,6 +8,7 @@ import (
 
 	"paifang/internal/model"
 	"paifang/internal/overload"
+	"paifang/internal/source/nacos"
 	"paifang/internal/telemetry"
 )
 
@@ -290,6 +291,8 @@ func (c *Config) nacosFaults(f *faults) {
 		at := fmt.Sprintf("sources.nacos[%d]", i)
 		if n.Address == "" {
 			f.say(at+".address", "is missing: give host:port")
+		} else {
+			f.nacosAddresses(at, n)
 		}
 		f.ranges(at+".allow", n.Allow)
 		if (n.Username == "") != (n.Password == "") {
@@ -311,6 +314,26 @@ func (c *Config) nacosFaults(f *faults) {
 		if !names[item.Registry] {
 			f.say(at+".registry", "there is no registry %q: name one of sources.nacos", item.Registry)
 		}
+	}
+}
+
+// nacosAddresses are addresses of servers, and where the APIs of gRPC are named one for each.
+func (f *faults) nacosAddresses(at string, n Nacos) {
+	for _, server := range n.servers() {
+		if _, err := nacos.GRPCAddress(server); err != nil && n.GRPC == "" {
+			f.say(at+".address", "%v", err)
+		}
+	}
+	if n.GRPC == "" {
+		return
+	}
+	for _, server := range addresses(n.GRPC) {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			f.say(at+".grpc", "%q is no host:port", server)
+		}
+	}
+	if want, got := len(n.servers()), len(addresses(n.GRPC)); want != got {
+		f.say(at+".grpc", "has %d addresses, and address has %d: give one for each, in the same order", got, want)
 	}
 }
 

@@ -18,9 +18,28 @@ import (
 )
 
 // servers are the addresses of the HTTP APIs.
-func (n Nacos) servers() []string {
+func (n Nacos) servers() []string { return addresses(n.Address) }
+
+// grpcServers are those of the gRPC APIs, one for each of servers.
+func (n Nacos) grpcServers() ([]string, error) {
+	if n.GRPC != "" {
+		return addresses(n.GRPC), nil
+	}
 	var out []string
-	for s := range strings.SplitSeq(n.Address, ",") {
+	for _, http := range n.servers() {
+		grpc, err := nacos.GRPCAddress(http)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, grpc)
+	}
+	return out, nil
+}
+
+// addresses are what commas separate.
+func addresses(text string) []string {
+	var out []string
+	for s := range strings.SplitSeq(text, ",") {
 		out = append(out, strings.TrimSpace(s))
 	}
 	return out
@@ -79,21 +98,11 @@ func nacosConfig(n Nacos, reserved []netip.AddrPort, log *slog.Logger) (nacos.Co
 	if n.Name != "" {
 		c.Name = "nacos/" + n.Name
 	}
-	if n.GRPC != "" {
-		c.Servers = []string{n.GRPC}
-	} else {
-		for _, http := range n.servers() {
-			grpc, err := nacos.GRPCAddress(http)
-			if err != nil {
-				return c, fmt.Errorf("app: sources.nacos: %w", err)
-			}
-			c.Servers = append(c.Servers, grpc)
-		}
-	}
-	var err, err2 error
+	var err, err2, err3 error
+	c.Servers, err3 = n.grpcServers()
 	c.Login, err = n.login()
 	c.TLS, err2 = n.secure()
-	if err := errors.Join(err, err2); err != nil {
+	if err := errors.Join(err, err2, err3); err != nil {
 		return c, fmt.Errorf("app: sources.nacos: %w", err)
 	}
 	return c, nil

@@ -72,7 +72,7 @@ func (n Nacos) client(namespace string, log *slog.Logger) (nacosclient.Options, 
 	secure, err2 := n.secure()
 	opt := nacosclient.Options{Servers: n.servers(), Namespace: namespace, TLS: secure, Log: log}
 	if n.GRPC != "" {
-		opt.GRPC = []string{n.GRPC}
+		opt.GRPC = addresses(n.GRPC)
 	}
 	if login != nil {
 		opt.Username, opt.Password = login.Username, login.Password

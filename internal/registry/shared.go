@@ -142,7 +142,8 @@ func (r *Registry) shareSome() bool {
 	if len(batch) == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait)
+	// A write that a leader had when it went away is answered by nobody for 7 s: what is tried again may be written within Wait yet.
+	ctx, cancel := context.WithTimeout(context.Background(), r.opt.Wait/3)
 	defer cancel()
 	done, revision, err := r.shared.Batch(ctx, steps)
 	r.mu.Lock()

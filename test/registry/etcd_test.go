@@ -158,3 +158,14 @@ func within(t *testing.T, d time.Duration, what string, ok func() bool) {
 		}
 	}
 }
+
+// answers tells whether a member takes writes.
+func (c *cluster) answers(t *testing.T, i int) bool {
+	t.Helper()
+	s := c.open(t, c.clients[i:i+1], time.Minute)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := s.Commit(ctx, nil, storage.Put("answers", nil))
+	return err == nil
+}

@@ -302,7 +302,7 @@ func foreignKilled(t *testing.T, f *foreign, g *entry) {
 	}
 	beating := newBackend(t).addr
 	all = append(all, beating)
-	beat(t, f.server(), f.password, beating)
+	beat(t, []string{f.server()}, f.password, beating)
 	for _, b := range all {
 		want = append(want, b+" ready 1")
 	}

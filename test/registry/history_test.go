@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +36,7 @@ type answer struct {
 	text    string // get; empty: there is none
 	ok      bool   // cas: it was written; remove: it was there
 	unknown bool   // whether it happened is not known
+	silent  bool   // remove: it happened, and whether anything was there is not said
 }
 
 // model is a configuration on which one thing happens after the other.
@@ -54,7 +60,7 @@ func model() porcupine.Model {
 			case "put":
 				return true, in.text
 			case "remove":
-				return out.unknown || out.ok == (s != ""), ""
+				return out.unknown || out.silent || out.ok == (s != ""), ""
 			case "cas":
 				fits := s != "" && config.MD5(s) == in.cas
 				if fits {
@@ -68,18 +74,15 @@ func model() porcupine.Model {
 	}
 }
 
-// What several processes write and read of configurations, while their ways to etcd are cut and healed, looks as if one thing had
-// happened after the other.
+const historyNodes = 3
+
+// What several registries write and read of configurations, while their ways to etcd are cut and healed, looks as if one thing had
+// happened after the other: at the store, where no time is spent on anything else ...
 func TestConfigurationsAreLinearizable(t *testing.T) {
 	c := startEtcd(t)
-	const nodes, workers, keys = 3, 2, 2
-	var mu sync.Mutex
-	var history []porcupine.Operation
-	begin := time.Now()
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	var ways [nodes][]*proxy
-	for n := range nodes {
+	var asks [historyNodes]func(call) (answer, bool)
+	var ways [historyNodes][]*proxy
+	for n := range historyNodes {
 		var endpoints []string
 		for _, a := range c.clients {
 			p := newProxy(t, a)
@@ -91,6 +94,61 @@ func TestConfigurationsAreLinearizable(t *testing.T) {
 		configs, err := config.Open(t.Context(), kv, config.Options{Wait: 300 * time.Millisecond})
 		must(t, err)
 		defer configs.Close()
+		asks[n] = func(in call) (answer, bool) { return askStore(configs, in) }
+	}
+	linearizable(t, asks, 500, 8*time.Second, func(n, member int) {
+		for i, p := range ways[n] {
+			if member == 3 || member == i {
+				p.cut()
+			}
+		}
+		time.Sleep(time.Duration(200+rand.IntN(1500)) * time.Millisecond)
+		for _, p := range ways[n] {
+			p.heal()
+		}
+	})
+}
+
+// ... and by HTTP at three processes, one of which is killed now and then, and a member of etcd stopped.
+func TestConfigurationsOfProcessesAreLinearizable(t *testing.T) {
+	t.Parallel()
+	c := startEtcd(t)
+	m := serveWalled(t, c, historyNodes)
+	var asks [historyNodes]func(call) (answer, bool)
+	for n := range historyNodes {
+		asks[n] = func(in call) (answer, bool) { return askProcess(m.direct[n], in) }
+	}
+	linearizable(t, asks, 200, 30*time.Second, func(n, what int) {
+		away := time.Duration(200+rand.IntN(3000)) * time.Millisecond // a registry waits 5 s for etcd
+		switch what {
+		case 0:
+			m.procs[n].kill()
+			time.Sleep(away)
+			m.procs[n].start()
+			m.procs[n].ready()
+		case 1:
+			must(t, c.members[n].Process.Signal(syscall.SIGSTOP))
+			time.Sleep(away)
+			must(t, c.members[n].Process.Signal(syscall.SIGCONT))
+		default:
+			m.cut(n)
+			time.Sleep(away)
+			m.heal(n)
+		}
+	})
+}
+
+// linearizable has clients write and read two configurations at each registry while something is wrong with one of them and not with the
+// others, one of four things, and checks what they were answered.
+func linearizable(t *testing.T, asks [historyNodes]func(call) (answer, bool), atLeast int, lasts time.Duration, wrong func(node, what int)) {
+	t.Helper()
+	const workers, keys = 2, 2
+	var mu sync.Mutex
+	var history []porcupine.Operation
+	begin := time.Now()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for n, ask := range asks {
 		for w := range workers {
 			wg.Go(func() {
 				client := n*workers + w
@@ -106,7 +164,7 @@ func TestConfigurationsAreLinearizable(t *testing.T) {
 						in.kind = "get"
 					}
 					called := time.Since(begin)
-					out, skip := do(configs, in)
+					out, skip := ask(in)
 					returned := time.Since(begin).Nanoseconds()
 					if out.text != "" {
 						seen[in.key] = config.MD5(out.text)
@@ -121,23 +179,14 @@ func TestConfigurationsAreLinearizable(t *testing.T) {
 					history = append(history, porcupine.Operation{ClientId: client, Input: in, Call: called.Nanoseconds(), Output: out, Return: returned})
 					mu.Unlock()
 					if out.unknown {
-						client += nodes * workers // who does not know what became of it is somebody else from here on
+						client += historyNodes * workers // who does not know what became of it is somebody else from here on
 					}
 				}
 			})
 		}
 	}
-	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); {
-		n, member := rand.IntN(nodes), rand.IntN(4)
-		for i, p := range ways[n] {
-			if member == 3 || member == i {
-				p.cut()
-			}
-		}
-		time.Sleep(time.Duration(200+rand.IntN(1500)) * time.Millisecond)
-		for _, p := range ways[n] {
-			p.heal()
-		}
+	for time.Since(begin) < lasts {
+		wrong(rand.IntN(historyNodes), rand.IntN(4))
 		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
 	}
 	close(stop)
@@ -150,8 +199,8 @@ func TestConfigurationsAreLinearizable(t *testing.T) {
 		done[o.Input.(call).kind]++
 	}
 	t.Logf("%d operations %v, of %d of which it is not known whether they happened", len(history), done, unknown)
-	if len(history) < 100 {
-		t.Errorf("too few operations to say anything")
+	if len(history) < atLeast {
+		t.Errorf("too few operations to say anything: want %d", atLeast)
 	}
 	if r := porcupine.CheckOperationsTimeout(model(), history, time.Minute); r != porcupine.Ok {
 		t.Errorf("the history is %s", r)
@@ -199,8 +248,8 @@ func tellHistory(t *testing.T, history []porcupine.Operation) {
 	}
 }
 
-// do makes a call. A read of what is only remembered says so and does not count.
-func do(s *config.Store, in call) (out answer, skip bool) {
+// askStore makes a call. A read of what is only remembered says so and does not count.
+func askStore(s *config.Store, in call) (out answer, skip bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond) // shorter than many a cut
 	defer cancel()
 	id := config.ID{Namespace: "public", Group: "g", Name: fmt.Sprint("k", in.key)}
@@ -229,4 +278,46 @@ func do(s *config.Store, in call) (out answer, skip bool) {
 		}
 	}
 	return answer{ok: err == nil, unknown: err != nil}, false
+}
+
+// askProcess makes a call by HTTP v1. What is only remembered has a warning. A removal is answered the same whether there was anything.
+func askProcess(at string, in call) (out answer, skip bool) {
+	form := url.Values{"dataId": {fmt.Sprint("k", in.key)}, "group": {"g"}}
+	method, header := "GET", http.Header{}
+	switch in.kind {
+	case "put", "cas":
+		method = "POST"
+		form.Set("content", in.text)
+		if in.kind == "cas" {
+			header.Set("casMd5", in.cas)
+		}
+	case "remove":
+		method = "DELETE"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // shorter than many a cut
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+at+"/nacos/v1/cs/configs?"+form.Encode(), nil)
+	if err != nil {
+		return answer{unknown: true}, in.kind == "get"
+	}
+	req.Header = header
+	resp, err := asking.Do(req)
+	if err != nil {
+		return answer{unknown: true}, in.kind == "get" || errors.Is(err, syscall.ECONNREFUSED)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	said := strings.TrimSpace(string(body))
+	switch {
+	case err != nil:
+	case in.kind == "get" && resp.StatusCode == http.StatusNotFound:
+		return answer{}, false
+	case in.kind == "get":
+		return answer{text: said}, resp.StatusCode != http.StatusOK || resp.Header.Get("Warning") != ""
+	case resp.StatusCode == http.StatusOK && said == "true":
+		return answer{ok: true, silent: in.kind == "remove"}, false
+	case in.kind == "cas" && resp.StatusCode == http.StatusConflict:
+		return answer{}, false
+	}
+	return answer{unknown: true}, in.kind == "get"
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	beating := newBackend(t)
 	all = append(all, beating.addr)
-	beat(t, rest, reg.password(), beating.addr)
+	beat(t, []string{rest}, reg.password(), beating.addr)
 	slices.Sort(all)
 	want := strings.Join(all, ", ")
 	login := &nacosconn.Login{Servers: []string{rest}, Username: "nacos", Password: reg.password()}
@@ -88,21 +89,87 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// beat keeps an instance of order registered as a client of HTTP v1 does: with heartbeats, and a registration where a heartbeat is not known.
-func beat(t *testing.T, server, password, addr string) {
+// One of three registries on etcd is killed again and again, each in turn, and members of etcd are stopped meanwhile, while a gateway that
+// knows all three carries requests. No request fails, and no subscriber is told of a list from which anybody is missing.
+func TestOneOfThreeKilledUnderLoad(t *testing.T) {
+	const atLeast, kills = 100_000, 6
+	c := startEtcd(t)
+	m := serveMembers(t, 3, fmt.Sprintf("  auth: \"off\"\n  allow: [127.0.0.0/8]\n  etcd: {endpoints: [%q, %q, %q], prefix: %q}\n", c.urls()[0], c.urls()[1], c.urls()[2], prefixOf(t)))
+	var all []string
+	for i := range 3 {
+		b := newBackend(t)
+		all = append(all, b.addr)
+		must(t, client(t, m.options(i)).Register(t.Context(), nacos.Service{Name: "order"}, nacos.Instance{Addr: netip.MustParseAddrPort(b.addr)}))
+	}
+	beating := newBackend(t)
+	all = append(all, beating.addr)
+	beat(t, m.http, "", beating.addr)
+	slices.Sort(all)
+	want := strings.Join(all, ", ")
+	w := watch(t, "subscriber", "order", m.grpc, nil)
+	within(t, 10*time.Second, "everything is registered", func() bool { return w.last() == want })
+	_, before := w.since(0)
+
+	at := freeAddress(t)
+	gateway := serve(t, "gateway", fmt.Sprintf("gateway: {http: %q, service: \"-\"}\nsources:\n  routes: [%q]\n"+
+		"  nacos: [{address: %q, grpc: %q, allow: [127.0.0.0/8]}]\n", at, routes(t), strings.Join(m.http, ","), strings.Join(m.grpc, ",")))
+	l := begin(at, "/order/")
+	for i := 0; i < kills || l.next.Load() < atLeast; i++ {
+		etcd := c.members[(i+1)%3].Process
+		must(t, etcd.Signal(syscall.SIGSTOP))
+		m.procs[i%3].kill()
+		time.Sleep(2 * time.Second)
+		within(t, 20*time.Second, "another registry has the subscriber and the gateway", func() bool {
+			_, page, err := get("http://" + gateway.admin + "/metrics")
+			return w.last() == want && err == nil && strings.Contains(page, "paifang_source_up{source=\"nacos\"} 1")
+		})
+		must(t, etcd.Signal(syscall.SIGCONT))
+		m.procs[i%3].start()
+		m.procs[i%3].ready()
+		within(t, 20*time.Second, "the registry that was started lists all", func() bool { return strings.Count(m.list(i%3), "_true") == len(all) })
+	}
+	asked, failed, by := l.end()
+	t.Logf("%d requests through %d kills of a registry: %d failed; %v", asked, kills, len(failed), by)
+	for _, f := range failed[:min(5, len(failed))] {
+		t.Errorf("failed: %s", f)
+	}
+	if len(failed) > 0 || asked < atLeast {
+		t.Errorf("%d of %d requests failed; want none, of %d at least", len(failed), asked, atLeast)
+	}
+	if len(by) != len(all) {
+		t.Errorf("%d of %d instances answered", len(by), len(all))
+	}
+	lists, n := w.since(before)
+	for _, list := range lists {
+		if list != want {
+			t.Errorf("the subscriber was told [%s], want [%s]", list, want)
+		}
+	}
+	t.Logf("the subscriber was told %d lists, each with all %d instances", n-before, len(all))
+}
+
+// beat keeps an instance of order registered as a client of HTTP v1 does: with heartbeats to the first server that answers, and a
+// registration where a heartbeat is not known. An empty password: nobody asks for it.
+func beat(t *testing.T, servers []string, password, addr string) {
 	t.Helper()
 	ip, port, _ := strings.Cut(addr, ":")
 	form := url.Values{"serviceName": {"order"}, "ip": {ip}, "port": {port}}
-	token := ""
-	ask := func(method, path string) string {
-		if token == "" {
-			_, body, _ := request("POST", "http://"+server+"/nacos/v1/auth/login?"+url.Values{"username": {"nacos"}, "password": {password}}.Encode())
+	first, token := 0, ""
+	ask := func(method, path string) (body string) {
+		if token == "" && password != "" {
+			_, body, _ := request("POST", "http://"+servers[first]+"/nacos/v1/auth/login?"+url.Values{"username": {"nacos"}, "password": {password}}.Encode())
 			if _, rest, ok := strings.Cut(body, `"accessToken":"`); ok {
 				token, _, _ = strings.Cut(rest, `"`)
 			}
 		}
 		form.Set("accessToken", token)
-		_, body, _ := request(method, "http://"+server+"/nacos/v1/ns/instance"+path+"?"+form.Encode())
+		for range servers {
+			var err error
+			if _, body, err = request(method, "http://"+servers[first]+"/nacos/v1/ns/instance"+path+"?"+form.Encode()); err == nil {
+				break
+			}
+			first = (first + 1) % len(servers)
+		}
 		return body
 	}
 	stop, done := make(chan struct{}), make(chan struct{})

@@ -29,10 +29,14 @@ func (s *Store) Batch(ctx context.Context, steps []storage.Step) ([]bool, int64,
 		}
 		ops = append(ops, s.step(&steps[i], ids[l]))
 	}
-	r, err := s.client.Txn(ctx).Then(ops...).Commit()
+	c, err := s.client(ctx, "batch")
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := c.Txn(ctx).Then(ops...).Commit()
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) { // it ran out while this process was stopped
 		for l, id := range ids {
-			if t, err := s.client.TimeToLive(ctx, id); err == nil && t.TTL <= 0 {
+			if t, err := c.TimeToLive(ctx, id); err == nil && t.TTL <= 0 {
 				s.drop(l, id)
 			}
 		}

@@ -1,7 +1,8 @@
 // Package etcd keeps the registry's data in a cluster of etcd, for any number of processes. What a process puts for as long as
 // it lives hangs on a few leases, not one for each key.
 //
-//	etcd.go    the client, reading, writing
+//	etcd.go    reading, writing
+//	member.go  which member of the cluster is asked
 //	follow.go  followers
 //	lease.go   leases
 //	batch.go   writes with a condition each
@@ -10,12 +11,14 @@ package etcd
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,15 +44,17 @@ type Config struct {
 // Store is a storage.Shared on etcd. Make it with Open.
 type Store struct {
 	cfg    Config
-	client *clientv3.Client
 	owner  string
 	ctx    context.Context //nolint:containedctx // it ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	lost   chan struct{}
+	doubts chan struct{} // whether the member answers
 	leases [leaseCount]lease
 
 	mu      sync.Mutex
+	at      member        // that is asked; none before the first has answered
+	changed chan struct{} // closed when another one is
 	contact storage.Contact
 }
 
@@ -68,48 +73,18 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	client, err := clientv3.New(clientv3.Config{
-		Context: ctx, Endpoints: cfg.Endpoints, TLS: cfg.TLS, Username: cfg.Username, Password: cfg.Password, Logger: zap.NewNop(),
-		DialTimeout: 3 * time.Second, DialKeepAliveTime: 2 * time.Second, DialKeepAliveTimeout: 2 * time.Second,
-	})
-	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("etcd: open: %w", err)
-	}
+	cfg.Endpoints = slices.Clone(cfg.Endpoints)
+	rand.Shuffle(len(cfg.Endpoints), func(i, j int) { cfg.Endpoints[i], cfg.Endpoints[j] = cfg.Endpoints[j], cfg.Endpoints[i] }) // processes begin with different ones
 	name := make([]byte, 8)
-	_, _ = rand.Read(name) // it ends the process where it cannot read
-	s := &Store{cfg: cfg, client: client, owner: hex.EncodeToString(name), ctx: ctx, cancel: cancel, lost: make(chan struct{}, 1)}
-	s.work.Go(s.ask)
+	_, _ = cryptorand.Read(name) // it ends the process where it cannot read
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Store{cfg: cfg, owner: hex.EncodeToString(name), ctx: ctx, cancel: cancel, lost: make(chan struct{}, 1), doubts: make(chan struct{}, 1), changed: make(chan struct{})}
+	s.work.Go(s.watch)
 	return s, nil
 }
 
-// Times of ask.
-const (
-	askEvery  = time.Second
-	askWithin = 2 * time.Second
-)
-
-// ask finds out whether the cluster answers, until the store is closed. A watch does not tell: where no member answers any more, the
-// client tries for ever and is silent.
-func (s *Store) ask() {
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		ctx, cancel := context.WithTimeout(s.ctx, askWithin)
-		_, err := s.client.Get(ctx, s.cfg.Prefix, clientv3.WithKeysOnly()) // no key has this name; asking needs the majority all the same
-		cancel()
-		if s.ctx.Err() != nil {
-			return
-		}
-		s.met(err)
-		select {
-		case <-tick.C:
-		case <-s.ctx.Done():
-			return
-		}
-	}
-}
+// nothing is the log of the client: what it says of members is said by the store.
+func nothing() *zap.Logger { return zap.NewNop() }
 
 // Owner implements storage.Shared.
 func (s *Store) Owner() string { return s.owner }
@@ -144,7 +119,7 @@ func (s *Store) met(err error) {
 	}
 }
 
-// failed tells whose fault an error is.
+// failed tells whose fault an error is. Where it may be the member's, that is asked.
 func (s *Store) failed(ctx context.Context, what string, err error) error {
 	switch {
 	case s.ctx.Err() != nil:
@@ -152,14 +127,15 @@ func (s *Store) failed(ctx context.Context, what string, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("etcd: %s: %w", what, ctx.Err())
 	}
+	s.doubt()
 	return fmt.Errorf("etcd: %s: %w: %w", what, storage.ErrUnavailable, err)
 }
 
 // Get implements storage.Store: a read that goes through the cluster's majority.
 func (s *Store) Get(ctx context.Context, key string) (storage.Entry, bool, error) {
-	r, err := s.client.Get(ctx, s.cfg.Prefix+key)
+	r, err := s.read(ctx, "get "+key, s.cfg.Prefix+key)
 	if err != nil {
-		return storage.Entry{}, false, s.failed(ctx, "get "+key, err)
+		return storage.Entry{}, false, err
 	}
 	if len(r.Kvs) == 0 {
 		return storage.Entry{}, false, nil
@@ -183,9 +159,9 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Entry, int64
 	var revision int64
 	from, end := s.cfg.Prefix+prefix, clientv3.GetPrefixRangeEnd(s.cfg.Prefix+prefix)
 	for {
-		r, err := s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+		r, err := s.read(ctx, "list "+prefix, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
 		if err != nil {
-			return nil, 0, s.failed(ctx, "list "+prefix, err)
+			return nil, 0, err
 		}
 		if revision == 0 {
 			revision = r.Header.Revision
@@ -203,9 +179,9 @@ func (s *Store) List(ctx context.Context, prefix string) ([]storage.Entry, int64
 // Page implements storage.Store: a read that goes through the cluster's majority.
 func (s *Store) Page(ctx context.Context, prefix, from string, most int) ([]storage.Entry, error) {
 	begin, end := s.cfg.Prefix+max(prefix, from), clientv3.GetPrefixRangeEnd(s.cfg.Prefix+prefix)
-	r, err := s.client.Get(ctx, begin, clientv3.WithRange(end), clientv3.WithLimit(int64(most)))
+	r, err := s.read(ctx, "list "+prefix, begin, clientv3.WithRange(end), clientv3.WithLimit(int64(most)))
 	if err != nil {
-		return nil, s.failed(ctx, "list "+prefix, err)
+		return nil, err
 	}
 	out := make([]storage.Entry, 0, len(r.Kvs))
 	for _, kv := range r.Kvs {
@@ -220,8 +196,8 @@ func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, chan
 		return 0, err
 	}
 	compares := make([]clientv3.Cmp, 0, len(conditions))
-	for _, c := range conditions {
-		compares = append(compares, clientv3.Compare(clientv3.ModRevision(s.cfg.Prefix+c.Key), "=", c.Revision))
+	for _, k := range conditions {
+		compares = append(compares, clientv3.Compare(clientv3.ModRevision(s.cfg.Prefix+k.Key), "=", k.Revision))
 	}
 	ops := make([]clientv3.Op, 0, len(changes))
 	for _, c := range changes {
@@ -231,7 +207,11 @@ func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, chan
 			ops = append(ops, clientv3.OpPut(s.cfg.Prefix+c.Key, string(c.Value)))
 		}
 	}
-	r, err := s.client.Txn(ctx).If(compares...).Then(ops...).Commit()
+	c, err := s.client(ctx, "commit")
+	if err != nil {
+		return 0, err
+	}
+	r, err := c.Txn(ctx).If(compares...).Then(ops...).Commit()
 	if err != nil {
 		return 0, s.failed(ctx, "commit", err)
 	}
@@ -251,8 +231,10 @@ func (s *Store) Commit(ctx context.Context, conditions []storage.Condition, chan
 func (s *Store) Close() error {
 	s.cancel()
 	s.work.Wait()
-	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("etcd: close: %w", err)
+	if c := s.present().client; c != nil {
+		if err := c.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("etcd: close: %w", err)
+		}
 	}
 	return nil
 }

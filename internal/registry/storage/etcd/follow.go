@@ -26,6 +26,7 @@ func (s *Store) Follow(ctx context.Context, prefix string, tell func(storage.New
 	defer context.AfterFunc(s.ctx, cancel)()
 	var next int64 // the revision to go on with; 0: everything is to be told
 	for {
+		at := s.present().client
 		err := s.follow(inner, prefix, &next, tell)
 		switch {
 		case s.ctx.Err() != nil:
@@ -33,7 +34,10 @@ func (s *Store) Follow(ctx context.Context, prefix string, tell func(storage.New
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		s.met(err)
+		if err != nil && at != nil && at == s.present().client { // and not because another member is asked now
+			s.met(err)
+		}
+		s.doubt()
 		select {
 		case <-time.After(retryAfter):
 		case <-inner.Done():
@@ -55,8 +59,12 @@ func (s *Store) follow(ctx context.Context, prefix string, next *int64, tell fun
 		tell(storage.News{Full: true, Entries: entries, Revision: revision})
 		*next = revision + 1
 	}
+	c, err := s.client(ctx, "follow "+prefix)
+	if err != nil {
+		return err
+	}
 	// A member that has no leader, because it is cut off, ends the watch; it would be silent otherwise.
-	w := s.client.Watch(clientv3.WithRequireLeader(ctx), s.cfg.Prefix+prefix, clientv3.WithPrefix(), clientv3.WithRev(*next), clientv3.WithCreatedNotify())
+	w := c.Watch(clientv3.WithRequireLeader(ctx), s.cfg.Prefix+prefix, clientv3.WithPrefix(), clientv3.WithRev(*next), clientv3.WithCreatedNotify())
 	for r := range w {
 		if r.CompactRevision != 0 {
 			*next = 0
@@ -65,7 +73,6 @@ func (s *Store) follow(ctx context.Context, prefix string, next *int64, tell fun
 		if err := r.Err(); err != nil {
 			return err
 		}
-		s.met(nil)
 		if len(r.Events) > 0 {
 			n := s.news(&r)
 			tell(n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/fnv"
 	"sync"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -31,21 +32,42 @@ func (s *Store) get(ctx context.Context, l *lease) (clientv3.LeaseID, error) {
 	if l.id != 0 {
 		return l.id, nil
 	}
-	g, err := s.client.Grant(ctx, int64(max(s.cfg.TTL.Seconds(), 1)))
+	c, err := s.client(ctx, "grant a lease")
+	if err != nil {
+		return 0, err
+	}
+	g, err := c.Grant(ctx, int64(max(s.cfg.TTL.Seconds(), 1)))
 	if err != nil {
 		return 0, s.failed(ctx, "grant a lease", err)
 	}
-	alive, err := s.client.KeepAlive(s.ctx, g.ID)
-	if err != nil {
-		return 0, s.failed(ctx, "keep a lease", err)
-	}
 	l.id = g.ID
-	s.work.Go(func() {
-		for range alive { // until it is lost, or the store is closed
-		}
-		s.drop(l, g.ID)
-	})
+	s.work.Go(func() { s.keep(l, g.ID) })
 	return g.ID, nil
+}
+
+// keep keeps a lease alive, at whichever member is asked, until it is lost or the store is closed.
+func (s *Store) keep(l *lease, id clientv3.LeaseID) {
+	for s.ctx.Err() == nil {
+		c, err := s.client(s.ctx, "keep a lease")
+		if err != nil {
+			return
+		}
+		if alive, err := c.KeepAlive(s.ctx, id); err == nil {
+			for range alive { // until the lease is lost, or the member, or nobody has answered for as long as the lease lasts
+			}
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, askWithin)
+		if t, err := c.TimeToLive(ctx, id); err == nil && t.TTL <= 0 {
+			cancel()
+			s.drop(l, id)
+			return
+		}
+		cancel()
+		select {
+		case <-time.After(retryAfter):
+		case <-s.ctx.Done():
+		}
+	}
 }
 
 // drop notes that a lease is lost, and with it what hung on it.

@@ -44,6 +44,7 @@ type access struct {
 	username, password string
 	dir                string // for its logs and caches
 	tls                string // file of the authority that signed the server's certificate; empty: clear text
+	refused            bool   // it is not expected to get ready
 }
 
 // kind is a client that exists in several languages or versions.
@@ -74,6 +75,9 @@ func kinds() []kind {
 		{name: "node", open: openNode, v1: true, less: map[string]string{
 			"batch": "2.6.3 has no batch registration", "fuzzy": "2.6.3 has no fuzzy watch", "cas": "2.6.3 has no publish with CAS",
 			"empty": "2.6.3 passes over empty lists",
+		}},
+		{name: "java1", open: javaClient("1.4.8"), v1: true, less: map[string]string{
+			"batch": "1.4.8 has no batch registration", "fuzzy": "fuzzy watch came with 3.0", "cas": "1.4.8 has no publish with CAS",
 		}},
 		{name: "java2", open: javaClient("2.5.1"), less: map[string]string{"fuzzy": "fuzzy watch came with 3.0"}},
 		{name: "java3", open: javaClient("3.1.1")},

@@ -30,7 +30,10 @@ func openGo1(t *testing.T, a access) client {
 			NotLoadCacheAtStart: true, UpdateCacheWhenEmpty: true, LogLevel: "error",
 			LogDir: filepath.Join(a.dir, "log"), CacheDir: filepath.Join(a.dir, "cache"),
 		},
-		ServerConfigs: []constant.ServerConfig{{IpAddr: a.host, Port: uint64(a.port), ContextPath: "/nacos"}},
+		ServerConfigs: []constant.ServerConfig{{Scheme: "http", IpAddr: a.host, Port: uint64(a.port), ContextPath: "/nacos"}},
+	}
+	if a.tls != "" {
+		param.ServerConfigs[0].Scheme = "https" // it has no setting for certificates: TestTLS has the process trust the server's
 	}
 	c := &go1{namespace: publicEmpty(a.namespace), told: newTold()}
 	var err error

@@ -71,6 +71,6 @@ func javaClient(version string) func(*testing.T, access) client {
 				"-Dtls.enable=true", "-Dtls.client.trustCertPath="+a.tls, "-Dtls.client.authServer=true")
 		}
 		args = append(args, "-cp", path, "interop.Driver", fmt.Sprintf("%s:%d", a.host, a.port), a.namespace, a.username, a.password)
-		return launch(t, a.dir, "java", args...)
+		return launch(t, a, a.dir, "java", args...)
 	}
 }

@@ -27,7 +27,12 @@ func TestMain(m *testing.M) {
 			fmt.Printf("%v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		status := m.Run()
+		if n := overtaken.Load(); n > maxOvertaken {
+			fmt.Printf("%d lists came by polls and not by pushes: want %d at most\n", n, maxOvertaken)
+			return 1
+		}
+		return status
 	}())
 }
 

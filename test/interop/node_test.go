@@ -35,5 +35,5 @@ func openNode(t *testing.T, a access) client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return launch(t, dir, "node", "client.js", fmt.Sprintf("%s:%d", a.host, a.port), a.namespace, a.username, a.password, a.dir)
+	return launch(t, a, dir, "node", "client.js", fmt.Sprintf("%s:%d", a.host, a.port), a.namespace, a.username, a.password, a.dir, a.tls)
 }

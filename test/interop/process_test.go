@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -26,9 +27,12 @@ type process struct {
 // answerWithin bounds one command; the slowest one waits for a client that connects.
 const answerWithin = 30 * time.Second
 
-func launch(t *testing.T, dir, name string, args ...string) client {
+func launch(t *testing.T, a access, dir, name string, args ...string) client {
 	t.Helper()
 	cmd := exec.Command(name, args...)
+	if a.tls != "" {
+		cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+a.tls)
+	}
 	cmd.Dir = dir
 	p := &process{t: t, said: make(chan string, 16), done: make(chan struct{})}
 	cmd.Stderr = &p.log
@@ -68,6 +72,9 @@ func launch(t *testing.T, dir, name string, args ...string) client {
 			t.Logf("%s: %s", name, p.log.String())
 		}
 	})
+	if a.refused {
+		return p
+	}
 	if _, err := p.do("ready"); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, p.log.String())
 	}

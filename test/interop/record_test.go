@@ -85,6 +85,10 @@ func (r *recorder) note(q *http.Request, body string) {
 		if v := q.Header.Get(name); v != "" {
 			if name == "User-Agent" {
 				v, _, _ = strings.Cut(v, " ") // behind it npm's names this machine
+				if java, ok := strings.CutPrefix(v, "Java/"); ok {
+					major, _, _ := strings.Cut(java, ".") // behind it is the patch that is installed
+					v = "Java/" + major
+				}
 			}
 			fmt.Fprintf(&b, ">h %s: %s\n", name, v)
 		}
@@ -164,7 +168,7 @@ func TestRecorded(t *testing.T) {
 			c := k.open(t, access{host: "127.0.0.1", port: port, namespace: "public", dir: scratch(t)})
 			defer c.close()
 			speak(t, c, r)
-			name := map[string]string{"go1": "go-v1.1.6", "node": "node-v2.6.3"}[k.name]
+			name := map[string]string{"go1": "go-v1.1.6", "node": "node-v2.6.3", "java1": "java-v1.4.8"}[k.name]
 			file := filepath.Join(conversations, name+".txt")
 			if os.Getenv(recordVariable) != "" {
 				text := "# " + name + ": what it sends, recorded; what it is answered\n" + strings.Join(r.said(), "")

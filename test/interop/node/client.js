@@ -6,14 +6,14 @@
 const readline = require('readline');
 const { NacosNamingClient, NacosConfigClient } = require('nacos');
 
-const [, , server, namespace, username, password, dir] = process.argv;
+const [, , server, namespace, username, password, dir, tls] = process.argv;
 const group = 'DEFAULT_GROUP';
 const quiet = { info() {}, debug() {}, log() {}, warn: console.error, error: console.error };
 
-const naming = new NacosNamingClient({ logger: quiet, serverList: server, namespace, username, password });
+const naming = new NacosNamingClient({ logger: quiet, serverList: server, namespace, username, password, ssl: Boolean(tls) });
 naming.on('error', err => console.error(err));
 const config = new NacosConfigClient({
-  serverAddr: server, namespace: namespace === 'public' ? '' : namespace, username, password, cacheDir: dir, requestTimeout: 5000,
+  serverAddr: server, namespace: namespace === 'public' ? '' : namespace, username, password, cacheDir: dir, requestTimeout: 5000, ssl: Boolean(tls),
 });
 config.on('error', err => console.error(err));
 

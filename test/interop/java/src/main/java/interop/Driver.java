@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 
 /**
  * Driver of the official client for Java: commands as lines of fields between tabs on standard input, one answer for each.
- * See process_test.go for the commands. It compiles against nacos-client 2.x and 3.x.
+ * See process_test.go for the commands. It compiles against nacos-client 1.4, 2.x and 3.x.
  */
 public final class Driver {
     private static final String GROUP = "DEFAULT_GROUP";
@@ -76,7 +76,7 @@ public final class Driver {
                 for (String text : f[2].split(" ")) {
                     batch.add(parse(text));
                 }
-                naming.batchRegisterInstance(f[1], GROUP, batch);
+                NamingService.class.getMethod("batchRegisterInstance", String.class, String.class, List.class).invoke(naming, f[1], GROUP, batch);
                 return "";
             case "deregister":
                 naming.deregisterInstance(f[1], GROUP, parse(f[2]));
@@ -93,7 +93,8 @@ public final class Driver {
             case "publish":
                 return yes(config.publishConfig(f[1], GROUP, f[2]));
             case "publishcas":
-                return yes(config.publishConfigCas(f[1], GROUP, f[2], f[3]));
+                return yes((Boolean) ConfigService.class.getMethod("publishConfigCas", String.class, String.class, String.class, String.class)
+                        .invoke(config, f[1], GROUP, f[2], f[3]));
             case "config":
                 String content = config.getConfig(f[1], GROUP, TIMEOUT_MS);
                 return content == null ? "" : content;

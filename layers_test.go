@@ -76,7 +76,7 @@ func confinements() []confinement {
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
 		{"go.etcd.io/etcd", []string{"registry/storage/etcd"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"go.uber.org/zap", []string{"registry/storage/etcd"}, "the client of etcd logs with it, unless it is told not to"},
-		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire"}, "only Nacos' protocol is gRPC here"},
+		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire", "registry/storage/etcd"}, "only Nacos' protocol is gRPC here, and what the client of etcd says of its connection"},
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire", "grpcjson"}, "Nacos' protocol is gRPC, and grpcjson turns JSON into messages that are described as it runs; everything else passes gRPC on as bytes"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"paifang/internal/explain"
+	"paifang/internal/filter"
 	"paifang/internal/hub"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -64,6 +65,7 @@ type Local struct {
 	Finders   []Finder
 	Actions   Actions
 	Traces    explain.Traces
+	Filters   filter.Catalog // for explain
 }
 
 var (
@@ -93,7 +95,7 @@ func (l *Local) Read(_ context.Context, kinds ...Kind) (View, error) {
 
 // World is this process as explain takes it.
 func (l *Local) World() explain.World {
-	w := explain.World{Snapshot: l.Generations.Load(), Pods: l.Pods, Now: time.Now(), Dir: l.Dir}
+	w := explain.World{Snapshot: l.Generations.Load(), Pods: l.Pods, Filters: l.Filters, Now: time.Now(), Dir: l.Dir}
 	if l.Addresses != nil {
 		a := l.Addresses(w.Snapshot)
 		w.Upstreams, w.Lists = a, a

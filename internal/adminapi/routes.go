@@ -74,7 +74,11 @@ func (g *gatherer) forward(row *Route, r *snapshot.Route, a model.Forward) strin
 			row.Road = u.Endpoints[0].Road()
 		}
 		name := explain.UpstreamName(u, explain.SpringStyle(r))
-		if len(a.Targets) > 1 && total > 0 {
+		switch {
+		case len(a.Targets) == 1 || total == 0:
+		case a.OfLanes(t):
+			name += " by lanes"
+		default:
 			name += fmt.Sprintf(" %d%%", t.Weight*100/total)
 		}
 		names = append(names, name)

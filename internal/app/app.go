@@ -199,6 +199,7 @@ func (a *App) buildAdmin() error {
 		Name: a.opt.Name, Version: Version(), Started: a.started, Dir: a.opt.Dir, StateDir: a.cfg.Data,
 		Generations: a.store, Control: a.hub, Addresses: adminapi.Live(a.table, a.hub, keeping), Listeners: a, Carrier: a,
 		Finders: []adminapi.Finder{a.dns, a.l4, httpFinder{a.http}, a.loops, selfFinder{a}, a.keys}, Traces: a.ring,
+		Filters: builtin.Kinds(),
 	}
 	if a.pods != nil {
 		a.local.Pods = podRows{a.pods}

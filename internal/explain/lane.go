@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"paifang/internal/filter"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
@@ -14,19 +15,52 @@ func (x *walker) lane(r *snapshot.Route, action model.Forward) (text string, tar
 	if len(action.Lanes) == 0 {
 		return "", -1
 	}
-	if name := x.boundBy(r, action); name != "" && !action.LanesFirst {
-		return fmt.Sprintf(", unless the cookie %s binds its client to another", name), -1
+	bound := x.boundBy(r, action)
+	if bound != "" && action.LaneOrder == model.CookieFirst {
+		return fmt.Sprintf(", unless the cookie %s binds its client to another", bound), -1
 	}
-	i, ok, sure := r.Lanes.DecideSure(x.a)
+	i, ok, sure := x.decide(r)
 	if !ok {
 		return ", since no rule sends it elsewhere", -1
 	}
 	l := action.Lanes[i]
 	to := slices.IndexFunc(action.Targets, func(t model.Target) bool { return t.Upstream == l.Target })
 	if !sure {
-		return fmt.Sprintf(", by %s: chance takes %d of %d to %s", l.Name, l.Share, l.Of, x.upstreamName(r, l.Target)), -1
+		text := fmt.Sprintf(", by %s: chance takes %d of %d to %s", l.Name, l.Share, l.Of, x.upstreamName(r, l.Target))
+		if bound != "" && action.LaneOrder == model.CookieAsDraws {
+			text += fmt.Sprintf(", unless the cookie %s binds its client", bound)
+		}
+		return text, -1
 	}
 	return ", by " + l.Name, to
+}
+
+// decide asks the lanes, which see the request as the route's filters have left it. Those are run that edit requests by what stands in
+// the route alone.
+func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
+	var edited filter.Exchange
+	for _, spec := range r.Filters {
+		if spec.Kind != "request-headers" && spec.Kind != "request-query" {
+			continue
+		}
+		k, known := x.w.Filters.Kind(spec.Kind)
+		if !known {
+			continue
+		}
+		f, err := k.Build(spec.Config, filter.Env{Route: r.ID})
+		if err != nil {
+			continue // the route would not be served
+		}
+		if x.a.seen == nil {
+			if _, err := edited.Request.Parse(x.a.head, &x.a.limits); err != nil {
+				break
+			}
+			edited.Route, edited.Secure, x.a.seen = r, x.a.scheme == "https", &edited.Request
+		}
+		f.Request(&edited)
+	}
+	defer func() { x.a.seen = nil }()
+	return r.Lanes.DecideSure(x.a)
 }
 
 // boundBy is the name of the cookie in the request that binds clients to one of the targets, if there is one.

@@ -6,6 +6,7 @@ import (
 
 	"paifang/internal/explain"
 	"paifang/internal/explain/explaintest"
+	"paifang/internal/filter/builtin"
 	"paifang/internal/model"
 )
 
@@ -35,6 +36,29 @@ func TestLanes(t *testing.T) {
 		r, text := explained(t, s.World(), explain.Request{URL: c.url, Headers: []string{c.header}})
 		if !strings.Contains(text, c.says) || r.Upstream != c.to {
 			t.Errorf("%s %s: to %s\n%s\nwant %s, %q", c.url, c.header, r.Upstream, text, c.to, c.says)
+		}
+	}
+}
+
+// TestEditedBeforeLanes: lanes are asked behind the filters of their route.
+func TestEditedBeforeLanes(t *testing.T) {
+	forward := model.Forward{
+		Targets: []model.Target{{Upstream: explaintest.OrderService, Weight: 1}, {Upstream: explaintest.LBOrder}},
+		Lanes:   []model.Lane{{Target: explaintest.LBOrder, Name: "gray", From: model.LaneHeader, Field: "X-Gray", Present: true}},
+	}
+	route := func(id, path, config string) model.Route {
+		return model.Route{ID: model.RouteID(id), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, Action: forward,
+			Match:   model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: path}},
+			Filters: []model.FilterSpec{{Kind: "request-headers", Config: []byte(config)}}}
+	}
+	s := explaintest.New(model.Objects{Routes: []model.Route{
+		route("out", "/out", `{"remove": ["X-Gray"]}`), route("in", "/in", `{"set": [{"name": "X-Gray", "value": "1"}]}`),
+	}})
+	w := s.World()
+	w.Filters = builtin.Kinds()
+	for url, want := range map[string]string{"http://shop.test/out": ", since no rule sends it elsewhere", "http://shop.test/in": ", by gray"} {
+		if _, text := explained(t, w, explain.Request{URL: url, Headers: []string{"X-Gray: a"}}); !strings.Contains(text, want) {
+			t.Errorf("%s: want %q\n%s", url, want, text)
 		}
 	}
 }

@@ -32,7 +32,9 @@ type asked struct {
 	url    string // as it is shown
 	head   []byte // as it is sent
 	http   http1.Request
-	fault  error // why the head is refused with 400, as a listener would
+	seen   *http1.Request // what filters have made of it, where lanes ask; nil = http
+	limits http1.Limits   // it was parsed with
+	fault  error          // why the head is refused with 400, as a listener would
 	extra  []string
 
 	client netip.Addr     // that the connection comes from
@@ -82,6 +84,7 @@ func (q Request) read() (*asked, error) {
 // parse reads the head as a listener with these limits does.
 func (a *asked) parse(limits http1.Limits) {
 	a.http.Reset()
+	a.limits = limits
 	_, a.fault = a.http.Parse(a.head, &limits)
 }
 
@@ -149,12 +152,20 @@ func (a *asked) line() string {
 	return s
 }
 
+// request is what is looked at: as it came, or as filters have left it.
+func (a *asked) request() *http1.Request {
+	if a.seen != nil {
+		return a.seen
+	}
+	return &a.http
+}
+
 // The lookup reads the request as snapshot.Request has it.
 
 func (a *asked) LookupMethod() string { return a.http.Method }
 func (a *asked) LookupPath() string   { return a.http.Path }
 func (a *asked) LookupValue(in snapshot.Place, name string, i int) (string, bool) {
-	return snapshot.Value(&a.http, in, name, i)
+	return snapshot.Value(a.request(), in, name, i)
 }
 func (a *asked) LookupPeer() netip.Addr { return a.client }
 func (a *asked) LookupTime() time.Time  { return a.now }
@@ -174,7 +185,7 @@ func (a *asked) KeyPart(k upstream.Key, p *model.HashPart) (upstream.Key, bool) 
 	var v string
 	switch p.From {
 	case model.HashHeader:
-		v = a.http.Fields.Get(p.Name)
+		v = a.request().Fields.Get(p.Name)
 	case model.HashCookie:
 		v, _ = a.LookupValue(snapshot.InCookies, p.Name, 0)
 	case model.HashQuery:

@@ -115,7 +115,11 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 	for i, t := range action.Targets {
 		cs[i].Name = x.upstreamName(r, t.Upstream)
 		name := cs[i].Name
-		if len(cs) > 1 {
+		switch {
+		case len(cs) == 1:
+		case action.OfLanes(t):
+			name += " (by its lanes)"
+		default:
 			name += " (" + percent(cs[i].Share) + ")"
 		}
 		names = append(names, name)

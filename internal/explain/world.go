@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"paifang/internal/filter"
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
@@ -17,8 +18,9 @@ type World struct {
 	Upstreams Upstreams
 	Lists     Lists
 	Pods      Pods
-	Now       time.Time // for ages
-	Dir       string    // files below it are shown relative to it; empty = as they are
+	Filters   filter.Catalog // kinds that edit requests are run; none: what they do is not known
+	Now       time.Time      // for ages
+	Dir       string         // files below it are shown relative to it; empty = as they are
 }
 
 // Upstreams tells how the endpoints of an upstream stand. It takes no turn of a picker.

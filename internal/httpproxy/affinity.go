@@ -13,28 +13,46 @@ import (
 )
 
 // choose returns the target of the request: the one that its client is bound to by a cookie, that of a lane, or one by
-// chance. The first two are the other way round where the route says so.
+// chance, in the order that the route says.
 func (w *work) choose() *boundTarget {
 	r := w.route
-	if len(r.lanes) > 0 && r.forward.LanesFirst {
+	if len(r.lanes) > 0 && r.forward.LaneOrder == model.LanesFirst {
 		if t := w.lane(); t != nil {
 			return t
 		}
 	}
-	if r.sticky {
-		for i := range r.targets {
-			h := r.targets[i].handle
-			if n, ok := w.bound(h); ok && (h.Affinity().Mode == model.Balanced || h.Bound(n)) {
-				return &r.targets[i]
+	if t := w.keeper(); t != nil {
+		if len(r.lanes) > 0 && r.forward.LaneOrder == model.CookieAsDraws {
+			if i, ok := r.route.Lanes.DecideBound(w, t.id); ok {
+				return r.lanes[i]
+			}
+			if !t.shared { // a lane's alone, which the request is not in any more
+				return r.choose()
 			}
 		}
+		return t
 	}
-	if len(r.lanes) > 0 && !r.forward.LanesFirst {
+	if len(r.lanes) > 0 && r.forward.LaneOrder != model.LanesFirst {
 		if t := w.lane(); t != nil {
 			return t
 		}
 	}
 	return r.choose()
+}
+
+// keeper returns the target that a cookie keeps the client at; nil if there is none.
+func (w *work) keeper() *boundTarget {
+	r := w.route
+	if !r.sticky {
+		return nil
+	}
+	for i := range r.targets {
+		h := r.targets[i].handle
+		if n, ok := w.bound(h); ok && (h.Affinity().Mode == model.Balanced || h.Bound(n)) {
+			return &r.targets[i]
+		}
+	}
+	return nil
 }
 
 // lane returns where the lane leads that takes the request; nil if none does.

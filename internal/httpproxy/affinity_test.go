@@ -249,6 +249,42 @@ func TestClientsStayWithTheirTarget(t *testing.T) {
 	}
 }
 
+// Lanes decide for clients that a cookie keeps, too, where the route says so; the cookie decides in place of chance.
+func TestCookiesAsDraws(t *testing.T) {
+	for _, mode := range []model.AffinityMode{model.Persistent, model.Balanced} {
+		s := newStand(t, nil)
+		s.members("old", named(t, "a"), named(t, "b"))
+		s.members("new", named(t, "c"), named(t, "d"))
+		s.route("all", "/", "old", func(r *model.Route) {
+			r.Action = model.Forward{LaneOrder: model.CookieAsDraws, Targets: []model.Target{{Upstream: "old", Weight: 1}, {Upstream: "new"}}, Lanes: []model.Lane{
+				{Target: "new", From: model.LaneHeader, Field: "X-Gray", Present: true}, {Target: "new", From: model.LaneShare, Share: 0, Of: 100},
+			}}
+		})
+		for _, up := range s.routes[0].Upstreams {
+			up.Affinity = model.Affinity{Mode: mode, Cookie: "sid"}
+		}
+		s.publish()
+		c := s.dial()
+		cookie := func(r reply) string {
+			v, _, _ := strings.Cut(r.head["set-cookie"], ";")
+			return "Cookie: " + v
+		}
+		isNew := func(r reply) bool { return r.body == "c" || r.body == "d" }
+		first := c.send(get("/")).receive("GET")
+		tested := c.send(get("/", cookie(first), "X-Gray: 1")).receive("GET")
+		if isNew(first) || !isNew(tested) || tested.head["set-cookie"] == "" {
+			t.Fatalf("%s: %+v, then in the lane %+v", mode, first, tested)
+		}
+		if again := c.send(get("/", cookie(tested), "X-Gray: 1")).receive("GET"); again.body != tested.body {
+			t.Errorf("%s: in the lane %s, and then %s", mode, tested.body, again.body)
+		}
+		back := c.send(get("/", cookie(tested))).receive("GET")
+		if isNew(back) || back.head["set-cookie"] == "" {
+			t.Errorf("%s: out of the lane %+v", mode, back)
+		}
+	}
+}
+
 func TestLimitsOfAnUpstream(t *testing.T) {
 	for name, c := range map[string]struct {
 		l    model.Limits

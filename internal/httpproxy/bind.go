@@ -40,8 +40,10 @@ type boundRoute struct {
 }
 
 type boundTarget struct {
+	id     model.UpstreamID
 	handle *upstream.Handle
-	until  int // shares of this target and those before it
+	until  int  // shares of this target and those before it
+	shared bool // it has a share
 	counts *upstreamCounters
 	carry  model.Tag        // a header that requests are sent on with
 	other  *upstream.Handle // which has them while nobody of the target is up; may be nil
@@ -196,7 +198,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 			out.shares += max(t.Weight, 1)
 		}
 		out.targets = append(out.targets, boundTarget{
-			handle: b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), until: out.shares,
+			id: t.Upstream, shared: !none, handle: b.plane.cfg.Upstreams.Acquire(r.Upstreams[i]), until: out.shares,
 			counts: b.plane.counters.upstream(r.Upstreams[i].ID), carry: t.Carry,
 		})
 		if t.Host != model.HostKeep {

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,11 +23,33 @@ type Lane struct {
 	Present bool   `json:"present,omitempty"`
 
 	// Share of Of is how much chance gives to the target. With Hash it is not chance but what these parts of the request are, so
-	// that a client stays; a request that has none of them is not taken.
-	Share int        `json:"share,omitempty"`
-	Of    int        `json:"of,omitempty"`
-	Hash  []HashPart `json:"hash,omitempty"`
+	// that a client stays; a request that has none of them is not taken. Beside is how much of the same total lanes before this one
+	// have, by the same chance or hash: the shares stand beside each other.
+	Share  int        `json:"share,omitempty"`
+	Of     int        `json:"of,omitempty"`
+	Beside int        `json:"beside,omitempty"`
+	Hash   []HashPart `json:"hash,omitempty"`
 }
+
+// ByChance tells whether chance decides of a lane: not one that takes nobody or everybody.
+func (l *Lane) ByChance() bool {
+	return l.From == LaneShare && len(l.Hash) == 0 && l.Share > 0 && l.Share+l.Beside < l.Of
+}
+
+// OfLanes tells whether a target has what lanes lead there, and no share of the rest.
+func (f *Forward) OfLanes(t Target) bool {
+	return t.Weight == 0 && slices.ContainsFunc(f.Lanes, func(l Lane) bool { return l.Target == t.Upstream })
+}
+
+// LaneOrder says what becomes of clients that a cookie keeps at a target.
+type LaneOrder string
+
+// The orders.
+const (
+	CookieFirst   LaneOrder = ""       // they stay there, whatever lanes say
+	LanesFirst    LaneOrder = "lanes"  // lanes decide for them too; the cookie decides for who is in none
+	CookieAsDraws LaneOrder = "chance" // lanes decide for them too, and the cookie only in place of chance: who is drawn once stays
+)
 
 // LaneSource is what the condition of a lane looks at.
 type LaneSource string
@@ -70,6 +93,9 @@ func (l Lane) Rule(lane string) string {
 }
 
 func (f Forward) validateLanes() error {
+	if f.LaneOrder != CookieFirst && f.LaneOrder != LanesFirst && f.LaneOrder != CookieAsDraws {
+		return fieldError("forward.laneOrder", fmt.Sprintf("%q is none of lanes, chance", f.LaneOrder))
+	}
 	if len(f.Lanes) > MaxLanes {
 		return fieldError("forward.lanes", fmt.Sprintf("are %d: at most %d", len(f.Lanes), MaxLanes))
 	}
@@ -92,8 +118,10 @@ func (l Lane) validate(at string) error {
 			return fieldError(at, "is a share: field, value, pattern and present are for the other sources")
 		case l.Of < 1 || l.Of > MaxOf:
 			return fieldError(at+".of", fmt.Sprintf("%d is not within 1 to %d", l.Of, MaxOf))
-		case l.Share < 0 || l.Share > l.Of:
-			return fieldError(at+".share", fmt.Sprintf("%d is not within 0 to %d", l.Share, l.Of))
+		case l.Beside < 0 || l.Beside > l.Of:
+			return fieldError(at+".beside", fmt.Sprintf("%d is not within 0 to %d", l.Beside, l.Of))
+		case l.Share < 0 || l.Share > l.Of-l.Beside:
+			return fieldError(at+".share", fmt.Sprintf("%d is not within 0 to %d", l.Share, l.Of-l.Beside))
 		}
 		for i, p := range l.Hash {
 			if err := p.validate(fmt.Sprintf("%s.hash[%d]", at, i)); err != nil {
@@ -107,7 +135,7 @@ func (l Lane) validate(at string) error {
 		return fieldError(at+".from", fmt.Sprintf("%q is none of Header, Cookie, Query, Share", l.From))
 	case l.Field == "":
 		return fieldError(at+".field", "is empty")
-	case l.Share != 0 || l.Of != 0 || len(l.Hash) > 0:
+	case l.Share != 0 || l.Of != 0 || l.Beside != 0 || len(l.Hash) > 0:
 		return fieldError(at, "is no share: share, of and hash are for that")
 	case l.Present && (l.Value != "" || l.Pattern != "") || l.Value != "" && l.Pattern != "":
 		return fieldError(at, "has more than one of value, pattern and present")

@@ -118,8 +118,8 @@ type Forward struct {
 	Lanes  []Lane `json:"lanes,omitempty"` // which targets requests go to before shares decide
 	// Fallback answers in place of endpoints.
 	Fallback Fallback `json:"fallback,omitzero"`
-	// LanesFirst has lanes decide for clients too that a cookie keeps at a target.
-	LanesFirst bool `json:"lanesFirst,omitempty"`
+	// LaneOrder says what becomes of clients that a cookie keeps at a target.
+	LaneOrder LaneOrder `json:"laneOrder,omitempty"`
 	// Naming lets requests name their target, before lanes and cookies are looked at. nil = they do not.
 	Naming *Naming `json:"naming,omitempty"`
 }

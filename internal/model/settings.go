@@ -84,8 +84,12 @@ func (t Timeouts) Settings() string { return settings("timeouts", t) }
 // LanesText is the lanes of a forward as one line for dumps; it begins with a space.
 func (f Forward) LanesText() string {
 	text := settings("lanes", f.Lanes)
-	if f.LanesFirst {
+	switch f.LaneOrder {
+	case CookieFirst:
+	case LanesFirst:
 		text += " lanes first"
+	case CookieAsDraws:
+		text += " lanes first, cookie for chance"
 	}
 	return text
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"paifang/internal/model"
@@ -150,7 +151,7 @@ func (in *Instance) Endpoint() model.Endpoint {
 	case in.Protected:
 		e.State = model.LastResort
 	}
-	if v, _ := in.Metadata.Get("secure"); v == "true" {
+	if v, _ := in.Metadata.Get("secure"); strings.EqualFold(v, "true") {
 		e.Secure = true
 	}
 	return e

@@ -177,7 +177,7 @@ func TestSource(t *testing.T) {
 	}
 	r, _ := h.Current()
 	secure := at("10.0.0.2:443")
-	secure.Metadata = model.NewTags(map[string]string{"version": "v2", "secure": "true"})
+	secure.Metadata = model.NewTags(map[string]string{"version": "v2", "secure": "True"})
 	secure.Weight, secure.Enabled = 0.25, false
 	must(t, r.Register(order, at("10.0.0.1:80")))
 	must(t, r.Register(order, secure))

@@ -54,13 +54,32 @@ func (l *Lanes) Decide(q LaneRequest) (int, bool) {
 	return 0, false
 }
 
+// DecideBound is Decide for a client that a cookie keeps at a target, as long as chance has part in that: in place of chance the
+// cookie decides. A target that no lane leads to is that of who is in none.
+func (l *Lanes) DecideBound(q LaneRequest, at model.UpstreamID) (int, bool) {
+	drawn, led := false, false
+	for i := range l.lanes {
+		if l.lanes[i].Target == at {
+			led, drawn = true, drawn || l.lanes[i].ByChance()
+		}
+	}
+	for i := range l.lanes {
+		if x := &l.lanes[i]; x.ByChance() && (drawn || !led) {
+			if x.Target == at {
+				return i, true
+			}
+		} else if l.holds(i, q) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 // DecideSure is Decide up to the first lane that chance may take: its index is returned with sure = false, since nobody can
 // say what chance will do.
 func (l *Lanes) DecideSure(q LaneRequest) (i int, ok, sure bool) {
 	for i := range l.lanes {
-		x := &l.lanes[i]
-		chance := x.From == model.LaneShare && len(x.Hash) == 0 && x.Share > 0 && x.Share < x.Of
-		if chance || l.holds(i, q) {
+		if chance := l.lanes[i].ByChance(); chance || l.holds(i, q) {
 			return i, true, !chance
 		}
 	}
@@ -92,9 +111,13 @@ func (l *Lanes) holds(i int, q LaneRequest) bool {
 
 // takesShare tells whether a request is among the share of a lane.
 func takesShare(x *model.Lane, q LaneRequest) bool {
-	if len(x.Hash) == 0 {
-		return x.Share >= x.Of || x.Share > 0 && rand.IntN(x.Of) < x.Share
+	if len(x.Hash) == 0 { // of those that the lanes beside it have left
+		return x.Share > 0 && (x.Share >= x.Of-x.Beside || rand.IntN(x.Of-x.Beside) < x.Share)
 	}
 	key, ok := q.LookupKey(x.Hash)
-	return ok && int(key%uint64(x.Of)) < x.Share
+	if !ok {
+		return false
+	}
+	at := int(key % uint64(x.Of))
+	return at >= x.Beside && at < x.Beside+x.Share
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"regexp"
 	"testing"
 
 	"paifang/internal/model"
@@ -88,6 +89,61 @@ func TestChanceOfALane(t *testing.T) {
 	}
 }
 
+// Shares of one total stand beside each other, by chance and by a hash.
+func TestSharesBesideEachOther(t *testing.T) {
+	share := func(n, beside int, by ...model.HashPart) model.Lane {
+		return model.Lane{From: model.LaneShare, Share: n, Of: 100, Beside: beside, Hash: by}
+	}
+	user := model.HashPart{From: model.HashHeader, Name: "X"}
+	for name, l := range map[string]*Lanes{
+		"chance": lanesOf(t, share(30, 0), share(30, 30), share(40, 60)),
+		"hash":   lanesOf(t, share(30, 0, user), share(30, 30, user), share(40, 60, user)),
+	} {
+		var got [3]int
+		for key := range uint64(10_000) {
+			i, ok := l.Decide(laneRequest{key: key + 1})
+			if !ok {
+				t.Fatalf("%s: request %d is in none", name, key)
+			}
+			got[i]++
+		}
+		for i, want := range []int{3000, 3000, 4000} {
+			if got[i] < want-400 || got[i] > want+400 {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+	}
+}
+
+// A cookie keeps its client where chance has drawn him, and nowhere else.
+func TestDecideBound(t *testing.T) {
+	l := &Lanes{lanes: []model.Lane{
+		{Target: "gray", From: model.LaneHeader, Field: "X", Present: true},
+		{Target: "half", From: model.LaneShare, Share: 50, Of: 100},
+		{Target: "none", From: model.LaneShare, Share: 0, Of: 100, Beside: 50},
+	}, patterns: make([]*regexp.Regexp, 3)}
+	for range 100 {
+		for _, c := range []struct {
+			at   model.UpstreamID
+			q    laneRequest
+			want int // -1: none; -2: chance
+		}{
+			{"rest", laneRequest{header: "a"}, 0}, {"rest", laneRequest{}, -1},
+			{"half", laneRequest{header: "a"}, 0}, {"half", laneRequest{}, 1},
+			{"gray", laneRequest{header: "a"}, 0}, {"gray", laneRequest{}, -2},
+			{"none", laneRequest{}, -2},
+		} {
+			i, ok := l.DecideBound(c.q, c.at)
+			if !ok {
+				i = -1
+			}
+			if i != c.want && (c.want != -2 || i != -1 && i != 1) {
+				t.Fatalf("bound to %s, %+v: %d, want %d", c.at, c.q, i, c.want)
+			}
+		}
+	}
+}
+
 func TestLanesThatAreNone(t *testing.T) {
 	for name, l := range map[string]model.Lane{
 		"target":  {Target: "other", From: model.LaneHeader, Field: "X"},
@@ -97,6 +153,7 @@ func TestLanesThatAreNone(t *testing.T) {
 		"pattern": {Target: "u", From: model.LaneHeader, Field: "X", Pattern: "(a"},
 		"share":   {Target: "u", From: model.LaneShare, Share: 2, Of: 1},
 		"of":      {Target: "u", From: model.LaneShare},
+		"beside":  {Target: "u", From: model.LaneShare, Share: 51, Of: 100, Beside: 50},
 		"mixed":   {Target: "u", From: model.LaneHeader, Field: "X", Of: 3},
 	} {
 		r := model.Route{ID: "r", Attach: []model.Class{"web"}, Action: model.Forward{Targets: []model.Target{{Upstream: "u"}}, Lanes: []model.Lane{l}}}

@@ -76,6 +76,9 @@ func readLanes(metadata *bootconfig.Property) (*lanes, error) {
 	if len(out.all) == 0 {
 		return nil, wrong(list, laneKey, "is empty: want a list of lanes, or none")
 	}
+	if err := besideEachOther(out.all, list); err != nil {
+		return nil, err
+	}
 	conditions := 0
 	for _, l := range out.all {
 		conditions += len(l.when)
@@ -90,6 +93,30 @@ func readLanes(metadata *bootconfig.Property) (*lanes, error) {
 		return nil, wrong(metadata.Get(laneFallbackKey), laneFallbackKey, "%q is none of the lanes", out.fallback)
 	}
 	return out, nil
+}
+
+// besideEachOther has the weights of lanes that one thing decides, chance or the same parts of requests, stand beside each other: 30 and
+// 30 of 100 are 60, and not 30 and then 30 of those that are left, nor the same 30 users twice.
+func besideEachOther(all []lane, at *bootconfig.Property) error {
+	type total struct {
+		of int
+		by string
+	}
+	taken := map[total]int{}
+	for i := range all {
+		for j := range all[i].when {
+			w := &all[i].when[j]
+			if w.From != model.LaneShare {
+				continue
+			}
+			t := total{w.Of, fmt.Sprint(w.Hash)}
+			if w.Beside = taken[t]; w.Beside+w.Share > w.Of {
+				return wrong(at, fmt.Sprintf("%s[%d].when[%d].weight", laneKey, i, j), "%d of %d: lanes before it have %d of them already", w.Share, w.Of, w.Beside)
+			}
+			taken[t] += w.Share
+		}
+	}
+	return nil
 }
 
 func readLane(p *bootconfig.Property, at string, byHeader bool) (*lane, error) {
@@ -240,6 +267,7 @@ func (ls *lanes) divide(f *model.Forward, whole model.Upstream) []model.Upstream
 		parts = append(parts, u)
 	}
 	rest = part(rest)
+	f.LaneOrder = model.CookieAsDraws
 	f.Targets = []model.Target{{Upstream: rest.ID, Weight: 1, Else: byName[ls.fallback]}}
 	for i, l := range ls.all {
 		t := model.Target{Upstream: parts[i].ID}

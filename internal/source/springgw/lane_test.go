@@ -25,6 +25,8 @@ const laneRoute = `      - id: order
           - name: blue
             instances: {version: v3, app.kubernetes.io/part: b}
             fallback: none
+            when:
+            - {weight: 10, by: header X-User}
 `
 
 func TestLanes(t *testing.T) {
@@ -40,7 +42,7 @@ func TestLanes(t *testing.T) {
 	rest := model.UpstreamID(service + "{not version=v2, not app.kubernetes.io/part=b,version=v3}")
 	gray, blue := model.UpstreamID(service+"{version=v2}"), model.UpstreamID(service+"{app.kubernetes.io/part=b,version=v3}")
 	want := model.Forward{
-		Host: model.HostEndpoint, Target: model.TargetReceived,
+		Host: model.HostEndpoint, Target: model.TargetReceived, LaneOrder: model.CookieAsDraws,
 		Targets: []model.Target{
 			{Upstream: rest, Weight: 1, Else: gray},
 			{Upstream: gray, Else: rest, Carry: model.Tag{Name: "X-Lane", Value: "gray"}},
@@ -53,6 +55,8 @@ func TestLanes(t *testing.T) {
 			{Target: gray, Name: "lane gray: cookie gray ~ ^a.*s$", From: model.LaneCookie, Field: "gray", Pattern: "^a.*s$"},
 			{Target: gray, Name: "lane gray: query gray", From: model.LaneQuery, Field: "gray", Present: true},
 			{Target: gray, Name: "lane gray: weight 20 of 100 by header X-User", From: model.LaneShare, Share: 20, Of: 100,
+				Hash: []model.HashPart{{From: model.HashHeader, Name: "X-User"}}},
+			{Target: blue, Name: "lane blue: weight 10 of 100 by header X-User", From: model.LaneShare, Share: 10, Of: 100, Beside: 20,
 				Hash: []model.HashPart{{From: model.HashHeader, Name: "X-User"}}},
 		},
 	}
@@ -79,25 +83,26 @@ func TestBadLanes(t *testing.T) {
 		"{lanes: []}":                             {"metadata.lanes", "is empty"},
 		"{lane-header: X-Lane}":                   {"metadata.lane-header", "has no effect without lanes"},
 		"{lanes: [{name: a, instances: {v: 2}}]}": {"metadata.lanes[0].when", "there is no lane-header"},
-		"{lane-header: Host, lanes: [{name: a, instances: {v: 2}}]}":                                                 {"metadata.lane-header", "no header that a gateway may set"},
-		"{lane-header: X, lanes: [{name: 'a b', instances: {v: 2}}]}":                                                {"metadata.lanes[0].name", "is no name"},
-		"{lane-header: X, lanes: [{name: a}]}":                                                                       {"metadata.lanes[0].instances", "is missing"},
-		"{lane-header: X, lanes: [{name: a, instance: {v: 2}}]}":                                                     {"metadata.lanes[0].instance", "did you mean instances?"},
-		"{lane-header: X, lanes: [{name: a, instances: {v: 2}}, {name: a, instances: {v: 3}}]}":                      {"metadata.lanes[1].name", "the name of another lane"},
-		"{lane-header: X, lanes: [{name: a, instances: {v: 2}}, {name: b, instances: {v: 2}}]}":                      {"metadata.lanes[1].instances", "are those of lane a"},
-		"{lane-header: X, lane-fallback: z, lanes: [{name: a, instances: {v: 2}}]}":                                  {"metadata.lane-fallback", "none of the lanes"},
-		lane("fallback: maybe, when: [{header: X}]"):                                                                 {"metadata.lanes[0].fallback", "neither others nor none"},
-		lane("when: [{header: X, cookie: c}]"):                                                                       {"metadata.lanes[0].when[0].cookie", "beside another condition"},
-		lane("when: [{header: X, weight: 3}]"):                                                                       {"metadata.lanes[0].when[0]", "a weight and another condition"},
-		lane("when: [{weight: 101}]"):                                                                                {"metadata.lanes[0].when[0].weight", "101 of 100 is no share"},
-		lane("when: [{weight: many}]"):                                                                               {"metadata.lanes[0].when[0].weight", "many"},
-		lane("when: [{weight: 1, by: moon}]"):                                                                        {"metadata.lanes[0].when[0].by", "want header NAME"},
-		lane("when: [{header: X, by: source}]"):                                                                      {"metadata.lanes[0].when[0].by", "belongs to a weight"},
-		lane("when: [{header: X, value: a, pattern: b}]"):                                                            {"metadata.lanes[0].when[0]", "want one"},
-		lane("when: [{header: X, pattern: '(?=a)'}]"):                                                                {"metadata.lanes[0].when[0].pattern", "look-ahead"},
-		lane("when: [{value: X}]"):                                                                                   {"metadata.lanes[0].when[0]", "has no condition"},
-		lane("when: [{header: ''}]"):                                                                                 {"metadata.lanes[0].when[0]", "without a name"},
-		lane("when: [{heder: X}]"):                                                                                   {"metadata.lanes[0].when[0].heder", "did you mean header?"},
+		"{lane-header: Host, lanes: [{name: a, instances: {v: 2}}]}":                            {"metadata.lane-header", "no header that a gateway may set"},
+		"{lane-header: X, lanes: [{name: 'a b', instances: {v: 2}}]}":                           {"metadata.lanes[0].name", "is no name"},
+		"{lane-header: X, lanes: [{name: a}]}":                                                  {"metadata.lanes[0].instances", "is missing"},
+		"{lane-header: X, lanes: [{name: a, instance: {v: 2}}]}":                                {"metadata.lanes[0].instance", "did you mean instances?"},
+		"{lane-header: X, lanes: [{name: a, instances: {v: 2}}, {name: a, instances: {v: 3}}]}": {"metadata.lanes[1].name", "the name of another lane"},
+		"{lane-header: X, lanes: [{name: a, instances: {v: 2}}, {name: b, instances: {v: 2}}]}": {"metadata.lanes[1].instances", "are those of lane a"},
+		"{lane-header: X, lane-fallback: z, lanes: [{name: a, instances: {v: 2}}]}":             {"metadata.lane-fallback", "none of the lanes"},
+		lane("fallback: maybe, when: [{header: X}]"):                                            {"metadata.lanes[0].fallback", "neither others nor none"},
+		lane("when: [{header: X, cookie: c}]"):                                                  {"metadata.lanes[0].when[0].cookie", "beside another condition"},
+		lane("when: [{header: X, weight: 3}]"):                                                  {"metadata.lanes[0].when[0]", "a weight and another condition"},
+		lane("when: [{weight: 101}]"):                                                           {"metadata.lanes[0].when[0].weight", "101 of 100 is no share"},
+		"{lanes: [{name: a, instances: {v: 2}, when: [{weight: 60}]}, {name: b, instances: {v: 3}, when: [{weight: 1, by: source}, {weight: 50}]}]}": {"metadata.lanes[1].when[1].weight", "lanes before it have 60 of them already"},
+		lane("when: [{weight: many}]"):                    {"metadata.lanes[0].when[0].weight", "many"},
+		lane("when: [{weight: 1, by: moon}]"):             {"metadata.lanes[0].when[0].by", "want header NAME"},
+		lane("when: [{header: X, by: source}]"):           {"metadata.lanes[0].when[0].by", "belongs to a weight"},
+		lane("when: [{header: X, value: a, pattern: b}]"): {"metadata.lanes[0].when[0]", "want one"},
+		lane("when: [{header: X, pattern: '(?=a)'}]"):     {"metadata.lanes[0].when[0].pattern", "look-ahead"},
+		lane("when: [{value: X}]"):                        {"metadata.lanes[0].when[0]", "has no condition"},
+		lane("when: [{header: ''}]"):                      {"metadata.lanes[0].when[0]", "without a name"},
+		lane("when: [{heder: X}]"):                        {"metadata.lanes[0].when[0].heder", "did you mean header?"},
 		"{lane-header: X, lanes: [{name: a, instances: {v: 2}, when: [" + strings.Repeat("{query: a},", 64) + "]}]}": {"metadata.lanes", "at most 64"},
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], metadata: "+metadata+"}\n"))

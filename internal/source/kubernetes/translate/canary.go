@@ -76,7 +76,9 @@ func (d *draft) canary() {
 		lanes := lanesOf(&set.Canary, name, main.Targets[0].Upstream, own)
 		d.forward(func(f *model.Forward) {
 			f.Targets = []model.Target{{Upstream: f.Targets[0].Upstream, Weight: 1}, {Upstream: own}}
-			f.Lanes, f.LanesFirst = lanes, set.Affinity.CanaryLegacy
+			if f.Lanes = lanes; set.Affinity.CanaryLegacy {
+				f.LaneOrder = model.LanesFirst
+			}
 		})
 		return
 	}

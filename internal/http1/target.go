@@ -235,7 +235,7 @@ func (p *pathBuilder) escaped(v uint8, encoded EncodedSlashes) Fault {
 		return p.end(false)
 	case v == '/' || v == '\\':
 		return EncodedSlash
-	case octets[v]&unreserved != 0:
+	case octets[v]&inPath != 0 && v != ';': // what servers do not tell from its escape; behind a semicolon some have parameters
 		p.out = append(p.out, v)
 	default:
 		p.escape(v)

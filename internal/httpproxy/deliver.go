@@ -32,8 +32,8 @@ func (w *work) deliver(e *upstream.Endpoint, up *upstream.Conn) {
 		w.upgrade(e, up)
 		return
 	}
-	if w.stream != nil && !w.stream.finished.Load() && w.spool.file == nil {
-		w.keep = false // an answer before the end of the request: the rest of the request is not taken
+	if w.stream != nil && w.spool.file == nil && w.stream.early() {
+		w.keep = false // the rest of the request is not taken
 	}
 	reusable, status := x.Response.KeepAlive && !w.doubtful(), x.Response.Status // as they came: filters may change the answer
 	w.answerBegins()

@@ -15,6 +15,7 @@ type uploadState struct {
 	done     chan struct{}
 	finished atomic.Bool
 	answered atomic.Bool // the answer has begun: from now on the exchange waits for either side
+	read     atomic.Bool // nothing more comes of the client: only what was read is to be sent
 	whole    bool        // all of the body was sent
 	parked   bool        // nobody runs until more of the body comes
 	late     bool        // the upstream did not take the next part in time
@@ -26,6 +27,7 @@ type uploadState struct {
 // startUpload begins to send the rest of the request body.
 func (w *work) startUpload(up *upstream.Conn) {
 	w.stream = &uploadState{done: make(chan struct{})}
+	w.stream.read.Store(w.whole)
 	go w.sendBody(up, w.stream)
 }
 
@@ -98,6 +100,7 @@ func (w *work) copyBody(up *upstream.Conn, s *uploadState) error {
 		if err != nil {
 			return blame(err)
 		}
+		s.read.Store(w.whole)
 		if len(part) == 0 {
 			continue
 		}
@@ -177,6 +180,22 @@ func (w *work) stopUpload() bool {
 		w.keep, w.whole = false, false
 	}
 	return s.whole
+}
+
+// lastPart is how long an answer waits for the last part of the request's body to have been sent. An upstream that has all of the body may
+// answer before the goroutine that sent it runs again, where the machine has much to do: that is no early answer, for which both
+// connections would have to end.
+const lastPart = 10 * time.Millisecond
+
+// early tells whether the answer has come before the end of the request.
+func (s *uploadState) early() bool {
+	if !s.finished.Load() && s.read.Load() {
+		select {
+		case <-s.done:
+		case <-time.After(lastPart):
+		}
+	}
+	return !s.finished.Load()
 }
 
 // sendTime is how long the upstream may take to take the next part of the request.

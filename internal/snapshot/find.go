@@ -14,7 +14,7 @@ type Found struct {
 
 // Find returns the route that takes a request. It does not allocate. host is in lower case without port.
 func Find(h *Site, rule model.HostRule, host string, q Request) (Found, bool) {
-	f := finder{q: q, path: q.LookupPath()}
+	f := newFinder(q)
 	owned := false
 	if h.exact.Len() > 0 {
 		if t, ok := h.exact.Get(host); ok {
@@ -36,11 +36,17 @@ func Find(h *Site, rule model.HostRule, host string, q Request) (Found, bool) {
 type finder struct {
 	q    Request
 	path string
+	odd  bool   // segments have parameters
 	best *Route // in the table at hand
 	late bool   // only default routes count
 
 	found *Route // in the tables so far
 	in    *HostTable
+}
+
+func newFinder(q Request) finder {
+	path := q.LookupPath()
+	return finder{q: q, path: path, odd: strings.IndexByte(path, ';') >= 0}
 }
 
 // wildcards tries the tables of wildcard hosts, the most specific first, and tells whether there are any.
@@ -103,6 +109,13 @@ func (f *finder) node(n *node, at int) {
 		seg := f.path[at+1 : end]
 		if kid := b.kids.At(seg); kid != nil {
 			f.node(kid, end)
+		}
+		if f.odd { // patterns do not see them, others do
+			if text := withoutParameters(seg); len(text) < len(seg) {
+				if kid := b.kids.At(text); kid != nil {
+					f.node(kid, end)
+				}
+			}
 		}
 		if b.other != nil && seg != "" {
 			f.node(b.other, end)

@@ -63,6 +63,7 @@ func naivePath(p model.PathMatch, path string) bool {
 		}
 		return regexp.MustCompile(flags + "^" + p.Value).MatchString(path)
 	}
+	path = regexp.MustCompile(";[^/]*").ReplaceAllString(path, "") // without parameters
 	if path == "/" {
 		path = "" // no segments
 	}

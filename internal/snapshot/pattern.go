@@ -3,6 +3,8 @@ package snapshot
 import (
 	"fmt"
 	"strings"
+
+	"paifang/internal/http1"
 )
 
 // MaxCaptures is how many variables a pattern may capture.
@@ -74,6 +76,9 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		if last && seg == "" && i == 0 {
 			break // "/"
 		}
+		if p.exprs == nil || i >= len(p.exprs) || p.exprs[i] == nil {
+			seg = normalText(seg)
+		}
 		p.segs = append(p.segs, seg)
 	}
 	if len(p.vars) > MaxCaptures {
@@ -84,6 +89,21 @@ func parsePattern(text string, strict bool) (*pattern, error) {
 		p.last = "/" + p.segs[n-1]
 	}
 	return p, nil
+}
+
+// normalText is the text of a segment as normalised paths have it: "a b" and "ü" are percent-encoded. ? and * stay, and so does what no path
+// has.
+func normalText(seg string) string {
+	parts := strings.Split(seg, "?")
+	for i, part := range parts {
+		if http1.IsPath("/"+part) && !strings.Contains(part, "%") || strings.HasPrefix(part, "{") {
+			continue
+		}
+		if path, err := http1.NormalPath("/" + part); err == nil {
+			parts[i] = path[1:]
+		}
+	}
+	return strings.Join(parts, "?")
 }
 
 // beyondText is what stands for a segment with variables beside text: a tree of segments ends there.
@@ -105,14 +125,14 @@ func (p *pattern) matches(path string) bool {
 		return false
 	}
 	at := 0 // the slash before the next segment, or the end
-	if path == "/" {
-		at = 1
+	if endsBare(path, 0) {
+		at = len(path)
 	}
 	i, star, mark := 0, -1, 0
 	for {
 		switch {
 		case i == len(p.segs):
-			if at >= len(path) || p.rest || at == len(path)-1 && !p.strict {
+			if at >= len(path) || p.rest || !p.strict && endsBare(path, at) {
 				return true
 			}
 		case p.segs[i] == "**":
@@ -121,7 +141,7 @@ func (p *pattern) matches(path string) bool {
 			continue
 		case at < len(path):
 			end := segmentEnd(path, at)
-			if p.fits(i, path[at+1:end]) {
+			if p.fits(i, withoutParameters(path[at+1:end])) {
 				i, at = i+1, end
 				continue
 			}
@@ -139,7 +159,21 @@ func (p *pattern) endsIn(path string) bool {
 	if !p.strict {
 		path = strings.TrimSuffix(path, "/")
 	}
-	return strings.HasSuffix(path, p.last)
+	return strings.HasSuffix(path, p.last) || strings.IndexByte(path, ';') >= 0
+}
+
+// withoutParameters is a segment without what stands behind a semicolon (;a=b): servers of Java, for which these patterns are written, do
+// not see it when they choose who answers, so nobody may get around a rule by it.
+func withoutParameters(seg string) string {
+	if i := strings.IndexByte(seg, ';'); i >= 0 {
+		return seg[:i]
+	}
+	return seg
+}
+
+// endsBare tells whether nothing but parameters follows the slash at a place.
+func endsBare(path string, at int) bool {
+	return at == len(path)-1 || path[at+1] == ';' && strings.IndexByte(path[at+1:], '/') < 0
 }
 
 // segmentEnd returns where the segment after the slash at a place ends.
@@ -223,6 +257,13 @@ func (p *pattern) captures(path string, dst *[MaxCaptures]Capture) int {
 				if end := strings.IndexByte(value, '/'); end >= 0 {
 					value = value[:end]
 				}
+				value = withoutParameters(value)
+			} else if strings.IndexByte(value, ';') >= 0 {
+				var rest strings.Builder
+				for seg := range strings.SplitSeq(value[1:], "/") {
+					rest.WriteString("/" + withoutParameters(seg))
+				}
+				value = rest.String()
 			}
 		}
 		if p.exprs != nil && p.exprs[v.seg] != nil {

@@ -98,7 +98,7 @@ func drawRoute(t *rapid.T, id string, path func(*rapid.T) model.PathMatch) *Rout
 
 func drawRequest(t *rapid.T) asked {
 	q := asked{method: rapid.SampledFrom([]string{"GET", "POST", "PUT"}).Draw(t, "as"), values: [3]map[string][]string{{}, {}, {}}}
-	segs := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "ab", "order", "x", "axx", "B", ""}), 0, 5).Draw(t, "request")
+	segs := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "ab", "order", "x", "axx", "B", "", "a;b", "order;", ";x"}), 0, 5).Draw(t, "request")
 	q.path = "/" + strings.Join(segs, "/")
 	if rapid.IntRange(0, 3).Draw(t, "trailing") == 0 && q.path != "/" {
 		q.path += "/"
@@ -223,7 +223,7 @@ func TestEditsMakeWhatIsMadeAtOnce(t *testing.T) {
 			compareDifferences(t, before, table)
 			for range 5 {
 				q := drawRequest(t)
-				f := finder{q: q, path: q.path}
+				f := newFinder(q)
 				f.table(table)
 				if want := naiveTable(routes, q, false); f.found != want {
 					t.Fatalf("%+v is taken by %v, want %v", q, f.found, want)

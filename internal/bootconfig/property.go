@@ -308,6 +308,15 @@ func (p *Property) Words() []string {
 	return out
 }
 
+// IsFlag tells whether the scalar is a true or a false of Spring's conversion, or nothing at all.
+func (p *Property) IsFlag() bool {
+	switch strings.ToLower(p.Text()) {
+	case "false", "off", "no", "0", "":
+		return p == nil || len(p.Kids)+len(p.items) == 0
+	}
+	return p.IsTrue()
+}
+
 // IsTrue tells whether the scalar is a true of Spring's conversion.
 func (p *Property) IsTrue() bool {
 	switch strings.ToLower(p.Text()) {

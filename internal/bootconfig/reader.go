@@ -26,6 +26,9 @@ func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem)
 	var out []Document
 	for _, d := range docs {
 		if d.Root.Kind == document.Map && (d.Root.Get("apiVersion") == nil || d.Root.Get("kind") == nil) {
+			d.Root.Repeats(func(e document.Entry) {
+				problems = append(problems, document.Problem{File: path, Line: e.Line, Field: e.Key, Message: "is given twice: this one has no effect"})
+			})
 			out = append(out, newDocument(newProperty(path, d.Root, &r.properties)))
 		}
 	}

@@ -296,3 +296,16 @@ func appendText(b []byte, s string) []byte {
 	}
 	return append(b, q...)
 }
+
+// Repeats yields the keys that stand a second time in a mapping, here or below. What they hold is not in Keys.
+func (n *Node) Repeats(yield func(Entry)) {
+	for i := range n.repeat {
+		yield(n.repeat[i])
+	}
+	for i := range n.Keys {
+		n.Keys[i].Value.Repeats(yield)
+	}
+	for _, item := range n.Items {
+		item.Repeats(yield)
+	}
+}

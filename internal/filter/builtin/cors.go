@@ -221,9 +221,15 @@ func (f *cors) permits(r *http1.Request) bool {
 	return !wanted
 }
 
-// Response tells the browser what it may do with the answer. What the upstream says of it is replaced, but for an origin that
-// is not accepted.
+// Response tells the browser what it may do with the answer. What the upstream says of it is taken out, or it would let in whom the filter
+// does not; ingress-nginx leaves it for an origin that is not accepted.
 func (f *cors) Response(x *filter.Exchange) {
+	if !f.Everything {
+		for _, name := range [...]string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+			"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age"} {
+			x.Response.Fields.Del(name)
+		}
+	}
 	if to := f.accepted(x); to != "" {
 		f.say(x, to, f.Everything)
 	} else if !f.any {

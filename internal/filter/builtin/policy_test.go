@@ -172,6 +172,9 @@ func TestCORS(t *testing.T) {
 	if x := standard.ask("192.0.2.1", "OPTIONS /", "Origin: https://a.test"); x.Response.Status != 0 {
 		t.Errorf("OPTIONS that is no preflight is answered %d", x.Response.Status)
 	}
+	if x := answer(newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["https://a.test"]}`)), "https://evil.test"); x.Response.Fields.Has("Access-Control-Allow-Origin") || !x.Response.Fields.Has("Vary") {
+		t.Errorf("what the upstream says lets an origin in that is not accepted: %q", field(x, "Access-Control-Allow-Origin"))
+	}
 	if x := standard.ask("192.0.2.1", "OPTIONS /", "Origin: https://a.test", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-y"); x.Response.Status != 204 || field(x, "Access-Control-Allow-Headers") != "x-y" {
 		t.Errorf("%+v", x.Response)
 	}

@@ -81,7 +81,13 @@ func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
 		c.locator = l
 	}
 	c.readGlobal(gw.Get("globalcors"))
-	if p := gw.Get("enabled"); p != nil && !p.IsTrue() {
+	for _, path := range [][]string{{"enabled"}, {"discovery", "locator", "enabled"}, {"discovery", "locator", "lower-case-service-id"}, {"loadbalancer", "use404"},
+		{"globalcors", "add-to-simple-url-handler-mapping"}, {"httpclient", "ssl", "use-insecure-trust-manager"}} {
+		if p := gw.Get(path...); p != nil && !p.IsFlag() {
+			c.say(p, strings.Join(path, "."), model.CodeInvalid, model.Error, fmt.Sprintf("%q is neither true nor false, and counts as false", p.Text()))
+		}
+	}
+	if p := gw.Get("enabled"); p != nil && p.Text() != "" && !p.IsTrue() && p.IsFlag() {
 		c.off = true
 		c.say(p, "enabled", model.CodeIgnored, model.Warning, "the gateway is switched off: nothing of the file is served")
 	}

@@ -82,8 +82,12 @@ func readDefinition(p *bootconfig.Property, index int, around *setting) *definit
 		case "metadata":
 			d.metadata = k
 		case "enabled":
-			if !k.IsTrue() {
+			switch {
+			case k.IsTrue() || k.Text() == "" && k.IsFlag(): // nothing is the default
+			case k.IsFlag():
 				return nil
+			default:
+				d.faults = append(d.faults, fault{"", k.Line, k.Name, model.CodeInvalid, model.Error, fmt.Sprintf("%q is neither true nor false", k.Text())})
 			}
 		default:
 			message := fmt.Sprintf("%s is no field of a route definition and has no effect", k.Name)

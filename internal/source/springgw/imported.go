@@ -191,9 +191,7 @@ func (j *judge) metadata(d *definition) {
 	}
 	for _, k := range d.metadata.Kids {
 		f := Finding{Verdict: Verdict{"metadata", k.Name, Supported, ""}, File: k.File, Line: k.Line, Route: d.name()}
-		switch bootconfig.Relaxed(k.Name) {
-		case "connecttimeout", "responsetimeout", "cors", "lanes", "laneheader", "lanefallback", "requesturis", bootconfig.Relaxed(ownFiltersKey), bootconfig.Relaxed(behindFiltersKey):
-		default:
+		if !slices.ContainsFunc(metadataKeys(), func(key string) bool { return bootconfig.Relaxed(key) == bootconfig.Relaxed(k.Name) }) {
 			f.Verdict.Verdict, f.Why = Ignored, "nothing here reads it"
 		}
 		j.findings = append(j.findings, f) // what is wrong with its value is said besides

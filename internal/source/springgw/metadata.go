@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/document"
 	"paifang/internal/model"
 )
 
@@ -20,6 +23,37 @@ func (f *metadataFault) Error() string { return f.err.Error() }
 
 func wrong(at *bootconfig.Property, path, format string, args ...any) error {
 	return &metadataFault{at, path, fmt.Errorf(format, args...)}
+}
+
+// metadataKeys are those of a route's metadata that mean something, the timeouts first.
+func metadataKeys() []string {
+	return []string{"connect-timeout", "response-timeout", "cors", laneKey, laneHeaderKey, laneFallbackKey, requestURIsKey, ownFiltersKey, behindFiltersKey}
+}
+
+// misspelt tells of a key that begins as one of ours and is none, or is nearly a timeout. Metadata are free in Spring, but what guards a
+// route stands here too: a slip must not open it.
+func misspelt(metadata *bootconfig.Property) error {
+	if metadata == nil {
+		return nil
+	}
+	keys := metadataKeys()
+	for _, k := range metadata.Kids {
+		name := bootconfig.Relaxed(k.Name)
+		if slices.ContainsFunc(keys, func(key string) bool { return bootconfig.Relaxed(key) == name }) {
+			continue
+		}
+		near := ""
+		switch {
+		case strings.HasPrefix(name, "paifang"), strings.HasPrefix(name, "lane"):
+			near = cmp.Or(document.Nearest(k.Name, keys), strings.Join(keys, ", "))
+		default:
+			near = document.Nearest(k.Name, keys[:2])
+		}
+		if near != "" {
+			return wrong(k, k.Name, "is no key that means something: did you mean %s?", near)
+		}
+	}
+	return nil
 }
 
 // refusal is the diagnostic of metadata that cannot be read, for which the route d is refused.

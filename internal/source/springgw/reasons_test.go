@@ -123,10 +123,19 @@ func chinese() map[string]string {
 		"for routes that say neither enable, disable nor permissions-policy":                                                                                                                "用于既没有写 enable、disable，也没有写 permissions-policy 的路由",
 		"write disable": "请写 disable",
 		"write enable":  "请写 enable",
-		"it is set by timeouts.upstreamTLS in the configuration file, and is 5 s unless told otherwise":              "由配置文件的 timeouts.upstreamTLS 设定，默认 5 秒",
-		"hosts are compared without the port, as with false":                                                         "比较主机时不带端口，与 false 相同",
-		"false: answers do not tell how much of a limit is left":                                                     "false：应答不说限额还剩多少",
-		"in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it": "置于 Path 和 globalcors 所匹配路径之前；其外一律 404，过滤器看到的路径带着它",
+		"it is set by timeouts.upstreamTLS in the configuration file, and is 5 s unless told otherwise":                                                                            "由配置文件的 timeouts.upstreamTLS 设定，默认 5 秒",
+		"hosts are compared without the port, as with false":                                                                                                                       "比较主机时不带端口，与 false 相同",
+		"false: answers do not tell how much of a limit is left":                                                                                                                   "false：应答不说限额还剩多少",
+		"in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it":                                                               "置于 Path 和 globalcors 所匹配路径之前；其外一律 404，过滤器看到的路径带着它",
+		"instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to Eureka alone":                                        "实例来自 Nacos、Paifang 的注册中心和 Kubernetes：只登记在 Eureka 的，lb:// 找不到",
+		"instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to Consul alone":                                        "实例来自 Nacos、Paifang 的注册中心和 Kubernetes：只登记在 Consul 的，lb:// 找不到",
+		"instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to ZooKeeper alone":                                     "实例来自 Nacos、Paifang 的注册中心和 Kubernetes：只登记在 ZooKeeper 的，lb:// 找不到",
+		"name the filter compress in spring.cloud.gateway.paifang-filters; docs/filters-bodies.md":                                                                                 "请在 spring.cloud.gateway.paifang-filters 中写过滤器 compress；docs/filters-bodies.md",
+		"the heads of requests have a bound of their own; docs/strict.md":                                                                                                          "请求头有自己的上限；docs/strict.md",
+		"requests under way always end within drain of the configuration file":                                                                                                     "进行中的请求总是在配置文件的 drain 时间内结束",
+		"who must show a certificate is set by clientAuth of a certificate in a paifang.dev/v1 document; until then nobody must; docs/tls.md":                                      "谁必须出示证书，由 paifang.dev/v1 文档中证书的 clientAuth 设定；在此之前谁都不必；docs/tls.md",
+		"write http://host:port as the uri of the route, or register the instances with a registry":                                                                                "请把路由的 uri 写成 http://host:port，或者把实例登记到注册中心",
+		"who may ask is not looked at by it, and everybody may: name the filters jwt, basic-auth or external-auth in spring.cloud.gateway.paifang-filters; docs/filters-access.md": "它不决定谁可以请求，谁都可以：请在 spring.cloud.gateway.paifang-filters 中写过滤器 jwt、basic-auth 或 external-auth；docs/filters-access.md",
 	}
 }
 

@@ -251,6 +251,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(fault{"", p.line, p.field, model.CodeUnsupported, model.Error, "filter JsonToGrpc: " + err.Error() + "; the route answers 503"})
 		}
 	}
+	if err := misspelt(d.metadata); err != nil {
+		failed = true
+		say(refusal(err, d))
+	}
 	parts, err := readLanes(d.metadata)
 	if err != nil {
 		failed = true

@@ -176,6 +176,16 @@ func properties() []Verdict {
 		{Name: gw + "version", Verdict: Ignored, Why: "Spring Cloud Gateway does nothing with it either: write spring.webflux.apiversion"},
 		{Name: "spring.webflux.base-path", Verdict: Supported, Why: "in front of what Path and globalcors match; what is outside of it is 404, and filters see the path with it"},
 		{Name: "server.port", Verdict: Differs, Why: "the gateway's address is set by gateway.http in the configuration file"},
+		{Name: "server.ssl.client-auth", Verdict: Unsupported, Why: "who must show a certificate is set by clientAuth of a certificate in a paifang.dev/v1 document; until then nobody must; docs/tls.md"},
+		{Name: "server.forward-headers-strategy", Verdict: Differs, Why: "who is believed is set by gateway.trusted in the configuration file"},
+		{Name: "server.compression", Verdict: Unsupported, Why: "name the filter compress in " + gw + ownFiltersKey + "; docs/filters-bodies.md"},
+		{Name: "server.max-http-request-header-size", Verdict: Differs, Why: "the heads of requests have a bound of their own; docs/strict.md"},
+		{Name: "server.shutdown", Verdict: Differs, Why: "requests under way always end within drain of the configuration file"},
+		{Name: "spring.security", Verdict: Unsupported, Why: "who may ask is not looked at by it, and everybody may: name the filters jwt, basic-auth or external-auth in " + gw + ownFiltersKey + "; docs/filters-access.md"},
+		{Name: "eureka", Verdict: Unsupported, Why: "instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to Eureka alone"},
+		{Name: "spring.cloud.consul", Verdict: Unsupported, Why: "instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to Consul alone"},
+		{Name: "spring.cloud.zookeeper", Verdict: Unsupported, Why: "instances are read from Nacos, from the registry of Paifang and from Kubernetes: lb:// finds nobody that is known to ZooKeeper alone"},
+		{Name: "spring.cloud.discovery.client.simple", Verdict: Unsupported, Why: "write http://host:port as the uri of the route, or register the instances with a registry"},
 		{Name: "server.ssl", Verdict: Differs, Why: "TLS is set by gateway.https in the configuration file; docs/tls.md"},
 	}
 }

@@ -44,7 +44,7 @@ func newBalanced(t *testing.T, properties string, zones [2]string, tags [2]model
 			_, _ = io.WriteString(w, name)
 		}))
 		t.Cleanup(server.Close)
-		s.instances = append(s.instances, model.Endpoint{Addr: netip.MustParseAddrPort(server.Listener.Addr().String()), Name: name, Zone: zones[i], Tags: tags[i]})
+		s.instances = append(s.instances, model.Endpoint{Addr: netip.MustParseAddrPort(server.Listener.Addr().String()), Name: name, Zone: zones[i], Cluster: zones[i], Tags: tags[i]})
 	}
 	dir := t.TempDir()
 	route := "\n---\nspring.cloud.gateway.routes: [{id: order, uri: 'lb://order', predicates: ['Path=/written/**']}]\n"

@@ -171,7 +171,7 @@ func instanceGroup(line string) source.Group {
 	}
 	return source.Group{Key: "instance/" + line, Objects: &model.Objects{Endpoints: []model.EndpointSet{{
 		List: list, Origin: model.Origin{Source: "registry", Name: line},
-		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true", Zone: tags["zone"], Since: since}},
+		Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(words[1]), Tags: model.NewTags(tags), Secure: tags["secure"] == "true", Zone: tags["zone"], Cluster: tags["cluster"], Since: since}},
 	}}}}
 }
 

@@ -173,11 +173,16 @@ type ZonePreference struct {
 	Least int `json:"least,omitempty"`
 	// Own is the zone that is preferred. Default: that of the process.
 	Own string `json:"own,omitempty"`
+	// Clusters has the clusters of a registry take the part of zones. Own has no default then.
+	Clusters bool `json:"clusters,omitempty"`
 }
 
 func (z ZonePreference) validate() error {
 	if z.Least < 0 {
 		return fieldError("zones.least", "is negative")
+	}
+	if z.Clusters && z.Own == "" {
+		return fieldError("zones.own", "is missing: name the cluster")
 	}
 	return percent("zones.enough", z.Enough)
 }

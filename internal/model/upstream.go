@@ -192,11 +192,13 @@ type Endpoint struct {
 	State  EndpointState  `json:"state,omitempty"`
 	Reason string         `json:"reason,omitempty"` // why it is not ready, in words, where its source says more than State does
 	Zone   string         `json:"zone,omitempty"`
-	Node   string         `json:"node,omitempty"`   // the machine it runs on, where known
-	Name   string         `json:"name,omitempty"`   // the pod or instance, where known
-	Secure bool           `json:"secure,omitempty"` // TLS to this one
-	Since  time.Time      `json:"since,omitzero"`   // when it joined its list, for slow start
-	Tags   Tags           `json:"tags,omitempty"`
+	// Cluster is where a registry has it, as Nacos means the word; empty where it has no such.
+	Cluster string    `json:"cluster,omitempty"`
+	Node    string    `json:"node,omitempty"`   // the machine it runs on, where known
+	Name    string    `json:"name,omitempty"`   // the pod or instance, where known
+	Secure  bool      `json:"secure,omitempty"` // TLS to this one
+	Since   time.Time `json:"since,omitzero"`   // when it joined its list, for slow start
+	Tags    Tags      `json:"tags,omitempty"`
 }
 
 // Weight is in thousandths. The zero value is the default, 1.000; an explicit zero share is WeightNone.

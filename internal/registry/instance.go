@@ -142,7 +142,7 @@ func (in *Instance) slot() slot { return slot{in.Addr, in.Cluster} }
 // Endpoint is the instance as the gateway uses it. Unhealthy and disabled ones are listed, and never chosen; metadata
 // secure=true means TLS, as Spring Cloud Alibaba has it.
 func (in *Instance) Endpoint() model.Endpoint {
-	e := model.Endpoint{Addr: in.Addr, Weight: weight(in.Weight), Since: in.Since, Zone: in.zone(), Tags: in.Metadata}
+	e := model.Endpoint{Addr: in.Addr, Weight: weight(in.Weight), Since: in.Since, Zone: in.zone(), Cluster: in.Cluster, Tags: in.Metadata}
 	switch {
 	case !in.Enabled:
 		e.State = model.Disabled

@@ -204,7 +204,7 @@ func TestSource(t *testing.T) {
 	if e := set.Endpoints[0]; e.State != model.Ready || e.Weight.Thousandths() != 1000 || e.Secure || e.Since.IsZero() {
 		t.Errorf("%+v", e)
 	}
-	if e := set.Endpoints[1]; e.State != model.Disabled || e.Weight != 250 || !e.Secure || len(e.Tags) != 2 || e.Tags[0].Name != "secure" {
+	if e := set.Endpoints[1]; e.State != model.Disabled || e.Cluster != "DEFAULT" || e.Weight != 250 || !e.Secure || len(e.Tags) != 2 || e.Tags[0].Name != "secure" {
 		t.Errorf("%+v", e)
 	}
 

@@ -229,6 +229,6 @@ func union(all []model.Endpoint) []model.Endpoint {
 
 // sameEndpoint compares everything that a source says of an endpoint.
 func sameEndpoint(a, b model.Endpoint) bool {
-	return a.Addr == b.Addr && a.Weight == b.Weight && a.State == b.State && a.Reason == b.Reason && a.Zone == b.Zone && a.Node == b.Node &&
+	return a.Addr == b.Addr && a.Weight == b.Weight && a.State == b.State && a.Reason == b.Reason && a.Zone == b.Zone && a.Cluster == b.Cluster && a.Node == b.Node &&
 		a.Name == b.Name && a.Secure == b.Secure && a.Since.Equal(b.Since) && slices.Equal(a.Tags, b.Tags)
 }

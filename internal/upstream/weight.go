@@ -78,9 +78,15 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 	}
 	setDefault(&z.Enough, defaultEnough)
 	setDefault(&z.Least, defaultLeast)
+	inOwn := func(e *Endpoint) bool {
+		if z.Clusters {
+			return e.Cluster == own
+		}
+		return e.Zone == own
+	}
 	up, whole := 0, 0 // weight of the own zone, slow starts apart: one that is new is no sign of a failure
 	for i, e := range ready {
-		if e.Zone == own {
+		if inOwn(e) {
 			near.add(e, weights[i])
 			up += e.Weight.Thousandths()
 		} else {
@@ -88,7 +94,7 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 		}
 	}
 	for _, e := range down {
-		if e.Zone == own {
+		if inOwn(e) {
 			whole += e.Weight.Thousandths()
 		}
 	}
@@ -104,7 +110,7 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 	out := side{ready, make([]int, len(ready))}
 	for i, e := range ready {
 		out.weights[i] = weights[i]
-		if e.Zone != own {
+		if !inOwn(e) {
 			out.weights[i] = max(1, int(math.Round(float64(weights[i])*scale)))
 		}
 	}

@@ -138,8 +138,13 @@ func (r *balanceReader) read() (u model.Upstream) {
 	if weighted {
 		u.Balance.WeightTag = weightKey
 	}
-	if r.get("nacos", "enabled").IsTrue() && !u.Zones.Prefer {
-		u.Zones = ownZone(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text())
+	if p := r.get("nacos", "enabled"); p.IsTrue() {
+		if u.Zones.Prefer {
+			r.tell(p, "nacos.enabled", "nacos.enabled has no effect beside zone-preference: the zone comes first, and not the cluster")
+		} else {
+			u.Zones = ownZone(cmp.Or(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text(), defaultCluster))
+			u.Zones.Clusters = true
+		}
 	}
 	if value, header := r.named("hint").Text(), r.get("hint-header-name").Text(); value != "" || header != "" {
 		u.Prefer = model.TagPreference{Tag: hintTag, Header: cmp.Or(header, hintHeader), Value: value}
@@ -154,6 +159,9 @@ func (r *balanceReader) read() (u model.Upstream) {
 	}
 	return u
 }
+
+// defaultCluster is where instances of Nacos are, and whom a gateway prefers, that name none.
+const defaultCluster = "DEFAULT"
 
 // ownZone has instances of a zone come first as long as one of them is up. Without a name it is the zone of the process.
 func ownZone(name string) model.ZonePreference {

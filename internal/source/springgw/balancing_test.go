@@ -57,7 +57,14 @@ func TestClusterPreference(t *testing.T) {
   loadbalancer.nacos.enabled: true
   gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]
 `)
-	if len(o.Upstreams) != 1 || o.Upstreams[0].Zones != (model.ZonePreference{Prefer: true, Enough: 1, Own: "SH"}) {
+	if len(o.Upstreams) != 1 || o.Upstreams[0].Zones != (model.ZonePreference{Prefer: true, Enough: 1, Own: "SH", Clusters: true}) {
+		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
+	}
+	o = load(t, Config{}, `spring.cloud:
+  loadbalancer: {nacos.enabled: true, clients.pay: {configurations: zone-preference}}
+  gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}, {id: b, uri: 'lb://pay', predicates: ['Path=/b']}]
+`)
+	if len(o.Upstreams) != 2 || o.Upstreams[0].Zones.Own != "DEFAULT" || o.Upstreams[1].Zones.Clusters || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "no effect beside zone-preference") {
 		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
 	}
 }

@@ -283,6 +283,8 @@ func TestWhoMayAsk(t *testing.T) {
 		{name: "rebinding a POST", method: "POST", path: "/api/v1/pieces/slb/stop", host: "evil.example", status: 421},
 		{name: "rebinding the probes", path: "/readyz", host: "evil.example", status: 421},
 		{name: "a POST of our own page", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"Origin": "http://" + addr}, status: 200},
+		{name: "a POST that a gateway has sent on", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"X-Paifang-Via": "a/front"}, status: 403},
+		{name: "a copy of a POST", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"X-Paifang-Mirrored": "1"}, status: 403},
 		{name: "a POST of another page", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"Origin": "https://evil.example"}, status: 403},
 		{name: "a POST of a local file", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"Origin": "null"}, status: 403},
 		{name: "a POST of a page on another port", method: "POST", path: "/api/v1/pieces/slb/stop", header: map[string]string{"Origin": "http://127.0.0.1:1"}, status: 403},

@@ -135,6 +135,8 @@ func (s *Server) Handler() http.Handler {
 		switch {
 		case !s.ownHost(r.Host):
 			fail(w, http.StatusMisdirectedRequest, "this address is not asked for by the name "+quoteHost(r.Host)+": use the loopback address, or configure the name")
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && passedOn(r):
+			fail(w, http.StatusForbidden, "this was sent on by a gateway, whose clients may not do this")
 		case origin.Check(r) != nil:
 			fail(w, http.StatusForbidden, "a page of another origin may not do this")
 		case s.cfg.Actuator != nil && strings.HasPrefix(r.URL.Path, "/actuator/"):
@@ -166,6 +168,11 @@ func (s *Server) ownHost(host string) bool {
 		}
 	}
 	return false
+}
+
+// passedOn tells of a request that a listener of a gateway, or a mirror, has sent on: whoever asks these is not on this machine.
+func passedOn(r *http.Request) bool {
+	return r.Header.Get("X-Paifang-Via") != "" || r.Header.Get("X-Paifang-Mirrored") != ""
 }
 
 // quoteHost shows what was asked for without repeating much of it.

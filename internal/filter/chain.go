@@ -16,6 +16,7 @@ type Chain struct {
 	responses []ResponseFilter // same length: nil where a filter has no response phase
 	bodies    []int64          // same length: BodyLimit, 0 where a filter does not ask for the body
 	lease     *lease
+	owns      bool // a filter is a FieldOwner
 }
 
 // Bind builds the filters of a route. On an error nothing is left open. asked are the upstreams that filters send requests of their own
@@ -43,6 +44,8 @@ func (c Catalog) Bind(r *model.Route, shared *Shared, clock Clock, asked ...*ups
 		if b, ok := f.(BodyFilter); ok {
 			limit = b.BodyLimit()
 		}
+		_, owns := f.(FieldOwner)
+		chain.owns = chain.owns || owns
 		chain.filters = append(chain.filters, f)
 		chain.responses = append(chain.responses, r)
 		chain.bodies = append(chain.bodies, limit)
@@ -62,6 +65,9 @@ func handlesOf(ids []model.UpstreamID, all []*upstream.Handle) ([]*upstream.Hand
 	}
 	return out, nil
 }
+
+// OwnsFields tells whether a filter decides what fields of the request say.
+func (c *Chain) OwnsFields() bool { return c != nil && c.owns }
 
 // Request runs the request phases until one responds. The body is read for the first filter that asks for it, so that
 // those before it can refuse the request without.

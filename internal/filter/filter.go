@@ -35,6 +35,13 @@ type BodyFilter interface {
 	BodyLimit() int64
 }
 
+// FieldOwner is a filter that decides what fields of the request say: who the client is, for one. What stands behind the body of a request is
+// not sent on then, for it could say something else of the same (RFC 9110, 6.5.1).
+type FieldOwner interface {
+	Filter
+	OwnsFields()
+}
+
 // ResponseFilter also sees the response. It is recognised once, when its route is bound.
 type ResponseFilter interface {
 	Filter

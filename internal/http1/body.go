@@ -48,6 +48,12 @@ func (b *BodyReader) declare(head *Fields) {
 	}
 }
 
+// DropTrailers has nothing of what stands behind the body be forwarded.
+func (b *BodyReader) DropTrailers() {
+	b.declared = b.declared[:0]
+	b.trailers.reset()
+}
+
 func (b *BodyReader) isDeclared(name string) bool {
 	for _, d := range b.declared {
 		if EqualFold(d, name) {

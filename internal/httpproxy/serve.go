@@ -142,6 +142,10 @@ func (w *work) carryOut() {
 		w.own(503, b.refuse)
 		return
 	}
+	if b.chain.OwnsFields() && x.Request.Body != http1.NoBody {
+		w.request.DropTrailers()
+		x.Request.Fields.Del("Trailer")
+	}
 	switch b.chain.Request(x) {
 	case filter.Continue:
 	case filter.Reroute:

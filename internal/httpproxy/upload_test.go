@@ -41,3 +41,32 @@ func TestAnswerBeforeTheUploadKnows(t *testing.T) {
 		}
 	}
 }
+
+// owner is a filter that decides what a field says.
+type owner struct{}
+
+func (owner) Request(*filter.Exchange) filter.Verdict { return filter.Continue }
+func (owner) OwnsFields()                              {}
+
+// What stands behind the body says nothing of what a filter decides.
+func TestNoTrailersBesideOwnedFields(t *testing.T) {
+	for kind, want := range map[string]bool{"owner": false, "other": true} {
+		rec := newRecorder(t, echo)
+		s := newStand(t, func(_ *stand, c *Config) {
+			c.Filters = filter.Catalog{
+				filter.Define("owner", func(probe, filter.Env) (filter.Filter, error) { return owner{}, nil }),
+				filter.Define("other", func(probe, filter.Env) (filter.Filter, error) { return slowEnd{}, nil }),
+			}
+		})
+		s.list("u", rec.Addr().String())
+		s.route("all", "/", "u", func(r *model.Route) { r.Filters = []model.FilterSpec{{Kind: kind}} })
+		s.publish()
+		for _, body := range []string{"2\r\nab\r\n0\r\nX-User: root\r\n\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\nX-User: root\r\n\r\n", 100_000, strings.Repeat("x", 100_000))} {
+			s.dial().send(post("/", body, "Transfer-Encoding: chunked", "Trailer: X-User")).receive("POST")
+		}
+		got := rec.seen()
+		if has := strings.Contains(got, "X-User: root"); has != want || strings.Contains(got, "Trailer:") != want {
+			t.Errorf("%s: the upstream is told who the client is: %t, want %t", kind, has, want)
+		}
+	}
+}

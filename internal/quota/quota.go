@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,13 +19,15 @@ import (
 
 // Config says where the budgets are kept.
 type Config struct {
-	Addresses []string      // host:port, one at least; of a cluster several, in any order
-	Cluster   bool          // they are of a cluster
-	TLS       bool          // with the name of the host that is asked
-	Username  string        // of Redis 6 and newer
-	Password  string        // "" = none
-	Database  int           // not in a cluster
-	Timeout   time.Duration // of a question, connecting included
+	Addresses []string // host:port, one at least; of a cluster several, in any order
+	Cluster   bool     // they are of a cluster
+	TLS       bool     // with the name of the host that is asked
+	Username  string   // of Redis 6 and newer
+	// Dial connects, below TLS; it says which addresses may be asked. Default: any.
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Password string        // "" = none
+	Database int           // not in a cluster
+	Timeout  time.Duration // of a question, connecting included
 }
 
 // Bounds of what waits to be asked, and of one question.
@@ -98,16 +101,40 @@ func (cfg *Config) client() redis.UniversalClient {
 	}
 	if cfg.Cluster {
 		return redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, TLSConfig: over,
+			Addrs: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, TLSConfig: over, Dialer: cfg.dialer(over),
 			DialTimeout: cfg.Timeout, ReadTimeout: cfg.Timeout, WriteTimeout: cfg.Timeout, PoolTimeout: cfg.Timeout, ContextTimeoutEnabled: true,
 			PoolSize: manyConns, MaxActiveConns: 2 * askers, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 		})
 	}
 	return redis.NewClient(&redis.Options{
-		Addr: cfg.Addresses[0], Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: over,
+		Addr: cfg.Addresses[0], Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: over, Dialer: cfg.dialer(over),
 		DialTimeout: cfg.Timeout, ReadTimeout: cfg.Timeout, WriteTimeout: cfg.Timeout, PoolTimeout: cfg.Timeout, ContextTimeoutEnabled: true,
 		PoolSize: manyConns, MaxActiveConns: 2 * askers, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
 	})
+}
+
+// dialer connects by Dial, and over TLS where that is asked for, which the library leaves to it; nil: the library connects.
+func (cfg *Config) dialer(over *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	if cfg.Dial == nil {
+		return nil
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+		defer cancel()
+		c, err := cfg.Dial(ctx, network, address)
+		if err != nil || over == nil {
+			return c, err
+		}
+		named := over.Clone()
+		if named.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		secure := tls.Client(c, named)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		return secure, nil
+	}
 }
 
 // silence is where the library's log goes: what it says is told to those who ask.

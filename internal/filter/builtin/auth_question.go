@@ -141,6 +141,9 @@ type externalAuth struct {
 
 var _ filter.ResponseFilter = (*externalAuth)(nil)
 
+// OwnsFields implements filter.FieldOwner.
+func (*externalAuth) OwnsFields() {}
+
 func (f *externalAuth) Request(x *filter.Exchange) filter.Verdict {
 	f.forget(x)
 	if f.cache == nil {

@@ -121,6 +121,9 @@ type basicAuth struct {
 	work      *verifying
 }
 
+// OwnsFields implements filter.FieldOwner.
+func (*basicAuth) OwnsFields() {}
+
 func (f *basicAuth) Request(x *filter.Exchange) filter.Verdict {
 	var room [maxCredentials]byte
 	name, password, ok := credentials(x.Request.Fields.Get("Authorization"), &room)

@@ -56,6 +56,9 @@ type clientCertificate struct {
 	match *regexp.Regexp
 }
 
+// OwnsFields implements filter.FieldOwner.
+func (*clientCertificate) OwnsFields() {}
+
 func (f *clientCertificate) Request(x *filter.Exchange) filter.Verdict {
 	verify, subject, issuer, text := "NONE", "", "", ""
 	if x.TLS != nil && x.TLS.Client != nil {

@@ -101,6 +101,9 @@ type digestAuth struct {
 	nonces   *nonces // of all routes: a client uses one for all that has the realm (RFC 7616, 2.2)
 }
 
+// OwnsFields implements filter.FieldOwner.
+func (*digestAuth) OwnsFields() {}
+
 func (f *digestAuth) Request(x *filter.Exchange) filter.Verdict {
 	var a digestAnswer
 	var room [maxCredentials]byte

@@ -165,6 +165,9 @@ const maxCopied = 16
 
 type requestHeaders struct{ *headers }
 
+// OwnsFields implements filter.FieldOwner.
+func (requestHeaders) OwnsFields() {}
+
 func (f requestHeaders) Request(x *filter.Exchange) filter.Verdict {
 	f.apply(x, &x.Request.Fields, &x.Request.Mem)
 	return filter.Continue

@@ -113,6 +113,9 @@ type badToken string
 
 func (e badToken) Error() string { return string(e) }
 
+// OwnsFields implements filter.FieldOwner.
+func (*jwt) OwnsFields() {}
+
 func (f *jwt) Request(x *filter.Exchange) filter.Verdict {
 	for i := range f.Claims {
 		name := f.Claims[i].Header

@@ -27,6 +27,7 @@ type RedisLimit struct {
 	Database  int      `json:"database,omitempty"`  // default 0
 	Prefix    string   `json:"prefix,omitempty"`    // of the keys in Redis; default paifang:limit:
 	Timeout   Duration `json:"timeout,omitempty"`   // of a question, and of a request that waits for one; default 100ms, at most 5s
+	Outside   bool     `json:"outside,omitempty"`   // it is not on this machine; link-local addresses are never asked
 	OnFailure string   `json:"onFailure,omitempty"` // local (the default): while Redis is away each process counts for itself; refuse: 503
 }
 
@@ -102,8 +103,10 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 	user, _ := env.Secret.Get("username")
 	password, _ := env.Secret.Get("password")
 	cfg := quota.Config{Addresses: slices.Clone(r.Addresses), Cluster: r.Cluster, TLS: r.TLS, Database: r.Database, Timeout: r.timeout(), Username: user.Reveal(), Password: password.Reveal()}
+	dialer := dialerOf(!r.Outside)
+	cfg.Dial = dialer.DialContext
 	sum := sha256.Sum256([]byte(cfg.Username + "\x00" + cfg.Password))
-	where := fmt.Sprintf("redis %q %v %v %d %v %x", cfg.Addresses, cfg.Cluster, cfg.TLS, cfg.Database, cfg.Timeout, sum[:8])
+	where := fmt.Sprintf("redis %q %v %v %v %d %v %x", cfg.Addresses, r.Outside, cfg.Cluster, cfg.TLS, cfg.Database, cfg.Timeout, sum[:8])
 	store, err := filter.Use(env, where, func() (*quota.Store, error) { return quota.Open(cfg), nil })
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package translate
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,6 +54,10 @@ func (d *draft) ownFilters() {
 			refuse(model.CodeInvalid, "filter %s: upstreams cannot be named on an Ingress: give URLs", s.Kind)
 			return
 		}
+		if err := d.confine(s); err != nil {
+			refuse(model.CodeInvalid, "filter %s: %s", s.Kind, err)
+			return
+		}
 		if s.Secret == "" {
 			continue
 		}
@@ -70,4 +77,38 @@ func (d *draft) ownFilters() {
 		s.Secret, s.Data = ns+"/"+name, secretData(o.Value.(*corev1.Secret))
 	}
 	d.route.Filters = append(d.route.Filters, specs...)
+}
+
+// errLoopback is why an Ingress may not have requests sent to this machine, where the admin API believes whoever asks.
+var errLoopback = errors.New("loopback is not for an Ingress to say: what is on the gateway's own machine is not its author's")
+
+// confine keeps a filter of an Ingress to what its author may do: it reaches nothing on this machine, unless who runs the gateway allows that,
+// and what it shares by a name it shares within its namespace. What the configuration says otherwise is for compile to check.
+func (d *draft) confine(s *model.FilterSpec) error {
+	var config map[string]any
+	from := json.NewDecoder(bytes.NewReader(s.Config))
+	from.UseNumber()
+	if len(s.Config) == 0 || from.Decode(&config) != nil {
+		return nil
+	}
+	for key, value := range config {
+		switch {
+		case strings.EqualFold(key, "loopback") && value == true && !d.store.opt.Loopback:
+			return errLoopback
+		case strings.EqualFold(key, "redis"):
+			if redis, ok := value.(map[string]any); ok {
+				redis["outside"] = !d.store.opt.Loopback
+			}
+		case strings.EqualFold(key, "group"), strings.EqualFold(key, "name") && s.Kind == "circuit-breaker":
+			if name, ok := value.(string); ok && name != "" {
+				config[key] = d.o.key.Namespace + "/" + name
+			}
+		}
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	s.Config = text
+	return nil
 }

@@ -46,7 +46,7 @@ func TestAnswerBeforeTheUploadKnows(t *testing.T) {
 type owner struct{}
 
 func (owner) Request(*filter.Exchange) filter.Verdict { return filter.Continue }
-func (owner) OwnsFields()                              {}
+func (owner) OwnsFields()                             {}
 
 // What stands behind the body says nothing of what a filter decides.
 func TestNoTrailersBesideOwnedFields(t *testing.T) {

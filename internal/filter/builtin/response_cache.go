@@ -149,6 +149,9 @@ func (f *responseCache) Request(x *filter.Exchange) filter.Verdict {
 // isShareable tells whether a request may have the answer of somebody else's, and others its own.
 func isShareable(x *filter.Exchange) bool {
 	r := &x.Request
+	if x.Route != nil && x.Route.Naming != nil { // it is not its address that says whose answer it gets
+		return false
+	}
 	if x.Identified() || x.TLS != nil && x.TLS.Client != nil || r.Body != http1.NoBody || r.Upgrade != "" {
 		return false
 	}
@@ -172,6 +175,9 @@ func (f *responseCache) try(x *filter.Exchange) *cacheTry {
 		query = "?" + r.RawQuery
 	}
 	t.filter, t.guards, t.subject = f, x.Admissions(), schemeOf(x)+"://"+r.Authority+r.Path+query
+	if host := r.Fields.Get("X-Forwarded-Host"); host != "" && !http1.EqualFold(host, r.Authority) { // what is behind may write links with it
+		t.subject += " for " + host
+	}
 	for i := range r.Fields.Len() {
 		t.fields = append(t.fields, r.Fields.At(i))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/snapshot"
 )
 
 // answered has an upstream answer with these fields, and returns whether the answer was given from what is kept.
@@ -144,5 +145,20 @@ func TestBadCaches(t *testing.T) {
 		if _, err := Kinds().Check(specOf("response-cache", config)); err == nil {
 			t.Errorf("%s is accepted", config)
 		}
+	}
+}
+
+// What a proxy in front says of the host is part of what is asked for, and who names his target has his own answer.
+func TestCacheOfOthers(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{}`))
+	p.answered("GET /a", "text", []string{"X-Forwarded-Host: evil.test"}, nil)
+	if _, kept := p.answered("GET /a", "other", nil, nil); kept {
+		t.Error("what was answered for another host is given")
+	}
+	if _, kept := p.answered("GET /a", "text", []string{"X-Forwarded-Host: evil.test"}, nil); !kept {
+		t.Error("nothing is kept")
+	}
+	if isShareable(&filter.Exchange{Route: &snapshot.Route{Naming: &snapshot.Naming{}}}) {
+		t.Error("whose target a request names is shared")
 	}
 }

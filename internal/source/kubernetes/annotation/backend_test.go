@@ -135,7 +135,7 @@ func (b *backend) handler(pod string) http.Handler {
 		case "garbage", "upgrade":
 			sayRaw(w, answer)
 		case "pause":
-			time.Sleep(20 * time.Millisecond) // what an endpoint does that has much to do
+			time.Sleep(100 * time.Millisecond) // what an endpoint does that has much to do, beside a machine that has too
 			fmt.Fprintf(w, "%s answers\n", pod)
 		case "slow":
 			select {

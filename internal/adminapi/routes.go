@@ -48,6 +48,10 @@ func (g *gatherer) route(class model.Class, t *snapshot.HostTable, r *snapshot.R
 	case model.Redirect:
 		row.Effect = fmt.Sprintf("%d to %s", a.Status, a.Location)
 	case model.Respond:
+		if slices.ContainsFunc(r.Filters, func(f model.FilterSpec) bool { return f.Kind == "reroute" }) && r.Reject == "" {
+			row.Effect = "another route"
+			break
+		}
 		row.Effect = strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, a.Code))
 		if row.Reject == "" {
 			row.Reject = string(a.Code)

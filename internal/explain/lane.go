@@ -35,12 +35,34 @@ func (x *walker) lane(r *snapshot.Route, action model.Forward) (text string, tar
 	return ", by " + l.Name, to
 }
 
-// decide asks the lanes, which see the request as the route's filters have left it. Those are run that edit requests by what stands in
-// the route alone.
+// decide asks the lanes, which see the request as the route's filters have left it.
 func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
-	var edited filter.Exchange
+	edited, _ := x.edit(r)
+	if edited != nil {
+		x.a.seen = &edited.Request
+		defer func() { x.a.seen = nil }()
+	}
+	return r.Lanes.DecideSure(x.a)
+}
+
+// rerouted tells whether the filters of a route have the request looked up again, and with which path.
+func (x *walker) rerouted(r *snapshot.Route) (path string, again bool) {
+	if !slices.ContainsFunc(r.Filters, func(f model.FilterSpec) bool { return f.Kind == "reroute" }) {
+		return "", false
+	}
+	edited, again := x.edit(r)
+	if !again {
+		return "", false
+	}
+	return edited.Rerouted(), true
+}
+
+// edit runs the filters of a route that edit requests by what stands in the route alone, until one has the request looked up again; nil where
+// there are none, or none is known.
+func (x *walker) edit(r *snapshot.Route) (edited *filter.Exchange, again bool) {
+	kinds := []string{"request-headers", "request-query", "set-path", "strip-prefix", "prefix-path", "rewrite-path", "reroute"}
 	for _, spec := range r.Filters {
-		if spec.Kind != "request-headers" && spec.Kind != "request-query" {
+		if !slices.Contains(kinds, spec.Kind) {
 			continue
 		}
 		k, known := x.w.Filters.Kind(spec.Kind)
@@ -51,16 +73,18 @@ func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
 		if err != nil {
 			continue // the route would not be served
 		}
-		if x.a.seen == nil {
-			if _, err := edited.Request.Parse(x.a.head, &x.a.limits); err != nil {
-				break
+		if edited == nil {
+			edited = &filter.Exchange{Secure: x.a.scheme == "https"}
+			if _, err := edited.Request.Parse(x.a.head, &x.a.limits); err != nil || edited.Request.SetPath(x.a.http.Path) != nil {
+				return nil, false
 			}
-			edited.Route, edited.Secure, x.a.seen = r, x.a.scheme == "https", &edited.Request
+			edited.Bind(r)
 		}
-		f.Request(&edited)
+		if f.Request(edited) == filter.Reroute {
+			return edited, true
+		}
 	}
-	defer func() { x.a.seen = nil }()
-	return r.Lanes.DecideSure(x.a)
+	return edited, false
 }
 
 // boundBy is the name of the cookie in the request that binds clients to one of the targets, if there is one.

@@ -63,6 +63,34 @@ func TestEditedBeforeLanes(t *testing.T) {
 	}
 }
 
+// TestRerouted: a route whose filters have the request looked up again is told with the one that answers it, and one that leads to itself
+// comes to an end.
+func TestRerouted(t *testing.T) {
+	route := func(id, path string, action model.Action, filters ...string) model.Route {
+		r := model.Route{ID: model.RouteID(id), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, Action: action,
+			Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: path}}}
+		for _, f := range filters {
+			kind, config, _ := strings.Cut(f, " ")
+			r.Filters = append(r.Filters, model.FilterSpec{Kind: kind, Config: []byte(config)})
+		}
+		return r
+	}
+	loop := model.Respond{Status: 508, Code: model.CodeLoop}
+	s := explaintest.New(model.Objects{Routes: []model.Route{
+		route("to", "/to/{id}", model.Forward{Targets: []model.Target{{Upstream: explaintest.OrderService}}}),
+		route("from", "/from/{x}", loop, `set-path {"template": "/to/{x}"}`, "reroute {}"),
+		route("self", "/self", loop, "reroute {}"),
+	}})
+	w := s.World()
+	w.Filters = builtin.Kinds()
+	if r, text := explained(t, w, explain.Request{URL: "http://shop.test/from/7"}); r.Upstream != explaintest.OrderService || !strings.Contains(text, "looks the request up again with the path /to/7") || strings.Contains(text, "508") {
+		t.Errorf("%s\n%s", r.Upstream, text)
+	}
+	if r, text := explained(t, w, explain.Request{URL: "http://shop.test/self"}); r.Status != 508 {
+		t.Errorf("%d\n%s", r.Status, text)
+	}
+}
+
 // TestInPlaceOf: a target of which nobody is up is told with the one that has its requests, and the next lines follow that.
 func TestInPlaceOf(t *testing.T) {
 	forward := model.Forward{

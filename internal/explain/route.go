@@ -15,9 +15,28 @@ type foundRoute struct {
 	table *snapshot.HostTable
 }
 
-// match is the route hop.
+// maxRerouted is how often a request is looked up again, as the engine has it.
+const maxRerouted = 4
+
+// match is the route hop, or several: a filter may have the request looked up again.
 func (x *walker) match() bool {
 	found, ok, chances := x.find()
+	for range maxRerouted {
+		if !ok {
+			break
+		}
+		r := found.Route
+		path, again := x.rerouted(r)
+		if !again {
+			break
+		}
+		source := x.w.at(r.Origin)
+		x.hop("route", fmt.Sprintf("%s, looks the request up again with the path %s%s", x.condition(r)+chanceText(chances), path, in(source)), source)
+		if x.a.http.SetPath(path) != nil {
+			return x.endStatus("route", "no request has this path", source, 500, "")
+		}
+		found, ok, chances = x.find()
+	}
 	if !ok {
 		return x.noRoute()
 	}

@@ -48,7 +48,7 @@ func (g *gatherer) route(class model.Class, t *snapshot.HostTable, r *snapshot.R
 	case model.Redirect:
 		row.Effect = fmt.Sprintf("%d to %s", a.Status, a.Location)
 	case model.Respond:
-		if slices.ContainsFunc(r.Filters, func(f model.FilterSpec) bool { return f.Kind == "reroute" }) && r.Reject == "" {
+		if r.Reject == "" && explain.Reroutes(r) {
 			row.Effect = "another route"
 			break
 		}

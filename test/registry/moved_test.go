@@ -71,13 +71,5 @@ func TestMovedUnderLoad(t *testing.T) {
 	within(t, time.Minute, "enough was asked", func() bool { return l.next.Load() >= atLeast })
 	asked, failed, by := l.end()
 	t.Logf("%d requests: %d failed; %v", asked, len(failed), by)
-	for _, f := range failed[:min(5, len(failed))] {
-		t.Errorf("failed: %s", f)
-	}
-	if len(failed) > 0 || asked < atLeast {
-		t.Errorf("%d of %d requests failed; want none, of %d at least", len(failed), asked, atLeast)
-	}
-	if len(by) != instances {
-		t.Errorf("%d of %d instances answered", len(by), instances)
-	}
+	nobodyFailed(t, asked, atLeast, failed, by, instances)
 }

@@ -89,3 +89,14 @@ func TestSharedLimitIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestRedisOutside: a Redis on this machine is not asked where the limit says that it is none.
+func TestRedisOutside(t *testing.T) {
+	redis := quotatest.New(t)
+	for more, want := range map[string]int{`,"onFailure":"refuse"`: 0, `,"onFailure":"refuse","outside":true`: 503} {
+		p := newPolicy(t, filter.NewShared(), specOf("rate-limit", sharedLimit(redis.Addr().String(), more)))
+		if x := p.limited("a"); x.Response.Status != want {
+			t.Errorf("%s: %d %s, want %d", more, x.Response.Status, x.Code, want)
+		}
+	}
+}

@@ -25,7 +25,6 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
 	"paifang/internal/registry/storage"
 )
@@ -82,9 +81,6 @@ func Open(cfg Config) (*Store, error) {
 	s.work.Go(s.watch)
 	return s, nil
 }
-
-// nothing is the log of the client: what it says of members is said by the store.
-func nothing() *zap.Logger { return zap.NewNop() }
 
 // Owner implements storage.Shared.
 func (s *Store) Owner() string { return s.owner }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 	"google.golang.org/grpc/connectivity"
 
 	"paifang/internal/registry/storage"
@@ -37,7 +38,7 @@ type answer struct {
 // open connects to a member. It waits only where there is a password: for a token.
 func (s *Store) open(endpoint string) (member, error) {
 	client, err := clientv3.New(clientv3.Config{
-		Context: s.ctx, Endpoints: []string{endpoint}, TLS: s.cfg.TLS, Username: s.cfg.Username, Password: s.cfg.Password, Logger: nothing(),
+		Context: s.ctx, Endpoints: []string{endpoint}, TLS: s.cfg.TLS, Username: s.cfg.Username, Password: s.cfg.Password, Logger: zap.NewNop(), // what it says of members is said by the store
 		DialTimeout: 3 * time.Second, DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 2 * time.Second,
 	})
 	return member{endpoint, client}, err
@@ -122,7 +123,7 @@ func (s *Store) choose() error {
 		late.Stop()
 	}
 	// What was opened and is not taken is closed when it has answered, too.
-	leave := func() {
+	defer func() {
 		cancel()
 		s.work.Go(func() {
 			for range waiting {
@@ -131,8 +132,7 @@ func (s *Store) choose() error {
 				}
 			}
 		})
-	}
-	defer func() { leave() }()
+	}()
 	var failed error
 	for asked := false; ; {
 		select {

@@ -18,8 +18,8 @@ import (
 )
 
 // backend is the endpoints of one service. Each keeps what it was asked and answers with its name in the field Pod, and as the
-// request's field X-Answer says: "503", "reset", "slow" (a quarter of a second), "early" (without reading the body), or a
-// list of POD=ANSWER.
+// request's field X-Answer says: "503", "reset", "slow" (three seconds, or until nobody waits), "early" (without reading the
+// body), or a list of POD=ANSWER.
 // "garbage" is an answer with a field that is none, "upgrade" one that changes the protocol and then is silent.
 type backend struct {
 	name      string
@@ -139,7 +139,7 @@ func (b *backend) handler(pod string) http.Handler {
 			fmt.Fprintf(w, "%s answers\n", pod)
 		case "slow":
 			select {
-			case <-time.After(1500 * time.Millisecond):
+			case <-time.After(3 * time.Second): // a case waits a second and a quarter at most, on a machine that may have much to do
 			case <-r.Context().Done():
 			}
 			fmt.Fprintln(w, "at last")

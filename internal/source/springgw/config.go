@@ -57,6 +57,9 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string, before *
 
 // read adds what stands under one of the prefixes.
 func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
+	if p := gw.Get("routes"); p != nil && !p.IsList() && len(p.Kids) > 0 {
+		c.say(p, "routes", model.CodeInvalid, model.Error, notList)
+	}
 	for _, item := range gw.Get("routes").List() {
 		d, ok := before.known[item]
 		if !ok || before.around != c.around || d != nil && d.index != len(c.routes) {
@@ -167,7 +170,7 @@ func (t propertyTable) covers(p *bootconfig.Property, path []string) bool {
 
 // judged walks the properties below p. visit tells whether what is below is looked at too.
 func judged(p *bootconfig.Property, path []string, visit func(*bootconfig.Property, []string) bool) {
-	for _, k := range p.Kids {
+	for _, k := range below(p) {
 		at := append(path[:len(path):len(path)], k.Name)
 		if visit(k, at) {
 			judged(k, at, visit)

@@ -787,3 +787,33 @@ func TestBadCORS(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// TestStrays: routes below a key that nobody reads are told of, with the key that was meant.
+func TestStrays(t *testing.T) {
+	const list = ".routes: [{id: a, uri: 'lb://s', predicates: ['Path=/a']}]\n"
+	for key, want := range map[string]string{
+		"spring.cloud.gatway":                  "did you mean spring.cloud.gateway?",
+		"spring.cloud.gate-way.server.webflux": "",
+		"sprin.cloud.gateway":                  "did you mean spring.cloud.gateway.routes?",
+		"spring.gateway":                       "did you mean spring.cloud.gateway.routes?",
+		"spring.cloud.gateway":                 "",
+		"spring.cloud.gateway.server.webflux":  "",
+	} {
+		o := load(t, Config{}, key+list)
+		if want == "" {
+			if len(o.Routes) != 1 || len(o.Diagnostics) > 0 {
+				t.Errorf("%s: %v %v", key, o.Routes, o.Diagnostics)
+			}
+			continue
+		}
+		if len(o.Routes) > 0 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Origin.Line != 1 {
+			t.Errorf("%s: %v %v", key, o.Routes, o.Diagnostics)
+		}
+	}
+	if o := load(t, Config{}, "spring.cloud.gateway.routes: {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n"); len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "begin each definition with a dash") {
+		t.Error(o.Diagnostics)
+	}
+	if o := load(t, Config{}, "spring.cloud.consul.host: c\nzuul.routes: {a: {path: /a}}\nmy.routes: [x, {uri: y}]\n"); len(o.Diagnostics) > 0 {
+		t.Error(o.Diagnostics)
+	}
+}

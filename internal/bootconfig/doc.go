@@ -140,6 +140,9 @@ func profileOf(path string) string {
 	return ""
 }
 
+// ForProfile tells whether a file counts only while a profile is active, by its name.
+func ForProfile(path string) bool { return profileOf(path) != "" }
+
 // Applications divides paths into those that are read together, in the order in which later ones win. Files of one
 // directory that are called application or bootstrap belong together, with those for profiles beside them. Every other
 // file stands for itself.

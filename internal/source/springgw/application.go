@@ -194,6 +194,17 @@ func (r *reading) take(files []watch.File) {
 	r.apps = now
 }
 
+// told are the files that say something, whether it can be read or not.
+func (r *reading) told() []string {
+	var out []string
+	for _, path := range slices.Sorted(maps.Keys(r.files)) {
+		if f := r.files[path]; len(f.docs)+len(f.problems) > 0 {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
 // before returns what was known of an application before it had these files.
 func (r *reading) before(paths []string) *application {
 	for _, p := range paths {

@@ -90,8 +90,11 @@ func (a *App) connected(c *telemetry.Access) {
 // httpFinder tells what the HTTP plane could not bind or serve.
 type httpFinder struct{ plane *httpproxy.Plane }
 
-// Diagnostics lists listeners whose address could not be bound, certificates that cannot be served, and revocation lists whose time is over
-// or nearly.
+// codeDependencyAway is the code of somebody whom a filter asks and who is away or refuses.
+const codeDependencyAway model.Code = "dependency-away"
+
+// Diagnostics lists listeners whose address could not be bound, certificates that cannot be served, revocation lists whose time is over
+// or nearly, and those whom filters ask in vain.
 func (f httpFinder) Diagnostics() []model.Diagnostic {
 	var out []model.Diagnostic
 	for _, l := range f.plane.Listeners() {
@@ -116,6 +119,12 @@ func (f httpFinder) Diagnostics() []model.Diagnostic {
 			continue
 		}
 		out = append(out, d)
+	}
+	for _, d := range f.plane.Dependencies() {
+		if d.Away {
+			out = append(out, model.Diagnostic{Origin: model.Origin{Kind: "filter", Name: d.Kind + " " + d.Address}, Severity: model.Warning, Code: codeDependencyAway,
+				Message: fmt.Sprintf("it is away or refuses since %s: %s; meanwhile %s", d.Since.UTC().Format(time.RFC3339), d.Error, d.Meanwhile)})
+		}
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ func ownerOf(r *model.Route) string {
 // Shared is state that filters of several routes and generations use together: buckets, key sets. Make one per process
 // with NewShared.
 type Shared struct {
+	Log    *slog.Logger // of what befalls those whom filters ask; nil = nowhere. Set it before anything is bound
 	mu     sync.Mutex
 	values map[string]*sharedValue
 }

@@ -60,6 +60,9 @@ type Counts struct {
 // Copies returns what became of copies of requests that filters made, by target, in order.
 func (p *Plane) Copies() []filter.CopyCount { return p.shared.Copies() }
 
+// Dependencies returns how everybody stands whom filters ask, by kind and address.
+func (p *Plane) Dependencies() []filter.DependencyState { return p.shared.Dependencies() }
+
 // routeList returns the counters of every route, sorted, and last those of requests that no route took.
 func (s *counterSet) routeList() []*routeCounters {
 	out := make([]*routeCounters, 0, len(s.routes)+1)

@@ -76,6 +76,7 @@ func New(cfg Config) (*Plane, error) {
 		sites:   map[model.Class]*boundSite{},
 		servers: map[model.ListenerID]*server{}, stores: map[model.Class]*certs.Store{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
+	p.shared.Log = cfg.Log
 	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
 	p.counters.begin(cfg.Series)
 	p.heads.limit = int64(cfg.Heads)

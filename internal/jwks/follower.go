@@ -18,6 +18,9 @@ type Config struct {
 	Stale     time.Duration     // how long a set holds that cannot be asked for any more
 	Timeout   time.Duration     // of one question
 	Now       func() time.Time
+	// Told is called after each question: with nil where the set was read, else with until when the last set holds; the zero time:
+	// there is none, or not any more. It may be nil.
+	Told func(err error, until time.Time)
 }
 
 // How often a publisher is asked at most: after a failure, and for tokens that name a key which is not in the set.
@@ -89,6 +92,7 @@ func (f *Follower) ask(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = f.cfg.Now()
+	defer f.tell(ctx, err)
 	if err == nil {
 		f.read = f.asked
 		if !set.Same(f.set) {
@@ -100,6 +104,20 @@ func (f *Follower) ask(ctx context.Context) error {
 	close(f.busy)
 	f.busy = make(chan struct{})
 	return err
+}
+
+// tell tells what became of a question; one that Close has ended came to nothing. The lock is held.
+func (f *Follower) tell(ctx context.Context, err error) {
+	if f.cfg.Told == nil || ctx.Err() != nil {
+		return
+	}
+	until := time.Time{}
+	if f.set != nil {
+		if until = f.read.Add(f.cfg.Stale); until.Before(f.asked) {
+			until = time.Time{}
+		}
+	}
+	f.cfg.Told(err, until)
 }
 
 func (f *Follower) fetch(ctx context.Context) (*Set, error) {

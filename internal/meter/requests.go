@@ -26,12 +26,16 @@ var (
 		Help: "Copies of requests that the filter mirror made, by what became of them: answered, whatever was said; failed, late; dropped for queue-full, memory-full, body-too-large; unsent: the request itself was not sent on whole; ended: with its route or the process."}
 	copiesHeld = exposition.Family{Name: "paifang_mirror_copies", Type: exposition.Gauge, Labels: []string{"target"},
 		Help: "Copies of requests that wait to be sent, or are under way."}
+	dependencyAway = exposition.Family{Name: "paifang_filter_dependency_away", Type: exposition.Gauge, Labels: []string{"filter", "address"},
+		Help: "1 while somebody whom a filter asks is away or refuses: the Redis of rate-limit, the key set of jwt, the service of external-auth."}
+	dependencyFailures = exposition.Family{Name: "paifang_filter_dependency_failures_total", Type: exposition.Counter, Labels: []string{"filter", "address"},
+		Help: "Questions of filters to those whom they ask that were not answered, or refused; those that were not asked because the one before had just failed count too."}
 	foldedNames = exposition.Family{Name: "paifang_metrics_folded", Type: exposition.Gauge, Labels: []string{"kind"},
 		Help: "Routes and upstreams that metrics.series leaves no room for: they are counted together under the name other."}
 )
 
 func requestFamilies() []*exposition.Family {
-	return []*exposition.Family{&requestsTotal, &requestDuration, &requestBytes, &responseBytes, &ownAnswers, &brokenRequests, &copiesTotal, &copiesHeld, &foldedNames}
+	return []*exposition.Family{&requestsTotal, &requestDuration, &requestBytes, &responseBytes, &ownAnswers, &brokenRequests, &copiesTotal, &copiesHeld, &dependencyAway, &dependencyFailures, &foldedNames}
 }
 
 // classes are the values of the label code, by the first digit of the status.
@@ -65,6 +69,7 @@ func (p *page) requests() {
 	p.Begin(&brokenRequests)
 	byKey(p, n.Broken)
 	p.copies()
+	p.dependencies()
 	p.Begin(&foldedNames)
 	p.Count(uint64(n.FoldedRoutes), "route")
 	p.Count(uint64(n.FoldedUpstreams), "upstream")
@@ -97,6 +102,29 @@ func (p *page) copies() {
 	p.Begin(&copiesHeld)
 	for i := range all {
 		p.Value(float64(all[i].Held), all[i].Target)
+	}
+}
+
+// dependencies shows those that filters ask. There is one for each address that is written in a configuration: behind so many they are
+// added up.
+func (p *page) dependencies() {
+	all := p.HTTP.Dependencies()
+	if len(all) > mostTargets {
+		other := &all[mostTargets-1]
+		other.Kind, other.Address = otherName, otherName
+		for _, d := range all[mostTargets:] {
+			other.Away = other.Away || d.Away
+			other.Failures += d.Failures
+		}
+		all = all[:mostTargets]
+	}
+	p.Begin(&dependencyAway)
+	for _, d := range all {
+		p.Bool(d.Away, d.Kind, d.Address)
+	}
+	p.Begin(&dependencyFailures)
+	for _, d := range all {
+		p.Count(d.Failures, d.Kind, d.Address)
 	}
 }
 

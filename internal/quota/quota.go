@@ -40,7 +40,7 @@ const (
 // downFor is how long nobody asks after a question has failed.
 const downFor = 500 * time.Millisecond
 
-// Errors of a Loan.
+// Errors of a Loan. One that is ErrDown says why.
 var (
 	ErrBusy = errors.New("quota: too many questions wait")
 	ErrDown = errors.New("quota: redis cannot be asked")
@@ -64,11 +64,17 @@ type Loan struct {
 type Store struct {
 	client  redis.UniversalClient
 	timeout time.Duration
+	secret  string // that no error may hold
 	waiting chan question
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
-	down    atomic.Int64 // until then nobody asks, in nanoseconds since began
-	began   time.Time
+	outage  atomic.Pointer[outage] // the last one; nil = there was none
+}
+
+// outage is why nobody asks, and until when.
+type outage struct {
+	until time.Time
+	err   error
 }
 
 type question struct {
@@ -82,7 +88,7 @@ type question struct {
 func Open(cfg Config) *Store {
 	redis.SetLogger(silence{})
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{client: cfg.client(), timeout: cfg.Timeout, waiting: make(chan question, maxWaiting), cancel: cancel, began: time.Now()}
+	s := &Store{client: cfg.client(), timeout: cfg.Timeout, secret: cfg.Password, waiting: make(chan question, maxWaiting), cancel: cancel}
 	for range askers {
 		s.ended.Go(func() { s.run(ctx) })
 	}
@@ -161,8 +167,8 @@ func (s *Store) Close() error {
 // Ask asks to be lent up to so many requests of a budget. tell is called once, with ErrBusy or ErrDown perhaps at once, otherwise by
 // a goroutine of the store: it must not wait.
 func (s *Store) Ask(key string, rate Rate, want int, tell func(Loan)) {
-	if int64(time.Since(s.began)) < s.down.Load() {
-		tell(Loan{Err: ErrDown})
+	if o := s.outage.Load(); o != nil && time.Now().Before(o.until) {
+		tell(Loan{Err: o.err})
 		return
 	}
 	select {
@@ -225,10 +231,10 @@ func (s *Store) ask(ctx context.Context, batch []question) {
 		answers, err = s.again(ctx, batch, answers, script)
 	}
 	if err != nil {
-		s.down.Store(int64(time.Since(s.began) + downFor))
+		s.outage.Store(&outage{time.Now().Add(downFor), s.downBy(err)})
 	}
 	for i, q := range batch {
-		q.tell(loanOf(answers[i]))
+		q.tell(s.loanOf(answers[i]))
 	}
 }
 
@@ -261,12 +267,24 @@ func (s *Store) pipe(ctx context.Context, batch []question, call func(p redis.Pi
 	return answers, err
 }
 
-func loanOf(answer *redis.Cmd) Loan {
+func (s *Store) loanOf(answer *redis.Cmd) Loan {
 	list, err := answer.Int64Slice()
-	if err != nil || len(list) != 3 || list[0] < 0 || list[0] > math.MaxInt32 || list[2] < 0 || list[2] > math.MaxInt32 {
+	if err != nil {
+		return Loan{Err: s.downBy(err)}
+	}
+	if len(list) != 3 || list[0] < 0 || list[0] > math.MaxInt32 || list[2] < 0 || list[2] > math.MaxInt32 {
 		return Loan{Err: ErrDown}
 	}
 	return Loan{Requests: int(list[0]), Left: int(list[2]), Wait: max(time.Duration(list[1])*time.Microsecond, 0)}
+}
+
+// downBy says why nobody could be asked. A server may quote the command that it does not know, password and all.
+func (s *Store) downBy(err error) error {
+	text := err.Error()
+	if s.secret != "" {
+		text = strings.ReplaceAll(text, s.secret, "…")
+	}
+	return fmt.Errorf("%w: %s", ErrDown, text)
 }
 
 // Key makes one name of several parts, so that no two lists of parts have the same.

@@ -3,6 +3,7 @@ package quota
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,20 @@ func TestAway(t *testing.T) {
 	f.Restart() // it was restarted
 	if l := ask(s, "a", r, 1); l.Err != nil {
 		t.Errorf("%+v", l)
+	}
+}
+
+// TestWhyIsTold: what Redis says goes with the error, and what a server quotes of a password does not.
+func TestWhyIsTold(t *testing.T) {
+	f := quotatest.New(t)
+	f.Need(quotatest.Needs{Username: "permissions", Password: "right"})
+	s := Open(Config{Addresses: []string{f.Addr().String()}, Password: "permissions", Timeout: 2 * time.Second})
+	defer s.Close()
+	for range 2 { // the second one is told at once
+		l := ask(s, "a", Rate{Every: time.Second, Depth: 1}, 1)
+		if !errors.Is(l.Err, ErrDown) || !strings.Contains(l.Err.Error(), "NOPERM") || strings.Contains(l.Err.Error(), "permissions") {
+			t.Errorf("%v", l.Err)
+		}
 	}
 }
 

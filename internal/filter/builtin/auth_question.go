@@ -108,7 +108,12 @@ func externalAuthKind() filter.Kind {
 			f.digester = newKeyer(Key{})
 			f.cache = newKeyed[*authAnswer](maxAuthEntries)
 		}
-		f.pool, err = filter.Use(env, c.poolKey(), func() (authPool, error) { return newAuthPool(c), nil })
+		if f.pool, err = filter.Use(env, c.poolKey(), func() (authPool, error) { return newAuthPool(c), nil }); err != nil {
+			return nil, err
+		}
+		f.meanwhile = fmt.Sprintf("requests are answered %d", f.failStatus)
+		f.asked, err = filter.Depend(env, filter.Ask{Kind: "external-auth", Address: bare(c.URL), Settles: settles,
+			As: fmt.Sprintf("%q %v %v %v %v", c.URL, c.Loopback, c.SkipVerify, f.timeout, f.failStatus)})
 		return f, err
 	})
 }
@@ -137,6 +142,8 @@ type externalAuth struct {
 	digester              keyer
 	clock                 filter.Clock
 	pool                  authPool
+	asked                 *filter.Dependency // the service
+	meanwhile             string             // what happens while it is away
 }
 
 var _ filter.ResponseFilter = (*externalAuth)(nil)
@@ -184,17 +191,39 @@ func (f *externalAuth) ask(x *filter.Exchange) (a *authAnswer, over bool) {
 		return nil, false
 	}
 	if !x.Wait(f.timeout, func(ctx context.Context) {
-		resp, err := f.pool.RoundTrip(req.WithContext(ctx))
-		if err != nil {
+		var resp *http.Response
+		if resp, err = f.pool.RoundTrip(req.WithContext(ctx)); err != nil {
 			return
 		}
 		defer resp.Body.Close()
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAuthBody) // what comes after is not worth the connection
 		a = f.answer(resp)
 	}) {
-		return nil, true
+		return nil, true // that it has not answered is then not to blame on the service
+	}
+	switch {
+	case err != nil:
+		f.asked.Failed(err, f.meanwhile)
+	case !a.decides():
+		f.asked.Failed(fmt.Errorf("its answer has status %d: want 2xx, 401 or 403", a.status), f.meanwhile)
+	default:
+		f.asked.Answered()
 	}
 	return a, false
+}
+
+// decides tells whether an answer says yes or no.
+func (a *authAnswer) decides() bool {
+	return a.status >= 200 && a.status < 300 || a.status == 401 || a.status == 403
+}
+
+// settles is how long nothing must have failed until somebody who is asked for each request is back.
+const settles = 5 * time.Second
+
+// bare is an address without its query, which may hold what is secret.
+func bare(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	return address
 }
 
 // question copies what the service gets: the client's fields but for those of its connection and its body.

@@ -12,14 +12,20 @@ import (
 )
 
 // engine lets filters wait, as the engine does, and counts how often they do.
-type engine struct{ waits int }
+type engine struct {
+	waits int
+	over  bool // the client leaves while it waits
+}
 
 func (e *engine) Wait(limit time.Duration, f func(context.Context)) bool {
 	e.waits++
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	if e.over {
+		cancel()
+	}
 	f(ctx)
-	return true
+	return !e.over
 }
 
 const bcryptOfSecret = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"

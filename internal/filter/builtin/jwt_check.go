@@ -70,8 +70,12 @@ func (c JWT) source(env filter.Env, timeout time.Duration) (keySource, error) {
 		if err != nil {
 			return nil, err
 		}
+		asked, err := filter.Depend(env, filter.Ask{Kind: "jwt", Address: bare(c.URL), As: fmt.Sprintf("%q %v %v %v %v", c.URL, refresh, stale, timeout, c.Loopback)})
+		if err != nil {
+			return nil, err
+		}
 		return filter.Use(env, fmt.Sprintf("jwt keys %q %v %v %v %v", c.URL, refresh, stale, timeout, c.Loopback), func() (*jwks.Follower, error) {
-			return jwks.Follow(jwks.Config{URL: c.URL, Transport: pool, Refresh: refresh, Stale: stale, Timeout: timeout, Now: env.Clock.Now}), nil
+			return jwks.Follow(jwks.Config{URL: c.URL, Transport: pool, Refresh: refresh, Stale: stale, Timeout: timeout, Now: env.Clock.Now, Told: toldOfKeys(asked)}), nil
 		})
 	case len(c.Keys) > 0:
 		set, err := jwks.Parse(c.Keys)
@@ -85,6 +89,20 @@ func (c JWT) source(env filter.Env, timeout time.Duration) (keySource, error) {
 	}
 	set, err := jwks.Parse([]byte(text.Reveal()))
 	return fixedKeys{set}, err
+}
+
+// toldOfKeys tells a dependency what became of questions for a key set.
+func toldOfKeys(asked *filter.Dependency) func(err error, until time.Time) {
+	return func(err error, until time.Time) {
+		switch {
+		case err == nil:
+			asked.Answered()
+		case until.IsZero():
+			asked.Failed(err, "there are no keys: requests with a token are answered 503")
+		default:
+			asked.Failed(err, "the last keys hold until "+until.UTC().Format(time.RFC3339))
+		}
+	}
 }
 
 // jwt verifies tokens, and remembers those that were good.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"paifang/internal/filter"
@@ -70,14 +71,16 @@ const (
 // loans are what this process was lent, by key. They are shared by the filters of a route, or of an object, in all generations.
 type loans struct {
 	*keyed[loan]
-	prefix string // of the keys in Redis
-	owner  string // of what is counted, the same in all processes
-	store  *quota.Store
-	rate   quota.Rate
-	lot    int           // how many are lent at a time
-	pause  time.Duration // after less than that was lent: until it is asked again
-	clock  filter.Clock
-	opened time.Time
+	prefix    string // of the keys in Redis
+	owner     string // of what is counted, the same in all processes
+	store     *quota.Store
+	asked     *filter.Dependency // that store
+	meanwhile string             // what happens while it is away
+	rate      quota.Rate
+	lot       int           // how many are lent at a time
+	pause     time.Duration // after less than that was lent: until it is asked again
+	clock     filter.Clock
+	opened    time.Time
 }
 
 // loan is that of one key. Times are since the table was opened.
@@ -111,11 +114,19 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 	if err != nil {
 		return nil, err
 	}
+	meanwhile := "each process counts for itself, so that the limit holds for each of them (onFailure: local)"
+	if r.OnFailure == "refuse" {
+		meanwhile = "requests are answered 503 (onFailure: refuse)"
+	}
+	asked, err := filter.Depend(env, filter.Ask{Kind: "rate-limit", Address: strings.Join(r.Addresses, ","), As: where + meanwhile, Settles: settles})
+	if err != nil {
+		return nil, err
+	}
 	owner := c.sharedKey(env, c.kind(per), c.Key, c.Scope, 0)
 	prefix := r.Prefix
 	setDefault(&prefix, "paifang:limit:")
-	return filter.Use(env, fmt.Sprintf("loans %s %d %q of %s", owner, c.Keys, prefix, where), func() (*loans, error) {
-		l := &loans{keyed: newKeyed[loan](keysOr(c.Keys)), prefix: prefix, owner: owner, store: store, clock: env.Clock, opened: env.Clock.Now()}
+	return filter.Use(env, fmt.Sprintf("loans %s %d %q %s of %s", owner, c.Keys, prefix, meanwhile, where), func() (*loans, error) {
+		l := &loans{keyed: newKeyed[loan](keysOr(c.Keys)), prefix: prefix, owner: owner, store: store, asked: asked, meanwhile: meanwhile, clock: env.Clock, opened: env.Clock.Now()}
 		cost := max(c.Cost, 1)
 		l.rate = quota.Rate{Every: max(per*time.Duration(cost)/time.Duration(c.Requests), 1), Depth: (c.Burst + 1) / cost}
 		l.lot = min(max(int(lentFor/l.rate.Every), 1), maxLent)
@@ -208,6 +219,11 @@ func (f *rateLimit) awaits(x *filter.Exchange, q *asking) (known, over bool) {
 
 // told notes the answer to a question.
 func (l *loans) told(id key, q *asking, got quota.Loan) {
+	if got.Err == nil {
+		l.asked.Answered()
+	} else {
+		l.asked.Failed(got.Err, l.meanwhile)
+	}
 	now := l.clock.Now().Sub(l.opened)
 	s, _ := l.lock(id)
 	if at, ok := s.index[id]; ok && s.entries[at].value.asking == q {

@@ -22,6 +22,7 @@ type routeFile struct {
 	err      error // why it cannot be read
 	partial  bool  // some of it may be missing: it is half written, or a document of it cannot be read
 	mentions bool  // it has the words that a file of ours has
+	fed      bool  // it is a text that is kept for routes alone
 }
 
 // take reads the file anew. Before the file has settled it may be half written, and nothing is complained of.
@@ -31,18 +32,25 @@ func (r *routeFile) take(f watch.File) {
 		return
 	}
 	docs, problems := r.reader.Read(f.Path, f.Data)
+	if r.fed && len(problems) == 0 {
+		if p := routeless(f.Path, f.Data, docs); p != nil {
+			docs, problems = r.docs, []document.Problem{*p}
+		}
+	}
 	r.err = nil
 	r.partial = len(problems) > 0 || !f.Settled
 	if len(problems) > 0 && !f.Settled {
 		return
 	}
 	r.docs, r.problems = docs, problems
-	r.mentions = bytes.Contains(f.Data, []byte("gateway")) && bytes.Contains(f.Data, []byte("spring"))
+	r.mentions = r.fed || bytes.Contains(f.Data, []byte("gateway")) && bytes.Contains(f.Data, []byte("spring"))
 }
 
 // application is what files that Spring would read together say.
 type application struct {
 	path   string // of its first file
+	paths  []string
+	fed    bool // it is a text that is kept elsewhere
 	config gatewayConfig
 	merged bootconfig.Merged // what it says altogether
 	ours   bool              // it says, or said, something of the gateway
@@ -54,7 +62,9 @@ type application struct {
 func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string) {
 	var in []bootconfig.File
 	partial, mentions := false, false
+	a.paths, a.fed = nil, files[0].fed
 	for _, f := range files {
+		a.paths = append(a.paths, f.path)
 		in = append(in, bootconfig.File{Path: f.path, Documents: f.docs})
 		partial = partial || f.partial
 		mentions = mentions || f.mentions
@@ -64,7 +74,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 	next := readConfig(merged.Root, resolvers, &a.config)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial
-	a.broken = nil
+	a.broken = strays(merged.Root)
 	if next == nil {
 		next = &gatewayConfig{}
 	}
@@ -151,7 +161,8 @@ func (r *reading) take(files []watch.File) {
 			continue
 		}
 		if r.files[f.Path] == nil {
-			r.files[f.Path] = &routeFile{path: f.Path}
+			_, fed := r.feeds[f.Path]
+			r.files[f.Path] = &routeFile{path: f.Path, fed: fed}
 		}
 		r.files[f.Path].take(f)
 	}

@@ -19,13 +19,10 @@ type gatewayConfig struct {
 	cors     []corsRule // globalcors
 	// preflights says that those which no route matches are answered.
 	preflights bool
-	timeouts   model.Timeouts // httpclient
-	balance    *balancing     // spring.cloud.loadbalancer
-	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
-	pool       model.Keep     // httpclient.pool
-	off        bool           // the gateway is switched off
-	faults     []fault        // that belong to no route
-	around     *setting       // what its filters find around them
+	client
+	off    bool     // the gateway is switched off
+	faults []fault  // that belong to no route
+	around *setting // what its filters find around them
 	// known has what the properties of routes were read to; nil is one that is switched off.
 	known map[*bootconfig.Property]*definition
 }
@@ -57,6 +54,9 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string, before *
 
 // read adds what stands under one of the prefixes.
 func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
+	if p := gw.Get("routes"); p != nil && !p.IsList() && len(p.Kids) > 0 {
+		c.say(p, "routes", model.CodeInvalid, model.Error, notList)
+	}
 	for _, item := range gw.Get("routes").List() {
 		d, ok := before.known[item]
 		if !ok || before.around != c.around || d != nil && d.index != len(c.routes) {
@@ -167,7 +167,7 @@ func (t propertyTable) covers(p *bootconfig.Property, path []string) bool {
 
 // judged walks the properties below p. visit tells whether what is below is looked at too.
 func judged(p *bootconfig.Property, path []string, visit func(*bootconfig.Property, []string) bool) {
-	for _, k := range p.Kids {
+	for _, k := range below(p) {
 		at := append(path[:len(path):len(path)], k.Name)
 		if visit(k, at) {
 			judged(k, at, visit)

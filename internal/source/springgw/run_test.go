@@ -285,6 +285,44 @@ func TestFeeds(t *testing.T) {
 	h.wait(t, "")
 }
 
+// A text of a feed that can be read and holds no list of routes takes none away: it is a slip, which is told. Who takes all away says so.
+func TestFeedWithoutRoutes(t *testing.T) {
+	texts := make(chan string)
+	h := follow(t, Config{Feeds: []Feed{{Name: "nacos/public/DEFAULT_GROUP/routes.json", Follow: func(ctx context.Context, take func(string)) error {
+		for {
+			select {
+			case text := <-texts:
+				take(text)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}}}})
+	const one = `{"id": "j", "uri": "lb://s", "predicates": ["Path=/j"]}`
+	texts <- one // nothing was read before
+	h.wait(t, "!unreadable:1")
+	for _, slip := range []struct {
+		text string
+		line int
+	}{
+		{one, 1}, {`{"routes": [` + one + `]}`, 1}, {"text", 1}, {`"text"`, 1}, {"42", 1}, {`["text"]`, 1}, {"[" + one + ", 1]", 1}, {"- " + one, 1}, {"server.port: 80", 1},
+		{"spring.cloud.gateway.routes: " + one, 1}, {"spring.cloud.gateway.routes: some", 1}, {"spring.cloud.gateway:\n  route: [" + one + "]", 2}, {"spring.cloud.gatway.routes: [" + one + "]", 1},
+		{"spring.cloud.gateway.server.webflux.rotes: [" + one + "]", 1}, {"apiVersion: v1\nkind: ConfigMap\n", 1},
+	} {
+		texts <- "[" + one + "]"
+		h.wait(t, "j/j")
+		texts <- slip.text
+		h.wait(t, fmt.Sprintf("!unreadable:%d j/j", slip.line))
+	}
+	for _, none := range []string{"[]", " [ ] ", "{}", "# none\n", "spring.cloud.gateway.routes: []", "spring.cloud.gateway.routes:", "spring.cloud.gateway.server.webflux.routes: []",
+		"spring.cloud.gateway.default-filters: [StripPrefix=1]"} {
+		texts <- "[" + one + "]"
+		h.wait(t, "j/j")
+		texts <- none
+		h.wait(t, "")
+	}
+}
+
 // One route of 10,000 that changes is one group that is sent.
 func TestOneChangedRouteOfMany(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "1.yaml")

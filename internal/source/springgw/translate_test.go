@@ -649,8 +649,8 @@ func TestSecureTargets(t *testing.T) {
 		}
 	}
 
-	// Verification is switched off for all at once, the locator's services too, and that is said.
-	o = load(t, Config{}, text, "spring.cloud.gateway:\n  httpclient.ssl: {use-insecure-trust-manager: true, trusted-x509-certificates: [ca.pem]}\n  discovery.locator.enabled: true\n")
+	// Verification is switched off for all of the file at once, the locator's services too, and that is said.
+	o = load(t, Config{}, text+"---\nspring.cloud.gateway:\n  httpclient.ssl: {use-insecure-trust-manager: true, trusted-x509-certificates: [ca.pem]}\n  discovery.locator.enabled: true\n")
 	for _, u := range o.Upstreams {
 		if !u.TLS.SkipVerify {
 			t.Errorf("%+v", u)
@@ -785,5 +785,35 @@ func TestBadCORS(t *testing.T) {
 	o := load(t, Config{}, "spring.cloud.gateway:\n  globalcors.cors-configurations: {'[/a/**]': {allowedOrigins: '*'}}\n  routes: [{id: a, uri: 'lb://s', predicates: ['Path=/**']}]\n")
 	if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "only a part") || len(o.Routes[0].Filters) != 0 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestStrays: routes below a key that nobody reads are told of, with the key that was meant.
+func TestStrays(t *testing.T) {
+	const list = ".routes: [{id: a, uri: 'lb://s', predicates: ['Path=/a']}]\n"
+	for key, want := range map[string]string{
+		"spring.cloud.gatway":                  "did you mean spring.cloud.gateway?",
+		"spring.cloud.gate-way.server.webflux": "",
+		"sprin.cloud.gateway":                  "did you mean spring.cloud.gateway.routes?",
+		"spring.gateway":                       "did you mean spring.cloud.gateway.routes?",
+		"spring.cloud.gateway":                 "",
+		"spring.cloud.gateway.server.webflux":  "",
+	} {
+		o := load(t, Config{}, key+list)
+		if want == "" {
+			if len(o.Routes) != 1 || len(o.Diagnostics) > 0 {
+				t.Errorf("%s: %v %v", key, o.Routes, o.Diagnostics)
+			}
+			continue
+		}
+		if len(o.Routes) > 0 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Origin.Line != 1 {
+			t.Errorf("%s: %v %v", key, o.Routes, o.Diagnostics)
+		}
+	}
+	if o := load(t, Config{}, "spring.cloud.gateway.routes: {id: a, uri: 'lb://s', predicates: ['Path=/a']}\n"); len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "begin each definition with a dash") {
+		t.Error(o.Diagnostics)
+	}
+	if o := load(t, Config{}, "spring.cloud.consul.host: c\nzuul.routes: {a: {path: /a}}\nmy.routes: [x, {uri: y}]\n"); len(o.Diagnostics) > 0 {
+		t.Error(o.Diagnostics)
 	}
 }

@@ -85,6 +85,9 @@ func readers[F any](all map[string]func(*F, *part) error) map[string]bool {
 // a line of its own.
 type propertyTable map[string]Verdict
 
+// noSuchProperty begins what is said of a key that nobody reads.
+const noSuchProperty = "Spring Cloud Gateway has no such property"
+
 // of returns the verdict of a property; nil where there is none. below says that what is below it has verdicts of its own,
 // inside that it has none itself and something below it has.
 func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
@@ -113,7 +116,7 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	if above, ok := t.above(key); ok && above.Verdict != Supported { // what has no effect as a whole has none in this part
 		return nil, false, false
 	}
-	v = &Verdict{"property", strings.Join(path, "."), Unsupported, "Spring Cloud Gateway has no such property"}
+	v = &Verdict{"property", strings.Join(path, "."), Unsupported, noSuchProperty}
 	var known []string
 	for k := range t {
 		if rest, ok := strings.CutPrefix(k, ours); ok {

@@ -141,7 +141,7 @@ func located(l *model.Locator, service string, now standing) *model.Objects {
 	}
 	up := l.Upstream(service)
 	up.Origin, up.Priority, up.Endpoints = origin, l.Priority, l.Lists(service)
-	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.PartText()))
+	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.TrustText(), up.PartText()))
 	out := &model.Objects{Upstreams: []model.Upstream{up}}
 	if now == excluded {
 		return out

@@ -85,6 +85,14 @@ func (u *Upstream) Takes(t Tags) bool {
 // StatusWhenEmpty is EmptyStatus with its default.
 func (u *Upstream) StatusWhenEmpty() int { return cmp.Or(u.EmptyStatus, 503) }
 
+// TrustText is in the names of upstreams whose endpoints are not asked who they are, so that none of them is shared with somebody who does ask.
+func (u *Upstream) TrustText() string {
+	if u.TLS.SkipVerify {
+		return "{unverified}"
+	}
+	return ""
+}
+
 // PartText says which of the endpoints of its lists an upstream takes: "{version=v2}", "{not version=v2}"; empty for all.
 func (u *Upstream) PartText() string {
 	var parts []string

@@ -49,6 +49,8 @@ func (r *routeFile) take(f watch.File) {
 // application is what files that Spring would read together say.
 type application struct {
 	path   string // of its first file
+	paths  []string
+	fed    bool // it is a text that is kept elsewhere
 	config gatewayConfig
 	merged bootconfig.Merged // what it says altogether
 	ours   bool              // it says, or said, something of the gateway
@@ -60,7 +62,9 @@ type application struct {
 func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string) {
 	var in []bootconfig.File
 	partial, mentions := false, false
+	a.paths, a.fed = nil, files[0].fed
 	for _, f := range files {
+		a.paths = append(a.paths, f.path)
 		in = append(in, bootconfig.File{Path: f.path, Documents: f.docs})
 		partial = partial || f.partial
 		mentions = mentions || f.mentions

@@ -26,7 +26,7 @@ spring.cloud.gateway.routes:
 - {id: c, uri: 'lb://user', predicates: ['Path=/c']}
 - {id: d, uri: 'lb://stock', predicates: ['Path=/d']}
 - {id: e, uri: 'lb://other', predicates: ['Path=/e']}
-`, "spring.cloud.gateway.routes: [{id: f, uri: 'lb://order', predicates: ['Path=/f']}]")
+`, "spring.cloud.gateway.routes: [{id: f, uri: 'lb://later', predicates: ['Path=/f']}]")
 	probe := func(path string) model.HealthCheck {
 		return model.HealthCheck{Kind: model.HealthHTTP, Path: path, Interval: 5 * time.Second}
 	}
@@ -38,6 +38,7 @@ spring.cloud.gateway.routes:
 			Prefer: model.TagPreference{Tag: "hint", Header: "X-Hint"}},
 		"stock": {Prefer: model.TagPreference{Tag: "hint", Header: "X-SC-LB-Hint", Value: "blue"}},
 		"other": {Zones: model.ZonePreference{Prefer: true, Enough: 1, Own: "east"}},
+		"later": {}, // of a file that says nothing
 	}
 	for _, u := range o.Upstreams {
 		got := model.Upstream{Balance: u.Balance, Affinity: u.Affinity, Zones: u.Zones, Prefer: u.Prefer, Health: u.Health}
@@ -46,7 +47,7 @@ spring.cloud.gateway.routes:
 			t.Errorf("%s: got %+v, want %+v, valid: %v", name, got, want[name], u.Validate())
 		}
 	}
-	if len(o.Upstreams) != 6 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "moon-phase") || o.Diagnostics[0].Origin.Line != 10 {
+	if len(o.Upstreams) != 6 || len(o.Diagnostics) != 2 || !strings.Contains(o.Diagnostics[0].Message, "moon-phase") || o.Diagnostics[0].Origin.Line != 10 {
 		t.Errorf("%d upstreams, %v", len(o.Upstreams), o.Diagnostics)
 	}
 }

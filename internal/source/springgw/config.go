@@ -19,13 +19,10 @@ type gatewayConfig struct {
 	cors     []corsRule // globalcors
 	// preflights says that those which no route matches are answered.
 	preflights bool
-	timeouts   model.Timeouts // httpclient
-	balance    *balancing     // spring.cloud.loadbalancer
-	insecure   bool           // httpclient.ssl: certificates of upstreams are not verified
-	pool       model.Keep     // httpclient.pool
-	off        bool           // the gateway is switched off
-	faults     []fault        // that belong to no route
-	around     *setting       // what its filters find around them
+	client
+	off    bool     // the gateway is switched off
+	faults []fault  // that belong to no route
+	around *setting // what its filters find around them
 	// known has what the properties of routes were read to; nil is one that is switched off.
 	known map[*bootconfig.Property]*definition
 }

@@ -21,6 +21,7 @@ func (t *translator) locator(f *application) {
 	if l == nil || !l.Get("enabled").IsTrue() {
 		return
 	}
+	t.as(l.File)
 	origin := model.Origin{Source: t.c.Name, Kind: "locator", Name: "discovery.locator", File: l.File, Line: l.Line}
 	g := t.group("locator")
 	if len(g.Locators) > 0 {

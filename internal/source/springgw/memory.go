@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -69,7 +70,7 @@ func (t *translator) remember() {
 
 // equal tells whether routes come to the same with both. Where a default filter stands is none of theirs.
 func (c *common) equal(d *common) bool {
-	return c.timeouts == d.timeouts && c.insecure == d.insecure && c.pool == d.pool && reflect.DeepEqual(c.balance, d.balance) && slices.EqualFunc(c.defaults, d.defaults, part.equal) &&
+	return maps.EqualFunc(c.clients, d.clients, client.equal) && slices.EqualFunc(c.defaults, d.defaults, part.equal) &&
 		slices.EqualFunc(c.own[0], d.own[0], ownList.equal) && slices.EqualFunc(c.own[1], d.own[1], ownList.equal) &&
 		slices.EqualFunc(c.cors, d.cors, func(a, b corsRule) bool {
 			return a.pattern == b.pattern && a.at.File == b.at.File && a.at.Line == b.at.Line && reflect.DeepEqual(a.spec, b.spec) && (a.err == nil) == (b.err == nil)
@@ -106,13 +107,7 @@ func (t *translator) lead(to target, up model.Upstream) {
 
 // static adds the upstream of a host once, with the addresses that are known.
 func (t *translator) static(l *lead) {
-	key := "static/" + l.to.place()
-	if l.to.secure {
-		key = "static/https/" + l.to.place()
-	}
-	if l.up.Protocol != model.HTTP1 {
-		key = "grpc/" + key
-	}
+	key := string(l.up.ID)
 	if t.groups[key] != nil {
 		return
 	}

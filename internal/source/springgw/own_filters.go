@@ -147,7 +147,10 @@ func (t *translator) ownFilters(g *model.Objects, l ownList, origin model.Origin
 func (t *translator) sharedFilters(g *model.Objects, origin model.Origin) (out [2][]model.FilterSpec, err error) {
 	for i, lists := range t.own {
 		for _, l := range lists {
+			now := t.client
+			t.as(l.at.File)
 			filters, fault := t.ownFilters(g, l, origin)
+			t.client = now
 			out[i] = append(out[i], filters...)
 			err = cmp.Or(err, fault)
 		}
@@ -158,13 +161,12 @@ func (t *translator) sharedFilters(g *model.Objects, origin model.Origin) (out [
 // reach returns the upstream of a target, and sees to it that there is one.
 func (t *translator) reach(g *model.Objects, to target, origin model.Origin) model.UpstreamID {
 	up := to.upstream(t.c, origin)
-	up.TLS.SkipVerify, up.Keep = t.insecure, t.pool
+	t.client.of(&up, to)
 	if to.service == "" {
 		t.lead(to, up)
 		return up.ID
 	}
 	if !slices.ContainsFunc(g.Upstreams, func(have model.Upstream) bool { return have.ID == up.ID }) {
-		t.balance.settle(&up, to.service)
 		g.Upstreams = append(g.Upstreams, up)
 	}
 	return up.ID

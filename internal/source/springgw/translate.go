@@ -1,7 +1,6 @@
 package springgw
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,6 +37,7 @@ type translator struct {
 	refusals int                    // default filters that cannot be served
 	weights  groups
 	common
+	client      // of the application that is under way
 	before, now *memory
 	leads       []*lead // to hosts, of the definition that is under way
 	files       []*application
@@ -50,10 +50,7 @@ type common struct {
 	defaults []part
 	own      [2][]ownList // our own filters
 	cors     []corsRule
-	timeouts model.Timeouts
-	insecure bool       // certificates of upstreams are not verified
-	pool     model.Keep // connections to upstreams
-	balance  *balancing // of the first file that has one
+	clients  map[string]client // of applications, by the paths of their files
 }
 
 // translate makes the groups of files, which are in their order. What is as it was in before, which may be nil, is not translated again: its
@@ -75,20 +72,15 @@ func translate(c Config, files []*application, resolved map[string]known, before
 		}
 		t.cors = append(t.cors, f.config.cors...)
 		preflights = preflights || f.config.preflights
-		t.timeouts.Connect = cmp.Or(t.timeouts.Connect, f.config.timeouts.Connect)
-		t.timeouts.Response = cmp.Or(t.timeouts.Response, f.config.timeouts.Response)
-		t.insecure = t.insecure || f.config.insecure
-		t.pool.IdleTime, t.pool.Age = cmp.Or(t.pool.IdleTime, f.config.pool.IdleTime), cmp.Or(t.pool.Age, f.config.pool.Age)
-		if t.balance == nil {
-			t.balance = f.config.balance
-		}
 		for _, d := range f.config.routes {
 			t.weights.add(d.name(), d.predicates)
 		}
 	}
+	t.clients = clients(files)
 	t.remember()
 	c.descriptors.begin()
 	t.checkDefaults()
+	t.tellClients(files)
 	if preflights {
 		t.preflight()
 	}
@@ -170,6 +162,7 @@ func (t *translator) definition(d *definition, position int) {
 	}
 	r := translated{key: "route/" + d.file + "#" + name, position: position}
 	t.leads, t.depends = nil, nil
+	t.as(d.file)
 	r.objects = t.group(r.key)
 	r.weights, r.shares = t.route(r.objects, d, position)
 	r.leads, r.depends = t.leads, t.depends
@@ -342,12 +335,9 @@ func (t *translator) action(g *model.Objects, d *definition, does *effect, parts
 		return model.Respond{Status: 508, Code: model.CodeLoop}, nil
 	}
 	up := to.upstream(t.c, origin)
-	up.TLS.SkipVerify, up.Keep = t.insecure, t.pool
+	t.client.of(&up, to)
 	if does.call != nil {
 		overHTTP2(&up, to.secure)
-	}
-	if to.service != "" {
-		t.balance.settle(&up, to.service)
 	}
 	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Target: model.TargetReceived, Retry: does.tries()}
 	switch {

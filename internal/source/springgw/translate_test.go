@@ -649,8 +649,8 @@ func TestSecureTargets(t *testing.T) {
 		}
 	}
 
-	// Verification is switched off for all at once, the locator's services too, and that is said.
-	o = load(t, Config{}, text, "spring.cloud.gateway:\n  httpclient.ssl: {use-insecure-trust-manager: true, trusted-x509-certificates: [ca.pem]}\n  discovery.locator.enabled: true\n")
+	// Verification is switched off for all of the file at once, the locator's services too, and that is said.
+	o = load(t, Config{}, text+"---\nspring.cloud.gateway:\n  httpclient.ssl: {use-insecure-trust-manager: true, trusted-x509-certificates: [ca.pem]}\n  discovery.locator.enabled: true\n")
 	for _, u := range o.Upstreams {
 		if !u.TLS.SkipVerify {
 			t.Errorf("%+v", u)

@@ -1,0 +1,122 @@
+package springgw
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"paifang/internal/model"
+)
+
+// CodeOwnSettings is the code of files that have different settings for what their routes lead to.
+const CodeOwnSettings model.Code = "settings-differ"
+
+// client is how the gateway of one application goes about as a client of what its routes lead to: spring.cloud.loadbalancer, and httpclient of
+// the gateway. It holds for the routes of that application. What is meant for one team's services is not what another's get.
+type client struct {
+	timeouts model.Timeouts // httpclient
+	balance  *balancing     // spring.cloud.loadbalancer
+	insecure bool           // httpclient.ssl: certificates of upstreams are not verified
+	pool     model.Keep     // httpclient.pool
+	// mark is in the names of upstreams, where another application may have ones for the same services with other settings.
+	mark string
+}
+
+// alike tells whether upstreams for one service may be the same with both. Those without verification have names of their own anyway.
+func (c client) alike(d client) bool {
+	return c.pool == d.pool && reflect.DeepEqual(c.balance, d.balance)
+}
+
+func (c client) equal(d client) bool {
+	return c.alike(d) && c.insecure == d.insecure && c.timeouts == d.timeouts && c.mark == d.mark
+}
+
+// of gives the upstream of a target the settings.
+func (c client) of(up *model.Upstream, to target) {
+	up.ID += model.UpstreamID(c.mark)
+	up.TLS.SkipVerify, up.Keep = c.insecure, c.pool
+	up.ID += model.UpstreamID(up.TrustText())
+	if to.service != "" {
+		c.balance.settle(up, to.service)
+	}
+}
+
+// clients returns those of all files by their paths. Upstreams have names without a mark for the locator, since its routes are named elsewhere, or
+// else for the first application that has settings. Routes that were posted stand in no file: they have the settings of the application, if there
+// is one alone.
+func clients(files []*application) map[string]client {
+	out := map[string]client{}
+	var plain *application
+	var written, posted []*application
+	for _, f := range files {
+		if f.config.off {
+			continue
+		}
+		if f.fed && f.config.client.equal(client{}) {
+			posted = append(posted, f)
+			continue
+		}
+		written = append(written, f)
+		if plain == nil && !f.config.client.alike(client{}) {
+			plain = f
+		}
+	}
+	if i := slices.IndexFunc(written, func(f *application) bool { return f.config.locator.Get("enabled").IsTrue() }); i >= 0 {
+		plain = written[i]
+	}
+	var marked []*application // the first of each that are alike
+	for _, f := range written {
+		c := f.config.client
+		if plain != nil && !c.alike(plain.config.client) {
+			i := slices.IndexFunc(marked, func(g *application) bool { return c.alike(g.config.client) })
+			if i < 0 {
+				i, marked = len(marked), append(marked, f)
+			}
+			c.mark = fmt.Sprintf("{as in %s}", filepath.Base(marked[i].path))
+			if slices.ContainsFunc(marked[:i], func(g *application) bool { return filepath.Base(g.path) == filepath.Base(marked[i].path) }) {
+				c.mark = fmt.Sprintf("{as in %s, %d}", filepath.Base(marked[i].path), i+1)
+			}
+		}
+		for _, path := range f.paths {
+			out[path] = c
+		}
+	}
+	for _, f := range posted {
+		if len(written) == 1 {
+			out[f.path] = out[written[0].path]
+		}
+	}
+	return out
+}
+
+// as has what follows be done with the settings of the application that a file belongs to.
+func (t *translator) as(file string) { t.client = t.clients[file] }
+
+// leads tells whether an application has routes, which its settings hold for.
+func (c *gatewayConfig) leads() bool { return len(c.routes) > 0 || c.locator.Get("enabled").IsTrue() }
+
+// tellClients says where applications have different settings, so that nobody looks for the effect of those of another one.
+func (t *translator) tellClients(files []*application) {
+	var first *application // that has routes
+	for _, f := range files {
+		if first == nil && !f.config.off && !f.fed && f.config.leads() {
+			first = f
+		}
+	}
+	for _, f := range files {
+		if first == nil || f.config.off || f.fed || f.config.client.equal(first.config.client) {
+			continue
+		}
+		x := fault{f.path, 0, "spring.cloud.loadbalancer", CodeOwnSettings, model.Info, "spring.cloud.loadbalancer and httpclient are not the same here and in " + first.path +
+			": each holds for the routes of its own file, and a service that both lead to is connected to apart"}
+		switch {
+		case f.config.leads():
+		case f.config.client.equal(client{}):
+			continue
+		default:
+			x.severity, x.message = model.Warning, "what this file says of spring.cloud.loadbalancer and httpclient has no effect, as it has no routes: write it into "+first.path+" and every other file whose routes it is for"
+		}
+		t.say(x)
+	}
+}

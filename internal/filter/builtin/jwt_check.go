@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -81,14 +82,34 @@ func (c JWT) source(env filter.Env, timeout time.Duration) (keySource, error) {
 		set, err := jwks.Parse(c.Keys)
 		return fixedKeys{set}, err
 	}
-	key := c.SecretKey
-	setDefault(&key, "jwks")
-	text, ok := env.Secret.Get(key)
+	set, err := c.setOf(env.Secret)
+	return fixedKeys{set}, err
+}
+
+// setOf reads the keys that a Secret holds.
+func (c JWT) setOf(d model.SecretData) (*jwks.Set, error) {
+	key := cmp.Or(c.SecretKey, "jwks")
+	text, ok := d.Get(key)
 	if !ok {
-		return nil, fmt.Errorf("there is no url, there are no keys, and no Secret that has a key %q", key)
+		return nil, fmt.Errorf("has no key %q", key)
 	}
 	set, err := jwks.Parse([]byte(text.Reveal()))
-	return fixedKeys{set}, err
+	if err != nil {
+		return nil, fmt.Errorf("has no key set under %q: %w", key, err)
+	}
+	return set, nil
+}
+
+// ValidateSecret implements filter.SecretUser.
+func (c JWT) ValidateSecret(d model.SecretData) error {
+	switch {
+	case c.URL != "" || len(c.Keys) > 0:
+		return nil
+	case d.Empty():
+		return errors.New("has neither url nor keys, and names no secret: there is nothing to verify tokens with")
+	}
+	_, err := c.setOf(d)
+	return err
 }
 
 // toldOfKeys tells a dependency what became of questions for a key set.

@@ -93,7 +93,7 @@ type httpFinder struct{ plane *httpproxy.Plane }
 // codeDependencyAway is the code of somebody whom a filter asks and who is away or refuses.
 const codeDependencyAway model.Code = "dependency-away"
 
-// Diagnostics lists listeners whose address could not be bound, certificates that cannot be served, revocation lists whose time is over
+// Diagnostics lists listeners whose address could not be bound, routes whose filters could not be built, certificates that cannot be served, revocation lists whose time is over
 // or nearly, and those whom filters ask in vain.
 func (f httpFinder) Diagnostics() []model.Diagnostic {
 	var out []model.Diagnostic
@@ -102,6 +102,10 @@ func (f httpFinder) Diagnostics() []model.Diagnostic {
 			out = append(out, model.Diagnostic{Origin: origin("listener", string(l.ID)), Severity: model.Error, Code: model.CodeListenerFailed,
 				Message: fmt.Sprintf("%s cannot be bound: %v", e.Addr, e.Err)})
 		}
+	}
+	for _, r := range f.plane.Unbound() {
+		out = append(out, model.Diagnostic{Origin: r.Origin, Field: "filters", Severity: model.Error, Code: model.CodeInvalidFilter,
+			Message: fmt.Sprintf("its requests are answered 503: %v", r.Err)})
 	}
 	for _, c := range f.plane.Failures() {
 		out = append(out, model.Diagnostic{Origin: c.Origin, Severity: model.Error, Code: model.CodeSecretInvalid,

@@ -50,6 +50,9 @@ func importCommand(e Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := spared(file, append(out.Files, in.Config)); err != nil {
+			return err
+		}
 		report := e.Out
 		if file == "" {
 			report = e.Err
@@ -66,6 +69,20 @@ func importCommand(e Env) *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+// spared is an error for a file that is to be written and is one of those that were read.
+func spared(file string, read []string) error {
+	there, err := os.Stat(file)
+	if err != nil {
+		return nil // it is not there, or writing it says why not
+	}
+	for _, path := range read {
+		if info, err := os.Stat(path); err == nil && os.SameFile(there, info) {
+			return fmt.Errorf("import: %s is what was read: name another file for the documents", file)
+		}
+	}
+	return nil
 }
 
 func verdictsTable(in *Imported) *table {

@@ -51,6 +51,28 @@ func TestImportCommand(t *testing.T) {
 			}
 		})
 	}
+	// What was read is not written over, by whatever name.
+	input, link := filepath.Join(t.TempDir(), "a.yml"), filepath.Join(t.TempDir(), "link.yml")
+	if err := errors.Join(os.WriteFile(input, []byte("spring:\n"), 0o600), os.Symlink(input, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][]string{{"-o", input}, {"-o", link}, {"-o", input, "-c", link}} {
+		read := []string{"elsewhere.yml", input}
+		if len(c) > 2 {
+			read = nil
+		}
+		cmd := importCommand(Env{Import: func(context.Context, Import) (Imported, error) {
+			return Imported{[]byte("documents\n"), springgw.Imported{Files: read}}, nil
+		}})
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(append([]string{"a.yml"}, c...))
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "name another file") {
+			t.Errorf("%v: %v", c, err)
+		}
+		if text, err := os.ReadFile(input); string(text) != "spring:\n" {
+			t.Errorf("%v: %q %v", c, text, err)
+		}
+	}
 	failed := errors.New("nothing is there")
 	cmd := importCommand(Env{Import: func(context.Context, Import) (Imported, error) { return Imported{}, failed }})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true

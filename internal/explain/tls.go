@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"strings"
 
 	"paifang/internal/certs"
 	"paifang/internal/model"
@@ -175,7 +176,7 @@ func (x *walker) secretTrouble(l model.Listener) (model.Diagnostic, bool) {
 		}
 	}
 	for _, d := range x.w.Snapshot.Diagnostics() {
-		if (d.Code == model.CodeSecretMissing || d.Code == model.CodeSecretInvalid) && objects[d.Origin.Object()] {
+		if (d.Code == model.CodeSecretMissing || d.Code == model.CodeSecretInvalid) && objects[d.Origin.Object()] && !strings.HasPrefix(d.Field, "filters[") {
 			return d, true
 		}
 	}

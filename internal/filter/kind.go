@@ -22,10 +22,16 @@ type Sender interface {
 	ValidateUpstreams(n int) error
 }
 
+// SecretUser is a Config of a kind that takes something out of the Secret which its filter names.
+type SecretUser interface {
+	// ValidateSecret tells what the Secret should hold and does not. It is pure. The data is empty where no Secret is named.
+	ValidateSecret(d model.SecretData) error
+}
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
-	check func(raw json.RawMessage, upstreams int) error
+	check func(spec model.FilterSpec) (model.Code, error)
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -35,18 +41,15 @@ type Kind struct {
 func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) Kind {
 	return Kind{
 		name: name,
-		check: func(raw json.RawMessage, upstreams int) error {
-			cfg, err := decode[C](raw)
+		check: func(spec model.FilterSpec) (model.Code, error) {
+			cfg, err := decode[C](spec.Config)
+			if err == nil {
+				err = checkUpstreams(cfg, len(spec.Upstreams))
+			}
 			if err != nil {
-				return err
+				return model.CodeInvalidFilter, err
 			}
-			if s, ok := any(cfg).(Sender); ok {
-				return s.ValidateUpstreams(upstreams)
-			}
-			if upstreams > 0 {
-				return errors.New("upstreams are given, and this kind sends nothing to any")
-			}
-			return nil
+			return checkSecret(cfg, &spec)
 		},
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
@@ -61,11 +64,40 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 // Name is what FilterSpec.Kind says.
 func (k Kind) Name() string { return k.name }
 
-// Check tells what is wrong with a configuration, beside so many upstreams. It is pure.
-func (k Kind) Check(raw json.RawMessage, upstreams int) error { return k.check(raw, upstreams) }
-
 // Build makes the filter of one route.
 func (k Kind) Build(raw json.RawMessage, env Env) (Filter, error) { return k.build(raw, env) }
+
+func checkUpstreams(cfg Config, n int) error {
+	if s, ok := cfg.(Sender); ok {
+		return s.ValidateUpstreams(n)
+	}
+	if n > 0 {
+		return errors.New("upstreams are given, and this kind sends nothing to any")
+	}
+	return nil
+}
+
+// checkSecret tells what is wrong with the Secret of a filter. That one is needed and not named is a mistake of the filter, which no
+// Secret that comes later mends.
+func checkSecret(cfg Config, spec *model.FilterSpec) (model.Code, error) {
+	if spec.Secret != "" && spec.Data.Empty() {
+		return model.CodeSecretMissing, fmt.Errorf("secret %s has not been read: it is missing, or empty", spec.Secret)
+	}
+	s, ok := cfg.(SecretUser)
+	if !ok {
+		return "", nil
+	}
+	switch err := s.ValidateSecret(spec.Data); {
+	case err == nil:
+		return "", nil
+	case spec.Data.Empty():
+		return model.CodeInvalidFilter, err
+	case spec.Secret == "":
+		return model.CodeSecretInvalid, fmt.Errorf("its data %w", err)
+	default:
+		return model.CodeSecretInvalid, fmt.Errorf("secret %s %w", spec.Secret, err)
+	}
+}
 
 func decode[C Config](raw json.RawMessage) (cfg C, err error) {
 	if len(bytes.TrimSpace(raw)) > 0 {
@@ -103,18 +135,15 @@ func (c Catalog) Names() string {
 	return strings.Join(names, ", ")
 }
 
-// Check tells whether a filter's kind exists, its configuration decodes and its Secret was read: model.CodeUnknownFilter,
-// model.CodeInvalidFilter or model.CodeSecretMissing if not. It is what compile is given.
+// Check tells whether a filter's kind exists, its configuration decodes and its Secret was read and holds what is needed:
+// model.CodeUnknownFilter, model.CodeInvalidFilter, model.CodeSecretMissing or model.CodeSecretInvalid if not. It is what compile is given.
 func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	k, ok := c.Kind(spec.Kind)
 	if !ok {
 		return model.CodeUnknownFilter, fmt.Errorf("filter kind %q does not exist: want one of %s", spec.Kind, c.Names())
 	}
-	if err := k.check(spec.Config, len(spec.Upstreams)); err != nil {
-		return model.CodeInvalidFilter, fmt.Errorf("filter %s: %w", spec.Kind, err)
-	}
-	if spec.Secret != "" && spec.Data.Empty() {
-		return model.CodeSecretMissing, fmt.Errorf("filter %s: secret %s has not been read: it is missing, or empty", spec.Kind, spec.Secret)
+	if code, err := k.check(spec); err != nil {
+		return code, fmt.Errorf("filter %s: %w", spec.Kind, err)
 	}
 	return "", nil
 }

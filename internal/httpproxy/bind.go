@@ -134,8 +134,9 @@ type binder struct {
 
 	mu     sync.Mutex
 	routes map[*snapshot.Route]*boundRoute
-	none   model.Forward  // of routes that have another effect
-	latest *model.Forward // what the last route forwards by: most of the next do so by the same
+	failed map[*snapshot.Route]error // those of them whose filters could not be built
+	none   model.Forward             // of routes that have another effect
+	latest *model.Forward            // what the last route forwards by: most of the next do so by the same
 }
 
 // effect is how a route forwards, apart from where to. Routes that do so alike share it. The lock is held.
@@ -174,6 +175,7 @@ func (b *binder) route(r *snapshot.Route) *boundRoute {
 	if err != nil {
 		b.plane.cfg.Log.Error("route cannot be bound", "route", string(r.ID), "error", err)
 		out.refuse = model.CodeInvalidFilter
+		b.failed[r] = err
 		return out
 	}
 	out.chain = chain
@@ -253,6 +255,7 @@ func (b *binder) drop(br *boundRoute) {
 	last := br.tables == 0
 	if last {
 		delete(b.routes, br.route)
+		delete(b.failed, br.route)
 	}
 	b.mu.Unlock()
 	if last {

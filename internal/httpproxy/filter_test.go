@@ -85,6 +85,16 @@ func TestFilters(t *testing.T) {
 	if n := len(rec.requests()); n != 1 {
 		t.Errorf("%d requests upstream", n)
 	}
+	said := map[string]bool{}
+	for _, b := range s.plane.Unbound() {
+		said[b.Err.Error()] = true
+	}
+	if len(said) != 2 || !said["filter: bind probe: cannot be built"] || !said[`filter: bind "none": no such kind`] {
+		t.Errorf("%v", said)
+	}
+	s.routes = s.routes[:1]
+	s.publish()
+	eventually(t, func() bool { return len(s.plane.Unbound()) == 0 })
 }
 
 // The log says what was asked, which is what the route was decided on, and not what filters made of it.

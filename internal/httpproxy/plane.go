@@ -77,7 +77,7 @@ func New(cfg Config) (*Plane, error) {
 		servers: map[model.ListenerID]*server{}, stores: map[model.Class]*certs.Store{}, draining: map[*port]struct{}{}, current: snapshot.Empty(),
 	}
 	p.shared.Log = cfg.Log
-	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}}
+	p.binder = &binder{plane: p, routes: map[*snapshot.Route]*boundRoute{}, failed: map[*snapshot.Route]error{}}
 	p.counters.begin(cfg.Series)
 	p.heads.limit = int64(cfg.Heads)
 	p.works.New = func() any {

@@ -106,3 +106,20 @@ func (p *Plane) Bound() int {
 	defer p.binder.mu.Unlock()
 	return len(p.binder.routes)
 }
+
+// BindFailure is a route that answers 503 because its filters could not be built.
+type BindFailure struct {
+	Origin model.Origin
+	Err    error
+}
+
+// Unbound returns the routes that could not be bound, in no order.
+func (p *Plane) Unbound() []BindFailure {
+	p.binder.mu.Lock()
+	defer p.binder.mu.Unlock()
+	var out []BindFailure
+	for r, err := range p.binder.failed {
+		out = append(out, BindFailure{r.Origin, err})
+	}
+	return out
+}

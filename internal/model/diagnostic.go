@@ -61,8 +61,8 @@ const (
 	CodeUpstreamMissing   Code = "upstream-missing"    // a target that names no upstream
 	CodeServiceMissing    Code = "service-missing"     // a rule that names a service that does not exist
 	CodePortMissing       Code = "port-missing"        // a rule that names a port its service does not have
-	CodeSecretMissing     Code = "secret-missing"      // a TLS secret that does not exist
-	CodeSecretInvalid     Code = "secret-invalid"      // a TLS secret without key, or whose key does not fit
+	CodeSecretMissing     Code = "secret-missing"      // a secret, of TLS or a filter, that does not exist
+	CodeSecretInvalid     Code = "secret-invalid"      // a TLS secret without key, or whose key does not fit; a filter's, without what it needs
 	CodeTLSHostTaken      Code = "tls-host-taken"      // a host whose TLS rules another policy gives already
 	CodeHostOutsideZones  Code = "host-outside-zones"  // a host that our DNS does not answer for
 	CodeRecordTaken       Code = "record-taken"        // a name published by two roads with different addresses

@@ -59,12 +59,17 @@ func (c *Connection) Publish(key Key, list []Instance) error {
 	if err != nil || len(done) == 0 {
 		return err
 	}
-	if err = r.shares(what, done...); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
+	err = r.shares(what, done...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
 		undo()
+		return err
 	}
-	return err
+	for _, p := range batch {
+		p.doubted = false
+	}
+	return nil
 }
 
 // publish makes the change here. What it returns is closed when others know; until then it can be undone.
@@ -91,11 +96,11 @@ func (c *Connection) publish(key Key, batch []*publication) (done []chan struct{
 		if q != nil {
 			p.in.Since = q.in.Since
 		} else if f := s.foreign[p.in.slot()]; f != nil {
-			p.in.Since = f.in.Since
+			p.in.Since, p.doubted = f.in.Since, !f.in.Offered()
 		}
-		news = news || q == nil || !p.in.Same(&q.in)
+		news = news || q == nil || !p.in.Same(&q.in) || r.writing(key, p.in.slot())
 		if before := r.confirm(s, p.in.slot()); before != nil {
-			p.in.Since, news = before.in.Since, true
+			p.in.Since, p.doubted, news = before.in.Since, r.shared != nil, true
 		}
 		r.order++
 		p.order = r.order
@@ -127,6 +132,11 @@ func (c *Connection) unpublish(s *service, batch, old []*publication) {
 		delete(s.published, c)
 		delete(c.services, s)
 	}
+	for _, p := range batch {
+		if find(old, p.in.slot()) == nil {
+			c.r.stay(s, p)
+		}
+	}
 	c.r.announceGone(s, batch)
 	c.r.announceGone(s, old)
 	c.r.changed(s)
@@ -153,7 +163,7 @@ func (c *Connection) Withdraw(key Key) error {
 		gone := s.published[c]
 		c.withdraw(s)
 		for _, p := range gone {
-			if d := c.r.announce(key, p.in.slot(), false); d != nil {
+			if d := c.r.takenBack(s, p); d != nil {
 				done = append(done, d)
 			}
 		}
@@ -196,7 +206,11 @@ func (c *Connection) Close() {
 		return
 	}
 	for s := range c.services {
+		gone := s.published[c]
 		c.withdraw(s)
+		for _, p := range gone {
+			c.r.stay(s, p)
+		}
 	}
 }
 

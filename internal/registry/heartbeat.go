@@ -25,21 +25,20 @@ func (r *Registry) Register(key Key, in Instance) error {
 		return err
 	}
 	r.mu.Lock()
-	done, undo, err := r.register(key, in)
+	done, known, err := r.register(key, in)
 	r.mu.Unlock()
 	if err != nil || len(done) == 0 {
 		return err
 	}
-	if err = r.shares(what, done...); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		undo()
-	}
+	err = r.shares(what, done...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known(err == nil)
 	return err
 }
 
-// register makes the change here. What it returns is closed when others know; until then it can be undone.
-func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo func(), err error) {
+// register makes the change here. done is closed when others know; known is called then, or where they could not be told, which undoes it.
+func (r *Registry) register(key Key, in Instance) (done []chan struct{}, known func(bool), err error) {
 	if err := r.takes(key, ephemeral); err != nil {
 		return nil, nil, err
 	}
@@ -55,15 +54,15 @@ func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo fu
 		if err := r.room(s, 1); err != nil {
 			return nil, nil, err
 		}
-		if in.Since = now; before != nil {
-			in.Since = before.in.Since
-		} else if q := s.foreign[in.slot()]; q != nil {
-			in.Since = q.in.Since
-		}
 		p = &publication{}
+		if in.Since = now; before != nil {
+			in.Since, p.doubted = before.in.Since, r.shared != nil
+		} else if q := s.foreign[in.slot()]; q != nil {
+			in.Since, p.doubted = q.in.Since, !q.in.Offered()
+		}
 		p.lapse = lapse{service: s, publication: p, index: notQueued}
 		s.beating[in.Addr] = p
-	case p.in.Same(&in):
+	case p.in.Same(&in) && !r.writing(key, in.slot()):
 		p.beat = now
 		return nil, nil, nil
 	default:
@@ -85,7 +84,13 @@ func (r *Registry) register(key Key, in Instance) (done []chan struct{}, undo fu
 		done = append(done, r.announce(key, old.in.slot(), false))
 	}
 	order := r.order
-	return append(done, r.announce(key, in.slot(), s.claims(&in))), func() { r.unregister(s, p, old, order) }, nil
+	return append(done, r.announce(key, in.slot(), s.claims(&in))), func(told bool) {
+		if told {
+			p.doubted = false
+		} else {
+			r.unregister(s, p, old, order)
+		}
+	}, nil
 }
 
 // unregister undoes a registration of which the others could not be told, unless another one followed.
@@ -94,6 +99,7 @@ func (r *Registry) unregister(s *service, p *publication, old publication, order
 	case s.beating[p.in.Addr] != p || p.order != order:
 	case old.order == 0:
 		r.drop(s, p)
+		r.stay(s, p)
 	default:
 		r.announce(s.key, p.in.slot(), false)
 		p.in, p.lease = old.in, old.lease
@@ -172,7 +178,7 @@ func (r *Registry) deregister(key Key, addr netip.AddrPort, want kind) (stored [
 	if p := s.beating[addr]; p != nil {
 		r.drop(s, p)
 		found = true
-		if d := r.announce(key, p.in.slot(), false); d != nil {
+		if d := r.takenBack(s, p); d != nil {
 			done = append(done, d)
 		}
 	} else if p := s.foreignAt(addr); p != nil {

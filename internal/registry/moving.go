@@ -6,7 +6,8 @@ import (
 
 // A client of a connection that was told to connect again, to this process or to another, ends the connection before it has the next one,
 // and may take seconds until it has registered there: the official client for Java looks every three. What it had published stays
-// meanwhile, as it does where the process is killed.
+// meanwhile, as it does where the process is killed. So does that of a client which comes from another process, and cannot be told that
+// it is here: the storage may have it, and then others know of it by this process alone.
 
 // Leave is Close for a client that was told to connect again. What it has published stays until somebody publishes it again, here or at
 // another process on the same storage, and otherwise for as long as an instance that lives by heartbeats may be silent.
@@ -41,6 +42,15 @@ func (r *Registry) expect(s *service, p *publication) {
 	p.lapse = lapse{service: s, publication: p, index: notQueued}
 	r.leases.put(&p.lapse, time.Now().Add(r.lease(s, &p.in).remove))
 	r.nudge()
+}
+
+// stay is expect for what is published here no more, where its client came from another process and may not have arrived here. The
+// mutex is held.
+func (r *Registry) stay(s *service, p *publication) {
+	if p.doubted && s.newest(p.in.slot()) == nil {
+		r.expect(s, p)
+		r.changed(s)
+	}
 }
 
 // arrived ends the wait for the client of a slot, and returns what it had published here; nil: nobody waits. The mutex is held.

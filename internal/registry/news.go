@@ -17,6 +17,7 @@ func (r *Registry) news(n storage.News) {
 		return
 	}
 	r.refs.told(n.Revision)
+	r.known = max(r.known, n.Revision)
 	r.feed++ // what a full listing does not name has an older one
 	for i := range n.Entries {
 		if r.shared != nil && n.Entries[i].Key == clockKey { // before what is told with it: all of that is as of the same revision

@@ -78,7 +78,8 @@ type Registry struct {
 	processes map[string]process  // by their owners
 	regrouped bool                // some came or went, in the news that are being applied
 	unshared  map[place]*unshared // what is not written as it is
-	flying    map[place]struct{}  // and what is being written
+	flying    map[place]*unshared // and what is being written
+	known     int64               // the revision of the storage that has come to here
 	flips     map[probed]struct{} // persistent instances that were seen to be otherwise than they are stored
 	cutOff    bool                // the storage that is shared did not answer when tellHealth looked last
 	services  map[Key]*service
@@ -137,7 +138,7 @@ func Open(ctx context.Context, opt Options) (*Registry, error) {
 		store:     opt.Store,
 		processes: map[string]process{},
 		unshared:  map[place]*unshared{},
-		flying:    map[place]struct{}{},
+		flying:    map[place]*unshared{},
 		sharing:   make(chan struct{}, 1),
 		flips:     map[probed]struct{}{},
 		flipping:  make(chan struct{}, 1),

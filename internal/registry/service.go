@@ -43,6 +43,7 @@ type publication struct {
 	beat  time.Time // the last one
 	lapse lapse
 
+	doubted     bool   // another process had published it, and whether it is known there that this one does now is not known here
 	unconfirmed bool   // of before a restart
 	asked       bool   // persistent, and this process asks how it is
 	stored      bool   // it is healthy, as it stands in the storage

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 // the process does, and has those of the others by following. What this process wants to be written is never kept as a list
 // of writes: a slot is noted as not being written as it is, and what it is then is looked up when its turn comes. So what waits is
 // bounded by what there is, and what was out of reach converges by itself.
+//
+// Whether a write happened is not always known, and one that was given up may happen yet: a member of the cluster that hangs has it, and
+// goes on. So a claim has an end: it counts against what was written until the client made it. And what followers are told is an answer too.
 
 // place is a slot of a service.
 type place struct {
@@ -24,6 +28,7 @@ type place struct {
 // unshared is a slot that is not written as it is.
 type unshared struct {
 	claim   bool  // a client of this process has said so just now: it takes the key from whoever had it
+	asOf    int64 // the revision of the storage then, as far as it is known here
 	evict   int64 // likewise that it is to go: the revision of the key that another process has written
 	waiters []chan struct{}
 }
@@ -46,7 +51,9 @@ func (r *Registry) announce(key Key, at slot, claim bool) chan struct{} {
 		u = &unshared{}
 		r.unshared[p] = u
 	}
-	u.claim = u.claim || claim
+	if claim {
+		u.claim, u.asOf = true, r.known
+	}
 	done := make(chan struct{})
 	u.waiters = append(u.waiters, done)
 	select {
@@ -151,10 +158,7 @@ func (r *Registry) shareSome() bool {
 	clear(r.flying)
 	if err != nil {
 		for i, p := range places {
-			r.announce(p.key, p.slot, batch[i].claim)
-			again := r.unshared[p]
-			again.evict = batch[i].evict
-			again.waiters = append(again.waiters[:len(again.waiters)-1], batch[i].waiters...)
+			r.again(p, batch[i])
 		}
 		r.shareLater()
 		select { // not before that
@@ -163,18 +167,54 @@ func (r *Registry) shareSome() bool {
 		}
 		return false
 	}
+	r.known = max(r.known, revision)
 	for i, p := range places {
+		s := r.services[p.key]
+		if batch[i].claim && !done[i] && s.present(p.slot) { // somebody was faster than the client, or than its word came to here
+			batch[i].asOf = revision
+			r.again(p, batch[i])
+			continue
+		}
+		if batch[i].evict > 0 && !done[i] && r.unshared[p] == nil {
+			r.announce(p.key, p.slot, false) // it is another one now, and this process's perhaps
+		}
 		// Somebody else has it, since this was written or instead of it.
-		if s := r.services[p.key]; s != nil && r.unshared[p] == nil {
+		if s != nil && r.unshared[p] == nil {
 			if q := s.foreign[p.slot]; q != nil && (q.revision > revision || !done[i]) {
 				r.moved(s, p.slot, q.in.Offered())
 			}
 		}
-		for _, w := range batch[i].waiters {
-			close(w)
-		}
+		batch[i].written()
 	}
 	return true
+}
+
+// again notes a slot once more, as it was noted before. The mutex is held.
+func (r *Registry) again(p place, before *unshared) {
+	now := r.unshared[p]
+	if now == nil {
+		r.unshared[p] = before
+		return
+	}
+	if before.claim && !now.claim {
+		now.claim, now.asOf = true, before.asOf
+	}
+	now.evict = max(now.evict, before.evict)
+	now.waiters = append(now.waiters, before.waiters...)
+}
+
+// written tells who waits for it.
+func (u *unshared) written() {
+	for _, w := range u.waiters {
+		close(w)
+	}
+	u.waiters = nil
+}
+
+// present tells whether a client of this process that is here now publishes a slot, and not one that was here before.
+func (s *service) present(at slot) bool {
+	p := s.newest(at)
+	return p != nil && p != s.moving[at]
 }
 
 // shareLater has the goroutine look again a little later.
@@ -196,7 +236,7 @@ func (r *Registry) toShare() (places []place, batch []*unshared, steps []storage
 			break
 		}
 		delete(r.unshared, p)
-		r.flying[p] = struct{}{}
+		r.flying[p] = u
 		step := storage.Step{Change: storage.Delete(liveRoot + slotText(p.key, p.slot)), If: storage.Mine}
 		if u.evict > 0 {
 			step.If, step.At = storage.Anybody, u.evict
@@ -208,7 +248,7 @@ func (r *Registry) toShare() (places []place, batch []*unshared, steps []storage
 			}
 			step = storage.Step{Change: storage.Put(step.Key, value), If: storage.NotOther}
 			if u.claim {
-				step.If = storage.Anybody
+				step.If, step.AsOf = storage.Anybody, u.asOf
 			}
 		}
 		places, batch, steps = append(places, p), append(batch, u), append(steps, step)
@@ -239,8 +279,7 @@ func (s *service) newest(at slot) *publication {
 // writing tells whether this process is about to write a slot. The mutex is held.
 func (r *Registry) writing(key Key, at slot) bool {
 	p := place{key, at}
-	_, flies := r.flying[p]
-	return flies || r.unshared[p] != nil
+	return r.flying[p] != nil || r.unshared[p] != nil
 }
 
 // storedLive takes what a process has written.
@@ -250,7 +289,7 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 		return err
 	}
 	if e.Owner == r.shared.Owner() {
-		r.echo(key, at)
+		r.echo(key, at, e.Value)
 		return nil
 	}
 	var d record
@@ -279,15 +318,35 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 	return nil
 }
 
-// echo is what this process has written itself. What nobody wants any more, because it was taken back meanwhile, goes.
-func (r *Registry) echo(key Key, at slot) {
+// echo is what this process has written itself. Where it is as it should be, nobody needs to wait for the answer to the write any more,
+// which may have been lost. What nobody wants any more, because it was taken back meanwhile, goes.
+func (r *Registry) echo(key Key, at slot, value []byte) {
 	s := r.services[key]
 	if s != nil && s.foreign[at] != nil {
 		delete(s.foreign, at)
 		r.changed(s)
 	}
-	if s.newest(at) == nil && !r.writing(key, at) {
-		r.announce(key, at, false)
+	p := place{key, at}
+	own := s.newest(at)
+	if own == nil {
+		if r.unshared[p] == nil { // what is being written may be before this
+			r.announce(key, at, false)
+		}
+		return
+	}
+	if !r.writing(key, at) {
+		return
+	}
+	if want, err := json.Marshal(newRecord(&own.in)); err != nil || !bytes.Equal(value, want) {
+		return
+	}
+	if u := r.flying[p]; u != nil {
+		u.claim = false
+		u.written()
+	}
+	if u := r.unshared[p]; u != nil && u.evict == 0 {
+		delete(r.unshared, p)
+		u.written()
 	}
 }
 
@@ -376,6 +435,15 @@ func (r *Registry) evict(s *service, p *publication) chan struct{} {
 	done := r.announce(s.key, at, false)
 	r.unshared[place{s.key, at}].evict = p.revision
 	return done
+}
+
+// takenBack announces that a client has taken back what it published here, also where it is known elsewhere as that of another process
+// yet. The mutex is held.
+func (r *Registry) takenBack(s *service, p *publication) chan struct{} {
+	if q := s.foreign[p.in.slot()]; q != nil && p.doubted {
+		return r.evict(s, q)
+	}
+	return r.announce(s.key, p.in.slot(), false)
 }
 
 // foreignAt is an instance of another process with an address, or nil.

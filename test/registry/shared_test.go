@@ -148,7 +148,10 @@ func TestStore(t *testing.T) { store(t, etcdProgram(t)) }
 
 func store(t *testing.T, program string) {
 	c := startEtcdOf(t, program)
-	storagetest.Run(t, c.open(t, c.clients, ttl))
+	a, b := c.open(t, c.clients, ttl), c.open(t, c.clients, ttl)
+	storagetest.Holders(t, a, b)
+	must(t, b.Close())
+	storagetest.Run(t, a)
 }
 
 // What is registered at one is pushed at another.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -67,12 +68,24 @@ func (c BasicAuth) UsersOf(d model.SecretData) (htpasswd.Users, []htpasswd.Probl
 	return u, problems, nil
 }
 
+// errNoUsers is why a filter without a Secret would let nobody in.
+var errNoUsers = errors.New("names no secret, in which its users would be")
+
+// ValidateSecret implements filter.SecretUser.
+func (c BasicAuth) ValidateSecret(d model.SecretData) error {
+	if d.Empty() {
+		return errNoUsers
+	}
+	_, _, err := c.UsersOf(d)
+	return err
+}
+
 // usersText is the list of users under a key of a Secret, "" being auth.
 func usersText(d model.SecretData, key string) (string, error) {
 	key = cmp.Or(key, "auth")
 	text, ok := d.Get(key)
 	if !ok {
-		return "", fmt.Errorf("secret has no key %q", key)
+		return "", fmt.Errorf("has no key %q", key)
 	}
 	return text.Reveal(), nil
 }
@@ -125,6 +138,9 @@ type basicAuth struct {
 func (*basicAuth) OwnsFields() {}
 
 func (f *basicAuth) Request(x *filter.Exchange) filter.Verdict {
+	if !once(x, "Authorization") {
+		return filter.Respond
+	}
 	var room [maxCredentials]byte
 	name, password, ok := credentials(x.Request.Fields.Get("Authorization"), &room)
 	if !ok {

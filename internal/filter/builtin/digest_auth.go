@@ -77,6 +77,15 @@ func (c DigestAuth) UsersOf(d model.SecretData) (htpasswd.Digests, []htpasswd.Pr
 	return u, problems, nil
 }
 
+// ValidateSecret implements filter.SecretUser.
+func (c DigestAuth) ValidateSecret(d model.SecretData) error {
+	if d.Empty() {
+		return errNoUsers
+	}
+	_, _, err := c.UsersOf(d)
+	return err
+}
+
 func digestAuthKind() filter.Kind {
 	return filter.Define("digest-auth", func(c DigestAuth, env filter.Env) (filter.Filter, error) {
 		users, _, err := c.UsersOf(env.Secret)
@@ -105,6 +114,9 @@ type digestAuth struct {
 func (*digestAuth) OwnsFields() {}
 
 func (f *digestAuth) Request(x *filter.Exchange) filter.Verdict {
+	if !once(x, "Authorization") {
+		return filter.Respond
+	}
 	var a digestAnswer
 	var room [maxCredentials]byte
 	if !a.parse(x.Request.Fields.Get("Authorization"), &room) || !f.proves(x, &a) {

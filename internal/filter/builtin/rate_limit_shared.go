@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -57,6 +58,18 @@ func (c *RedisLimit) validate() error {
 		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
 			return fmt.Errorf("redis: addresses[%d]: %q is no host with a port", i, a)
 		}
+	}
+	return nil
+}
+
+// ValidateSecret implements filter.SecretUser: a Secret that is named is of use.
+func (c RateLimit) ValidateSecret(d model.SecretData) error {
+	if c.Redis == nil || d.Empty() {
+		return nil
+	}
+	_, user := d.Get("username")
+	if _, password := d.Get("password"); !user && !password {
+		return errors.New(`has neither a key "password" nor "username" for redis`)
 	}
 	return nil
 }

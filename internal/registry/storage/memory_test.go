@@ -16,6 +16,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemory(t *testing.T) { storagetest.Run(t, storage.NewMemory()) }
 
+// What stands in for a cluster in tests of the registry does what etcd does, see test/registry.
+func TestHolders(t *testing.T) {
+	c := storagetest.NewCluster()
+	a := c.Process("a")
+	defer a.Close()
+	storagetest.Holders(t, a, c.Process("b"))
+}
+
 func TestMirrorThatHearsNothing(t *testing.T) {
 	s := storage.NewMemory()
 	defer s.Close()

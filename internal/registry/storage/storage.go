@@ -93,8 +93,9 @@ const (
 // Step is one change of a batch, with a condition of its own.
 type Step struct {
 	Change
-	If Holder
-	At int64 // the entry must still have this revision; 0: any
+	If   Holder
+	At   int64 // the entry must still have this revision; 0: any
+	AsOf int64 // with Anybody: an entry of another process must not be newer than this revision; 0: it may
 }
 
 // Shared is a Store that several processes use. What a process has put with Batch goes when the process does.

@@ -48,7 +48,7 @@ func (s *Store) Batch(ctx context.Context, steps []storage.Step) ([]bool, int64,
 	for i := range steps {
 		t := r.Responses[i].GetResponseTxn()
 		done[i] = t.Succeeded
-		if !t.Succeeded && steps[i].If == storage.NotOther {
+		if !t.Succeeded && len(t.Responses) > 0 { // with the other condition under which it may happen
 			done[i] = t.Responses[0].GetResponseTxn().Succeeded
 		}
 	}
@@ -67,12 +67,16 @@ func (s *Store) step(p *storage.Step, id clientv3.LeaseID) clientv3.Op {
 	if p.At != 0 {
 		compares = append(compares, clientv3.Compare(clientv3.ModRevision(key), "=", p.At))
 	}
-	switch p.If {
-	case storage.Mine:
+	orMine := func(cmp clientv3.Cmp) clientv3.Op {
+		return clientv3.OpTxn(append(compares, cmp), []clientv3.Op{op}, []clientv3.Op{clientv3.OpTxn(append(compares, mine), []clientv3.Op{op}, nil)})
+	}
+	switch {
+	case p.If == storage.Mine:
 		compares = append(compares, mine)
-	case storage.NotOther:
-		none := clientv3.Compare(clientv3.CreateRevision(key), "=", 0)
-		return clientv3.OpTxn(append(compares, none), []clientv3.Op{op}, []clientv3.Op{clientv3.OpTxn(append(compares, mine), []clientv3.Op{op}, nil)})
+	case p.If == storage.NotOther:
+		return orMine(clientv3.Compare(clientv3.CreateRevision(key), "=", 0))
+	case p.AsOf != 0:
+		return orMine(clientv3.Compare(clientv3.ModRevision(key), "<", p.AsOf+1)) // 0 where there is none
 	}
 	return clientv3.OpTxn(compares, []clientv3.Op{op}, nil)
 }

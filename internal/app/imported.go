@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/bootconfig"
 	"paifang/internal/document"
 	"paifang/internal/model"
 	"paifang/internal/source"
@@ -17,7 +18,7 @@ import (
 )
 
 // Import reads the files of Spring Cloud Gateway that Config.Sources.Routes names and returns them as our own documents.
-// Beside a file named there, the one for an active profile is read too, as Spring would. Rules of Sentinel that they say are in Nacos are
+// Beside a file named there, those for profiles are read too, as Spring would; of one that is not active that is said. Rules of Sentinel that they say are in Nacos are
 // asked for there if nacos is set: the files then say whom this process connects to.
 func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Imported, error) {
 	s := springConfig(&cfg)
@@ -87,7 +88,8 @@ func askRules(ctx context.Context, r springgw.RuleItem) (string, error) {
 	return c.Read(ctx, nacosclient.Config{ID: r.DataID, Group: r.Group})
 }
 
-// withProfiles adds the files for profiles that stand beside files without one.
+// withProfiles adds the files for profiles that stand beside files without one. Those of application and bootstrap are added for all profiles: the
+// files may say which are active, and it is told which are not.
 func withProfiles(paths, profiles []string) []string {
 	out := slices.Clone(paths)
 	for _, path := range paths {
@@ -95,12 +97,12 @@ func withProfiles(paths, profiles []string) []string {
 		if info, err := os.Stat(path); !ok || err != nil || info.IsDir() {
 			continue
 		}
-		for _, p := range profiles {
-			for _, ext := range []string{".yml", ".yaml", ".properties"} {
-				file := base + "-" + p + ext
-				if _, err := os.Stat(file); err == nil && !slices.Contains(out, file) {
-					out = append(out, file)
-				}
+		beside, _ := os.ReadDir(filepath.Dir(path))
+		for _, e := range beside {
+			file := filepath.Join(filepath.Dir(path), e.Name())
+			profile, ok := strings.CutPrefix(strings.TrimSuffix(file, filepath.Ext(file)), filepath.Clean(base)+"-")
+			if ok && bootconfig.Accept(e.Name()) && (bootconfig.ForProfile(file) || slices.Contains(profiles, profile)) && !slices.Contains(out, file) {
+				out = append(out, file)
 			}
 		}
 	}

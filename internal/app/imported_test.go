@@ -297,3 +297,40 @@ spring.cloud:
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
+
+// TestImportNamesOtherProfiles: a file for a profile that is not active is named, beside a directory and beside a file; one that the files
+// themselves make active counts.
+func TestImportNamesOtherProfiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"application.yml":            "spring.profiles.active: prod\nspring.cloud.gateway.routes: [{id: a, uri: 'lb://a', predicates: ['Path=/a']}]\n",
+		"application-dev.yml":        "spring.cloud.gateway.routes: [{id: dev, uri: 'lb://a', predicates: ['Path=/dev']}]\n",
+		"application-prod.yml":       "spring.cloud.gateway.routes: [{id: prod, uri: 'lb://a', predicates: ['Path=/prod']}]\n",
+		"application-dev.properties": "spring.cloud.gateway.enabled=true\n",
+		"other-dev.yml":              "spring.cloud.gateway.routes: [{id: other, uri: 'lb://a', predicates: ['Path=/other']}]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		path   string
+		routes int
+	}{{dir, 2}, {filepath.Join(dir, "application.yml"), 1}} {
+		cfg := Config{Registry: &Registry{}}
+		cfg.Sources.Routes = []string{c.path}
+		text, imported, err := Import(t.Context(), cfg, false)
+		if err != nil || imported.Routes != c.routes || !strings.Contains(string(text), "springgw/prod") {
+			t.Fatalf("%s: %d routes, %v", c.path, imported.Routes, err)
+		}
+		named := map[string]bool{}
+		for _, f := range imported.Findings {
+			if strings.Contains(f.Why, `for the profile "dev", and active is prod`) {
+				named[filepath.Base(f.File)] = true
+			}
+		}
+		if !named["application-dev.yml"] || !named["application-dev.properties"] || len(named) != 2 || len(imported.Files) != len(named)+1+c.routes {
+			t.Errorf("%s: named are %v, read %v", c.path, named, imported.Files)
+		}
+	}
+}

@@ -65,7 +65,7 @@ type Merged struct {
 	Root     *Property // nil = nothing
 	Profiles []string  // that are active
 	Problems []document.Problem
-	LeftOut  []document.Problem // documents for profiles that are not active
+	LeftOut  []document.Problem // documents, and files, for profiles that are not active
 
 	filled map[*Property]filling // items of lists with placeholders
 }
@@ -76,7 +76,7 @@ type Merged struct {
 func (m *Merged) Again(files []File, s Settings) Merged {
 	x := &expansion{settings: s, before: m.filled, filled: make(map[*Property]filling, len(m.filled))}
 	now := Merged{Profiles: s.profiles(files, x)}
-	for _, f := range inForce(files, now.Profiles) {
+	for _, f := range now.inForce(files) {
 		for _, d := range f.Documents {
 			if now.counts(f.Path, &d) {
 				now.Root = overlay(now.Root, d.Root)
@@ -91,13 +91,19 @@ func (m *Merged) Again(files []File, s Settings) Merged {
 	return now
 }
 
-// inForce are the files that count: those for no profile, and then those for each active one in the order of these.
-func inForce(files []File, active []string) []File {
+// inForce are the files that count: those for no profile, and then those for each active one in the order of these. It notes the others.
+func (m *Merged) inForce(files []File) []File {
 	if len(files) == 1 {
 		return files
 	}
 	var out []File
-	for _, name := range append([]string{""}, active...) {
+	for _, f := range files {
+		if name := profileOf(f.Path); name != "" && !slices.Contains(m.Profiles, name) && len(f.Documents) > 0 {
+			m.LeftOut = append(m.LeftOut, document.Problem{File: f.Path, Line: 1, Field: "spring.profiles.active",
+				Message: fmt.Sprintf("the file is for the profile %q, and active is %s: it is left out", name, strings.Join(m.Profiles, ", "))})
+		}
+	}
+	for _, name := range append([]string{""}, m.Profiles...) {
 		for _, f := range files {
 			if profileOf(f.Path) == name {
 				out = append(out, f)
@@ -139,6 +145,9 @@ func profileOf(path string) string {
 	}
 	return ""
 }
+
+// ForProfile tells whether a file counts only while a profile is active, by its name.
+func ForProfile(path string) bool { return profileOf(path) != "" }
 
 // Applications divides paths into those that are read together, in the order in which later ones win. Files of one
 // directory that are called application or bootstrap belong together, with those for profiles beside them. Every other

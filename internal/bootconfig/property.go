@@ -334,6 +334,9 @@ func Relaxed(name string) string {
 // Same tells whether two names mean the same property.
 func Same(a, b string) bool { return a == b || Relaxed(a) == Relaxed(b) }
 
+// Replaces tells whether the property takes the place of what an earlier one says as a whole: it is a scalar or a list, an empty one too.
+func (p *Property) Replaces() bool { return p != nil && (p.leaf || p.items != nil) }
+
 // overlay returns base with what over says in its place: scalars and lists as a whole, and the names below one by one, as
 // a property source that comes first has it. Neither is changed.
 func overlay(base, over *Property) *Property {
@@ -344,7 +347,7 @@ func overlay(base, over *Property) *Property {
 		return base
 	}
 	out := *base
-	if over.leaf || over.items != nil {
+	if over.Replaces() {
 		out.leaf, out.text, out.exact, out.items, out.File, out.Line = over.leaf, over.text, over.exact, over.items, over.File, over.Line
 	}
 	out.Kids = slices.Clone(base.Kids)

@@ -1,7 +1,10 @@
 package bootconfig
 
 import (
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +21,14 @@ type Reader struct {
 // Read reads the documents of a file: properties where its name ends so, YAML otherwise. Documents that are no mapping, and
 // Kubernetes objects, are passed over.
 func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem) {
+	out, problems := r.documentsOf(path, data)
+	for _, d := range out {
+		problems = append(problems, d.Root.leaveHoles("")...)
+	}
+	return out, problems
+}
+
+func (r *Reader) documentsOf(path string, data []byte) ([]Document, []document.Problem) {
 	if filepath.Ext(path) == ".properties" {
 		return readProperties(path, data)
 	}
@@ -33,6 +44,29 @@ func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem)
 		}
 	}
 	return out, problems
+}
+
+// leaveHoles takes lists out that have an item and not the one before it, with which Spring does not start: what such a list says is not taken
+// for all of it, nor put in the place of another file's.
+func (p *Property) leaveHoles(path string) []document.Problem {
+	var out []document.Problem
+	for want, i := range slices.Sorted(maps.Keys(p.items)) {
+		item := p.items[i]
+		if i == want {
+			if !item.kept { // lists of YAML have no holes
+				out = append(out, item.leaveHoles(fmt.Sprintf("%s[%d]", path, i))...)
+			}
+			continue
+		}
+		out = append(out, document.Problem{File: p.File, Line: item.Line, Field: path,
+			Message: fmt.Sprintf("has an item [%d] and no [%d], with which Spring does not start: number them from 0 on; the list is left out", i, want)})
+		p.items = nil
+		break
+	}
+	for _, k := range p.Kids {
+		out = append(out, k.leaveHoles(strings.TrimPrefix(path+"."+k.Name, "."))...)
+	}
+	return out
 }
 
 // properties are those that items of lists came to, in the reading that goes on and the one before it.

@@ -50,6 +50,9 @@ func importCommand(e Env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := spared(file, append(out.Files, in.Config)); err != nil {
+			return err
+		}
 		report := e.Out
 		if file == "" {
 			report = e.Err
@@ -68,6 +71,20 @@ func importCommand(e Env) *cobra.Command {
 	return cmd
 }
 
+// spared is an error for a file that is to be written and is one of those that were read.
+func spared(file string, read []string) error {
+	there, err := os.Stat(file)
+	if err != nil {
+		return nil // it is not there, or writing it says why not
+	}
+	for _, path := range read {
+		if info, err := os.Stat(path); err == nil && os.SameFile(there, info) {
+			return fmt.Errorf("import: %s is what was read: name another file for the documents", file)
+		}
+	}
+	return nil
+}
+
 func verdictsTable(in *Imported) *table {
 	t := &table{head: []string{"AT", "VERDICT", "KIND", "NAME", "ROUTE", "WHY"}}
 	counts := map[springgw.Judgement]int{}
@@ -81,7 +98,14 @@ func verdictsTable(in *Imported) *table {
 		t.add(c(at), toned(string(f.Verdict.Verdict), tones[f.Verdict.Verdict]), c(f.Kind), c(f.Name), c(f.Route), c(f.Why))
 	}
 	t.foot = fmt.Sprintf("%s read: %d supported, %d differing, %d ignored, %d lost", plural(in.Routes, "route"), counts[springgw.Supported],
-		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported]) + "\n" + strictness
+		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported])
+	if in.Java != nil {
+		t.foot += "\n" + plural(in.Java.Java, "file") + " of Java looked through"
+		if in.Java.Kotlin > 0 {
+			t.foot += ", and " + plural(in.Java.Kotlin, "file") + " of Kotlin for the names of types alone"
+		}
+	}
+	t.foot += "\n" + strictness
 	return t
 }
 

@@ -51,6 +51,38 @@ func TestImportCommand(t *testing.T) {
 			}
 		})
 	}
+	// How much source was looked through is told, where some was named.
+	for _, c := range []struct {
+		read *springgw.JavaRead
+		want string
+	}{{nil, ""}, {&springgw.JavaRead{Java: 12}, "12 files of Java looked through\n"}, {&springgw.JavaRead{Kotlin: 1}, "0 files of Java looked through, and 1 file of Kotlin for the names of types alone\n"}} {
+		foot := verdictsTable(&Imported{Imported: springgw.Imported{Java: c.read}}).foot
+		if !strings.Contains(foot, c.want) || strings.Contains(foot, "of Java") != (c.read != nil) {
+			t.Error(foot)
+		}
+	}
+	// What was read is not written over, by whatever name.
+	input, link := filepath.Join(t.TempDir(), "a.yml"), filepath.Join(t.TempDir(), "link.yml")
+	if err := errors.Join(os.WriteFile(input, []byte("spring:\n"), 0o600), os.Symlink(input, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][]string{{"-o", input}, {"-o", link}, {"-o", input, "-c", link}} {
+		read := []string{"elsewhere.yml", input}
+		if len(c) > 2 {
+			read = nil
+		}
+		cmd := importCommand(Env{Import: func(context.Context, Import) (Imported, error) {
+			return Imported{[]byte("documents\n"), springgw.Imported{Files: read}}, nil
+		}})
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(append([]string{"a.yml"}, c...))
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "name another file") {
+			t.Errorf("%v: %v", c, err)
+		}
+		if text, err := os.ReadFile(input); string(text) != "spring:\n" {
+			t.Errorf("%v: %q %v", c, text, err)
+		}
+	}
 	failed := errors.New("nothing is there")
 	cmd := importCommand(Env{Import: func(context.Context, Import) (Imported, error) { return Imported{}, failed }})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true

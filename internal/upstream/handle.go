@@ -84,10 +84,10 @@ func (t *Table) acquire(up *model.Upstream) *Handle {
 			overTLS = t.acquire(&secure)
 		}
 		t.serial++
-		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: tagOf(up.ID), decay: decayOf(up.Balance), overTLS: overTLS}
+		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: up.ID.Tag(), decay: decayOf(up.Balance), overTLS: overTLS}
 		h.security = t.securityOf(&up.TLS)
 		if up.Affinity.Mode != model.NoAffinity {
-			a := withCookie(up.Affinity, up.ID)
+			a := withCookie(up)
 			h.affinity = &a
 		}
 		h.gate = t.gateOf(up.ID)

@@ -138,6 +138,9 @@ type basicAuth struct {
 func (*basicAuth) OwnsFields() {}
 
 func (f *basicAuth) Request(x *filter.Exchange) filter.Verdict {
+	if !once(x, "Authorization") {
+		return filter.Respond
+	}
 	var room [maxCredentials]byte
 	name, password, ok := credentials(x.Request.Fields.Get("Authorization"), &room)
 	if !ok {

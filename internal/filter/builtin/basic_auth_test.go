@@ -95,6 +95,9 @@ func TestBasicAuth(t *testing.T) {
 	if x := keep.ask("192.0.2.1", "GET /", as("bob", "secret")); !x.Request.Fields.Has("Authorization") {
 		t.Error("the field is gone")
 	}
+	if x := keep.ask("192.0.2.1", "GET /", as("bob", "secret"), as("ann", "wrong")); x.Response.Status != 400 || x.Code != CodeCredentialsTwice {
+		t.Errorf("two fields: %d %s", x.Response.Status, x.Code)
+	}
 	if x := keep.ask("192.0.2.1", "GET /", as("ann", "secret")); x.Response.Status != 500 || x.Code != filter.CodeNoWaiting {
 		t.Errorf("without an engine: %+v", x.Response)
 	}

@@ -114,6 +114,9 @@ type digestAuth struct {
 func (*digestAuth) OwnsFields() {}
 
 func (f *digestAuth) Request(x *filter.Exchange) filter.Verdict {
+	if !once(x, "Authorization") {
+		return filter.Respond
+	}
 	var a digestAnswer
 	var room [maxCredentials]byte
 	if !a.parse(x.Request.Fields.Get("Authorization"), &room) || !f.proves(x, &a) {

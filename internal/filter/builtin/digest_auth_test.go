@@ -81,6 +81,9 @@ func TestDigestAuth(t *testing.T) {
 		t.Error("the first challenge says that one before it was stale")
 	}
 	ann := digestClient{"ann", "secret", "the shop", nonce}
+	if x := p.ask("192.0.2.1", "GET /a?b=c", ann.answer("GET", "/a?b=c", 1), "Authorization: Basic eA=="); x.Response.Status != 400 || x.Code != CodeCredentialsTwice {
+		t.Errorf("two fields: %d %s", x.Response.Status, x.Code)
+	}
 	x := p.ask("192.0.2.1", "GET /a?b=c", ann.answer("GET", "/a?b=c", 1))
 	if x.Response.Status != 0 || x.User != "ann" || x.Request.Fields.Has("Authorization") || !x.Identified() {
 		t.Fatalf("%d %s, user %q", x.Response.Status, x.Code, x.User)

@@ -93,6 +93,10 @@ func TestExternalAuth(t *testing.T) {
 	for v := range x.Request.Fields.Values("X-Groups") {
 		groups = append(groups, v)
 	}
+	twice := p.ask("192.0.2.1", "GET /", "Authorization: Bearer t", "Authorization: Bearer evil")
+	if twice.Response.Status != 400 || twice.Code != CodeCredentialsTwice || len(s.asked) != 1 {
+		t.Errorf("two fields: %d %s, asked %d times", twice.Response.Status, twice.Code, len(s.asked))
+	}
 	if x.Request.Fields.Get("X-User") != "Bearer t" || fmt.Sprint(groups) != "[a b]" || x.Request.Fields.Has("X-None") {
 		t.Errorf("the upstream gets %+v", x.Request.Fields)
 	}

@@ -35,7 +35,7 @@ type JWT struct {
 	Claims     []ClaimHeader   `json:"claims,omitempty"`     // that the upstream gets
 	Require    []ClaimRule     `json:"require,omitempty"`    // what claims must say
 	Optional   bool            `json:"optional,omitempty"`   // requests without a token pass; those with a bad one never do
-	Keep       bool            `json:"keep,omitempty"`       // the upstream gets the token too. Default: its header is removed
+	Keep       bool            `json:"keep,omitempty"`       // the upstream gets the token too. Default: its header and cookie are removed
 	Realm      string          `json:"realm,omitempty"`      // told to the client; default empty
 }
 
@@ -159,6 +159,21 @@ func (c claims) texts(path string) []string {
 		return []string{text}
 	}
 	return nil
+}
+
+// commas has each comma in an item of a list, and the sign that says so, written as in addresses: a list of one item with a comma is then
+// another text than one of two items.
+var commas = strings.NewReplacer(",", "%2C", "%", "%25")
+
+// field returns a claim as the value of a field: its text, or the items of its list with commas between.
+func (c claims) field(path string) string {
+	texts := c.texts(path)
+	if raw := c.at(path); len(raw) > 0 && raw[0] == '[' {
+		for i := range texts {
+			texts[i] = commas.Replace(texts[i])
+		}
+	}
+	return strings.Join(texts, ",")
 }
 
 // claimText returns a claim that is one text. What is given is JSON, so a string in which nothing is escaped is what is between its quotes.

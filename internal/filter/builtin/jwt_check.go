@@ -160,7 +160,11 @@ func (f *jwt) Request(x *filter.Exchange) filter.Verdict {
 		name := f.Claims[i].Header
 		x.Request.Fields.DelFunc(func(has string) bool { return http1.SameName(has, name) })
 	}
-	token := f.tokenOf(x)
+	if !once(x, f.Header) {
+		x.Response.Fields.Set("WWW-Authenticate", f.challenge+` error="invalid_request"`) // RFC 6750, 3.1
+		return filter.Respond
+	}
+	token, inCookie := f.tokenOf(x)
 	switch {
 	case token == "" && f.Optional:
 		return filter.Continue
@@ -203,16 +207,23 @@ func (f *jwt) Request(x *filter.Exchange) filter.Verdict {
 		x.Response.Fields.Set("WWW-Authenticate", f.challenge+` error="insufficient_scope"`)
 		return filter.Respond
 	}
-	f.admit(x, good)
+	f.admit(x, good, inCookie)
 	return filter.Continue
 }
 
-// admit tells the upstream what the token says.
-func (f *jwt) admit(x *filter.Exchange, good *goodToken) {
+// admit tells the upstream what the token says. Tokens that nobody has verified do not go on beside it.
+func (f *jwt) admit(x *filter.Exchange, good *goodToken, inCookie bool) {
 	x.User = good.user
 	x.Admit(true)
 	if !f.Keep {
 		x.Request.Fields.Del(f.Header)
+	}
+	if f.Cookie != "" {
+		kept := 0
+		if f.Keep && inCookie {
+			kept = 1 // it was the first
+		}
+		x.Request.Fields.DelCookies(f.Cookie, kept, &x.Request.Mem)
 	}
 	for i := range good.fields {
 		x.Request.Fields.Add(good.fields[i].Name, good.fields[i].Value)
@@ -220,18 +231,18 @@ func (f *jwt) admit(x *filter.Exchange, good *goodToken) {
 }
 
 // tokenOf finds the token of a request. It is a view of it.
-func (f *jwt) tokenOf(x *filter.Exchange) string {
+func (f *jwt) tokenOf(x *filter.Exchange) (token string, inCookie bool) {
 	field := x.Request.Fields.Get(f.Header)
 	if scheme, rest, ok := strings.Cut(field, " "); ok && http1.EqualFold(scheme, "Bearer") {
-		return strings.Trim(rest, " ")
+		return strings.Trim(rest, " "), false
 	}
 	if field != "" && !http1.EqualFold(f.Header, "Authorization") {
-		return field
+		return field, false
 	}
 	if f.Cookie != "" {
-		return cookieOf(x, f.Cookie)
+		return cookieOf(x, f.Cookie), true
 	}
-	return ""
+	return "", false
 }
 
 // await waits for keys where there are none.
@@ -306,11 +317,14 @@ func (f *jwt) verify(token string, set *jwks.Set, version uint64) (*goodToken, e
 	}
 	size := 0
 	for _, h := range f.Claims {
-		value := strings.Join(c.texts(h.Claim), ",")
+		value := c.field(h.Claim)
 		if size += len(value); size > maxClaimBytes {
 			return nil, badToken("its claims are too long")
 		}
-		if value != "" && http1.IsFieldValue(value) {
+		if !http1.IsFieldValue(value) { // without the field the upstream would take this client for another one, or for nobody
+			return nil, badToken("a claim has a byte that no header can have")
+		}
+		if value != "" {
 			good.fields = append(good.fields, http1.Field{Name: h.Header, Value: value})
 		}
 	}

@@ -219,6 +219,61 @@ func TestJWTPlaces(t *testing.T) {
 	}
 }
 
+// TestJWTSendsOnWhatItHasVerified: an upstream never gets another token than the one that was verified.
+func TestJWTSendsOnWhatItHasVerified(t *testing.T) {
+	i := newIssuer(t, jose.ES256)
+	for _, keep := range []bool{false, true} {
+		p := newPolicy(t, filter.NewShared(), specOf("jwt", fmt.Sprintf(`{"issuer":"https://login.test","cookie":"tok","keep":%v,"keys":%s}`, keep, *i.set.Load())))
+		good := i.token(p.now, nil)
+		for _, second := range []string{"Authorization: Bearer evil", "authorization: Basic eA=="} {
+			x := p.bearing(good, second)
+			if x.Response.Status != 400 || x.Code != CodeCredentialsTwice || !strings.Contains(x.Response.Fields.Get("WWW-Authenticate"), "invalid_request") {
+				t.Errorf("keep %v, %s: %d %s", keep, second, x.Response.Status, x.Code)
+			}
+		}
+		rest := "a=1; b=2"
+		if keep {
+			rest = "a=1; tok=" + good + "; b=2"
+		}
+		if x := p.bearing("", "Cookie: a=1; tok="+good+"; b=2; tok=evil"); x.Response.Status != 0 || x.Request.Fields.Get("Cookie") != rest {
+			t.Errorf("keep %v: %d %s", keep, x.Response.Status, x.Request.Fields.Get("Cookie"))
+		}
+		if x := p.bearing(good, "Cookie: a=1; tok=evil"); x.Response.Status != 0 || x.Request.Fields.Get("Cookie") != "a=1" || x.Request.Fields.Has("Authorization") != keep {
+			t.Errorf("keep %v, in both places: %d %v", keep, x.Response.Status, x.Request.Fields)
+		}
+	}
+}
+
+// TestJWTClaimsAsFields: items of lists cannot be taken for several, and a claim that no field can have lets nobody pass without it.
+func TestJWTClaimsAsFields(t *testing.T) {
+	i := newIssuer(t, jose.ES256)
+	p := newPolicy(t, filter.NewShared(), specOf("jwt", fmt.Sprintf(`{"issuer":"https://login.test","keys":%s,"claims":[{"claim":"sub","header":"X-User"},{"claim":"roles","header":"X-Roles"}]}`, *i.set.Load())))
+	for _, c := range []struct {
+		claims      map[string]any
+		status      int
+		user, roles string
+	}{
+		{map[string]any{"roles": []string{"a,admin", "b"}}, 0, "ann", "a%2Cadmin,b"},
+		{map[string]any{"roles": []string{"a%2Cadmin", "b"}}, 0, "ann", "a%252Cadmin,b"},
+		{map[string]any{"roles": []string{"a,b"}}, 0, "ann", "a%2Cb"},
+		{map[string]any{"roles": "a,b", "sub": "ann, %"}, 0, "ann, %", "a,b"},
+		{map[string]any{"sub": "a\r\nX-Evil: 1"}, 401, "", ""},
+		{map[string]any{"roles": []string{"a", "b\x00"}}, 401, "", ""},
+		{map[string]any{"sub": nil}, 0, "", ""},
+	} {
+		x := p.bearing(i.token(p.now, c.claims), "X-User: root")
+		if x.Response.Status != c.status {
+			t.Errorf("%q: %d", c.claims, x.Response.Status)
+		}
+		if c.status == 401 && !strings.Contains(x.Response.Fields.Get("WWW-Authenticate"), "no header can have") {
+			t.Errorf("%q: %s", c.claims, x.Response.Fields.Get("WWW-Authenticate"))
+		}
+		if user, roles := x.Request.Fields.Get("X-User"), x.Request.Fields.Get("X-Roles"); c.status == 0 && (user != c.user || roles != c.roles) {
+			t.Errorf("%q: user %q, roles %q", c.claims, user, roles)
+		}
+	}
+}
+
 // TestJWTFollowsKeys: a new key is asked for when it is first seen, one that is gone is not good any more, and without keys nobody passes.
 func TestJWTFollowsKeys(t *testing.T) {
 	i := newIssuer(t, jose.ES256)

@@ -3,7 +3,9 @@ package springgw
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -89,10 +91,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 		for _, p := range merged.LeftOut {
 			a.broken = append(a.broken, fault{p.File, p.Line, p.Field, model.CodeIgnored, model.Info, p.Message})
 		}
-		if n := replaced(in); n > 0 {
-			a.broken = append(a.broken, fault{files[0].path, n, "routes", model.CodeIgnored, model.Warning,
-				"a later document of the file has routes too, and replaces these as in Spring: put them into one list, or into a file of its own"})
-		}
+		a.broken = append(a.broken, replaced(in)...)
 	}
 	for _, f := range files {
 		if f.err != nil && wasOurs {
@@ -112,23 +111,30 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 	}
 }
 
-// replaced returns the line of a list of routes in the first file that a later document of it replaces, where both hold
-// always: that is seldom meant.
-func replaced(files []bootconfig.File) int {
+// replaced warns of lists that a later document, or file, replaces where both hold always: that is seldom meant.
+func replaced(files []bootconfig.File) []fault {
+	var out []fault
+	keys := ownKeys()
 	for _, prefix := range prefixes() {
-		line := 0
-		for _, d := range files[0].Documents {
-			r := d.Root.Get(append(slices.Clone(prefix), "routes")...)
-			switch {
-			case d.Conditional() || !r.IsList():
-			case line > 0:
-				return line
-			default:
-				line = r.Line
+		for _, key := range append([]string{"routes", "default-filters"}, keys[:]...) {
+			var before *bootconfig.Property
+			for _, f := range files {
+				for _, d := range f.Documents {
+					list := d.Root.Get(append(slices.Clone(prefix), key)...)
+					if !list.Replaces() || d.Conditional() || bootconfig.ForProfile(f.Path) {
+						continue
+					}
+					if before.IsList() {
+						at := fmt.Sprintf("%s:%d", filepath.Base(f.Path), list.Line)
+						out = append(out, fault{before.File, before.Line, key, model.CodeIgnored, model.Warning, key + " at " + at +
+							" replace all of these, as in Spring: put them into one list, or into a file that stands for itself"})
+					}
+					before = list
+				}
 			}
 		}
 	}
-	return 0
+	return out
 }
 
 // said tells whether there is anything to say of the application.
@@ -186,6 +192,17 @@ func (r *reading) take(files []watch.File) {
 		app.read(of, settings, r.resolvers)
 	}
 	r.apps = now
+}
+
+// told are the files that say something, whether it can be read or not.
+func (r *reading) told() []string {
+	var out []string
+	for _, path := range slices.Sorted(maps.Keys(r.files)) {
+		if f := r.files[path]; len(f.docs)+len(f.problems) > 0 {
+			out = append(out, path)
+		}
+	}
+	return out
 }
 
 // before returns what was known of an application before it had these files.

@@ -25,6 +25,8 @@ type Imported struct {
 	Objects  model.Objects // without diagnostics: findings have them
 	Routes   int           // definitions that were read
 	Findings []Finding     // by file and line
+	Files    []string      // that something was read from
+	Java     *JavaRead     // source beside them; nil = none was looked for
 }
 
 // Lost counts what is not done here.
@@ -54,7 +56,7 @@ func Import(c Config) (Imported, error) {
 	c.names = true
 	all := translate(c, apps, nil, nil)
 
-	out := Imported{}
+	out := Imported{Files: r.told()}
 	j := judge{said: map[string]bool{}}
 	for _, a := range apps {
 		if a.merged.Root != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -18,6 +20,8 @@ import (
 )
 
 func main() {
+	// What libraries would print here is told in our own words and form where it matters. net/http prints bytes of others' answers.
+	log.SetOutput(io.Discard)
 	ctx, stop := untilSignal()
 	err := root().ExecuteContext(ctx)
 	stop()

@@ -104,6 +104,14 @@ type FilterSpec struct {
 	Upstreams []UpstreamID `json:"upstreams,omitempty"`
 }
 
+// FilterFault is what is wrong with one of a route's filters. One that is an Error refuses the route.
+type FilterFault struct {
+	At       int // in the list
+	Severity Severity
+	Code     Code
+	Message  string
+}
+
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
 type Action interface{ isAction() }
 

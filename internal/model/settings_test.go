@@ -125,6 +125,7 @@ func TestEffectsOfRoutesAreChecked(t *testing.T) {
 		{"timeouts.request", Retry{}, Timeouts{Request: 1}},
 		{"forward.retry.within", Retry{Within: 1}, Timeouts{}},
 		{"forward.retry.methods[1]", Retry{Methods: []string{"GET", "POST "}}, Timeouts{}},
+		{"forward.retry.methods[1]", Retry{Methods: []string{"POST", "get"}}, Timeouts{}},
 	} {
 		err := Route{Action: Forward{Retry: c.retry}, Timeouts: c.timeouts}.ValidateEffect()
 		var f *FieldError

@@ -223,9 +223,9 @@ func (h *Handle) pick(hint Hint) (*Endpoint, error) {
 			e = p.keeps(hint.Mark, &q)
 		}
 		if e == nil {
-			// Who is bound, or has a key, takes no turn from those who are not.
+			// Who is bound, or has a key, takes no turn from those who are not; and where all go to one there are no turns.
 			switch {
-			case q.keyed && p.kind.Hashes():
+			case q.keyed && p.kind.Hashes(), p.kind == model.SameEndpoint:
 			case len(hint.Tried) == 0:
 				q.turn = h.turn.Add(1) - 1
 			default:

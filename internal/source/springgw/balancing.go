@@ -127,7 +127,7 @@ func (r *balanceReader) read() (u model.Upstream) {
 		case "request-based-sticky-session":
 			u.Affinity = r.sticky()
 		case "same-instance-preference":
-			u.Balance = model.Balance{Kind: model.RingHash, Hash: []model.HashPart{{From: model.HashText, Text: "same instance"}}}
+			u.Balance = model.Balance{Kind: model.SameEndpoint}
 		case "health-check":
 			r.health(&u)
 		default:

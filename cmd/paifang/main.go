@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,8 +19,9 @@ import (
 )
 
 func main() {
-	// What libraries would print here is told in our own words and form where it matters. net/http prints bytes of others' answers.
-	log.SetOutput(io.Discard)
+	// Libraries print to the default logs of Go, past the form of ours, and net/http bytes of others' answers among it. What matters of
+	// that is told where it happens: every part has the logger that it was handed.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, stop := untilSignal()
 	err := root().ExecuteContext(ctx)
 	stop()

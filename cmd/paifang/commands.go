@@ -223,7 +223,9 @@ func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
 	text, out, err := app.Import(ctx, cfg, in.Nacos)
 	if err == nil && in.Source != "" {
 		var java []springgw.Finding
-		java, err = springgw.Java(in.Source)
+		var read springgw.JavaRead
+		java, read, err = springgw.Java(in.Source, cfg.Sources.Spring.KeyResolvers)
+		out.Java = &read
 		out.Findings = append(out.Findings, java...)
 	}
 	return cli.Imported{Documents: text, Imported: out}, err

@@ -11,12 +11,6 @@ import (
 // CodeStore is the code of a file with routes that cannot be read or was changed by somebody else.
 const CodeStore model.Code = "actuator-store"
 
-// Located is a route that the discovery locator makes.
-type Located struct {
-	Service string
-	Paths   []string // as Spring writes them: /order/**
-}
-
 // Config is what a Handler works with.
 type Config struct {
 	Store *Store
@@ -24,7 +18,8 @@ type Config struct {
 	Spring springgw.Config
 	// Definitions lists those of all sources, of the store too.
 	Definitions func() []springgw.Definition
-	Located     func() []Located
+	// Located lists those that discovery locators make.
+	Located func() []springgw.Definition
 	// Check says whether the configuration of a filter is one.
 	Check func(model.FilterSpec) (model.Code, error)
 	// Token returns what requests must bring as Authorization: Bearer. Where it fails nobody is let in.

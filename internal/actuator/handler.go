@@ -144,14 +144,7 @@ func conflict(err error) error {
 
 // listed are all definitions in the order in which their routes are tried.
 func (h *handler) listed() []springgw.Definition {
-	all := h.c.Definitions()
-	for _, l := range h.c.Located() {
-		paths := springgw.Part{Name: "Path"}
-		for i, p := range l.Paths {
-			paths.Args = append(paths.Args, springgw.Argument{Name: fmt.Sprintf("_genkey_%d", i), Value: p})
-		}
-		all = append(all, springgw.Definition{ID: "ReactiveCompositeDiscoveryClient_" + l.Service, URI: "lb://" + l.Service, Predicates: []springgw.Part{paths}})
-	}
+	all := slices.Concat(h.c.Definitions(), h.c.Located())
 	slices.SortStableFunc(all, func(a, b springgw.Definition) int { return cmp.Compare(a.Order, b.Order) })
 	return all
 }
@@ -196,7 +189,11 @@ func (h *handler) combined(r *http.Request) (any, error) {
 func (h *handler) definitions(*http.Request) (any, error) {
 	out := []definitionView{}
 	for _, d := range h.listed() {
-		out = append(out, definitionView{ID: d.ID, Predicates: partsOf(d.Predicates), Filters: partsOf(d.Filters), URI: d.URI, Metadata: d.Metadata, Order: d.Order})
+		v := definitionView{ID: d.ID, Predicates: partsOf(d.Predicates), Filters: partsOf(d.Filters), URI: d.URI, Metadata: d.Metadata, Order: d.Order}
+		if v.Metadata == nil {
+			v.Metadata = json.RawMessage("{}")
+		}
+		out = append(out, v)
 	}
 	return out, nil
 }
@@ -228,6 +225,10 @@ func (h *handler) save(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, &refusal{status: http.StatusBadRequest, message: "Failed to read HTTP message: " + err.Error()}
 	}
+	if x := misread(text); x != nil {
+		x.Route = id
+		return nil, invalid(*x)
+	}
 	if err := h.keep([]Entry{e}); err != nil {
 		return nil, err
 	}
@@ -249,24 +250,39 @@ func (h *handler) saveAll(r *http.Request) (any, error) {
 	case err != nil:
 		return nil, &refusal{status: http.StatusBadRequest, message: "Failed to read HTTP message: " + err.Error()}
 	}
+	var each []json.RawMessage
+	_ = json.Unmarshal(text, &each) // parse has done it
+	for i, raw := range each {
+		if x := misread(raw); x != nil {
+			x.Route = all[i].ID
+			return nil, invalid(*x)
+		}
+	}
 	return nil, h.keep(all)
+}
+
+// invalid is the refusal of definitions for what is wrong with their fields.
+func invalid(wrong ...fieldError) error {
+	first := wrong[0]
+	return &refusal{status: http.StatusBadRequest, errors: wrong, message: fmt.Sprintf("Invalid RouteDefinition %s: %s: %s", first.Route, first.Field, first.Message)}
 }
 
 // keep saves definitions that can be served and have IDs that nobody else has.
 func (h *handler) keep(all []Entry) error {
 	_, wrong := springgw.Judge(h.c.Spring, string(print(all)), h.c.Check)
-	no := &refusal{status: http.StatusBadRequest}
+	var refused []fieldError
 	for _, d := range wrong {
-		if d.Severity == model.Error {
+		if d.Severity == model.Error || d.Code == model.CodeInvalid { // a value that would have no effect is a slip too
 			// What becomes of one in a file is not what becomes of this one.
-			message := strings.TrimSuffix(strings.TrimSuffix(d.Message, "; the route answers 503"), "; the route is left out")
-			no.errors = append(no.errors, fieldError{d.Origin.Name, d.Field, message})
+			message := d.Message
+			for _, becomes := range []string{"; the route answers 503", "; the route is left out", "; it has no effect"} {
+				message = strings.TrimSuffix(message, becomes)
+			}
+			refused = append(refused, fieldError{d.Origin.Name, d.Field, message})
 		}
 	}
-	if len(no.errors) > 0 {
-		first := no.errors[0]
-		no.message = fmt.Sprintf("Invalid RouteDefinition %s: %s: %s", first.Route, first.Field, first.Message)
-		return no
+	if len(refused) > 0 {
+		return invalid(refused...)
 	}
 	for _, d := range h.c.Definitions() {
 		if d.File != h.c.Store.Path() && slices.ContainsFunc(all, func(e Entry) bool { return e.ID == d.ID }) {

@@ -39,7 +39,9 @@ func newAsked(t *testing.T) *asked {
 			return append([]springgw.Definition{{ID: "file", URI: "http://127.0.0.1", File: "application.yml", Line: 7, Order: 2,
 				Predicates: []springgw.Part{{Name: "Path", Args: []springgw.Argument{{Name: "_genkey_0", Value: "/f"}}}}}}, posted...)
 		},
-		Located: func() []Located { return []Located{{"order", []string{"/order/**"}}} },
+		Located: func() []springgw.Definition {
+			return []springgw.Definition{{ID: springgw.LocatedPrefix + "order", URI: "lb://order", Predicates: []springgw.Part{{Name: "Path", Args: []springgw.Argument{{Name: "_genkey_0", Value: "/order/**"}}}}}}
+		},
 	})
 	return a
 }
@@ -89,6 +91,13 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/a"],"filters":["AddRequestHeader=A,refused"]}`, 400, `the kind refuses it`},
 		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/${HOME}"]}`, 400, `"field":"predicates[0]"`},
 		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/a"],"order":"first"}`, 400, `"field":"order"`},
+		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/a"],"filter":["StripPrefix=1"]}`, 400, `"message":"Invalid RouteDefinition c: filter: there is no such field: did you mean filters?","errors":[{"route":"c","field":"filter"`},
+		{"POST", "/routes/c", `{"URI":"lb://a","predicates":["Path=/a"]}`, 400, `"field":"URI","defaultMessage":"there is no such field: did you mean uri?"`},
+		{"POST", "/routes/c", `{"uri":"lb://a","uri":"lb://b","predicates":["Path=/a"]}`, 400, `"field":"uri","defaultMessage":"it is there twice"`},
+		{"POST", "/routes/c", `{"uri":"lb://a","predicates":[{"name":"Path","args":{"a":"/a"}},{"name":"Path","args":{"a":"/a","a":"/b"}}]}`, 400, `"field":"predicates[1].args.a"`},
+		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/a"],"filters":[{"name":"StripPrefix","arg":{"parts":2}}]}`, 400, `"field":"filters[0].arg","defaultMessage":"there is no such field: did you mean args?"`},
+		{"POST", "/routes/c", `{"uri":"lb://a","predicates":["Path=/a"],"metadata":{"response-timeout":"x"}}`, 400, `"field":"metadata.response-timeout"`},
+		{"POST", "/routes", `[{"id":"c","uri":"lb://a","predicates":["Path=/a"]},{"id":"d","uri":"lb://a","predicates":["Path=/a"],"order":1,"order":2}]`, 400, `"route":"d","field":"order"`},
 		{"POST", "/routes/c", `{"uri":`, 400, `Failed to read HTTP message`},
 		{"POST", "/routes/c", `[]`, 400, `Failed to read HTTP message`},
 		{"POST", "/routes/c", strings.Repeat(" ", maxBody+1), 413, ``},
@@ -123,6 +132,35 @@ func TestAnswers(t *testing.T) {
 	}
 	if got := ids(a.store); got != "order one b" {
 		t.Errorf("kept: %q", got)
+	}
+}
+
+// TestMetadataAsWritten: what is listed of metadata, posted back, is what it was. Secrets of filters of ours are not listed.
+func TestMetadataAsWritten(t *testing.T) {
+	a := newAsked(t)
+	const metadata = `{"n":1,"b":true,"text":"1","list":["a","b"],"none":[],"deep":{"x":{"y":[1,{"z":2.5}]}},"cors":{"allowedOrigins":["https://o.test"],"allowedMethods":["PUT"]}}`
+	body := `{"uri":"lb://m","predicates":["Path=/m"],"metadata":` + strings.TrimSuffix(metadata, "}") + `,"paifang-filters":[{"kind":"basic-auth","data":{"auth":"secret"}}]}}`
+	if w := a.ask("POST", "/routes/m", body); w.Code != 201 {
+		t.Fatal(w.Code, w.Body)
+	}
+	for range 2 {
+		w := a.ask("GET", "/routes/m", "")
+		if !strings.Contains(w.Body.String(), `"metadata":`+metadata+"}") {
+			t.Error(w.Body)
+		}
+		var all []json.RawMessage
+		w = a.ask("GET", "/routedefinitions", "")
+		if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil || !strings.Contains(w.Body.String(), `"metadata":`+metadata+",") || !strings.Contains(w.Body.String(), `"metadata":{},`) {
+			t.Fatal(err, w.Body)
+		}
+		for _, d := range all {
+			if strings.Contains(string(d), `"id":"m"`) {
+				body = string(d)
+			}
+		}
+		if w := a.ask("POST", "/routes/m", body); w.Code != 201 {
+			t.Fatal(w.Code, w.Body)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -11,22 +12,22 @@ import (
 
 // routeView is a route as GET /routes has it.
 type routeView struct {
-	Predicate string            `json:"predicate"`
-	ID        string            `json:"route_id"`
-	Filters   []string          `json:"filters"`
-	URI       string            `json:"uri"`
-	Order     int               `json:"order"`
-	Metadata  map[string]string `json:"metadata,omitempty"`
+	Predicate string          `json:"predicate"`
+	ID        string          `json:"route_id"`
+	Filters   []string        `json:"filters"`
+	URI       string          `json:"uri"`
+	Order     int             `json:"order"`
+	Metadata  json.RawMessage `json:"metadata,omitempty"`
 }
 
 // definitionView is a definition as GET /routedefinitions has it.
 type definitionView struct {
-	ID         string            `json:"id"`
-	Predicates []partView        `json:"predicates"`
-	Filters    []partView        `json:"filters"`
-	URI        string            `json:"uri"`
-	Metadata   map[string]string `json:"metadata"`
-	Order      int               `json:"order"`
+	ID         string          `json:"id"`
+	Predicates []partView      `json:"predicates"`
+	Filters    []partView      `json:"filters"`
+	URI        string          `json:"uri"`
+	Metadata   json.RawMessage `json:"metadata"`
+	Order      int             `json:"order"`
 }
 
 type partView struct {

@@ -89,24 +89,32 @@ func (a *App) newActuator() http.Handler {
 	})
 }
 
-// located are the routes that locators make.
-func (a *App) located() []actuator.Located {
-	var out []actuator.Located
+// located are the definitions of the routes that locators make. Those of a locator that stands in a document of ours have paths alone.
+func (a *App) located() []springgw.Definition {
+	var out []springgw.Definition
 	for _, o := range a.store.Load().Contents().Kept.Located.All() {
-		l := actuator.Located{}
-		for _, r := range o.Routes {
-			l.Service = r.Origin.Name
+		if len(o.Routes) == 0 {
+			continue
+		}
+		at := o.Routes[0].Origin
+		i := slices.IndexFunc(a.springs, func(s *springgw.Source) bool { return s.Name() == at.Source })
+		if i >= 0 {
+			if d, ok := a.springs[i].Located(at.Name); ok {
+				out = append(out, d)
+				continue
+			}
+		}
+		paths := springgw.Part{Name: "Path"}
+		for i, r := range o.Routes {
 			path := r.Match.Path.Value
 			if r.Match.Path.Kind == model.PathPrefix {
 				path = strings.TrimSuffix(path, "/") + "/**"
 			}
-			l.Paths = append(l.Paths, path)
+			paths.Args = append(paths.Args, springgw.Argument{Name: fmt.Sprintf("_genkey_%d", i), Value: path})
 		}
-		if l.Service != "" {
-			out = append(out, l)
-		}
+		out = append(out, springgw.Definition{ID: springgw.LocatedPrefix + at.Name, URI: "lb://" + at.Name, Predicates: []springgw.Part{paths}})
 	}
-	slices.SortFunc(out, func(x, y actuator.Located) int { return strings.Compare(x.Service, y.Service) })
+	slices.SortFunc(out, func(x, y springgw.Definition) int { return strings.Compare(x.ID, y.ID) })
 	return out
 }
 

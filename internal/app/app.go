@@ -178,7 +178,7 @@ func (a *App) build() error {
 	if err != nil {
 		return err
 	}
-	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.Check, Log: a.log, SourceChanged: a.sourceChanged}
+	cfg := hub.Config{Parts: parts, Endpoints: a.table, Publisher: a.store, Check: catalog.CheckRoute, Log: a.log, SourceChanged: a.sourceChanged}
 	cfg.Published = a.published
 	if a.cfg.Data != "" {
 		cfg.Keep = hub.Directory(filepath.Join(a.cfg.Data, "last-good"))

@@ -80,7 +80,7 @@ func newChain(t testing.TB, groups []source.Group) *chain {
 	events := newEvents()
 	h := hub.New(hub.Config{
 		Parts: []hub.Part{{Source: scripted(c.say), Required: true, Keepers: []string{"static"}}}, Endpoints: c.table, Publisher: c.store,
-		Check: catalog.Check, Log: slog.New(slog.DiscardHandler),
+		Check: catalog.CheckRoute, Log: slog.New(slog.DiscardHandler),
 		Published: func(old, now *snapshot.Snapshot) {
 			events.published(old, now)
 			c.done <- now.Version()

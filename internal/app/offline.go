@@ -108,5 +108,5 @@ func compiled(all map[string][]source.Group) Compiled {
 		}
 	}
 	in := compile.Input{Groups: e.Map(), Lists: compile.Lists(slices.Collect(maps.Keys(lists))...)}
-	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).Check)}
+	return Compiled{compile.Compile(nil, in, filter.Catalog(builtin.Kinds()).CheckRoute)}
 }

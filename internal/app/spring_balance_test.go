@@ -74,9 +74,13 @@ func newBalanced(t *testing.T, properties string, zones [2]string, tags [2]model
 	return s
 }
 
+// registered has the instances be those of order, and of pay as well.
 func (s *balanced) registered(all ...model.Endpoint) source.Group {
-	return source.Group{Key: "registered", Objects: &model.Objects{Endpoints: []model.EndpointSet{
-		{List: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/order"}, Endpoints: all}}}}
+	o := &model.Objects{}
+	for _, service := range []string{"order", "pay"} {
+		o.Endpoints = append(o.Endpoints, model.EndpointSet{List: model.EndpointsID{Keeper: model.KeeperRegistry, Name: "public/DEFAULT_GROUP/" + service}, Endpoints: all})
+	}
+	return source.Group{Key: "registered", Objects: o}
 }
 
 // becomes has the registry say something else, and waits until answers come as it wants.
@@ -137,18 +141,45 @@ func TestSpringBalancing(t *testing.T) {
 	t.Run("request-based-sticky-session", func(t *testing.T) {
 		s := newBalanced(t, lb+"configurations: request-based-sticky-session", [2]string{}, none)
 		who, cookies := s.ask(1, "")
-		if len(cookies) != 1 || cookies[0].Name != "sc-lb-instance-id" || strings.Contains(cookies[0].Value, "127.0.0.1") {
+		if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "sc-lb-instance-id-") || strings.Contains(cookies[0].Value, "127.0.0.1") {
 			t.Fatalf("%v", cookies)
 		}
-		if again, _ := s.ask(6, "Cookie: sc-lb-instance-id="+cookies[0].Value); again != strings.Repeat(who, 6) {
+		if again, _ := s.ask(6, "Cookie: "+cookies[0].Name+"="+cookies[0].Value); again != strings.Repeat(who, 6) {
 			t.Errorf("first %s, then %s", who, again)
 		}
 	})
 	t.Run("of the locator", func(t *testing.T) {
 		s := newBalanced(t, "spring.cloud.gateway.discovery.locator.enabled: true\n"+lb+"clients.order.configurations: request-based-sticky-session", [2]string{}, none)
 		s.path = "/order/1"
-		if _, cookies := s.ask(1, ""); len(cookies) != 1 || cookies[0].Name != "sc-lb-instance-id" {
+		if _, cookies := s.ask(1, ""); len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "sc-lb-instance-id-") {
 			t.Errorf("%v", cookies)
+		}
+	})
+	t.Run("two services", func(t *testing.T) {
+		s := newBalanced(t, "spring.cloud.gateway.discovery.locator.enabled: true\n"+lb+"configurations: request-based-sticky-session", [2]string{}, none)
+		bound := map[string]string{} // by service
+		jar := map[string]string{}   // of one client
+		for range 6 {
+			for _, of := range [][2]string{{"/order/1", "order"}, {"/written/1", "order"}, {"/pay/1", "pay"}} {
+				var header []string
+				for name, value := range jar {
+					header = append(header, name+"="+value)
+				}
+				s.path = of[0]
+				who, cookies := s.ask(1, "Cookie: "+strings.Join(header, "; "))
+				for _, c := range cookies {
+					jar[c.Name] = c.Value
+				}
+				if was := bound[of[1]]; was != "" && was != who {
+					t.Fatalf("%s: the client was at %s, and is at %s now: %v", of[0], was, who, jar)
+				}
+				bound[of[1]] = who
+			}
+			s.path = "/pay/1"
+			s.ask(1, "") // other clients come in between
+		}
+		if len(jar) != 2 {
+			t.Errorf("%v", jar)
 		}
 	})
 	t.Run("same-instance-preference", func(t *testing.T) {

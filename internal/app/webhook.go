@@ -104,7 +104,7 @@ func (a *App) judge(groups []source.Group) ([]model.Diagnostic, error) {
 		return nil, errNotRead
 	}
 	served := a.store.Load()
-	check := filter.Catalog(builtin.Kinds()).Check
+	check := filter.Catalog(builtin.Kinds()).CheckRoute
 	kept := served.Contents().Kept
 	e := kept.Groups.Edit()
 	for _, g := range groups {

@@ -98,7 +98,14 @@ func verdictsTable(in *Imported) *table {
 		t.add(c(at), toned(string(f.Verdict.Verdict), tones[f.Verdict.Verdict]), c(f.Kind), c(f.Name), c(f.Route), c(f.Why))
 	}
 	t.foot = fmt.Sprintf("%s read: %d supported, %d differing, %d ignored, %d lost", plural(in.Routes, "route"), counts[springgw.Supported],
-		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported]) + "\n" + strictness
+		counts[springgw.Differs], counts[springgw.Ignored], counts[springgw.Unsupported])
+	if in.Java != nil {
+		t.foot += "\n" + plural(in.Java.Java, "file") + " of Java looked through"
+		if in.Java.Kotlin > 0 {
+			t.foot += ", and " + plural(in.Java.Kotlin, "file") + " of Kotlin for the names of types alone"
+		}
+	}
+	t.foot += "\n" + strictness
 	return t
 }
 

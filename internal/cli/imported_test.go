@@ -51,6 +51,16 @@ func TestImportCommand(t *testing.T) {
 			}
 		})
 	}
+	// How much source was looked through is told, where some was named.
+	for _, c := range []struct {
+		read *springgw.JavaRead
+		want string
+	}{{nil, ""}, {&springgw.JavaRead{Java: 12}, "12 files of Java looked through\n"}, {&springgw.JavaRead{Kotlin: 1}, "0 files of Java looked through, and 1 file of Kotlin for the names of types alone\n"}} {
+		foot := verdictsTable(&Imported{Imported: springgw.Imported{Java: c.read}}).foot
+		if !strings.Contains(foot, c.want) || strings.Contains(foot, "of Java") != (c.read != nil) {
+			t.Error(foot)
+		}
+	}
 	// What was read is not written over, by whatever name.
 	input, link := filepath.Join(t.TempDir(), "a.yml"), filepath.Join(t.TempDir(), "link.yml")
 	if err := errors.Join(os.WriteFile(input, []byte("spring:\n"), 0o600), os.Symlink(input, link)); err != nil {

@@ -34,12 +34,12 @@ func Lists(ids ...model.EndpointsID) shard.Map[model.Offer] {
 	return e.Map()
 }
 
-// CheckFilter tells whether a filter's kind exists and its configuration decodes, and the code if not.
-type CheckFilter func(model.FilterSpec) (model.Code, error)
+// CheckFilters tells what is wrong with the filters of a route. It is pure.
+type CheckFilters func([]model.FilterSpec) []model.FilterFault
 
 // Compile returns the snapshot of in. prev, which may be nil, is used for structural sharing only: the result is the
 // same without it, but for the version, which is one above that of prev.
-func Compile(prev *snapshot.Snapshot, in Input, check CheckFilter) *snapshot.Snapshot {
+func Compile(prev *snapshot.Snapshot, in Input, check CheckFilters) *snapshot.Snapshot {
 	if prev == nil {
 		prev = snapshot.Empty()
 	}
@@ -69,7 +69,7 @@ type place struct {
 }
 
 type compiler struct {
-	check     CheckFilter
+	check     CheckFilters
 	old, next snapshot.Contents
 
 	rare    *shard.Editor[*model.Objects]
@@ -87,7 +87,7 @@ type compiler struct {
 	renamed map[model.Host]bool // server names that are, or were, passed on, where L4 routes changed
 }
 
-func newCompiler(old snapshot.Contents, check CheckFilter) *compiler {
+func newCompiler(old snapshot.Contents, check CheckFilters) *compiler {
 	c := &compiler{
 		check: check, old: old, next: old,
 		rare:    old.Kept.Rare.Edit(),

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -16,11 +15,16 @@ import (
 	"paifang/internal/snapshot"
 )
 
-func check(f model.FilterSpec) (model.Code, error) {
-	if f.Kind == "nonsense" {
-		return model.CodeUnknownFilter, errors.New("there is no filter nonsense")
+func check(filters []model.FilterSpec) (out []model.FilterFault) {
+	for i, f := range filters {
+		if f.Kind == "nonsense" {
+			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: model.CodeUnknownFilter, Message: "there is no filter nonsense"})
+		}
+		if f.Kind == "doubtful" {
+			out = append(out, model.FilterFault{At: i, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "it does nothing"})
+		}
 	}
-	return "", nil
+	return out
 }
 
 func dump(s *snapshot.Snapshot) string {
@@ -249,5 +253,34 @@ func TestNamesOfStoppedListenersStay(t *testing.T) {
 	}
 	if n, _ := snap.Names().Lookup("gateway.test"); n == nil || len(n.Addrs) != 1 {
 		t.Errorf("its name leads to %v", n)
+	}
+}
+
+// TestDoubtfulFilters are warned of and served.
+func TestDoubtfulFilters(t *testing.T) {
+	r := model.Route{ID: "r", Attach: []model.Class{"web"}, Action: model.Respond{Status: 200}, Filters: []model.FilterSpec{{Kind: "good"}, {Kind: "doubtful"}},
+		Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}}, Origin: model.Origin{Name: "r"}}
+	e := shard.Map[*model.Objects]{}.Edit()
+	e.Set("s/g", &model.Objects{Routes: []model.Route{r}})
+	snap := Compile(nil, Input{Groups: e.Map()}, check)
+	var said []model.Diagnostic
+	for _, d := range snap.Diagnostics() {
+		if d.Code == model.CodeFilterDoubtful {
+			said = append(said, d)
+		}
+	}
+	if len(said) != 1 || said[0].Severity != model.Warning || said[0].Field != "filters[1]" || said[0].Origin.Name != "r" {
+		t.Errorf("%+v", snap.Diagnostics())
+	}
+	served := 0
+	for _, table := range snap.Tables("web") {
+		for _, got := range table.Routes() {
+			if served++; got.Reject != "" {
+				t.Errorf("it is refused: %s", got.Reject)
+			}
+		}
+	}
+	if served != 1 {
+		t.Errorf("%d routes are served", served)
 	}
 }

@@ -60,7 +60,7 @@ func golden(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
-	snap := compile.Compile(nil, read(t, dir), filter.Catalog(builtin.Kinds()).Check)
+	snap := compile.Compile(nil, read(t, dir), filter.Catalog(builtin.Kinds()).CheckRoute)
 	var dump bytes.Buffer
 	snap.Dump(&dump)
 	whole := strings.ReplaceAll(dump.String(), dir+string(filepath.Separator), "")

@@ -175,10 +175,15 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		d := invalid(m.Origin, err)
 		reject(d.Field, d.Code, d.Message)
 	}
-	for i, f := range m.Filters {
-		if code, err := c.check(f); err != nil {
-			reject(fmt.Sprintf("filters[%d]", i), code, err.Error())
+	for _, f := range c.check(m.Filters) {
+		field := fmt.Sprintf("filters[%d]", f.At)
+		if f.Severity == model.Error {
+			reject(field, f.Code, f.Message)
+			continue
 		}
+		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: f.Severity, Code: f.Code, Message: f.Message})
+	}
+	for i, f := range m.Filters {
 		for j, id := range f.Upstreams {
 			r.Targets = append(r.Targets, id)
 			u, ok := c.served.Get(string(id))

@@ -47,10 +47,10 @@ func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
 // boundBy is the name of the cookie in the request that binds clients to one of the targets, if there is one.
 func (x *walker) boundBy(r *snapshot.Route, action model.Forward) string {
 	for i := range action.Targets {
-		if i >= len(r.Upstreams) || r.Upstreams[i].Affinity.Mode == model.NoAffinity {
+		if i >= len(r.Upstreams) {
 			continue
 		}
-		if name := r.Upstreams[i].Affinity.Cookie; name != "" {
+		if name := r.Upstreams[i].AffinityCookie(); name != "" {
 			if _, has := x.a.LookupValue(snapshot.InCookies, name, 0); has {
 				return name
 			}

@@ -28,10 +28,17 @@ type SecretUser interface {
 	ValidateSecret(d model.SecretData) error
 }
 
+// Doubter is a Config that may be one which is served and hardly does what was meant.
+type Doubter interface {
+	// Doubts says so, a sentence each. It is pure. before are the filters in front of it on its route, secret is what its Secret holds.
+	Doubts(before []model.FilterSpec, secret model.SecretData) []string
+}
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
 	check func(spec model.FilterSpec) (model.Code, error)
+	doubt func(spec model.FilterSpec, before []model.FilterSpec) []string
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -51,6 +58,7 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 			}
 			return checkSecret(cfg, &spec)
 		},
+		doubt: doubts[C],
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
 			if err != nil {
@@ -66,6 +74,19 @@ func (k Kind) Name() string { return k.name }
 
 // Build makes the filter of one route.
 func (k Kind) Build(raw json.RawMessage, env Env) (Filter, error) { return k.build(raw, env) }
+
+// doubts are those of a configuration that Check has found nothing wrong with.
+func doubts[C Config](spec model.FilterSpec, before []model.FilterSpec) []string {
+	var cfg C
+	if _, ok := any(cfg).(Doubter); !ok {
+		return nil // most kinds have none, and are not decoded for it
+	}
+	cfg, err := decode[C](spec.Config)
+	if d, ok := any(cfg).(Doubter); ok && err == nil {
+		return d.Doubts(before, spec.Data)
+	}
+	return nil
+}
 
 func checkUpstreams(cfg Config, n int) error {
 	if s, ok := cfg.(Sender); ok {
@@ -136,7 +157,7 @@ func (c Catalog) Names() string {
 }
 
 // Check tells whether a filter's kind exists, its configuration decodes and its Secret was read and holds what is needed:
-// model.CodeUnknownFilter, model.CodeInvalidFilter, model.CodeSecretMissing or model.CodeSecretInvalid if not. It is what compile is given.
+// model.CodeUnknownFilter, model.CodeInvalidFilter, model.CodeSecretMissing or model.CodeSecretInvalid if not.
 func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	k, ok := c.Kind(spec.Kind)
 	if !ok {
@@ -146,4 +167,20 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 		return code, fmt.Errorf("filter %s: %w", spec.Kind, err)
 	}
 	return "", nil
+}
+
+// CheckRoute tells what is wrong with the filters of a route, and warns of what hardly does what was meant. It is what compile is given.
+func (c Catalog) CheckRoute(filters []model.FilterSpec) []model.FilterFault {
+	var out []model.FilterFault
+	for i, spec := range filters {
+		if code, err := c.Check(spec); err != nil {
+			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: code, Message: err.Error()})
+			continue
+		}
+		k, _ := c.Kind(spec.Kind)
+		for _, d := range k.doubt(spec, filters[:i]) {
+			out = append(out, model.FilterFault{At: i, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + spec.Kind + ": " + d})
+		}
+	}
+	return out
 }

@@ -105,6 +105,11 @@ func Protected(name string) bool {
 	return false
 }
 
+// Credential tells whether a field is what clients show to be let in: Authorization, Proxy-Authorization, and Cookie.
+func Credential(name string) bool {
+	return EqualFold(name, "authorization") || EqualFold(name, "cookie") || EqualFold(name, "proxy-authorization")
+}
+
 // options is what the Connection fields of a message say together (RFC 9110, 7.6.1).
 type options struct {
 	close, keepAlive, upgrade bool

@@ -51,6 +51,9 @@ func (w *work) fallBack() {
 	if w.authority != "" {
 		_ = r.SetAuthority(w.authority) // it was one before
 	}
+	if !f.Credentials {
+		r.Fields.DelFunc(http1.Credential)
+	}
 	w.tell()
 	if f.Path != "" && !w.replaced.empty && r.SetPath(f.Path) != nil {
 		w.own(500, CodeBadPath)

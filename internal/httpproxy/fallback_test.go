@@ -37,6 +37,41 @@ func TestFallbackOfARoute(t *testing.T) {
 	}
 }
 
+// TestFallbackGetsNoCredentials: what a client shows to the endpoints is nothing for who answers in their place, unless that is said.
+func TestFallbackGetsNoCredentials(t *testing.T) {
+	pages := newServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get("Authorization"), r.Header.Get("Cookie"), r.Header.Get("X-Other"))
+	})
+	bad := newServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" || r.Header.Get("Cookie") == "" {
+			t.Error("the endpoint gets no credentials")
+		}
+		w.WriteHeader(500)
+	})
+	s := newStand(t, nil)
+	s.list("pages", pages.Addr().String())
+	s.list("u", bad.Addr().String())
+	for name, credentials := range map[string]bool{"u": false, "trusted": true} {
+		s.route(name, "/"+name, "u")
+		r := s.routes[len(s.routes)-1]
+		f := r.Action.(model.Forward)
+		f.Fallback = model.Fallback{Upstream: "pages", Statuses: []model.StatusRange{{From: 500, To: 500}}, Credentials: credentials}
+		r.Action = f
+		r.Fallback = &model.Upstream{ID: "pages", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "pages"}}}
+	}
+	s.publish()
+	for name, c := range map[string]*http.Client{"HTTP/1.1": http1Client(t, s.addr("front")), "HTTP/2": http2Client(t, s.addr("front"))} {
+		for path, want := range map[string]string{"/u/a": "o", "/trusted/a": "Bearer sa=bo"} {
+			_, body := do(t, c, "GET", "http://shop.test"+path, nil, func(r *http.Request) {
+				r.Header = http.Header{"Authorization": {"Bearer s"}, "Cookie": {"a=b"}, "X-Other": {"o"}}
+			})
+			if body != want {
+				t.Errorf("%s %s: %q, want %q", name, path, body, want)
+			}
+		}
+	}
+}
+
 // fallbackStand has endpoints that know nothing but /u/well, an upstream where nobody listens, one that is empty, and a fallback.
 func fallbackStand(t *testing.T, endpoints, instead model.HTTPVersion) *stand {
 	t.Helper()

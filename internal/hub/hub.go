@@ -54,7 +54,7 @@ type Config struct {
 	Parts     []Part
 	Endpoints Endpoints
 	Publisher Publisher
-	Check     compile.CheckFilter
+	Check     compile.CheckFilters
 	Keep      Keep // may be nil
 	Log       *slog.Logger
 	// Published is called by the compile worker after each generation; it must not block. May be nil.

@@ -1,8 +1,9 @@
-// Package javasource finds in Java source what an application adds to Spring Cloud Gateway: classes that are filters, and methods
-// that make one. It reads declarations and words; it does not compile, and does not follow what one class inherits from another but by name.
+// Package javasource finds in Java source what an application adds to Spring Cloud Gateway: classes that are filters, predicates, key resolvers or
+// routes, and methods that make one. Kotlin is looked through for the names of the same types. It reads declarations and words; it does not compile, and does not follow what one class inherits from another but by name.
 package javasource
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,9 +18,42 @@ type Kind string
 
 // The kinds.
 const (
-	GlobalFilter Kind = "global-filter"  // acts on every route
-	Factory      Kind = "filter-factory" // is named in routes
+	GlobalFilter Kind = "global-filter"     // acts on every route
+	Factory      Kind = "filter-factory"    // is named in routes
+	Predicate    Kind = "predicate-factory" // is named in routes
+	Resolver     Kind = "key-resolver"      // is named by limits
+	WebFilter    Kind = "web-filter"        // acts on all requests
+	Security     Kind = "security"          // says who may ask
+	Routes       Kind = "routes"            // has routes that no file has
 )
+
+// kindOf is what a type of Spring's makes of a class that has it, or of a method that returns it.
+func kindOf(name string) Kind {
+	switch name {
+	case "GlobalFilter":
+		return GlobalFilter
+	case "KeyResolver":
+		return Resolver
+	case "WebFilter":
+		return WebFilter
+	case "SecurityWebFilterChain":
+		return Security
+	case "RouteLocator", "RouteDefinitionLocator", "RouteDefinitionRepository":
+		return Routes
+	}
+	return ""
+}
+
+// factoryOf is kindOf for factories, which are called by their own names.
+func factoryOf(name string) Kind {
+	switch {
+	case strings.HasSuffix(name, "GatewayFilterFactory"):
+		return Factory
+	case strings.HasSuffix(name, "RoutePredicateFactory"):
+		return Predicate
+	}
+	return ""
+}
 
 // Declaration is a class, or a method that returns one.
 type Declaration struct {
@@ -31,16 +65,22 @@ type Declaration struct {
 	Words, Texts []string
 }
 
+// Found is what was found, and in how many files.
+type Found struct {
+	Declarations []Declaration // by file and line
+	Java, Kotlin int           // files that were read
+}
+
 // Bounds of what is read.
 const (
 	maxFile  = 1 << 20 // bytes
 	maxFiles = 100_000
 )
 
-// Scan reads all .java files below a directory, but for those of tests, and returns what they declare, by file and line. Files that
-// cannot be read are an error, all others are read nevertheless.
-func Scan(dir string) ([]Declaration, error) {
-	var all []file
+// Scan reads all .java and .kt files below a directory, but for those of tests, and returns what they declare. Files that cannot be read are an
+// error, all others are read nevertheless; so is it where there is none.
+func Scan(dir string) (Found, error) {
+	var java, kotlin []file
 	var errs []error
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -51,9 +91,9 @@ func Scan(dir string) ([]Declaration, error) {
 				return filepath.SkipDir
 			}
 			return nil
-		case filepath.Ext(path) != ".java":
+		case filepath.Ext(path) != ".java" && filepath.Ext(path) != ".kt":
 			return nil
-		case len(all) == maxFiles:
+		case len(java)+len(kotlin) == maxFiles:
 			return fmt.Errorf("there are more than %d files", maxFiles)
 		}
 		info, err := d.Info()
@@ -68,13 +108,22 @@ func Scan(dir string) ([]Declaration, error) {
 			errs = append(errs, err)
 			return nil
 		}
-		all = append(all, file{path, tokens(string(text))})
+		into := &java
+		if filepath.Ext(path) == ".kt" {
+			into = &kotlin
+		}
+		*into = append(*into, file{path, tokens(string(text))})
 		return nil
 	})
+	if len(java)+len(kotlin) == 0 {
+		errs = append(errs, errors.New("there is no Java source (.java) below it"))
+	}
 	if err = errors.Join(append(errs, err)...); err != nil {
 		err = fmt.Errorf("javasource: scan %s: %w", dir, err)
 	}
-	return declarations(all), err
+	out := append(declarations(java), mentions(kotlin)...)
+	slices.SortFunc(out, func(a, b Declaration) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
+	return Found{out, len(java), len(kotlin)}, err
 }
 
 type file struct {
@@ -99,15 +148,18 @@ func declarations(all []file) []Declaration {
 				if c, ok := readClass(f, i); ok {
 					classes = append(classes, c)
 				}
-			case t.kind == word && (t.text == "GlobalFilter" || strings.HasSuffix(t.text, "GatewayFilterFactory")):
+			case t.kind == word && cmp.Or(kindOf(t.text), factoryOf(t.text)) != "":
 				if d, ok := readMethod(f, i); ok {
 					out = append(out, d)
 				}
 			}
 		}
 	}
-	kinds := map[string]Kind{"GlobalFilter": GlobalFilter, "GatewayFilterFactory": Factory, "AbstractGatewayFilterFactory": Factory,
-		"AbstractNameValueGatewayFilterFactory": Factory, "AbstractChangeRequestUriGatewayFilterFactory": Factory}
+	kinds := map[string]Kind{}
+	for _, name := range []string{"GatewayFilterFactory", "AbstractGatewayFilterFactory", "AbstractNameValueGatewayFilterFactory", "AbstractChangeRequestUriGatewayFilterFactory",
+		"RoutePredicateFactory", "AbstractRoutePredicateFactory"} {
+		kinds[name] = factoryOf(name)
+	}
 	for changed := true; changed; {
 		changed = false
 		for i := range classes {
@@ -116,7 +168,7 @@ func declarations(all []file) []Declaration {
 				continue
 			}
 			for _, p := range c.parents {
-				if k := kinds[p]; k != "" {
+				if k := cmp.Or(kinds[p], kindOf(p)); k != "" {
 					c.Kind, changed = k, true
 					kinds[c.Name] = k
 					break
@@ -129,13 +181,52 @@ func declarations(all []file) []Declaration {
 			out = append(out, c.Declaration)
 		}
 	}
-	slices.SortFunc(out, func(a, b Declaration) int {
-		if c := strings.Compare(a.File, b.File); c != 0 {
-			return c
-		}
-		return a.Line - b.Line
-	})
 	return out
+}
+
+// mentions are classes and functions in Kotlin, which is not read as such, where a type of Spring's is named that Java's are looked for by. Each
+// is told once, with the words of its whole file.
+func mentions(all []file) []Declaration {
+	var out []Declaration
+	for _, f := range all {
+		name, at, imports := strings.TrimSuffix(filepath.Base(f.path), ".kt"), 1, 0
+		words, texts := spoken(f.tokens)
+		for i, t := range f.tokens {
+			switch {
+			case t.is("import"):
+				imports = t.line
+			case t.kind == word && i > 0 && (f.tokens[i-1].is("class") || f.tokens[i-1].is("object") || f.tokens[i-1].is("fun")):
+				name, at = t.text, t.line
+			}
+			kind := kindOf(t.text)
+			switch {
+			case kind == "" && strings.HasPrefix(t.text, "Abstract"):
+				kind = factoryOf(t.text)
+			case t.text == "RouteLocatorBuilder": // routes {} has a result that need not be named
+				kind = Routes
+			case t.text == "GatewayFilterFactory" || t.text == "RoutePredicateFactory":
+				kind = factoryOf(t.text)
+			}
+			if t.kind != word || kind == "" || t.line == imports || slices.ContainsFunc(out, func(d Declaration) bool { return d.File == f.path && d.Name == name && d.Kind == kind }) {
+				continue
+			}
+			out = append(out, Declaration{Kind: kind, Name: name, File: f.path, Line: at, Words: words, Texts: texts})
+		}
+	}
+	return out
+}
+
+// spoken are the words and literals of tokens.
+func spoken(ts []token) (words, texts []string) {
+	for _, t := range ts {
+		switch t.kind {
+		case word:
+			words = append(words, t.text)
+		case literal:
+			texts = append(texts, t.text)
+		}
+	}
+	return words, texts
 }
 
 // readClass reads "class Name<T> extends A<B> implements C, d.E {" and its body. A name in front of a dot or a literal ".class" is none.
@@ -173,16 +264,13 @@ func readClass(f file, at int) (class, bool) {
 	return class{}, false
 }
 
-// readMethod reads a method with a filter as its result: "GlobalFilter name(…) {".
+// readMethod reads a method with a filter, or another of the kinds, as its result: "GlobalFilter name(…) {".
 func readMethod(f file, at int) (Declaration, bool) {
 	ts := f.tokens
 	if at+2 >= len(ts) || ts[at+1].kind != word || !ts[at+2].is("(") || at > 0 && ts[at-1].is("new") {
 		return Declaration{}, false
 	}
-	d := Declaration{Kind: Factory, Name: ts[at+1].text, File: f.path, Line: ts[at].line}
-	if ts[at].text == "GlobalFilter" {
-		d.Kind = GlobalFilter
-	}
+	d := Declaration{Kind: cmp.Or(kindOf(ts[at].text), factoryOf(ts[at].text)), Name: ts[at+1].text, File: f.path, Line: ts[at].line}
 	depth := 0
 	for i := at + 2; i < len(ts); i++ {
 		switch t := ts[i]; {
@@ -203,19 +291,15 @@ func readMethod(f file, at int) (Declaration, bool) {
 // body collects what stands between braces.
 func body(ts []token, at int) (words, texts []string) {
 	depth := 0
-	for _, t := range ts[at:] {
+	for i, t := range ts[at:] {
 		switch {
 		case t.is("{"):
 			depth++
 		case t.is("}"):
 			if depth--; depth == 0 {
-				return words, texts
+				return spoken(ts[at : at+i])
 			}
-		case t.kind == word:
-			words = append(words, t.text)
-		case t.kind == literal:
-			texts = append(texts, t.text)
 		}
 	}
-	return words, texts
+	return spoken(ts[at:])
 }

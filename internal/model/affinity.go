@@ -1,6 +1,8 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +13,11 @@ type Affinity struct {
 	Mode AffinityMode `json:"mode,omitempty"`
 	// Cookie is its name. The default is made from the ID of the upstream, so that two on one host do not disturb each
 	// other.
-	Cookie   string        `json:"cookie,omitempty"`
+	Cookie string `json:"cookie,omitempty"`
+	// PerService has the name end with what stands for the service, the first list of the upstream: then one name can be given to all
+	// services, and a client that asks two is bound in both. All upstreams of a service understand each other's cookies.
+	PerService bool `json:"perService,omitempty"`
+
 	Path     string        `json:"path,omitempty"`     // default /
 	Domain   string        `json:"domain,omitempty"`   // default: the host that was asked, alone
 	MaxAge   time.Duration `json:"maxAge,omitempty"`   // in whole seconds; default: until the browser is closed
@@ -57,6 +63,8 @@ func (a Affinity) validate() error {
 	switch {
 	case strings.ContainsFunc(a.Cookie, notToken):
 		return fieldError("affinity.cookie", fmt.Sprintf("%q is no name of a cookie (RFC 6265, 4.1.1)", a.Cookie))
+	case a.PerService && (a.Cookie == "" || a.Mode != Persistent):
+		return fieldError("affinity.perService", "belongs to a cookie that is named, in mode Persistent")
 	case a.Path != "" && a.Path[0] != '/' || strings.ContainsFunc(a.Path, notAttribute):
 		return fieldError("affinity.path", fmt.Sprintf("%q is no path", a.Path))
 	case strings.ContainsFunc(a.Domain, notAttribute):
@@ -73,6 +81,28 @@ func (a Affinity) validate() error {
 		return fieldError("affinity.secure", fmt.Sprintf("%q is none of Always, Never; leave it out for where the client came over TLS", a.Secure))
 	}
 	return nil
+}
+
+// AffinityCookie is the name of the cookie that keeps clients at endpoints of the upstream; empty where none does.
+func (u *Upstream) AffinityCookie() string {
+	switch a := u.Affinity; {
+	case a.Mode == NoAffinity:
+		return ""
+	case a.Cookie == "":
+		return "paifang-" + u.ID.Tag()
+	case a.PerService && len(u.Endpoints) > 0:
+		return a.Cookie + "-" + tag(u.Endpoints[0].String())
+	default:
+		return a.Cookie
+	}
+}
+
+// Tag is a short hash that tells upstreams apart in cookies.
+func (id UpstreamID) Tag() string { return tag(string(id)) }
+
+func tag(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:4])
 }
 
 // notToken tells the runes that no token has (RFC 9110, 5.6.2).

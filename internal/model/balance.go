@@ -47,6 +47,7 @@ const (
 	PeakEWMA      BalanceKind = "PeakEWMA"      // of two drawn by weight, the one with the lower expected latency
 	RingHash      BalanceKind = "RingHash"      // consistent: a ketama ring, 160 points for each unit of weight
 	Maglev        BalanceKind = "Maglev"        // consistent: a table of 65,537 entries; evener than a ring, moves slightly more
+	SameEndpoint  BalanceKind = "SameEndpoint"  // one has all requests for as long as it may be chosen, whoever comes; weights do not count
 )
 
 // Hashes tells whether what a request is about decides where it goes.
@@ -109,15 +110,17 @@ func (b Balance) String() string {
 		return "ring hash by " + by
 	case Maglev:
 		return "maglev by " + by
+	case SameEndpoint:
+		return "the same endpoint"
 	}
 	return "round robin"
 }
 
 func (b Balance) validate() error {
-	kinds := []BalanceKind{RoundRobin, LeastRequests, PeakEWMA, RingHash, Maglev}
+	kinds := []BalanceKind{RoundRobin, LeastRequests, PeakEWMA, RingHash, Maglev, SameEndpoint}
 	switch {
 	case !slices.Contains(kinds, b.Kind):
-		return fieldError("balance.kind", fmt.Sprintf("%q is none of LeastRequests, PeakEWMA, RingHash, Maglev; leave it out for round robin", b.Kind))
+		return fieldError("balance.kind", fmt.Sprintf("%q is none of LeastRequests, PeakEWMA, RingHash, Maglev, SameEndpoint; leave it out for round robin", b.Kind))
 	case b.Kind.Hashes() && len(b.Hash) == 0:
 		return fieldError("balance.hash", "is empty: say what of a request decides")
 	case !b.Kind.Hashes() && len(b.Hash) > 0:

@@ -14,6 +14,8 @@ type Fallback struct {
 	// Path is asked for where an answer is replaced. Default, and where there was no endpoint: that of the request.
 	Path   string          `json:"path,omitempty"`
 	Fields []FallbackField `json:"fields,omitempty"` // that it is told besides those of the request
+	// Credentials has it get Authorization and Cookie of the request. They are meant for the endpoints.
+	Credentials bool `json:"credentials,omitempty"`
 }
 
 // FallbackField is a field of the request to a fallback.
@@ -26,7 +28,7 @@ type FallbackField struct {
 
 func (f Fallback) validate() error {
 	if f.Upstream == "" {
-		if len(f.Statuses)+len(f.Fields) > 0 || f.Empty || f.Path != "" {
+		if len(f.Statuses)+len(f.Fields) > 0 || f.Empty || f.Path != "" || f.Credentials {
 			return fieldError("forward.fallback.upstream", "is empty")
 		}
 		return nil

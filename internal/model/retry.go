@@ -164,11 +164,15 @@ func duration(field string, d time.Duration) error {
 	return nil
 }
 
-// methods wants tokens (RFC 9110, 9.1): another word would be a condition that no request fulfils.
+// methods wants tokens (RFC 9110, 9.1), and those that everybody knows as they are sent: another word would be a condition that no request
+// fulfils.
 func methods(field string, list []string) error {
 	for i, m := range list {
 		if m == "" || strings.ContainsFunc(m, notToken) {
 			return fieldError(fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%q is no method", m))
+		}
+		if capitals := strings.ToUpper(m); capitals != m && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}, capitals) {
+			return fieldError(fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("%q is not %s, for methods are compared by case: write %s", m, capitals, capitals))
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func (r Rank) Compare(s Rank) int {
 // Match is the condition of a route: all of its parts must hold.
 type Match struct {
 	Path    PathMatch    `json:"path"`
-	Methods []string     `json:"methods,omitempty"` // any of; empty = every method
+	Methods []string     `json:"methods,omitempty"` // any of; empty = every method. A route with FilterCORS takes their preflights too
 	Headers []FieldMatch `json:"headers,omitempty"` // all of, as all that follow
 	Query   []FieldMatch `json:"query,omitempty"`
 	Cookies []FieldMatch `json:"cookies,omitempty"`
@@ -91,6 +91,9 @@ func (p PathMatch) String() string {
 	}
 }
 
+// FilterCORS is the kind of filter that answers preflights.
+const FilterCORS = "cors"
+
 // FilterSpec names a filter kind and its configuration as that kind decodes it.
 type FilterSpec struct {
 	Kind   string          `json:"kind"`
@@ -99,6 +102,14 @@ type FilterSpec struct {
 	Data   SecretData      `json:"-"`
 	// Upstreams are those that the filter sends requests of its own to, where its kind does.
 	Upstreams []UpstreamID `json:"upstreams,omitempty"`
+}
+
+// FilterFault is what is wrong with one of a route's filters. One that is an Error refuses the route.
+type FilterFault struct {
+	At       int // in the list
+	Severity Severity
+	Code     Code
+	Message  string
 }
 
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.

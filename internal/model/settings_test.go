@@ -36,6 +36,9 @@ func TestSettingsOfUpstreamsAreChecked(t *testing.T) {
 		{"affinity.mode", func(u *Upstream) { u.Affinity.Mode = "Sticky" }},
 		{"affinity.cookie", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Cookie: "a;b"} }},
 		{"affinity.cookie", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Cookie: "a\r\nSet-Cookie: b"} }},
+		{"", func(u *Upstream) { u.Affinity = Affinity{Mode: Persistent, Cookie: "sid", PerService: true} }},
+		{"affinity.perService", func(u *Upstream) { u.Affinity = Affinity{Mode: Persistent, PerService: true} }},
+		{"affinity.perService", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Cookie: "sid", PerService: true} }},
 		{"affinity.path", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Path: "shop"} }},
 		{"affinity.path", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Path: "/; Domain=evil.test"} }},
 		{"affinity.domain", func(u *Upstream) { u.Affinity = Affinity{Mode: Balanced, Domain: "a.test\r\n"} }},
@@ -122,6 +125,7 @@ func TestEffectsOfRoutesAreChecked(t *testing.T) {
 		{"timeouts.request", Retry{}, Timeouts{Request: 1}},
 		{"forward.retry.within", Retry{Within: 1}, Timeouts{}},
 		{"forward.retry.methods[1]", Retry{Methods: []string{"GET", "POST "}}, Timeouts{}},
+		{"forward.retry.methods[1]", Retry{Methods: []string{"POST", "get"}}, Timeouts{}},
 	} {
 		err := Route{Action: Forward{Retry: c.retry}, Timeouts: c.timeouts}.ValidateEffect()
 		var f *FieldError

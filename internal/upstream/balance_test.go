@@ -15,6 +15,7 @@ import (
 	"paifang/internal/model"
 )
 
+// kinds are those that divide requests.
 var kinds = []model.BalanceKind{model.RoundRobin, model.LeastRequests, model.PeakEWMA, model.RingHash, model.Maglev}
 
 // balanced is an upstream of the list orders with a balance.
@@ -436,7 +437,7 @@ func TestBigRingsAreBounded(t *testing.T) {
 }
 
 func TestNoBalanceAllocates(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range append(slices.Clone(kinds), model.SameEndpoint) {
 		for _, weights := range [][]model.Weight{nil, {1000, 2000, 500}} {
 			up := balanced(kind)
 			up.Limits.EndpointConnections = 10

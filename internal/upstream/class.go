@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 
 	"paifang/internal/model"
@@ -14,6 +16,7 @@ type class struct {
 	order     []uint32    // in which they take turns, indices into endpoints; nil = one after the other
 	ring      *ring
 	maglev    *maglev
+	kept      int  // of SameEndpoint: who has all requests, an index into endpoints
 	anyway    bool // what own observation says does not count
 }
 
@@ -61,7 +64,11 @@ func newClass(kind model.BalanceKind, endpoints []*Endpoint, weights []int, old 
 		return c
 	}
 	if old != nil && sameMembers(endpoints, weights, old) {
-		c.order, c.ring, c.maglev = old.order, old.ring, old.maglev
+		c.order, c.ring, c.maglev, c.kept = old.order, old.ring, old.maglev, old.kept
+		return c
+	}
+	if kind == model.SameEndpoint {
+		c.kept = keptOf(endpoints, old)
 		return c
 	}
 	c.order = schedule(weights) // of hashes too: for requests without a key
@@ -72,6 +79,17 @@ func newClass(kind model.BalanceKind, endpoints []*Endpoint, weights []int, old 
 		c.maglev = newMaglev(endpoints, weights)
 	}
 	return c
+}
+
+// keptOf is who has all requests: the endpoint that had them, or the one after it where that is gone. The first is one by a hash, so that
+// gateways that start with the same instances agree.
+func keptOf(endpoints []*Endpoint, old *class) int {
+	if old.len() == 0 {
+		first := slices.MinFunc(endpoints, func(a, b *Endpoint) int { return cmp.Compare(identity(a), identity(b)) })
+		return slices.Index(endpoints, first)
+	}
+	i, _ := slices.BinarySearchFunc(endpoints, old.endpoints[old.kept].Addr, func(e *Endpoint, addr netip.AddrPort) int { return e.Addr.Compare(addr) })
+	return i % len(endpoints)
 }
 
 // len is how many there are. A nil class has none.
@@ -97,6 +115,8 @@ func (c *class) choose(kind model.BalanceKind, q *query) *Endpoint {
 		return c.walk(c.maglev.owners, c.maglev.at(q.key), q)
 	case kind.Chance() && len(c.endpoints) > 1:
 		return c.better(kind, q)
+	case kind == model.SameEndpoint:
+		return c.after(c.kept, q)
 	}
 	return c.next(q)
 }
@@ -123,13 +143,16 @@ func (c *class) next(q *query) *Endpoint {
 	if c.order != nil {
 		return c.walk(c.order, int(q.turn%uint64(len(c.order))), q)
 	}
-	n := len(c.endpoints)
-	at := int(q.turn % uint64(n))
-	for range n {
+	return c.after(int(q.turn%uint64(len(c.endpoints))), q)
+}
+
+// after returns the first endpoint from an index on that may be chosen.
+func (c *class) after(at int, q *query) *Endpoint {
+	for range c.endpoints {
 		if e := c.endpoints[at]; q.takes(e, c.anyway) {
 			return e
 		}
-		if at++; at == n {
+		if at++; at == len(c.endpoints) {
 			at = 0
 		}
 	}
@@ -190,7 +213,7 @@ func (c *class) draw(r uint32) int {
 }
 
 // shares are the parts of the requests that each endpoint has, as far as chance and keys are even. They add up to 1.
-func (c *class) shares() []float64 {
+func (c *class) shares(kind model.BalanceKind) []float64 {
 	switch {
 	case len(c.endpoints) == 0:
 		return nil
@@ -198,6 +221,10 @@ func (c *class) shares() []float64 {
 		return c.ring.shares()
 	case c.maglev != nil:
 		return c.maglev.shares(len(c.endpoints))
+	case kind == model.SameEndpoint:
+		out := make([]float64, len(c.endpoints))
+		out[c.kept] = 1
+		return out
 	}
 	total := 0
 	for _, w := range c.weights {

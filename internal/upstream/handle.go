@@ -84,10 +84,10 @@ func (t *Table) acquire(up *model.Upstream) *Handle {
 			overTLS = t.acquire(&secure)
 		}
 		t.serial++
-		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: tagOf(up.ID), decay: decayOf(up.Balance), overTLS: overTLS}
+		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: up.ID.Tag(), decay: decayOf(up.Balance), overTLS: overTLS}
 		h.security = t.securityOf(&up.TLS)
 		if up.Affinity.Mode != model.NoAffinity {
-			a := withCookie(up.Affinity, up.ID)
+			a := withCookie(up)
 			h.affinity = &a
 		}
 		h.gate = t.gateOf(up.ID)
@@ -223,9 +223,9 @@ func (h *Handle) pick(hint Hint) (*Endpoint, error) {
 			e = p.keeps(hint.Mark, &q)
 		}
 		if e == nil {
-			// Who is bound, or has a key, takes no turn from those who are not.
+			// Who is bound, or has a key, takes no turn from those who are not; and where all go to one there are no turns.
 			switch {
-			case q.keyed && p.kind.Hashes():
+			case q.keyed && p.kind.Hashes(), p.kind == model.SameEndpoint:
 			case len(hint.Tried) == 0:
 				q.turn = h.turn.Add(1) - 1
 			default:
@@ -340,6 +340,7 @@ func (h *Handle) rebuild() {
 	if len(h.lists) > 1 {
 		all = union(all)
 	}
+	now := time.Now()
 	members := make([]*Endpoint, 0, len(all))
 	for _, m := range all {
 		if !h.up.Takes(m.Tags) {
@@ -349,7 +350,7 @@ func (h *Handle) rebuild() {
 		key := h.keyOf(&m)
 		e := h.use(m.Addr)
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
-			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr)}
+			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr), returned: e.returns(&m, now)}
 			if n := h.up.Limits.EndpointConnections; n > 0 {
 				e.slot, e.most, e.conns = h.gate.slotOf(m.Addr), int64(n)*h.perConn(), int64(n)
 			}
@@ -364,7 +365,6 @@ func (h *Handle) rebuild() {
 		}
 	}
 	h.gate.tidy(h)
-	now := time.Now()
 	p := t.nobody(known && !unknown)
 	if len(members) > 0 {
 		p = h.newPicker(members, h.picker.Load(), now)

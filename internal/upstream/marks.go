@@ -23,10 +23,14 @@ func (h *Handle) marksOf(members []*Endpoint) marks {
 	if h.up.Affinity.Mode != model.Persistent {
 		return nil
 	}
+	id := string(h.up.ID)
+	if h.affinity.PerService && len(h.up.Endpoints) > 0 {
+		id = h.up.Endpoints[0].String()
+	}
 	out := make(marks, 0, len(members))
 	for _, e := range members {
 		if e.mark == "" {
-			e.number = h.table.markOf(string(h.up.ID), e)
+			e.number = h.table.markOf(id, e)
 			e.mark = markText(e.number)
 		}
 		out = append(out, mark{e.number, e})
@@ -115,18 +119,10 @@ func (h *Handle) Bound(n uint64) bool {
 	return e != nil && e.State == model.Ready
 }
 
-// tagOf is a short hash of an upstream's ID.
-func tagOf(id model.UpstreamID) string {
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:4])
-}
-
-// withCookie fills in what an affinity leaves open. The cookie is named after the upstream.
-func withCookie(a model.Affinity, id model.UpstreamID) model.Affinity {
-	if a.Mode == model.NoAffinity {
-		return a
-	}
-	setDefault(&a.Cookie, "paifang-"+tagOf(id))
+// withCookie is an upstream's affinity with what it leaves open.
+func withCookie(up *model.Upstream) model.Affinity {
+	a := up.Affinity
+	a.Cookie = up.AffinityCookie()
 	setDefault(&a.Path, "/")
 	setDefault(&a.SameSite, "Lax")
 	return a

@@ -61,7 +61,7 @@ func (h *Handle) newPicker(members []*Endpoint, old *picker, now time.Time) *pic
 		p.ready.anyway = true
 	} else {
 		weights := weightsOf(ready)
-		if !p.kind.Hashes() {
+		if !p.kind.Hashes() && p.kind != model.SameEndpoint {
 			p.warming = h.slow(ready, weights, now)
 		}
 		near, far := h.zones(ready, weights, readyDown)

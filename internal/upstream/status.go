@@ -142,8 +142,9 @@ func (t *Table) listStatus(l *list) ListStatus {
 // Candidates returns the addresses that are chosen among now with their shares, which add up to 1: of turns, of chance, or
 // of all keys.
 func (h *Handle) Candidates() []Candidate {
-	serving := h.picker.Load().serving()
-	shares := serving.shares()
+	p := h.picker.Load()
+	serving := p.serving()
+	shares := serving.shares(p.kind)
 	out := make([]Candidate, 0, len(shares))
 	for i, e := range serving.endpoints {
 		out = append(out, Candidate{e.Addr, e.Name, shares[i]})

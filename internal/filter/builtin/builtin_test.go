@@ -14,7 +14,7 @@ import (
 	"paifang/internal/snapshot"
 )
 
-var _ compile.CheckFilter = Kinds().Check
+var _ compile.CheckFilters = Kinds().CheckRoute
 
 type clock struct{}
 

@@ -22,6 +22,7 @@ type Mirror struct {
 	Timeout     Duration       `json:"timeout,omitempty"`     // of a copy, from its sending to the end of its answer; default 10s, at most 60s
 	InFlight    int            `json:"inFlight,omitempty"`    // copies to each target at the same time; default 32, at most 1,024
 	Queue       int            `json:"queue,omitempty"`       // copies for each target that wait for that; default 256, at most 10,000
+	Credentials bool           `json:"credentials,omitempty"` // copies have Authorization and Cookie too, which are meant for the route's own upstream
 	Loopback    bool           `json:"loopback,omitempty"`    // targets may be on this machine. Link-local addresses never are sent anything
 	SkipVerify  bool           `json:"skipVerify,omitempty"`  // takes any certificate of a target
 }
@@ -120,7 +121,7 @@ func mirrorKind() filter.Kind {
 		setDefault(&c.Timeout, Duration(defaultMirrorTimeout))
 		setDefault(&c.InFlight, defaultMirrorInFlight)
 		setDefault(&c.Queue, defaultMirrorQueue)
-		m := &mirror{chance: rand.Float64, withoutBody: c.WithoutBody, maxBody: c.MaxBody}
+		m := &mirror{chance: rand.Float64, withoutBody: c.WithoutBody, credentials: c.Credentials, maxBody: c.MaxBody}
 		var err error
 		if m.memory, err = filter.Use(env, "mirror memory", func() (*mirrorMemory, error) { return &mirrorMemory{most: maxMirrorMemory}, nil }); err != nil {
 			return nil, err
@@ -170,6 +171,7 @@ func (c *Mirror) sender(env filter.Env, place, kind string, road func() mirrorRo
 type mirror struct {
 	targets     []mirrorTarget
 	withoutBody bool
+	credentials bool
 	maxBody     int64
 	memory      *mirrorMemory
 	chance      func() float64 // from 0 to below 1

@@ -58,7 +58,7 @@ func newMirrorCopy(f *mirror, x *filter.Exchange) *mirrorCopy {
 	fields := &x.Request.Fields
 	for i := range fields.Len() {
 		h := fields.At(i)
-		if !fields.Forwarded(i) || http1.Managed(h.Name) || http1.SameName(h.Name, fieldMirrored) {
+		if !fields.Forwarded(i) || http1.Managed(h.Name) || http1.SameName(h.Name, fieldMirrored) || !f.credentials && http1.Credential(h.Name) {
 			continue
 		}
 		c.size += len(h.Name) + len(h.Value)

@@ -124,7 +124,7 @@ func (s *mirrorStand) becomes(r filter.CopyResult, n uint64) {
 
 func TestMirror(t *testing.T) {
 	one, two := newMirrored(t, false), newMirrored(t, false)
-	s := newMirrorStand(t, `{"loopback":true,"targets":[{"url":"`+one.URL+`"},{"url":"`+two.URL+`/of/{host}?{header.X-Part}={escaped-uri}","host":"{authority}"}]}`)
+	s := newMirrorStand(t, `{"loopback":true,"credentials":true,"targets":[{"url":"`+one.URL+`"},{"url":"`+two.URL+`/of/{host}?{header.X-Part}={escaped-uri}","host":"{authority}"}]}`)
 	x := &filter.Exchange{}
 	s.send(x, "POST /a/../b%20c?d=e", true, []string{"some", "", "thing"}, "Content-Length: 9", "X-Part: p", "Cookie: c=1", "Authorization: Bearer t", "Connection: X-Hop", "X-Hop: 1", "X-Paifang-Mirrored: forged", "Content-Type: text/plain")
 	s.becomes(filter.CopyAnswered, 2)
@@ -155,6 +155,18 @@ func TestMirror(t *testing.T) {
 	}
 	if x.Response.Fields.Has("Set-Cookie") {
 		t.Error("an answer to a copy shows")
+	}
+}
+
+// TestMirrorWithoutCredentials: what a client shows to the upstream, copies have only where that is said.
+func TestMirrorWithoutCredentials(t *testing.T) {
+	one := newMirrored(t, false)
+	s := newMirrorStand(t, `{"loopback":true,"targets":[{"url":"`+one.URL+`"}]}`)
+	x := &filter.Exchange{}
+	s.send(x, "GET /", true, nil, "Cookie: c=1", "authorization: Bearer t", "X-Other: o")
+	s.becomes(filter.CopyAnswered, 1)
+	if h := one.heads[0]; h.Get("Cookie") != "" || h.Get("Authorization") != "" || h.Get("X-Other") != "o" {
+		t.Errorf("%v", h)
 	}
 }
 

@@ -16,13 +16,19 @@ type RewriteHeader struct {
 	Replacement string `json:"replacement"` // $1 and ${name} stand for groups
 }
 
-// Validate refuses what is no header or no expression.
+// Validate refuses what is no header or no expression, and a replacement that no value can have.
 func (c RewriteHeader) Validate() error {
 	if err := validateName(c.Name); err != nil {
 		return err
 	}
-	_, err := c.compile()
-	return err
+	re, err := c.compile()
+	if err != nil {
+		return err
+	}
+	if !http1.IsFieldValue(c.Replacement) {
+		return fmt.Errorf("replacement has a byte that no value of a header has, a line break perhaps")
+	}
+	return checkReplacement(re, c.Replacement)
 }
 
 func (c RewriteHeader) compile() (*regexp.Regexp, error) {

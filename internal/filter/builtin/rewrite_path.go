@@ -19,15 +19,16 @@ type RewritePath struct {
 	Replacement string `json:"replacement"`
 }
 
-// Validate refuses an expression that does not compile.
+// Validate refuses an expression that does not compile, and a replacement with groups that it does not have.
 func (c RewritePath) Validate() error {
 	if c.Regexp == "" {
 		return fmt.Errorf("regexp is empty")
 	}
-	if _, err := regexp.Compile(c.Regexp); err != nil {
+	re, err := regexp.Compile(c.Regexp)
+	if err != nil {
 		return fmt.Errorf("regexp: %w", err)
 	}
-	return nil
+	return checkReplacement(re, c.Replacement)
 }
 
 func rewritePathKind() filter.Kind {

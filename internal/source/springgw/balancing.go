@@ -125,9 +125,9 @@ func (r *balanceReader) read() (u model.Upstream) {
 		case "zone-preference":
 			u.Zones = ownZone(r.get("zone").Text())
 		case "request-based-sticky-session":
-			u.Affinity = model.Affinity{Mode: model.Persistent, Cookie: cmp.Or(r.get("sticky-session", "instance-id-cookie-name").Text(), stickyCookie)}
+			u.Affinity = r.sticky()
 		case "same-instance-preference":
-			u.Balance = model.Balance{Kind: model.RingHash, Hash: []model.HashPart{{From: model.HashText, Text: "same instance"}}}
+			u.Balance = model.Balance{Kind: model.SameEndpoint}
 		case "health-check":
 			r.health(&u)
 		default:
@@ -158,6 +158,17 @@ func (r *balanceReader) read() (u model.Upstream) {
 		}
 	}
 	return u
+}
+
+// sticky keeps clients by a cookie. Spring reads one name for all services, and so the name here ends with what stands for the service:
+// cookies of two would take each other's place. A name that is given for one service alone is that of its cookie.
+func (r *balanceReader) sticky() model.Affinity {
+	own := r.lb.Get("clients", r.service, "sticky-session", "instance-id-cookie-name")
+	if r.service != "" && own.Text() != "" {
+		return model.Affinity{Mode: model.Persistent, Cookie: own.Text()}
+	}
+	name := cmp.Or(r.lb.Get("sticky-session", "instance-id-cookie-name").Text(), stickyCookie)
+	return model.Affinity{Mode: model.Persistent, Cookie: name, PerService: true}
 }
 
 // defaultCluster is where instances of Nacos are, and whom a gateway prefers, that name none.

@@ -34,8 +34,7 @@ spring.cloud.gateway.routes:
 	want := map[string]model.Upstream{
 		"order": sticky,
 		"bill":  {Health: probe("/up")},
-		"user": {Balance: model.Balance{Kind: model.RingHash, Hash: []model.HashPart{{From: model.HashText, Text: "same instance"}}},
-			Prefer: model.TagPreference{Tag: "hint", Header: "X-Hint"}},
+		"user":  {Balance: model.Balance{Kind: model.SameEndpoint}, Prefer: model.TagPreference{Tag: "hint", Header: "X-Hint"}},
 		"stock": {Prefer: model.TagPreference{Tag: "hint", Header: "X-SC-LB-Hint", Value: "blue"}},
 		"other": {Zones: model.ZonePreference{Prefer: true, Enough: 1, Own: "east"}},
 		"later": {}, // of a file that says nothing

@@ -70,6 +70,10 @@ func (c *gatewayConfig) read(gw *bootconfig.Property, before *gatewayConfig) {
 	for i, item := range gw.Get("default-filters").List() {
 		f := readPart(item, fmt.Sprintf("default-filters[%d]", i), false)
 		f.shared, f.around = true, c.around
+		for _, x := range strangers(item, f.field) {
+			x.file = item.File
+			c.faults = append(c.faults, x)
+		}
 		c.defaults = append(c.defaults, f)
 	}
 	for i, key := range ownKeys() {

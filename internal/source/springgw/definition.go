@@ -3,6 +3,7 @@ package springgw
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,12 +66,14 @@ func readDefinition(p *bootconfig.Property, index int, around *setting) *definit
 			for i, item := range k.List() {
 				x := readPart(item, fmt.Sprintf("predicates[%d]", i), true)
 				x.around = around
+				d.faults = append(d.faults, strangers(item, x.field)...)
 				d.predicates = append(d.predicates, x)
 			}
 		case "filters":
 			for i, item := range k.List() {
 				f := readPart(item, fmt.Sprintf("filters[%d]", i), false)
 				f.around = around
+				d.faults = append(d.faults, strangers(item, f.field)...)
 				d.filters = append(d.filters, f)
 			}
 		case "order":
@@ -90,14 +93,30 @@ func readDefinition(p *bootconfig.Property, index int, around *setting) *definit
 				d.faults = append(d.faults, fault{"", k.Line, k.Name, model.CodeInvalid, model.Error, fmt.Sprintf("%q is neither true nor false", k.Text())})
 			}
 		default:
-			message := fmt.Sprintf("%s is no field of a route definition and has no effect", k.Name)
-			if near := document.Nearest(k.Name, definitionFields); near != "" {
-				message += fmt.Sprintf(": did you mean %s?", near)
-			}
-			d.faults = append(d.faults, fault{"", k.Line, k.Name, model.CodeUnsupported, model.Warning, message})
+			d.faults = append(d.faults, stranger(k, k.Name, "a route definition", definitionFields))
 		}
 	}
 	return d
+}
+
+// strangers warns of fields that the long form of a predicate or filter does not have. What has no name is refused as a whole.
+func strangers(p *bootconfig.Property, at string) []fault {
+	known := []string{"name", "args"}
+	var out []fault
+	for _, k := range p.Kids {
+		if p.Get("name") != nil && !slices.Contains(known, bootconfig.Relaxed(k.Name)) {
+			out = append(out, stranger(k, at+"."+k.Name, at, known))
+		}
+	}
+	return out
+}
+
+func stranger(k *bootconfig.Property, field, of string, known []string) fault {
+	message := fmt.Sprintf("%s is no field of %s and has no effect", k.Name, of)
+	if near := document.Nearest(k.Name, known); near != "" {
+		message += fmt.Sprintf(": did you mean %s?", near)
+	}
+	return fault{"", k.Line, field, model.CodeUnsupported, model.Warning, message}
 }
 
 // name returns the id, or where there is none one that stays as long as the definition keeps its place.

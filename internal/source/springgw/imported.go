@@ -26,6 +26,7 @@ type Imported struct {
 	Routes   int           // definitions that were read
 	Findings []Finding     // by file and line
 	Files    []string      // that something was read from
+	Java     *JavaRead     // source beside them; nil = none was looked for
 }
 
 // Lost counts what is not done here.

@@ -49,28 +49,49 @@ func (h *javaHint) holds(d *javasource.Declaration) bool {
 	})
 }
 
-// Java finds the filters that an application has in Java and says of each what may replace it, or that nothing does. Nothing of them is
-// imported, so that each is lost until somebody has replaced it.
-func Java(dir string) ([]Finding, error) {
-	all, err := javasource.Scan(dir)
+// JavaRead is how many files of source were looked through.
+type JavaRead struct{ Java, Kotlin int }
+
+// Java finds what an application has in Java, or Kotlin, for Spring Cloud Gateway, and says of each what may replace it, or that nothing does.
+// Nothing of it is imported, so that each is lost until somebody has replaced it. resolvers are Config.KeyResolvers.
+func Java(dir string, resolvers map[string]string) ([]Finding, JavaRead, error) {
+	found, err := javasource.Scan(dir)
 	if err != nil {
-		return nil, err
+		return nil, JavaRead{}, err
 	}
-	out := make([]Finding, 0, len(all))
-	for i := range all {
-		d := &all[i]
-		f := Finding{Verdict: Verdict{Kind: string(d.Kind), Name: strings.TrimSuffix(d.Name, "GatewayFilterFactory"), Verdict: Unsupported}, File: d.File, Line: d.Line}
-		f.Why = "none is known: look what it does; what it decides may be a call of external-auth, docs/filters.md"
-		for _, h := range append([]javaHint{javaNone()}, javaHints()...) {
-			if h.holds(d) {
-				f.Why = h.why
-				if !strings.HasPrefix(h.why, "none") {
-					f.Why = "it may be replaced: " + h.why
-				}
-				break
-			}
+	out := make([]Finding, 0, len(found.Declarations))
+	for i := range found.Declarations {
+		d := &found.Declarations[i]
+		name := strings.TrimSuffix(strings.TrimSuffix(d.Name, "GatewayFilterFactory"), "RoutePredicateFactory")
+		f := Finding{Verdict: Verdict{Kind: string(d.Kind), Name: name, Verdict: Unsupported, Why: insteadOfJava(d)}, File: d.File, Line: d.Line}
+		if bean := strings.ToLower(d.Name[:1]) + d.Name[1:]; d.Kind == javasource.Resolver && resolvers[bean] != "" {
+			f.Verdict.Verdict, f.Why = Differs, "sources.spring.keyResolvers says what it counts by: "+resolvers[bean]
 		}
 		out = append(out, f)
 	}
-	return out, nil
+	return out, JavaRead{found.Java, found.Kotlin}, nil
+}
+
+// insteadOfJava says what may replace a declaration.
+func insteadOfJava(d *javasource.Declaration) string {
+	switch d.Kind {
+	case javasource.Predicate:
+		return "none: no route can name it; write its routes with the predicates of Spring Cloud Gateway's own, docs/from-spring-cloud-gateway.md"
+	case javasource.Routes:
+		return "none: routes in code are not read; write them as definitions into a file"
+	case javasource.Resolver:
+		return "say what it counts by in sources.spring.keyResolvers of the configuration file, and name that with -c"
+	case javasource.Security:
+		return "it may be replaced: the filters jwt, basic-auth and external-auth say who may ask; docs/filters-access.md"
+	}
+	for _, h := range append([]javaHint{javaNone()}, javaHints()...) {
+		switch {
+		case !h.holds(d):
+		case strings.HasPrefix(h.why, "none"):
+			return h.why
+		default:
+			return "it may be replaced: " + h.why
+		}
+	}
+	return "none is known: look what it does; what it decides may be a call of external-auth, docs/filters.md"
 }

@@ -30,7 +30,7 @@ func TestJava(t *testing.T) {
 		if err := os.WriteFile(file, []byte("package a;\nclass "+class+" "+kind+" {\n void f() { "+c.body+" }\n}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		found, err := Java(file)
+		found, _, err := Java(file, nil)
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%s: %v, %v", name, found, err)
 		}
@@ -39,7 +39,37 @@ func TestJava(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if all, err := Java(dir); err != nil || len(all) != 10 {
-		t.Errorf("%d of 10, %v", len(all), err)
+	if all, read, err := Java(dir, nil); err != nil || len(all) != 10 || read != (JavaRead{Java: 10}) {
+		t.Errorf("%d of 10, %v %v", len(all), read, err)
+	}
+}
+
+// TestJavaBesideFilters: what else in Java decides about requests is lost too, but for what the configuration says in place of it.
+func TestJavaBesideFilters(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Beans.java")
+	if err := os.WriteFile(file, []byte(`class TimeRoutePredicateFactory extends AbstractRoutePredicateFactory<Object> {}
+class UserKeyResolver implements KeyResolver {}
+class Beans {
+  RouteLocator own() { return null; }
+  KeyResolver byUser() { return null; }
+  WebFilter gate() { return (e, c) -> { e.getResponse().setStatusCode(HttpStatus.FORBIDDEN); }; }
+  SecurityWebFilterChain chain() { return null; }
+}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := Java(file, map[string]string{"userKeyResolver": "{user}"})
+	want := []struct {
+		kind, name string
+		verdict    Judgement
+		why        string
+	}{{"predicate-factory", "Time", Unsupported, "none: no route can name it"}, {"key-resolver", "UserKeyResolver", Differs, "{user}"}, {"routes", "own", Unsupported, "write them as definitions"},
+		{"key-resolver", "byUser", Unsupported, "sources.spring.keyResolvers"}, {"web-filter", "gate", Unsupported, "external-auth"}, {"security", "chain", Unsupported, "jwt, basic-auth"}}
+	if err != nil || len(all) != len(want) {
+		t.Fatalf("%+v %v", all, err)
+	}
+	for i, w := range want {
+		if f := all[i]; f.Kind != w.kind || f.Name != w.name || f.Verdict.Verdict != w.verdict || !strings.Contains(f.Why, w.why) {
+			t.Errorf("%+v, want %+v", f, w)
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package springgw
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -18,8 +20,8 @@ type Definition struct {
 	Filters    []Part // its own
 	Combined   []Part // with the default ones, in the order in which they act
 	Order      int
-	Metadata   map[string]string // by dotted keys
-	File       string            // where it is written, or the name of its feed
+	Metadata   json.RawMessage // a JSON object; nil = none
+	File       string          // where it is written, or the name of its feed
 	Line       int
 }
 
@@ -73,18 +75,73 @@ func definitions(all []gatewayConfig) []Definition {
 			}
 			seen[d.name()] = true
 			out = append(out, Definition{ID: d.name(), URI: d.uri.Text(), Predicates: shown(d.predicates), Filters: shown(d.filters),
-				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: flat(d.metadata), File: d.file, Line: d.line})
+				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: listedMetadata(d.metadata), File: d.file, Line: d.line})
 		}
 	}
 	return out
 }
 
-// flat is metadata as it is listed. Filters of ours are left out: they may hold secrets.
-func flat(p *bootconfig.Property) map[string]string {
-	if p == nil {
+// Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it: false where no file has a
+// locator. Without Config.List none has.
+func (s *Source) Located(service string) (Definition, bool) {
+	s.mu.Lock()
+	all := s.listed
+	s.mu.Unlock()
+	i := slices.IndexFunc(all, func(c gatewayConfig) bool { return c.locator.Get("enabled").IsTrue() })
+	if i < 0 {
+		return Definition{}, false
+	}
+	l := all[i].locator
+	base, _ := all[i].around.basePath()
+	out := Definition{ID: LocatedPrefix + service, URI: "lb://" + service, File: l.File, Line: l.Line}
+	if l.Get("lower-case-service-id").IsTrue() {
+		service = strings.ToLower(service)
+	}
+	of := func(parts, usual []part) []part {
+		if parts == nil {
+			parts = usual
+		}
+		named := make([]part, len(parts))
+		for i := range parts {
+			now, err := parts[i].evaluated()
+			if err != nil { // StripPrefix, which has no argument that is one
+				now = parts[i]
+			}
+			named[i] = now.with(service)
+		}
+		return named
+	}
+	out.Predicates = shown(of(template(l, "predicates", all[i].around), []part{{name: "Path", words: []string{"'" + base + "/' + serviceId + '/**'"}}}))
+	own := of(template(l, "filters", all[i].around), []part{rewriteService()})
+	out.Filters = shown(own)
+	var defaults []part
+	for j := range all {
+		defaults = append(defaults, all[j].defaults...)
+	}
+	out.Combined = shown(interleave(defaults, own))
+	return out, true
+}
+
+// LocatedPrefix begins the IDs of the discovery locator's routes.
+const LocatedPrefix = "ReactiveCompositeDiscoveryClient_"
+
+// with returns the part for one service.
+func (p part) with(service string) part {
+	fill := func(text string) string { return strings.ReplaceAll(text, model.LocatorService, service) }
+	words := make([]string, len(p.words))
+	for i, w := range p.words {
+		words[i] = fill(w)
+	}
+	p.words, p.args = words, p.args.Map(fill)
+	return p
+}
+
+// listedMetadata is metadata as it is written: nested, with its lists, numbers and texts. Filters of ours are left out: they may hold secrets.
+func listedMetadata(p *bootconfig.Property) json.RawMessage {
+	if p == nil || len(p.Kids) == 0 {
 		return nil
 	}
-	return p.Without(ownFiltersKey).Without(behindFiltersKey).Flat()
+	return p.Without(ownFiltersKey).Without(behindFiltersKey).Node().JSON()
 }
 
 func shown(parts []part) []Part {

@@ -130,7 +130,12 @@ func usualFilters(l *bootconfig.Property, base string) []part {
 	if base == "" && l.Get("predicates") == nil {
 		return []part{{name: "StripPrefix"}} // which comes to the same, and is faster
 	}
-	return []part{{name: "RewritePath", words: []string{"'/' + serviceId + '/?(?<remaining>.*)'", "'/${remaining}'"}}}
+	return []part{rewriteService()}
+}
+
+// rewriteService is Spring's own filter of the locator.
+func rewriteService() part {
+	return part{name: "RewritePath", words: []string{"'/' + serviceId + '/?(?<remaining>.*)'", "'/${remaining}'"}}
 }
 
 // locatorFault is what is wrong with one property of the locator.

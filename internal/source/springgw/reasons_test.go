@@ -79,7 +79,7 @@ func chinese() map[string]string {
 		"a property of Paifang alone: an instance that has registered gets its share of requests little by little, within this time": "Paifang 独有的属性：刚注册的实例在这段时间内逐步得到它的那份请求",
 		"/metrics has them":                  "/metrics 里有",
 		"the gateway sets the cookie itself": "网关自己设置 cookie",
-		"the gateway sets the cookie itself, and its value tells nothing about the instance": "网关自己设置 cookie，它的值不透露实例的任何信息",
+		"the gateway sets the cookie itself, and its value tells nothing about the instance; the service is in its name, unless that stands under clients.SERVICE": "网关自己设置 cookie，它的值不透露实例的任何信息；名字里有服务，除非它写在 clients.SERVICE 下",
 		"every instance is used":                  "使用所有实例",
 		"X-Forwarded-* is always sent":            "X-Forwarded-* 总是发送",
 		"default: zone of the configuration file": "默认为配置文件的 zone",

@@ -819,3 +819,18 @@ func TestStrays(t *testing.T) {
 		t.Error(o.Diagnostics)
 	}
 }
+
+// TestStrangers: a field that the long form of a predicate or filter does not have is told of.
+func TestStrangers(t *testing.T) {
+	o := load(t, Config{}, "spring.cloud.gateway:\n  default-filters: [{name: StripPrefix, arg: {parts: 2}}]\n  routes:\n"+
+		"  - {id: a, uri: 'lb://s', predicates: [{Name: Path, args: {patterns: /a}, arguments: {}}], filters: [{name: StripPrefix, parts: 2}]}\n")
+	want := []string{"default-filters[0].arg: arg is no field of default-filters[0] and has no effect: did you mean args?", "predicates[0].arguments: arguments is no field", "filters[0].parts: parts is no field of filters[0]"}
+	if len(o.Diagnostics) != 3 || len(o.Routes) != 1 {
+		t.Fatal(o.Diagnostics)
+	}
+	for i, w := range want {
+		if d := o.Diagnostics[i]; d.Severity != model.Warning || !strings.Contains(d.String(), w) {
+			t.Errorf("%v, want %s", d, w)
+		}
+	}
+}

@@ -127,7 +127,7 @@ func properties() []Verdict {
 		{Name: lb + "nacos.enabled", Verdict: Supported, Why: "instances of the cluster spring.cloud.nacos.discovery.cluster-name come first; weights always count"},
 		{Name: lb + "configurations", Verdict: Supported, Why: "weighted goes by weight in the metadata of instances, and where one has none by its weight in the registry, as without weighted"},
 		{Name: lb + "zone", Verdict: Supported, Why: "default: zone of the configuration file"},
-		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Supported, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance"},
+		{Name: lb + "sticky-session.instance-id-cookie-name", Verdict: Differs, Why: "the gateway sets the cookie itself, and its value tells nothing about the instance; the service is in its name, unless that stands under clients.SERVICE"},
 		{Name: lb + "sticky-session.add-service-instance-cookie", Verdict: Ignored, Why: "the gateway sets the cookie itself"},
 		{Name: lb + "hint", Verdict: Supported},
 		{Name: lb + "slow-start", Verdict: Supported, Why: "a property of Paifang alone: an instance that has registered gets its share of requests little by little, within this time"},

@@ -211,7 +211,7 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 			e.Set("kubernetes/"+g.Key, rules)
 		}
 	}
-	snap := compile.Compile(nil, compile.Input{Groups: e.Map()}, builtin.Kinds().Check)
+	snap := compile.Compile(nil, compile.Input{Groups: e.Map()}, builtin.Kinds().CheckRoute)
 	s.said = snap.Diagnostics()
 	if refused := snapshots.Publish(context.Background(), snap); len(refused) > 0 {
 		s.close()

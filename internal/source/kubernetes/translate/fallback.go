@@ -26,7 +26,7 @@ func (d *draft) standsIn() (s standIn) {
 	if d.service.Service == nil {
 		return s
 	}
-	s.Fallback = model.Fallback{Statuses: e.Statuses, Path: "/", Fields: d.asked()}
+	s.Fallback = model.Fallback{Statuses: e.Statuses, Path: "/", Fields: d.asked(), Credentials: true} // which ingress-nginx leaves it
 	if e.Backend != "" {
 		s.who, s.Empty = "default-backend "+e.Backend, true
 		s.Upstream = d.ownDefault()

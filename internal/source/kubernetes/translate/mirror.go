@@ -13,5 +13,6 @@ func (d *draft) mirrored() {
 	if most <= 0 || most > maxCopied {
 		most = maxCopied
 	}
-	d.filter("mirror", settings{"targets": []settings{{"url": m.URL, "host": m.Host}}, "withoutBody": m.NoBody, "maxBody": most, "loopback": d.store.opt.Loopback})
+	d.filter("mirror", settings{"targets": []settings{{"url": m.URL, "host": m.Host}}, "withoutBody": m.NoBody, "maxBody": most, "loopback": d.store.opt.Loopback,
+		"credentials": true}) // as ingress-nginx has it
 }

@@ -74,6 +74,12 @@ func (m *Match) Conditions() int {
 	return n
 }
 
+// TakesPreflight tells whether a request that the methods keep out is a preflight of one that they let in (Fetch standard, 3.2.2): a route with
+// FilterCORS answers it.
+func (m *Match) TakesPreflight(method, asked string) bool {
+	return method == "OPTIONS" && slices.Contains(m.Methods, asked)
+}
+
 // Text says in words what a match asks besides the path: "method GET or HEAD, header X-User=7".
 func (m *Match) Text() string {
 	var out []string

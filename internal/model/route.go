@@ -45,7 +45,7 @@ func (r Rank) Compare(s Rank) int {
 // Match is the condition of a route: all of its parts must hold.
 type Match struct {
 	Path    PathMatch    `json:"path"`
-	Methods []string     `json:"methods,omitempty"` // any of; empty = every method
+	Methods []string     `json:"methods,omitempty"` // any of; empty = every method. A route with FilterCORS takes their preflights too
 	Headers []FieldMatch `json:"headers,omitempty"` // all of, as all that follow
 	Query   []FieldMatch `json:"query,omitempty"`
 	Cookies []FieldMatch `json:"cookies,omitempty"`
@@ -90,6 +90,9 @@ func (p PathMatch) String() string {
 		return p.Value + " " + string(p.Kind)
 	}
 }
+
+// FilterCORS is the kind of filter that answers preflights.
+const FilterCORS = "cors"
 
 // FilterSpec names a filter kind and its configuration as that kind decodes it.
 type FilterSpec struct {

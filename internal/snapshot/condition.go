@@ -13,9 +13,10 @@ import (
 
 // conditions are what a route asks besides the path.
 type conditions struct {
-	match    *model.Match
-	fields   []fieldTest
-	versions []versionTest
+	match      *model.Match
+	fields     []fieldTest
+	versions   []versionTest
+	preflights bool // a filter of the route answers them, as requests with the method that they ask for
 }
 
 // fieldTest is a condition on the values that a name has in a place: one of them has to do.
@@ -29,11 +30,11 @@ type fieldTest struct {
 }
 
 // newConditions returns nil for a match that asks nothing besides the path.
-func newConditions(m *model.Match) (*conditions, error) {
+func newConditions(m *model.Match, preflights bool) (*conditions, error) {
 	if m.Conditions() == 0 {
 		return nil, nil
 	}
-	c := &conditions{match: m}
+	c := &conditions{match: m, preflights: preflights}
 	for in, fields := range [...][]model.FieldMatch{InHeaders: m.Headers, InQuery: m.Query, InCookies: m.Cookies} {
 		for _, f := range fields {
 			t := fieldTest{in: Place(in), name: f.Name, value: f.Value, any: f.Present, none: f.OrAbsent}
@@ -59,7 +60,7 @@ func newConditions(m *model.Match) (*conditions, error) {
 // hold tells whether a request has all that is asked. It does not allocate.
 func (c *conditions) hold(q Request) bool {
 	m := c.match
-	if len(m.Methods) > 0 && !slices.Contains(m.Methods, q.LookupMethod()) {
+	if len(m.Methods) > 0 && !slices.Contains(m.Methods, q.LookupMethod()) && !(c.preflights && m.TakesPreflight(q.LookupMethod(), preflightOf(q))) {
 		return false
 	}
 	for i := range c.fields {
@@ -86,6 +87,12 @@ func (c *conditions) hold(q Request) bool {
 		}
 	}
 	return true
+}
+
+// preflightOf is the method that a preflight asks for.
+func preflightOf(q Request) string {
+	method, _ := q.LookupValue(InHeaders, "Access-Control-Request-Method", 0)
+	return method
 }
 
 // Value is LookupValue of a request that was read by http1.

@@ -78,6 +78,42 @@ func TestPathPrecedence(t *testing.T) {
 	}
 }
 
+// preflight is one that asks for a method.
+type preflight struct {
+	request
+	asks string
+}
+
+func (p preflight) LookupValue(_ Place, name string, i int) (string, bool) {
+	return p.asks, name == "Access-Control-Request-Method" && i == 0 && p.asks != ""
+}
+
+// TestPreflights: a route that answers preflights takes those of its methods, and no other OPTIONS request.
+func TestPreflights(t *testing.T) {
+	of := func(id string, methods []string, filters ...model.FilterSpec) *Route {
+		r, err := NewRoute(&model.Route{ID: model.RouteID(id), Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}, Methods: methods}, Filters: filters})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	cors := model.FilterSpec{Kind: model.FilterCORS}
+	h := (&Hosts[*HostTable]{}).Edit()
+	h.Set("shop.test", table("shop.test", of("read", []string{"GET", "HEAD"}, cors), of("write", []string{"POST"}, model.FilterSpec{Kind: "respond"}, cors), of("remove", []string{"DELETE"})))
+	hosts := h.Hosts()
+	for _, c := range []struct{ method, asks, want string }{
+		{"OPTIONS", "GET", "read"}, {"OPTIONS", "POST", "write"}, {"OPTIONS", "DELETE", ""}, {"OPTIONS", "PUT", ""}, {"OPTIONS", "", ""}, {"PUT", "POST", ""}, {"POST", "", "write"},
+	} {
+		got := ""
+		if f, ok := Find(&hosts, model.HostOwns, "shop.test", preflight{request{nil, c.method, "/"}, c.asks}); ok {
+			got = string(f.Route.ID)
+		}
+		if got != c.want {
+			t.Errorf("%s for %q is taken by %q, want %q", c.method, c.asks, got, c.want)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	e := (&Hosts[*HostTable]{}).Edit()
 	def, err := NewRoute(&model.Route{ID: "default", Default: true})

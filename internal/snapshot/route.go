@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ const (
 func NewRoute(r *model.Route) (*Route, error) {
 	out := &Route{Route: r, rank: r.Rank, late: r.Default, hash: shard.Hash(string(r.ID))}
 	m := &out.Match
-	also, err := newConditions(m)
+	also, err := newConditions(m, slices.ContainsFunc(r.Filters, func(f model.FilterSpec) bool { return f.Kind == model.FilterCORS }))
 	if err != nil {
 		return nil, err
 	}

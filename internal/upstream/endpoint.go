@@ -38,6 +38,8 @@ type Endpoint struct {
 	number  uint64
 	mark    string // that stands for it in cookies; see Mark
 	answers *counter.Sharded[answers]
+	// returned is when its source gave it back that had taken it out; zero = it has not.
+	returned time.Time
 }
 
 // Result is how a request to an endpoint ended.

@@ -340,6 +340,7 @@ func (h *Handle) rebuild() {
 	if len(h.lists) > 1 {
 		all = union(all)
 	}
+	now := time.Now()
 	members := make([]*Endpoint, 0, len(all))
 	for _, m := range all {
 		if !h.up.Takes(m.Tags) {
@@ -349,7 +350,7 @@ func (h *Handle) rebuild() {
 		key := h.keyOf(&m)
 		e := h.use(m.Addr)
 		if e == nil || e.live.key != key || !sameEndpoint(e.Endpoint, m) {
-			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr)}
+			e = &Endpoint{Endpoint: m, live: t.acquireLive(key, h), handle: h, answers: h.answersOf(m.Addr), returned: e.returns(&m, now)}
 			if n := h.up.Limits.EndpointConnections; n > 0 {
 				e.slot, e.most, e.conns = h.gate.slotOf(m.Addr), int64(n)*h.perConn(), int64(n)
 			}
@@ -364,7 +365,6 @@ func (h *Handle) rebuild() {
 		}
 	}
 	h.gate.tidy(h)
-	now := time.Now()
 	p := t.nobody(known && !unknown)
 	if len(members) > 0 {
 		p = h.newPicker(members, h.picker.Load(), now)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"time"
+
+	"paifang/internal/model"
 )
 
 // What a zone preference and a slow start leave open.
@@ -36,15 +38,32 @@ func (h *Handle) slow(endpoints []*Endpoint, weights []int, now time.Time) bool 
 	return warming
 }
 
-// begin is when the endpoint began to take requests: it joined its list, or came back. A list may be kept by a machine whose
+// returns is when an endpoint that becomes another in its list's words was given back: now, if its source had taken it out until now, by
+// its state or by a weight of 0. One in doubt was not taken out. A nil one has just joined.
+func (e *Endpoint) returns(to *model.Endpoint, now time.Time) time.Time {
+	taken := func(e *model.Endpoint) bool {
+		return e.Weight.Thousandths() == 0 || e.State != model.Ready && e.State != model.LastResort
+	}
+	switch {
+	case e == nil:
+		return time.Time{}
+	case taken(&e.Endpoint) && !taken(to):
+		return now
+	}
+	return e.returned
+}
+
+// begin is when the endpoint began to take requests: it joined its list, was given back by its source, or came back. A list may be kept by a machine whose
 // clock is ahead: nothing is newer than when this process met it.
 func (e *Endpoint) begin() time.Time {
 	began := e.Since
 	if began.After(e.live.met) {
 		began = e.live.met
 	}
-	if e.live.back.After(began) {
-		return e.live.back
+	for _, back := range [...]time.Time{e.live.back, e.returned} {
+		if back.After(began) {
+			began = back
+		}
 	}
 	return began
 }

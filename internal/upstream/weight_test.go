@@ -111,6 +111,45 @@ func TestWhatComesBackStartsSlowly(t *testing.T) {
 	})
 }
 
+// TestWhatItsSourceGivesBackStartsSlowly: what a registry or an operator has taken out is new when it is back, and what was in doubt is not.
+func TestWhatItsSourceGivesBackStartsSlowly(t *testing.T) {
+	one, two := at("10.0.0.1:80"), at("10.0.0.2:80")
+	for name, c := range map[string]struct {
+		out  model.Endpoint
+		want float64 // its share 25 s after it is back
+	}{
+		"unhealthy":   {in(model.Unhealthy, two), 0.25 / 1.25},
+		"disabled":    {in(model.Disabled, two), 0.25 / 1.25},
+		"draining":    {in(model.Draining, two), 0.25 / 1.25},
+		"weight 0":    {weighed(two, model.WeightNone), 0.25 / 1.25},
+		"in doubt":    {in(model.LastResort, two), 0.5},
+		"less weight": {weighed(two, 500), 0.5},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			table := NewTable(Config{})
+			defer table.Close()
+			up := upstreamOf(orders)
+			up.SlowStart.Window = 100 * time.Second
+			h := table.Acquire(up)
+			defer h.Release()
+			table.give("a", orders, one, two)
+			time.Sleep(time.Hour)
+			table.give("a", orders, one, c.out)
+			time.Sleep(2 * time.Second)
+			table.give("a", orders, one, two)
+			time.Sleep(20 * time.Second)
+			renamed := two // what else changes does not matter
+			renamed.Name = "order-2"
+			table.give("a", orders, one, renamed)
+			time.Sleep(5 * time.Second)
+			table.give("a", orders, one, two)
+			if s := shareOf(h, two.Addr.String()); math.Abs(s-c.want) > 0.001 {
+				t.Errorf("%s: its share is %.3f, want %.3f", name, s, c.want)
+			}
+		})
+	}
+}
+
 // TestOnlyLateComersAreNew: what is there when the process starts is not, in however many pieces it is told.
 func TestOnlyLateComersAreNew(t *testing.T) {
 	table := newTable(t, Config{})

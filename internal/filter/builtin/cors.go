@@ -111,7 +111,7 @@ func (o origin) accepts(s string) bool {
 }
 
 func corsKind() filter.Kind {
-	return filter.Define("cors", func(c CORS, _ filter.Env) (filter.Filter, error) {
+	return filter.Define(model.FilterCORS, func(c CORS, _ filter.Env) (filter.Filter, error) {
 		f := &cors{CORS: c, headers: strings.Join(c.Headers, ","), expose: strings.Join(c.Expose, ","), any: len(c.Origins) > 0 && c.Origins[0] == "*"}
 		if f.allowed = c.Methods; len(f.allowed) == 0 {
 			f.allowed = []string{"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"}
@@ -183,7 +183,7 @@ func (f *cors) Request(x *filter.Exchange) filter.Verdict {
 	r := &x.Request
 	to := f.accepted(x)
 	switch {
-	case f.Refuse && r.Fields.Has("Origin") && !own(x) && (to == "" || !f.permits(r)):
+	case to == "" && isGuest(x), f.Refuse && r.Fields.Has("Origin") && !own(x) && (to == "" || !f.permits(r)):
 		return x.Respond(403, CodeOrigin, "This is not served here to everybody.\n")
 	case to == "" || r.Method != "OPTIONS", !f.Everything && !r.Fields.Has("Access-Control-Request-Method"):
 		return filter.Continue
@@ -191,6 +191,11 @@ func (f *cors) Request(x *filter.Exchange) filter.Verdict {
 	x.Respond(204, "", "")
 	f.say(x, to, true)
 	return filter.Respond
+}
+
+// isGuest tells whether a request is one that its route takes for this filter to answer, and nobody else: its methods have no OPTIONS.
+func isGuest(x *filter.Exchange) bool {
+	return x.Route != nil && len(x.Route.Match.Methods) > 0 && !slices.Contains(x.Route.Match.Methods, x.Request.Method)
 }
 
 // permits tells whether a request of another origin has a method, or a preflight asks for a method and headers, that Refuse lets pass.

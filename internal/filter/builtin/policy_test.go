@@ -10,6 +10,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 // bench is a route with filters and a clock that tests turn.
@@ -126,6 +127,22 @@ func TestAddresses(t *testing.T) {
 			if x.Response.Status != want || want != 0 && x.Code != CodeAddress {
 				t.Errorf("%s: %s is answered %d, want %d", c.config, one[1:], x.Response.Status, want)
 			}
+		}
+	}
+}
+
+// TestCORSAnswersItsGuests: a preflight that the methods of the route keep out goes nowhere else, whoever asks.
+func TestCORSAnswersItsGuests(t *testing.T) {
+	m := &model.Route{ID: "r", Match: model.Match{Methods: []string{"POST"}}, Filters: []model.FilterSpec{specOf("cors", `{"origins":["https://a.test"]}`)}}
+	p := newPolicyOf(t, filter.NewShared(), m)
+	for origin, want := range map[string]int{"https://a.test": 204, "https://evil.test": 403} {
+		x := &filter.Exchange{}
+		if _, err := x.Request.Parse([]byte("OPTIONS / HTTP/1.1\r\nHost: shop.test\r\nOrigin: "+origin+"\r\nAccess-Control-Request-Method: POST\r\n\r\n"), nil); err != nil {
+			t.Fatal(err)
+		}
+		x.Route = &snapshot.Route{Route: m}
+		if v := p.chain.Request(x); v != filter.Respond || x.Response.Status != want {
+			t.Errorf("%s: %d", origin, x.Response.Status)
 		}
 	}
 }

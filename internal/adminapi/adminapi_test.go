@@ -150,6 +150,25 @@ func TestRows(t *testing.T) {
 		if want := map[string]string{"Kubernetes": "label app=order"}[e.Keeper]; e.By != want {
 			t.Errorf("endpoint %+v is found by %q, want %q", e, e.By, want)
 		}
+		wantDown := e.Addr.String() == "127.0.0.11:8080"
+		if e.Down != wantDown || e.State != "ready" || (e.Why == "connection refused") != wantDown {
+			t.Errorf("endpoint %+v, which is down: %t", e, wantDown)
+		}
+	}
+}
+
+// TestEndpointsOfSeveralProcesses: one is down where any of them finds that it is.
+func TestEndpointsOfSeveralProcesses(t *testing.T) {
+	up := Endpoint{List: "order", Addr: netip.MustParseAddrPort("127.0.0.1:80"), State: "ready"}
+	down, other := up, up
+	down.Down, down.Why = true, "connect-refused"
+	other.Addr = netip.MustParseAddrPort("127.0.0.2:80")
+	for _, views := range [][2][]Endpoint{{{up, other}, {down}}, {{down}, {up, other}}} {
+		v := View{Endpoints: views[0]}
+		Endpoints.section().merge(&v, View{Endpoints: views[1]})
+		if want := []Endpoint{down, other}; !reflect.DeepEqual(v.Endpoints, want) {
+			t.Errorf("got %+v, want %+v", v.Endpoints, want)
+		}
 	}
 }
 

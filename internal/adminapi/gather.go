@@ -3,6 +3,8 @@ package adminapi
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -165,8 +167,21 @@ func (g *gatherer) upstreams() []Upstream {
 
 func (g *gatherer) endpoints() []Endpoint {
 	by := map[model.EndpointsID]string{}
+	observed := map[model.EndpointsID]map[netip.AddrPort]string{} // why own observation has taken them out
 	for u := range g.snap.Upstreams() {
+		down := map[netip.AddrPort]string{}
+		for _, e := range g.state(u.ID, "").Endpoints {
+			if !e.Healthy {
+				down[e.Addr] = e.Why
+			}
+		}
 		for _, id := range u.Endpoints {
+			if len(down) > 0 {
+				if observed[id] == nil {
+					observed[id] = map[netip.AddrPort]string{}
+				}
+				maps.Copy(observed[id], down)
+			}
 			for _, t := range u.Selector {
 				by[id] = strings.TrimPrefix(by[id]+","+t.Name+"="+t.Value, ",")
 			}
@@ -176,7 +191,10 @@ func (g *gatherer) endpoints() []Endpoint {
 	for _, l := range g.lists() {
 		for _, e := range l.Endpoints {
 			row := Endpoint{List: l.ID.Name, Keeper: keptBy(l.ID.Keeper), Addr: e.Addr, Name: e.Name, Node: e.Node, State: e.State.String(),
-				Weight: float64(e.Weight.Thousandths()) / 1000}
+				Why: e.Reason, Weight: float64(e.Weight.Thousandths()) / 1000}
+			if why, down := observed[l.ID][e.Addr]; down {
+				row.Down, row.Why = true, why
+			}
 			if by[l.ID] != "" {
 				row.By = "label " + by[l.ID]
 			}

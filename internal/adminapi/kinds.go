@@ -126,8 +126,9 @@ func (k Kind) section() section {
 	case Upstreams:
 		return rows(func(v *View) *[]Upstream { return &v.Upstreams }, func(u Upstream) string { return u.ID + " " + u.SeenBy }, func(u Upstream) string { return u.ID })
 	case Endpoints:
-		return rows(func(v *View) *[]Endpoint { return &v.Endpoints }, func(e Endpoint) string { return e.Keeper + " " + e.List + " " + e.Addr.String() },
-			func(e Endpoint) string { return e.List + " " + e.Name })
+		s := rows(func(v *View) *[]Endpoint { return &v.Endpoints }, Endpoint.key, func(e Endpoint) string { return e.List + " " + e.Name })
+		s.merge = mergeEndpoints
+		return s
 	case Services:
 		return rows(func(v *View) *[]Service { return &v.Services }, Service.key, func(s Service) string { return s.Name })
 	case Listeners:
@@ -143,6 +144,23 @@ func (k Kind) section() section {
 	default:
 		return rows(func(v *View) *[]explain.List { return &v.Lists }, func(l explain.List) string { return l.ID.String() }, func(l explain.List) string { return l.ID.Name })
 	}
+}
+
+func (e Endpoint) key() string { return e.Keeper + " " + e.List + " " + e.Addr.String() }
+
+// mergeEndpoints has an endpoint be down where one of the processes finds that it is.
+func mergeEndpoints(into *View, from View) {
+	all := slices.Concat(into.Endpoints, from.Endpoints)
+	slices.SortStableFunc(all, func(a, b Endpoint) int {
+		if c := cmp.Compare(a.key(), b.key()); c != 0 || a.Down == b.Down {
+			return c
+		}
+		if a.Down {
+			return -1
+		}
+		return 1
+	})
+	into.Endpoints = slices.CompactFunc(all, func(a, b Endpoint) bool { return a.key() == b.key() })
 }
 
 func (s Service) key() string {

@@ -118,7 +118,9 @@ type Endpoint struct {
 	Addr   netip.AddrPort `json:"addr"`
 	Name   string         `json:"name,omitempty"`
 	Node   string         `json:"node,omitempty"`
-	State  string         `json:"state"`
+	State  string         `json:"state"`          // what its sources say
+	Down   bool           `json:"down,omitempty"` // own observation has taken it out, of an upstream at least
+	Why    string         `json:"why,omitempty"`  // it is down, ejected or not ready
 	Weight float64        `json:"weight"`
 	By     string         `json:"by,omitempty"` // how its keeper found it: "label app=order"
 }

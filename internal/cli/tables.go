@@ -149,16 +149,19 @@ func routesTable(all []adminapi.Route, wide bool) *table {
 }
 
 func upstreamsTable(all []adminapi.Upstream, wide bool) *table {
-	t := &table{head: []string{"UPSTREAM", "ROAD", "READY", "NEXT", "BALANCE", "SEEN BY", "SOURCE"}}
+	t := &table{head: []string{"UPSTREAM", "ROAD", "READY", "NEXT", "BALANCE", "NOT READY", "SEEN BY", "SOURCE"}}
 	if wide {
 		t.head = append(t.head, "LISTS", "ID")
 	}
 	for _, u := range all {
 		ready := 0
+		var others []string
 		for _, e := range u.State.Endpoints {
 			if e.Ready() {
 				ready++
+				continue
 			}
+			others = append(others, e.Addr.String()+": "+cmp.Or(e.Why, e.State.String()))
 		}
 		road, next := "-", "-"
 		if u.Road > 0 {
@@ -167,7 +170,7 @@ func upstreamsTable(all []adminapi.Upstream, wide bool) *table {
 		if u.State.Next.IsValid() {
 			next = u.State.Next.String()
 		}
-		cells := []cell{c(u.Name), c(road), ratio(ready, len(u.State.Endpoints), u.State.Known), c(next), c(u.Balance), c(u.SeenBy), c(u.Source)}
+		cells := []cell{c(u.Name), c(road), ratio(ready, len(u.State.Endpoints), u.State.Known), c(next), c(u.Balance), c(several(others, 3)), c(u.SeenBy), c(u.Source)}
 		if wide {
 			cells = append(cells, c(strings.Join(u.Lists, ", ")), c(u.ID))
 		}
@@ -177,13 +180,16 @@ func upstreamsTable(all []adminapi.Upstream, wide bool) *table {
 }
 
 func endpointsTable(all []adminapi.Endpoint) *table {
-	t := &table{head: []string{"LIST", "ADDRESS", "STATE", "POD", "NODE", "WEIGHT", "KEPT BY", "FOUND BY"}}
+	t := &table{head: []string{"LIST", "ADDRESS", "STATE", "POD", "NODE", "WEIGHT", "KEPT BY", "FOUND BY", "WHY"}}
 	for _, e := range all {
 		state := toned(e.State, good)
 		if e.State != model.Ready.String() {
 			state.tone = warn
 		}
-		t.add(c(e.List), c(e.Addr.String()), state, c(e.Name), c(e.Node), c(fmt.Sprint(e.Weight)), c(e.Keeper), c(e.By))
+		if e.Down {
+			state = toned(e.State+", down", bad)
+		}
+		t.add(c(e.List), c(e.Addr.String()), state, c(e.Name), c(e.Node), c(fmt.Sprint(e.Weight)), c(e.Keeper), c(e.By), c(e.Why))
 	}
 	return t
 }

@@ -14,8 +14,12 @@ import (
 	"paifang/internal/model"
 )
 
-// CodeCircuitOpen is why a request is not sent: so many before it have failed. 503, unless there is a fallback.
-const CodeCircuitOpen model.Code = "circuit-open"
+// Codes of answers that a circuit breaker gives in place of the upstream. Where a request has failed for a reason of the gateway's own,
+// an upstream that did not answer in time for one, the fallback has that.
+const (
+	CodeCircuitOpen    model.Code = "circuit-open"    // the request was not sent: so many before it have failed. 503, unless there is a fallback
+	CodeUpstreamStatus model.Code = "upstream-status" // the fallback's: the upstream has answered, with a status that is a failure
+)
 
 // CircuitBreaker configures "circuit-breaker": when too many of the last requests have failed or were slow, none is sent for a while;
 // then a few are, and decide how it goes on. Each process decides for itself.
@@ -290,7 +294,9 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	}
 	status := b.Status
 	setDefault(&status, 503)
-	x.Respond(status, CodeCircuitOpen, b.Body)
+	code := why.Code
+	setDefault(&code, CodeUpstreamStatus)
+	x.Respond(status, code, b.Body)
 	if b.ContentType != "" {
 		x.Response.Fields.Set("Content-Type", b.ContentType)
 	}

@@ -25,7 +25,7 @@ const (
 // then a few are, and decide how it goes on. Each process decides for itself.
 type CircuitBreaker struct {
 	Failures int              `json:"failures,omitempty"` // percent of the window that opens it; default 50
-	Slow     Duration         `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
+	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
 	SlowRate int              `json:"slowRate,omitempty"` // percent of slow ones that opens it; default 100
 	Window   int              `json:"window,omitempty"`   // how many of the last requests are looked at; default 100, at most 10,000
 	Minimum  int              `json:"minimum,omitempty"`  // of which there must be before anything is decided; default 20, or the window if that is less

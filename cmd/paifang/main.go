@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -18,6 +19,9 @@ import (
 )
 
 func main() {
+	// Libraries print to the default logs of Go, past the form of ours, and net/http bytes of others' answers among it. What matters of
+	// that is told where it happens: every part has the logger that it was handed.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, stop := untilSignal()
 	err := root().ExecuteContext(ctx)
 	stop()

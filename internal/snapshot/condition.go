@@ -27,6 +27,7 @@ type fieldTest struct {
 	any   bool
 	none  bool           // no value at all will do, too
 	whole *regexp.Regexp // in place of value
+	start string         // text that every match of whole begins with
 }
 
 // newConditions returns nil for a match that asks nothing besides the path.
@@ -47,6 +48,9 @@ func newConditions(m *model.Match, preflights bool) (*conditions, error) {
 					return nil, fmt.Errorf("regular expression %q for the value of %s: %w", f.Value, f.Name, err)
 				}
 				t.whole = re
+				if start, fold := literalStart(re.String()); !fold {
+					t.start = start
+				}
 			}
 			c.fields = append(c.fields, t)
 		}

@@ -158,7 +158,8 @@ func (f *finder) pile(p *pile) {
 			if !ok {
 				break
 			}
-			if of, ok := x.values.Get(value); ok {
+			if text, ok := x.of(value); ok {
+				of, _ := x.values.Get(text)
 				f.ordered(of)
 			}
 		}

@@ -146,7 +146,7 @@ func naiveTakes(r *model.Route, q asked) bool {
 		if len(said) == 0 && v.Default != "" {
 			said = []string{v.Default}
 		}
-		if len(said) > 0 && said[0] != v.Is && (v.Is != "2+" || said[0] < "2") {
+		if len(said) > 0 && said[0] != v.Is && (v.Is != "2+" || len(said[0]) == 1 && said[0] < "2") {
 			return false
 		}
 	}

@@ -1,15 +1,18 @@
 package snapshot
 
 import (
+	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
 )
 
 // A pile is routes that no segment tells apart: those with one path, and those whose paths no tree holds. A few are
-// tried one after the other. Many are sorted by the first header, query parameter or cookie that they ask a value of, so that a
-// host that tells its tenants apart by a header answers as fast with many as with few.
+// tried one after the other. Many are sorted by the first header, query parameter or cookie that they ask a value of, or how it
+// begins, so that a host that tells its tenants apart by a header answers as fast with many as with few.
 type pile struct {
 	few  []*Route // in the total order
 	many *sorted  // in its stead
@@ -21,28 +24,87 @@ const (
 )
 
 type sorted struct {
-	plain  *ordered // routes that ask nothing for one value
+	plain  *ordered // routes that ask nothing for a value
 	fields []field
-	count  int // of all routes
+	alike  shard.Map[*ordered] // all routes by their sign
+	count  int                 // of all routes
 }
 
 // field is a header, query parameter or cookie with the routes that ask a value of it first.
 type field struct {
-	in     Place
-	name   string
+	question
 	values shard.Map[*ordered]
 }
 
-// asks returns the first header, query parameter or cookie of which a route asks one value, which has to be there.
-func (r *Route) asks() (in Place, m model.FieldMatch, ok bool) {
-	for in, fields := range [...][]model.FieldMatch{InHeaders: r.Match.Headers, InQuery: r.Match.Query, InCookies: r.Match.Cookies} {
-		for _, f := range fields {
-			if !f.Present && !f.Regex && !f.OrAbsent {
-				return Place(in), f, true
-			}
+// question is a header, query parameter or cookie of which something is asked: all of its value, or so many bytes that it begins with.
+type question struct {
+	in    Place
+	name  string
+	bytes int // 0: all
+}
+
+// longestStart bounds how many there are of one name.
+const longestStart = 32
+
+// of is the part of a value that is asked.
+func (a *question) of(value string) (string, bool) {
+	if a.bytes > len(value) {
+		return "", false
+	}
+	if a.bytes > 0 {
+		return value[:a.bytes], true
+	}
+	return value, true
+}
+
+// asks returns what a route asks first that a value has to be, or else what one has to begin with.
+func (r *Route) asks() (a question, text string, ok bool) {
+	if r.also == nil {
+		return question{}, "", false
+	}
+	var start *fieldTest
+	for i := range r.also.fields {
+		switch t := &r.also.fields[i]; {
+		case t.any || t.none:
+		case t.whole == nil:
+			return question{t.in, t.name, 0}, t.value, true
+		case t.start != "" && start == nil:
+			start = t
 		}
 	}
-	return 0, model.FieldMatch{}, false
+	if start == nil {
+		return question{}, "", false
+	}
+	text = start.start[:min(len(start.start), longestStart)]
+	return question{start.in, start.name, len(text)}, text, true
+}
+
+// sign is the same for routes with the same match, and hardly for others.
+func (r *Route) sign() string {
+	m := &r.Match
+	path := m.Path.Value
+	if m.Path.Kind == model.PathPrefix {
+		path = strings.TrimSuffix(path, "/") // as model.SameMatch has it
+	}
+	text := fmt.Append(nil, r.late, m.Path.Kind, path)
+	for _, method := range m.Methods {
+		text = append(append(text, 0), method...)
+	}
+	for _, fields := range [...][]model.FieldMatch{m.Headers, m.Query, m.Cookies} {
+		text = append(text, 1)
+		for i := range fields {
+			text = append(append(append(append(text, 0), fields[i].Name...), 0), fields[i].Value...)
+		}
+	}
+	for i := range m.Addresses {
+		for _, p := range m.Addresses[i].Ranges {
+			text = p.AppendTo(append(text, 0))
+		}
+	}
+	for i := range m.Shares {
+		text = fmt.Append(text, m.Shares[i].Group, m.Shares[i].From, m.Shares[i].Until)
+	}
+	return string(binary.LittleEndian.AppendUint64(nil, shard.Hash(string(text))))
 }
 
 // pileOf makes a pile of routes in their total order.
@@ -52,36 +114,56 @@ func pileOf(routes []*Route) pile {
 	}
 	s := &sorted{count: len(routes)}
 	var plain []*Route
-	type place struct {
-		in   Place
-		name string
-	}
-	by := map[place]map[string][]*Route{}
+	by, alike := map[question]map[string][]*Route{}, map[string][]*Route{}
 	for _, r := range routes {
-		in, m, ok := r.asks()
+		sign := r.sign()
+		alike[sign] = append(alike[sign], r)
+		a, text, ok := r.asks()
 		if !ok {
 			plain = append(plain, r)
 			continue
 		}
-		p := place{in, m.Name}
-		if by[p] == nil {
-			by[p] = map[string][]*Route{}
+		if by[a] == nil {
+			by[a] = map[string][]*Route{}
 		}
-		by[p][m.Value] = append(by[p][m.Value], r)
+		by[a][text] = append(by[a][text], r)
 	}
-	s.plain = orderedOf(plain)
-	for p, values := range by {
-		e := shard.Map[*ordered]{}.Edit()
-		for v, rs := range values {
-			e.Set(v, orderedOf(rs))
-		}
-		s.fields = append(s.fields, field{p.in, p.name, e.Map()})
+	s.plain, s.alike = orderedOf(plain), orderedBy(alike)
+	for a, values := range by {
+		s.fields = append(s.fields, field{a, orderedBy(values)})
 	}
 	return pile{many: s}
 }
 
-func (s *sorted) field(in Place, name string) int {
-	return slices.IndexFunc(s.fields, func(f field) bool { return f.in == in && f.name == name })
+func orderedBy(routes map[string][]*Route) shard.Map[*ordered] {
+	e := shard.Map[*ordered]{}.Edit()
+	for key, rs := range routes {
+		e.Set(key, orderedOf(rs))
+	}
+	return e.Map()
+}
+
+// with and less are maps of sets with a route more or less in one of them.
+func with(m shard.Map[*ordered], key string, r *Route) shard.Map[*ordered] {
+	of, _ := m.Get(key)
+	e := m.Edit()
+	e.Set(key, of.add(r))
+	return e.Map()
+}
+
+func less(m shard.Map[*ordered], key string, r *Route) shard.Map[*ordered] {
+	of, _ := m.Get(key)
+	e := m.Edit()
+	if of, _ = of.remove(r); of == nil {
+		e.Delete(key)
+	} else {
+		e.Set(key, of)
+	}
+	return e.Map()
+}
+
+func (s *sorted) field(a question) int {
+	return slices.IndexFunc(s.fields, func(f field) bool { return f.question == a })
 }
 
 func (p pile) add(r *Route) pile {
@@ -91,22 +173,19 @@ func (p pile) add(r *Route) pile {
 	}
 	s := *p.many
 	s.count++
-	in, m, ok := r.asks()
+	s.alike = with(s.alike, r.sign(), r)
+	a, text, ok := r.asks()
 	if !ok {
 		s.plain = s.plain.add(r)
 		return pile{many: &s}
 	}
 	s.fields = slices.Clone(s.fields)
-	i := s.field(in, m.Name)
+	i := s.field(a)
 	if i < 0 {
 		i = len(s.fields)
-		s.fields = append(s.fields, field{in: in, name: m.Name})
+		s.fields = append(s.fields, field{question: a})
 	}
-	f := &s.fields[i]
-	of, _ := f.values.Get(m.Value)
-	e := f.values.Edit()
-	e.Set(m.Value, of.add(r))
-	f.values = e.Map()
+	s.fields[i].values = with(s.fields[i].values, text, r)
 	return pile{many: &s}
 }
 
@@ -126,22 +205,16 @@ func (p pile) remove(r *Route) pile {
 		slices.SortFunc(rest, compare)
 		return pile{few: rest}
 	}
-	in, m, ok := r.asks()
+	s.alike = less(s.alike, r.sign(), r)
+	a, text, ok := r.asks()
 	if !ok {
 		s.plain, _ = s.plain.remove(r)
 		return pile{many: &s}
 	}
 	s.fields = slices.Clone(s.fields)
-	i := s.field(in, m.Name)
+	i := s.field(a)
 	f := &s.fields[i]
-	of, _ := f.values.Get(m.Value)
-	e := f.values.Edit()
-	if of, _ = of.remove(r); of == nil {
-		e.Delete(m.Value)
-	} else {
-		e.Set(m.Value, of)
-	}
-	if f.values = e.Map(); f.values.Len() == 0 {
+	if f.values = less(f.values, text, r); f.values.Len() == 0 {
 		s.fields = slices.Delete(s.fields, i, i+1)
 	}
 	return pile{many: &s}
@@ -154,12 +227,8 @@ func (p *pile) all(f func(*Route)) {
 	if p.many == nil {
 		return
 	}
-	each := func(r *Route) bool { f(r); return true }
-	p.many.plain.all(each)
-	for i := range p.many.fields {
-		for _, of := range p.many.fields[i].values.All() {
-			of.all(each)
-		}
+	for _, of := range p.many.alike.All() {
+		of.all(func(r *Route) bool { f(r); return true })
 	}
 }
 
@@ -172,13 +241,6 @@ func (p *pile) beside(r *Route, yield func(*Route) bool) {
 		}
 		return
 	}
-	in, m, ok := r.asks()
-	if !ok {
-		p.many.plain.all(yield)
-		return
-	}
-	if i := p.many.field(in, m.Name); i >= 0 {
-		of, _ := p.many.fields[i].values.Get(m.Value)
-		of.all(yield)
-	}
+	of, _ := p.many.alike.Get(r.sign())
+	of.all(yield)
 }

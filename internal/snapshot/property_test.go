@@ -49,7 +49,7 @@ func drawFields(t *rapid.T, what string) []model.FieldMatch {
 			Present: rapid.IntRange(0, 3).Draw(t, "present") == 0,
 		})
 		if last := &out[len(out)-1]; !last.Present && rapid.IntRange(0, 3).Draw(t, "expression") == 0 {
-			last.Regex, last.Value = true, rapid.SampledFrom([]string{"1|2", "[23]", "1.*", ""}).Draw(t, "of")
+			last.Regex, last.Value = true, rapid.SampledFrom([]string{"1|2", "[23]", "1.*", "12?", "12.*", "(?i:1)2", ""}).Draw(t, "of")
 		}
 		if last := &out[len(out)-1]; !last.Present {
 			last.OrAbsent = rapid.IntRange(0, 3).Draw(t, "or absent") == 0
@@ -106,7 +106,7 @@ func drawRequest(t *rapid.T) asked {
 	for _, name := range []string{"p", "q"} {
 		for in := range q.values {
 			for range max(rapid.IntRange(-1, 2).Draw(t, "values of "+name), 0) {
-				q.values[in][name] = append(q.values[in][name], fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "value")))
+				q.values[in][name] = append(q.values[in][name], rapid.SampledFrom([]string{"1", "2", "3", "4", "12", "123"}).Draw(t, "value"))
 			}
 		}
 	}

@@ -221,3 +221,24 @@ func TestRefusedEdits(t *testing.T) {
 		}
 	}
 }
+
+// TestSecureOnly: who came over TLS is who did so here, or did so according to a trusted proxy, whose word the engine has written down.
+func TestSecureOnly(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-headers", `{"secureOnly":true,"set":[{"name":"Strict-Transport-Security","value":"max-age=1"}]}`))
+	for _, c := range []struct {
+		secure bool
+		proto  string
+		want   bool
+	}{{true, "", true}, {false, "", false}, {false, "https", true}, {true, "http", false}, {false, "http", false}} {
+		var fields []string
+		if c.proto != "" {
+			fields = append(fields, "X-Forwarded-Proto: "+c.proto)
+		}
+		x := p.ask("192.0.2.1", "GET /", fields...)
+		x.Secure = c.secure
+		p.chain.Response(x)
+		if got := x.Response.Fields.Has("Strict-Transport-Security"); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

@@ -14,14 +14,18 @@ import (
 	"paifang/internal/model"
 )
 
-// CodeCircuitOpen is why a request is not sent: so many before it have failed. 503, unless there is a fallback.
-const CodeCircuitOpen model.Code = "circuit-open"
+// Codes of answers that a circuit breaker gives in place of the upstream. Where a request has failed for a reason of the gateway's own,
+// an upstream that did not answer in time for one, the fallback has that.
+const (
+	CodeCircuitOpen    model.Code = "circuit-open"    // the request was not sent: so many before it have failed. 503, unless there is a fallback
+	CodeUpstreamStatus model.Code = "upstream-status" // the fallback's: the upstream has answered, with a status that is a failure
+)
 
 // CircuitBreaker configures "circuit-breaker": when too many of the last requests have failed or were slow, none is sent for a while;
 // then a few are, and decide how it goes on. Each process decides for itself.
 type CircuitBreaker struct {
 	Failures int              `json:"failures,omitempty"` // percent of the window that opens it; default 50
-	Slow     Duration         `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
+	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
 	SlowRate int              `json:"slowRate,omitempty"` // percent of slow ones that opens it; default 100
 	Window   int              `json:"window,omitempty"`   // how many of the last requests are looked at; default 100, at most 10,000
 	Minimum  int              `json:"minimum,omitempty"`  // of which there must be before anything is decided; default 20, or the window if that is less
@@ -290,7 +294,9 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	}
 	status := b.Status
 	setDefault(&status, 503)
-	x.Respond(status, CodeCircuitOpen, b.Body)
+	code := why.Code
+	setDefault(&code, CodeUpstreamStatus)
+	x.Respond(status, code, b.Body)
 	if b.ContentType != "" {
 		x.Response.Fields.Set("Content-Type", b.ContentType)
 	}

@@ -118,11 +118,15 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 func TestCircuitBreakerFallback(t *testing.T) {
 	p := newPolicy(t, filter.NewShared(), specOf("circuit-breaker", `{"window":1,"fallback":{"status":200,"body":"{}","contentType":"application/json"}}`))
 	x := p.ask("192.0.2.1", "GET /")
-	if v := x.Judged(500, ""); v != filter.Respond || x.Response.Status != 200 || x.Body != "{}" || x.Response.Fields.Get("Content-Type") != "application/json" {
+	if v := x.Judged(500, ""); v != filter.Respond || x.Response.Status != 200 || x.Code != CodeUpstreamStatus || x.Body != "{}" || x.Response.Fields.Get("Content-Type") != "application/json" {
 		t.Errorf("%v %+v", v, x.Response)
 	}
 	if x := p.ask("192.0.2.1", "GET /"); x.Response.Status != 200 || x.Code != CodeCircuitOpen {
 		t.Errorf("while it is open: %+v", x.Response)
+	}
+	x = newPolicy(t, filter.NewShared(), specOf("circuit-breaker", `{"fallback":{"status":200}}`)).ask("192.0.2.1", "GET /")
+	if v := x.Judged(504, "upstream-timeout"); v != filter.Respond || x.Response.Status != 200 || x.Code != "upstream-timeout" {
+		t.Errorf("of an upstream that is late: %v %d %s", v, x.Response.Status, x.Code)
 	}
 	p = newPolicy(t, filter.NewShared(), specOf("circuit-breaker", `{"window":1,"fallback":{"path":"/other","openOnly":true}}`))
 	if got := p.sent(500, "", 0); got != 500 {

@@ -28,7 +28,7 @@ type CORS struct {
 	Methods     []string `json:"methods,omitempty"`     // sent as they are; default GET, PUT, POST, DELETE, PATCH, OPTIONS
 	Headers     []string `json:"headers,omitempty"`     // that requests may have, sent as they are; default: those that were asked for
 	Expose      []string `json:"expose,omitempty"`      // fields of the answer that scripts may read
-	Credentials bool     `json:"credentials,omitempty"` // cookies may be sent. Browsers refuse that together with *
+	Credentials bool     `json:"credentials,omitempty"` // cookies may be sent. Browsers refuse that together with *, and so does this, but for Everything
 	MaxAge      int      `json:"maxAge,omitempty"`      // seconds that a preflight's answer may be kept; 0 = it does not say
 	// Everything makes it do what ingress-nginx does: every OPTIONS request of an accepted origin is answered here, with * any
 	// OPTIONS request at all, and every answer has all of the fields. Without it only preflights are answered here, and answers
@@ -52,6 +52,9 @@ func (c CORS) Validate() error {
 		if _, err := parseOriginPattern(p); err != nil {
 			return fmt.Errorf("patterns[%d]: %w", i, err)
 		}
+	}
+	if c.Credentials && !c.Everything && slices.Equal(c.Origins, []string{"*"}) {
+		return fmt.Errorf("origins is * together with credentials, which browsers refuse: name the origins, or give patterns: ['*'], which sends each one back")
 	}
 	for i, o := range c.Origins {
 		if o == "*" && len(c.Origins) > 1 {

@@ -38,8 +38,8 @@ type ExternalAuth struct {
 
 // AuthCache is how long answers with some statuses are kept.
 type AuthCache struct {
-	Statuses []int    `json:"statuses"`
-	For      Duration `json:"for"` // at most 24h
+	Statuses []int `json:"statuses"`
+	For      Span  `json:"for"` // at most 24h
 }
 
 // Bounds of what is asked and kept.

@@ -16,7 +16,7 @@ const CodeFault model.Code = "fault-injected"
 
 // Fault configures "fault": some requests are delayed, or refused, so that clients can be tried out.
 type Fault struct {
-	Delay        Duration `json:"delay,omitempty"`        // at most 60s
+	Delay        Span     `json:"delay,omitempty"`        // at most 60s
 	DelayPercent *float64 `json:"delayPercent,omitempty"` // of requests that are delayed; default 100
 	Abort        int      `json:"abort,omitempty"`        // status that requests are refused with, 400 to 599
 	AbortPercent *float64 `json:"abortPercent,omitempty"` // of requests that are refused, after their delay; default 100

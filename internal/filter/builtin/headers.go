@@ -16,7 +16,7 @@ type Headers struct {
 	Add     []Header `json:"add,omitempty"`
 	Copy    []Copy   `json:"copy,omitempty"`
 	Remove  []string `json:"remove,omitempty"`
-	// SecureOnly leaves alone what the client asked in clear text on its connection to here.
+	// SecureOnly leaves alone what the client asked in clear text, as far as a trusted proxy in front does not say otherwise.
 	SecureOnly bool `json:"secureOnly,omitempty"`
 }
 
@@ -105,7 +105,7 @@ type headers struct {
 	copy            []Copy
 	remove          []string
 	location        bool // Location may be written
-	secure          bool // only over TLS
+	secure          bool // only over TLS, as the client has come
 }
 
 type header struct {
@@ -132,7 +132,7 @@ func newHeaders(c Headers) (*headers, error) {
 }
 
 func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) {
-	if h.secure && !x.Secure {
+	if h.secure && schemeOf(x) != "https" {
 		return
 	}
 	for _, name := range h.remove {

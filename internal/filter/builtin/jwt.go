@@ -28,7 +28,7 @@ type JWT struct {
 	Stale      Duration        `json:"stale,omitempty"`      // how long a set holds that cannot be asked for; default 1h, at most 168h
 	Timeout    Duration        `json:"timeout,omitempty"`    // of one question, and of a request that waits for one; default 5s, at most 60s
 	Loopback   bool            `json:"loopback,omitempty"`   // the set may be published on this machine
-	Skew       *Duration       `json:"skew,omitempty"`       // by which clocks may differ; default 30s, at most 5m
+	Skew       *Span           `json:"skew,omitempty"`       // by which clocks may differ; default 30s, at most 5m
 	Header     string          `json:"header,omitempty"`     // that has the token; default Authorization, as Bearer
 	Cookie     string          `json:"cookie,omitempty"`     // that has it, where the header has none; default: none
 	User       string          `json:"user,omitempty"`       // claim that says who the client is; default sub

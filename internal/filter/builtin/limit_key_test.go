@@ -60,8 +60,17 @@ func TestLimitTells(t *testing.T) {
 	p = newPolicy(t, filter.NewShared(), specOf("rate-limit", limit+`all"}`))
 	x := p.ask("192.0.2.1", "GET /")
 	p.chain.Response(x)
-	if f := &x.Response.Fields; f.Get("RateLimit-Limit") != "10" || f.Get("RateLimit-Remaining") != "70" || f.Get("RateLimit-Reset") != "0" {
+	if f := &x.Response.Fields; f.Get("RateLimit-Limit") != "10" || f.Get("RateLimit-Remaining") != "10" || // of the 70 that would pass at once
+		f.Get("RateLimit-Reset") != "0" {
 		t.Errorf("%+v", x.Response)
+	}
+	p = newPolicy(t, filter.NewShared(), specOf("rate-limit", `{"requests":2,"burst":3,"tell":"all"}`))
+	for i, want := range []string{"2", "2", "1", "0", "0"} { // never more than the limit that is told beside it
+		x := p.ask("192.0.2.1", "GET /")
+		p.chain.Response(x)
+		if f := &x.Response.Fields; f.Get("RateLimit-Limit") != "2" || f.Get("RateLimit-Remaining") != want {
+			t.Errorf("request %d: limit %s, remaining %s, want %s", i, f.Get("RateLimit-Limit"), f.Get("RateLimit-Remaining"), want)
+		}
 	}
 	for _, config := range []string{`{"requests":1,"cost":2}`, `{"requests":1,"cost":-1}`, `{"requests":1,"tell":"nobody"}`} {
 		if _, err := Kinds().Check(specOf("rate-limit", config)); err == nil {

@@ -49,7 +49,7 @@ func (n LimitNames) orSpring() LimitNames {
 type limitTeller struct {
 	how                string
 	limit, burst, cost string // as they are told
-	each               int    // cost
+	requests, each     int    // limit and cost
 	names              LimitNames
 }
 
@@ -57,7 +57,7 @@ type limitTeller struct {
 func (t *limitTeller) pass(x *filter.Exchange, left, empty float64) {
 	switch t.how {
 	case tellAll:
-		t.standard(x.Promise, t.tokens(left), strconv.Itoa(int(math.Ceil(max(empty, 0)))))
+		t.standard(x.Promise, t.tokens(min(left, t.most())), strconv.Itoa(int(math.Ceil(max(empty, 0)))))
 	case tellSpring:
 		t.spring(x.Promise, t.tokens(left))
 	case tellRest:
@@ -77,6 +77,9 @@ func (t *limitTeller) refuse(x *filter.Exchange, seconds string) {
 		t.standard(set, "0", seconds)
 	}
 }
+
+// most is how many requests the limit that is told allows: what a burst lets pass beyond it is not told, or more would be left than there is.
+func (t *limitTeller) most() float64 { return float64(t.requests) / float64(t.each) }
 
 // tokens is what so many requests count for.
 func (t *limitTeller) tokens(requests float64) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,10 +18,22 @@ import (
 type policy struct {
 	t     *testing.T
 	chain *filter.Chain
+	mu    sync.Mutex // of now, where others look at the clock meanwhile
 	now   time.Time
 }
 
-func (p *policy) Now() time.Time { return p.now }
+func (p *policy) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// turn turns the clock while others may look at it.
+func (p *policy) turn(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = p.now.Add(by)
+}
 
 func specOf(kind, config string) model.FilterSpec {
 	return model.FilterSpec{Kind: kind, Config: json.RawMessage(config)}
@@ -400,6 +413,9 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"key":{"by":"x"}}`, "none of"},
 		{"rate-limit", `{"requests":1,"keys":9999999}`, "keys"},
 		{"rate-limit", `{"requests":1,"names":{"burst":"X-B"}}`, "want spring or remaining"},
+		{"rate-limit", `{"requests":1,"per":"0s"}`, "no time above 0"},
+		{"response-cache", `{"ttl":"0s"}`, "no time above 0"},
+		{"cors", `{"origins":["*"],"credentials":true}`, "browsers refuse"},
 		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "managed"},
 		{"concurrency-limit", `{"requests":0}`, "1 or more"},
 		{"concurrency-limit", `{"requests":1,"scope":"world"}`, "scope"},

@@ -125,7 +125,7 @@ func rateLimitKind() filter.Kind {
 				return nil, err
 			}
 		}
-		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), each: cost, names: c.Names.orSpring()}
+		f.told = limitTeller{how: c.Tell, limit: strconv.Itoa(c.Requests), burst: strconv.Itoa(c.Burst + 1), cost: strconv.Itoa(cost), requests: c.Requests, each: cost, names: c.Names.orSpring()}
 		f.buckets, err = filter.Use(env, c.sharedKey(env, c.kind(per), c.Key, c.Scope, c.Keys), func() (*buckets, error) {
 			return &buckets{newKeyed[bucket](keysOr(c.Keys)), newKeyer(c.Key), env.Clock.Now()}, nil
 		})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"paifang/internal/bootconfig"
@@ -117,9 +116,9 @@ func (r *balanceReader) read() (u model.Upstream) {
 	}
 	p := r.get("configurations")
 	weighted := false
-	for name := range strings.SplitSeq(p.Text(), ",") {
-		switch strings.TrimSpace(name) {
-		case "", "default":
+	for _, name := range p.Words() { // a text with commas, or a list
+		switch name {
+		case "default":
 		case "weighted": // those of the registry always count
 			weighted = true
 		case "zone-preference":
@@ -131,7 +130,7 @@ func (r *balanceReader) read() (u model.Upstream) {
 		case "health-check":
 			r.health(&u)
 		default:
-			r.tell(p, "configurations", "the configuration "+strings.TrimSpace(name)+
+			r.tell(p, "configurations", "the configuration "+name+
 				" is not supported and has no effect: want zone-preference, request-based-sticky-session, same-instance-preference, health-check or weighted")
 		}
 	}

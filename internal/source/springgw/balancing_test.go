@@ -68,3 +68,37 @@ func TestClusterPreference(t *testing.T) {
 		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
 	}
 }
+
+// TestBalancingNames: properties that the balancer does not have are told of, those of one service too, and a list is read as a text with commas is.
+func TestBalancingNames(t *testing.T) {
+	o := load(t, Config{}, `spring.cloud.loadbalancer:
+  configuration: zone-preference
+  foo: bar
+  configurations: [zone-preference, weighted]
+  zone: z1
+  hint: {order: blue, default: green}
+  health-check: {path: {order: /up}, pathh: {}}
+  retry.enabled: true
+  clients:
+    order: {configurations: zone-preference, hint.order: red}
+    typo: {configuration: zone-preference, health-check.portt: 1}
+spring.cloud.gateway.routes: [{id: a, uri: 'lb://other', predicates: ['Path=/a']}]
+`)
+	if u := o.Upstreams[0]; u.Zones.Own != "z1" || u.Balance.WeightTag != weightKey {
+		t.Errorf("%+v", u)
+	}
+	said := ""
+	for _, d := range o.Diagnostics {
+		said += d.String() + "\n"
+	}
+	for _, want := range []string{":2: warning: unsupported: routes spring.cloud.loadbalancer.configuration: configuration is not supported and has no effect: Spring Cloud LoadBalancer has no such property: did you mean configurations?",
+		":3: warning: unsupported: routes spring.cloud.loadbalancer.foo: ", "loadbalancer.health-check.pathh: ", "did you mean health-check.path?", ":8: info: ",
+		":11: warning: unsupported: routes spring.cloud.loadbalancer.clients.typo.configuration: ", "loadbalancer.clients.typo.health-check.portt: ", "did you mean health-check.port?"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("want %q in\n%s", want, said)
+		}
+	}
+	if len(o.Diagnostics) != 6 {
+		t.Errorf("%d are told:\n%s", len(o.Diagnostics), said)
+	}
+}

@@ -69,7 +69,7 @@ func (t *translator) locator(f *application) {
 		return
 	}
 	remark(when.notes)
-	out.Paths, out.Hosts, out.Match = when.paths, when.hosts, when.match
+	out.Paths, out.Hosts, out.Match = when.paths, when.names(), when.match
 	own := template(l, "filters", f.config.around)
 	if own == nil {
 		own = usualFilters(l, base)

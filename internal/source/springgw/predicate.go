@@ -17,10 +17,11 @@ type condition struct {
 	match   model.Match // all but the path
 	weights []weight
 
-	notes         []fault  // what works, but not as somebody may expect
-	hostVariables []string // names in patterns of hosts
-	hostPatterns  []string // where there are any
-	hostNamed     []string // expressions with groups of those names, for hosts; nil = there are none
+	notes         []fault      // what works, but not as somebody may expect
+	hostsCovered  []model.Host // where no hosts are given: names that mean whatever a general pattern of hosts does; nil = any
+	hostVariables []string     // names in patterns of hosts
+	hostPatterns  []string     // where there are any
+	hostNamed     []string     // expressions with groups of those names, for hosts; nil = there are none
 }
 
 // predicates are all that Spring has; those without a reader are not supported.

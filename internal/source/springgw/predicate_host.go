@@ -11,9 +11,12 @@ import (
 )
 
 // hostExpressions reads patterns of which one is more than a name with labels left open in front: they become one expression that
-// the Host header has to match. They cost more than names, which are found by an index.
+// the Host header has to match. An index finds them by what is fixed at their end.
 func (c *condition) hostExpressions(patterns []string) error {
 	c.hosts = nil
+	if c.hostsCovered == nil {
+		c.hostsCovered = hostsCovering(patterns)
+	}
 	var all []string
 	for _, p := range patterns {
 		text, names, err := hostExpression(p, false)
@@ -73,6 +76,41 @@ func hostExpression(pattern string, named bool) (text string, names []string, er
 		b.WriteString(`(?::[0-9]+)?`)
 	}
 	return b.String(), names, nil
+}
+
+// hostsCovering are names with labels left open in front that mean every host which one of the patterns does, and more; nil where a
+// pattern fixes nothing at its end.
+func hostsCovering(patterns []string) (out []model.Host) {
+	for _, p := range patterns {
+		if hasPort(p) {
+			p = p[:strings.LastIndexByte(p, ':')]
+		}
+		labels := splitLabels(p)
+		open := len(labels)
+		for open > 0 && !strings.ContainsAny(labels[open-1], "?*{}") {
+			open--
+		}
+		fixed := strings.ToLower(strings.Join(labels[open:], "."))
+		if model.Host(fixed).Validate() != nil || fixed == "" {
+			return nil
+		}
+		if open > 0 {
+			out = append(out, model.Host("**."+fixed))
+		}
+		if !slices.ContainsFunc(labels[:open], func(label string) bool { return label != "**" }) { // none of them need be there
+			out = append(out, model.Host(fixed))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// names are the hosts of the route: those that the index finds it by.
+func (c *condition) names() []model.Host {
+	if c.hosts == nil {
+		return c.hostsCovered
+	}
+	return c.hosts
 }
 
 // hasPort tells whether a pattern says something of the port: what is in braces is not looked at.

@@ -263,7 +263,7 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(fault{"", lineOf(d.uri, d.line), "uri", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
-	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.hosts, Match: when.match, HostVariables: hosts,
+	route := model.Route{Origin: origin, Attach: []model.Class{t.c.Class}, Hosts: when.names(), Match: when.match, HostVariables: hosts,
 		Rank: model.Rank{Order: d.order, Position: position}, Priority: t.c.Priority, Filters: slices.Concat(versioned, own[0], does.filters), Action: action}
 	route.Timeouts = t.timeoutsOf(d, say)
 	route.Timeouts.Request = does.limit

@@ -85,6 +85,9 @@ func readers[F any](all map[string]func(*F, *part) error) map[string]bool {
 // a line of its own.
 type propertyTable map[string]Verdict
 
+// balancerKey is what the properties of the balancer begin with.
+const balancerKey = "spring.cloud.loadbalancer."
+
 // noSuchProperty begins what is said of a key that nobody reads.
 const noSuchProperty = "Spring Cloud Gateway has no such property"
 
@@ -92,6 +95,17 @@ const noSuchProperty = "Spring Cloud Gateway has no such property"
 // inside that it has none itself and something below it has.
 func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	key := canonical(path)
+	if len(path) == 5 && canonical(path[:4]) == balancerKey+"clients" {
+		return nil, true, true
+	}
+	if len(path) > 5 && canonical(path[:4]) == balancerKey+"clients" { // the same properties for one service: what is done is said of clients
+		v, below, inside := t.of(slices.Concat(path[:3], path[5:]))
+		if v != nil && v.Verdict.rank() < Unsupported.rank() && v.Verdict != Ignored {
+			return nil, below, inside
+		}
+		return v, below, inside
+	}
+	below = key == balancerKey+"clients"
 	for k := range t {
 		below = below || strings.HasPrefix(k, key+".")
 	}
@@ -108,15 +122,18 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	if below {
 		return nil, true, true
 	}
-	const ours = "spring.cloud.gateway."
+	ours, whose := "spring.cloud.gateway.", noSuchProperty
 	name, ok := strings.CutPrefix(key, ours)
 	if !ok {
-		return nil, false, false
+		if name, ok = strings.CutPrefix(key, balancerKey); !ok {
+			return nil, false, false
+		}
+		ours, whose = balancerKey, "Spring Cloud LoadBalancer has no such property"
 	}
 	if above, ok := t.above(key); ok && above.Verdict != Supported { // what has no effect as a whole has none in this part
 		return nil, false, false
 	}
-	v = &Verdict{"property", strings.Join(path, "."), Unsupported, noSuchProperty}
+	v = &Verdict{"property", strings.Join(path, "."), Unsupported, whose}
 	var known []string
 	for k := range t {
 		if rest, ok := strings.CutPrefix(k, ours); ok {

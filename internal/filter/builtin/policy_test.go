@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,10 +18,22 @@ import (
 type policy struct {
 	t     *testing.T
 	chain *filter.Chain
+	mu    sync.Mutex // of now, where others look at the clock meanwhile
 	now   time.Time
 }
 
-func (p *policy) Now() time.Time { return p.now }
+func (p *policy) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// turn turns the clock while others may look at it.
+func (p *policy) turn(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = p.now.Add(by)
+}
 
 func specOf(kind, config string) model.FilterSpec {
 	return model.FilterSpec{Kind: kind, Config: json.RawMessage(config)}

@@ -144,6 +144,22 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestCORSOwnPages: what is refused to others is not to the host's own pages, which those in clear text are not over TLS.
+func TestCORSOwnPages(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["https://a.test"],"refuse":true}`))
+	for _, c := range []struct {
+		origin, proto string
+		want          int
+	}{
+		{"https://shop.test:8080", "https", 0}, {"http://shop.test:8080", "http", 0}, {"https://shop.test:8080", "http", 0},
+		{"http://shop.test:8080", "https", 403}, {"https://shop.test", "https", 403}, {"ftp://shop.test:8080", "https", 403},
+	} {
+		if x := p.ask("192.0.2.1", "GET /", "Origin: "+c.origin, "X-Forwarded-Proto: "+c.proto); x.Response.Status != c.want {
+			t.Errorf("%s over %s: %d", c.origin, c.proto, x.Response.Status)
+		}
+	}
+}
+
 // TestCORSAnswersItsGuests: a preflight that the methods of the route keep out goes nowhere else, whoever asks.
 func TestCORSAnswersItsGuests(t *testing.T) {
 	m := &model.Route{ID: "r", Match: model.Match{Methods: []string{"POST"}}, Filters: []model.FilterSpec{specOf("cors", `{"origins":["https://a.test"]}`)}}

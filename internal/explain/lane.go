@@ -36,9 +36,8 @@ func (x *walker) lane(r *snapshot.Route, action model.Forward) (text string, tar
 
 // decide asks the lanes, which see the request as the route's filters have left it.
 func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
-	edited, _ := x.edit(r)
-	if edited != nil {
-		x.a.seen = &edited.Request
+	if e := x.edit(r); e != nil {
+		x.a.seen = &e.Request
 		defer func() { x.a.seen = nil }()
 	}
 	return r.Lanes.DecideSure(x.a)

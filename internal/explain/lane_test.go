@@ -63,18 +63,59 @@ func TestEditedBeforeLanes(t *testing.T) {
 	}
 }
 
+// filtered is a route with filters, each "kind {config}".
+func filtered(id, path string, action model.Action, filters ...string) model.Route {
+	r := model.Route{ID: model.RouteID(id), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, Action: action,
+		Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: path}}}
+	for _, f := range filters {
+		kind, config, _ := strings.Cut(f, " ")
+		r.Filters = append(r.Filters, model.FilterSpec{Kind: kind, Config: []byte(config)})
+	}
+	return r
+}
+
+// TestAnswered: an answer of the gateway's own is told as the filters of its route make it, and so is one that a filter gives in the place of
+// an upstream. One that tells of a fault keeps its status.
+func TestAnswered(t *testing.T) {
+	forward := model.Forward{Targets: []model.Target{{Upstream: explaintest.OrderService}}}
+	const accepted = `status {"status": 202}`
+	s := explaintest.New(model.Objects{Routes: []model.Route{
+		filtered("accepted", "/accepted", model.Respond{Status: 200}, accepted),
+		filtered("plain", "/plain", model.Respond{Status: 200}, "strip-prefix {}"),
+		filtered("gone", "/gone", model.Redirect{Status: 301, Location: "https://other.test/"}, `status {"status": 308}`),
+		filtered("moved", "/moved/{x}", forward, accepted, `redirect {"location": "/there/{x}"}`),
+		filtered("teapot", "/teapot", model.Respond{Status: 200}, `respond {"status": 418}`, accepted),
+		filtered("secure", "/secure", forward, `redirect {"scheme": "https", "status": 308, "clearOnly": true}`),
+		filtered("served", "/served", forward, accepted, `redirect {"location": "/there", "pathOnly": "/other"}`),
+		filtered("loop", "/loop", model.Respond{Status: 508, Code: model.CodeLoop}, accepted),
+	}})
+	w := s.World()
+	w.Filters = builtin.Kinds()
+	for _, c := range []struct {
+		path   string
+		status int
+		says   string
+	}{
+		{"/accepted", 202, "answers 202 itself"},
+		{"/plain", 200, "answers 200 itself"},
+		{"/gone", 308, "redirects to https://other.test/"},
+		{"/moved/7", 302, "redirects to /there/7"},
+		{"/teapot", 418, "answers 418 itself"},
+		{"/secure", 308, "308 to https://shop.test/secure; not asked"},
+		{"/served", 0, "order-service:80"},
+		{"/loop", 508, "508 loop"},
+	} {
+		r, text := explained(t, w, explain.Request{URL: "http://shop.test" + c.path, Headers: []string{"X-Forwarded-Proto: https"}})
+		if r.Status != c.status || !strings.Contains(text, c.says) || (r.Upstream == "") == (c.status == 0) {
+			t.Errorf("%s: %d, want %d, %q\n%s", c.path, r.Status, c.status, c.says, text)
+		}
+	}
+}
+
 // TestRerouted: a route whose filters have the request looked up again is told with the one that answers it, and one that leads to itself
 // comes to an end.
 func TestRerouted(t *testing.T) {
-	route := func(id, path string, action model.Action, filters ...string) model.Route {
-		r := model.Route{ID: model.RouteID(id), Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"}, Action: action,
-			Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: path}}}
-		for _, f := range filters {
-			kind, config, _ := strings.Cut(f, " ")
-			r.Filters = append(r.Filters, model.FilterSpec{Kind: kind, Config: []byte(config)})
-		}
-		return r
-	}
+	route := filtered
 	loop := model.Respond{Status: 508, Code: model.CodeLoop}
 	s := explaintest.New(model.Objects{Routes: []model.Route{
 		route("to", "/to/{id}", model.Forward{Targets: []model.Target{{Upstream: explaintest.OrderService}}}),

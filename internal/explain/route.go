@@ -48,14 +48,12 @@ func (x *walker) match() bool {
 	}
 	source := x.w.at(r.Origin)
 	text := x.condition(r) + chanceText(chances)
+	if status, location, ok := x.answered(r); ok {
+		return x.answers(text, status, location, source)
+	}
 	switch action := r.Action.(type) {
-	case model.Redirect:
-		x.r.Status = action.Status
-		x.hop("route", fmt.Sprintf("%s, redirects to %s%s%s", text, action.Location, in(source), x.lost()), source)
-		x.ending = fmt.Sprintf("%d to %s", action.Status, action.Location)
-		return false
 	case model.Respond:
-		return x.responds(text, action, source)
+		return x.rejected(text, action, source)
 	case model.Forward:
 		if x.refusesNamed(r, text, source) {
 			return false
@@ -67,15 +65,22 @@ func (x *walker) match() bool {
 	}
 }
 
-// responds is a route that answers by itself: as it is told to, or because it was rejected.
-func (x *walker) responds(text string, action model.Respond, source string) bool {
-	r := x.route.route
-	if r.Reject == "" && action.Code == "" {
-		x.r.Status = action.Status
-		x.hop("route", fmt.Sprintf("%s, answers %d itself%s%s", text, action.Status, in(source), x.lost()), source)
-		x.ending = fmt.Sprint(action.Status)
-		return false
+// answers is a route that answers by itself, as it is told to.
+func (x *walker) answers(text string, status int, location, source string) bool {
+	x.r.Status = status
+	x.ending = fmt.Sprint(status)
+	does := fmt.Sprintf("answers %d itself", status)
+	if location != "" {
+		x.ending += " to " + location
+		does = "redirects to " + location
 	}
+	x.hop("route", text+", "+does+in(source)+x.lost(), source)
+	return false
+}
+
+// rejected is a route that answers by itself because it was rejected.
+func (x *walker) rejected(text string, action model.Respond, source string) bool {
+	r := x.route.route
 	code := r.Reject
 	if code == "" {
 		code = action.Code

@@ -66,31 +66,42 @@ func (d *Dependency) Answered() {
 		return
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	now := d.clock.Now()
-	if !d.away.Load() || now.Sub(d.last) < d.ask.Settles {
+	back, since := d.away.Load() && now.Sub(d.last) >= d.ask.Settles, d.since
+	if back {
+		d.away.Store(false)
+	}
+	d.mu.Unlock() // a log may be slow, and requests wait for the lock
+	if !back {
 		return
 	}
-	d.away.Store(false)
-	d.log.Info("a filter's dependency is well again", "filter", d.ask.Kind, "address", d.ask.Address, "away", now.Sub(d.since).Round(time.Millisecond))
+	d.log.Info("a filter's dependency is well again", "filter", d.ask.Kind, "address", d.ask.Address, "away", now.Sub(since).Round(time.Millisecond))
 }
 
 // Failed notes that it could not be asked, or has not answered what it was asked for, and what happens meanwhile. Where that is another
 // thing than before, the log is told again.
 func (d *Dependency) Failed(err error, meanwhile string) {
 	d.failures.Add(1)
+	if !d.note(err, meanwhile) {
+		return
+	}
+	d.log.Warn("a filter's dependency is away or refuses", "filter", d.ask.Kind, "address", d.ask.Address, "error", short(err), "meanwhile", meanwhile)
+}
+
+// note notes a failure, and returns whether it is news.
+func (d *Dependency) note(err error, meanwhile string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last, d.err = d.clock.Now(), err
 	if d.away.Load() && d.meanwhile == meanwhile {
-		return
+		return false
 	}
 	if !d.away.Load() {
 		d.since = d.last
 		d.away.Store(true)
 	}
 	d.meanwhile = meanwhile
-	d.log.Warn("a filter's dependency is away or refuses", "filter", d.ask.Kind, "address", d.ask.Address, "error", short(err), "meanwhile", meanwhile)
+	return true
 }
 
 // Close is for Use.

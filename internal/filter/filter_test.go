@@ -197,11 +197,30 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+	for in, want := range map[string][3]string{ // as a path, a text and a field
+		"q%26z%20+":     {"q%26z%20+", "q&z +", "q&z +"},
+		"%E5%BC%A0":     {"%E5%BC%A0", "张", "张"},
+		"a%0D%0AX:%20b": {"a%0D%0AX:%20b", "a\r\nX: b", "a%0D%0AX:%20b"}, // would be a line of the head
+		"a%00":          {"a%00", "a\x00", "a%00"},
+		"a%09":          {"a%09", "a\t", "a%09"},
+		"%C2%85%25":     {"%C2%85%25", "\u0085%", "%C2%85%25"},
+		"%FF":           {"%FF", "\xff", "%FF"},
+		"100%25":        {"100%25", "100%", "100%"},
+	} {
+		tp, _ := ParseTemplate("v-{id}")
+		x.Request.Path = "/u/" + in + "/a"
+		x.Bind(r)
+		for i, got := range [3]string{tp.Expand(&x, &x.Request.Mem), tp.ExpandText(&x, &x.Request.Mem), tp.ExpandField(&x, &x.Request.Mem)} {
+			if got != "v-"+want[i] {
+				t.Errorf("%q: form %d is %q, want %q", in, i, got, want[i])
+			}
+		}
+	}
 	if _, err := ParseTemplate(strings.Repeat("a{b}", 40)); err == nil {
 		t.Error("no bound")
 	}
 	tp, _ := ParseTemplate("a{id}b")
-	if n := testing.AllocsPerRun(100, func() { x.Request.Mem.Reset(); tp.Expand(&x, &x.Request.Mem) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { x.Request.Mem.Reset(); tp.Expand(&x, &x.Request.Mem); tp.ExpandField(&x, &x.Request.Mem) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	x.Reset()

@@ -125,7 +125,7 @@ func decode[C Config](raw json.RawMessage) (cfg C, err error) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&cfg); err != nil {
-			return cfg, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+			return cfg, errors.New(model.JSONError(err))
 		}
 		if _, err := d.Token(); err != io.EOF {
 			return cfg, errors.New("has something after its end")

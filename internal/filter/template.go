@@ -3,6 +3,8 @@ package filter
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"paifang/internal/http1"
 	"paifang/internal/snapshot"
@@ -64,27 +66,50 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// Expand returns the text for an exchange. It is valid as long as the arena's strings are: filters give that of the
-// message they write to.
-func (t *Template) Expand(x *Exchange, mem *http1.Arena) string {
+// Expand returns a path or an address for an exchange: variables are percent-encoded as in the path. It is valid as long as the arena's
+// strings are: filters give that of the message they write to.
+func (t *Template) Expand(x *Exchange, mem *http1.Arena) string { return t.expand(x, mem, asPath) }
+
+// ExpandText returns a text that is encoded by whoever writes it: variables are what they stand for, whatever bytes these have.
+func (t *Template) ExpandText(x *Exchange, mem *http1.Arena) string {
+	return t.expand(x, mem, http1.DecodeSegment)
+}
+
+// ExpandField returns the value of a header field: variables are what they stand for. One whose text is not UTF-8, or has a control
+// character, stays percent-encoded: a client must not write lines of a head.
+func (t *Template) ExpandField(x *Exchange, mem *http1.Arena) string {
+	return t.expand(x, mem, asField)
+}
+
+func (t *Template) expand(x *Exchange, mem *http1.Arena, as func(string, *http1.Arena) string) string {
 	switch len(t.parts) {
 	case 0:
 		return ""
 	case 1:
-		return t.parts[0].expand(x)
+		return t.parts[0].expand(x, mem, as)
 	}
 	var texts [maxParts]string
 	for i := range t.parts {
-		texts[i] = t.parts[i].expand(x)
+		texts[i] = t.parts[i].expand(x, mem, as)
 	}
 	return mem.Join(texts[:len(t.parts)]...)
 }
 
-func (p *part) expand(x *Exchange) string {
+func (p *part) expand(x *Exchange, mem *http1.Arena, as func(string, *http1.Arena) string) string {
 	if p.name != "" {
 		if v, ok := x.Capture(p.name); ok {
-			return v
+			return as(v, mem)
 		}
 	}
 	return p.text
+}
+
+func asPath(v string, _ *http1.Arena) string { return v }
+
+func asField(v string, mem *http1.Arena) string {
+	text := http1.DecodeSegment(v, mem)
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return v
+	}
+	return text
 }

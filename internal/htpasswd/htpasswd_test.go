@@ -42,7 +42,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%d users", u.Len())
 	}
 	h, known := u.Find([]byte("nobody"))
-	if known || !h.Slow() || h.cost() != int(bcrypted) {
+	if known || !h.Slow() || h.scheme != bcrypted {
 		t.Errorf("an unknown user is told faster than a known one: %v", h.scheme)
 	}
 	if len(problems) != 5 {
@@ -52,6 +52,33 @@ func TestVerify(t *testing.T) {
 		if s := p.String(); strings.Contains(s, "$") || strings.Contains(s, "rl0b") {
 			t.Errorf("a hash is shown: %s", s)
 		}
+	}
+}
+
+// TestAsSlowAsOthers: whoever is in a list with a slow hash takes as long as an unknown user, whatever his own hash is.
+func TestAsSlowAsOthers(t *testing.T) {
+	const list = "sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nplain:{PLAIN}secret\n"
+	fast, _ := Parse(list)
+	if h, _ := fast.Find([]byte("sha")); h.Slow() {
+		t.Error("in a list without slow hashes one is slow")
+	}
+	mixed, _ := Parse(list + "bcrypt:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\napr1:$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0\n")
+	for _, name := range []string{"sha", "plain", "apr1"} {
+		h, _ := mixed.Find([]byte(name))
+		if !h.Slow() || h.beside == nil || h.beside.scheme != bcrypted {
+			t.Errorf("%s is told by the time that it takes", name)
+		}
+		if !h.Verify([]byte("secret")) || h.Verify([]byte("wrong")) {
+			t.Errorf("%s: the slow hash decides", name)
+		}
+	}
+	mixed.Add("slower", "$2y$07$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a")
+	h, _ := mixed.Find([]byte("bcrypt"))
+	if h.beside == nil || h.beside.work-h.work != 2 || !h.Verify([]byte("secret")) {
+		t.Error("a lesser cost is told by the time that it takes")
+	}
+	if nobody, known := mixed.Find([]byte("nobody")); known || nobody.work != 7 {
+		t.Errorf("an unknown user costs %d", nobody.work)
 	}
 }
 

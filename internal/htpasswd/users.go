@@ -93,12 +93,16 @@ func (u *Users) Add(name, hash string) (why string) {
 // Len is the number of users.
 func (u *Users) Len() int { return len(u.hashes) }
 
-// Find returns the hash of a user. For one that does not exist it is that of somebody else, to be tried all the same.
+// Find returns the hash of a user. For one that does not exist it is that of somebody else, to be tried all the same: the one that takes
+// longest of the list, which every other one takes as long as.
 func (u *Users) Find(name []byte) (h Hash, known bool) {
-	if h, known = u.hashes[string(name)]; known {
-		return h, true
+	if h, known = u.hashes[string(name)]; !known {
+		return u.decoy, false
 	}
-	return u.decoy, false
+	if h.cost() < u.decoy.cost() && u.decoy.Slow() {
+		h.beside = &u.decoy
+	}
+	return h, true
 }
 
 // Hash is the hash of one password.
@@ -106,6 +110,8 @@ type Hash struct {
 	scheme scheme
 	salt   string
 	text   string // as it is written, or its bytes
+	work   int    // of bcrypt: its cost
+	beside *Hash  // a slower one that is tried too, so that nobody can tell the two apart
 }
 
 // scheme is how a hash is made.
@@ -120,11 +126,11 @@ const (
 	bcrypted
 )
 
-// cost orders schemes by how long they take.
-func (h Hash) cost() int { return int(h.scheme) }
+// cost orders hashes by how long they take.
+func (h Hash) cost() int { return int(h.scheme)<<8 + h.work }
 
 // Slow tells whether it takes so long to verify a password that the answer is worth keeping.
-func (h Hash) Slow() bool { return h.scheme >= md5Crypt }
+func (h Hash) Slow() bool { return h.scheme >= md5Crypt || h.beside != nil }
 
 // Text identifies the hash among others. It must not be shown.
 func (h Hash) Text() string { return h.text }
@@ -142,7 +148,7 @@ func parseHash(s string) (h Hash, why string) {
 		if cost > maxCost {
 			return h, fmt.Sprintf("has a bcrypt hash of cost %d, which takes too long: at most %d", cost, maxCost)
 		}
-		return Hash{bcrypted, "", s}, ""
+		return Hash{scheme: bcrypted, text: s, work: cost}, ""
 	case strings.HasPrefix(s, "$apr1$"), strings.HasPrefix(s, "$1$"):
 		magic, kind := "$apr1$", apr1
 		if s[1] == '1' {
@@ -152,7 +158,7 @@ func parseHash(s string) (h Hash, why string) {
 		if !ok || len(sum) != 22 {
 			return h, "has an MD5 hash that is not one"
 		}
-		return Hash{kind, salt[:min(len(salt), 8)], sum}, ""
+		return Hash{scheme: kind, salt: salt[:min(len(salt), 8)], text: sum}, ""
 	case strings.HasPrefix(s, "{SHA}"), strings.HasPrefix(s, "{SSHA}"):
 		_, b64, _ := strings.Cut(s, "}")
 		raw, err := base64.StdEncoding.DecodeString(b64)
@@ -160,9 +166,9 @@ func parseHash(s string) (h Hash, why string) {
 		if err != nil || len(raw) < sha1.Size || !salted && len(raw) > sha1.Size {
 			return h, "has a SHA hash that is not one"
 		}
-		return Hash{sha, string(raw[sha1.Size:]), string(raw[:sha1.Size])}, ""
+		return Hash{scheme: sha, salt: string(raw[sha1.Size:]), text: string(raw[:sha1.Size])}, ""
 	case strings.HasPrefix(s, "{PLAIN}"):
-		return Hash{plain, "", s[len("{PLAIN}"):]}, ""
+		return Hash{scheme: plain, text: s[len("{PLAIN}"):]}, ""
 	case s == "":
 		return h, "has no hash"
 	}

@@ -9,9 +9,23 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Verify tells whether a password is the one. It takes the time of its scheme, whatever the
+// Verify tells whether a password is the one. It takes the time of the slowest hash of its list, whatever the
 // password, and allocates for slow schemes only.
 func (h Hash) Verify(password []byte) bool {
+	good := h.verify(password)
+	switch {
+	case h.beside == nil:
+	case h.scheme == bcrypted: // a step more of the cost is twice the work
+		for range 1<<(h.beside.work-h.work) - 1 {
+			h.verify(password)
+		}
+	default:
+		h.beside.verify(password)
+	}
+	return good
+}
+
+func (h Hash) verify(password []byte) bool {
 	switch h.scheme {
 	case bcrypted:
 		return bcrypt.CompareHashAndPassword([]byte(h.text), bytes.Clone(password)) == nil

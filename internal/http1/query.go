@@ -1,6 +1,9 @@
 package http1
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Parameter returns the value of parameter i, from 0, of those with this name in a raw query, decoded, and whether it is
 // there. Only a value with escapes takes room in mem. An escape that is none stands for itself, as browsers have it.
@@ -64,6 +67,23 @@ func sameDecoded(encoded, plain string) bool {
 		i += n
 	}
 	return i == len(encoded) && j == len(plain)
+}
+
+// DecodeSegment returns the text that a part of a path stands for: without percent-encoding. A plus is a plus there.
+func DecodeSegment(s string, mem *Arena) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := mem.take(len(s))
+	for i := 0; i < len(s); {
+		c, n := s[i], 1
+		if c == '%' {
+			c, n = decodeAt(s, i)
+		}
+		b = append(b, c)
+		i += n
+	}
+	return mem.give(b)
 }
 
 func unescape(s string, mem *Arena) string {

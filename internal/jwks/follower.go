@@ -19,7 +19,7 @@ type Config struct {
 	Timeout   time.Duration     // of one question
 	Now       func() time.Time
 	// Told is called after each question: with nil where the set was read, else with until when the last set holds; the zero time:
-	// there is none, or not any more. It may be nil.
+	// there is none, or not any more. Nobody waits for it who needs keys. It may be nil.
 	Told func(err error, until time.Time)
 }
 
@@ -89,10 +89,18 @@ func (f *Follower) run(ctx context.Context) {
 // ask asks once, and lets those go on who wait for that.
 func (f *Follower) ask(ctx context.Context) error {
 	set, err := f.fetch(ctx)
+	until := f.note(set, err)
+	if f.cfg.Told != nil && ctx.Err() == nil { // a question that Close has ended came to nothing
+		f.cfg.Told(err, until)
+	}
+	return err
+}
+
+// note takes in what came of a question, and returns until when there is a set that holds.
+func (f *Follower) note(set *Set, err error) (until time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = f.cfg.Now()
-	defer f.tell(ctx, err)
 	if err == nil {
 		f.read = f.asked
 		if !set.Same(f.set) {
@@ -103,21 +111,10 @@ func (f *Follower) ask(ctx context.Context) error {
 	f.running = false
 	close(f.busy)
 	f.busy = make(chan struct{})
-	return err
-}
-
-// tell tells what became of a question; one that Close has ended came to nothing. The lock is held.
-func (f *Follower) tell(ctx context.Context, err error) {
-	if f.cfg.Told == nil || ctx.Err() != nil {
-		return
+	if f.set != nil && !f.read.Add(f.cfg.Stale).Before(f.asked) {
+		until = f.read.Add(f.cfg.Stale)
 	}
-	until := time.Time{}
-	if f.set != nil {
-		if until = f.read.Add(f.cfg.Stale); until.Before(f.asked) {
-			until = time.Time{}
-		}
-	}
-	f.cfg.Told(err, until)
+	return until
 }
 
 func (f *Follower) fetch(ctx context.Context) (*Set, error) {

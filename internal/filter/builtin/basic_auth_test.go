@@ -90,6 +90,10 @@ func TestBasicAuth(t *testing.T) {
 		if e.waits != before+1 {
 			t.Error("an unknown user is told without the work that a known one costs")
 		}
+		p.again(x, "192.0.2.1", "GET /", as("bob", "wrong"))
+		if e.waits != before+2 {
+			t.Error("a user with a fast hash among slow ones is told by the time that he costs")
+		}
 	}
 	keep := newPolicy(t, filter.NewShared(), basic(`{"keep":true}`, file))
 	if x := keep.ask("192.0.2.1", "GET /", as("bob", "secret")); !x.Request.Fields.Has("Authorization") {

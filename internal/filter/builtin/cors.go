@@ -36,7 +36,7 @@ type CORS struct {
 	Everything bool `json:"everything,omitempty"`
 	// Refuse answers 403 to a request that names an origin which is not accepted, or comes from another origin with a method that is not
 	// in Methods, and to a preflight that asks for headers none of which is in Headers, as Spring Cloud Gateway does. Methods may be * then.
-	// Without it such a request is served, and the browser keeps the answer from the page. The host's own pages are not refused.
+	// Without it such a request is served, and the browser keeps the answer from the page. The host's own pages are not refused: see own.
 	Refuse bool `json:"refuse,omitempty"`
 }
 
@@ -175,11 +175,12 @@ func (f *cors) accepted(x *filter.Exchange) string {
 	return ""
 }
 
-// own tells whether a request's origin is the host that it is sent to. Whether it came by TLS is not asked: what ends TLS may
-// stand in front.
+// own tells whether a request's origin is the host that it is sent to, and as safe: a page in clear text is nobody's own who is asked over
+// TLS, for anybody on the way may have written it. One over TLS is the host's own where the request is in clear text, too: what ends TLS may
+// stand in front and not say so.
 func own(x *filter.Exchange) bool {
-	_, authority, ok := strings.Cut(x.Request.Fields.Get("Origin"), "://")
-	return ok && http1.EqualFold(authority, x.Request.Authority)
+	scheme, authority, ok := strings.Cut(x.Request.Fields.Get("Origin"), "://")
+	return ok && http1.EqualFold(authority, x.Request.Authority) && (http1.EqualFold(scheme, "https") || schemeOf(x) == "http")
 }
 
 func (f *cors) Request(x *filter.Exchange) filter.Verdict {

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,7 +87,7 @@ func TestRedisAwayIsTold(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("it is not back:\n%s", log)
 		}
-		p.now = p.now.Add(settles)
+		p.turn(settles)
 		p.limited("b")
 	}
 	if lines(log) != 2 || lines(log, "level=INFO", "well again", "filter=rate-limit") != 1 {
@@ -132,11 +131,6 @@ func TestLeavingIsNoFailure(t *testing.T) {
 	}
 }
 
-// turned is a clock that tests turn while others read it.
-type turned struct{ since atomic.Int64 }
-
-func (c *turned) Now() time.Time { return time.Unix(1_000_000+c.since.Load(), 0) }
-
 // TestKeysAwayAreTold: that the last keys are used and until when, that there are none any more, and that they are there again.
 func TestKeysAwayAreTold(t *testing.T) {
 	i := newIssuer(t, jose.ES256)
@@ -145,35 +139,29 @@ func TestKeysAwayAreTold(t *testing.T) {
 	stranger := newIssuer(t, jose.ES256)
 	stranger.rotate("two")
 	shared, log := told()
-	clock := &turned{}
 	spec := specOf("jwt", fmt.Sprintf(`{"issuer":"https://login.test","url":%q,"loopback":true,"stale":"1m"}`, srv.URL+"/keys?key=s3cret"))
-	chain, err := Kinds().Bind(&model.Route{ID: "r", Filters: []model.FilterSpec{spec}}, shared, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer chain.Close()
-	p := &policy{t: t, chain: chain}
+	p := newPolicy(t, shared, spec)
 	// asks has a token of a key that is not in the set, so that it is asked for, until what is said of that has come.
 	asks := func(want int, words ...string) {
 		t.Helper()
 		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			p.bearing(stranger.token(clock.Now(), nil))
+			p.bearing(stranger.token(p.Now(), nil))
 			if n := lines(log, words...); n == want {
 				return
 			}
 			if time.Now().After(end) {
 				t.Fatalf("%q:\n%s", words, log)
 			}
-			clock.since.Add(1)
+			p.turn(time.Second)
 		}
 	}
-	if x := p.bearing(i.token(clock.Now(), nil)); x.Response.Status != 0 {
+	if x := p.bearing(i.token(p.Now(), nil)); x.Response.Status != 0 {
 		t.Fatalf("%d %s", x.Response.Status, x.Code)
 	}
 	i.away.Store(true)
 	asks(1, "level=WARN", "filter=jwt", "address="+srv.URL+"/keys", "status 503", "the last keys hold until 1970-01-12T13:47")
 	asks(1, "level=WARN", "filter=jwt", "there are no keys")
-	if x := p.bearing(i.token(clock.Now(), nil)); x.Response.Status != 503 {
+	if x := p.bearing(i.token(p.Now(), nil)); x.Response.Status != 503 {
 		t.Errorf("%d %s", x.Response.Status, x.Code)
 	}
 	i.away.Store(false)

@@ -9,7 +9,7 @@ import (
 
 // Headers configures "request-headers" and "response-headers". Remove is done first, then Set, which leaves one field of
 // the name, then Default, which adds where there is none of the name, then Add, then Copy, which adds the values that another
-// name has. Values may hold {name} for variables of the route's path pattern.
+// name has. Values may hold {name} for variables of the route's path pattern: the text that they stand for, but for what no value may have.
 type Headers struct {
 	Set     []Header `json:"set,omitempty"`
 	Default []Header `json:"default,omitempty"`
@@ -139,15 +139,15 @@ func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) 
 		to.Del(name)
 	}
 	for i := range h.set {
-		to.Set(h.set[i].name, h.set[i].value.Expand(x, mem))
+		to.Set(h.set[i].name, h.set[i].value.ExpandField(x, mem))
 	}
 	for i := range h.usual {
 		if !to.Has(h.usual[i].name) {
-			to.Add(h.usual[i].name, h.usual[i].value.Expand(x, mem))
+			to.Add(h.usual[i].name, h.usual[i].value.ExpandField(x, mem))
 		}
 	}
 	for i := range h.add {
-		to.Add(h.add[i].name, h.add[i].value.Expand(x, mem))
+		to.Add(h.add[i].name, h.add[i].value.ExpandField(x, mem))
 	}
 	for _, f := range h.copy {
 		for i := 0; i < maxCopied; i++ {

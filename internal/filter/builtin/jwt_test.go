@@ -287,7 +287,7 @@ func TestJWTFollowsKeys(t *testing.T) {
 		t.Errorf("without keys: %d %s", x.Response.Status, x.Code)
 	}
 	i.away.Store(false)
-	p.now = p.now.Add(2 * time.Second)
+	p.turn(2 * time.Second)
 	if x := p.bearing(old); x.Response.Status != 0 {
 		t.Errorf("with keys: %d %s", x.Response.Status, x.Response.Fields.Get("WWW-Authenticate"))
 	}
@@ -296,7 +296,7 @@ func TestJWTFollowsKeys(t *testing.T) {
 	if x := p.bearing(next); x.Response.Status != 401 {
 		t.Errorf("it was asked a moment ago: %d", x.Response.Status)
 	}
-	p.now = p.now.Add(11 * time.Second)
+	p.turn(11 * time.Second)
 	asked := i.asked.Load()
 	for range 5 {
 		if x := p.bearing(next); x.Response.Status != 0 {
@@ -310,7 +310,7 @@ func TestJWTFollowsKeys(t *testing.T) {
 		t.Errorf("of the old key: %d", x.Response.Status)
 	}
 	i.publish(i.keys[1]) // the old one is withdrawn
-	p.now = p.now.Add(11 * time.Second)
+	p.turn(11 * time.Second)
 	other := newIssuer(t, jose.ES256)
 	other.rotate("three")
 	p.bearing(other.token(p.now, nil)) // whose key is unknown
@@ -318,11 +318,11 @@ func TestJWTFollowsKeys(t *testing.T) {
 		t.Errorf("a remembered token of a key that is gone: %d", x.Response.Status)
 	}
 	i.away.Store(true)
-	p.now = p.now.Add(9 * time.Minute)
+	p.turn(9 * time.Minute)
 	if x := p.bearing(next); x.Response.Status != 0 {
 		t.Errorf("while the keys hold: %d", x.Response.Status)
 	}
-	p.now = p.now.Add(2 * time.Minute)
+	p.turn(2 * time.Minute)
 	if x := p.bearing(next); x.Response.Status != 503 {
 		t.Errorf("when they are stale: %d", x.Response.Status)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,10 +18,22 @@ import (
 type policy struct {
 	t     *testing.T
 	chain *filter.Chain
+	mu    sync.Mutex // of now, where others look at the clock meanwhile
 	now   time.Time
 }
 
-func (p *policy) Now() time.Time { return p.now }
+func (p *policy) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// turn turns the clock while others may look at it.
+func (p *policy) turn(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = p.now.Add(by)
+}
 
 func specOf(kind, config string) model.FilterSpec {
 	return model.FilterSpec{Kind: kind, Config: json.RawMessage(config)}
@@ -127,6 +140,22 @@ func TestAddresses(t *testing.T) {
 			if x.Response.Status != want || want != 0 && x.Code != CodeAddress {
 				t.Errorf("%s: %s is answered %d, want %d", c.config, one[1:], x.Response.Status, want)
 			}
+		}
+	}
+}
+
+// TestCORSOwnPages: what is refused to others is not to the host's own pages, which those in clear text are not over TLS.
+func TestCORSOwnPages(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["https://a.test"],"refuse":true}`))
+	for _, c := range []struct {
+		origin, proto string
+		want          int
+	}{
+		{"https://shop.test:8080", "https", 0}, {"http://shop.test:8080", "http", 0}, {"https://shop.test:8080", "http", 0},
+		{"http://shop.test:8080", "https", 403}, {"https://shop.test", "https", 403}, {"ftp://shop.test:8080", "https", 403},
+	} {
+		if x := p.ask("192.0.2.1", "GET /", "Origin: "+c.origin, "X-Forwarded-Proto: "+c.proto); x.Response.Status != c.want {
+			t.Errorf("%s over %s: %d", c.origin, c.proto, x.Response.Status)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Query configures "request-query". Remove is done first, then Rewrite, which gives a parameter that is there one new value,
-// then Add. Values are plain text, which is escaped, and may hold {name} for variables of the route's path pattern.
+// then Add. Values are plain text, which is escaped, and may hold {name} for variables of the route's path pattern, as the text that they stand for.
 type Query struct {
 	Add     []Parameter `json:"add,omitempty"`
 	Rewrite []Parameter `json:"rewrite,omitempty"`
@@ -87,11 +87,11 @@ func (f *query) Request(x *filter.Exchange) filter.Verdict {
 		p := &f.rewrite[i]
 		before := r.RawQuery
 		if r.DropParameter(p.name); r.RawQuery != before {
-			r.AddParameter(p.name, p.value.Expand(x, &r.Mem))
+			r.AddParameter(p.name, p.value.ExpandText(x, &r.Mem))
 		}
 	}
 	for i := range f.add {
-		r.AddParameter(f.add[i].name, f.add[i].value.Expand(x, &r.Mem))
+		r.AddParameter(f.add[i].name, f.add[i].value.ExpandText(x, &r.Mem))
 	}
 	return filter.Continue
 }

@@ -10,6 +10,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/model"
 )
 
 // ResponseCache configures "response-cache": answers to GET are kept and given again (RFC 9111), by each process for itself. What is
@@ -111,8 +112,20 @@ func (t *cacheTry) Release(*filter.Exchange, uint64) {
 	f.tries.Put(t)
 }
 
-// Request answers from what is kept.
+// CodeNotKept is of requests that want an answer out of a cache or none, and there is none: 504.
+const CodeNotKept model.Code = "not-kept"
+
+// Request answers from what is kept. Who wants nothing else gets nothing else (RFC 9111, 5.2.1.7).
 func (f *responseCache) Request(x *filter.Exchange) filter.Verdict {
+	v := f.look(x)
+	if v == filter.Continue && x.Request.Method == "GET" && readDirectives(&x.Request.Fields).has("only-if-cached") {
+		return x.Respond(504, CodeNotKept, "This is not kept here.\n")
+	}
+	return v
+}
+
+// look looks among what is kept.
+func (f *responseCache) look(x *filter.Exchange) filter.Verdict {
 	r := &x.Request
 	switch r.Method {
 	case "GET":

@@ -140,6 +140,22 @@ func TestCacheBounds(t *testing.T) {
 	}
 }
 
+// TestCacheOnly: who wants an answer out of the cache alone has it, or none.
+func TestCacheOnly(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{}`))
+	only := "Cache-Control: only-if-cached"
+	if x := p.ask("192.0.2.1", "GET /a", only); x.Response.Status != 504 || x.Code != CodeNotKept {
+		t.Errorf("%d %s", x.Response.Status, x.Code)
+	}
+	p.answered("GET /a", "text", nil, nil)
+	if x := p.ask("192.0.2.1", "GET /a", only); x.Response.Status != 200 || x.Body != "text" {
+		t.Errorf("%d %q", x.Response.Status, x.Body)
+	}
+	if x := p.ask("192.0.2.1", "GET /a", only, "Authorization: Bearer x"); x.Response.Status != 504 {
+		t.Errorf("what is not kept for this client: %d", x.Response.Status)
+	}
+}
+
 func TestBadCaches(t *testing.T) {
 	for _, config := range []string{`{"ttl":"25h"}`, `{"size":-1}`, `{"size":10,"maxBytes":11}`, `{"statuses":[206]}`, `{"unasked":"maybe"}`, `{"noCache":"maybe"}`} {
 		if _, err := Kinds().Check(specOf("response-cache", config)); err == nil {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"paifang/internal/watch"
 )
 
 // application writes the files of one application, and returns its directory.
@@ -72,5 +74,30 @@ func TestReplacedLists(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRenamedRoute: a route with another id is there once at any moment, also while the file may be half written. One that is new beside it is taken
+// at once.
+func TestRenamedRoute(t *testing.T) {
+	c := Config{}.withDefaults()
+	r := newReading(&c)
+	read := func(settled bool, items string) string {
+		r.take([]watch.File{{Path: "a.yml", Data: []byte(routes(items)), Settled: settled}})
+		var out []string
+		for _, g := range translate(c, r.applications(), nil, nil).groups {
+			for _, route := range g.Objects.Routes {
+				out = append(out, route.Origin.Name)
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	read(true, item("a", "/a")+item("b", "/b"))
+	renamed := item("a", "/a") + item("c", "/b") + item("d", "/d")
+	if got := read(false, renamed); got != "a b d" {
+		t.Errorf("while it is written: %s", got)
+	}
+	if got := read(true, renamed); got != "a c d" {
+		t.Errorf("when it is: %s", got)
 	}
 }

@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"fmt"
+	"hash/fnv"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -23,13 +24,13 @@ type client struct {
 	mark string
 }
 
-// alike tells whether upstreams for one service may be the same with both. Those without verification have names of their own anyway.
+// alike tells whether upstreams for one service may be the same with both.
 func (c client) alike(d client) bool {
-	return c.pool == d.pool && reflect.DeepEqual(c.balance, d.balance)
+	return c.pool == d.pool && c.insecure == d.insecure && reflect.DeepEqual(c.balance, d.balance)
 }
 
 func (c client) equal(d client) bool {
-	return c.alike(d) && c.insecure == d.insecure && c.timeouts == d.timeouts && c.mark == d.mark
+	return c.alike(d) && c.timeouts == d.timeouts && c.mark == d.mark
 }
 
 // of gives the upstream of a target the settings.
@@ -39,6 +40,11 @@ func (c client) of(up *model.Upstream, to target) {
 	up.ID += model.UpstreamID(up.TrustText())
 	if to.service != "" {
 		c.balance.settle(up, to.service)
+		if c.mark != "" && up.Affinity.PerService { // or a client that asks both upstreams of a service would be kept by neither
+			h := fnv.New32a()
+			_, _ = h.Write([]byte(c.mark)) // which never fails
+			up.Affinity.Cookie += fmt.Sprintf("-%08x", h.Sum32())
+		}
 	}
 }
 

@@ -84,6 +84,19 @@ func TestClients(t *testing.T) {
 		t.Errorf("%v %+v", upstreams, o.Locators)
 	}
 
+	// Each of two upstreams of one service keeps its clients by a cookie of its own.
+	sticky := "spring.cloud.loadbalancer: {configurations: request-based-sticky-session, zone: %s}\n"
+	o = load(t, Config{}, fmt.Sprintf(sticky, "east")+list("a"), "spring.cloud.gateway.httpclient.pool.max-idle-time: 5s\n"+fmt.Sprintf(sticky, "east")+list("b"))
+	cookies := map[string]model.UpstreamID{}
+	for _, u := range o.Upstreams {
+		if u.Affinity.Mode != "" {
+			cookies[u.Affinity.Cookie] = u.ID
+		}
+	}
+	if len(cookies) != 2 || cookies["sc-lb-instance-id"] != order {
+		t.Error(cookies)
+	}
+
 	// A filter for all routes that asks a service does so as the file that names it says.
 	o = load(t, Config{}, loadbalancer+"spring.cloud.gateway.paifang-filters: [{kind: external-auth, config: {}, upstreams: ['https://auth.test']}]\n", list("a"))
 	if upstreams, _ = settled(t, o); upstreams["https/static/auth.test:443{unverified}"] == "" || upstreams[order] != "" || upstreams[order+"{as in 2.yaml}"] != none {

@@ -3,6 +3,7 @@ package springgw
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -179,16 +180,24 @@ func judged(p *bootconfig.Property, path []string, visit func(*bootconfig.Proper
 	}
 }
 
-// keep adds what old has and c does not.
+// keep adds what old has and c does not. A route that has another name now is not there twice: it keeps the old one until all can be read.
 func (c *gatewayConfig) keep(old *gatewayConfig) {
-	have := map[string]bool{}
-	for i := range c.routes {
-		have[c.routes[i].name()] = true
+	have, had := map[string]bool{}, map[string]bool{}
+	for _, d := range c.routes {
+		have[d.name()] = true
 	}
-	for i := range old.routes {
-		if name := old.routes[i].name(); !have[name] {
-			c.routes = append(c.routes, old.routes[i])
+	var missing []*definition
+	under := map[string]bool{} // conditions of those that are missing
+	for _, d := range old.routes {
+		had[d.name()] = true
+		if !have[d.name()] {
+			missing = append(missing, d)
+			under[d.conditions()] = true
 		}
+	}
+	if len(missing) > 0 {
+		c.routes = slices.DeleteFunc(c.routes, func(d *definition) bool { return !had[d.name()] && under[d.conditions()] })
+		c.routes = append(c.routes, missing...)
 	}
 	if len(c.defaults) < len(old.defaults) {
 		c.defaults = old.defaults

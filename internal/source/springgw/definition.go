@@ -119,6 +119,19 @@ func stranger(k *bootconfig.Property, field, of string, known []string) fault {
 	return fault{"", k.Line, field, model.CodeUnsupported, model.Warning, message}
 }
 
+// conditions is a text that definitions have in common which the same requests meet.
+func (d *definition) conditions() string {
+	var b strings.Builder
+	fmt.Fprint(&b, d.order)
+	for _, p := range d.predicates {
+		fmt.Fprintf(&b, " %s %q", p.name, p.words)
+		if p.args != nil {
+			b.Write(p.args.Node().JSON())
+		}
+	}
+	return b.String()
+}
+
 // name returns the id, or where there is none one that stays as long as the definition keeps its place.
 func (d *definition) name() string {
 	if d.id != "" {

@@ -24,7 +24,8 @@ type effect struct {
 	limitTry time.Duration // of the time to the answer of one try; 0 = none
 	naming   *naming       // how requests name their target; nil = they do not
 	call     *grpcCall     // that requests become; nil = none
-	notes    []fault       // what works, but not as somebody may expect
+	texts    []variableText
+	notes    []fault // what works, but not as somebody may expect
 }
 
 // filters are all that Spring has; those without a reader are not supported.
@@ -206,6 +207,7 @@ func (e *effect) prefixPath(p *part) error {
 		return nil
 	}
 	e.prefixed = true
+	e.expands(p, values["prefix"])
 	return e.emit("prefix-path", struct {
 		Prefix string `json:"prefix"`
 	}{values["prefix"]})
@@ -219,6 +221,7 @@ func (e *effect) setPath(p *part) error {
 	if !strings.HasPrefix(values["template"], "/") {
 		return fmt.Errorf("template %q does not begin with /", values["template"])
 	}
+	e.expands(p, values["template"])
 	return e.emit("set-path", struct {
 		Template string `json:"template"`
 	}{values["template"]})
@@ -253,6 +256,7 @@ func headerFilter(kind, verb string) func(*effect, *part) error {
 		if err != nil {
 			return err
 		}
+		e.expands(p, values["value"])
 		return e.header(kind, verb, values["name"], values["value"])
 	}
 }
@@ -284,6 +288,7 @@ func (e *effect) addResponseHeader(p *part) error {
 	case override != "" && !strings.EqualFold(override, "true"):
 		return fmt.Errorf("override %q is neither true nor false", override)
 	}
+	e.expands(p, values["value"])
 	return e.header("response-headers", verb, values["name"], values["value"])
 }
 

@@ -53,6 +53,7 @@ func (e *effect) circuitBreaker(p *part) error {
 			if err != nil {
 				return fmt.Errorf("fallbackUri %w", err)
 			}
+			e.expands(p, path)
 			c.Fallback = &circuitFallback{Path: path}
 		case "statuscodes":
 			for one := range strings.FieldsFuncSeq(v, isListByte) {

@@ -20,6 +20,7 @@ func (e *effect) defaultHeaders(p *part) error {
 		if !ok || name == "" {
 			return fmt.Errorf("%q is not of the form name:value", v)
 		}
+		e.expands(p, value)
 		c.Default = append(c.Default, headerValue{strings.TrimSpace(name), strings.TrimSpace(value)})
 	}
 	if len(c.Default) == 0 {
@@ -53,6 +54,7 @@ func queryFilter(verb string) func(*effect, *part) error {
 		c := queryConfig{}
 		switch verb {
 		case "add":
+			e.expands(p, values["value"])
 			c.Add = []headerValue{{values["name"], values["value"]}}
 		case "rewrite":
 			c.Rewrite = []headerValue{{values["name"], values["replacement"]}}

@@ -9,7 +9,6 @@ import (
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
-	"paifang/internal/snapshot"
 )
 
 // requestURIsKey is the key of a route's metadata that declares which URIs requests may name.
@@ -57,24 +56,6 @@ func (e *effect) name(p *part, n naming) error {
 	e.naming = &n
 	e.remark(p, model.CodeUnsupported, model.Info, "%s", onlyDeclared)
 	return nil
-}
-
-// variables are the names in braces of a pattern or template. What stands behind a colon is an expression.
-func variables(text string) []string {
-	var out []string
-	for {
-		i := strings.IndexByte(text, '{')
-		if i < 0 {
-			return out
-		}
-		text = text[i:]
-		n := snapshot.Braced(text)
-		if n == 0 { // they are not closed
-			return out
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(text[1:n-1], "*"), ":")
-		out, text = append(out, name), text[n:]
-	}
 }
 
 // resolve finds the variables of the template in the predicates.

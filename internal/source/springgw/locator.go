@@ -99,6 +99,12 @@ func (t *translator) locator(f *application) {
 		refuse(nil, does.naming.line, "filters", errors.New("a filter by which requests name a target is not supported in the locator: write a route"))
 		return
 	}
+	for i := range does.texts {
+		if err := does.texts[i].check(&when); err != nil {
+			refuse(nil, does.texts[i].part.line, "filters", err)
+			return
+		}
+	}
 	if hosts, err := when.hostVariablesOf(does.filters); err != nil || hosts != nil {
 		refuse(nil, 0, "filters", errors.New("variables of the predicate Host are not supported in the locator: write a route"))
 		return

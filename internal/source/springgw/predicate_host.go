@@ -199,39 +199,3 @@ func namedHosts(patterns []string) (out []string) {
 	}
 	return out
 }
-
-// inPaths tells whether every pattern of paths has a variable.
-func (c *condition) inPaths(name string) bool {
-	lacks := func(m model.PathMatch) bool { return !slices.Contains(variables(m.Value), name) }
-	return len(c.paths) > 0 && !slices.ContainsFunc(c.paths, lacks)
-}
-
-// inHosts tells whether every pattern of hosts has a variable.
-func (c *condition) inHosts(name string) bool {
-	lacks := func(pattern string) bool {
-		_, names, err := hostExpression(pattern, false)
-		return err != nil || !slices.Contains(names, name)
-	}
-	return len(c.hostPatterns) > 0 && !slices.ContainsFunc(c.hostPatterns, lacks)
-}
-
-// hostVariablesOf are expressions for variables of the host that filters use, nil where they use none. Each has to be one of every pattern,
-// or of the path.
-func (c *condition) hostVariablesOf(filters []model.FilterSpec) ([]string, error) {
-	var out []string
-	for _, name := range c.hostVariables {
-		if !slices.ContainsFunc(filters, func(f model.FilterSpec) bool { return strings.Contains(string(f.Config), "{"+name+"}") }) {
-			continue
-		}
-		switch {
-		case c.inPaths(name):
-		case c.hostNamed == nil:
-			return nil, fmt.Errorf("a filter uses {%s} of the predicate Host, whose pattern has a port, or a name that is none of letters, digits and underscores", name)
-		case !c.inHosts(name):
-			return nil, fmt.Errorf("a filter uses {%s} of the predicate Host, which is not in every one of its patterns", name)
-		default:
-			out = c.hostNamed
-		}
-	}
-	return out, nil
-}

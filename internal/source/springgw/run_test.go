@@ -305,7 +305,7 @@ func TestFeedWithoutRoutes(t *testing.T) {
 		text string
 		line int
 	}{
-		{one, 1}, {`{"routes": [` + one + `]}`, 1}, {"text", 1}, {`"text"`, 1}, {"42", 1}, {`["text"]`, 1}, {"[" + one + ", 1]", 1}, {"- " + one, 1}, {"server.port: 80", 1},
+		{one, 1}, {`{"routes": [` + one + `]}`, 1}, {"text", 1}, {`"text"`, 1}, {"42", 1}, {`["text"]`, 1}, {`[{"routes": [` + one + `]}]`, 1}, {"[\n" + one + ",\n{}]", 3}, {"[" + one + ", 1]", 1}, {"- " + one, 1}, {"server.port: 80", 1},
 		{"spring.cloud.gateway.routes: " + one, 1}, {"spring.cloud.gateway.routes: some", 1}, {"spring.cloud.gateway:\n  route: [" + one + "]", 2}, {"spring.cloud.gatway.routes: [" + one + "]", 1},
 		{"spring.cloud.gateway.server.webflux.rotes: [" + one + "]", 1}, {"apiVersion: v1\nkind: ConfigMap\n", 1},
 	} {

@@ -1,6 +1,7 @@
 package springgw
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -27,7 +28,9 @@ func routeless(path string, data []byte, docs []bootconfig.Document) *document.P
 				v, _, inside := propertyVerdicts().of(append(slices.Clone(prefix), k.Name))
 				switch {
 				case bootconfig.Same(k.Name, "routes"):
-					if p := noDefinitions(k); p != nil {
+					if p := noDefinitions(k); p != nil && p != k {
+						return problem(p.Line, fmt.Sprintf("routes[%s]", p.Name), "is no definition: want an object with uri and predicates")
+					} else if p != nil {
 						return problem(p.Line, "routes", notList)
 					}
 					return nil
@@ -60,8 +63,14 @@ func noDefinitions(routes *bootconfig.Property) *bootconfig.Property {
 	if len(routes.Kids) > 0 {
 		return routes
 	}
+	if routes.Text() != "" {
+		return routes
+	}
+	if !routes.IsList() {
+		return nil
+	}
 	for _, item := range routes.List() {
-		if len(item.Kids) == 0 && (item.Text() != "" || routes.IsList()) {
+		if item.Get("uri") == nil && item.Get("predicates") == nil {
 			return item
 		}
 	}

@@ -237,6 +237,12 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 		failed = true
 		say(fault{"", d.line, "filters", model.CodeUnsupported, model.Error, err.Error() + "; the route answers 503"})
 	}
+	for i := range does.texts {
+		if err := does.texts[i].check(&when); err != nil && readable {
+			failed = true
+			say(does.texts[i].fault(err, d.line))
+		}
+	}
 	if does.call != nil {
 		if err := t.become(&does); err != nil {
 			p := &does.call.part

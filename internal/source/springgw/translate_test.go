@@ -283,12 +283,53 @@ func TestVariablesOfHosts(t *testing.T) {
 			t.Errorf("%s: %v", predicates, o.Diagnostics)
 		}
 	}
-	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, {other}']}\n"))
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Host={sub}.shop.test'], filters: ['AddRequestHeader=X-Sub, other']}\n"))
 	if len(o.Diagnostics) != 0 || o.Routes[0].HostVariables != nil {
 		t.Errorf("a variable that no filter uses: %v", o.Routes[0].HostVariables)
 	}
 	o = load(t, Config{}, `spring.cloud.gateway.discovery.locator: {enabled: true, predicates: ["Host='{sub}.'+serviceId+'.test'"], filters: ["AddRequestHeader='X-Sub', '{sub}'"]}`+"\n")
 	if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "not supported in the locator") {
+		t.Errorf("in the locator: %v %v", o.Locators, o.Diagnostics)
+	}
+}
+
+// TestMissingVariables: a variable that a predicate does not capture, or not each of its patterns, is told of, and the route answers 503.
+func TestMissingVariables(t *testing.T) {
+	for parts, want := range map[string]string{
+		"['Path=/a/{x}'], filters: ['SetPath=/{nope}']":                                                    "filter SetPath: {nope} is no variable of every pattern",
+		"['Path=/a/{x}'], filters: ['PrefixPath=/{nope}']":                                                 "filter PrefixPath: {nope} is no variable",
+		"['Path=/a/{x}'], filters: ['SetRequestHeader=X-S, {q}']":                                          "filter SetRequestHeader: {q} is no variable",
+		"['Path=/a/{x}'], filters: ['AddResponseHeader=X-S, {q}-{x}']":                                     "{q} is no variable",
+		"['Path=/a/{x}'], filters: ['AddRequestHeadersIfNotPresent=X-S:{q}']":                              "{q} is no variable",
+		"['Path=/a/{x}'], filters: ['AddRequestParameter=s, {q}']":                                         "{q} is no variable",
+		"['Path=/a/{x}'], filters: [{name: CircuitBreaker, args: {name: s, fallbackUri: 'forward:/{q}'}}]": "{q} is no variable",
+		"['Path=/a/{x},/b'], filters: ['AddRequestHeader=X-X, {x}']":                                       "{x} is no variable of every pattern",
+		"['Path=/a/{x}'], filters: ['AddRequestHeader=X-X, {x:int}']":                                      "write {x}",
+		"['Path=/a/{x.y}'], filters: ['AddRequestHeader=X-X, {x.y}']":                                      "{x.y} is not supported",
+		"['Method=GET'], filters: ['AddRequestHeader=X-X, {x}']":                                           "{x} is no variable",
+		"['Path=/a/{x},/b/{x}/{*r}'], filters: ['AddRequestHeader=X-X, {x}', 'SetPath=/{}{x}']":            "",
+		"['Path=/a', 'Host={sub}.a.test'], filters: ['AddRequestHeader=X-X, {sub}']":                       "",
+		"['Path=/a/{x},/b', 'Host={x}.a.test'], filters: ['AddRequestHeader=X-X, {x}']":                    "",
+		"['Path=/a/{x}'], filters: ['RewritePath=/a/(?<q>.*), /${q}', 'SetStatus=204']":                    "",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: "+parts+"}\n"))
+		switch {
+		case want == "":
+			if len(o.Diagnostics) != 0 {
+				t.Errorf("%s: %v", parts, o.Diagnostics)
+			}
+		case len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Field != "filters[0]":
+			t.Errorf("%s: %v, want %s", parts, o.Diagnostics, want)
+		case o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}):
+			t.Errorf("%s: %v", parts, o.Routes[0].Action)
+		}
+	}
+	o := load(t, Config{}, "spring.cloud.gateway:\n  default-filters: ['AddRequestHeader=X-X, {x}']\n  routes:\n  - {id: a, uri: 'lb://s', predicates: ['Path=/a/{x}']}\n  - {id: b, uri: 'lb://s', predicates: ['Path=/b']}\n")
+	if len(o.Diagnostics) != 1 || o.Diagnostics[0].Origin.Name != "b" || o.Diagnostics[0].Origin.Line != 5 {
+		t.Errorf("a filter of all routes: %v", o.Diagnostics)
+	}
+	o = load(t, Config{}, `spring.cloud.gateway.discovery.locator: {enabled: true, filters: ["AddRequestHeader='X-Sub', '{sub}'"]}`+"\n")
+	if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "{sub} is no variable") {
 		t.Errorf("in the locator: %v %v", o.Locators, o.Diagnostics)
 	}
 }

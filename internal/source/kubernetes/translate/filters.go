@@ -41,7 +41,7 @@ func (d *draft) ownFilters() {
 		return
 	}
 	if err := yaml.UnmarshalStrict([]byte(text), &specs); err != nil {
-		refuse(model.CodeInvalid, "is no list of filters: %s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "))
+		refuse(model.CodeInvalid, "is no list of filters: %s", strings.TrimPrefix(model.JSONError(err), "error unmarshaling JSON: "))
 		return
 	}
 	if len(specs) == 0 || len(specs) > maxFilters {

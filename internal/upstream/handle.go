@@ -114,7 +114,7 @@ func (t *Table) acquire(up *model.Upstream) *Handle {
 func handleKey(up *model.Upstream, c *conduct) string {
 	b := sha256.New()
 	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, c.digest, up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
-	fmt.Fprintf(b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
+	fmt.Fprintf(b, " %q %x %q %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol, up.FastCGI)
 	fmt.Fprintf(b, " %d %#v", up.EmptyStatus, up.Keep)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)

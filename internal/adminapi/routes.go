@@ -82,6 +82,10 @@ func (g *gatherer) forward(row *Route, r *snapshot.Route, a model.Forward) strin
 		case len(a.Targets) == 1 || total == 0:
 		case a.OfLanes(t):
 			name += " by lanes"
+		case len(a.Lanes) > 0 && t.Weight == total:
+			name += " the rest"
+		case len(a.Lanes) > 0:
+			name += fmt.Sprintf(" %d%% of the rest", t.Weight*100/total)
 		default:
 			name += fmt.Sprintf(" %d%%", t.Weight*100/total)
 		}

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"paifang/internal/model"
 	"paifang/internal/snapshot"
@@ -18,24 +19,30 @@ func (x *walker) lane(r *snapshot.Route, action model.Forward) (text string, tar
 	if bound != "" && action.LaneOrder == model.CookieFirst {
 		return fmt.Sprintf(", unless the cookie %s binds its client to another", bound), -1
 	}
-	i, ok, sure := x.decide(r)
-	if !ok {
+	chances, i, ok := x.decide(r)
+	var rules []string
+	for _, c := range chances {
+		l := action.Lanes[c]
+		rules = append(rules, fmt.Sprintf("by %s: chance takes %d of %d to %s", l.Name, l.Share, l.Of, x.upstreamName(r, l.Target)))
+	}
+	to := -1
+	if ok {
+		l := action.Lanes[i]
+		to = slices.IndexFunc(action.Targets, func(t model.Target) bool { return t.Upstream == l.Target })
+		rules = append(rules, "by "+l.Name)
+	}
+	if len(rules) == 0 {
 		return ", since no rule sends it elsewhere", -1
 	}
-	l := action.Lanes[i]
-	to := slices.IndexFunc(action.Targets, func(t model.Target) bool { return t.Upstream == l.Target })
-	if !sure {
-		text := fmt.Sprintf(", by %s: chance takes %d of %d to %s", l.Name, l.Share, l.Of, x.upstreamName(r, l.Target))
-		if bound != "" && action.LaneOrder == model.CookieAsDraws {
-			text += fmt.Sprintf(", unless the cookie %s binds its client", bound)
-		}
-		return text, -1
+	text = ", " + strings.Join(rules, ", and ")
+	if len(chances) > 0 && bound != "" && action.LaneOrder == model.CookieAsDraws {
+		text += fmt.Sprintf(", unless the cookie %s binds its client", bound)
 	}
-	return ", by " + l.Name, to
+	return text, to
 }
 
 // decide asks the lanes, which see the request as the route's filters have left it.
-func (x *walker) decide(r *snapshot.Route) (i int, ok, sure bool) {
+func (x *walker) decide(r *snapshot.Route) (chances []int, i int, ok bool) {
 	if e := x.edit(r); e != nil {
 		x.a.seen = &e.Request
 		defer func() { x.a.seen = nil }()

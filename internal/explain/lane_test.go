@@ -19,6 +19,8 @@ func TestLanes(t *testing.T) {
 			{Target: explaintest.OrderService, Name: "by-cookie gray=never", From: model.LaneCookie, Field: "gray", Value: "never"},
 			{Target: explaintest.LBOrder, Name: "half of some", From: model.LaneShare, Share: 2, Of: 2, Hash: []model.HashPart{{From: model.HashQuery, Name: "user"}}},
 			{Target: explaintest.LBOrder, Name: "weight", From: model.LaneShare, Share: 20, Of: 100},
+			{Target: explaintest.OrderService, Name: "another", From: model.LaneShare, Share: 30, Of: 100, Beside: 20},
+			{Target: explaintest.LBOrder, Name: "by-cookie late=1", From: model.LaneCookie, Field: "late", Value: "1"},
 		},
 	}
 	s := explaintest.New(model.Objects{Routes: []model.Route{{ID: "gray", Attach: []model.Class{"ingress"}, Hosts: []model.Host{"shop.test"},
@@ -31,7 +33,9 @@ func TestLanes(t *testing.T) {
 		{"http://shop.test/gray", "X-Gray: always", ", by by-header X-Gray: always", explaintest.LBOrder},
 		{"http://shop.test/gray", "Cookie: gray=never", ", by by-cookie gray=never", explaintest.OrderService},
 		{"http://shop.test/gray?user=7", "X-A: b", ", by half of some", explaintest.LBOrder},
-		{"http://shop.test/gray", "X-A: b", ", by weight: chance takes 20 of 100 to ", explaintest.OrderService},
+		{"http://shop.test/gray", "X-A: b", "order-service:80 (the rest) or nacos-order-service (by its lanes); the next lines follow order-service:80, by weight: chance takes 20 of 100 to ", explaintest.OrderService},
+		{"http://shop.test/gray", "X-A: b", ", and by another: chance takes 30 of 100 to order-service:80", explaintest.OrderService},
+		{"http://shop.test/gray", "Cookie: late=1", ", and by by-cookie late=1", explaintest.LBOrder},
 	} {
 		r, text := explained(t, s.World(), explain.Request{URL: c.url, Headers: []string{c.header}})
 		if !strings.Contains(text, c.says) || r.Upstream != c.to {

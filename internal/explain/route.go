@@ -143,6 +143,10 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		case len(cs) == 1:
 		case action.OfLanes(t):
 			name += " (by its lanes)"
+		case len(action.Lanes) > 0 && cs[i].Share == 1:
+			name += " (the rest)"
+		case len(action.Lanes) > 0:
+			name += " (" + percent(cs[i].Share) + " of the rest)"
 		default:
 			name += " (" + percent(cs[i].Share) + ")"
 		}

@@ -75,15 +75,17 @@ func (l *Lanes) DecideBound(q LaneRequest, at model.UpstreamID) (int, bool) {
 	return 0, false
 }
 
-// DecideSure is Decide up to the first lane that chance may take: its index is returned with sure = false, since nobody can
-// say what chance will do.
-func (l *Lanes) DecideSure(q LaneRequest) (i int, ok, sure bool) {
+// DecideSure is Decide where nobody can say what chance will do: it returns the lanes that chance may take the request to, and the one that
+// has it otherwise.
+func (l *Lanes) DecideSure(q LaneRequest) (chances []int, i int, ok bool) {
 	for i := range l.lanes {
-		if chance := l.lanes[i].ByChance(); chance || l.holds(i, q) {
-			return i, true, !chance
+		if l.lanes[i].ByChance() {
+			chances = append(chances, i)
+		} else if l.holds(i, q) {
+			return chances, i, true
 		}
 	}
-	return 0, false, true
+	return chances, 0, false
 }
 
 func (l *Lanes) holds(i int, q LaneRequest) bool {

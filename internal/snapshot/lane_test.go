@@ -59,8 +59,8 @@ func TestLanes(t *testing.T) {
 		if i != c.want {
 			t.Errorf("%+v: lane %d, want %d", c.q, i, c.want)
 		}
-		if j, ok, sure := l.DecideSure(c.q); ok != (c.want >= 0) || ok && j != c.want || !sure {
-			t.Errorf("%+v: explained as %d, %t, %t", c.q, j, ok, sure)
+		if chances, j, ok := l.DecideSure(c.q); ok != (c.want >= 0) || ok && j != c.want || len(chances) > 0 {
+			t.Errorf("%+v: explained as %v, %d, %t", c.q, chances, j, ok)
 		}
 	}
 	if n := testing.AllocsPerRun(100, func() { l.Decide(laneRequest{cookie: "1"}) }); n > 0 && !raceEnabled {
@@ -79,12 +79,12 @@ func TestChanceOfALane(t *testing.T) {
 	if n < 2600 || n > 3400 {
 		t.Errorf("%d of 10,000 are not 30 %%", n)
 	}
-	if _, ok, sure := l.DecideSure(laneRequest{}); !ok || sure {
+	if chances, _, ok := l.DecideSure(laneRequest{}); ok || len(chances) != 1 {
 		t.Error("chance is told for sure")
 	}
 	for share, want := range map[int]bool{0: false, 1000: true} {
-		if _, ok, sure := lanesOf(t, model.Lane{From: model.LaneShare, Share: share, Of: 1000}).DecideSure(laneRequest{}); ok != want || !sure {
-			t.Errorf("%d of 1000: %t, sure %t", share, ok, sure)
+		if chances, _, ok := lanesOf(t, model.Lane{From: model.LaneShare, Share: share, Of: 1000}).DecideSure(laneRequest{}); ok != want || len(chances) > 0 {
+			t.Errorf("%d of 1000: %t, by chance %v", share, ok, chances)
 		}
 	}
 }

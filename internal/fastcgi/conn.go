@@ -4,15 +4,28 @@ import (
 	"bufio"
 	"net"
 	"sync/atomic"
-
-	"paifang/internal/model"
 )
+
+// Settings are what a responder is told besides what a request says.
+type Settings struct {
+	Index  string // behind a path that ends in a slash, in the name of the script; "" = nothing
+	Params []Param
+}
+
+// Param is a parameter, which takes the place of one of CGI that has its name.
+type Param struct {
+	Name  string
+	Value func(*Request) string
+}
+
+// Request is what parameters may have of one: the path, decoded, and with the index behind it, and the rest as it is sent. Host has no port.
+type Request struct{ Script, Path, Query, Target, Method, Host string }
 
 // Conn is a connection of HTTP/1.1 over one of FastCGI. One goroutine may write while another one reads. Deadlines and Close are those
 // of the connection below.
 type Conn struct {
 	net.Conn
-	settings *model.FastCGI
+	settings *Settings
 
 	request request
 	answer  answer
@@ -23,7 +36,7 @@ type Conn struct {
 var _ net.Conn = (*Conn)(nil)
 
 // Client makes a connection to a responder one of HTTP/1.1. The settings are not changed.
-func Client(c net.Conn, settings *model.FastCGI) *Conn {
+func Client(c net.Conn, settings *Settings) *Conn {
 	f := &Conn{Conn: c, settings: settings}
 	f.answer.in = bufio.NewReaderSize(c, 16<<10)
 	return f

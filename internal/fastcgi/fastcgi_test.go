@@ -17,13 +17,12 @@ import (
 	"go.uber.org/goleak"
 
 	"paifang/internal/fastcgi"
-	"paifang/internal/model"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // responder serves FastCGI by Go's own package, and returns a client of HTTP over it.
-func responder(t *testing.T, settings *model.FastCGI, handler http.HandlerFunc) *http.Client {
+func responder(t *testing.T, settings *fastcgi.Settings, handler http.HandlerFunc) *http.Client {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +39,7 @@ func responder(t *testing.T, settings *model.FastCGI, handler http.HandlerFunc) 
 	})
 }
 
-func client(t *testing.T, settings *model.FastCGI, dial func() (net.Conn, error), stop func()) *http.Client {
+func client(t *testing.T, settings *fastcgi.Settings, dial func() (net.Conn, error), stop func()) *http.Client {
 	t.Helper()
 	transport := &http.Transport{ExpectContinueTimeout: 10 * time.Second, DisableCompression: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -80,7 +79,9 @@ func ask(t *testing.T, c *http.Client, method, target string, body io.Reader, fi
 
 // A request reaches the program as CGI has it.
 func TestParameters(t *testing.T) {
-	settings := &model.FastCGI{Index: "index.php", Params: []model.FastCGIParam{{Name: "SCRIPT_FILENAME", Value: "/srv/www{script}"}, {Name: "SERVER_SOFTWARE", Value: "ours"}}}
+	settings := &fastcgi.Settings{Index: "index.php", Params: []fastcgi.Param{
+		{Name: "SCRIPT_FILENAME", Value: func(r *fastcgi.Request) string { return "/srv/www" + r.Script }},
+		{Name: "SERVER_SOFTWARE", Value: func(*fastcgi.Request) string { return "ours" }}}}
 	c := responder(t, settings, func(w http.ResponseWriter, r *http.Request) {
 		env := fcgi.ProcessEnv(r) // what net/http/fcgi has no field for
 		fmt.Fprintln(w, r.Method, r.URL.RequestURI(), r.Host, r.RemoteAddr, r.TLS != nil, r.Header.Get("X-Two"), r.Header.Get("Cookie"), env["SCRIPT_FILENAME"], env["SERVER_SOFTWARE"])
@@ -102,7 +103,7 @@ func TestParameters(t *testing.T) {
 
 // Bodies go both ways, of known length and of none, small and large.
 func TestBodies(t *testing.T) {
-	c := responder(t, &model.FastCGI{}, func(w http.ResponseWriter, r *http.Request) {
+	c := responder(t, &fastcgi.Settings{}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("sized") {
 			w.Header().Set("Content-Length", fmt.Sprint(r.ContentLength))
 		}
@@ -128,7 +129,7 @@ func TestBodies(t *testing.T) {
 
 // Answers are told as HTTP has them.
 func TestAnswers(t *testing.T) {
-	c := responder(t, &model.FastCGI{}, func(w http.ResponseWriter, r *http.Request) {
+	c := responder(t, &fastcgi.Settings{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Set-Cookie", "a=1")
 		w.Header().Add("Set-Cookie", "b=2")
 		switch r.URL.Path {
@@ -183,7 +184,7 @@ func TestResponders(t *testing.T) {
 		"an interim status":  {record(6, "Status: 101 Switching\n\nbody") + record(3, finished), "want 200 to 599"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := fastcgi.Client(&said{Reader: strings.NewReader(x.says)}, &model.FastCGI{})
+			c := fastcgi.Client(&said{Reader: strings.NewReader(x.says)}, &fastcgi.Settings{})
 			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +207,7 @@ func TestResponders(t *testing.T) {
 
 // Who waits with a body until it is told to go on is told so, as FastCGI awaits it in any case.
 func TestExpect(t *testing.T) {
-	c := fastcgi.Client(&said{Reader: strings.NewReader(record(6, "A: b\n\nbody") + record(3, finished))}, &model.FastCGI{})
+	c := fastcgi.Client(&said{Reader: strings.NewReader(record(6, "A: b\n\nbody") + record(3, finished))}, &fastcgi.Settings{})
 	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +219,7 @@ func TestExpect(t *testing.T) {
 
 // A body whose length is not told before it is waited for, up to a bound.
 func TestBodyOfUnknownLength(t *testing.T) {
-	c := fastcgi.Client(&said{}, &model.FastCGI{})
+	c := fastcgi.Client(&said{}, &fastcgi.Settings{})
 	_, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", 1<<20+1)
 	if err == nil || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
 		t.Errorf("%v", err)
@@ -230,7 +231,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(record(6, "Status: 200 OK\r\n\r\nbody") + record(3, finished)))
 	f.Add([]byte(record(6, "A: b\n\n") + record(7, "x")))
 	f.Fuzz(func(t *testing.T, says []byte) {
-		c := fastcgi.Client(&said{Reader: bytes.NewReader(says)}, &model.FastCGI{})
+		c := fastcgi.Client(&said{Reader: bytes.NewReader(says)}, &fastcgi.Settings{})
 		text, err := io.ReadAll(c)
 		if len(text) > 8*len(says)+200 {
 			t.Errorf("%d bytes of %d", len(text), len(says))
@@ -247,9 +248,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte("POST /a?b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n"), 5)
 	f.Fuzz(func(t *testing.T, says []byte, step int) {
 		whole := &said{}
-		_, err := fastcgi.Client(whole, &model.FastCGI{}).Write(says)
+		_, err := fastcgi.Client(whole, &fastcgi.Settings{}).Write(says)
 		pieces := &said{}
-		c := fastcgi.Client(pieces, &model.FastCGI{})
+		c := fastcgi.Client(pieces, &fastcgi.Settings{})
 		var other error
 		for rest := says; len(rest) > 0 && other == nil; {
 			n := min(max(step, 1), len(rest))

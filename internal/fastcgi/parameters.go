@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"paifang/internal/model"
 )
 
 // parameters are what the responder is told of a request: those of CGI, the fields, and those of the settings, which take the place of
@@ -16,7 +14,7 @@ func (h *head) parameters(c *Conn) []byte {
 	if decoded, err := url.PathUnescape(path); err == nil {
 		path = decoded
 	}
-	v := model.FastCGIRequest{Method: h.method, Target: h.target, Path: path, Query: h.query, Script: path, Host: hostOf(h.get("Host"))}
+	v := Request{Method: h.method, Target: h.target, Path: path, Query: h.query, Script: path, Host: hostOf(h.get("Host"))}
 	if strings.HasSuffix(path, "/") {
 		v.Script += c.settings.Index
 	}
@@ -25,7 +23,7 @@ func (h *head) parameters(c *Conn) []byte {
 	for i := range c.settings.Params {
 		p := &c.settings.Params[i]
 		given[p.Name] = true
-		out = appendPair(out, p.Name, p.Of(&v))
+		out = appendPair(out, p.Name, p.Value(&v))
 	}
 	set := func(name, value string) {
 		if !given[name] {

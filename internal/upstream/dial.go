@@ -82,8 +82,8 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 			if over {
 				return e.secure(ctx, c, o)
 			}
-			if l.key.Protocol == model.FCGI && !o.Raw {
-				c.Stream = fastcgi.Client(tcp, &e.handle.up.FastCGI)
+			if f := e.handle.fastCGI; f != nil && !o.Raw {
+				c.Stream = fastcgi.Client(tcp, f)
 			}
 			return c, nil
 		}

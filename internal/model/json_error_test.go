@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"net/netip"
 	"testing"
 )
 
@@ -11,11 +12,11 @@ func TestJSONErrorHasNoGo(t *testing.T) {
 		Share    *float64 `json:"share"`
 	}
 	type outer struct {
-		Name  string      `json:"name"`
-		On    bool        `json:"on"`
-		Range StatusRange `json:"range"`
-		In    inner       `json:"in"`
-		Specs []inner     `json:"specs"`
+		Name  string     `json:"name"`
+		On    bool       `json:"on"`
+		Range netip.Addr `json:"range"`
+		In    inner      `json:"in"`
+		Specs []inner    `json:"specs"`
 	}
 	for text, want := range map[string]string{
 		`{"in":{"statuses":["5xx"]}}`: "in.statuses: want a whole number, got text",
@@ -29,7 +30,9 @@ func TestJSONErrorHasNoGo(t *testing.T) {
 		`{"name":`:                    "unexpected end of JSON input",
 	} {
 		var o outer
-		if err := json.Unmarshal([]byte(text), &o); err == nil || JSONError(err) != want {
+		if err := json.Unmarshal([]byte(text), &o); err == nil {
+			t.Errorf("%s is taken", text)
+		} else if JSONError(err) != want {
 			t.Errorf("%s: %v: %q, want %q", text, err, JSONError(err), want)
 		}
 	}

@@ -58,7 +58,7 @@ func (c *condition) field(p *part, name string, others ...string) (model.FieldMa
 		return m, errors.New("has more than a name and a value: a comma always divides arguments, so an expression with one is written in the long form, with name and args")
 	case m.Name == "":
 		return m, fmt.Errorf("names no %s", name)
-	case expression == "" || expression == ".*":
+	case expression == "" || expression == ".*" && name != "param": // a parameter may have what a dot is not
 		return m, nil
 	}
 	m.Present = false

@@ -31,7 +31,7 @@ func (c *condition) hostExpressions(patterns []string) error {
 		c.hostNamed = namedHosts(patterns)
 	}
 	m := model.FieldMatch{Name: "Host", Regex: true, Value: "(?i:" + strings.Join(all, "|") + ")"}
-	if _, err := compileJava(m.Value); err != nil {
+	if _, err := regexp.Compile(m.Value); err != nil {
 		return err
 	}
 	c.match.Headers = append(c.match.Headers, m)
@@ -167,6 +167,8 @@ func labelExpression(b *strings.Builder, label string, named bool) (names []stri
 			}
 			if !has {
 				expression = `[^.:]+`
+			} else if expression, err = translateJava(ofHost, expression); err != nil {
+				return nil, fmt.Errorf("variable %s: %w", name, err)
 			}
 			names = append(names, name)
 			if named {

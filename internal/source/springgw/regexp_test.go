@@ -8,6 +8,56 @@ import (
 	"paifang/internal/watch"
 )
 
+// javaDot is a dot of Java's, which excludes all that ends a line.
+const javaDot = `[^\n\r\x{85}\x{2028}\x{2029}]`
+
+// TestJavaExpressions has what String.matches of JDK 17 says of texts.
+func TestJavaExpressions(t *testing.T) {
+	for expression, texts := range map[string][2]string{ // that match, and that do not, with blanks between
+		`a.b`:                {"axb a\tb a北b", "a\rb a\u0085b a\u2028b a\u2029b a\nb"},
+		`(?s)a.b`:            {"a\rb a\u2028b", "ab"},
+		`(a(?s).b).`:         {"a\rbx", "a\rb\r"},
+		`a(?s:.)b.`:          {"a\rbx", "a\rb\r"},
+		`(?i)user-key`:       {"user-key USER-KEY", "u\u017fer-key user-\u212aey"},
+		`(?i:user)-key`:      {"USER-key", "USER-KEY"},
+		`((?i)us)er(?-i)-ke`: {"USer-ke", "USER-ke"},
+		`(?i)[a-k]+`:         {"abK", "\u212a abl"},
+		`(?i)[^k]+`:          {"\u212a a", "k K"},
+		`(?i)[@-\[]+`:        {"ab@[", "` {"},
+		`(?i)\x6b\u0073`:     {"ks KS", "k\u017f"},
+		`(?i)\Qk.\E`:         {"k. K.", "kx \u212a."},
+		`(?i)\w+`:            {"kS_", "\u212a \u017f"},
+		`(?i)\p{Lower}+`:     {"abC", "ä"},
+		`\S+`:                {"x\u00a0", "\x0b x\x0b"},
+		`[^\S]+`:             {"\x0b \r", "x"},
+		`[\Sa]+`:             {"xa", "\x0b"},
+		`北.*`:                {"北京 北", "京 北\n"},
+		`[一-龥]+`:             {"张三", "a"},
+		`\u5f20.`:            {"张三", "张"},
+		`(?i)ÄB`:             {"ÄB Äb", "äb"},
+		`\é[é]`:              {"éé", "é"},
+		`[+--]+`:             {"+,-", "."},
+		`[a&-]+`:             {"a&-", "b"},
+	} {
+		re, err := compileJava(expression)
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		whole := regexp.MustCompile(`^(?:` + re.String() + `)$`)
+		for i, list := range texts {
+			for text := range strings.SplitSeq(list, " ") {
+				if whole.MatchString(text) != (i == 0) {
+					t.Errorf("%s, which is %s here: %q", expression, re, text)
+				}
+			}
+		}
+	}
+	if _, err := compileFor(ofHost, `ä`); err == nil || !strings.Contains(err.Error(), "xn--") {
+		t.Errorf("of a host: %v", err)
+	}
+}
+
 // TestRewrite has results as java.lang.String.replaceAll gives them.
 func TestRewrite(t *testing.T) {
 	for _, c := range []struct{ expression, replacement, path, want string }{
@@ -53,12 +103,19 @@ func TestRefusedExpressions(t *testing.T) {
 		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "possessive", `/a++`: "possessive", `/a?+`: "possessive", `/a{2}+`: "possessive", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
 		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\Z`: `\Z`, `/\G`: `\G`, `/\R`: `\R`, `/\cA`: `\c`, `/\p{IsAlphabetic}`: "not supported", `/\p{javaLowerCase}`: "not supported", `/[\P{Alpha}]`: "inside a character class", `/\p{`: "no class", `/\p{InGreek}`: "not supported", `/\12`: `\1`, `/a{,3}`: "{",
 		`/{a}`: "{", `(?<a_b>x)`: "", `(?<1a>x)`: "name of a group", `(?P<a>x)`: "begins with (?", `(?U)a`: "flags", `(?x)a`: "flags",
-		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)^a*`: "nothing at all", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
+		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)^a*`: "flags", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
 		`/[\Qa\E]`: `\Q`, `\bx?`: "nothing at all",
 	} {
 		_, err := translateRegexp(expression)
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", expression, err, says)
+		}
+	}
+	for expression, says := range map[string]string{
+		`(?i)\p{Lu}`: "with the flag i", `a(?i)*`: "nothing stands in front", `\uD83D`: "half of a character", `[\d-z]`: "", `[z-a]`: "no range", `[a`: "not closed", `(?m)^a$`: "flags", `[a-\d]`: `\d`,
+	} {
+		if re, err := compileJava(expression); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v %v, want %q", expression, re, err, says)
 		}
 	}
 	re, err := translateRegexp(`/(?<a>x)(y)`)

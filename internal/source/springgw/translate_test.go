@@ -337,10 +337,9 @@ func TestMissingVariables(t *testing.T) {
 func TestFieldExpressions(t *testing.T) {
 	for expression, want := range map[string]*model.FieldMatch{
 		"":           {Name: "X", Present: true},
-		", .*":       {Name: "X", Present: true},
 		", red":      {Name: "X", Value: "red"},
 		`, 1\.2`:     {Name: "X", Value: "1.2"},
-		", 1.2":      {Name: "X", Value: "1.2", Regex: true},
+		", 1.2":      {Name: "X", Value: "1" + javaDot + "2", Regex: true},
 		`, \d+`:      {Name: "X", Value: `\d+`, Regex: true},
 		", red|blue": {Name: "X", Value: "red|blue", Regex: true},
 		", (?=a)":    nil,
@@ -363,6 +362,14 @@ func TestFieldExpressions(t *testing.T) {
 				t.Errorf("%s %s: got %v, want %v", kind, expression, got, want)
 			}
 		}
+	}
+}
+
+// TestAnyValue: a dot is not every character, and a parameter has all of them.
+func TestAnyValue(t *testing.T) {
+	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Header=X, .*', 'Query=X, .*']}\n"))
+	if m := o.Routes[0].Match; m.Headers[0] != (model.FieldMatch{Name: "X", Present: true}) || m.Query[0] != (model.FieldMatch{Name: "X", Regex: true, Value: javaDot + "*"}) {
+		t.Errorf("%+v", m)
 	}
 }
 

@@ -54,7 +54,7 @@ func (a *answer) read(p []byte, isHead *atomic.Bool) (int, error) {
 func (a *answer) more(isHead *atomic.Bool) error {
 	kind, id, content, err := readRecord(a.in, &a.record)
 	switch {
-	case err == io.EOF && a.begun:
+	case a.begun && errors.Is(err, io.EOF):
 		return io.ErrUnexpectedEOF // as if the connection had ended within: the answer may not be whole
 	case err != nil:
 		return err

@@ -2,6 +2,7 @@ package fastcgi
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -79,7 +80,7 @@ func readRecord(r io.Reader, buffer *[]byte) (kind byte, id uint16, content []by
 	}
 	all := (*buffer)[:size+padding]
 	if _, err := io.ReadFull(r, all); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return 0, 0, nil, err

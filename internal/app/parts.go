@@ -88,7 +88,7 @@ func (c *Config) translateOptions() translate.Options {
 }
 
 func springConfig(c *Config) springgw.Config {
-	s := springgw.Config{Paths: c.Sources.Routes, Class: classGateway, Priority: prioritySpring,
+	s := springgw.Config{Paths: c.Sources.Routes, Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
 		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
 		KeyResolvers: c.Sources.Spring.KeyResolvers, RequestURIs: c.Sources.Spring.RequestURIs}
 	if c.Gateway != nil && c.Gateway.registers() {

@@ -34,8 +34,8 @@ func Lists(ids ...model.EndpointsID) shard.Map[model.Offer] {
 	return e.Map()
 }
 
-// CheckFilters tells what is wrong with the filters of a route. It is pure.
-type CheckFilters func([]model.FilterSpec) []model.FilterFault
+// CheckFilters tells what is wrong with the filters of a route that has variables of these names. It is pure.
+type CheckFilters func(filters []model.FilterSpec, variables []string) []model.FilterFault
 
 // Compile returns the snapshot of in. prev, which may be nil, is used for structural sharing only: the result is the
 // same without it, but for the version, which is one above that of prev.

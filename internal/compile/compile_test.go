@@ -15,7 +15,7 @@ import (
 	"paifang/internal/snapshot"
 )
 
-func check(filters []model.FilterSpec) (out []model.FilterFault) {
+func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault) {
 	for i, f := range filters {
 		if f.Kind == "nonsense" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: model.CodeUnknownFilter, Message: "there is no filter nonsense"})

@@ -175,7 +175,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		d := invalid(m.Origin, err)
 		reject(d.Field, d.Code, d.Message)
 	}
-	for _, f := range c.check(m.Filters) {
+	for _, f := range c.check(m.Filters, r.Variables()) {
 		field := fmt.Sprintf("filters[%d]", f.At)
 		if f.Severity == model.Error {
 			reject(field, f.Code, f.Message)

@@ -34,11 +34,15 @@ type Doubter interface {
 	Doubts(before []model.FilterSpec, secret model.SecretData) []string
 }
 
+// Templated is a Config with templates: texts in which {name} stands for a variable of the route.
+type Templated interface{ Templates() []string }
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
 	check func(spec model.FilterSpec) (model.Code, error)
 	doubt func(spec model.FilterSpec, before []model.FilterSpec) []string
+	texts func(spec model.FilterSpec) []string
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -59,6 +63,7 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 			return checkSecret(cfg, &spec)
 		},
 		doubt: doubts[C],
+		texts: texts[C],
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
 			if err != nil {
@@ -84,6 +89,19 @@ func doubts[C Config](spec model.FilterSpec, before []model.FilterSpec) []string
 	cfg, err := decode[C](spec.Config)
 	if d, ok := any(cfg).(Doubter); ok && err == nil {
 		return d.Doubts(before, spec.Data)
+	}
+	return nil
+}
+
+// texts are those of a configuration in which variables may be named.
+func texts[C Config](spec model.FilterSpec) []string {
+	var cfg C
+	if _, ok := any(cfg).(Templated); !ok {
+		return nil
+	}
+	cfg, err := decode[C](spec.Config)
+	if t, ok := any(cfg).(Templated); ok && err == nil {
+		return t.Templates()
 	}
 	return nil
 }
@@ -169,9 +187,13 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 	return "", nil
 }
 
-// CheckRoute tells what is wrong with the filters of a route, and warns of what hardly does what was meant. It is what compile is given.
-func (c Catalog) CheckRoute(filters []model.FilterSpec) []model.FilterFault {
+// CheckRoute tells what is wrong with the filters of a route that has variables of these names, and warns of what hardly does what was
+// meant. It is what compile is given.
+func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) []model.FilterFault {
 	var out []model.FilterFault
+	warn := func(at int, text string) {
+		out = append(out, model.FilterFault{At: at, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + filters[at].Kind + ": " + text})
+	}
 	for i, spec := range filters {
 		if code, err := c.Check(spec); err != nil {
 			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: code, Message: err.Error()})
@@ -179,7 +201,12 @@ func (c Catalog) CheckRoute(filters []model.FilterSpec) []model.FilterFault {
 		}
 		k, _ := c.Kind(spec.Kind)
 		for _, d := range k.doubt(spec, filters[:i]) {
-			out = append(out, model.FilterFault{At: i, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + spec.Kind + ": " + d})
+			warn(i, d)
+		}
+		for _, text := range k.texts(spec) {
+			if name := unknown(text, variables); name != "" {
+				warn(i, fmt.Sprintf("{%s} in %q is no variable of the route, and stays as it is written", name, text))
+			}
 		}
 	}
 	return out

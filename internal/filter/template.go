@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,6 +41,20 @@ func ParseTemplate(s string) (Template, error) {
 		return t, fmt.Errorf("%q has more than %d variables", s, maxParts/2)
 	}
 	return t, nil
+}
+
+// unknown returns the first variable of a template that is none of these; "" where there is none.
+func unknown(text string, variables []string) string {
+	t, err := ParseTemplate(text)
+	if err != nil {
+		return ""
+	}
+	for i := range t.parts {
+		if name := t.parts[i].name; name != "" && !slices.Contains(variables, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // variable finds the first {name} and returns where it begins.

@@ -166,7 +166,7 @@ func percent(field string, p int) error {
 }
 
 // ZonePreference keeps requests in the zone of the process while it has enough capacity. The zone of an endpoint is what its
-// source says; where the process does not know its own, there is no preference.
+// source says, whatever its case; where the process does not know its own, there is no preference.
 type ZonePreference struct {
 	Prefer bool `json:"prefer,omitempty"`
 	// Enough is in percent of the weight of all the zone's ready endpoints. While so much of it is up, every request stays.
@@ -176,16 +176,14 @@ type ZonePreference struct {
 	Least int `json:"least,omitempty"`
 	// Own is the zone that is preferred. Default: that of the process.
 	Own string `json:"own,omitempty"`
-	// Clusters has the clusters of a registry take the part of zones. Own has no default then.
-	Clusters bool `json:"clusters,omitempty"`
+	// Cluster is preferred too: endpoints of this cluster of their registry come first, among those of the zone where one of the cluster is
+	// up there.
+	Cluster string `json:"cluster,omitempty"`
 }
 
 func (z ZonePreference) validate() error {
 	if z.Least < 0 {
 		return fieldError("zones.least", "is negative")
-	}
-	if z.Clusters && z.Own == "" {
-		return fieldError("zones.own", "is missing: name the cluster")
 	}
 	return percent("zones.enough", z.Enough)
 }

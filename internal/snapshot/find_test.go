@@ -236,3 +236,32 @@ func TestVariablesOfHosts(t *testing.T) {
 		}
 	}
 }
+
+// TestVariables: what filters may name is known of a route by itself.
+func TestVariables(t *testing.T) {
+	for _, c := range []struct {
+		kind       model.PathKind
+		path, host string
+		want       []string
+	}{
+		{model.PathPattern, "/a/{id}/{*rest}", "", []string{"id", "rest"}},
+		{model.PathRegex, "/(?P<year>[0-9]+)/([a-z]+)", "", []string{"year", "2"}},
+		{model.PathPrefix, "/a", `(?P<sub>[^.]+)\.shop\.test`, []string{"sub"}},
+		{model.PathPrefix, "/a", "", nil},
+	} {
+		m := &model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: c.kind, Value: c.path}}}
+		if c.host != "" {
+			m.HostVariables = []string{c.host}
+		}
+		r, err := NewRoute(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.Variables()
+		for _, name := range c.want {
+			if !slices.Contains(got, name) {
+				t.Errorf("%s: %q, want %q among them", c.path, got, name)
+			}
+		}
+	}
+}

@@ -167,6 +167,23 @@ func (r *Route) variables() int {
 	}
 }
 
+// Variables are the names of what Captures can find.
+func (r *Route) Variables() []string {
+	var out []string
+	switch r.kind {
+	case patternPath:
+		for i := range r.pattern.vars {
+			out = append(out, r.pattern.vars[i].name)
+		}
+	case regexPath:
+		out = append(out, r.regex.names...)
+	}
+	for _, re := range r.hosts {
+		out = append(out, re.SubexpNames()...)
+	}
+	return out
+}
+
 // before tells whether a route comes before another one in the total order.
 func (r *Route) before(o *Route) bool { return compare(r, o) < 0 }
 

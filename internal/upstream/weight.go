@@ -3,6 +3,7 @@ package upstream
 import (
 	"cmp"
 	"math"
+	"strings"
 	"time"
 
 	"paifang/internal/model"
@@ -93,16 +94,11 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 	z, own := h.up.Zones, cmp.Or(h.up.Zones.Own, h.table.cfg.Zone)
 	all := side{ready, weights}
 	if !z.Prefer || own == "" {
-		return all, side{}
+		return clusterOf(z.Cluster, all, side{})
 	}
 	setDefault(&z.Enough, defaultEnough)
 	setDefault(&z.Least, defaultLeast)
-	inOwn := func(e *Endpoint) bool {
-		if z.Clusters {
-			return e.Cluster == own
-		}
-		return e.Zone == own
-	}
+	inOwn := func(e *Endpoint) bool { return strings.EqualFold(e.Zone, own) }
 	up, whole := 0, 0 // weight of the own zone, slow starts apart: one that is new is no sign of a failure
 	for i, e := range ready {
 		if inOwn(e) {
@@ -120,9 +116,9 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 	whole += up
 	switch {
 	case len(far.endpoints) == 0 || len(near.endpoints) < z.Least:
-		return all, side{}
+		return clusterOf(z.Cluster, all, side{})
 	case up*100 >= whole*z.Enough:
-		return near, far
+		return clusterOf(z.Cluster, near, far)
 	}
 	stays := float64(up) * 100 / float64(whole*z.Enough)
 	scale := (1 - stays) / stays * float64(near.total()) / float64(far.total())
@@ -134,6 +130,28 @@ func (h *Handle) zones(ready []*Endpoint, weights []int, down []*Endpoint) (near
 		}
 	}
 	return out, side{}
+}
+
+// clusterOf has only those of a cluster be near, if there are any.
+func clusterOf(name string, near, far side) (side, side) {
+	if name == "" {
+		return near, far
+	}
+	var in, out side
+	for i, e := range near.endpoints {
+		if e.Cluster == name {
+			in.add(e, near.weights[i])
+		} else {
+			out.add(e, near.weights[i])
+		}
+	}
+	if len(in.endpoints) == 0 || len(out.endpoints) == 0 {
+		return near, far
+	}
+	for i, e := range far.endpoints {
+		out.add(e, far.weights[i])
+	}
+	return in, out
 }
 
 // bounded is a limit, or none where it is zero.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"strings"
@@ -261,6 +262,40 @@ func TestZonesAreTheOtherTriesRefuge(t *testing.T) {
 	}
 	if d := pick(t, h, a, b); d.State != model.Draining {
 		t.Errorf("got %v", d.Addr)
+	}
+}
+
+// TestOwnClusterAmongTheZone: a cluster comes first among the own zone, and where nobody of both is up the zone does. Zones are compared
+// whatever their case, clusters as they are.
+func TestOwnClusterAmongTheZone(t *testing.T) {
+	one := func(addr, zone, cluster string) model.Endpoint {
+		e := at(addr)
+		e.Zone, e.Cluster = zone, cluster
+		return e
+	}
+	both, zone, cluster, other := one("10.0.0.1:80", "EAST", "SH"), one("10.0.0.2:80", "east", "BJ"), one("10.0.0.3:80", "west", "SH"), one("10.0.0.4:80", "west", "sh")
+	for name, c := range map[string]struct {
+		z    model.ZonePreference
+		all  []model.Endpoint
+		want []model.Endpoint
+	}{
+		"both":            {model.ZonePreference{Prefer: true, Enough: 1, Own: "East", Cluster: "SH"}, []model.Endpoint{both, zone, cluster, other}, []model.Endpoint{both}},
+		"the zone alone":  {model.ZonePreference{Prefer: true, Enough: 1, Own: "East", Cluster: "SH"}, []model.Endpoint{zone, cluster, other}, []model.Endpoint{zone}},
+		"none in zone":    {model.ZonePreference{Prefer: true, Enough: 1, Own: "East", Cluster: "SH"}, []model.Endpoint{cluster, other}, []model.Endpoint{cluster}},
+		"neither":         {model.ZonePreference{Prefer: true, Enough: 1, Own: "East", Cluster: "SH"}, []model.Endpoint{other}, []model.Endpoint{other}},
+		"cluster alone":   {model.ZonePreference{Cluster: "SH"}, []model.Endpoint{both, zone, cluster, other}, []model.Endpoint{both, cluster}},
+		"zone as written": {model.ZonePreference{Prefer: true, Enough: 1, Own: "EAST"}, []model.Endpoint{both, zone, cluster, other}, []model.Endpoint{both, zone}},
+	} {
+		up := upstreamOf(orders)
+		up.Zones = c.z
+		_, h := given(t, up, c.all...)
+		got, want := picks(t, h, 12), map[string]int{}
+		for _, e := range c.want {
+			want[e.Addr.String()] = 12 / len(c.want)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
 	}
 }
 

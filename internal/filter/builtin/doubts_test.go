@@ -33,6 +33,13 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("jwt", `{"issuer":"x","url":"http://169.254.169.254/keys","loopback":true}`)), "0 filter jwt: url: 169.254.169.254 is"},
 		{list(specOf("jwt", `{"issuer":"x","url":"http://[::1]:80/keys"}`)), "0 filter jwt: url: ::1 is this machine"},
 		{list(specOf("jwt", `{"issuer":"x","url":"http://[::1]/keys","loopback":true}`)), ""},
+		{list(specOf("redirect", `{"path":"/new{x}"}`)), `0 filter redirect: {x} in "/new{x}" is no variable`},
+		{list(specOf("redirect", `{"path":"/new{id}"}`)), ""},
+		{list(cors, specOf("request-headers", `{"set":[{"name":"X-A","value":"{id} {\"a\":1} {}"},{"name":"X-B","value":"{id}{nope}"}]}`)), "1 filter request-headers: {nope} in"},
+		{list(specOf("request-query", `{"add":[{"name":"a","value":"{q}"}]}`)), "0 filter request-query: {q} in"},
+		{list(specOf("set-path", `{"template":"/{p}"}`)), "0 filter set-path: {p} in"},
+		{list(specOf("prefix-path", `{"prefix":"/{p}"}`)), "0 filter prefix-path: {p} in"},
+		{list(specOf("circuit-breaker", `{"fallback":{"path":"/{f}"}}`)), "0 filter circuit-breaker: {f} in"},
 		{list(specOf("external-auth", `{"url":"http://127.0.0.1{uri}"}`)), "0 filter external-auth: url: 127.0.0.1 is this machine"},
 		{list(specOf("external-auth", `{"url":"http://LOCALHOST:9000/x"}`)), "0 filter external-auth: url: LOCALHOST is this machine"},
 		{list(specOf("external-auth", `{"url":"http://{host}/x"}`)), ""},
@@ -42,7 +49,7 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"],"outside":true}}`)), "0 filter rate-limit: redis.addresses[0]: 127.0.0.1 is this machine"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["169.254.0.1:6379"]}}`)), "0 filter rate-limit: redis.addresses[0]: 169.254.0.1 is"},
 	} {
-		got := Kinds().CheckRoute(c.filters)
+		got := Kinds().CheckRoute(c.filters, []string{"id"})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%v: %+v", c.filters, got)

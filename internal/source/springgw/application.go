@@ -61,7 +61,7 @@ type application struct {
 
 // read brings the application to what its files say. Of a file, or document in it, that cannot be read, what was read before
 // stays.
-func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string) {
+func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers map[string]string, zone string) {
 	var in []bootconfig.File
 	partial, mentions := false, false
 	a.paths, a.fed = nil, files[0].fed
@@ -73,7 +73,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 	}
 	merged := a.merged.Again(in, s)
 	a.merged = merged
-	next := readConfig(merged.Root, resolvers, &a.config)
+	next := readConfig(merged.Root, resolvers, zone, &a.config)
 	wasOurs := a.ours
 	a.ours = next != nil || wasOurs && partial
 	a.broken = strays(merged.Root)
@@ -144,13 +144,14 @@ func (a *application) said() bool { return a.ours || len(a.broken) > 0 }
 type reading struct {
 	boot      bootconfig.Settings
 	resolvers map[string]string
+	zone      string
 	files     map[string]*routeFile
 	apps      map[string]*application // by the paths of their files
 	feeds     map[string]Feed         // by the paths that they are read as
 }
 
 func newReading(c *Config) *reading {
-	r := &reading{boot: c.Boot, resolvers: c.KeyResolvers, files: map[string]*routeFile{}, apps: map[string]*application{}, feeds: map[string]Feed{}}
+	r := &reading{boot: c.Boot, resolvers: c.KeyResolvers, zone: c.Zone, files: map[string]*routeFile{}, apps: map[string]*application{}, feeds: map[string]Feed{}}
 	for _, f := range c.Feeds {
 		r.feeds[f.Name] = f
 	}
@@ -189,7 +190,7 @@ func (r *reading) take(files []watch.File) {
 		}
 		settings := r.boot
 		settings.Plain = r.feeds[paths[0]].Plain
-		app.read(of, settings, r.resolvers)
+		app.read(of, settings, r.resolvers, r.zone)
 	}
 	r.apps = now
 }

@@ -39,15 +39,15 @@ func (b *balancing) settle(u *model.Upstream, service string) {
 	u.EmptyStatus = from.EmptyStatus
 }
 
-// readBalancing reads the properties of an application; say is told what is wrong with them.
-func readBalancing(root *bootconfig.Property, say func(p *bootconfig.Property, field, message string)) *balancing {
+// readBalancing reads the properties of an application; say is told what is wrong with them. zone is Config.Zone.
+func readBalancing(root *bootconfig.Property, zone string, say func(p *bootconfig.Property, field, message string)) *balancing {
 	lb := root.Get("spring", "cloud", "loadbalancer")
 	if lb == nil && !noInstance404(root) {
 		return nil
 	}
 	out := &balancing{by: map[string]model.Upstream{}}
 	read := func(service string) model.Upstream {
-		r := balanceReader{root: root, lb: lb, service: service, say: say}
+		r := balanceReader{root: root, lb: lb, service: service, zone: zone, say: say}
 		return r.read()
 	}
 	out.all = read("")
@@ -82,6 +82,7 @@ const weightKey = "weight"
 type balanceReader struct {
 	root, lb *bootconfig.Property
 	service  string
+	zone     string
 	say      func(p *bootconfig.Property, field, message string)
 }
 
@@ -122,7 +123,10 @@ func (r *balanceReader) read() (u model.Upstream) {
 		case "weighted": // those of the registry always count
 			weighted = true
 		case "zone-preference":
-			u.Zones = ownZone(r.get("zone").Text())
+			u.Zones = model.ZonePreference{Prefer: true, Enough: 1, Own: r.get("zone").Text()} // while one of them is up
+			if cmp.Or(u.Zones.Own, r.zone) == "" {
+				r.tell(p, "configurations", "zone-preference has no effect: set spring.cloud.loadbalancer.zone, or zone of the configuration file")
+			}
 		case "request-based-sticky-session":
 			u.Affinity = r.sticky()
 		case "same-instance-preference":
@@ -137,13 +141,8 @@ func (r *balanceReader) read() (u model.Upstream) {
 	if weighted {
 		u.Balance.WeightTag = weightKey
 	}
-	if p := r.get("nacos", "enabled"); p.IsTrue() {
-		if u.Zones.Prefer {
-			r.tell(p, "nacos.enabled", "nacos.enabled has no effect beside zone-preference: the zone comes first, and not the cluster")
-		} else {
-			u.Zones = ownZone(cmp.Or(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text(), defaultCluster))
-			u.Zones.Clusters = true
-		}
+	if r.get("nacos", "enabled").IsTrue() {
+		u.Zones.Cluster = cmp.Or(r.root.Get("spring", "cloud", "nacos", "discovery", "cluster-name").Text(), defaultCluster)
 	}
 	if value, header := r.named("hint").Text(), r.get("hint-header-name").Text(); value != "" || header != "" {
 		u.Prefer = model.TagPreference{Tag: hintTag, Header: cmp.Or(header, hintHeader), Value: value}
@@ -172,11 +171,6 @@ func (r *balanceReader) sticky() model.Affinity {
 
 // defaultCluster is where instances of Nacos are, and whom a gateway prefers, that name none.
 const defaultCluster = "DEFAULT"
-
-// ownZone has instances of a zone come first as long as one of them is up. Without a name it is the zone of the process.
-func ownZone(name string) model.ZonePreference {
-	return model.ZonePreference{Prefer: true, Enough: 1, Own: name}
-}
 
 func (r *balanceReader) health(u *model.Upstream) {
 	u.Health = model.HealthCheck{Kind: model.HealthHTTP, Path: cmp.Or(r.named("health-check", "path").Text(), healthPath), Interval: healthInterval}

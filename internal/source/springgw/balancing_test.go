@@ -54,51 +54,26 @@ spring.cloud.gateway.routes:
 func TestClusterPreference(t *testing.T) {
 	o := load(t, Config{}, `spring.cloud:
   nacos.discovery.cluster-name: SH
-  loadbalancer.nacos.enabled: true
-  gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]
-`)
-	if len(o.Upstreams) != 1 || o.Upstreams[0].Zones != (model.ZonePreference{Prefer: true, Enough: 1, Own: "SH", Clusters: true}) {
-		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
-	}
-	o = load(t, Config{}, `spring.cloud:
-  loadbalancer: {nacos.enabled: true, clients.pay: {configurations: zone-preference}}
+  loadbalancer: {nacos.enabled: true, clients.pay: {configurations: zone-preference, zone: east}}
   gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}, {id: b, uri: 'lb://pay', predicates: ['Path=/b']}]
 `)
-	if len(o.Upstreams) != 2 || o.Upstreams[0].Zones.Own != "DEFAULT" || o.Upstreams[1].Zones.Clusters || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, "no effect beside zone-preference") {
+	if len(o.Upstreams) != 2 || o.Upstreams[0].Zones != (model.ZonePreference{Cluster: "SH"}) ||
+		o.Upstreams[1].Zones != (model.ZonePreference{Prefer: true, Enough: 1, Own: "east", Cluster: "SH"}) || len(o.Diagnostics) != 0 {
+		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
+	}
+	o = load(t, Config{}, "spring.cloud: {loadbalancer.nacos.enabled: true, gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]}\n")
+	if len(o.Upstreams) != 1 || o.Upstreams[0].Zones.Cluster != "DEFAULT" {
 		t.Errorf("%+v, %v", o.Upstreams, o.Diagnostics)
 	}
 }
 
-// TestBalancingNames: properties that the balancer does not have are told of, those of one service too, and a list is read as a text with commas is.
-func TestBalancingNames(t *testing.T) {
-	o := load(t, Config{}, `spring.cloud.loadbalancer:
-  configuration: zone-preference
-  foo: bar
-  configurations: [zone-preference, weighted]
-  zone: z1
-  hint: {order: blue, default: green}
-  health-check: {path: {order: /up}, pathh: {}}
-  retry.enabled: true
-  clients:
-    order: {configurations: zone-preference, hint.order: red}
-    typo: {configuration: zone-preference, health-check.portt: 1}
-spring.cloud.gateway.routes: [{id: a, uri: 'lb://other', predicates: ['Path=/a']}]
-`)
-	if u := o.Upstreams[0]; u.Zones.Own != "z1" || u.Balance.WeightTag != weightKey {
-		t.Errorf("%+v", u)
-	}
-	said := ""
-	for _, d := range o.Diagnostics {
-		said += d.String() + "\n"
-	}
-	for _, want := range []string{":2: warning: unsupported: routes spring.cloud.loadbalancer.configuration: configuration is not supported and has no effect: Spring Cloud LoadBalancer has no such property: did you mean configurations?",
-		":3: warning: unsupported: routes spring.cloud.loadbalancer.foo: ", "loadbalancer.health-check.pathh: ", "did you mean health-check.path?", ":8: info: ",
-		":11: warning: unsupported: routes spring.cloud.loadbalancer.clients.typo.configuration: ", "loadbalancer.clients.typo.health-check.portt: ", "did you mean health-check.port?"} {
-		if !strings.Contains(said, want) {
-			t.Errorf("want %q in\n%s", want, said)
+// TestNoZoneAnywhere: a preference for no zone has no effect, and that is told, unless the process knows where it runs.
+func TestNoZoneAnywhere(t *testing.T) {
+	const text = "spring.cloud: {loadbalancer.configurations: zone-preference, gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]}\n"
+	for zone, want := range map[string]int{"": 1, "east": 0} {
+		o := load(t, Config{Zone: zone}, text)
+		if len(o.Diagnostics) != want || want > 0 && !strings.Contains(o.Diagnostics[0].Message, "zone-preference has no effect") || !o.Upstreams[0].Zones.Prefer {
+			t.Errorf("in zone %q: %v, %+v", zone, o.Diagnostics, o.Upstreams)
 		}
-	}
-	if len(o.Diagnostics) != 6 {
-		t.Errorf("%d are told:\n%s", len(o.Diagnostics), said)
 	}
 }

@@ -37,7 +37,7 @@ func prefixes() [2][]string {
 }
 
 // readConfig returns what the properties of an application say of the gateway, or nil when they say nothing. What was read before is not read again.
-func readConfig(root *bootconfig.Property, resolvers map[string]string, before *gatewayConfig) *gatewayConfig {
+func readConfig(root *bootconfig.Property, resolvers map[string]string, zone string, before *gatewayConfig) *gatewayConfig {
 	if root.Get(prefixes()[0]...) == nil {
 		return nil
 	}
@@ -45,7 +45,7 @@ func readConfig(root *bootconfig.Property, resolvers map[string]string, before *
 	for _, prefix := range prefixes() {
 		c.read(root.Get(prefix...), before)
 	}
-	c.balance = readBalancing(root, func(p *bootconfig.Property, field, message string) {
+	c.balance = readBalancing(root, zone, func(p *bootconfig.Property, field, message string) {
 		c.say(p, field, model.CodeUnsupported, model.Warning, message)
 	})
 	c.judgeVersions()

@@ -37,6 +37,7 @@ type Config struct {
 	Prefix   string        // of their names; default "public/DEFAULT_GROUP/"
 	Also     []model.Shelf // further registries that lb:// and the locator take instances from
 	Self     string        // the gateway's own service: it is not routed to
+	Zone     string        // where the process runs; for zone-preference without a zone
 	Priority int           // of the source; lower first
 	Boot     bootconfig.Settings
 	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".

@@ -59,7 +59,7 @@ type Exchange struct {
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
 	gathered bool
-	asked    string // the path that the route was found by
+	asked    string                                  // the path that the route was found by
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
 	captured int
 	ran      int // filters whose request phase ran

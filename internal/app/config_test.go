@@ -195,6 +195,9 @@ func TestNameServerHasAnAddressOfOneMachine(t *testing.T) {
 // TestSpringRegistries: routes take instances from every registry, its own first, each with its namespace and group.
 func TestSpringRegistries(t *testing.T) {
 	own, a, b := model.Shelf{Keeper: "registry", Prefix: "public/DEFAULT_GROUP/"}, model.Shelf{Keeper: "registry/a", Prefix: "dev/DEFAULT_GROUP/"}, model.Shelf{Keeper: "registry/b", Prefix: "public/SHOP/"}
+	if !springConfig(&Config{Gateway: &Gateway{}}).NobodyTrusted || springConfig(&Config{Gateway: &Gateway{Trusted: []netip.Prefix{{}}}}).NobodyTrusted || springConfig(&Config{}).NobodyTrusted {
+		t.Error("who is trusted is not handed on")
+	}
 	read := []Nacos{{Name: "a", Namespace: "dev"}, {Name: "b", Group: "SHOP"}}
 	for _, c := range []struct {
 		registry *Registry

@@ -91,6 +91,7 @@ func springConfig(c *Config) springgw.Config {
 	s := springgw.Config{Paths: c.Sources.Routes, Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
 		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
 		KeyResolvers: c.Sources.Spring.KeyResolvers, RequestURIs: c.Sources.Spring.RequestURIs}
+	s.NobodyTrusted = c.Gateway != nil && len(c.Gateway.Trusted) == 0
 	if c.Gateway != nil && c.Gateway.registers() {
 		s.Self = c.Gateway.service()
 	}

@@ -64,7 +64,7 @@ func naivePath(p model.PathMatch, path string) bool {
 		return regexp.MustCompile(flags + "^" + p.Value).MatchString(path)
 	}
 	path = regexp.MustCompile(";[^/]*").ReplaceAllString(path, "") // without parameters
-	if path == "/" {
+	if path == "/" && p.Value != "/*" {
 		path = "" // no segments
 	}
 	return naivePattern(p).MatchString(runes(path))
@@ -92,6 +92,8 @@ func naivePattern(p model.PathMatch) *regexp.Regexp {
 			out += "/" + before + "(?:" + rest[:end] + ")" + rest[end+1:]
 		case strings.HasSuffix(seg, "a{x}"):
 			out += "/a[^/]*"
+		case last && seg == "*": // which may be empty
+			out, end = out+"(/|/[^/]+"+end+")", ""
 		case seg == "*" || strings.HasPrefix(seg, "{"):
 			out += "/[^/]+"
 		default:

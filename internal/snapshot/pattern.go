@@ -125,14 +125,15 @@ func (p *pattern) matches(path string) bool {
 		return false
 	}
 	at := 0 // the slash before the next segment, or the end
-	if endsBare(path, 0) {
+	if endsBare(path, 0) && !p.endsOpen(0) {
 		at = len(path)
 	}
 	i, star, mark := 0, -1, 0
+	empty := false // the last segment was
 	for {
 		switch {
 		case i == len(p.segs):
-			if at >= len(path) || p.rest || !p.strict && endsBare(path, at) {
+			if at >= len(path) || p.rest || !p.strict && !empty && endsBare(path, at) {
 				return true
 			}
 		case p.segs[i] == "**":
@@ -141,8 +142,8 @@ func (p *pattern) matches(path string) bool {
 			continue
 		case at < len(path):
 			end := segmentEnd(path, at)
-			if p.fits(i, withoutParameters(path[at+1:end])) {
-				i, at = i+1, end
+			if seg := withoutParameters(path[at+1 : end]); p.fits(i, seg) {
+				i, at, empty = i+1, end, seg == ""
 				continue
 			}
 		}
@@ -189,7 +190,12 @@ func (p *pattern) fits(i int, seg string) bool {
 	if p.exprs != nil && p.exprs[i] != nil {
 		return p.exprs[i].matches(seg)
 	}
-	return segmentMatches(p.segs[i], seg)
+	return seg == "" && p.endsOpen(i) || segmentMatches(p.segs[i], seg)
+}
+
+// endsOpen tells of a * at the end, which takes an empty segment too, as in Spring: /a/* is /a/.
+func (p *pattern) endsOpen(i int) bool {
+	return !p.rest && i == len(p.segs)-1 && p.segs[i] == "*"
 }
 
 func segmentMatches(want, seg string) bool {

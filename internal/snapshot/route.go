@@ -228,6 +228,8 @@ func (r *Route) step(off int) (seg string, next int, kind stepKind) {
 	switch {
 	case r.kind != patternPath:
 		return seg, next, stepLiteral
+	case seg == "*" && next == len(r.head): // which may be empty, where a tree has nothing
+		return seg, next, stepEnds
 	case isVariable(seg):
 		return seg, next, stepVariable
 	case isWild(seg):

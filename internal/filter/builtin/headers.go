@@ -2,6 +2,8 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
@@ -16,6 +18,8 @@ type Headers struct {
 	Add     []Header `json:"add,omitempty"`
 	Copy    []Copy   `json:"copy,omitempty"`
 	Remove  []string `json:"remove,omitempty"`
+	// OverBlank has Default add where all fields of the name are blank, too. They stay.
+	OverBlank bool `json:"overBlank,omitempty"`
 	// SecureOnly leaves alone what the client asked in clear text, as far as a trusted proxy in front does not say otherwise.
 	SecureOnly bool `json:"secureOnly,omitempty"`
 }
@@ -101,11 +105,13 @@ func responseHeadersKind() filter.Kind {
 
 // headers is what both directions do.
 type headers struct {
-	set, usual, add []header
-	copy            []Copy
-	remove          []string
-	location        bool // Location may be written
-	secure          bool // only over TLS, as the client has come
+	set, add  []header
+	usual     []usual
+	overBlank bool
+	copy      []Copy
+	remove    []string
+	location  bool // Location may be written
+	secure    bool // only over TLS, as the client has come
 }
 
 type header struct {
@@ -113,12 +119,18 @@ type header struct {
 	value filter.Template
 }
 
+// usual is the values that a name gets where there is none of it.
+type usual struct {
+	name   string
+	values []filter.Template
+}
+
 func newHeaders(c Headers) (*headers, error) {
-	h := &headers{remove: c.Remove, copy: c.Copy, secure: c.SecureOnly}
+	h := &headers{overBlank: c.OverBlank, remove: c.Remove, copy: c.Copy, secure: c.SecureOnly}
 	for _, f := range c.Copy {
 		h.location = h.location || http1.EqualFold(f.To, "Location")
 	}
-	for to, from := range map[*[]header][]Header{&h.set: c.Set, &h.usual: c.Default, &h.add: c.Add} {
+	for to, from := range map[*[]header][]Header{&h.set: c.Set, &h.add: c.Add} {
 		for _, f := range from {
 			t, err := filter.ParseTemplate(f.Value)
 			if err != nil {
@@ -128,7 +140,33 @@ func newHeaders(c Headers) (*headers, error) {
 			h.location = h.location || http1.EqualFold(f.Name, "Location")
 		}
 	}
+	for _, f := range c.Default {
+		t, err := filter.ParseTemplate(f.Value)
+		if err != nil {
+			return nil, err
+		}
+		h.location = h.location || http1.EqualFold(f.Name, "Location")
+		i := slices.IndexFunc(h.usual, func(u usual) bool { return http1.EqualFold(u.name, f.Name) })
+		if i < 0 {
+			i = len(h.usual)
+			h.usual = append(h.usual, usual{name: f.Name})
+		}
+		h.usual[i].values = append(h.usual[i].values, t)
+	}
 	return h, nil
+}
+
+// lacks tells whether there is no field of a name, or none that says anything.
+func (h *headers) lacks(to *http1.Fields, name string) bool {
+	if !h.overBlank {
+		return !to.Has(name)
+	}
+	for v := range to.Values(name) {
+		if strings.Trim(v, " \t") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) {
@@ -142,8 +180,11 @@ func (h *headers) apply(x *filter.Exchange, to *http1.Fields, mem *http1.Arena) 
 		to.Set(h.set[i].name, h.set[i].value.ExpandField(x, mem))
 	}
 	for i := range h.usual {
-		if !to.Has(h.usual[i].name) {
-			to.Add(h.usual[i].name, h.usual[i].value.ExpandField(x, mem))
+		if !h.lacks(to, h.usual[i].name) {
+			continue
+		}
+		for v := range h.usual[i].values {
+			to.Add(h.usual[i].name, h.usual[i].values[v].ExpandField(x, mem))
 		}
 	}
 	for i := range h.add {

@@ -85,7 +85,7 @@ func (p *part) drop(kind string, values map[string]string, known []string) (note
 const CodeArgument model.Code = "argument-unknown"
 
 // gathered returns all arguments as one list, whose name list is, but for those with one of the names apart. As in Spring they are gathered
-// however they are named, which notes tells.
+// however they are named, which notes tells. In the long form a comma in braces divides nothing.
 func (p *part) gathered(kind, list string, apart ...string) (values []string, named map[string]string, notes []fault, err error) {
 	values = append(values, p.words...)
 	named = map[string]string{}
@@ -106,7 +106,7 @@ func (p *part) gathered(kind, list string, apart ...string) (values []string, na
 					kind, p.name, k.Name, list, strings.Join(append([]string{list}, apart...), ", "))})
 			}
 			for _, v := range k.Values() {
-				for w := range strings.SplitSeq(v, ",") {
+				for _, w := range splitOutside(v, ',') {
 					if w = strings.TrimSpace(w); w != "" {
 						values = append(values, w)
 					}

@@ -72,6 +72,10 @@ func readCORS(p *bootconfig.Property) (model.FilterSpec, error) {
 				return model.FilterSpec{}, fmt.Errorf("%s %q is no number of seconds", k.Name, k.Text())
 			}
 			c.MaxAge = n
+		case "allowprivatenetwork":
+			if !strings.EqualFold(k.Text(), "false") {
+				return model.FilterSpec{}, fmt.Errorf("%s is not supported: leave it out", k.Name)
+			}
 		default:
 			return model.FilterSpec{}, fmt.Errorf("%s is not supported", k.Name)
 		}

@@ -29,17 +29,19 @@ const CodeUnresolved model.Code = "host-unresolved"
 
 // Config says what is read and where its routes go.
 type Config struct {
-	Name     string        // of the source; default "springgw"
-	Paths    []string      // files, and directories of YAML files
-	Feeds    []Feed        // texts that are followed elsewhere
-	Class    model.Class   // of the listeners that serve the routes; default "gateway"
-	Keeper   string        // of the lists that lb:// names; default model.KeeperRegistry
-	Prefix   string        // of their names; default "public/DEFAULT_GROUP/"
-	Also     []model.Shelf // further registries that lb:// and the locator take instances from
-	Self     string        // the gateway's own service: it is not routed to
-	Zone     string        // where the process runs; for zone-preference without a zone
-	Priority int           // of the source; lower first
-	Boot     bootconfig.Settings
+	Name   string        // of the source; default "springgw"
+	Paths  []string      // files, and directories of YAML files
+	Feeds  []Feed        // texts that are followed elsewhere
+	Class  model.Class   // of the listeners that serve the routes; default "gateway"
+	Keeper string        // of the lists that lb:// names; default model.KeeperRegistry
+	Prefix string        // of their names; default "public/DEFAULT_GROUP/"
+	Also   []model.Shelf // further registries that lb:// and the locator take instances from
+	// NobodyTrusted says that the gateway believes nobody's X-Forwarded-For.
+	NobodyTrusted bool
+	Self          string // the gateway's own service: it is not routed to
+	Zone          string // where the process runs; for zone-preference without a zone
+	Priority      int    // of the source; lower first
+	Boot          bootconfig.Settings
 	// KeyResolvers says what beans that a RequestRateLimiter names count by: a text of parts of a request, such as "{header.X-Api-Key}".
 	KeyResolvers map[string]string
 	// RequestURIs are those that requests may name where a filter lets them name a target: "http://host:port", "lb://service".

@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/http1"
 	"paifang/internal/model"
 )
 
@@ -243,6 +245,8 @@ type headerConfig struct {
 	Add     []headerValue `json:"add,omitempty"`
 	Copy    []headerCopy  `json:"copy,omitempty"`
 	Remove  []string      `json:"remove,omitempty"`
+
+	OverBlank bool `json:"overBlank,omitempty"`
 }
 
 // headerFilter reads the factories that do one thing to one header.
@@ -264,6 +268,9 @@ func headerFilter(kind, verb string) func(*effect, *part) error {
 func (e *effect) header(kind, verb, name, value string) error {
 	if strings.ContainsAny(name, "{}") {
 		return fmt.Errorf("a variable in the name %q is not supported", name)
+	}
+	if verb != "remove" && http1.Managed(name) {
+		return errors.New(name + " is managed by the gateway: take the filter out" + map[bool]string{true: ", or write SetRequestHostHeader"}[strings.EqualFold(name, "Host")])
 	}
 	switch verb {
 	case "add":

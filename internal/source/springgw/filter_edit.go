@@ -14,7 +14,7 @@ func (e *effect) defaultHeaders(p *part) error {
 	if err != nil {
 		return err
 	}
-	var c headerConfig
+	c := headerConfig{OverBlank: true}
 	for _, v := range values {
 		name, value, ok := strings.Cut(v, ":")
 		if !ok || name == "" {

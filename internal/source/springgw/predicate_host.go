@@ -45,7 +45,7 @@ func hostExpression(pattern string, named bool) (text string, names []string, er
 	var b strings.Builder
 	labels := strings.Split(pattern, ".")
 	if strings.ContainsAny(pattern, "{}") {
-		labels = splitLabels(pattern)
+		labels = splitOutside(pattern, '.')
 	}
 	first := true
 	for i, label := range labels {
@@ -85,7 +85,7 @@ func hostsCovering(patterns []string) (out []model.Host) {
 		if hasPort(p) {
 			p = p[:strings.LastIndexByte(p, ':')]
 		}
-		labels := splitLabels(p)
+		labels := splitOutside(p, '.')
 		open := len(labels)
 		for open > 0 && !strings.ContainsAny(labels[open-1], "?*{}") {
 			open--
@@ -129,8 +129,8 @@ func hasPort(pattern string) bool {
 	return false
 }
 
-// splitLabels divides at dots outside of braces.
-func splitLabels(s string) []string {
+// splitOutside divides at a mark outside of braces.
+func splitOutside(s string, mark byte) []string {
 	var out []string
 	depth, start := 0, 0
 	for i := range len(s) {
@@ -139,7 +139,7 @@ func splitLabels(s string) []string {
 			depth++
 		case '}':
 			depth--
-		case '.':
+		case mark:
 			if depth == 0 {
 				out = append(out, s[start:i])
 				start = i + 1

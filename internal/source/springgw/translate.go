@@ -194,6 +194,12 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 	for _, n := range when.notes {
 		say(n)
 	}
+	for i := range d.predicates {
+		if p := &d.predicates[i]; p.name == "XForwardedRemoteAddr" && t.c.NobodyTrusted {
+			say(fault{"", p.line, p.field, model.CodeUnsupported, model.Warning,
+				"predicate XForwardedRemoteAddr: X-Forwarded-For is believed from gateway.trusted only, which is empty: the address of the connection is compared; list there who stands in front"})
+		}
+	}
 	when.match.Shares = t.weights.shares(name, when.weights)
 	if err := when.withinBase(d.around); err != nil && readable {
 		readable = false

@@ -368,6 +368,32 @@ func TestFieldExpressions(t *testing.T) {
 	}
 }
 
+// TestNobodyTrusted: a predicate on X-Forwarded-For is warned of where nobody's is believed.
+func TestNobodyTrusted(t *testing.T) {
+	text := routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a', 'XForwardedRemoteAddr=10.0.0.0/8']}\n")
+	o := load(t, Config{NobodyTrusted: true}, text)
+	if len(o.Routes) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || o.Diagnostics[0].Field != "predicates[1]" || !strings.Contains(o.Diagnostics[0].Message, "gateway.trusted only, which is empty") {
+		t.Errorf("%v %v", o.Routes, o.Diagnostics)
+	}
+	if o := load(t, Config{}, text); len(o.Diagnostics) != 0 {
+		t.Errorf("where it is not known: %v", o.Diagnostics)
+	}
+}
+
+// TestManagedHeaders: a header that the gateway sets itself is refused, and said what to write.
+func TestManagedHeaders(t *testing.T) {
+	for text, want := range map[string]string{
+		"SetRequestHeader=Host, x.test":       "Host is managed by the gateway: take the filter out, or write SetRequestHostHeader; the route answers 503",
+		"AddRequestHeader=Connection, close":  "Connection is managed by the gateway: take the filter out; the route answers 503",
+		"SetResponseHeader=Content-Length, 1": "Content-Length is managed",
+	} {
+		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ['"+text+"']}\n"))
+		if len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Routes[0].Action != (model.Action)(model.Respond{Status: 503, Code: model.CodeUnsupported}) {
+			t.Errorf("%s: %v", text, o.Diagnostics)
+		}
+	}
+}
+
 // TestAnyValue: a dot is not every character, and a parameter has all of them.
 func TestAnyValue(t *testing.T) {
 	o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Header=X, .*', 'Query=X, .*']}\n"))

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "clienthello", "http2", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "grpcjson", "inward", "registry/storage"},
+		0: {"model", "http1", "clienthello", "http2", "fastcgi", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "grpcjson", "inward", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},

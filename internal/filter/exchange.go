@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"paifang/internal/certs"
@@ -58,6 +59,7 @@ type Exchange struct {
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
 	gathered bool
+	asked    string                                  // the path that the route was found by
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
 	captured int
 	ran      int // filters whose request phase ran
@@ -139,7 +141,7 @@ func (x *Exchange) Reset() {
 	x.Finish()
 	x.Request.Reset()
 	x.Response.Reset()
-	x.Route, x.Secure, x.TLS, x.ID, x.User = nil, false, nil, "", ""
+	x.Route, x.Secure, x.TLS, x.ID, x.User, x.asked = nil, false, nil, "", "", ""
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body, x.Claimed, x.Failure, x.Foreign = "", "", Claims{}, Failure{}, false
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
@@ -204,7 +206,7 @@ func (x *Exchange) TooLarge() Verdict {
 
 // Bind sets the route and captures the variables of its path. It is for the engine, before the first filter.
 func (x *Exchange) Bind(r *snapshot.Route) {
-	x.Route = r
+	x.Route, x.asked = r, x.Request.Path
 	if x.captured = 0; !r.HasVariables() {
 		return
 	}
@@ -212,6 +214,16 @@ func (x *Exchange) Bind(r *snapshot.Route) {
 		x.captures = new([snapshot.MaxCaptures]snapshot.Capture)
 	}
 	x.captured = r.Captures(x.Request.Path, x.Request.Host, x.captures)
+}
+
+// TakenOff is what filters have taken off the front of the path that the route was found by: "/api" where /api/x has become /x. A slash at
+// the end of either counts for nothing. What would lead to another host, put in front of a path, is nothing.
+func (x *Exchange) TakenOff() string {
+	prefix, ok := strings.CutSuffix(strings.TrimSuffix(x.asked, "/"), strings.TrimSuffix(x.Request.Path, "/"))
+	if !ok || strings.HasPrefix(prefix, "//") {
+		return ""
+	}
+	return prefix
 }
 
 // Capture returns the value of a variable of the route: of its path, percent-encoded as in the normalised path, or else of its host.

@@ -73,6 +73,7 @@ type Upstream struct {
 	Dial      Dial           `json:"dial,omitzero"`
 	TLS       UpstreamTLS    `json:"tls,omitzero"`
 	Protocol  HTTPVersion    `json:"protocol,omitempty"` // that its endpoints are spoken to in
+	FastCGI   FastCGI        `json:"fastcgi,omitzero"`   // where that is FCGI
 	// EmptyStatus is what requests are answered while no endpoint can be chosen, 400 to 599. Default 503.
 	EmptyStatus int `json:"emptyStatus,omitempty"`
 }
@@ -108,18 +109,20 @@ func (u *Upstream) PartText() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// HTTPVersion is the version of HTTP that endpoints are spoken to in. They are not asked: what an upstream says is sent.
+// HTTPVersion is the version of HTTP that endpoints are spoken to in, or what stands for it. They are not asked: what an upstream says
+// is sent.
 type HTTPVersion string
 
-// The versions. gRPC needs one of the last two.
+// The versions. gRPC needs one of those of HTTP/2.
 const (
-	HTTP1 HTTPVersion = ""    // HTTP/1.1
-	H2C   HTTPVersion = "h2c" // HTTP/2 in clear text, by prior knowledge; over TLS to endpoints that are secure
-	H2    HTTPVersion = "h2"  // HTTP/2 over TLS to all endpoints
+	HTTP1 HTTPVersion = ""        // HTTP/1.1
+	H2C   HTTPVersion = "h2c"     // HTTP/2 in clear text, by prior knowledge; over TLS to endpoints that are secure
+	H2    HTTPVersion = "h2"      // HTTP/2 over TLS to all endpoints
+	FCGI  HTTPVersion = "fastcgi" // FastCGI, as PHP-FPM speaks it
 )
 
 // Shared tells whether requests share connections.
-func (v HTTPVersion) Shared() bool { return v != HTTP1 }
+func (v HTTPVersion) Shared() bool { return v == H2C || v == H2 }
 
 // Dial says how connections to endpoints are made.
 type Dial struct {
@@ -169,14 +172,27 @@ func (u Upstream) Validate() error {
 			return err
 		}
 	}
+	if u.Protocol != FCGI && (u.FastCGI.Index != "" || len(u.FastCGI.Params) > 0) {
+		return fieldError("fastcgi", "is set, and protocol is not fastcgi")
+	}
 	switch u.Protocol {
 	case HTTP1, H2C:
+	case FCGI:
+		if u.TLS.Mode == TLSAlways || u.TLS.Mode == TLSAsAsked {
+			return fieldError("protocol", "fastcgi is not spoken over TLS, which tls.mode asks for")
+		}
+		if u.Health.Kind != HealthNone && u.Health.Kind != HealthTCP {
+			return fieldError("health", "endpoints of fastcgi can be checked by tcp alone")
+		}
+		if err := u.FastCGI.validate(); err != nil {
+			return err
+		}
 	case H2:
 		if u.TLS.Mode == TLSNever || u.TLS.Mode == TLSAsAsked {
 			return fieldError("protocol", "h2 is HTTP/2 over TLS, and tls.mode says that it is not always spoken: want h2c")
 		}
 	default:
-		return fieldError("protocol", fmt.Sprintf("%q is none of h2c, h2: leave it out for HTTP/1.1", u.Protocol))
+		return fieldError("protocol", fmt.Sprintf("%q is none of h2c, h2, fastcgi: leave it out for HTTP/1.1", u.Protocol))
 	}
 	return u.TLS.Validate()
 }

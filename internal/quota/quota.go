@@ -152,6 +152,7 @@ func (silence) Printf(context.Context, string, ...any) {}
 // Close ends asking. Who waits is told ErrDown.
 func (s *Store) Close() error {
 	s.cancel()
+	err := s.client.Close() // who waits for an answer hears of its connection, and not of the context
 	s.ended.Wait()
 	for {
 		select {
@@ -160,7 +161,7 @@ func (s *Store) Close() error {
 			continue
 		default:
 		}
-		return s.client.Close()
+		return err
 	}
 }
 

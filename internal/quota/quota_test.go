@@ -127,8 +127,12 @@ func TestCloseTellsEverybody(t *testing.T) {
 			}
 		})
 	}
+	began := time.Now()
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v: somebody waited for an answer", took)
 	}
 	if n := told.Load(); n != asked {
 		t.Errorf("%d of %d were told", n, asked)

@@ -342,6 +342,31 @@ func TestEphemeralOutliveRestart(t *testing.T) {
 	saved(t, r, 1) // of the other service nothing is left
 }
 
+// With the usual times, who is in doubt after a restart is listed as healthy for 30 s, and then no more.
+func TestDoubtAfterRestartLasts30s(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := storage.NewMemory()
+		defer kv.Close()
+		r := reopen(t, Options{Store: kv})
+		must(t, r.Register(order, at("10.0.0.1:80")))
+		c, err := r.Connect()
+		must(t, err)
+		must(t, c.Publish(order, []Instance{at("10.0.0.2:80")}))
+		time.Sleep(5 * time.Second) // it is saved once in a second
+		r.Close()
+		time.Sleep(time.Hour) // how long nobody ran does not count
+		r = reopen(t, Options{Store: kv})
+		defer r.Close()
+		time.Sleep(29 * time.Second)
+		want(t, r, order, "10.0.0.1:80, 10.0.0.2:80")
+		if v := r.View(order); !v.Instances[0].Unconfirmed || !v.Instances[1].Unconfirmed {
+			t.Errorf("%+v are not in doubt", v.Instances)
+		}
+		time.Sleep(2 * time.Second)
+		want(t, r, order, "")
+	})
+}
+
 // The gateway sends to unhealthy instances where the service says so, and only there.
 func TestThresholdInTheGateway(t *testing.T) {
 	v := &View{Key: order, Known: true, Instances: []Instance{at("10.0.0.1:80"), at("10.0.0.2:80"), at("10.0.0.3:80")}, Settings: &Settings{ProtectThreshold: 0.5}}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"paifang/internal/fastcgi"
 	"paifang/internal/model"
 )
 
@@ -80,6 +81,9 @@ func (e *Endpoint) Dial(ctx context.Context, o DialOptions) (*Conn, error) {
 			c.gate = g
 			if over {
 				return e.secure(ctx, c, o)
+			}
+			if f := e.handle.fastCGI; f != nil && !o.Raw {
+				c.Stream = fastcgi.Client(tcp, f)
 			}
 			return c, nil
 		}

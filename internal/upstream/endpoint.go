@@ -165,7 +165,7 @@ func (l *live) context() context.Context {
 // keyOf is the key of an address that the upstream uses.
 func (h *Handle) keyOf(e *model.Endpoint) EndpointKey {
 	key := EndpointKey{Addr: e.Addr, Observe: h.conduct.digest, Dial: h.up.Dial, Protocol: h.up.Protocol}
-	if key.Secure = h.security.on(e.Secure) || h.up.Protocol == model.H2; key.Secure {
+	if key.Secure = h.security.on(e.Secure) && h.up.Protocol != model.FCGI || h.up.Protocol == model.H2; key.Secure {
 		key.TLS = h.security.digest
 	}
 	return key

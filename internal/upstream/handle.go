@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/fastcgi"
 	"paifang/internal/model"
 )
 
@@ -25,6 +26,7 @@ type Handle struct {
 	ready  chan struct{} // closed when the endpoints are known
 
 	security *security
+	fastCGI  *fastcgi.Settings // nil = it is not spoken
 	conduct  *conduct
 	decay    float64         // of latencies, in milliseconds; 0 = they are not measured
 	affinity *model.Affinity // with its defaults
@@ -85,7 +87,7 @@ func (t *Table) acquire(up *model.Upstream) *Handle {
 		}
 		t.serial++
 		h = &Handle{table: t, key: key, serial: t.serial, up: up, conduct: conduct, affinity: &up.Affinity, tag: up.ID.Tag(), decay: decayOf(up.Balance), overTLS: overTLS}
-		h.security = t.securityOf(&up.TLS)
+		h.security, h.fastCGI = t.securityOf(&up.TLS), fastCGIOf(up)
 		if up.Affinity.Mode != model.NoAffinity {
 			a := withCookie(up)
 			h.affinity = &a
@@ -114,7 +116,7 @@ func (t *Table) acquire(up *model.Upstream) *Handle {
 func handleKey(up *model.Upstream, c *conduct) string {
 	b := sha256.New()
 	fmt.Fprintf(b, "%q %+v %x %#v %#v %#v %#v %#v", up.ID, up.Dial, c.digest, up.Balance, up.Affinity, up.Zones, up.SlowStart, up.Limits)
-	fmt.Fprintf(b, " %q %x %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol)
+	fmt.Fprintf(b, " %q %x %q %q", up.TLS.Mode, securityDigest(&up.TLS), up.Protocol, up.FastCGI)
 	fmt.Fprintf(b, " %d %#v", up.EmptyStatus, up.Keep)
 	for _, id := range up.Endpoints {
 		fmt.Fprintf(b, " %q/%q", id.Keeper, id.Name)

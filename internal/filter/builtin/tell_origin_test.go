@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"paifang/internal/filter"
+	"paifang/internal/model"
+	"paifang/internal/snapshot"
 )
 
 func TestTellOrigin(t *testing.T) {
@@ -42,6 +44,38 @@ func TestTellOrigin(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"scheme":["no name"]}`, `{"forwardedFor":["Content-Length"]}`, `{"forwardedHost":["Host"]}`} {
 		if _, err := Kinds().Check(specOf("tell-origin", bad)); err == nil {
 			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+// TestTellPrefix: what was taken off the front of the path is told, behind what there is, and nothing where it does not end as it did.
+func TestTellPrefix(t *testing.T) {
+	route, err := snapshot.NewRoute(&model.Route{ID: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ asked, now, have, want string }{
+		{"/api/x", "/x", "", "/api"},
+		{"/api/x/", "/x", "", "/api"},
+		{"/api", "/", "", "/api"},
+		{"/api/x", "/x", "/shop", "/shop,/api"},
+		{"/api/x", "/v2/x", "", ""},
+		{"/api/x", "/api/x", "/shop", "/shop"},
+		{"/ab", "/b", "", ""},
+		{"//evil.test/x", "/x", "", ""}, // would lead there
+	} {
+		p := newPolicy(t, filter.NewShared(), specOf("tell-origin", `{"prefix":["X-Forwarded-Prefix","X-Script-Name"]}`))
+		x := &filter.Exchange{}
+		x.Request.Path = c.asked
+		x.Bind(route)
+		x.Request.Path = c.now
+		x.Request.Fields.Set("X-Forwarded-Prefix", c.have)
+		x.Request.Fields.Set("X-Script-Name", "/evil")
+		p.chain.Request(x)
+		for _, name := range []string{"X-Forwarded-Prefix", "X-Script-Name"} {
+			if got := x.Request.Fields.Get(name); got != c.want {
+				t.Errorf("%s of %s, which was %s: %q, want %q", name, c.now, c.asked, got, c.want)
+			}
 		}
 	}
 }

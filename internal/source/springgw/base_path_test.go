@@ -32,8 +32,8 @@ func TestBasePath(t *testing.T) {
 // TestLocatorsUsualFilters: filters that are not given take the service off the path wherever it stands.
 func TestLocatorsUsualFilters(t *testing.T) {
 	for more, want := range map[string]string{
-		"": "[strip-prefix]", "spring.webflux.base-path: /app": "[rewrite-path]",
-		"spring.cloud.gateway.discovery.locator.predicates: [{name: Path, args: {pattern: \"'/api/'+serviceId+'/**'\"}}]": "[rewrite-path]",
+		"": "[strip-prefix tell-origin]", "spring.webflux.base-path: /app": "[rewrite-path tell-origin]",
+		"spring.cloud.gateway.discovery.locator.predicates: [{name: Path, args: {pattern: \"'/api/'+serviceId+'/**'\"}}]": "[rewrite-path tell-origin]",
 	} {
 		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator.enabled: true\n"+more+"\n")
 		var kinds []string

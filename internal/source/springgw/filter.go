@@ -275,6 +275,20 @@ func (e *effect) header(kind, verb, name, value string) error {
 	}
 }
 
+// tellPrefix has services told what was taken off the front of the path, in X-Forwarded-Prefix, as they need it for links of their own.
+func (e *effect) tellPrefix(around *setting) error {
+	off := func(name string) bool { return strings.EqualFold(around.gateway("x-forwarded", name).Text(), "false") }
+	shortens := func(f model.FilterSpec) bool {
+		return f.Kind == "strip-prefix" || f.Kind == "rewrite-path" || f.Kind == "set-path"
+	}
+	if off("enabled") || off("prefix-enabled") || !slices.ContainsFunc(e.filters, shortens) {
+		return nil
+	}
+	return e.emit("tell-origin", struct {
+		Prefix []string `json:"prefix"`
+	}{[]string{"X-Forwarded-Prefix"}})
+}
+
 // addResponseHeader replaces the upstream's value unless override is false.
 func (e *effect) addResponseHeader(p *part) error {
 	values, err := e.positions(p, []string{"name", "value", "override"}, 2)

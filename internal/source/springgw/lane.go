@@ -54,8 +54,8 @@ func readLanes(metadata *bootconfig.Property) (*lanes, error) {
 	out := &lanes{fallback: metadata.Get(laneFallbackKey).Text()}
 	if p := metadata.Get(laneHeaderKey); p != nil {
 		out.header = p.Text()
-		if !http1.IsToken(out.header) || http1.Managed(out.header) {
-			return nil, wrong(p, laneHeaderKey, "%q is no header that a gateway may set", out.header)
+		if !http1.IsToken(out.header) || !http1.MayTrail(out.header) { // what a request needs before its body has a meaning of its own
+			return nil, wrong(p, laneHeaderKey, "%q is no header that a gateway may set: want one that says nothing else, such as X-Lane", out.header)
 		}
 	}
 	for i, item := range list.List() {

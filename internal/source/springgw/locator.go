@@ -125,6 +125,10 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return // see checkDefaults
 	}
+	if err := does.tellPrefix(f.config.around); err != nil {
+		refuse(nil, 0, "filters", err)
+		return
+	}
 	if out.Filters = slices.Concat(versioned, shared[0], does.filters, shared[1]); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}

@@ -27,7 +27,7 @@ func TestOwnFilters(t *testing.T) {
 		t.Fatalf("%v", o.Diagnostics)
 	}
 	got := o.Routes[0].Filters
-	if len(got) != 3 || got[0].Kind != "basic-auth" || got[1].Kind != "strip-prefix" || got[2].Kind != "mirror" {
+	if len(got) != 4 || got[0].Kind != "basic-auth" || got[1].Kind != "strip-prefix" || got[2].Kind != "tell-origin" || got[3].Kind != "mirror" {
 		t.Fatalf("%+v", got)
 	}
 	if v, _ := got[0].Data.Get("auth"); v.Reveal() != "ann:{PLAIN}secret" || string(got[0].Config) != `{"realm":"shop"}` || strings.Contains(fmt.Sprint(o), "{PLAIN}") {
@@ -35,7 +35,7 @@ func TestOwnFilters(t *testing.T) {
 	}
 	const registry = "registry/public/DEFAULT_GROUP/"
 	want := []model.UpstreamID{registry + "shadow", "static/127.0.0.1:9", "https/" + registry + "order", registry + "order"}
-	if !reflect.DeepEqual(got[2].Upstreams, want) || string(got[2].Config) != `{"percent":0.5,"withoutBody":true}` {
+	if !reflect.DeepEqual(got[3].Upstreams, want) || string(got[3].Config) != `{"percent":0.5,"withoutBody":true}` {
 		t.Errorf("%+v", got[2])
 	}
 	there := map[model.UpstreamID]bool{}
@@ -86,13 +86,13 @@ func TestOwnFiltersOfAll(t *testing.T) {
 	if len(o.Diagnostics) != 0 || len(o.Routes) != 1 || len(o.Locators) != 1 {
 		t.Fatalf("%v %v", o.Diagnostics, o.Locators)
 	}
-	for want, got := range map[string][]model.FilterSpec{"basic-auth respond mirror": o.Routes[0].Filters, "basic-auth strip-prefix mirror": o.Locators[0].Filters} {
+	for want, got := range map[string][]model.FilterSpec{"basic-auth respond mirror": o.Routes[0].Filters, "basic-auth strip-prefix tell-origin mirror": o.Locators[0].Filters} {
 		var kinds []string
 		for _, f := range got {
 			kinds = append(kinds, f.Kind)
 		}
 		v, _ := got[0].Data.Get("auth")
-		if strings.Join(kinds, " ") != want || v.Reveal() != "secret" || !reflect.DeepEqual(got[2].Upstreams, []model.UpstreamID{"registry/public/DEFAULT_GROUP/shadow"}) {
+		if strings.Join(kinds, " ") != want || v.Reveal() != "secret" || !reflect.DeepEqual(got[len(got)-1].Upstreams, []model.UpstreamID{"registry/public/DEFAULT_GROUP/shadow"}) {
 			t.Errorf("%v, want %s", got, want)
 		}
 	}

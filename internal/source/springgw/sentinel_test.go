@@ -64,7 +64,7 @@ spring.cloud:
 		}
 		limits := ""
 		for _, r := range got.Objects.Routes {
-			if len(r.Filters) == 2 {
+			if len(r.Filters) == 3 { // it, StripPrefix, and what tells of that
 				limits += r.Filters[0].Kind + " " + string(r.Filters[0].Config) + "\n"
 			}
 		}

@@ -231,6 +231,10 @@ func (t *translator) route(g *model.Objects, d *definition, position int) ([]wei
 			say(refusal(err, d))
 		}
 	}
+	if !strings.HasPrefix(d.uri.Text(), "forward:") { // the other route tells
+		err = does.tellPrefix(d.around)
+		failed = failed || err != nil
+	}
 	does.filters = append(does.filters, own[1]...)
 	hosts, err := when.hostVariablesOf(slices.Concat(own[0], does.filters))
 	if err != nil {

@@ -69,6 +69,9 @@ func one(t *testing.T, item string) model.Route {
 	return o.Routes[0]
 }
 
+// toldPrefix is the filter behind those that shorten paths.
+const toldPrefix = ` tell-origin{"prefix":["X-Forwarded-Prefix"]}`
+
 func filterText(specs []model.FilterSpec) string {
 	var out []string
 	for _, s := range specs {
@@ -101,7 +104,7 @@ func TestRoute(t *testing.T) {
 		Origin: model.Origin{Source: "springgw", Kind: "route", Name: "order", File: "1.yaml", Line: 5},
 		Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/order/**"}, Methods: []string{"GET", "POST"},
 			Headers: []model.FieldMatch{{Name: "X-Id", Present: true}}, Query: []model.FieldMatch{{Name: "color", Value: "red"}}},
-		Filters:  []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}},
+		Filters:  []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}, {Kind: "tell-origin", Config: json.RawMessage(`{"prefix":["X-Forwarded-Prefix"]}`)}},
 		Action:   model.Forward{Targets: []model.Target{{Upstream: "registry/public/DEFAULT_GROUP/nacos-order-service"}}, Host: model.HostEndpoint, Target: model.TargetReceived},
 		Timeouts: model.Timeouts{Connect: 250 * time.Millisecond, Response: 1500 * time.Millisecond},
 	}
@@ -151,7 +154,7 @@ func TestSpellings(t *testing.T) {
 		"genkey": "spring.cloud.gateway:\n  routes:\n  - id: a\n    uri: lb://s\n    predicates:\n    - name: Path\n      args: {_genkey_0: /a}\n  defaultFilters:\n  - {name: StripPrefix, args: {_genkey_0: '2'}}\n",
 	} {
 		o := load(t, Config{}, text)
-		if len(o.Routes) != 1 || len(o.Diagnostics) != 0 || o.Routes[0].Match.Path.Value != "/a" || filterText(o.Routes[0].Filters) != `strip-prefix{"parts":2}` {
+		if len(o.Routes) != 1 || len(o.Diagnostics) != 0 || o.Routes[0].Match.Path.Value != "/a" || filterText(o.Routes[0].Filters) != `strip-prefix{"parts":2}`+toldPrefix {
 			t.Errorf("%s: routes %+v, diagnostics %v", name, o.Routes, o.Diagnostics)
 		}
 	}
@@ -375,11 +378,11 @@ func TestAnyValue(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	for text, want := range map[string]string{
-		"StripPrefix=2":                                   `strip-prefix{"parts":2}`,
-		"StripPrefix":                                     `strip-prefix{"parts":1}`,
+		"StripPrefix=2":                                   `strip-prefix{"parts":2}` + toldPrefix,
+		"StripPrefix":                                     `strip-prefix{"parts":1}` + toldPrefix,
 		"StripPrefix=0":                                   ``,
 		"PrefixPath=/api":                                 `prefix-path{"prefix":"/api"}`,
-		"SetPath=/x/{seg}":                                `set-path{"template":"/x/{seg}"}`,
+		"SetPath=/x/{seg}":                                `set-path{"template":"/x/{seg}"}` + toldPrefix,
 		"AddRequestHeader=X-A, {seg}-b":                   `request-headers{"add":[{"name":"X-A","value":"{seg}-b"}]}`,
 		"SetRequestHeader=X-A, b":                         `request-headers{"set":[{"name":"X-A","value":"b"}]}`,
 		"RemoveRequestHeader=Cookie":                      `request-headers{"remove":["Cookie"]}`,
@@ -387,7 +390,7 @@ func TestFilters(t *testing.T) {
 		"AddResponseHeader=X-A, b, false":                 `response-headers{"add":[{"name":"X-A","value":"b"}]}`,
 		"SetResponseHeader=X-A, b":                        `response-headers{"set":[{"name":"X-A","value":"b"}]}`,
 		"RemoveResponseHeader=Server":                     `response-headers{"remove":["Server"]}`,
-		"RewritePath=/red/?(?<segment>.*), /$\\{segment}": `rewrite-path{"regexp":"/red/?(?\u003csegment\u003e.*)","replacement":"/${segment}"}`,
+		"RewritePath=/red/?(?<segment>.*), /$\\{segment}": `rewrite-path{"regexp":"/red/?(?\u003csegment\u003e.*)","replacement":"/${segment}"}` + toldPrefix,
 	} {
 		r := one(t, fmt.Sprintf("      - {id: a, uri: 'lb://s', predicates: ['Path=/a/{seg}'], filters: ['%s']}\n", text))
 		if got := filterText(r.Filters); got != want {
@@ -413,7 +416,7 @@ func TestFilters(t *testing.T) {
 		"{name: AddRequestHeader, args: {name: A, value: b, of: c}}": "of is no argument of it",
 	} {
 		o := load(t, Config{}, routes("      - {id: a, uri: 'lb://s', predicates: ['Path=/a'], filters: ["+text+"]}\n"))
-		if len(o.Routes) != 1 || len(o.Routes[0].Filters) != 1 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
+		if len(o.Routes) != 1 || len(o.Routes[0].Filters) == 0 || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || !strings.Contains(o.Diagnostics[0].Message, want) {
 			t.Errorf("%s: %v %v", text, o.Routes, o.Diagnostics)
 		}
 	}
@@ -609,7 +612,7 @@ func TestLocatorTemplates(t *testing.T) {
 	}
 	named, err := model.Named(l, "order")
 	if err != nil || len(named.Paths) != 1 || named.Paths[0].Value != "/api/order/**" || fmt.Sprint(named.Match.Methods) != "[GET]" || named.TLS.Mode != model.TLSAlways ||
-		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}` {
+		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}`+toldPrefix {
 		t.Errorf("%+v %s %v", named, filterText(named.Filters), err)
 	}
 	for text, want := range map[string]string{

@@ -9,6 +9,7 @@ import (
 // Backend is how endpoints are chosen and spoken to.
 type Backend struct {
 	Protocol        Protocol
+	FastCGI         FastCGI           // where that is ProtocolFCGI
 	ServiceUpstream bool              // the Service's own address in place of its endpoints
 	Balance         model.BalanceKind // where HashBy is empty
 	HashBy          []model.HashPart  // consistent hash
@@ -24,12 +25,13 @@ const (
 	ProtocolHTTPS Protocol = "HTTPS"
 	ProtocolGRPC  Protocol = "GRPC"
 	ProtocolGRPCS Protocol = "GRPCS"
+	ProtocolFCGI  Protocol = "FCGI"
 	ProtocolAuto  Protocol = "AUTO_HTTP" // HTTP, or HTTPS where the request came over TLS
 )
 
 func backendFamily() family {
 	return family{name: "Backends and balancing", settle: settleBackend, rows: []Annotation{
-		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Differs, Note: "FCGI is not spoken: HTTP is, in its place", read: readProtocol},
+		{Name: "backend-protocol", Scope: OwnPaths, Verdict: Supported, read: readProtocol},
 		{Name: "service-upstream", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.Backend.ServiceUpstream) }},
 		{Name: "default-backend", Scope: OwnPaths, Verdict: Supported, read: readDefaultBackend},
 		{Name: "load-balance", Scope: OwnPaths, Verdict: Supported, read: readBalance},
@@ -42,13 +44,11 @@ func backendFamily() family {
 
 func readProtocol(v *value) {
 	switch p := strings.ToUpper(v.text); p {
-	case "HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP":
+	case "HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP", "FCGI":
 		v.s.Backend.Protocol = Protocol(p)
 		v.same()
-	case "FCGI":
-		v.ignored("FastCGI is not spoken: put a web server beside the program; HTTP is spoken")
 	default:
-		v.invalid("%q is none of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP: HTTP is spoken", v.text)
+		v.invalid("%q is none of HTTP, HTTPS, GRPC, GRPCS, AUTO_HTTP, FCGI: HTTP is spoken", v.text)
 	}
 }
 

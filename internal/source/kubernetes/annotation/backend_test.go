@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/fcgi"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,11 @@ func (b *backend) grow(ca *certstest.Authority, s service) error {
 			_ = ln.Close()
 			continue
 		}
+		if s.how == "fcgi" {
+			b.done.Go(func() { _ = fcgi.Serve(ln, told(b.handler(pod))) })
+			b.ends = append(b.ends, func() { _ = ln.Close() })
+			continue
+		}
 		srv := &http.Server{Handler: b.handler(pod), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		switch s.how {
 		case "h2c":
@@ -99,6 +105,17 @@ func (b *backend) grow(ca *certstest.Authority, s service) error {
 		b.done.Go(func() { _ = srv.Serve(ln) })
 	}
 	return nil
+}
+
+// told has a request of FastCGI show the parameters that are no part of one of HTTP, as fields Env-NAME.
+func told(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range fcgi.ProcessEnv(r) {
+			r.Header.Set("Env-"+name, value)
+		}
+		r.RequestURI = r.URL.RequestURI()
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (b *backend) stop() {

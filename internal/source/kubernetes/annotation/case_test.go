@@ -39,7 +39,7 @@ type testCase struct {
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, either, mtls, h2c, h2, closed, closed-first, cluster, full, deaf, missing, two-ports
+	how       string // "", https, either, mtls, h2c, h2, fcgi, closed, closed-first, cluster, full, deaf, missing, two-ports
 }
 
 // ingress is an Ingress in short.

@@ -4,8 +4,9 @@ import "strings"
 
 func rawFamily() family {
 	return family{name: "FastCGI and text of nginx", rows: []Annotation{
-		{Name: "fastcgi-index", Scope: OwnPaths, Verdict: Ignored, Note: "FastCGI is not spoken: put a web server beside the program"},
-		{Name: "fastcgi-params-configmap", Scope: OwnPaths, Verdict: Ignored, Note: "FastCGI is not spoken: put a web server beside the program"},
+		{Name: "fastcgi-index", Scope: OwnPaths, Verdict: Supported, read: readFastCGIIndex},
+		{Name: "fastcgi-params-configmap", Scope: OwnPaths, Verdict: Differs, read: readFastCGIParams,
+			Note: "of nginx' variables it knows fastcgi_script_name, uri, document_uri, request_uri, query_string, args, request_method, host and server_name"},
 		{Name: "configuration-snippet", Scope: OwnPaths, Verdict: Refused, Note: neverExecuted, read: readSnippet},
 		{Name: "server-snippet", Scope: WholeIngress, Verdict: Refused, Note: neverExecuted, read: readSnippet},
 		{Name: "stream-snippet", Scope: WholeIngress, Verdict: Refused, Note: neverExecuted, read: readSnippet},

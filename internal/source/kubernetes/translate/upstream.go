@@ -47,6 +47,8 @@ func (d *draft) spoken(u *model.Upstream) {
 		u.Protocol = model.H2C
 	case annotation.ProtocolGRPCS:
 		u.Protocol, u.TLS.Mode, u.TLS.SkipVerify = model.H2, model.TLSAlways, true
+	case annotation.ProtocolFCGI:
+		u.Protocol, u.TLS, u.FastCGI = model.FCGI, model.UpstreamTLS{}, d.fastCGI()
 	default: // what the Service says
 	}
 }

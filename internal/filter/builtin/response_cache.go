@@ -24,7 +24,9 @@ type ResponseCache struct {
 	// Unasked says that only answers are kept that say how long they may be; default: those that say nothing are kept for TTL.
 	Unasked string `json:"unasked,omitempty"` // keep (the default), or leave
 	NoCache string `json:"noCache,omitempty"` // of a request that wants a new answer (Cache-Control: no-cache) the answer is the one that is kept from now on: update (the default), or not: leave
-	MaxAge  bool   `json:"maxAge,omitempty"`  // tells clients in Cache-Control: max-age how long an answer is kept from now on, in place of what the answer says
+	// Wait is how long a request waits for the answer to another one for the same, which is on its way; default 5s, at most 60s, 0s: it does not.
+	Wait   *Span `json:"wait,omitempty"`
+	MaxAge bool  `json:"maxAge,omitempty"` // tells clients in Cache-Control: max-age how long an answer is kept from now on, in place of what the answer says
 }
 
 const (
@@ -34,6 +36,8 @@ const (
 	maxCacheSize      = 4 << 30
 	defaultCacheEntry = 1 << 20
 	maxCacheEntry     = 64 << 20
+	defaultCacheWait  = 5 * time.Second
+	maxCacheWait      = time.Minute
 	maxCacheVary      = 16 // names by which an answer differs
 )
 
@@ -46,6 +50,8 @@ func (c ResponseCache) Validate() error {
 		return fmt.Errorf("size is %d: want 1 to %d bytes", c.Size, int64(maxCacheSize))
 	case c.MaxBytes < 0 || c.MaxBytes > maxCacheEntry || c.Size > 0 && c.MaxBytes > c.Size:
 		return fmt.Errorf("maxBytes is %d: want 1 to %d bytes, and not more than size", c.MaxBytes, maxCacheEntry)
+	case c.Wait != nil && (*c.Wait < 0 || time.Duration(*c.Wait) > maxCacheWait):
+		return fmt.Errorf("wait is %v: want up to %v", *c.Wait, maxCacheWait)
 	case c.Unasked != "" && c.Unasked != cacheKeep && c.Unasked != cacheLeave:
 		return fmt.Errorf("unasked %q is neither keep nor leave", c.Unasked)
 	case c.NoCache != "" && c.NoCache != cacheUpdate && c.NoCache != cacheLeave:
@@ -74,7 +80,12 @@ func responseCacheKind() filter.Kind {
 		if len(c.Statuses) == 0 {
 			c.Statuses = []int{200, 301}
 		}
-		f := &responseCache{ResponseCache: c, clock: env.Clock}
+		wait := defaultCacheWait
+		if c.Wait != nil {
+			wait = time.Duration(*c.Wait)
+		}
+		c.Wait = nil // what is kept does not depend on it
+		f := &responseCache{ResponseCache: c, clock: env.Clock, wait: wait}
 		var err error
 		f.kept, err = filter.Use(env, sharedKey(env, fmt.Sprintf("response-cache %+v", c), Key{}, "", 0), func() (*answerStore, error) {
 			return newAnswerStore(c.Size), nil
@@ -87,6 +98,7 @@ type responseCache struct {
 	ResponseCache
 	kept  *answerStore
 	clock filter.Clock
+	wait  time.Duration
 	tries sync.Pool // of *cacheTry
 }
 
@@ -102,11 +114,13 @@ type cacheTry struct {
 	fields  []http1.Field // as the client sent them: filters behind this one may change them
 	guards  int           // filters before this one that have let the request pass for who asks
 	change  bool          // it is a request that changes what is kept
+	own     *flight       // that others wait for; nil = none
 }
 
 // Release ends the request.
 func (t *cacheTry) Release(*filter.Exchange, uint64) {
 	f, fields := t.filter, t.fields
+	f.kept.land(t.own, time.Time{}) // it has come to nothing
 	clear(fields)
 	*t = cacheTry{fields: fields[:0]}
 	f.tries.Put(t)
@@ -147,13 +161,22 @@ func (f *responseCache) look(x *filter.Exchange) filter.Verdict {
 	if anew && f.NoCache == cacheLeave {
 		return filter.Continue
 	}
+	before, again := x.Kept(f).(*cacheTry)
 	t := f.try(x)
 	if anew {
 		return filter.Continue
 	}
 	now := f.clock.Now()
 	a := f.kept.find(t.subject, t.value, now)
-	if a == nil || limited && now.Sub(a.stored)+a.age > age {
+	isOld := func() bool { return a == nil || limited && now.Sub(a.stored)+a.age > age }
+	if isOld() && !wants.has("only-if-cached") {
+		var over bool
+		if a, over = f.await(x, t, again && before.own != nil); over {
+			return filter.Respond
+		}
+		now = f.clock.Now()
+	}
+	if isOld() {
 		return filter.Continue
 	}
 	return f.give(x, a, now)
@@ -274,11 +297,16 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	now := f.clock.Now()
 	says := readDirectives(&r.Fields)
 	left, age := f.lifetime(r, says, now)
-	if x.Code != "" || x.Identified() || x.Admissions() != t.guards || !slices.Contains(f.Statuses, r.Status) || left <= 0 || r.ContentLength > f.MaxBytes {
+	if x.Code != "" { // the next answer may be the upstream's
+		return
+	}
+	if x.Identified() || x.Admissions() != t.guards || !slices.Contains(f.Statuses, r.Status) || left <= 0 || r.ContentLength > f.MaxBytes {
+		f.kept.land(t.own, now.Add(looseFor))
 		return
 	}
 	vary, ok := varies(r)
 	if !ok || r.Fields.Has("Set-Cookie") || r.Fields.Has("Content-Range") {
+		f.kept.land(t.own, now.Add(looseFor))
 		return
 	}
 	a := &keptAnswer{status: r.Status, stored: now, until: now.Add(left), age: age}
@@ -291,7 +319,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	if f.MaxAge {
 		tellMaxAge(&r.Fields, left)
 	}
-	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, answer: a, vary: vary}
+	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, answer: a, vary: vary, own: t.own}
 	for _, name := range vary {
 		c.values = append(c.values, strings.Clone(t.value(name)))
 	}

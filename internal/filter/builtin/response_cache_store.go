@@ -44,6 +44,8 @@ type answerStore struct {
 	size   int64                 // of all items
 	moving int64                 // of answers that are on their way and may be kept
 	turn   uint64                // tells the answers of one time from those before something was changed
+
+	flights map[key]*flight
 }
 
 // storedItem is either what is known of a subject, or an answer.
@@ -53,13 +55,14 @@ type storedItem struct {
 	vary   []string // of a subject: the fields by which its answers differ
 	turn   uint64
 	answer *keptAnswer // nil for a subject
+	loose  time.Time   // of neither: until when answers are taken for such as are not kept
 }
 
 // itemCost is what an item takes beside its texts, about.
 const itemCost = 512
 
 func newAnswerStore(most int64) *answerStore {
-	return &answerStore{keyer: newKeyer(Key{}), most: most, items: map[key]*list.Element{}}
+	return &answerStore{keyer: newKeyer(Key{}), most: most, items: map[key]*list.Element{}, flights: map[key]*flight{}}
 }
 
 // Close is for filter.Shared: there is nothing to end.
@@ -69,6 +72,7 @@ func (s *answerStore) Close() error { return nil }
 const (
 	subjectKey = 6
 	answerKey  = 7
+	flightKey  = 8
 )
 
 // find returns the answer to what is asked for by a request with these fields, or nil.
@@ -181,6 +185,7 @@ type capture struct {
 	answer  *keptAnswer
 	vary    []string
 	values  []string
+	own     *flight
 	body    []byte
 	taken   int64 // of to.moving
 	failed  bool
@@ -194,6 +199,7 @@ func (c *capture) Append(dst, part []byte) ([]byte, error) {
 	if !c.failed && (int64(len(c.body))+n > c.most || !c.to.move(n)) {
 		c.failed = true
 		c.body = nil
+		c.to.land(c.own, c.answer.stored.Add(looseFor))
 	}
 	if !c.failed {
 		c.taken += n
@@ -216,6 +222,7 @@ func (c *capture) Finish(dst []byte) ([]byte, error) {
 func (c *capture) keep() {
 	c.answer.body = string(c.body)
 	c.to.keep(c.subject, c.vary, c.values, c.answer)
+	c.to.land(c.own, time.Time{})
 }
 
 // Release gives the room back.

@@ -157,7 +157,7 @@ func TestCacheOnly(t *testing.T) {
 }
 
 func TestBadCaches(t *testing.T) {
-	for _, config := range []string{`{"ttl":"25h"}`, `{"size":-1}`, `{"size":10,"maxBytes":11}`, `{"statuses":[206]}`, `{"unasked":"maybe"}`, `{"noCache":"maybe"}`} {
+	for _, config := range []string{`{"ttl":"25h"}`, `{"size":-1}`, `{"size":10,"maxBytes":11}`, `{"statuses":[206]}`, `{"unasked":"maybe"}`, `{"noCache":"maybe"}`, `{"wait":"61s"}`, `{"wait":"-1s"}`} {
 		if _, err := Kinds().Check(specOf("response-cache", config)); err == nil {
 			t.Errorf("%s is accepted", config)
 		}

@@ -14,7 +14,7 @@ const MaxCaptures = 8
 type Capture struct{ Name, Value string }
 
 // pattern is a path of segments: literal text, {name} or * for one segment of any text, ? and * inside a segment, and at
-// the end ** or {*name} for the rest; a variable may be {name:regex}, and have text beside it. The shapes are those of Spring's PathPattern.
+// the end ** or {*name} for the rest, or a * that takes an empty segment too; a variable may be {name:regex}, and have text beside it. The shapes are those of Spring's PathPattern.
 type pattern struct {
 	segs   []string   // without the rest element; one that an expression is for as a segment that takes more
 	exprs  []*segment // as long, nil where a segment needs none; nil where no segment does

@@ -94,9 +94,9 @@ func (c *Connection) publish(key Key, batch []*publication) (done []chan struct{
 		p.in.Since = now
 		q := find(old, p.in.slot())
 		if q != nil {
-			p.in.Since = q.in.Since
+			p.in.Since, p.revision, p.doubted = q.in.Since, q.revision, q.doubted && r.writing(key, p.in.slot())
 		} else if f := s.foreign[p.in.slot()]; f != nil {
-			p.in.Since, p.doubted = f.in.Since, !f.in.Offered()
+			p.in.Since, p.doubted = f.in.Since, !f.in.Offered() && !p.in.Offered()
 		}
 		news = news || q == nil || !p.in.Same(&q.in) || r.writing(key, p.in.slot())
 		if before := r.confirm(s, p.in.slot()); before != nil {
@@ -118,7 +118,11 @@ func (c *Connection) publish(key Key, batch []*publication) (done []chan struct{
 	for _, p := range batch {
 		done = append(done, r.announce(key, p.in.slot(), s.claims(&p.in)))
 	}
-	r.announceGone(s, old)
+	for _, q := range old {
+		if find(batch, q.in.slot()) == nil {
+			r.takenBack(s, q)
+		}
+	}
 	return done, func() { c.unpublish(s, batch, old) }, nil
 }
 

@@ -58,7 +58,7 @@ func (r *Registry) register(key Key, in Instance) (done []chan struct{}, known f
 		if in.Since = now; before != nil {
 			in.Since, p.doubted = before.in.Since, r.shared != nil
 		} else if q := s.foreign[in.slot()]; q != nil {
-			in.Since, p.doubted = q.in.Since, !q.in.Offered()
+			in.Since, p.doubted = q.in.Since, !q.in.Offered() && !in.Offered()
 		}
 		p.lapse = lapse{service: s, publication: p, index: notQueued}
 		s.beating[in.Addr] = p

@@ -29,6 +29,7 @@ type place struct {
 type unshared struct {
 	claim   bool  // a client of this process has said so just now: it takes the key from whoever had it
 	asOf    int64 // the revision of the storage then, as far as it is known here
+	made    time.Time
 	evict   int64 // likewise that it is to go: the revision of the key that another process has written
 	waiters []chan struct{}
 }
@@ -52,7 +53,7 @@ func (r *Registry) announce(key Key, at slot, claim bool) chan struct{} {
 		r.unshared[p] = u
 	}
 	if claim {
-		u.claim, u.asOf = true, r.known
+		u.claim, u.asOf, u.made = true, r.known, time.Now()
 	}
 	done := make(chan struct{})
 	u.waiters = append(u.waiters, done)
@@ -170,13 +171,20 @@ func (r *Registry) shareSome() bool {
 	r.known = max(r.known, revision)
 	for i, p := range places {
 		s := r.services[p.key]
-		if batch[i].claim && !done[i] && s.present(p.slot) { // somebody was faster than the client, or than its word came to here
-			batch[i].asOf = revision
+		// Somebody was faster than the client, or than its word came to here. Who has waited longer was refused, and may be elsewhere since.
+		if batch[i].claim && !done[i] && s.present(p.slot) && time.Since(batch[i].made) <= r.opt.Wait {
+			batch[i].asOf, batch[i].claim = revision, !s.newest(p.slot).in.Offered() // of what has registered itself an offer takes nothing
 			r.again(p, batch[i])
 			continue
 		}
-		if batch[i].evict > 0 && !done[i] && r.unshared[p] == nil {
-			r.announce(p.key, p.slot, false) // it is another one now, and this process's perhaps
+		if batch[i].evict > 0 && !done[i] { // it is another one now, and this process's perhaps
+			batch[i].evict = 0
+			r.again(p, batch[i])
+			continue
+		}
+		if own := s.newest(p.slot); own != nil && done[i] {
+			own.revision = revision
+			own.doubted = own.doubted && r.unshared[p] != nil
 		}
 		// Somebody else has it, since this was written or instead of it.
 		if s != nil && r.unshared[p] == nil {
@@ -197,7 +205,7 @@ func (r *Registry) again(p place, before *unshared) {
 		return
 	}
 	if before.claim && !now.claim {
-		now.claim, now.asOf = true, before.asOf
+		now.claim, now.asOf, now.made = true, before.asOf, before.made
 	}
 	now.evict = max(now.evict, before.evict)
 	now.waiters = append(now.waiters, before.waiters...)
@@ -289,7 +297,7 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 		return err
 	}
 	if e.Owner == r.shared.Owner() {
-		r.echo(key, at, e.Value)
+		r.echo(key, at, e)
 		return nil
 	}
 	var d record
@@ -298,7 +306,10 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 	}
 	s := r.service(key)
 	in := d.instance(at, true)
-	if !r.writing(key, at) {
+	if own := s.newest(at); own != nil && own.revision > e.Revision {
+		return nil // of before what this process has written, which is told next
+	}
+	if !r.writing(key, at) || !s.present(at) && r.outdated(place{key, at}, e.Revision) {
 		r.moved(s, at, in.Offered())
 	}
 	p := s.foreign[at]
@@ -318,9 +329,15 @@ func (r *Registry) storedLive(text string, e *storage.Entry) error {
 	return nil
 }
 
+// outdated tells whether what a client of this process has said last of a slot is older than a revision. The mutex is held.
+func (r *Registry) outdated(p place, revision int64) bool {
+	old := func(u *unshared) bool { return u == nil || u.asOf < revision }
+	return old(r.flying[p]) && old(r.unshared[p])
+}
+
 // echo is what this process has written itself. Where it is as it should be, nobody needs to wait for the answer to the write any more,
 // which may have been lost. What nobody wants any more, because it was taken back meanwhile, goes.
-func (r *Registry) echo(key Key, at slot, value []byte) {
+func (r *Registry) echo(key Key, at slot, e *storage.Entry) {
 	s := r.services[key]
 	if s != nil && s.foreign[at] != nil {
 		delete(s.foreign, at)
@@ -337,16 +354,20 @@ func (r *Registry) echo(key Key, at slot, value []byte) {
 	if !r.writing(key, at) {
 		return
 	}
-	if want, err := json.Marshal(newRecord(&own.in)); err != nil || !bytes.Equal(value, want) {
+	if want, err := json.Marshal(newRecord(&own.in)); err != nil || !bytes.Equal(e.Value, want) {
 		return
 	}
-	if u := r.flying[p]; u != nil {
+	answers := func(u *unshared) bool { return u != nil && (!u.claim || e.Revision > u.asOf) } // and not what was written before
+	if u := r.flying[p]; answers(u) {
 		u.claim = false
 		u.written()
 	}
-	if u := r.unshared[p]; u != nil && u.evict == 0 {
+	if u := r.unshared[p]; answers(u) && u.evict == 0 && r.flying[p] == nil { // which may be a deletion
 		delete(r.unshared, p)
 		u.written()
+	}
+	if r.unshared[p] == nil && (r.flying[p] == nil || !r.flying[p].claim) {
+		own.revision, own.doubted = max(own.revision, e.Revision), false
 	}
 }
 
@@ -357,10 +378,13 @@ func (r *Registry) unstoredLive(s *service, at slot) {
 		r.orphan(s, at)
 		r.changed(s)
 	}
+	if own := s.newest(at); own != nil && own.revision > r.refs.revision {
+		return // before this process wrote it
+	}
 	if s.moving[at] != nil && !r.writing(s.key, at) {
 		r.lost(s, at) // somebody has taken it away: its client is elsewhere, or has ended
 	}
-	if s.newest(at) != nil && !r.writing(s.key, at) {
+	if s.newest(at) != nil && r.unshared[place{s.key, at}] == nil { // what is being written may be before this
 		r.announce(s.key, at, false) // it hung on a lease that was lost
 	}
 }
@@ -416,7 +440,7 @@ func (s *service) claims(in *Instance) bool {
 // takeOver makes an instance of another process's client, whose heartbeats come here, one of this process.
 func (r *Registry) takeOver(s *service, from *publication) *publication {
 	r.order++
-	p := &publication{in: from.in, order: r.order, beat: time.Now(), lease: r.lease(s, &from.in)}
+	p := &publication{in: from.in, order: r.order, beat: time.Now(), lease: r.lease(s, &from.in), doubted: true}
 	p.lapse = lapse{service: s, publication: p, index: notQueued}
 	s.beating[p.in.Addr] = p
 	r.leases.put(&p.lapse, p.next())
@@ -440,7 +464,7 @@ func (r *Registry) evict(s *service, p *publication) chan struct{} {
 // takenBack announces that a client has taken back what it published here, also where it is known elsewhere as that of another process
 // yet. The mutex is held.
 func (r *Registry) takenBack(s *service, p *publication) chan struct{} {
-	if q := s.foreign[p.in.slot()]; q != nil && p.doubted {
+	if q := s.foreign[p.in.slot()]; q != nil && p.doubted && s.claims(&p.in) {
 		return r.evict(s, q)
 	}
 	return r.announce(s.key, p.in.slot(), false)

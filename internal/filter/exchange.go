@@ -23,6 +23,7 @@ type Exchange struct {
 	Route    *snapshot.Route // that took the request
 	Listener *model.Listener // it came in by
 	Secure   bool            // over TLS
+	Foreign  bool            // what is sent on is in a protocol that the client does not speak: answers of our own are in the client's
 	TLS      *certs.Session  // what the handshake came to, the client's certificate included; nil in clear text
 	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
 	Client   netip.Addr      // Peer, or the client that a trusted proxy in front names
@@ -33,7 +34,6 @@ type Exchange struct {
 
 	Endpoint netip.AddrPort // that was tried last; zero before the first
 	Code     model.Code     // why the answer is our own; empty if it is the upstream's, or meant so
-	Foreign  bool           // what is sent on is in a protocol that the client does not speak: answers of our own are in the client's
 	Body     string         // of an answer of our own
 	Failure  Failure        // in place of what the request is answered by another route
 

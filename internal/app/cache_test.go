@@ -97,3 +97,41 @@ func TestCacheOfACrowd(t *testing.T) {
 		})
 	}
 }
+
+// TestCacheKeepsNoFallback: what a fallback says in place of a failure is not given again once the service is well.
+func TestCacheKeepsNoFallback(t *testing.T) {
+	var asked atomic.Int32
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/sorry":
+			fmt.Fprint(w, "sorry")
+		case asked.Add(1) == 1:
+			w.WriteHeader(500)
+		default:
+			fmt.Fprint(w, "text")
+		}
+	}))
+	t.Cleanup(up.Close)
+	c := newChain(t, []source.Group{{Key: "all", Objects: &model.Objects{
+		Listeners: []model.Listener{{ID: "http", Class: "web", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
+		Upstreams: []model.Upstream{{ID: "order", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "order"}}}},
+		Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(up.Listener.Addr().String())}}}},
+		Routes: []model.Route{{ID: "r", Attach: []model.Class{"web"}, Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}},
+			Filters: []model.FilterSpec{{Kind: "response-cache"}}, Action: model.Forward{Targets: []model.Target{{Upstream: "order"}},
+				Fallback: model.Fallback{Upstream: "order", Path: "/sorry", Statuses: []model.StatusRange{{From: 500, To: 500}}}}}},
+	}}})
+	for _, want := range []string{"sorry", "text", "text"} {
+		resp, err := http.Get("http://" + c.address() + "/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(b) != want {
+			t.Errorf("%q, %v, want %q", b, err, want)
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the service was asked %d times", n)
+	}
+}

@@ -36,6 +36,7 @@ type Dependency struct {
 	meanwhile string
 	since     time.Time // away: since when
 	last      time.Time // failure
+	good      bool      // it has answered since
 }
 
 // DependencyState is how a dependency stands.
@@ -66,8 +67,16 @@ func (d *Dependency) Answered() {
 		return
 	}
 	d.mu.Lock()
+	d.good = true
+	d.mu.Unlock()
+	d.settle()
+}
+
+// settle has it be back that has answered, once nothing has failed for long enough. Whoever looks does so too: nobody may ask again for long.
+func (d *Dependency) settle() {
+	d.mu.Lock()
 	now := d.clock.Now()
-	back, since := d.away.Load() && now.Sub(d.last) >= d.ask.Settles, d.since
+	back, since := d.away.Load() && d.good && now.Sub(d.last) >= d.ask.Settles, d.since
 	if back {
 		d.away.Store(false)
 	}
@@ -92,7 +101,7 @@ func (d *Dependency) Failed(err error, meanwhile string) {
 func (d *Dependency) note(err error, meanwhile string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last, d.err = d.clock.Now(), err
+	d.last, d.err, d.good = d.clock.Now(), err, false
 	if d.away.Load() && d.meanwhile == meanwhile {
 		return false
 	}
@@ -109,6 +118,7 @@ func (d *Dependency) Close() error { return nil }
 
 func (d *Dependency) state() DependencyState {
 	out := DependencyState{Kind: d.ask.Kind, Address: d.ask.Address, Failures: d.failures.Load()}
+	d.settle()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if out.Away = d.away.Load(); out.Away {

@@ -55,6 +55,8 @@ type Exchange struct {
 
 	// Stored is set by a filter that answers with what the upstream has said before.
 	Stored bool
+	// Instead says that the answer is of the route's fallback, and not of who was asked first. It is the engine's.
+	Instead bool
 
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
@@ -154,7 +156,7 @@ func (x *Exchange) Reset() {
 		clear(x.captures[:x.captured])
 	}
 	x.captured, x.ran = 0, 0
-	x.Stored, x.settled, x.dropped = false, false, false
+	x.Stored, x.Instead, x.settled, x.dropped = false, false, false, false
 }
 
 // RequestBody is a body that was read whole, into memory or a file.

@@ -39,7 +39,7 @@ func (w *work) fallBack() {
 	x, f := &w.x, &w.route.forward.Fallback
 	r := &x.Request
 	w.settle()
-	x.Code, x.Body, w.ours = "", "", false
+	x.Code, x.Body, x.Instead, w.ours = "", "", true, false
 	x.Response.Reset()
 	w.handle, w.other, w.hosts = w.route.fallback.For(w.c.secure), nil, &w.route.host
 	shared := w.handle.Shared()
@@ -52,7 +52,7 @@ func (w *work) fallBack() {
 		_ = r.SetAuthority(w.authority) // it was one before
 	}
 	if !f.Credentials {
-		r.Fields.DelFunc(http1.Credential)
+		w.dropCredentials()
 	}
 	w.tell()
 	if f.Path != "" && !w.replaced.empty && r.SetPath(f.Path) != nil {
@@ -66,10 +66,26 @@ func (w *work) fallBack() {
 		w.cannotPick(err, "")
 		return
 	}
+	w.aim()
 	w.send(true)
 	w.handle.Leave()
 	if w.counted {
 		w.handle.Once()
+	}
+}
+
+// dropCredentials takes out what the client shows to the endpoints. The cookie that keeps it at an endpoint of the fallback is our own.
+func (w *work) dropCredentials() {
+	r := &w.x.Request
+	kept := ""
+	if _, ok := w.bound(w.handle); ok {
+		name := w.handle.Affinity().Cookie
+		v, _ := http1.Cookie(&r.Fields, name, 0)
+		kept = r.Mem.Join(name, "=", v)
+	}
+	r.Fields.DelFunc(http1.Credential)
+	if kept != "" {
+		r.Fields.Add("Cookie", kept)
 	}
 }
 

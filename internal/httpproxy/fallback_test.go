@@ -72,6 +72,32 @@ func TestFallbackGetsNoCredentials(t *testing.T) {
 	}
 }
 
+// TestFallbackKeepsItsClients: the cookie that a fallback binds its clients by comes back to it, and no other one with it.
+func TestFallbackKeepsItsClients(t *testing.T) {
+	pages := newServer(t, nil, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Cookie")) })
+	s := newStand(t, nil)
+	s.list("pages", pages.Addr().String())
+	s.list("u")
+	s.route("u", "/", "u")
+	r := s.routes[0]
+	r.Action = model.Forward{Targets: []model.Target{{Upstream: "u"}}, Fallback: model.Fallback{Upstream: "pages", Empty: true}}
+	r.Fallback = &model.Upstream{ID: "pages", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "pages"}}, Affinity: model.Affinity{Mode: model.Persistent, Cookie: "sid"}}
+	s.publish()
+	c := http1Client(t, s.addr("front"))
+	resp, body := do(t, c, "GET", "http://shop.test/a", nil, func(*http.Request) {})
+	bound, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+	if !strings.HasPrefix(bound, "sid=") || body != "" {
+		t.Fatalf("%d %q, body %q", resp.StatusCode, bound, body)
+	}
+	resp, body = do(t, c, "GET", "http://shop.test/a", nil, func(r *http.Request) { r.Header.Set("Cookie", "session=secret; "+bound) })
+	if again := resp.Header.Get("Set-Cookie"); again != "" || body != bound {
+		t.Errorf("it is bound anew: %q, body %q", again, body)
+	}
+	if _, body = do(t, c, "GET", "http://shop.test/a", nil, func(r *http.Request) { r.Header.Set("Cookie", "sid=secret") }); body != "" {
+		t.Errorf("what is none of ours goes on: %q", body)
+	}
+}
+
 // fallbackStand has endpoints that know nothing but /u/well, an upstream where nobody listens, one that is empty, and a fallback.
 func fallbackStand(t *testing.T, endpoints, instead model.HTTPVersion) *stand {
 	t.Helper()

@@ -93,8 +93,11 @@ func (c *conditions) hold(q Request) bool {
 	return true
 }
 
-// preflightOf is the method that a preflight asks for.
+// preflightOf is the method that a preflight asks for, which says whose it is.
 func preflightOf(q Request) string {
+	if _, ok := q.LookupValue(InHeaders, "Origin", 0); !ok {
+		return ""
+	}
 	method, _ := q.LookupValue(InHeaders, "Access-Control-Request-Method", 0)
 	return method
 }

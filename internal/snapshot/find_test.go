@@ -81,10 +81,14 @@ func TestPathPrecedence(t *testing.T) {
 // preflight is one that asks for a method.
 type preflight struct {
 	request
-	asks string
+	asks   string
+	nobody bool // says whose page it is for
 }
 
 func (p preflight) LookupValue(_ Place, name string, i int) (string, bool) {
+	if name == "Origin" {
+		return "https://page.test", i == 0 && !p.nobody
+	}
 	return p.asks, name == "Access-Control-Request-Method" && i == 0 && p.asks != ""
 }
 
@@ -101,11 +105,15 @@ func TestPreflights(t *testing.T) {
 	h := (&Hosts[*HostTable]{}).Edit()
 	h.Set("shop.test", table("shop.test", of("read", []string{"GET", "HEAD"}, cors), of("write", []string{"POST"}, model.FilterSpec{Kind: "respond"}, cors), of("remove", []string{"DELETE"})))
 	hosts := h.Hosts()
-	for _, c := range []struct{ method, asks, want string }{
-		{"OPTIONS", "GET", "read"}, {"OPTIONS", "POST", "write"}, {"OPTIONS", "DELETE", ""}, {"OPTIONS", "PUT", ""}, {"OPTIONS", "", ""}, {"PUT", "POST", ""}, {"POST", "", "write"},
+	for _, c := range []struct {
+		method, asks, want string
+		nobody             bool
+	}{
+		{"OPTIONS", "GET", "read", false}, {"OPTIONS", "POST", "write", false}, {"OPTIONS", "DELETE", "", false}, {"OPTIONS", "PUT", "", false}, {"OPTIONS", "", "", false},
+		{"PUT", "POST", "", false}, {"POST", "", "write", false}, {"OPTIONS", "GET", "", true},
 	} {
 		got := ""
-		if f, ok := Find(&hosts, model.HostOwns, "shop.test", preflight{request{nil, c.method, "/"}, c.asks}); ok {
+		if f, ok := Find(&hosts, model.HostOwns, "shop.test", preflight{request{nil, c.method, "/"}, c.asks, c.nobody}); ok {
 			got = string(f.Route.ID)
 		}
 		if got != c.want {

@@ -120,6 +120,29 @@ func TestDependencySettles(t *testing.T) {
 	}
 }
 
+// TestDependencySettlesUnasked: one that has answered last is back in time, though nobody asks it again.
+func TestDependencySettlesUnasked(t *testing.T) {
+	s := newAuthService(t)
+	shared, log := told()
+	p := s.policy(t, `{"url":"URL/check","loopback":true}`, shared)
+	x := &filter.Exchange{Waiter: &engine{}}
+	p.again(x, "192.0.2.1", "GET /", "X-Want: 500")
+	p.now = p.now.Add(time.Hour)
+	if d := shared.Dependencies(); !d[0].Away {
+		t.Errorf("it has not answered: %+v", d)
+	}
+	p.again(x, "192.0.2.1", "GET /", "X-Want: 500")
+	p.now = p.now.Add(time.Second)
+	p.again(x, "192.0.2.1", "GET /", "X-Want: 200")
+	if d := shared.Dependencies(); !d[0].Away {
+		t.Errorf("it has failed a moment ago: %+v", d)
+	}
+	p.now = p.now.Add(settles)
+	if d := shared.Dependencies(); d[0].Away || lines(log, "level=INFO", "well again") != 1 {
+		t.Errorf("%+v\n%s", d, log)
+	}
+}
+
 // TestLeavingIsNoFailure: that a client went away says nothing of the service that was asked for it.
 func TestLeavingIsNoFailure(t *testing.T) {
 	s := newAuthService(t)

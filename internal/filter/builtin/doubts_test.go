@@ -66,7 +66,7 @@ func TestDoubts(t *testing.T) {
 func TestReplacements(t *testing.T) {
 	for replacement, taken := range map[string]bool{
 		"/a": true, "/$1": true, "/${1}x": true, "/$rest": true, "/${rest}/": true, "/$0": true, "/$$9": true, "/$": true, "/$/": true, "/${": true,
-		"/$2": false, "/${2}": false, "/$1x": false, "/${nope}": false, "/$nope": false, "/$$$9": false,
+		"/$2": false, "/${2}": false, "/$1x": false, "/${nope}": false, "/$nope": false, "/$$$9": false, "/$01": false, "/$1é": false,
 	} {
 		for _, s := range []model.FilterSpec{
 			specOf("rewrite-path", fmt.Sprintf(`{"regexp":"/(?P<rest>.*)","replacement":%q}`, replacement)),

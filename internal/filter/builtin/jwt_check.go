@@ -167,6 +167,9 @@ func (f *jwt) Request(x *filter.Exchange) filter.Verdict {
 	token, inCookie := f.tokenOf(x)
 	switch {
 	case token == "" && f.Optional:
+		if f.Cookie != "" { // a blank one is no token, and another one may stand behind it
+			x.Request.Fields.DelCookies(f.Cookie, 0, &x.Request.Mem)
+		}
 		return filter.Continue
 	case token == "":
 		return f.refuse(x, "")
@@ -233,8 +236,8 @@ func (f *jwt) admit(x *filter.Exchange, good *goodToken, inCookie bool) {
 // tokenOf finds the token of a request. It is a view of it.
 func (f *jwt) tokenOf(x *filter.Exchange) (token string, inCookie bool) {
 	field := x.Request.Fields.Get(f.Header)
-	if scheme, rest, ok := strings.Cut(field, " "); ok && http1.EqualFold(scheme, "Bearer") {
-		return strings.Trim(rest, " "), false
+	if end := strings.IndexAny(field, " \t"); end >= 0 && http1.EqualFold(field[:end], "Bearer") {
+		return strings.Trim(field[end:], " \t"), false
 	}
 	if field != "" && !http1.EqualFold(f.Header, "Authorization") {
 		return field, false

@@ -244,6 +244,28 @@ func TestJWTSendsOnWhatItHasVerified(t *testing.T) {
 	}
 }
 
+// TestJWTOptionalSendsOnNoToken: what an upstream may take for a token does not pass for none.
+func TestJWTOptionalSendsOnNoToken(t *testing.T) {
+	i := newIssuer(t, jose.ES256)
+	p := newPolicy(t, filter.NewShared(), specOf("jwt", fmt.Sprintf(`{"issuer":"https://login.test","cookie":"tok","optional":true,"keys":%s}`, *i.set.Load())))
+	for _, c := range []struct {
+		field  string
+		status int
+		cookie string
+	}{
+		{"Cookie: a=1; tok=evil", 401, ""}, {"Cookie: a=1; tok=; tok=evil", 0, "a=1"}, {"Cookie: a=1; tok =evil", 0, "a=1"}, {"Cookie: a=1", 0, "a=1"},
+		{"Authorization: Bearer evil", 401, ""}, {"Authorization: bearer\tevil", 401, ""}, {"Authorization: Basic eDp5", 0, ""},
+	} {
+		x := p.bearing("", c.field)
+		if x.Response.Status != c.status || c.status == 0 && x.Request.Fields.Get("Cookie") != c.cookie {
+			t.Errorf("%q: %d, cookie %q", c.field, x.Response.Status, x.Request.Fields.Get("Cookie"))
+		}
+	}
+	if x := p.bearing("", "Authorization: Bearer \t"+i.token(p.now, nil)); x.Response.Status != 0 || x.User != "ann" {
+		t.Errorf("%d %q", x.Response.Status, x.User)
+	}
+}
+
 // TestJWTClaimsAsFields: items of lists cannot be taken for several, and a claim that no field can have lets nobody pass without it.
 func TestJWTClaimsAsFields(t *testing.T) {
 	i := newIssuer(t, jose.ES256)

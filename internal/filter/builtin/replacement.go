@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // checkReplacement refuses a replacement that names a group which its expression does not have: it would stand for nothing, and what is
@@ -24,7 +25,8 @@ func checkReplacement(re *regexp.Regexp, replacement string) error {
 		if name == "" {
 			continue // the sign stands for itself
 		}
-		if n, err := strconv.Atoi(name); err == nil && n <= re.NumSubexp() || re.SubexpIndex(name) >= 0 {
+		n, err := strconv.Atoi(name)
+		if err == nil && n <= re.NumSubexp() && (name[0] != '0' || name == "0") || re.SubexpIndex(name) >= 0 {
 			continue
 		}
 		return fmt.Errorf("replacement: the expression has no group %q: name one that it has, with braces where more follows (${1}), or write $$ for a dollar sign", name)
@@ -35,7 +37,7 @@ func checkReplacement(re *regexp.Regexp, replacement string) error {
 func groupName(s string) string {
 	inner, braced := strings.CutPrefix(s, "{")
 	end := strings.IndexFunc(inner, func(r rune) bool {
-		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
 	switch {
 	case !braced && end < 0:

@@ -161,7 +161,6 @@ func (f *responseCache) look(x *filter.Exchange) filter.Verdict {
 	if anew && f.NoCache == cacheLeave {
 		return filter.Continue
 	}
-	before, again := x.Kept(f).(*cacheTry)
 	t := f.try(x)
 	if anew {
 		return filter.Continue
@@ -171,7 +170,7 @@ func (f *responseCache) look(x *filter.Exchange) filter.Verdict {
 	isOld := func() bool { return a == nil || limited && now.Sub(a.stored)+a.age > age }
 	if isOld() && !wants.has("only-if-cached") {
 		var over bool
-		if a, over = f.await(x, t, again && before.own != nil); over {
+		if a, over = f.await(x, t); over {
 			return filter.Respond
 		}
 		now = f.clock.Now()
@@ -297,7 +296,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	now := f.clock.Now()
 	says := readDirectives(&r.Fields)
 	left, age := f.lifetime(r, says, now)
-	if x.Code != "" { // the next answer may be the upstream's
+	if x.Code != "" || x.Instead { // the next answer may be the upstream's
 		return
 	}
 	if x.Identified() || x.Admissions() != t.guards || !slices.Contains(f.Statuses, r.Status) || left <= 0 || r.ContentLength > f.MaxBytes {
@@ -305,7 +304,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 		return
 	}
 	vary, ok := varies(r)
-	if !ok || r.Fields.Has("Set-Cookie") || r.Fields.Has("Content-Range") {
+	if !ok || r.Fields.Has("Set-Cookie") || r.Fields.Has("Content-Range") || isEventStream(r) {
 		f.kept.land(t.own, now.Add(looseFor))
 		return
 	}
@@ -328,6 +327,12 @@ func (f *responseCache) Response(x *filter.Exchange) {
 		return
 	}
 	x.Transform(c, filter.SameBody)
+}
+
+// isEventStream tells whether an answer is one that goes on, and says something else to who comes later.
+func isEventStream(r *http1.Response) bool {
+	kind, _, _ := strings.Cut(r.Fields.Get("Content-Type"), ";")
+	return http1.EqualFold(strings.TrimRight(kind, " \t"), "text/event-stream")
 }
 
 // lifetime is how long an answer may be given from now on, and how old it is (RFC 9111, 4.2): 0 = not at all.

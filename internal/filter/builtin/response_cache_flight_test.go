@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -137,18 +138,94 @@ func TestCacheWaitsForNothing(t *testing.T) {
 	c.first.Finish()
 }
 
+// shortly is a Waiter of a request that has little time left as a whole.
+type shortly struct{ time.Duration }
+
+func (w shortly) Wait(limit time.Duration, f func(context.Context)) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), min(limit, w.Duration))
+	defer cancel()
+	f(ctx)
+	return ctx.Err() == nil // its time is over: it was answered 504
+}
+
+// TestCacheLeavesTime: a request that waits in vain is sent on while it has time for that, and those after it do not wait.
+func TestCacheLeavesTime(t *testing.T) {
+	c := newCrowd(t, `{}`)
+	x := &filter.Exchange{Waiter: shortly{50 * time.Millisecond}}
+	if c.p.again(x, "192.0.2.1", "GET /a"); x.Response.Status != 0 {
+		t.Errorf("it is answered %d %s", x.Response.Status, x.Code)
+	}
+	x.Finish()
+	if x := c.p.ask("192.0.2.1", "GET /a"); x.Response.Status != 0 { // it has nobody to wait with, and need not
+		t.Errorf("the next one is answered %d %s", x.Response.Status, x.Code)
+	}
+	c.p.now = c.p.now.Add(looseFor)
+	c.join() // the first one is still on its way
+	c.answer("")
+	c.want(0, 1)
+	c.first.Finish()
+}
+
+// TestCacheWaitsForNoStream: an answer that goes on for ever is waited for by nobody, and not given again.
+func TestCacheWaitsForNoStream(t *testing.T) {
+	c := newCrowd(t, `{}`)
+	c.join()
+	c.answer("Content-Type: Text/Event-Stream ;charset=utf-8\r\n")
+	c.want(1, 0)
+	c.ask()
+	c.want(2, 0)
+	c.first.Finish()
+}
+
+// TestCacheWaitsNotForItself: of two caches of one route that are configured alike, default-filters of Spring for one, the second does not wait
+// for the first, and both keep the answer.
+func TestCacheWaitsNotForItself(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{}`), specOf("response-cache", `{"wait":"4s"}`))
+	if x, kept := p.answered("GET /a", "text", nil, nil); kept {
+		t.Fatalf("%d %s", x.Response.Status, x.Code)
+	}
+	if x, kept := p.answered("GET /a", "other", nil, nil); !kept || x.Body != "text" {
+		t.Errorf("%v %q", kept, x.Body)
+	}
+}
+
+// TestCacheIsNotDrivenOut: what is not kept takes no room from what is, waited for or not.
+func TestCacheIsNotDrivenOut(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{"size":102400}`))
+	p.answered("GET /a", "text", nil, nil)
+	for i := range 300 {
+		p.answered(fmt.Sprintf("GET /%d", i), "text", nil, []string{"Cache-Control: no-store"})
+	}
+	if _, kept := p.answered("GET /a", "other", nil, nil); !kept {
+		t.Error("what is not kept has driven out what is")
+	}
+	s := newAnswerStore(10 * itemCost)
+	none := func(string) string { return "" }
+	for i := range 3 * mostLoose {
+		own, _ := s.depart(fmt.Sprint(i), none, &filter.Exchange{}, p.now)
+		s.depart(fmt.Sprint(i), none, &filter.Exchange{}, p.now)
+		s.land(own, p.now.Add(looseFor))
+	}
+	if own, other := s.depart("0", none, &filter.Exchange{}, p.now); own != nil || other != nil {
+		t.Error("the first one is not remembered")
+	}
+	if n := len(s.loose[0]) + len(s.loose[1]); n > 2*mostLoose || s.size != 0 {
+		t.Errorf("%d are remembered, in %d bytes", n, s.size)
+	}
+}
+
 // TestFlightsEnd: one that has landed is nobody's to wait for, however often that is said.
 func TestFlightsEnd(t *testing.T) {
 	s := newAnswerStore(10 * itemCost)
 	none := func(string) string { return "" }
-	own, other := s.depart("a", none, time.Time{})
-	if _, second := s.depart("a", none, time.Time{}); own == nil || other != nil || second != own {
+	own, other := s.depart("a", none, &filter.Exchange{}, time.Time{})
+	if _, second := s.depart("a", none, &filter.Exchange{}, time.Time{}); own == nil || other != nil || second != own {
 		t.Fatal("the second one does not wait for the first")
 	}
 	s.land(own, time.Time{})
-	next, _ := s.depart("a", none, time.Time{})
+	next, _ := s.depart("a", none, &filter.Exchange{}, time.Time{})
 	s.land(own, time.Time{}) // which is not that one
-	if _, second := s.depart("a", none, time.Time{}); second != next {
+	if _, second := s.depart("a", none, &filter.Exchange{}, time.Time{}); second != next {
 		t.Error("a flight is ended by another one")
 	}
 	s.land(next, time.Time{})

@@ -46,6 +46,8 @@ type answerStore struct {
 	turn   uint64                // tells the answers of one time from those before something was changed
 
 	flights map[key]*flight
+	loose   [2]map[key]time.Time // until when nobody waits for such answers: those told lately, and before that
+	turned  time.Time            // the time by which the first became the second
 }
 
 // storedItem is either what is known of a subject, or an answer.
@@ -55,7 +57,6 @@ type storedItem struct {
 	vary   []string // of a subject: the fields by which its answers differ
 	turn   uint64
 	answer *keptAnswer // nil for a subject
-	loose  time.Time   // of neither: until when answers are taken for such as are not kept
 }
 
 // itemCost is what an item takes beside its texts, about.

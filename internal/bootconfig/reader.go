@@ -23,7 +23,11 @@ type Reader struct {
 func (r *Reader) Read(path string, data []byte) ([]Document, []document.Problem) {
 	out, problems := r.documentsOf(path, data)
 	for _, d := range out {
-		problems = append(problems, d.Root.leaveHoles("")...)
+		for _, k := range d.Root.Kids {
+			if Same(k.Name, "spring") { // other lists are the application's own, which may fill them in code
+				problems = append(problems, k.leaveHoles(k.Name)...)
+			}
+		}
 	}
 	return out, problems
 }

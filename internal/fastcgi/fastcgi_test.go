@@ -101,6 +101,33 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// What PHP and others take for the name of another field is not told: they make dots underscores.
+func TestFieldsThatPassForOthers(t *testing.T) {
+	sent := &said{}
+	c := fastcgi.Client(sent, &fastcgi.Settings{})
+	const head = "GET / HTTP/1.1\r\nHost: a.test\r\nX-Real-IP: 192.0.2.7\r\nX.Real.IP: evil\r\nX.Forwarded.For: evil\r\nX~Auth: evil\r\n\r\n"
+	if _, err := io.WriteString(c, head); err != nil {
+		t.Fatal(err)
+	}
+	if text := sent.wrote.String(); strings.Contains(text, "evil") || !strings.Contains(text, "HTTP_X_REAL_IP192.0.2.7") {
+		t.Errorf("%q", text)
+	}
+}
+
+// An encoded slash is text inside a segment here as where the route was chosen.
+func TestEncodedSlash(t *testing.T) {
+	settings := &fastcgi.Settings{Params: []fastcgi.Param{{Name: "SCRIPT_FILENAME", Value: func(r *fastcgi.Request) string { return "/srv/www" + r.Script }}}}
+	for path, want := range map[string]string{"/private%2Fx.php": "/private%2Fx.php", "/a/..%2f..%2fx%20y.php": "/a/..%2f..%2fx y.php", "/a%5C..%5Cb": "/a%5C..%5Cb", "/a%252Fb": "/a%2Fb"} {
+		sent := &said{}
+		if _, err := io.WriteString(fastcgi.Client(sent, settings), "GET "+path+" HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if text := sent.wrote.String(); !strings.Contains(text, "SCRIPT_FILENAME/srv/www"+want+"\x11") {
+			t.Errorf("%s: %q", path, text)
+		}
+	}
+}
+
 // Bodies go both ways, of known length and of none, small and large.
 func TestBodies(t *testing.T) {
 	c := responder(t, &fastcgi.Settings{}, func(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ import (
 // others of their names.
 func (h *head) parameters(c *Conn) []byte {
 	path := h.path
-	if decoded, err := url.PathUnescape(path); err == nil {
+	if decoded, err := url.PathUnescape(keptSlashes.Replace(path)); err == nil {
 		path = decoded
 	}
 	v := Request{Method: h.method, Target: h.target, Path: path, Query: h.query, Script: path, Host: hostOf(h.get("Host"))}
@@ -76,8 +76,9 @@ func (h *head) origin(c *Conn, set func(name, value string)) {
 	set("REMOTE_ADDR", client)
 }
 
-// joined are the fields as parameters. Those of one name are one, as RFC 3875 has it in section 4.1.18. What has an underscore in its
-// name could pass for another, and Proxy for the setting HTTP_PROXY that many clients of HTTP obey (CVE-2016-5385): neither is told.
+// joined are the fields as parameters. Those of one name are one, as RFC 3875 has it in section 4.1.18. What has an underscore, a dot or
+// another mark but a dash in its name could pass for another (PHP makes dots underscores), and Proxy for the setting HTTP_PROXY that many
+// clients of HTTP obey (CVE-2016-5385): neither is told.
 func (h *head) joined() map[string]string {
 	out := make(map[string]string, len(h.fields))
 	for _, f := range h.fields {
@@ -85,7 +86,7 @@ func (h *head) joined() map[string]string {
 		case "content-type", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "proxy":
 			continue
 		}
-		if strings.ContainsRune(f.name, '_') {
+		if strings.ContainsFunc(f.name, func(c rune) bool { return !isPlain(c) }) {
 			continue
 		}
 		name := "HTTP_" + strings.ReplaceAll(strings.ToUpper(f.name), "-", "_")
@@ -101,6 +102,14 @@ func (h *head) joined() map[string]string {
 	}
 	return out
 }
+
+// isPlain tells what names of fields are told have: nginx passes over all others, too.
+func isPlain(c rune) bool {
+	return c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// keptSlashes leaves slashes encoded that are text inside a segment (parsing.encodedSlashes: keep): no route was chosen by them.
+var keptSlashes = strings.NewReplacer("%2F", "%252F", "%2f", "%252f", "%5C", "%255C", "%5c", "%255c")
 
 // hostOf is a Host without its port.
 func hostOf(text string) string {

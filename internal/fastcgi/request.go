@@ -34,6 +34,9 @@ const (
 	done
 )
 
+// ErrLongBody says that the client has sent too much without telling its length first: nothing of the request was written.
+var ErrLongBody = fmt.Errorf("fastcgi: a body whose length is not told before it is longer than %d bytes", mostUnknown)
+
 var errNoRequest = errors.New("fastcgi: what is written is no request of HTTP/1.1")
 
 // take turns what is written into records, which it appends to out.
@@ -103,7 +106,7 @@ func (r *request) line(c *Conn, out []byte, line string) ([]byte, error) {
 			return nil, errNoRequest
 		}
 		if n > mostUnknown-int64(len(r.body)) {
-			return nil, fmt.Errorf("fastcgi: a body whose length is not told before it is longer than %d bytes", mostUnknown)
+			return nil, ErrLongBody
 		}
 		if r.left, r.state = n, inBody; n == 0 {
 			r.state = inTrailer

@@ -23,6 +23,8 @@ type Exchange struct {
 	Route    *snapshot.Route // that took the request
 	Listener *model.Listener // it came in by
 	Secure   bool            // over TLS
+	Stored   bool            // set by a filter that answers with what the upstream has said before
+	Instead  bool            // the answer is of the route's fallback, and not of who was asked first; it is the engine's
 	Foreign  bool            // what is sent on is in a protocol that the client does not speak: answers of our own are in the client's
 	TLS      *certs.Session  // what the handshake came to, the client's certificate included; nil in clear text
 	Peer     netip.Addr      // of the connection, or what a trusted PROXY header says
@@ -53,14 +55,10 @@ type Exchange struct {
 	// Waiter lets filters wait. It is the engine's, and stays when the exchange is reset.
 	Waiter Waiter
 
-	// Stored is set by a filter that answers with what the upstream has said before.
-	Stored bool
-	// Instead says that the answer is of the route's fallback, and not of who was asked first. It is the engine's.
-	Instead bool
-
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
 	gathered bool
+	told     uint32                                  // bytes at the end of X-Forwarded-Prefix that filters of the route have put there
 	asked    string                                  // the path that the route was found by
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
 	captured int
@@ -143,7 +141,7 @@ func (x *Exchange) Reset() {
 	x.Finish()
 	x.Request.Reset()
 	x.Response.Reset()
-	x.Route, x.Secure, x.TLS, x.ID, x.User, x.asked = nil, false, nil, "", "", ""
+	x.Route, x.Secure, x.TLS, x.ID, x.User, x.asked, x.told = nil, false, nil, "", "", "", 0
 	x.Client, x.Endpoint, x.Started = netip.Addr{}, netip.AddrPort{}, time.Time{}
 	x.Code, x.Body, x.Claimed, x.Failure, x.Foreign = "", "", Claims{}, Failure{}, false
 	x.RequestBody, x.gathered, x.MaxBody, x.accepts = nil, false, 0, nil
@@ -209,6 +207,7 @@ func (x *Exchange) TooLarge() Verdict {
 // Bind sets the route and captures the variables of its path. It is for the engine, before the first filter.
 func (x *Exchange) Bind(r *snapshot.Route) {
 	x.Route, x.asked = r, x.Request.Path
+	x.untell()
 	if x.captured = 0; !r.HasVariables() {
 		return
 	}
@@ -226,6 +225,25 @@ func (x *Exchange) TakenOff() string {
 		return ""
 	}
 	return prefix
+}
+
+const forwardedPrefix = "X-Forwarded-Prefix"
+
+// ToldPrefix notes that a filter has made X-Forwarded-Prefix so many bytes longer.
+func (x *Exchange) ToldPrefix(n int) { x.told += uint32(n) }
+
+// untell takes from X-Forwarded-Prefix what was told of the path by a route before: of that which is looked up again it is no part.
+func (x *Exchange) untell() {
+	if x.told == 0 {
+		return
+	}
+	text := x.Request.Fields.Get(forwardedPrefix)
+	if text = text[:max(0, len(text)-int(x.told))]; text == "" {
+		x.Request.Fields.Del(forwardedPrefix)
+	} else {
+		x.Request.Fields.Set(forwardedPrefix, text)
+	}
+	x.told = 0
 }
 
 // Capture returns the value of a variable of the route: of its path, percent-encoded as in the normalised path, or else of its host.

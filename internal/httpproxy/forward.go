@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"paifang/internal/filter"
 	"paifang/internal/http1"
 	"paifang/internal/http2"
 	"paifang/internal/model"
@@ -402,6 +403,10 @@ func (w *work) failed(e *upstream.Endpoint, err error) {
 			return
 		}
 		w.own(s.status, s.code)
+	case errors.Is(err, upstream.ErrLongBody):
+		e.Done(upstream.Abandoned)
+		w.keep = false
+		w.own(413, filter.CodeBodyTooLarge)
 	case brokenHead(err):
 		e.Done(upstream.Failed)
 		w.own(502, CodeUpstreamProtocol)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paifang/internal/filter"
 	"paifang/internal/model"
 	"paifang/internal/upstream"
 )
@@ -120,6 +121,9 @@ func (w *work) uploadPart(up *upstream.Conn, s *uploadState, part []byte) error 
 	err := w.sendPart(up, part)
 	if c.upload.leave() {
 		err, s.late = errLate, true
+	}
+	if errors.Is(err, upstream.ErrLongBody) {
+		s.status, s.code, s.err = 413, filter.CodeBodyTooLarge, err
 	}
 	return err
 }

@@ -189,7 +189,7 @@ func declarations(all []file) []Declaration {
 func mentions(all []file) []Declaration {
 	var out []Declaration
 	for _, f := range all {
-		name, at, imports := strings.TrimSuffix(filepath.Base(f.path), ".kt"), 1, 0
+		name, at, imports := cmp.Or(strings.TrimSuffix(filepath.Base(f.path), ".kt"), ".kt"), 1, 0
 		words, texts := spoken(f.tokens)
 		for i, t := range f.tokens {
 			switch {

@@ -40,8 +40,8 @@ func newConditions(m *model.Match, preflights bool) (*conditions, error) {
 		for _, f := range fields {
 			t := fieldTest{in: Place(in), name: f.Name, value: f.Value, any: f.Present, none: f.OrAbsent}
 			if f.Regex {
-				if len(f.Value) > maxExpression {
-					return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(f.Value), maxExpression)
+				if len(f.Value) > maxOfValue {
+					return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(f.Value), maxOfValue)
 				}
 				re, err := regexp.Compile(`\A(?:` + f.Value + `)\z`)
 				if err != nil {

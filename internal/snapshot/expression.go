@@ -13,6 +13,9 @@ import (
 // maxExpression bounds the text of a regular expression in bytes: what it costs per byte of a path grows with it.
 const maxExpression = 1000
 
+// maxOfValue bounds one that is for a value: those of Java become longer than they were written.
+const maxOfValue = 8 * maxExpression
+
 // expression is a regular expression that paths begin with a match of. It is RE2 as Go has it: the time that a match takes
 // is proportional to the path, whatever a client sends. Look-aheads behind fixed text are expressions of their own; what else RE2
 // does not have, look-around and back-references, is refused.

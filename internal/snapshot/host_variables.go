@@ -14,8 +14,8 @@ type hostVariables []*regexp.Regexp
 func newHostVariables(r *model.Route, have int) (hostVariables, error) {
 	var out hostVariables
 	for _, text := range r.HostVariables {
-		if len(text) > maxExpression {
-			return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(text), maxExpression)
+		if len(text) > maxOfValue {
+			return nil, fmt.Errorf("regular expression of %d bytes: at most %d", len(text), maxOfValue)
 		}
 		re, err := regexp.Compile(`\A(?:` + text + `)\z`)
 		if err != nil {

@@ -5,6 +5,9 @@ import (
 	"paifang/internal/model"
 )
 
+// ErrLongBody says that a body is too long to be sent on without its length, which is no fault of the endpoint.
+var ErrLongBody = fastcgi.ErrLongBody
+
 // fastCGIOf is what responders are told; nil where FastCGI is not spoken.
 func fastCGIOf(up *model.Upstream) *fastcgi.Settings {
 	if up.Protocol != model.FCGI {

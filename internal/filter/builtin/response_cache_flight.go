@@ -24,7 +24,8 @@ const looseFor = 10 * time.Second
 const mostLoose = 1 << 12
 
 // depart returns the flight of a request for what is not kept, or that of another one to wait for; neither where answers are not kept
-// lately, and for a request that is under way already, of another cache of the route or before a fallback. Requests are for the same if they say the same in the fields by which answers are known to differ.
+// lately, and for a request that is under way already, of another cache of the route or before a fallback. Requests are for the same if they
+// say the same in the fields by which answers are known to differ.
 func (s *answerStore) depart(subject string, value func(name string) string, by *filter.Exchange, now time.Time) (own, other *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,8 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"paifang/internal/filter"
 )
@@ -56,12 +58,16 @@ func (f *tellOrigin) Request(x *filter.Exchange) filter.Verdict {
 	tell(f.ForwardedHost, x.Claimed.ForwardedHost)
 	if len(f.Prefix) > 0 {
 		prefix, taken := x.Request.Fields.Get("X-Forwarded-Prefix"), x.TakenOff()
+		before := len(prefix)
 		if prefix != "" && taken != "" {
 			prefix = x.Request.Mem.Join(prefix, ",", taken)
 		} else {
 			prefix += taken
 		}
 		tell(f.Prefix, prefix)
+		if slices.ContainsFunc(f.Prefix, func(name string) bool { return strings.EqualFold(name, "X-Forwarded-Prefix") }) {
+			x.ToldPrefix(len(prefix) - before)
+		}
 	}
 	switch id := x.Claimed.RequestID; {
 	case (f.KeepID || f.NoID) && filter.IsRequestID(id):

@@ -36,7 +36,10 @@ func (r *routeFile) take(f watch.File) {
 	docs, problems := r.reader.Read(f.Path, f.Data)
 	if r.fed && len(problems) == 0 {
 		if p := routeless(f.Path, f.Data, docs); p != nil {
-			docs, problems = r.docs, []document.Problem{*p}
+			problems = []document.Problem{*p}
+			if len(r.docs) > 0 { // or what it does say holds: filters for all routes among it
+				docs = r.docs
+			}
 		}
 	}
 	r.err = nil

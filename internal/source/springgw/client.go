@@ -40,7 +40,7 @@ func (c client) of(up *model.Upstream, to target) {
 	up.ID += model.UpstreamID(up.TrustText())
 	if to.service != "" {
 		c.balance.settle(up, to.service)
-		if c.mark != "" && up.Affinity.PerService { // or a client that asks both upstreams of a service would be kept by neither
+		if c.mark != "" && up.Affinity.Mode == model.Persistent { // or a client that asks both upstreams of a service would be kept by neither
 			h := fnv.New32a()
 			_, _ = h.Write([]byte(c.mark)) // which never fails
 			up.Affinity.Cookie += fmt.Sprintf("-%08x", h.Sum32())
@@ -88,8 +88,10 @@ func clients(files []*application) map[string]client {
 			out[path] = c
 		}
 	}
+	// Who leads nowhere and sets nothing has no settings that could be meant.
+	written = slices.DeleteFunc(written, func(f *application) bool { return !f.config.leads() && f.config.client.equal(client{}) })
 	for _, f := range posted {
-		if len(written) == 1 {
+		if len(written) == 1 || len(written) > 1 && !slices.ContainsFunc(written, func(g *application) bool { return !g.config.client.equal(written[0].config.client) }) {
 			out[f.path] = out[written[0].path]
 		}
 	}
@@ -111,6 +113,9 @@ func (t *translator) tellClients(files []*application) {
 		}
 	}
 	for _, f := range files {
+		if f.fed && f.config.leads() && t.clients[f.path].equal(client{}) && slices.ContainsFunc(files, func(g *application) bool { return !g.config.off && !g.config.client.equal(client{}) }) {
+			t.say(fault{f.path, 0, "spring.cloud.loadbalancer", CodeOwnSettings, model.Warning, "spring.cloud.loadbalancer and httpclient of the files do not hold for the routes here, as they are not the same in all of them"})
+		}
 		if first == nil || f.config.off || f.fed || f.config.client.equal(first.config.client) {
 			continue
 		}

@@ -136,3 +136,48 @@ func TestClientsOfPosted(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestClientsOfPostedBesideOthers: a file that says nothing of clients takes nothing from routes that were posted; where it is not known whose settings
+// are meant, that is told.
+func TestClientsOfPostedBesideOthers(t *testing.T) {
+	for beside, want := range map[string]time.Duration{
+		"spring.cloud.gateway.metrics.enabled: true\n":                                                                         2 * time.Second,
+		"spring.cloud.gateway.default-filters: ['AddRequestHeader=X-A, b']\n":                                                  2 * time.Second,
+		"spring.cloud.gateway.routes: [{id: o, uri: 'lb://o', predicates: ['Path=/o']}]\n":                                     0,
+		"spring.cloud.gateway: {httpclient.response-timeout: 2s, routes: [{id: o, uri: 'lb://o', predicates: ['Path=/o']}]}\n": 2 * time.Second,
+	} {
+		c := Config{Feeds: []Feed{{Name: "posted.json"}}}.withDefaults()
+		r := newReading(&c)
+		file := func(name, text string) watch.File { return watch.File{Path: name, Data: []byte(text), Settled: true} }
+		r.take([]watch.File{file("posted.json", string(routesText(`[{"id": "p", "uri": "lb://order", "predicates": ["Path=/p"]}]`))),
+			file("a.yml", "spring.cloud.gateway: {httpclient.response-timeout: 2s, routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]}\n"), file("b.yml", beside)})
+		told := false
+		for _, g := range translate(c, r.applications(), nil, nil).groups {
+			for _, d := range g.Objects.Diagnostics {
+				told = told || d.Code == CodeOwnSettings && d.Origin.File == "posted.json" && d.Severity == model.Warning
+			}
+			for _, route := range g.Objects.Routes {
+				if route.Origin.Name == "p" && route.Timeouts.Response != want {
+					t.Errorf("beside %s: %s", beside, route.Timeouts.Response)
+				}
+			}
+		}
+		if told != (want == 0) {
+			t.Errorf("beside %s: told %t", beside, told)
+		}
+	}
+}
+
+// TestClientsOfOwnCookie: so it is with a cookie that is named for one service: two upstreams of it would take each other's.
+func TestClientsOfOwnCookie(t *testing.T) {
+	text := "spring.cloud.loadbalancer.clients.order: {configurations: request-based-sticky-session, sticky-session.instance-id-cookie-name: S}\n" +
+		"spring.cloud.gateway: {httpclient.pool.max-idle-time: %ds, routes: [{id: %[2]s, uri: 'lb://order', predicates: ['Path=/%[2]s']}]}\n"
+	o := load(t, Config{}, fmt.Sprintf(text, 5, "a"), fmt.Sprintf(text, 6, "b"))
+	cookies := map[string]model.UpstreamID{}
+	for i := range o.Upstreams {
+		cookies[o.Upstreams[i].AffinityCookie()] = o.Upstreams[i].ID
+	}
+	if len(o.Upstreams) != 2 || len(cookies) != 2 || cookies["S"] == "" {
+		t.Error(cookies)
+	}
+}

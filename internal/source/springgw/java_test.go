@@ -73,3 +73,14 @@ class Beans {
 		}
 	}
 }
+
+// TestJavaWithoutName: a file of Kotlin that is nothing but its extension has that for a name.
+func TestJavaWithoutName(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".kt"), []byte("val r = KeyResolver { }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, _, err := Java(dir, nil); err != nil || len(found) != 1 || found[0].Name != ".kt" {
+		t.Errorf("%v %v", found, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"paifang/internal/snapshot"
 	"paifang/internal/watch"
 )
 
@@ -55,6 +56,21 @@ func TestJavaExpressions(t *testing.T) {
 	}
 	if _, err := compileFor(ofHost, `ä`); err == nil || !strings.Contains(err.Error(), "xn--") {
 		t.Errorf("of a host: %v", err)
+	}
+}
+
+// TestLongExpressions: what is within the bound as it is written, can be served.
+func TestLongExpressions(t *testing.T) {
+	words := strings.Repeat("iphone|opera mini|", 50)[:880]
+	o := load(t, Config{}, "spring.cloud.gateway.routes:\n- {id: a, uri: 'lb://s', predicates: [{name: Header, args: {header: User-Agent, regexp: '(?i).*("+words+"x).*'}}]}\n"+
+		"- {id: b, uri: 'lb://s', predicates: ['Host={x:(?i)(?:"+strings.ReplaceAll(words, " ", "-")+"x)}.a.test'], filters: ['AddRequestHeader=X-M, {x}']}\n")
+	if len(o.Routes) != 2 {
+		t.Errorf("%d routes, %v", len(o.Routes), o.Diagnostics)
+	}
+	for i := range o.Routes {
+		if _, err := snapshot.NewRoute(&o.Routes[i]); err != nil {
+			t.Errorf("%s: %v", o.Routes[i].Origin.Name, err)
+		}
 	}
 }
 

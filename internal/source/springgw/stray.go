@@ -21,6 +21,7 @@ func routeless(path string, data []byte, docs []bootconfig.Document) *document.P
 	}
 	const none = "it holds no routes: want a JSON list of definitions, or spring.cloud.gateway.routes"
 	settings := false // for all routes, which may be all that a text is for
+	misspelt := false // an unknown key may have been meant for routes
 	var unknown, other *document.Problem
 	for _, d := range docs {
 		for _, prefix := range prefixes() {
@@ -36,6 +37,7 @@ func routeless(path string, data []byte, docs []bootconfig.Document) *document.P
 					return nil
 				case v != nil && strings.HasPrefix(v.Why, noSuchProperty):
 					unknown = problem(k.Line, k.Name, v.Why)
+					misspelt = misspelt || document.Nearest(k.Name, []string{"routes"}) != ""
 				case !inside || !bootconfig.Same(k.Name, "server"):
 					settings = true
 				}
@@ -50,8 +52,10 @@ func routeless(path string, data []byte, docs []bootconfig.Document) *document.P
 		}
 	}
 	switch all, _ := document.Split(path, data); {
-	case unknown != nil || settings:
+	case unknown != nil && (misspelt || !settings):
 		return unknown
+	case settings: // which count, whatever stands beside them: a filter may guard all routes
+		return nil
 	case other == nil && len(docs) == 0 && len(all) > 0: // a text, a list without brackets, or an object of somebody else
 		return problem(all[0].Root.Line, "", none)
 	}

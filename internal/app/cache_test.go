@@ -34,13 +34,7 @@ func TestCacheOfACrowd(t *testing.T) {
 				fmt.Fprint(w, "text")
 			}))
 			t.Cleanup(up.Close)
-			c := newChain(t, []source.Group{{Key: "all", Objects: &model.Objects{
-				Listeners: []model.Listener{{ID: "http", Class: "web", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
-				Upstreams: []model.Upstream{{ID: "order", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "order"}}}},
-				Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(up.Listener.Addr().String())}}}},
-				Routes: []model.Route{{ID: "r", Attach: []model.Class{"web"}, Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}},
-					Filters: []model.FilterSpec{{Kind: "response-cache"}}, Action: model.Forward{Targets: []model.Target{{Upstream: "order"}}}}},
-			}}})
+			c := cachedRoad(t, up.Listener.Addr().String(), model.Fallback{})
 			tr := &http.Transport{Protocols: new(http.Protocols)}
 			tr.Protocols.SetHTTP1(version == model.HTTP1)
 			tr.Protocols.SetUnencryptedHTTP2(version == model.H2C)
@@ -112,14 +106,7 @@ func TestCacheKeepsNoFallback(t *testing.T) {
 		}
 	}))
 	t.Cleanup(up.Close)
-	c := newChain(t, []source.Group{{Key: "all", Objects: &model.Objects{
-		Listeners: []model.Listener{{ID: "http", Class: "web", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
-		Upstreams: []model.Upstream{{ID: "order", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "order"}}}},
-		Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(up.Listener.Addr().String())}}}},
-		Routes: []model.Route{{ID: "r", Attach: []model.Class{"web"}, Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}},
-			Filters: []model.FilterSpec{{Kind: "response-cache"}}, Action: model.Forward{Targets: []model.Target{{Upstream: "order"}},
-				Fallback: model.Fallback{Upstream: "order", Path: "/sorry", Statuses: []model.StatusRange{{From: 500, To: 500}}}}}},
-	}}})
+	c := cachedRoad(t, up.Listener.Addr().String(), model.Fallback{Upstream: "order", Path: "/sorry", Statuses: []model.StatusRange{{From: 500, To: 500}}})
 	for _, want := range []string{"sorry", "text", "text"} {
 		resp, err := http.Get("http://" + c.address() + "/a")
 		if err != nil {
@@ -134,4 +121,16 @@ func TestCacheKeepsNoFallback(t *testing.T) {
 	if n := asked.Load(); n != 2 {
 		t.Errorf("the service was asked %d times", n)
 	}
+}
+
+// cachedRoad is a road to one address, whose answers are kept.
+func cachedRoad(t *testing.T, at string, instead model.Fallback) *chain {
+	t.Helper()
+	return newChain(t, []source.Group{{Key: "all", Objects: &model.Objects{
+		Listeners: []model.Listener{{ID: "http", Class: "web", Protocol: model.HTTP, Bind: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}}},
+		Upstreams: []model.Upstream{{ID: "order", Endpoints: []model.EndpointsID{{Keeper: "static", Name: "order"}}}},
+		Endpoints: []model.EndpointSet{{List: model.EndpointsID{Keeper: "static", Name: "order"}, Endpoints: []model.Endpoint{{Addr: netip.MustParseAddrPort(at)}}}},
+		Routes: []model.Route{{ID: "r", Attach: []model.Class{"web"}, Match: model.Match{Path: model.PathMatch{Kind: model.PathPrefix, Value: "/"}},
+			Filters: []model.FilterSpec{{Kind: "response-cache"}}, Action: model.Forward{Targets: []model.Target{{Upstream: "order"}}, Fallback: instead}}},
+	}}})
 }

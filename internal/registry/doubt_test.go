@@ -23,22 +23,35 @@ type doubt struct {
 	instance      Instance
 }
 
+// newDoubt has a cluster of processes, of which none is open.
+func newDoubt(t *testing.T) (*storagetest.Cluster, *doubt) {
+	t.Helper()
+	c := storagetest.NewCluster()
+	d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
+	t.Cleanup(func() { must(t, d.first.Close()) })
+	return c, d
+}
+
+// open opens the second process, on the storage or what stands before it, and the third, with a client at each.
+func (d *doubt) open(t *testing.T, c *storagetest.Cluster, second storage.Store) {
+	t.Helper()
+	d.second, d.third = reopen(t, Options{Store: second}), reopen(t, Options{Store: c.Process("third")})
+	t.Cleanup(d.second.Close)
+	t.Cleanup(d.third.Close)
+	var err error
+	d.client, err = d.second.Connect()
+	must(t, err)
+	d.elsewhere, err = d.third.Connect()
+	must(t, err)
+}
+
 // inDoubt runs a test, while which the third must list the instance always.
 func inDoubt(t *testing.T, test func(t *testing.T, d *doubt)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		c, d := newDoubt(t)
 		d.write(t)
-		d.second, d.third = reopen(t, Options{Store: d.storage}), reopen(t, Options{Store: c.Process("third")})
-		defer d.second.Close()
-		defer d.third.Close()
-		var err error
-		d.client, err = d.second.Connect()
-		must(t, err)
-		d.elsewhere, err = d.third.Connect()
-		must(t, err)
+		d.open(t, c, d.storage)
 		w := d.third.Watch()
 		w.Add(order)
 		synctest.Wait()
@@ -227,16 +240,9 @@ func TestTakenBackInDoubt(t *testing.T) {
 		for what, ends := range map[string]func(*storagetest.Shared){"done": (*storagetest.Shared).GoOn, "not done": (*storagetest.Shared).Drop} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c := storagetest.NewCluster()
-					d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-					defer d.first.Close()
+					c, d := newDoubt(t)
 					d.write(t)
-					d.second, d.third = reopen(t, Options{Store: d.storage}), reopen(t, Options{Store: c.Process("third")})
-					defer d.second.Close()
-					defer d.third.Close()
-					var err error
-					d.client, err = d.second.Connect()
-					must(t, err)
+					d.open(t, c, d.storage)
 					synctest.Wait()
 					want(t, d.third, order, "10.0.0.1:80")
 					d.storage.Hang()
@@ -261,9 +267,7 @@ func TestTakenBackInDoubt(t *testing.T) {
 // A client in doubt that does not come back is waited for as long as one that was told to connect again.
 func TestDoubtEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		_, d := newDoubt(t)
 		d.write(t)
 		d.second = reopen(t, Options{Store: d.storage})
 		defer d.second.Close()

@@ -33,18 +33,9 @@ func (l *lagging) Follow(ctx context.Context, prefix string, tell func(storage.N
 func inLag(t *testing.T, test func(t *testing.T, c *storagetest.Cluster, l *lagging, d *doubt)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		c, d := newDoubt(t)
 		l := &lagging{Shared: d.storage, gate: make(chan struct{})}
-		d.second, d.third = reopen(t, Options{Store: l}), reopen(t, Options{Store: c.Process("third")})
-		defer d.second.Close()
-		defer d.third.Close()
-		var err error
-		d.client, err = d.second.Connect()
-		must(t, err)
-		d.elsewhere, err = d.third.Connect()
-		must(t, err)
+		d.open(t, c, l)
 		synctest.Wait()
 		test(t, c, l, d)
 	})
@@ -254,16 +245,9 @@ func TestTakenBackOtherwise(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := storagetest.NewCluster()
-				d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-				defer d.first.Close()
+				c, d := newDoubt(t)
 				d.write(t)
-				d.second, d.third = reopen(t, Options{Store: d.storage}), reopen(t, Options{Store: c.Process("third")})
-				defer d.second.Close()
-				defer d.third.Close()
-				var err error
-				d.client, err = d.second.Connect()
-				must(t, err)
+				d.open(t, c, d.storage)
 				synctest.Wait()
 				d.storage.Hang()
 				go func() { _ = run.comes(d) }()
@@ -284,18 +268,9 @@ func TestTakenBackOtherwise(t *testing.T) {
 // What its client has taken back at the third comes back with nothing that the second still has of it.
 func TestComesBackAfterDeregistering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		c, d := newDoubt(t)
 		d.write(t)
-		d.second, d.third = reopen(t, Options{Store: d.storage}), reopen(t, Options{Store: c.Process("third")})
-		defer d.second.Close()
-		defer d.third.Close()
-		var err error
-		d.client, err = d.second.Connect()
-		must(t, err)
-		d.elsewhere, err = d.third.Connect()
-		must(t, err)
+		d.open(t, c, d.storage)
 		synctest.Wait()
 		d.storage.Hang()
 		refused(t, d.client.Publish(order, []Instance{d.instance}))
@@ -331,17 +306,10 @@ func (o *once) Batch(ctx context.Context, steps []storage.Step) ([]bool, int64, 
 // Who takes something back is not told that it is gone, while it stands there as this process's.
 func TestTakenBackTooEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		c, d := newDoubt(t)
 		d.write(t)
 		o := &once{Shared: d.storage}
-		d.second, d.third = reopen(t, Options{Store: o}), reopen(t, Options{Store: c.Process("third")})
-		defer d.second.Close()
-		defer d.third.Close()
-		var err error
-		d.client, err = d.second.Connect()
-		must(t, err)
+		d.open(t, c, o)
 		synctest.Wait()
 		d.storage.Hang()
 		go func() { _ = d.client.Publish(order, []Instance{d.instance}) }()
@@ -385,14 +353,10 @@ func (s *stepwise) Batch(ctx context.Context, steps []storage.Step) ([]bool, int
 // A late write does not stand where a deletion is on its way.
 func TestEchoBeforeTheDeletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storagetest.NewCluster()
-		d := &doubt{first: c.Process("first"), storage: c.Process("second"), instance: inDefault("10.0.0.1:80")}
-		defer d.first.Close()
+		c, d := newDoubt(t)
 		d.write(t)
 		s := &stepwise{Shared: d.storage, do: make(chan struct{}), answer: make(chan struct{})}
-		d.second, d.third = reopen(t, Options{Store: s}), reopen(t, Options{Store: c.Process("third")})
-		defer d.second.Close()
-		defer d.third.Close()
+		d.open(t, c, s)
 		synctest.Wait()
 		s.on.Store(true)
 		_, _, err := d.second.Beat(order, d.instance.Addr)

@@ -144,7 +144,7 @@ func (w *work) moreHead(up *upstream.Conn) error {
 	n, err := w.readAnswer(up, w.answer[to:])
 	w.rest = w.answer[w.bodyAt : to+n]
 	w.answerBytes = to + n - answerRoom
-	if n == 0 && err != nil {
+	if err == errLate || n == 0 && err != nil { // late, whatever came at the last moment: the connection is interrupted for good
 		return err
 	}
 	return nil

@@ -79,7 +79,7 @@ func (w *work) nextPart() ([]byte, error) {
 	w.bodyDue()
 	n, err := c.nc.Read(block)
 	if c.upload.leave() {
-		err = errLate
+		return nil, errLate // whatever came at the last moment: the deadline stays, and who waits for the answer may have set it
 	}
 	if n == 0 && err != nil {
 		return nil, err

@@ -126,16 +126,14 @@ func (c *conn) awaitRequest() then {
 	c.buf = c.plane.blocks.takeTiny()
 	n, err := c.read(c.buf, idling, c.idleUntil())
 	if errors.Is(err, errLate) && !c.cut.Load() {
-		if c.rearm() && n == 0 {
+		if c.rearm() {
 			return rests
 		}
 		// A request that came at the last moment is served.
-		if unread, _ := peek(c.tcp); n == 0 && !unread {
+		if unread, _ := peek(c.tcp); !unread {
 			return ends
 		}
-		if n == 0 {
-			n, _ = c.read(c.buf, readingHead, c.plane.in(c.clients().Head)) // without bytes it is over, whatever the error
-		}
+		n, _ = c.read(c.buf, readingHead, c.plane.in(c.clients().Head)) // without bytes it is over, whatever the error
 	}
 	c.n = n
 	if n > 0 {
@@ -151,14 +149,19 @@ func (c *conn) awaitRequest() then {
 	return serves
 }
 
-// read reads once. err is errLate if the sweeper ended the wait, io.EOF if the client has closed its side.
+// read reads once. err is errLate if the sweeper ended the wait, io.EOF if the client has closed its side. What came at the last
+// moment counts, and the sweeper's deadline must not end the wait for what follows, as if that were the client's doing.
 func (c *conn) read(into []byte, p phase, deadline int64) (int, error) {
 	c.watch.enter(p, deadline)
 	n, err := c.nc.Read(into)
-	if c.watch.leave() {
-		return n, errLate
+	switch {
+	case !c.watch.leave():
+		return n, err
+	case n == 0:
+		return 0, errLate
 	}
-	return n, err
+	c.rearm()
+	return n, nil
 }
 
 // write writes all of b to the client.

@@ -19,7 +19,7 @@ import (
 // name exists at the root. Some names are of packages that are planned: their place is settled before they are.
 func rows() [][]string {
 	return [][]string{
-		0: {"model", "http1", "clienthello", "http2", "fastcgi", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "grpcjson", "inward", "registry/storage"},
+		0: {"model", "http1", "clienthello", "http2", "fastcgi", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "turn", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "grpcjson", "inward", "registry/storage"},
 		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
@@ -89,7 +89,7 @@ func confinements() []confinement {
 		{"golang.org/x/term", []string{"cli", "cmd/paifang"}, "only the command line asks what a terminal can do"},
 		{"github.com/fsnotify/fsnotify", []string{"watch"}, "watch is the one follower of files: it knows what editors and mounts do to them"},
 		{"github.com/pires/go-proxyproto", []string{"listener", "upstream", "l4"}, "listeners read the PROXY header, dialling writes it"},
-		{"golang.org/x/sys", []string{"httpproxy", "l4", "listener", "park", "socket", "upstream", "podrun", "up", "cli", "cmd/paifang"}, "what only one system can do stays with those who touch sockets and processes"},
+		{"golang.org/x/sys", []string{"httpproxy", "l4", "listener", "park", "socket", "turn", "upstream", "podrun", "up", "cli", "cmd/paifang"}, "what only one system can do stays with those who touch sockets and processes"},
 	}
 }
 

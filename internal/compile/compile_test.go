@@ -86,7 +86,7 @@ func objects(t *rapid.T, key string) *model.Objects {
 			ID: model.ListenerID(rapid.SampledFrom([]string{"l1", "l2"}).Draw(t, "listener id")), Origin: origin("Listener"), Class: class,
 			Protocol: model.HTTP, Names: []model.Host{"a.test"},
 			HostRule: rapid.SampledFrom([]model.HostRule{model.HostOwns, model.HostFalls}).Draw(t, "host rule"),
-			Bind: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
+			Bind:     []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
 		})
 		o.Zones = append(o.Zones, model.Zone{Name: "test", Origin: origin("Zone")})
 	}

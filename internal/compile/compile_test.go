@@ -15,7 +15,7 @@ import (
 	"paifang/internal/snapshot"
 )
 
-func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault) {
+func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault, paths []model.FilterPath) {
 	for i, f := range filters {
 		if f.Kind == "nonsense" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: model.CodeUnknownFilter, Message: "there is no filter nonsense"})
@@ -23,8 +23,11 @@ func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault) {
 		if f.Kind == "doubtful" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "it does nothing"})
 		}
+		if f.Kind == "leads" {
+			paths = append(paths, model.FilterPath{At: i, Path: string(f.Config)})
+		}
 	}
-	return out
+	return out, paths
 }
 
 func dump(s *snapshot.Snapshot) string {
@@ -62,8 +65,13 @@ func objects(t *rapid.T, key string) *model.Objects {
 			Action: model.Forward{Targets: []model.Target{
 				{Upstream: model.UpstreamID(rapid.SampledFrom([]string{"u1", "u2", "u3"}).Draw(t, "target"))}}},
 		}
-		if rapid.IntRange(0, 5).Draw(t, "filter") == 0 {
+		switch rapid.IntRange(0, 8).Draw(t, "filter") {
+		case 0:
 			r.Filters = []model.FilterSpec{{Kind: "nonsense"}}
+		case 1:
+			r.Filters = []model.FilterSpec{{Kind: "doubtful"}}
+		case 2, 3:
+			r.Filters = []model.FilterSpec{{Kind: "leads", Config: []byte(rapid.SampledFrom([]string{"/a", "/b", "/c"}).Draw(t, "leads to"))}}
 		}
 		o.Routes = append(o.Routes, r)
 	}
@@ -77,7 +85,8 @@ func objects(t *rapid.T, key string) *model.Objects {
 		o.Listeners = append(o.Listeners, model.Listener{
 			ID: model.ListenerID(rapid.SampledFrom([]string{"l1", "l2"}).Draw(t, "listener id")), Origin: origin("Listener"), Class: class,
 			Protocol: model.HTTP, Names: []model.Host{"a.test"},
-			Bind: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
+			HostRule: rapid.SampledFrom([]model.HostRule{model.HostOwns, model.HostFalls}).Draw(t, "host rule"),
+			Bind:     []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
 		})
 		o.Zones = append(o.Zones, model.Zone{Name: "test", Origin: origin("Zone")})
 	}

@@ -37,12 +37,19 @@ type Doubter interface {
 // Templated is a Config with templates: texts in which {name} stands for a variable of the route.
 type Templated interface{ Templates() []string }
 
+// Rerouting is a Config of a kind that may have requests looked up again, as Exchange.Reroute does.
+type Rerouting interface {
+	// Reroute is the path that they are looked up with, and may be a template; "" where it is not known before there is a request.
+	Reroute() string
+}
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
 	check func(spec model.FilterSpec) (model.Code, error)
 	doubt func(spec model.FilterSpec, before []model.FilterSpec) []string
 	texts func(spec model.FilterSpec) []string
+	leads func(spec model.FilterSpec) string
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -64,6 +71,7 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 		},
 		doubt: doubts[C],
 		texts: texts[C],
+		leads: leads[C],
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
 			if err != nil {
@@ -104,6 +112,23 @@ func texts[C Config](spec model.FilterSpec) []string {
 		return t.Templates()
 	}
 	return nil
+}
+
+// leads is the path that requests may be looked up again with; "" where there is none, or it has variables.
+func leads[C Config](spec model.FilterSpec) string {
+	var cfg C
+	if _, ok := any(cfg).(Rerouting); !ok {
+		return ""
+	}
+	cfg, err := decode[C](spec.Config)
+	r, ok := any(cfg).(Rerouting)
+	if !ok || err != nil {
+		return ""
+	}
+	if _, name := variable(r.Reroute()); name != "" {
+		return ""
+	}
+	return r.Reroute()
 }
 
 func checkUpstreams(cfg Config, n int) error {
@@ -188,9 +213,8 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 }
 
 // CheckRoute tells what is wrong with the filters of a route that has variables of these names, and warns of what hardly does what was
-// meant. It is what compile is given.
-func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) []model.FilterFault {
-	var out []model.FilterFault
+// meant; and which paths requests may be looked up again with. It is what compile is given.
+func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out []model.FilterFault, paths []model.FilterPath) {
 	warn := func(at int, text string) {
 		out = append(out, model.FilterFault{At: at, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + filters[at].Kind + ": " + text})
 	}
@@ -208,6 +232,9 @@ func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) []mo
 				warn(i, fmt.Sprintf("{%s} in %q is no variable of the route, and stays as it is written", name, text))
 			}
 		}
+		if path := k.leads(spec); path != "" {
+			paths = append(paths, model.FilterPath{At: i, Path: path})
+		}
 	}
-	return out
+	return out, paths
 }

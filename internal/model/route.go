@@ -112,6 +112,12 @@ type FilterFault struct {
 	Message  string
 }
 
+// FilterPath is a path that one of a route's filters may have requests looked up again with, on the listener that they came to.
+type FilterPath struct {
+	At   int // in the list
+	Path string
+}
+
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
 type Action interface{ isAction() }
 

@@ -58,6 +58,8 @@ type Route struct {
 	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
 	Asked        []*model.Upstream  // that filters send requests of their own to
+	Paths        []model.FilterPath // that filters may have requests looked up again with
+	Doubts       []model.Diagnostic // what was said of the route, which is served all the same
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 
@@ -248,9 +250,9 @@ const (
 	stepVariable                 // to what takes any segment
 )
 
-// takes tells whether a route takes a request.
+// takes tells whether a route takes a request; without one, whether it may take some request for the path.
 func (r *Route) takes(path string, q Request) bool {
-	return r.Fits(path) && (r.also == nil || r.also.hold(q))
+	return r.Fits(path) && (r.also == nil || q == nil || r.also.hold(q))
 }
 
 // Fits tells whether a path is one that the route means. It is the definition: an index only finds candidates for it.

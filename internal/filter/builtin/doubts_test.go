@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"],"outside":true}}`)), "0 filter rate-limit: redis.addresses[0]: 127.0.0.1 is this machine"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["169.254.0.1:6379"]}}`)), "0 filter rate-limit: redis.addresses[0]: 169.254.0.1 is"},
 	} {
-		got := Kinds().CheckRoute(c.filters, []string{"id"})
+		got, _ := Kinds().CheckRoute(c.filters, []string{"id"})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%v: %+v", c.filters, got)
@@ -59,6 +60,18 @@ func TestDoubts(t *testing.T) {
 		if len(got) != 1 || got[0].Severity != model.Warning || got[0].Code != model.CodeFilterDoubtful || !strings.HasPrefix(fmt.Sprint(got[0].At, " ", got[0].Message), c.want) {
 			t.Errorf("%v: %+v, want %s", c.filters, got, c.want)
 		}
+	}
+}
+
+// TestRerouted: which paths filters may have requests looked up again with, as far as that is known before there are any.
+func TestRerouted(t *testing.T) {
+	_, paths := Kinds().CheckRoute([]model.FilterSpec{
+		specOf("strip-prefix", `{"parts":1}`), specOf("reroute", `{"path":"/a"}`), specOf("reroute", ``),
+		specOf("circuit-breaker", `{"fallback":{"path":"/b"}}`), specOf("circuit-breaker", `{"fallback":{"path":"/b/{id}"}}`),
+		specOf("circuit-breaker", `{"fallback":{"status":500}}`), specOf("circuit-breaker", ``),
+	}, []string{"id"})
+	if want := []model.FilterPath{{At: 1, Path: "/a"}, {At: 3, Path: "/b"}}; !slices.Equal(paths, want) {
+		t.Errorf("%v, want %v", paths, want)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 func rows() [][]string {
 	return [][]string{
 		0: {"model", "http1", "clienthello", "http2", "fastcgi", "telemetry", "nacoswire", "shard", "few", "watch", "examples", "counter", "exposition", "overload", "socket", "park", "htpasswd", "jwks", "quota", "lookup", "javasource", "grpcjson", "inward", "registry/storage"},
-		1: {"coding", "nacosconn", "snapshot", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
+		1: {"coding", "nacosconn", "snapshot", "trace", "listener", "certs", "upstream", "document", "source/kubernetes/annotation", "registry/config", "registry/auth", "registry/probe", "registry/storage/bolt", "registry/storage/etcd"},
 		2: {"compile", "source", "filter", "bootconfig", "source/kubernetes/installation"},
 		3: {"hub", "httpproxy", "l4", "dnsserver", "registry", "source/kubernetes/translate"},
 		4: {"nacos", "source/kubernetes", "source/kubernetes/webhook", "source/manifest", "source/springgw", "source/nacos", "source/resolve",
@@ -76,8 +76,9 @@ func confinements() []confinement {
 		{"golang.org/x/net/netutil", []string{"registry/nacosapi", "adminapi"}, "it bounds the connections of a net/http server"},
 		{"go.etcd.io/etcd", []string{"registry/storage/etcd"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"go.uber.org/zap", []string{"registry/storage/etcd"}, "the client of etcd logs with it, unless it is told not to"},
-		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire", "registry/storage/etcd"}, "only Nacos' protocol is gRPC here, and what the client of etcd says of its connection"},
-		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire", "grpcjson"}, "Nacos' protocol is gRPC, and grpcjson turns JSON into messages that are described as it runs; everything else passes gRPC on as bytes"},
+		{"google.golang.org/grpc", []string{"registry/nacosapi", "nacosconn", "nacoswire", "registry/storage/etcd", "trace"}, "only Nacos' protocol and that of traces are gRPC here, and what the client of etcd says of its connection"},
+		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire", "grpcjson", "trace"}, "the protocols of Nacos and of traces are gRPC, and grpcjson turns JSON into messages that are described as it runs; everything else passes gRPC on as bytes"},
+		{"go.opentelemetry.io/proto/otlp", []string{"trace"}, "only trace speaks to collectors; its messages are all that is taken of OpenTelemetry"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
 		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},

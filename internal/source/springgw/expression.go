@@ -3,14 +3,15 @@ package springgw
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"paifang/internal/model"
 )
 
 // Of the expression language of Spring (SpEL) this is read: comparisons of serviceId and metadata with texts by ==, != and
-// matches, joined by and, or, not (&&, ||, !) and parentheses; and texts that are put together of literals and serviceId. Anything
-// else is refused.
+// matches, joined by and, or, not (&&, ||, !) and parentheses; and texts that are put together of literals, serviceId and metadata['…'].
+// Anything else is refused.
 
 // readInclude reads a condition on services.
 func readInclude(text string) (model.Term, error) {
@@ -25,9 +26,14 @@ func readInclude(text string) (model.Term, error) {
 	return t, nil
 }
 
-// readText reads a text of literals and serviceId, for which it has model.LocatorService.
-func readText(text string) (string, error) {
+// readText reads a text of literals, serviceId, for which it has model.LocatorService, and metadata['…'], for which it has the
+// model.LocatorTag of its name in tags. Names that are not there are added. Where tags is nil there may be none.
+func readText(text string, tags *[]string) (string, error) {
 	p := &expressionReader{text: text}
+	want := "texts in single quotes and serviceId"
+	if tags != nil {
+		want = "texts in single quotes, serviceId and metadata['…']"
+	}
 	var b strings.Builder
 	for {
 		switch w := p.word(); {
@@ -40,11 +46,22 @@ func readText(text string) (string, error) {
 		case w == "serviceId":
 			p.take(w)
 			b.WriteString(model.LocatorService)
+		case w == "metadata" && tags != nil:
+			p.take(w)
+			name, err := p.key()
+			if err != nil {
+				return "", fmt.Errorf("expression %q: %w", text, err)
+			}
+			i := slices.Index(*tags, name)
+			if i < 0 {
+				i, *tags = len(*tags), append(*tags, name)
+			}
+			b.WriteString(model.LocatorTag(i))
 		case w == "true" || w == "false" || w != "" && strings.Trim(w, "0123456789") == "":
 			p.take(w)
 			b.WriteString(w)
 		default:
-			return "", fmt.Errorf("expression %q is not supported: want texts in single quotes and serviceId, joined by +", text)
+			return "", fmt.Errorf("expression %q is not supported: want %s, joined by +", text, want)
 		}
 		switch p.word() {
 		case "":
@@ -52,7 +69,7 @@ func readText(text string) (string, error) {
 		case "+":
 			p.take("+")
 		default:
-			return "", fmt.Errorf("expression %q is not supported: want texts in single quotes and serviceId, joined by +", text)
+			return "", fmt.Errorf("expression %q is not supported: want %s, joined by +", text, want)
 		}
 	}
 }

@@ -149,14 +149,15 @@ func (j *judge) parts(c *gatewayConfig) {
 	}
 	var when condition
 	var does effect
+	var tags []string
 	for _, p := range template(c.locator, "predicates", c.around) {
 		when.notes = nil
-		err := when.addTemplate(&p)
+		err := when.addTemplate(&p, &tags)
 		j.part("predicate", "", locatorKey, &p, err, when.notes)
 	}
 	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
-		err := does.addTemplate(&p)
+		err := does.addTemplate(&p, &tags)
 		j.part("filter", "", locatorKey, &p, err, does.notes)
 	}
 }

@@ -81,9 +81,9 @@ func definitions(all []gatewayConfig) []Definition {
 	return out
 }
 
-// Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it: false where no file has a
-// locator. Without Config.List none has.
-func (s *Source) Located(service string) (Definition, bool) {
+// Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it, with the metadata of an
+// instance: false where no file has a locator. Without Config.List none has.
+func (s *Source) Located(service string, metadata model.Tags) (Definition, bool) {
 	s.mu.Lock()
 	all := s.listed
 	s.mu.Unlock()
@@ -94,6 +94,13 @@ func (s *Source) Located(service string) (Definition, bool) {
 	l := all[i].locator
 	base, _ := all[i].around.basePath()
 	out := Definition{ID: LocatedPrefix + service, URI: "lb://" + service, File: l.File, Line: l.Line}
+	if len(metadata) > 0 {
+		texts := make(map[string]string, len(metadata))
+		for _, m := range metadata {
+			texts[m.Name] = m.Value
+		}
+		out.Metadata, _ = json.Marshal(texts) // texts always have a JSON form
+	}
 	if l.Get("lower-case-service-id").IsTrue() {
 		service = strings.ToLower(service)
 	}
@@ -103,11 +110,17 @@ func (s *Source) Located(service string) (Definition, bool) {
 		}
 		named := make([]part, len(parts))
 		for i := range parts {
-			now, err := parts[i].evaluated()
+			var tags []string
+			now, err := parts[i].evaluated(&tags)
 			if err != nil { // StripPrefix, which has no argument that is one
 				now = parts[i]
 			}
-			named[i] = now.with(service)
+			places := []string{model.LocatorService, service}
+			for j, tag := range tags {
+				value, _ := metadata.Get(tag)
+				places = append(places, model.LocatorTag(j), value)
+			}
+			named[i] = now.with(strings.NewReplacer(places...))
 		}
 		return named
 	}
@@ -125,9 +138,9 @@ func (s *Source) Located(service string) (Definition, bool) {
 // LocatedPrefix begins the IDs of the discovery locator's routes.
 const LocatedPrefix = "ReactiveCompositeDiscoveryClient_"
 
-// with returns the part for one service.
-func (p part) with(service string) part {
-	fill := func(text string) string { return strings.ReplaceAll(text, model.LocatorService, service) }
+// with returns the part for one service, and what its instance says.
+func (p part) with(places *strings.Replacer) part {
+	fill := places.Replace
 	words := make([]string, len(p.words))
 	for i, w := range p.words {
 		words[i] = fill(w)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"paifang/internal/model"
 	"paifang/internal/watch"
 )
 
@@ -25,12 +26,16 @@ func TestLocated(t *testing.T) {
 		{on + "    lower-case-service-id: true\n    predicates: [{name: Path, args: {pattern: \"'/api/' + serviceId + '/**'\"}}]\n    filters: [StripPrefix]\n",
 			"[{Path [{pattern /api/order/**}]}]", "[{StripPrefix []}]", "[{AddRequestHeader [{_genkey_0 A} {_genkey_1 b}]} {StripPrefix []}]"},
 	} {
-		d, ok := listing(c.text).Located("Order")
+		d, ok := listing(c.text).Located("Order", nil)
 		if !ok || d.ID != "ReactiveCompositeDiscoveryClient_Order" || d.URI != "lb://Order" || fmt.Sprint(d.Predicates) != c.predicates || fmt.Sprint(d.Filters) != c.filters || fmt.Sprint(d.Combined) != c.combined {
 			t.Errorf("%+v", d)
 		}
 	}
-	if d, ok := listing("spring.cloud.gateway.routes: []\n").Located("Order"); ok {
+	d, _ := listing(on+"    filters: [\"AddRequestHeader='X-Release','r-'+metadata['release']\"]\n").Located("Order", model.NewTags(map[string]string{"release": "7", "wait": "007"}))
+	if fmt.Sprint(d.Filters) != "[{AddRequestHeader [{_genkey_0 X-Release} {_genkey_1 r-7}]}]" || string(d.Metadata) != `{"release":"7","wait":"007"}` {
+		t.Errorf("%+v %s", d, d.Metadata)
+	}
+	if d, ok := listing("spring.cloud.gateway.routes: []\n").Located("Order", nil); ok {
 		t.Errorf("%+v", d)
 	}
 }

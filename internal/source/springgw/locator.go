@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -28,6 +29,7 @@ func (t *translator) locator(f *application) {
 		return // switched on by an earlier file
 	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix, Also: t.c.Also,
+		ConnectTag: metadataKeys()[0], ResponseTag: metadataKeys()[1],
 		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}, Keep: t.pool}
 	if t.balance != nil {
 		out.Balancing, out.BalancingOf = t.balance.all, t.balance.by
@@ -36,8 +38,12 @@ func (t *translator) locator(f *application) {
 		out.Except = []string{t.c.Self}
 	}
 	refuse := func(p *bootconfig.Property, line int, field string, err error) {
+		message := strings.ReplaceAll(err.Error(), model.LocatorService, "serviceId")
+		for i, tag := range out.Tags {
+			message = strings.ReplaceAll(message, model.LocatorTag(i), "metadata['"+tag+"']")
+		}
 		at := fault{l.File, line, locatorKey + field, model.CodeUnsupported, model.Error,
-			err.Error() + "; services are not routed to by the locator until it is mended"}
+			message + "; services are not routed to by the locator until it is mended"}
 		if p != nil {
 			at.file, at.line = p.File, p.Line
 		}
@@ -55,7 +61,7 @@ func (t *translator) locator(f *application) {
 	}
 	when := condition{}
 	for _, p := range template(l, "predicates", f.config.around) {
-		if err := when.addTemplate(&p); err != nil {
+		if err := when.addTemplate(&p, &out.Tags); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
@@ -83,7 +89,7 @@ func (t *translator) locator(f *application) {
 					"services are not routed to by the locator until this default filter is taken out: " + err.Error()}.diagnostic(origin))
 				return
 			}
-		} else if err := does.addTemplate(&p); err != nil {
+		} else if err := does.addTemplate(&p, &out.Tags); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
@@ -168,7 +174,7 @@ func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *
 			}
 			out.Include = include
 		case "urlexpression":
-			switch url, err := readText(k.Text()); {
+			switch url, err := readText(k.Text(), nil); {
 			case err != nil:
 				return &locatorFault{k.Name, err}
 			case url == "lb:https://"+model.LocatorService:
@@ -194,15 +200,15 @@ func template(l *bootconfig.Property, kind string, around *setting) []part {
 	return out
 }
 
-// evaluated returns a part whose arguments, which are expressions, are texts.
-func (p *part) evaluated() (part, error) {
+// evaluated returns a part whose arguments, which are expressions, are texts. Names of metadata that these ask for are added to tags.
+func (p *part) evaluated(tags *[]string) (part, error) {
 	out := *p
 	if p.fault != "" {
 		return out, nil
 	}
 	out.words = nil
 	for _, w := range p.words {
-		text, err := readText(w)
+		text, err := readText(w, tags)
 		if err != nil {
 			return out, err
 		}
@@ -210,7 +216,7 @@ func (p *part) evaluated() (part, error) {
 	}
 	var failed error
 	out.args = p.args.Map(func(text string) string {
-		now, err := readText(text)
+		now, err := readText(text, tags)
 		if err != nil && failed == nil {
 			failed = err
 		}
@@ -219,8 +225,8 @@ func (p *part) evaluated() (part, error) {
 	return out, failed
 }
 
-func (c *condition) addTemplate(p *part) error {
-	now, err := p.evaluated()
+func (c *condition) addTemplate(p *part, tags *[]string) error {
+	now, err := p.evaluated(tags)
 	if err == nil {
 		err = c.add(&now)
 	}
@@ -229,11 +235,11 @@ func (c *condition) addTemplate(p *part) error {
 
 // addTemplate adds a filter of the locator. That which takes the service off the path is the one for which there is a faster
 // one.
-func (e *effect) addTemplate(p *part) error {
+func (e *effect) addTemplate(p *part, tags *[]string) error {
 	if p.name == "StripPrefix" && len(p.words) == 0 && p.args == nil {
 		return e.add(p)
 	}
-	now, err := p.evaluated()
+	now, err := p.evaluated(tags)
 	if err == nil {
 		err = e.add(&now)
 	}

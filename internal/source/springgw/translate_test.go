@@ -641,7 +641,17 @@ func TestLocatorTemplates(t *testing.T) {
 		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}`+toldPrefix {
 		t.Errorf("%+v %s %v", named, filterText(named.Filters), err)
 	}
+	o = load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  predicates: [\"Path='/'+metadata['root']+'/**'\"]\n  filters: [\"AddRequestHeader='A',metadata['a']+metadata['root']\"]\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics) != 0 {
+		t.Fatalf("%+v", o)
+	}
+	l = o.Locators[0]
+	filled, err := model.Named(l, "order", "r", "x")
+	if err != nil || fmt.Sprint(l.Tags) != "[root a]" || l.ConnectTag != "connect-timeout" || l.ResponseTag != "response-timeout" || !strings.HasPrefix(filled.Paths[0].Value, "/r") || !strings.Contains(filterText(filled.Filters), `"xr"`) {
+		t.Errorf("%+v %v", filled, err)
+	}
 	for text, want := range map[string]string{
+		"predicates: [\"Method=metadata\"]": "without a name", "predicates: [\"After=metadata['x']\"]": "metadata['x']", "url-expression: \"'lb://'+metadata['x']\"": "is not supported",
 		"include-expression: \"metadata['x']=='y' ? true : false\"": "more than a condition", "include-expression: \"#serviceId == 'a'\"": "is not supported",
 		"include-expression: serviceId.startsWith('a')": "is not supported", "include-expression: serviceId == a": "single quotes",
 		"include-expression: serviceId matches '(?=a)'": "look-ahead", "include-expression: (serviceId == 'a'": "not closed", "include-expression: metadata == 'a'": "without a name",

@@ -50,7 +50,7 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"],"outside":true}}`)), "0 filter rate-limit: redis.addresses[0]: 127.0.0.1 is this machine"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["169.254.0.1:6379"]}}`)), "0 filter rate-limit: redis.addresses[0]: 169.254.0.1 is"},
 	} {
-		got, _ := Kinds().CheckRoute(c.filters, []string{"id"})
+		got, _, _ := Kinds().CheckRoute(c.filters, []string{"id"})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%v: %+v", c.filters, got)
@@ -65,7 +65,7 @@ func TestDoubts(t *testing.T) {
 
 // TestRerouted: which paths filters may have requests looked up again with, as far as that is known before there are any.
 func TestRerouted(t *testing.T) {
-	_, paths := Kinds().CheckRoute([]model.FilterSpec{
+	_, paths, _ := Kinds().CheckRoute([]model.FilterSpec{
 		specOf("strip-prefix", `{"parts":1}`), specOf("reroute", `{"path":"/a"}`), specOf("reroute", ``),
 		specOf("circuit-breaker", `{"fallback":{"path":"/b"}}`), specOf("circuit-breaker", `{"fallback":{"path":"/b/{id}"}}`),
 		specOf("circuit-breaker", `{"fallback":{"status":500}}`), specOf("circuit-breaker", ``),

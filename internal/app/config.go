@@ -24,6 +24,7 @@ type Config struct {
 	Bridge   *Bridge   `json:"bridge,omitempty" doc:"Services are offered in a registry; docs/move.md"`
 	Webhook  *Webhook  `json:"webhook,omitempty" doc:"role: says what is wrong with an Ingress while it is applied; docs/controller.md"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
+	Tracing  Tracing   `json:"tracing,omitzero" doc:"which requests are told of as spans of traces, and to whom; docs/tracing.md"`
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
 	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
 	Bodies   Bodies    `json:"bodies,omitzero" doc:"what holds for the bodies of HTTP requests"`

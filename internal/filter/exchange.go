@@ -58,6 +58,7 @@ type Exchange struct {
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
 	gathered bool
+	stripped bool                                    // looked up again without what the client shows to be let in
 	told     uint32                                  // bytes at the end of X-Forwarded-Prefix that filters of the route have put there
 	asked    string                                  // the path that the route was found by
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
@@ -154,7 +155,7 @@ func (x *Exchange) Reset() {
 		clear(x.captures[:x.captured])
 	}
 	x.captured, x.ran = 0, 0
-	x.Stored, x.Instead, x.settled, x.dropped = false, false, false, false
+	x.Stored, x.Instead, x.settled, x.dropped, x.stripped = false, false, false, false, false
 }
 
 // RequestBody is a body that was read whole, into memory or a file.

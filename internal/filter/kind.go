@@ -237,8 +237,8 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 // CheckRoute tells what is wrong with the filters of a route that has variables of these names, and warns of what hardly does what was
 // meant; which paths requests may be looked up again with; and which settings of the route the filters say. It is what compile is given.
 func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out []model.FilterFault, paths []model.FilterPath, settings []model.FilterSetting) {
-	warn := func(at int, text string) {
-		out = append(out, model.FilterFault{At: at, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + filters[at].Kind + ": " + text})
+	say := func(at int, severity model.Severity, code model.Code, text string) {
+		out = append(out, model.FilterFault{At: at, Severity: severity, Code: code, Message: "filter " + filters[at].Kind + ": " + text})
 	}
 	for i, spec := range filters {
 		if code, err := c.Check(spec); err != nil {
@@ -247,11 +247,11 @@ func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out
 		}
 		k, _ := c.Kind(spec.Kind)
 		for _, d := range k.doubt(spec, filters[:i]) {
-			warn(i, d)
+			say(i, model.Warning, model.CodeFilterDoubtful, d)
 		}
 		for _, text := range k.texts(spec) {
 			if name := unknown(text, variables); name != "" {
-				warn(i, fmt.Sprintf("{%s} in %q is no variable of the route, and stays as it is written", name, text))
+				say(i, model.Error, model.CodeInvalidFilter, nameless(name, text, variables))
 			}
 		}
 		if path := k.leads(spec); path != "" {

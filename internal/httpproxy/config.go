@@ -10,6 +10,7 @@ import (
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/telemetry"
+	"paifang/internal/trace"
 	"paifang/internal/upstream"
 )
 
@@ -70,6 +71,9 @@ type Config struct {
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+
+	// Traces take the spans of listeners that have requests traced. nil = none has. It is closed after the plane.
+	Traces *trace.Exporters
 
 	parkAfter time.Duration // see there; tests have less patience
 }

@@ -104,8 +104,9 @@ type change struct {
 	sites    map[model.Class]*boundSite
 	stores   map[model.Class]*certs.Store
 	servers  map[model.ListenerID]*server
-	opened   []opening // handles of this generation
-	fresh    []*port   // that this generation is the first with
+	past     map[model.ListenerID]*server // of the generation before
+	opened   []opening                    // handles of this generation
+	fresh    []*port                      // that this generation is the first with
 	stopped  []*listenerCounters
 	before   []*listenerCounters // of listeners that were stopped in the generation before
 	gone     []*port             // not in it any more
@@ -207,7 +208,7 @@ func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 
 // bindServer takes over the ports that stay and opens those that are new.
 func (c *change) bindServer(ctx context.Context, l model.Listener, class model.Class) *server {
-	s := &server{listener: l}
+	s := &server{listener: l, tracer: c.plane.cfg.Traces.Acquire(l.Tracing)}
 	old := c.plane.servers[l.ID]
 	for _, at := range l.Bind {
 		p := old.portOf(at)
@@ -246,7 +247,7 @@ func (c *change) Commit() {
 		class := s.listener.EffectiveClass()
 		st := &site{
 			listener: s.listener, bound: c.sites[class], limits: listener.Limits(s.listener.Parsing), version: c.next.Version(),
-			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener), clients: p.cfg.clients(s.listener.Clients),
+			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener), clients: p.cfg.clients(s.listener.Clients), tracer: s.tracer,
 		}
 		p.hurry(min(st.clients.Head, st.clients.Body, st.clients.Idle))
 		for _, port := range s.ports {
@@ -259,6 +260,7 @@ func (c *change) Commit() {
 		}
 	}
 	p.sites, p.current = c.sites, c.next
+	c.past = p.servers
 	c.before, p.stopped = p.stopped, c.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,6 +302,9 @@ func (c *change) Retire(ctx context.Context) {
 		h.Release(ctx) // its socket has another user
 	}
 	drains.Wait()
+	for _, s := range c.past {
+		p.cfg.Traces.Release(s.tracer)
+	}
 	for _, s := range c.orphaned {
 		for range s.hosts {
 			p.binder.drop(s.bound)
@@ -320,6 +325,9 @@ func (c *change) Abort() {
 	}
 	for _, b := range c.bound {
 		c.plane.binder.drop(b)
+	}
+	for _, s := range c.servers {
+		c.plane.cfg.Traces.Release(s.tracer)
 	}
 }
 

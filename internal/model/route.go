@@ -24,6 +24,7 @@ type Route struct {
 	Filters  []FilterSpec `json:"filters,omitempty"`  // run in this order; on the response in reverse
 	Action   Action       `json:"-"`
 	Timeouts Timeouts     `json:"timeouts,omitzero"`
+	Tracing  RouteTracing `json:"tracing,omitzero"`
 	Default  bool         `json:"default,omitempty"` // chosen only when nothing else matches (a default backend)
 	// HostVariables are RE2 expressions for the whole host, in lower case and without port. The named groups of the first that matches are
 	// variables for filters, beside those of the path.
@@ -338,6 +339,9 @@ func (r Route) Validate() error {
 		}
 	}
 	if err := r.Match.Validate(); err != nil {
+		return err
+	}
+	if err := within("tracing", r.Tracing.Validate()); err != nil {
 		return err
 	}
 	return validateAction(r.Action)

@@ -37,8 +37,8 @@ type Spans string
 
 // The choices; empty = SpansOn, where there is a collector.
 const (
-	SpansOn  Spans = "on"
-	SpansOff Spans = "off"
+	SpansOn  Spans = "all"
+	SpansOff Spans = "none"
 )
 
 // Incoming says what becomes of the trace that a request says it belongs to.
@@ -113,7 +113,7 @@ func (r RouteTracing) Validate() error {
 	switch r.Spans {
 	case "", SpansOn, SpansOff:
 	default:
-		return fieldError("spans", fmt.Sprintf("%q is neither on nor off", r.Spans))
+		return fieldError("spans", fmt.Sprintf("%q is neither all nor none", r.Spans))
 	}
 	switch r.Incoming {
 	case "", IncomingTrust, IncomingIgnore:

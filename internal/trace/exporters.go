@@ -11,7 +11,7 @@ import (
 )
 
 // Exporters are the senders of a process: one for each way in which listeners have spans sent. Make them with NewExporters and
-// Close them.
+// Close them. A nil one traces nothing.
 type Exporters struct {
 	log    *slog.Logger
 	hide   func(path string) string
@@ -107,6 +107,9 @@ type Counts struct {
 
 // Counts are those of the whole process, ever.
 func (e *Exporters) Counts() Counts {
+	if e == nil {
+		return Counts{}
+	}
 	return Counts{e.totals.sent.Load(), e.totals.dropped.Load(), e.totals.failed.Load()}
 }
 
@@ -119,6 +122,9 @@ type Trouble struct {
 
 // Troubles are those that hold now.
 func (e *Exporters) Troubles() []Trouble {
+	if e == nil {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var out []Trouble

@@ -39,7 +39,8 @@ type CircuitBreaker struct {
 
 // CircuitFallback is what is answered in place of a failure: another path's answer, or always the same.
 type CircuitFallback struct {
-	Path        string `json:"path,omitempty"`        // looked up on the same listener, with the request as it is but for its path; {name} is a variable of the route's pattern
+	Path        string `json:"path,omitempty"`        // looked up on the same listener; {name} is a variable of the route's pattern
+	Credentials bool   `json:"credentials,omitempty"` // the request keeps Authorization and Cookie there, which are meant for the route's own upstream
 	Status      int    `json:"status,omitempty"`      // without a path: 200 to 599, default 503
 	Body        string `json:"body,omitempty"`        // at most 64 KiB
 	ContentType string `json:"contentType,omitempty"` // default text/plain; charset=utf-8
@@ -86,6 +87,8 @@ func (c *CircuitFallback) validate() error {
 	switch {
 	case c.Path != "" && (c.Status != 0 || c.Body != "" || c.ContentType != ""):
 		return fmt.Errorf("fallback: path is given beside an answer")
+	case c.Path == "" && c.Credentials:
+		return fmt.Errorf("fallback: credentials is given, and no path that they go to")
 	case c.Path != "" && !http1.IsPath(strings.NewReplacer("{", "", "}", "").Replace(c.Path)):
 		return fmt.Errorf("fallback: path %q is no path", c.Path)
 	case c.Status != 0 && (c.Status < 200 || c.Status > 599):
@@ -290,7 +293,7 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	b := f.Fallback
 	if b.Path != "" {
 		x.Failure = why
-		return x.Reroute(f.path.Expand(x, &x.Request.Mem))
+		return x.Reroute(f.path.Expand(x, &x.Request.Mem), b.Credentials)
 	}
 	status := b.Status
 	setDefault(&status, 503)

@@ -107,7 +107,7 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 	}
 	for _, bad := range []string{
 		`{"failures":101}`, `{"slowRate":50}`, `{"window":10001}`, `{"window":5,"minimum":6}`, `{"minimum":101}`, `{"open":"2h"}`, `{"scope":"all"}`, `{"statuses":[99]}`, `{"trials":-1}`,
-		`{"fallback":{"path":"x"}}`, `{"fallback":{"path":"/x","status":200}}`, `{"fallback":{"status":99}}`, `{"fallback":{"contentType":"a\nb"}}`,
+		`{"fallback":{"path":"x"}}`, `{"fallback":{"status":200,"credentials":true}}`, `{"fallback":{"path":"/x","status":200}}`, `{"fallback":{"status":99}}`, `{"fallback":{"contentType":"a\nb"}}`,
 	} {
 		if _, err := Kinds().Check(specOf("circuit-breaker", bad)); err == nil {
 			t.Errorf("%s is taken", bad)

@@ -44,7 +44,7 @@ type reroute Reroute
 
 func (f reroute) Request(x *filter.Exchange) filter.Verdict {
 	if f.Path != "" {
-		return x.Reroute(f.Path)
+		return x.Reroute(f.Path, true)
 	}
-	return x.Reroute(x.Request.Path)
+	return x.Reroute(x.Request.Path, true)
 }

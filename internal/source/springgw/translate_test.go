@@ -305,6 +305,7 @@ func TestMissingVariables(t *testing.T) {
 		"['Path=/a/{x}'], filters: ['AddResponseHeader=X-S, {q}-{x}']":                                     "{q} is no variable",
 		"['Path=/a/{x}'], filters: ['AddRequestHeadersIfNotPresent=X-S:{q}']":                              "{q} is no variable",
 		"['Path=/a/{x}'], filters: ['AddRequestParameter=s, {q}']":                                         "{q} is no variable",
+		`['Path=/a/{x}'], filters: ['AddRequestHeader=X-A, \{x}']`:                                         "a backslash in front",
 		"['Path=/a/{x}'], filters: [{name: CircuitBreaker, args: {name: s, fallbackUri: 'forward:/{q}'}}]": "{q} is no variable",
 		"['Path=/a/{x},/b'], filters: ['AddRequestHeader=X-X, {x}']":                                       "{x} is no variable of every pattern",
 		"['Path=/a/{x}'], filters: ['AddRequestHeader=X-X, {x:int}']":                                      "write {x}",

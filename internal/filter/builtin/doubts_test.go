@@ -79,11 +79,11 @@ func TestUnknownVariables(t *testing.T) {
 			t.Errorf("%+v, want %s", got, c.want)
 		}
 	}
-	if got, _ := Kinds().CheckRoute(list(specOf("redirect", `{"path":"/{x}"}`)), nil); len(got) != 1 || !strings.HasSuffix(got[0].Message, "which has none") {
+	if got, _, _ := Kinds().CheckRoute(list(specOf("redirect", `{"path":"/{x}"}`)), nil); len(got) != 1 || !strings.HasSuffix(got[0].Message, "which has none") {
 		t.Errorf("%+v", got)
 	}
 	quoted := list(specOf("redirect", `{"location":"/a?b=\\{x}"}`), specOf("response-headers", `{"set":[{"name":"Link-Template","value":"</\\{x}>"}]}`))
-	if got, _ := Kinds().CheckRoute(quoted, nil); len(got) != 0 {
+	if got, _, _ := Kinds().CheckRoute(quoted, nil); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got := newPolicy(t, filter.NewShared(), quoted[0]).ask("192.0.2.1", "GET /").Response.Fields.Get("Location"); got != "/a?b={x}" {

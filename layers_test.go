@@ -81,6 +81,7 @@ func confinements() []confinement {
 		{"go.opentelemetry.io/proto/otlp", []string{"trace"}, "only trace speaks to collectors; its messages are all that is taken of OpenTelemetry"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
+		{"golang.org/x/crypto/ocsp", []string{"certs/..."}, "only who keeps certificates asks whether they are revoked"},
 		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},
 		{"github.com/andybalholm/brotli", []string{"coding"}, "only coding compresses"},
 		{"github.com/go-jose/go-jose/v4", []string{"jwks"}, "only jwks reads keys and verifies signatures"},

@@ -18,6 +18,7 @@ import (
 	"paifang/internal/actuator"
 	"paifang/internal/adminapi"
 	"paifang/internal/bridge"
+	"paifang/internal/certs"
 	"paifang/internal/dnsserver"
 	"paifang/internal/explain"
 	"paifang/internal/filter"
@@ -157,6 +158,7 @@ func (a *App) build() error {
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
 		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(), Heads: a.cfg.Limits.Heads,
 		HTTP2: a.cfg.HTTP2.bounds(), Passthrough: a.l4, Traces: a.traces,
+		Staples:  certs.StaplerConfig{Loopback: a.cfg.Sources.Kubernetes == nil}, // who writes a Secret in a cluster is not who runs this machine
 		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
 	})
 	if err != nil {

@@ -116,6 +116,7 @@ type Bounds struct {
 	MinVersion string   `json:"minVersion,omitempty" doc:"1.2 or 1.3; default 1.2"`
 	MaxVersion string   `json:"maxVersion,omitempty" doc:"1.2 or 1.3; default 1.3"`
 	Ciphers    []string `json:"ciphers,omitempty" doc:"suites of TLS 1.2 by their names in the IANA registry or in OpenSSL; default all with forward secrecy and authenticated encryption; others cannot be named"`
+	Staple     bool     `json:"staple,omitempty" doc:"the OCSP responses of certificates that name a responder are asked for and stapled"`
 }
 
 // Nacos is an external registry.

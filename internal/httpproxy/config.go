@@ -61,6 +61,8 @@ type Config struct {
 	Series int
 	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
 	Tickets *certs.Tickets
+	// Staples is how OCSP responses are asked for, where a listener staples them. Its log is Log unless it has one.
+	Staples certs.StaplerConfig
 	// Passthrough takes connections that are not for this plane, by the server name of their TLS. May be nil.
 	Passthrough Passthrough
 	Spill       Spill
@@ -123,6 +125,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.parkAfter, parkAfter)
 	if c.Tickets == nil {
 		c.Tickets = certs.NewTickets(certs.TicketConfig{})
+	}
+	if c.Staples.Log == nil {
+		c.Staples.Log = c.Log
 	}
 	t := &c.Timeouts
 	setDefault(&c.Spill.Dir, os.TempDir())

@@ -44,9 +44,11 @@ type Plane struct {
 	clock    atomic.Int64 // milliseconds since began, as of the last sweep
 	dateText atomic.Pointer[string]
 	spilled  atomic.Int64 // bytes of request bodies in files
+	stapler  *certs.Stapler
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
-	sites map[model.Class]*boundSite
+	sites   map[model.Class]*boundSite
+	staples map[model.Class]bool // those with a listener that staples OCSP responses
 	// stopped keeps what listeners have counted that are stopped and may be started again.
 	stopped []*listenerCounters
 	current *snapshot.Snapshot
@@ -91,6 +93,7 @@ func New(cfg Config) (*Plane, error) {
 	p.period.Store(p.tick.Load())
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
+	p.stapler = certs.NewStapler(cfg.Staples)
 	return p, nil
 }
 
@@ -259,6 +262,7 @@ func (c *change) Commit() {
 			c.spare = append(c.spare, old)
 		}
 	}
+	c.keepStaples()
 	p.sites, p.current = c.sites, c.next
 	c.past = p.servers
 	c.before, p.stopped = p.stopped, c.stopped
@@ -341,6 +345,7 @@ func (p *Plane) Close(ctx context.Context) {
 		c.Retire(ctx)
 	}
 	p.cancel()
+	p.stapler.Close()
 	p.sweeper.Wait()
 	if p.lot != nil {
 		p.lot.Close()

@@ -97,6 +97,7 @@ const (
 	CodeUnreadablePath    Code = "unreadable-path"     // a regular expression that cannot be used: what it could mean answers 503
 	CodeStatusUnknown     Code = "status-unknown"      // what statuses should show is not known
 	CodeListEnds          Code = "list-ends"           // a revocation list that is out of date, or will be soon
+	CodeStapleMissing     Code = "staple-missing"      // a certificate whose OCSP response cannot be stapled, or not be renewed
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

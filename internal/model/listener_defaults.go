@@ -19,7 +19,7 @@ type ListenerDefaults struct {
 	Parsing   Parsing
 	HTTP1Only bool
 	Clients   Clients
-	TLS       ListenerTLS // of its fields ciphers and those of sessions
+	TLS       ListenerTLS // without versions
 	Tracing   Tracing     // all of it or nothing
 }
 
@@ -80,6 +80,7 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 		fill(f, "tls.sessionLife", &l.TLS.SessionLife, d.TLS.SessionLife)
 		fill(f, "tls.noSessions", &l.TLS.NoSessions, d.TLS.NoSessions)
 		fill(f, "tls.rejectUnknown", &l.TLS.RejectUnknown, d.TLS.RejectUnknown)
+		fill(f, "tls.staple", &l.TLS.Staple, d.TLS.Staple)
 	}
 	return own
 }

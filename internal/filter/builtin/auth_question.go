@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"paifang/internal/filter"
@@ -37,34 +34,17 @@ const (
 	maxAuthKept    = 8 << 10  // bytes of one of them
 )
 
-var errForbiddenAddress = errors.New("the address may not be asked")
-
 func newAuthPool(c ExternalAuth) authPool {
 	idle := c.IdleConnections
 	if idle == 0 {
 		idle = defaultAuthIdle
 	}
-	dialer := dialerOf(c.Loopback)
+	dialer := inward.Dialer(c.Loopback, maxAuthTimeout)
 	return authPool{&http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true, DisableKeepAlives: idle < 0,
 		MaxConnsPerHost: maxAuthConns, MaxIdleConnsPerHost: max(idle, 0), MaxIdleConns: maxAuthIdle, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: maxAuthHead, TLSHandshakeTimeout: maxAuthTimeout,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipVerify}, //nolint:gosec // somebody asked for it, field by field
-	}}
-}
-
-// dialerOf connects to services that are named in configurations: never to metadata services, and to what only this machine may ask
-// where that is said.
-func dialerOf(loopback bool) net.Dialer {
-	return net.Dialer{Timeout: maxAuthTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
-		}
-		if reach := inward.Of(at.Addr()); reach != inward.Outside && !(reach == inward.Loopback && loopback) {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
-		}
-		return nil
 	}}
 }
 
@@ -233,7 +213,7 @@ func bare(address string) string {
 func (f *externalAuth) question(x *filter.Exchange) (*http.Request, error) {
 	to, err := url.Parse(f.url.of(x))
 	if err != nil || to.Host == "" {
-		return nil, fmt.Errorf("external-auth: make question: %w", errors.Join(err, errForbiddenAddress))
+		return nil, fmt.Errorf("external-auth: make question: %w", errors.Join(err, inward.ErrForbidden))
 	}
 	req := &http.Request{Method: f.Method, URL: to, Host: to.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	fields := &x.Request.Fields

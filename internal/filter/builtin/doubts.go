@@ -100,7 +100,7 @@ func (c RateLimit) Doubts([]model.FilterSpec, model.SecretData) []string {
 	return out
 }
 
-// inVain warns of a URL whose host is written as an address that dialerOf does not connect to.
+// inVain warns of a URL whose host is written as an address that inward.Dialer does not connect to.
 func inVain(field, url string, loopback bool) []string {
 	_, rest, ok := strings.Cut(url, "//")
 	if !ok {

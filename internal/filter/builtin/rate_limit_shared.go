@@ -13,6 +13,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/inward"
 	"paifang/internal/model"
 	"paifang/internal/quota"
 )
@@ -119,7 +120,7 @@ func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) 
 	user, _ := env.Secret.Get("username")
 	password, _ := env.Secret.Get("password")
 	cfg := quota.Config{Addresses: slices.Clone(r.Addresses), Cluster: r.Cluster, TLS: r.TLS, Database: r.Database, Timeout: r.timeout(), Username: user.Reveal(), Password: password.Reveal()}
-	dialer := dialerOf(!r.Outside)
+	dialer := inward.Dialer(!r.Outside, maxAuthTimeout)
 	cfg.Dial = dialer.DialContext
 	sum := sha256.Sum256([]byte(cfg.Username + "\x00" + cfg.Password))
 	where := fmt.Sprintf("redis %q %v %v %v %d %v %x", cfg.Addresses, r.Outside, cfg.Cluster, cfg.TLS, cfg.Database, cfg.Timeout, sum[:8])

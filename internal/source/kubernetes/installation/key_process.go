@@ -41,7 +41,8 @@ func tlsKeys() group {
 		ignored("ssl-early-data", "false", "early data can be replayed and is not taken"),
 		{Name: "ssl-reject-handshake", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Reject) },
 			Note: "a name is known if there is a certificate for it, and not if there is a rule; default-ssl-certificate is one for every name"},
-		ignored("enable-ocsp", "false", "OCSP responses are not stapled: authorities are giving OCSP up"),
+		{Name: "enable-ocsp", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Staple) },
+			Note: "a response is asked for when its certificate comes and renewed at half of its time, and never sent after its end, where ingress-nginx asks at a handshake and sends it for three days; responders at loopback, link-local and metadata addresses are not asked"},
 	}}
 }
 

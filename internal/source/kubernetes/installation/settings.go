@@ -41,6 +41,7 @@ type Settings struct {
 	Ciphers   []string      // of TLS 1.2, those that are spoken here; nil = all of these
 	Sessions  Sessions      // of TLS
 	Reject    bool          // handshakes for names without a certificate
+	Staple    bool          // OCSP responses of certificates are sent with them
 	HTTP1Only bool          // HTTP/2 is not spoken
 
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows

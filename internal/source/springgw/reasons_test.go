@@ -57,7 +57,7 @@ func chinese() map[string]string {
 		"see spring.codec.max-in-memory-size":                                "见 spring.codec.max-in-memory-size",
 		"answers to requests with Authorization are not kept":                "不缓存对带 Authorization 的请求的应答",
 		managedHeaders:     "Host、Content-Length 等决定报文边界或只属于一跳的头会被拒绝，路由回答 503：设置 Host 请用 SetRequestHostHeader",
-		forwardedOfTrusted: "该请求头只在来自 gateway.trusted 时才相信；更靠左的一项（maxTrustedIndex）还要求它右边的都在 gateway.trusted 中；多个字段当作一个列表读",
+		forwardedOfTrusted: "该请求头只在来自 gateway.trusted 时才相信；更靠左的一项（maxTrustedIndex）还要求它右边的都在 gateway.trusted 中，或在 gateway.hops 之内；多个字段当作一个列表读",
 		locallyCounted:     "Redis 不在时每个网关各自计数，而 Spring 会全部放行；Spring 默认的 principalNameKeyResolver 按什么计数，须在 sources.spring.keyResolvers 中说明",
 		callsAnswered:      "失败的调用以其 gRPC 代码对应的 HTTP 状态回答",
 		causeless:          "消息是失败的状态和代码；不说根本原因",

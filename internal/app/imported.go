@@ -18,7 +18,7 @@ import (
 )
 
 // Import reads the files of Spring Cloud Gateway that Config.Sources.Routes names and returns them as our own documents.
-// Beside a file named there, those for profiles are read too, as Spring would; of one that is not active that is said. Rules of Sentinel that they say are in Nacos are
+// Beside a file of another name than application those for the profiles that were asked for are read too. Rules of Sentinel that they say are in Nacos are
 // asked for there if nacos is set: the files then say whom this process connects to.
 func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Imported, error) {
 	s := springConfig(&cfg)
@@ -38,7 +38,7 @@ func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Impor
 	return text, imported, nil
 }
 
-// refusals are what the check of imported documents will not take, at the places that they come from. A reader of Spring's files knows
+// refusals are what the check of imported documents will not take, or warns of, at the places that they come from. A reader of Spring's files knows
 // less of a filter than the filter itself.
 func refusals(o model.Objects, text []byte) []springgw.Finding {
 	var out []springgw.Finding
@@ -55,6 +55,9 @@ func refusals(o model.Objects, text []byte) []springgw.Finding {
 	}
 	for _, d := range compiled(map[string][]source.Group{"import": {{Key: "import", Objects: &o}}}).snap.Diagnostics() {
 		switch {
+		case d.Code == model.CodeFilterDoubtful:
+			out = append(out, springgw.Finding{Verdict: springgw.Verdict{Kind: "route", Name: d.Field, Verdict: springgw.Differs, Why: d.Message},
+				File: d.Origin.File, Line: d.Origin.Line, Route: d.Origin.Name})
 		case d.Severity != model.Error:
 		case d.Origin.Kind == "route":
 			refused("route", d.Field, d.Origin.File, d.Origin.Line, d.Origin.Name, d.Message)

@@ -187,6 +187,69 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// TestImportOfWhatCheckDoubts: a fallback that leads nowhere is told where it stands, and is not lost.
+func TestImportOfWhatCheckDoubts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "application.yml")
+	text := "spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {name: a, fallbackUri: 'forward:/gone'}}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, imported, err := Import(t.Context(), Config{Sources: Sources{Routes: []string{file}}}, false)
+	if err != nil || imported.Lost() != 0 {
+		t.Fatalf("%v, lost %+v", err, imported.Findings)
+	}
+	for _, f := range imported.Findings {
+		if f.Verdict.Verdict == springgw.Differs && f.File == file && f.Line == 2 && f.Route == "a" && strings.Contains(f.Why, "/gone, which no route takes") {
+			return
+		}
+	}
+	t.Errorf("it is not told: %+v", imported.Findings)
+}
+
+// TestProfilesBesideAFile: check, and who serves, read the files for profiles beside application.yml, and say which are not active; beside
+// other files they read nothing.
+func TestProfilesBesideAFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{
+		"application.yml": "spring.cloud.gateway.routes: [{id: a, uri: 'no://op', predicates: ['Path=/a']}]\n", "application-prod.yml": "spring.cloud.gateway.routes: [{id: prod, uri: 'no://op', predicates: ['Path=/a']}]\n",
+		"routes.yml": "spring.cloud.gateway.routes: [{id: b, uri: 'no://op', predicates: ['Path=/a']}]\n", "routes-prod.yml": "spring.cloud.gateway.routes: [{id: c, uri: 'no://op', predicates: ['Path=/a']}]\n",
+	} {
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		file, profile string
+		route         model.RouteID
+		said          bool
+	}{
+		{"application.yml", "", "springgw/a", true}, {"application.yml", "prod", "springgw/prod", false}, {"application-prod.yml", "", "springgw/prod", false}, {"routes.yml", "prod", "springgw/b", false},
+	} {
+		cfg := Config{Sources: Sources{Routes: []string{at(c.file)}}}
+		if c.profile != "" {
+			cfg.Sources.Spring.Profiles = []string{c.profile}
+		}
+		compiled, err := Offline(t.Context(), cfg, Adopt{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := false
+		for _, d := range compiled.snap.Diagnostics() {
+			said = said || d.Origin.File == at("application-prod.yml") && strings.Contains(d.Message, "--profile")
+		}
+		var routes []model.RouteID
+		for _, table := range compiled.snap.Tables(classGateway) {
+			for _, r := range table.Routes() {
+				routes = append(routes, r.ID)
+			}
+		}
+		if said != c.said || !slices.Equal(routes, []model.RouteID{c.route}) {
+			t.Errorf("%s with %q: routes %v, said %t: %v", c.file, c.profile, routes, said, compiled.snap.Diagnostics())
+		}
+	}
+}
+
 // TestImportOfWhatCheckRefuses has no document written that check refuses without a word: that it is lost is said where it comes from.
 func TestImportOfWhatCheckRefuses(t *testing.T) {
 	for text, lost := range map[string]int{

@@ -87,8 +87,10 @@ func (c *Config) translateOptions() translate.Options {
 		ByName: c.Sources.Spring.Kubernetes != nil}
 }
 
+// springConfig is how Spring's files are read. Beside application.yml those for profiles are read too, as Spring would; of one that is not active
+// that is said.
 func springConfig(c *Config) springgw.Config {
-	s := springgw.Config{Paths: c.Sources.Routes, Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
+	s := springgw.Config{Paths: withProfiles(c.Sources.Routes, nil), Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
 		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
 		KeyResolvers: c.Sources.Spring.KeyResolvers, RequestURIs: c.Sources.Spring.RequestURIs}
 	s.NobodyTrusted = c.Gateway != nil && len(c.Gateway.Trusted) == 0

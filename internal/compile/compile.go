@@ -35,8 +35,8 @@ func Lists(ids ...model.EndpointsID) shard.Map[model.Offer] {
 }
 
 // CheckFilters tells what is wrong with the filters of a route that has variables of these names, and which paths they may have requests
-// looked up again with. It is pure.
-type CheckFilters func(filters []model.FilterSpec, variables []string) ([]model.FilterFault, []model.FilterPath)
+// looked up again with, and which settings of the route they say. It is pure.
+type CheckFilters func(filters []model.FilterSpec, variables []string) ([]model.FilterFault, []model.FilterPath, []model.FilterSetting)
 
 // Compile returns the snapshot of in. prev, which may be nil, is used for structural sharing only: the result is the
 // same without it, but for the version, which is one above that of prev.

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"paifang/internal/snapshot"
 )
 
-func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault, paths []model.FilterPath) {
+func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault, paths []model.FilterPath, settings []model.FilterSetting) {
 	for i, f := range filters {
 		if f.Kind == "nonsense" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: model.CodeUnknownFilter, Message: "there is no filter nonsense"})
@@ -26,8 +27,16 @@ func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault, pat
 		if f.Kind == "leads" {
 			paths = append(paths, model.FilterPath{At: i, Path: string(f.Config)})
 		}
+		if f.Kind == "setting" {
+			var s model.FilterSetting
+			if err := json.Unmarshal(f.Config, &s); err != nil {
+				panic(err)
+			}
+			s.At = i
+			settings = append(settings, s)
+		}
 	}
-	return out, paths
+	return out, paths, settings
 }
 
 func dump(s *snapshot.Snapshot) string {

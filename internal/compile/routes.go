@@ -110,7 +110,7 @@ func (c *compiler) routeAfter(was *snapshot.Route, m *model.Route) (*snapshot.Ro
 		return was, was.Doubts
 	}
 	r, ds := c.route(m)
-	if r != nil && was != nil && r.Reject != "" && r.Reject == was.Reject && reflect.DeepEqual(was.Route, r.Route) && reflect.DeepEqual(was.Targets, r.Targets) {
+	if r != nil && was != nil && r.Reject == was.Reject && reflect.DeepEqual(was.Route, r.Route) && reflect.DeepEqual(was.Targets, r.Targets) && reflect.DeepEqual(was.Doubts, r.Doubts) {
 		return was, ds
 	}
 	return r, ds
@@ -170,7 +170,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 	var ds []model.Diagnostic
 	reject := func(field string, code model.Code, message string) {
 		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: model.Error, Code: code, Message: message})
-		own := *m // what the source said stays as it is
+		own := *r.Route // what the source said stays as it is
 		r.Route, r.Reject = &own, code
 		r.Action = model.Respond{Status: 503, Code: code}
 	}
@@ -182,8 +182,13 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		d := invalid(m.Origin, err)
 		reject(d.Field, d.Code, d.Message)
 	}
-	faults, paths := c.check(m.Filters, r.Variables())
+	faults, paths, settings := c.check(m.Filters, r.Variables())
 	r.Paths = paths
+	if len(settings) > 0 {
+		own, replaced := settled(m, settings)
+		r.Route = own
+		r.Doubts = append(r.Doubts, replaced...)
+	}
 	for _, f := range faults {
 		field := fmt.Sprintf("filters[%d]", f.At)
 		if f.Severity == model.Error {

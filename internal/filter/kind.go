@@ -37,6 +37,14 @@ type Doubter interface {
 // Templated is a Config with templates: texts in which {name} stands for a variable of the route.
 type Templated interface{ Templates() []string }
 
+// Setting is a Config of a kind that is no step: what it says are settings of its route, wherever it stands in the list. Make such a kind with
+// DefineSetting.
+type Setting interface {
+	Config
+	// Setting is what it says. It is pure.
+	Setting() model.FilterSetting
+}
+
 // Rerouting is a Config of a kind that may have requests looked up again, as Exchange.Reroute does.
 type Rerouting interface {
 	// Reroute is the path that they are looked up with, and may be a template; "" where it is not known before there is a request.
@@ -50,6 +58,7 @@ type Kind struct {
 	doubt func(spec model.FilterSpec, before []model.FilterSpec) []string
 	texts func(spec model.FilterSpec) []string
 	leads func(spec model.FilterSpec) string
+	sets  func(spec model.FilterSpec) model.FilterSetting // nil: it is a step
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -80,6 +89,19 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 			return build(cfg, env)
 		},
 	}
+}
+
+// DefineSetting makes a kind of which nothing is built: compile takes its filters out of the list, and what they say into the route.
+func DefineSetting[C Setting](name string) Kind {
+	k := Define(name, func(C, Env) (Filter, error) { return nil, errors.New("is a setting of its route, and no step") })
+	k.sets = func(spec model.FilterSpec) model.FilterSetting {
+		cfg, err := decode[C](spec.Config)
+		if err != nil {
+			return model.FilterSetting{}
+		}
+		return cfg.Setting()
+	}
+	return k
 }
 
 // Name is what FilterSpec.Kind says.
@@ -213,8 +235,8 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 }
 
 // CheckRoute tells what is wrong with the filters of a route that has variables of these names, and warns of what hardly does what was
-// meant; and which paths requests may be looked up again with. It is what compile is given.
-func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out []model.FilterFault, paths []model.FilterPath) {
+// meant; which paths requests may be looked up again with; and which settings of the route the filters say. It is what compile is given.
+func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out []model.FilterFault, paths []model.FilterPath, settings []model.FilterSetting) {
 	say := func(at int, severity model.Severity, code model.Code, text string) {
 		out = append(out, model.FilterFault{At: at, Severity: severity, Code: code, Message: "filter " + filters[at].Kind + ": " + text})
 	}
@@ -235,6 +257,11 @@ func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out
 		if path := k.leads(spec); path != "" {
 			paths = append(paths, model.FilterPath{At: i, Path: path})
 		}
+		if k.sets != nil {
+			s := k.sets(spec)
+			s.At = i
+			settings = append(settings, s)
+		}
 	}
-	return out, paths
+	return out, paths, settings
 }

@@ -57,6 +57,7 @@ const (
 	CodeUnknownFilter     Code = "unknown-filter"      // a filter kind that does not exist
 	CodeInvalidFilter     Code = "invalid-filter"      // a filter whose configuration does not decode
 	CodeFilterDoubtful    Code = "filter-doubtful"     // a filter that is served, and hardly does what was meant
+	CodeSettingReplaced   Code = "setting-replaced"    // a setting that does not count, as a filter says another one
 	CodeDuplicateRoute    Code = "duplicate-route"     // host and match already taken by a route that comes first
 	CodeDuplicateID       Code = "duplicate-id"        // two objects of one kind with one ID
 	CodeUpstreamMissing   Code = "upstream-missing"    // a target that names no upstream

@@ -119,6 +119,14 @@ type FilterPath struct {
 	Path string
 }
 
+// FilterSetting is what one of a route's filters says that is no step of it: settings of the route, wherever the filter stands. What is zero is
+// not said.
+type FilterSetting struct {
+	At       int // in the list
+	Timeouts Timeouts
+	Retry    Retry
+}
+
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
 type Action interface{ isAction() }
 

@@ -211,6 +211,8 @@ func TestRefusedEdits(t *testing.T) {
 		"rewrite-response-header": {`{"name":"X"}`, `{"name":"X","regexp":"("}`, `{"name":"Transfer-Encoding","regexp":"x"}`},
 		"rewrite-location":        {`{"host":"a b"}`, `{"version":"maybe"}`, `{"schemes":["h ttp"]}`, `{"header":"Connection"}`},
 		"status":                  {`{}`, `{"status":999}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
+		"retry":                   {`{}`, `{"attempts":21}`, `{"statuses":[200]}`, `{"on":["sometimes"]}`, `{"methods":["get"]}`, `{"perTry":"0s"}`, `{"backoff":{"most":"11s"}}`, `{"tries":2}`},
+		"timeout":                 {`{}`, `{"response":"0s"}`, `{"response":"-1s"}`, `{"connect":"1us"}`, `{"read":"1s"}`},
 		"header-limit":            {`{}`, `{"bytes":1,"error":"a b"}`},
 		"body-limit":              {`{"bytes":1,"error":"Content-Length"}`},
 	} {

@@ -3,7 +3,6 @@ package builtin
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +30,7 @@ type CircuitBreaker struct {
 	Minimum  int              `json:"minimum,omitempty"`  // of which there must be before anything is decided; default 20, or the window if that is less
 	Open     Duration         `json:"open,omitempty"`     // how long none is sent; default 30s, at most 1h
 	Trials   int              `json:"trials,omitempty"`   // that are sent then, and of which the same shares decide; default 10
-	Statuses []int            `json:"statuses,omitempty"` // that are failures; default: 500 and above. No answer always is one
+	Statuses model.Statuses   `json:"statuses,omitempty"` // that are failures; default: 500 and above. No answer always is one
 	Scope    string           `json:"scope,omitempty"`    // route (the default), or object: all routes of the object that they come from have one breaker
 	Name     string           `json:"name,omitempty"`     // in place of a scope: all filters of this name and these settings have one breaker
 	Fallback *CircuitFallback `json:"fallback,omitempty"` // in place of a failure's answer; default: 503 while it is open, and failures as they are
@@ -73,8 +72,8 @@ func (c CircuitBreaker) Validate() error {
 		return fmt.Errorf("scope and name are given: want one of them")
 	}
 	for i, s := range c.Statuses {
-		if s < 200 || s > 599 {
-			return fmt.Errorf("statuses[%d] is %d: want 200 to 599", i, s)
+		if s.From < 200 {
+			return fmt.Errorf("statuses[%d] begins at %d: want 200 to 599", i, s.From)
 		}
 	}
 	if c.Fallback != nil {
@@ -311,7 +310,7 @@ func (t *circuitTry) Judge(x *filter.Exchange, status int, code model.Code) filt
 	f := t.filter
 	failed := status >= 500
 	if code == "" && len(f.Statuses) > 0 {
-		failed = slices.Contains(f.Statuses, status)
+		failed = f.Statuses.Contains(status)
 	}
 	now := f.clock.Now()
 	var o outcome

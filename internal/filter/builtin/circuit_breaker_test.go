@@ -95,6 +95,9 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 		{`{"window":2,"statuses":[404]}`, 404, "", 0, true},
 		{`{"window":2,"statuses":[404]}`, 500, "", 0, false},
 		{`{"window":2,"statuses":[404]}`, 504, "upstream-timeout", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 409, "", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 503, "", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 411, "", 0, false},
 		{`{"window":2,"slow":"1s"}`, 200, "", 2 * time.Second, true},
 		{`{"window":2,"slow":"1s"}`, 200, "", time.Second, false},
 	} {
@@ -106,7 +109,7 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		`{"failures":101}`, `{"slowRate":50}`, `{"window":10001}`, `{"window":5,"minimum":6}`, `{"minimum":101}`, `{"open":"2h"}`, `{"scope":"all"}`, `{"statuses":[99]}`, `{"trials":-1}`,
+		`{"failures":101}`, `{"slowRate":50}`, `{"window":10001}`, `{"window":5,"minimum":6}`, `{"minimum":101}`, `{"open":"2h"}`, `{"scope":"all"}`, `{"statuses":[99]}`, `{"statuses":["1xx"]}`, `{"statuses":["NOT_FOUND"]}`, `{"trials":-1}`,
 		`{"fallback":{"path":"x"}}`, `{"fallback":{"status":200,"credentials":true}}`, `{"fallback":{"path":"/x","status":200}}`, `{"fallback":{"status":99}}`, `{"fallback":{"contentType":"a\nb"}}`,
 	} {
 		if _, err := Kinds().Check(specOf("circuit-breaker", bad)); err == nil {

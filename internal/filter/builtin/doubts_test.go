@@ -45,7 +45,7 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"],"outside":true}}`)), "0 filter rate-limit: redis.addresses[0]: 127.0.0.1 is this machine"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["169.254.0.1:6379"]}}`)), "0 filter rate-limit: redis.addresses[0]: 169.254.0.1 is"},
 	} {
-		got, _ := Kinds().CheckRoute(c.filters, []string{"id"})
+		got, _, _ := Kinds().CheckRoute(c.filters, []string{"id"})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%v: %+v", c.filters, got)
@@ -73,17 +73,17 @@ func TestUnknownVariables(t *testing.T) {
 		{list(specOf("prefix-path", `{"prefix":"/{p}"}`)), "0 filter prefix-path: {p} in"},
 		{list(specOf("circuit-breaker", `{"fallback":{"path":"/{f}"}}`)), "0 filter circuit-breaker: {f} in"},
 	} {
-		got, _ := Kinds().CheckRoute(c.filters, []string{"", "id", "sub"})
+		got, _, _ := Kinds().CheckRoute(c.filters, []string{"", "id", "sub"})
 		if len(got) != 1 || got[0].Severity != model.Error || got[0].Code != model.CodeInvalidFilter || !strings.HasPrefix(fmt.Sprint(got[0].At, " ", got[0].Message), c.want) ||
 			!strings.HasSuffix(got[0].Message, "which has id, sub") {
 			t.Errorf("%+v, want %s", got, c.want)
 		}
 	}
-	if got, _ := Kinds().CheckRoute(list(specOf("redirect", `{"path":"/{x}"}`)), nil); len(got) != 1 || !strings.HasSuffix(got[0].Message, "which has none") {
+	if got, _, _ := Kinds().CheckRoute(list(specOf("redirect", `{"path":"/{x}"}`)), nil); len(got) != 1 || !strings.HasSuffix(got[0].Message, "which has none") {
 		t.Errorf("%+v", got)
 	}
 	quoted := list(specOf("redirect", `{"location":"/a?b=\\{x}"}`), specOf("response-headers", `{"set":[{"name":"Link-Template","value":"</\\{x}>"}]}`))
-	if got, _ := Kinds().CheckRoute(quoted, nil); len(got) != 0 {
+	if got, _, _ := Kinds().CheckRoute(quoted, nil); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got := newPolicy(t, filter.NewShared(), quoted[0]).ask("192.0.2.1", "GET /").Response.Fields.Get("Location"); got != "/a?b={x}" {
@@ -93,7 +93,7 @@ func TestUnknownVariables(t *testing.T) {
 
 // TestRerouted: which paths filters may have requests looked up again with, as far as that is known before there are any.
 func TestRerouted(t *testing.T) {
-	_, paths := Kinds().CheckRoute([]model.FilterSpec{
+	_, paths, _ := Kinds().CheckRoute([]model.FilterSpec{
 		specOf("strip-prefix", `{"parts":1}`), specOf("reroute", `{"path":"/a"}`), specOf("reroute", ``),
 		specOf("circuit-breaker", `{"fallback":{"path":"/b"}}`), specOf("circuit-breaker", `{"fallback":{"path":"/b/{id}"}}`),
 		specOf("circuit-breaker", `{"fallback":{"status":500}}`), specOf("circuit-breaker", ``),

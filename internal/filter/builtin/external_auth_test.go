@@ -207,7 +207,7 @@ func TestAuthCookies(t *testing.T) {
 
 func TestAuthCache(t *testing.T) {
 	s := newAuthService(t)
-	p := s.policy(t, `{"url":"URL/","loopback":true,"upstream":["X-User"],"cacheKey":"{header.Authorization}","cache":[{"statuses":[200],"for":"10m"},{"statuses":[401],"for":"1m"}]}`, filter.NewShared())
+	p := s.policy(t, `{"url":"URL/","loopback":true,"upstream":["X-User"],"cacheKey":"{header.Authorization}","cache":[{"statuses":["2xx"],"for":"10m"},{"statuses":["401-402"],"for":"1m"}]}`, filter.NewShared())
 	e := &engine{}
 	x := &filter.Exchange{Waiter: e}
 	ask := func(token, want string) int {

@@ -83,6 +83,8 @@ func TestCacheKeeps(t *testing.T) {
 		{`{"maxBytes":3}`, "", "", 0, false},
 		{`{"size":600}`, "", "", 0, false},
 		{`{"statuses":[404]}`, "", "", 0, false},
+		{`{"statuses":["4xx"]}`, "", "", 0, false},
+		{`{"statuses":["2xx"]}`, "", "", 0, true},
 	} {
 		lines := func(text string) []string {
 			if text == "" {
@@ -93,6 +95,21 @@ func TestCacheKeeps(t *testing.T) {
 		if got := again(t, c.config, lines(c.request), lines(c.answer), c.after); got != c.want {
 			t.Errorf("%s, request %q, answer %q, after %v: kept %t", c.config, c.request, c.answer, c.after, got)
 		}
+	}
+}
+
+// TestCacheNeverKeepsParts, whose class may be one that is kept.
+func TestCacheNeverKeepsParts(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{"statuses":["2xx"]}`))
+	for status, keeps := range map[string]bool{"203": true, "206": false} {
+		x := p.ask("192.0.2.1", "GET /"+status)
+		if _, err := x.Response.Parse([]byte("HTTP/1.1 "+status+" OK\r\nTransfer-Encoding: chunked\r\n\r\n"), &http1.Limits{}, "GET"); err != nil {
+			t.Fatal(err)
+		}
+		if p.chain.Response(x); x.Transformed() != keeps {
+			t.Errorf("%s is kept: %t", status, !keeps)
+		}
+		x.Finish()
 	}
 }
 

@@ -29,6 +29,7 @@ type Settings struct {
 	Buffers   Buffers
 	Errors    Errors
 	Mirror    Mirror
+	Traces    model.RouteTracing
 	Guard     Guard // of the installation: no annotation says it
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.

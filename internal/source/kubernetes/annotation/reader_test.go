@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"paifang/internal/model"
 )
 
 func TestTableIsWhole(t *testing.T) {
@@ -70,3 +72,17 @@ func FuzzRead(f *testing.F) {
 }
 
 func abs(i int) int { return max(i, -(i + 1)) }
+
+// TestTracesBesideEnable: trust and name are read beside enable-opentelemetry alone, as under ingress-nginx.
+func TestTracesBesideEnable(t *testing.T) {
+	r := NewReader("", Defaults())
+	in := map[string]string{r.prefix + "opentelemetry-trust-incoming-span": "false", r.prefix + "opentelemetry-operation-name": "checkout"}
+	if s, found := r.Read(in); s.Traces != (model.RouteTracing{}) || found[0].Verdict != Ignored || found[1].Verdict != Ignored {
+		t.Errorf("%+v %+v", s.Traces, found)
+	}
+	in[r.prefix+"enable-opentelemetry"] = "true"
+	in[r.prefix+"opentelemetry-operation-name"] = "$uri"
+	if s, found := r.Read(in); s.Traces != (model.RouteTracing{Spans: model.SpansOn, Incoming: model.IncomingIgnore}) || found[1].Verdict != Invalid {
+		t.Errorf("%+v %+v", s.Traces, found)
+	}
+}

@@ -41,7 +41,7 @@ type Sessions struct {
 
 // Listeners is what the settings say of listeners, without class and origin.
 func (s *Settings) Listeners() model.ListenerDefaults {
-	d := model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: s.Clients, Parsing: s.Parsing, HTTP1Only: s.HTTP1Only}
+	d := model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: s.Clients, Parsing: s.Parsing, HTTP1Only: s.HTTP1Only, Tracing: s.Traces.listener()}
 	s.Buffers.limits(&d.Parsing)
 	d.TLS.Ciphers, d.TLS.RejectUnknown, d.TLS.Staple = s.Ciphers, s.Reject, s.Staple
 	d.TLS.SessionLife, d.TLS.NoSessions = s.Sessions.Life, !s.Sessions.Cache && !s.Sessions.Tickets

@@ -47,6 +47,7 @@ type Settings struct {
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
 
 	Gzip, Brotli Compression // of answers
+	Traces       Traces
 
 	StreamIdle      time.Duration // of connections and sessions of TCP and UDP services
 	StreamTries     int           // endpoints that a connection is tried with; 0 = each once
@@ -70,6 +71,6 @@ func Defaults() Settings {
 	return Settings{
 		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
 		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute, StreamResponses: 1,
-		Sessions: Sessions{Cache: true}, Gzip: gzipDefault(), Brotli: brotliDefault(),
+		Sessions: Sessions{Cache: true}, Gzip: gzipDefault(), Brotli: brotliDefault(), Traces: tracesDefault(),
 	}
 }

@@ -493,6 +493,7 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"per":"0s"}`, "no time above 0"},
 		{"response-cache", `{"ttl":"0s"}`, "no time above 0"},
 		{"cors", `{"origins":["*"],"credentials":true}`, "browsers refuse"},
+		{"cors", `{"origins":["*"],"privateNetwork":true}`, "into a private network"},
 		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "managed"},
 		{"concurrency-limit", `{"requests":0}`, "1 or more"},
 		{"concurrency-limit", `{"requests":1,"scope":"world"}`, "scope"},

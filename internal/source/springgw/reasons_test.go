@@ -28,7 +28,7 @@ func chinese() map[string]string {
 		"X-Forwarded-* is sent and Forwarded is not":                                                                                               "发送 X-Forwarded-*，不发送 Forwarded",
 		"what Spring's global filters do is done by the engine":                                                                                    "Spring 的全局过滤器所做的事由引擎完成",
 		"name LocalResponseCache in default-filters":                                                                                               "请在 default-filters 中写 LocalResponseCache",
-		"a pattern has all paths of a route, or has no effect on it; allowPrivateNetwork may be false alone":                                       "模式覆盖一条路由的全部路径，否则对它不起作用；allowPrivateNetwork 只能是 false",
+		"a pattern has all paths of a route, or has no effect on it":                                                                               "模式覆盖一条路由的全部路径，否则对它不起作用",
 		"there are no other handlers":                                                                                                              "没有别的处理器",
 		"bodies are passed on as they come":                                                                                                        "正文来什么样就转发什么样",
 		"the heads of answers have a fixed bound; docs/strict.md":                                                                                  "应答头有固定的上限；docs/strict.md",

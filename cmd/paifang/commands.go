@@ -43,6 +43,7 @@ func upCommand() *cobra.Command {
 	f.StringArrayVar(&attach, "attach", nil, "DEPLOYMENT=IP:PORT: take a process that already runs as its one pod; repeat it")
 	f.BoolVar(&o.Logs, "logs", false, "show what the pods print")
 	f.BoolVar(&o.Split, "split", false, "run SLB, each node, gateway, registry and DNS as processes of their own")
+	f.StringVar(&o.Traces, "traces", "", "who takes the spans of traces by OTLP, such as 127.0.0.1:4317 or http://127.0.0.1:4318: requests are traced")
 	f.StringVar(&o.Actuator, "actuator", "", "file with a token, made where there is none: routes are listed, added and taken away at /actuator/gateway of the admin API")
 	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that would run, and end")
 	f.StringVar(&o.LogLevel, "log-level", "error", "debug, info, warn or error")

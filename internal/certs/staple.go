@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -54,8 +55,8 @@ type Stapler struct {
 // staple is what is known of the revocation of one certificate. Only its state is read without the lock of the Stapler.
 type staple struct {
 	pair   *tls.Certificate
-	issuer *x509.Certificate
-	urls   []*url.URL // of responders; none: there is nobody to ask
+	issuer *x509.Certificate // nil: it was not needed yet
+	urls   []*url.URL        // of responders; none: there is nobody to ask
 	state  atomic.Pointer[stapleState]
 	due    time.Time
 	asked  bool // a fetch is under way
@@ -111,29 +112,17 @@ func (s *Stapler) Keep(stores []*Store) {
 	s.wake()
 }
 
+// newStaple does little, as publishing waits for it: the issuer is looked for when somebody is to be asked.
 func newStaple(p *parsed, now time.Time) *staple {
 	st := &staple{pair: p.pair, due: now}
 	first := stapleState{}
-	var chain []*x509.Certificate
-	for _, der := range p.pair.Certificate[1:] {
-		if c, err := x509.ParseCertificate(der); err == nil {
-			chain = append(chain, c)
+	for _, text := range p.leaf.OCSPServer {
+		if u, err := url.Parse(text); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil {
+			st.urls = append(st.urls, u)
 		}
 	}
-	if len(p.leaf.OCSPServer) > 0 {
-		st.issuer = issuer(p.leaf, chain)
-		for _, text := range p.leaf.OCSPServer {
-			if u, err := url.Parse(text); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil {
-				st.urls = append(st.urls, u)
-			}
-		}
-		switch {
-		case st.issuer == nil:
-			st.urls = nil
-			first.problem = "its chain does not have the certificate of its issuer, which a response is checked against"
-		case len(st.urls) == 0:
-			first.problem = fmt.Sprintf("%q is no address of a responder", p.leaf.OCSPServer[0])
-		}
+	if len(st.urls) == 0 && len(p.leaf.OCSPServer) > 0 {
+		first.problem = fmt.Sprintf("%q is no address of a responder", p.leaf.OCSPServer[0])
 	}
 	st.state.Store(&first)
 	return st
@@ -186,11 +175,29 @@ func (s *Stapler) start(fetches *sync.WaitGroup) time.Duration {
 		s.fetches++
 		s.asking[at.Host]++
 		fetches.Go(func() {
-			r, err := s.client.ask(s.ctx, at, st.pair.Leaf, st.issuer, s.cfg.Now)
+			r, err := s.ask(st, at)
 			s.take(st, at, r, err)
 		})
 	}
 	return next
+}
+
+var errNoIssuer = errors.New("its chain does not have the certificate of its issuer, which a response is checked against")
+
+// ask is the fetch of one response.
+func (s *Stapler) ask(st *staple, at *url.URL) (*ocsp.Response, error) {
+	if st.issuer == nil {
+		var chain []*x509.Certificate
+		for _, der := range st.pair.Certificate[1:] {
+			if c, err := x509.ParseCertificate(der); err == nil {
+				chain = append(chain, c)
+			}
+		}
+		if st.issuer = issuer(st.pair.Leaf, chain); st.issuer == nil {
+			return nil, errNoIssuer
+		}
+	}
+	return s.client.ask(s.ctx, at, st.pair.Leaf, st.issuer, s.cfg.Now)
 }
 
 // take notes what a responder has said.
@@ -210,6 +217,8 @@ func (s *Stapler) take(st *staple, at *url.URL, r *ocsp.Response, err error) {
 	before := st.state.Load()
 	next := *before
 	switch {
+	case errors.Is(err, errNoIssuer): // nobody was asked, nor will be
+		next.problem, st.urls = err.Error(), nil
 	case err != nil: // a response that still counts is as good as it was
 		next.problem = fmt.Sprintf("%s: %v", at, err)
 		st.due = now.Add(min(stapleAgain<<min(st.tries, 10), stapleAgainMost))

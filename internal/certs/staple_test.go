@@ -310,11 +310,15 @@ func TestCertificatesWithoutResponse(t *testing.T) {
 	silent, _ := s.certificate("silent", at())
 	needy, _ := s.certificate("needy", at(), must)
 	file, _ := s.certificate("file", at("file:///etc/passwd"))
-	second, _ := s.certificate("second", must, at("ldap://127.0.0.1/", s.at.URL))
+	second, _ := s.certificate("second", must, at("ldap://127.0.0.1/", "http://127.0.0.1:1/", s.at.URL))
 	short, _ := s.certificate("short")
 	short.Chain = short.Chain[:strings.Index(short.Chain, "-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
 	s.keep(silent, needy, file, second, short)
+	await(t, "the first address does not answer", func() bool { return strings.HasPrefix(s.problem("second"), "http://127.0.0.1:1/: ") })
+	s.pass(2 * time.Minute)
+	s.stapler.wake()
 	await(t, "the second address is asked", func() bool { return s.shown(s.addr, "second.test", 0) != nil })
+	await(t, "no issuer is found", func() bool { return s.problem("short") != "" })
 	got := map[model.CertificateID]Staple{}
 	for _, st := range s.store.Staples(true, s.now()) {
 		got[st.Certificate] = st

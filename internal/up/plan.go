@@ -33,6 +33,7 @@ type Options struct {
 	PrintConfig bool
 	LogLevel    string
 	Actuator    string // file with the token for /actuator/gateway, made where there is none; empty = it is off
+	Traces      string // who takes the spans of traces; empty = nothing is traced
 }
 
 // address is one place where up listens.
@@ -311,6 +312,7 @@ func (p *Plan) config() app.Config {
 			},
 		},
 	}
+	c.Tracing.Collector = p.Traces
 	if p.Actuator != "" {
 		c.Sources.Spring.Actuator = &app.Actuator{TokenFile: p.Actuator}
 	}

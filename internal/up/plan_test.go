@@ -117,6 +117,7 @@ func TestWrongOptions(t *testing.T) {
 		{Options{At: map[string]string{"gateway": "127.0.0.10:80", "slb": "127.0.0.10:80"}}, "SLB, HTTP and gateway are both at 127.0.0.10:80: give --slb or --gateway another IP:port"},
 		{Options{Split: true, At: map[string]string{"gateway": "127.0.0.1:8104"}}, "gateway and admin API of slb are both at 127.0.0.1:8104"},
 		{Options{Split: true, Actuator: "token"}, "leave out --split"},
+		{Options{Traces: "ftp://x"}, `tracing.collector: "ftp://x": ftp is none of grpc, grpcs, http, https`},
 		{Options{Zone: "a b"}, `dns.zones[0]: "a b" is not a name`},
 		{Options{GatewayHost: "gateway..test"}, `gateway.host: "gateway..test" is not a name`},
 		{Options{Dir: "missing-dir"}, "missing-dir: no such file or directory: give a directory"},

@@ -432,6 +432,7 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"per":"0s"}`, "no time above 0"},
 		{"response-cache", `{"ttl":"0s"}`, "no time above 0"},
 		{"cors", `{"origins":["*"],"credentials":true}`, "browsers refuse"},
+		{"cors", `{"origins":["*"],"privateNetwork":true}`, "into a private network"},
 		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "names.burst: Content-Length is managed"},
 		{"rate-limit", `{"requests":1,"tell":"remaining","names":{"remaining":"X Left"}}`, "names.remaining"},
 		{"rate-limit", `{"requests":1,"tell":"remaining","names":{"remaining":"location"}}`, "says something else"},

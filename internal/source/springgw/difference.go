@@ -8,7 +8,7 @@ type difference struct {
 }
 
 const (
-	forwardedOfTrusted = "the header is believed from gateway.trusted only, and an entry further to the left (maxTrustedIndex) where those to the right of it are in gateway.trusted too; several fields are read as one list"
+	forwardedOfTrusted = "the header is believed from gateway.trusted only, and an entry further to the left (maxTrustedIndex) where those to the right of it are in gateway.trusted too, or gateway.hops counts it; several fields are read as one list"
 	managedHeaders     = "Host, Content-Length and other headers that frame a message or concern one connection are refused, and the route answers 503: SetRequestHostHeader sets Host"
 	locallyCounted     = "while Redis is away each gateway counts for itself, where Spring lets everything pass; what Spring's default principalNameKeyResolver counts by has to be said in sources.spring.keyResolvers"
 	callsAnswered      = "a call that fails is answered with the HTTP status that its gRPC code stands for"

@@ -856,7 +856,7 @@ func TestCORSPatterns(t *testing.T) {
 func TestBadCORS(t *testing.T) {
 	for text, want := range map[string]string{
 		"allowedMethods: '*'": "names no origin", "{allowedOrigins: '*', allowCredentials: true}": "browsers refuse", "{allowedOrigins: '*', maxAge: soon}": "no number of seconds",
-		"{allowedOrigins: 'https://${X}'}": "placeholder", "{allowedOrigins: '*', allowPrivateNetwork: true}": "allowPrivateNetwork is not supported",
+		"{allowedOrigins: 'https://${X}'}": "placeholder", "{allowedOrigins: '*', allowPrivateNetwork: true}": "private networks to every origin",
 	} {
 		if !strings.HasPrefix(text, "{") {
 			text = "{" + text + "}"

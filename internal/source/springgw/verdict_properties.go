@@ -24,7 +24,7 @@ func properties() []Verdict {
 		{Name: gw + ownFiltersKey, Verdict: Supported, Why: "a property of Paifang alone: filters of ours in front of those of every route, as in metadata of one; the locator's routes have them too"},
 		{Name: gw + behindFiltersKey, Verdict: Supported, Why: "a property of Paifang alone: filters of ours behind those of every route, as in metadata of one; the locator's routes have them too"},
 		{Name: gw + "discovery", Verdict: Supported, Why: "routes are named for their services, whatever route-id-prefix says"},
-		{Name: gw + "globalcors", Verdict: Supported, Why: "a pattern has all paths of a route, or has no effect on it; allowPrivateNetwork may be false alone"},
+		{Name: gw + "globalcors", Verdict: Supported, Why: "a pattern has all paths of a route, or has no effect on it"},
 		{Name: gw + "httpclient.connect-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.response-timeout", Verdict: Supported},
 		{Name: gw + "httpclient.pool", Verdict: Ignored, Why: pool},

@@ -70,14 +70,13 @@ func newMirrorCopy(f *mirror, x *filter.Exchange) *mirrorCopy {
 
 // head notes what one target gets.
 func (c *mirrorCopy) head(t *mirrorTarget, x *filter.Exchange) {
-	text, host := "", x.Request.Authority
+	host := x.Request.Authority
+	text := "http://" + host + uriOf(x) // of which the host is not looked at
 	if len(t.url) > 0 {
-		text = strings.Clone(t.url.of(x))
-	} else {
-		text = "http://" + host + uriOf(x) // its host is not looked at
+		text = t.url.address(x)
 	}
-	to, err := url.Parse(text)
-	if err != nil || to.Host == "" {
+	to, err := t.url.parse(text)
+	if err != nil {
 		t.sender.counts.add(filter.CopyFailed)
 		return
 	}

@@ -84,7 +84,7 @@ func (a *App) parts() ([]hub.Part, error) {
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func (c *Config) translateOptions() translate.Options {
 	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge(),
-		ByName: c.Sources.Spring.Kubernetes != nil}
+		ByName: c.Sources.Spring.Kubernetes != nil, Traced: c.Tracing.Collector != ""}
 }
 
 // springConfig is how Spring's files are read. Beside application.yml those for profiles are read too, as Spring would; of one that is not active

@@ -253,11 +253,13 @@ func TestProfilesBesideAFile(t *testing.T) {
 // TestImportOfWhatCheckRefuses has no document written that check refuses without a word: that it is lost is said where it comes from.
 func TestImportOfWhatCheckRefuses(t *testing.T) {
 	for text, lost := range map[string]int{
-		"filters: ['SetStatus=204']":                          0,
-		"filters: ['SetStatus=999']":                          1,
-		"filters: ['SetStatus=100']":                          1,
-		"filters: ['SetResponseHeader=Content-Length, 5']":    1,
-		"filters: ['AddRequestHeader=no name, v']":            1,
+		"filters: ['SetStatus=204']":                       0,
+		"filters: ['SetStatus=999']":                       1,
+		"filters: ['SetStatus=100']":                       1,
+		"filters: ['SetResponseHeader=Content-Length, 5']": 1,
+		"filters: ['AddRequestHeader=no name, v']":         1,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: X-Left}, key-resolver: '#{@ipKeyResolver}'}}]":     0,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: Set-Cookie}, key-resolver: '#{@ipKeyResolver}'}}]": 1,
 		"filters: ['AddRequestHeader=X-A, v', 'StripPrefix']": 0,
 	} {
 		file := filepath.Join(t.TempDir(), "application.yml")

@@ -218,6 +218,9 @@ func (x *Exchange) Bind(r *snapshot.Route) {
 	x.captured = r.Captures(x.Request.Path, x.Request.Host, x.captures)
 }
 
+// Asked is the path that the route was found by, whatever filters have made of it.
+func (x *Exchange) Asked() string { return x.asked }
+
 // TakenOff is what filters have taken off the front of the path that the route was found by: "/api" where /api/x has become /x. A slash at
 // the end of either counts for nothing. What would lead to another host, put in front of a path, is nothing.
 func (x *Exchange) TakenOff() string {
@@ -265,6 +268,9 @@ func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	x.Response.Reset()
 	x.Response.Status = status
 	x.Response.Body, x.Response.ContentLength = http1.SizedBody, int64(len(body))
+	if status == 304 { // a length would be that of what the client has (RFC 9110, 8.6)
+		x.Response.Body, x.Response.ContentLength = http1.NoBody, -1
+	}
 	if body != "" {
 		x.Response.Fields.Add("Content-Type", "text/plain; charset=utf-8")
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paifang/internal/filter"
@@ -24,7 +25,7 @@ const (
 // then a few are, and decide how it goes on. Each process decides for itself.
 type CircuitBreaker struct {
 	Failures int              `json:"failures,omitempty"` // percent of the window that opens it; default 50
-	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
+	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin, once the request has come, is a slow one; default: none is
 	SlowRate int              `json:"slowRate,omitempty"` // percent of slow ones that opens it; default 100
 	Window   int              `json:"window,omitempty"`   // how many of the last requests are looked at; default 100, at most 10,000
 	Minimum  int              `json:"minimum,omitempty"`  // of which there must be before anything is decided; default 20, or the window if that is less
@@ -257,6 +258,7 @@ type circuitBreaker struct {
 type circuitTry struct {
 	filter     *circuitBreaker
 	began      time.Time
+	came       atomic.Int64 // so long after that the last of the request's body came: until then the wait is for the client
 	generation uint64
 	judged     bool
 }
@@ -264,7 +266,20 @@ type circuitTry struct {
 var (
 	_ filter.Judge  = (*circuitTry)(nil)
 	_ filter.Holder = (*circuitTry)(nil)
+	_ filter.Tap    = (*circuitBody)(nil)
 )
+
+// circuitBody is a try as it sees the request's body.
+type circuitBody circuitTry
+
+// Part notes that something of the body has come.
+func (t *circuitBody) Part([]byte) { t.came.Store(int64(t.filter.clock.Now().Sub(t.began))) }
+
+// Complete notes that its end has.
+func (t *circuitBody) Complete() { t.Part(nil) }
+
+// Release has nothing to give back.
+func (t *circuitBody) Release() {}
 
 func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 	now := f.clock.Now()
@@ -284,6 +299,9 @@ func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 	*t = circuitTry{filter: f, began: now, generation: generation}
 	x.JudgedBy(t)
 	x.Hold(t, 0)
+	if f.Slow > 0 && x.Request.Body != http1.NoBody && x.RequestBody == nil {
+		x.Tap((*circuitBody)(t))
+	}
 	return filter.Continue
 }
 
@@ -305,8 +323,11 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	return filter.Respond
 }
 
-// Judge counts what became of the request.
+// Judge counts what became of the request. One that the gateway has refused for what its client sent tells nothing of the upstream.
 func (t *circuitTry) Judge(x *filter.Exchange, status int, code model.Code) filter.Verdict {
+	if code != "" && status < 500 {
+		return filter.Continue
+	}
 	f := t.filter
 	failed := status >= 500
 	if code == "" && len(f.Statuses) > 0 {
@@ -317,7 +338,7 @@ func (t *circuitTry) Judge(x *filter.Exchange, status int, code model.Code) filt
 	if failed {
 		o |= outcomeFailed
 	}
-	if f.Slow > 0 && now.Sub(t.began) > time.Duration(f.Slow) {
+	if f.Slow > 0 && now.Sub(t.began)-time.Duration(t.came.Load()) > time.Duration(f.Slow) {
 		o |= outcomeSlow
 	}
 	t.judged = true

@@ -245,9 +245,12 @@ func (f *cors) Response(x *filter.Exchange) {
 			x.Response.Fields.Del(name)
 		}
 	}
-	if to := f.accepted(x); to != "" {
+	switch to := f.accepted(x); {
+	case f.any: // said to who names no origin too, or a cache would give that answer to a page of another one (Fetch, 3.2.5)
+		f.say(x, "*", f.Everything)
+	case to != "":
 		f.say(x, to, f.Everything)
-	} else if !f.any {
+	default:
 		f.vary(x)
 	}
 }

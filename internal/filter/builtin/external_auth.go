@@ -146,7 +146,7 @@ func validateSignIn(s string) error {
 
 // signIn sends a browser to where it can prove who it is.
 func (f *externalAuth) signInAt(x *filter.Exchange) string {
-	to := f.signIn.of(x)
+	to := f.signIn.address(x)
 	if f.parameter == "" {
 		return to
 	}

@@ -115,6 +115,7 @@ type cacheTry struct {
 	filter  *responseCache
 	subject string        // what is asked for
 	fields  []http1.Field // as the client sent them: filters behind this one may change them
+	since   uint64        // what was forgotten before: a later change makes the answer old before it is kept
 	guards  int           // filters before this one that have let the request pass for who asks
 	change  bool          // it is a request that changes what is kept
 	own     *flight       // that others wait for; nil = none
@@ -212,9 +213,15 @@ func (f *responseCache) try(x *filter.Exchange) *cacheTry {
 	if r.HasQuery {
 		query = "?" + r.RawQuery
 	}
-	t.filter, t.guards, t.subject = f, x.Admissions(), schemeOf(x)+"://"+r.Authority+r.Path+query
+	t.filter, t.since, t.guards, t.subject = f, f.kept.changes.Load(), x.Admissions(), schemeOf(x)+"://"+r.Authority+r.Path+query
 	if host := r.Fields.Get("X-Forwarded-Host"); host != "" && !http1.EqualFold(host, r.Authority) { // what is behind may write links with it
 		t.subject += " for " + host
+	}
+	if prefix := r.Fields.Get("X-Forwarded-Prefix"); prefix != "" { // and with this
+		t.subject += " below " + prefix
+	}
+	if asked := x.Asked(); asked != r.Path { // what is behind may be told of it, or of variables in it
+		t.subject += " asked as " + asked
 	}
 	for i := range r.Fields.Len() {
 		t.fields = append(t.fields, r.Fields.At(i))
@@ -321,7 +328,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	if f.MaxAge {
 		tellMaxAge(&r.Fields, left)
 	}
-	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, answer: a, vary: vary, own: t.own}
+	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, since: t.since, answer: a, vary: vary, own: t.own}
 	for _, name := range vary {
 		c.values = append(c.values, strings.Clone(t.value(name)))
 	}

@@ -262,7 +262,9 @@ func TestImportOfWhatCheckRefuses(t *testing.T) {
 		"filters: ['RedirectTo=302, ht!tp:bad url']":                             1,
 		"filters: [{name: CircuitBreaker, args: {name: c, statusCodes: '700'}}]": 1,
 		"filters: ['RemoveRequestHeader=Host']":                                  0,
-		"filters: []}\n- {id: b, uri: 'no://op', predicates: ['Path=/b,/c']}\n- {id: b/2, uri: 'no://op', predicates: ['Path=/d']": 0,
+		"filters: []}\n- {id: b, uri: 'no://op', predicates: ['Path=/b,/c']}\n- {id: b/2, uri: 'no://op', predicates: ['Path=/d']":                                         0,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: X-Left}, key-resolver: '#{@ipKeyResolver}'}}]":     0,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: Set-Cookie}, key-resolver: '#{@ipKeyResolver}'}}]": 1,
 	} {
 		file := filepath.Join(t.TempDir(), "application.yml")
 		if err := os.WriteFile(file, []byte("spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a'], "+text+"}\n"), 0o600); err != nil {

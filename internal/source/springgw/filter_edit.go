@@ -113,7 +113,7 @@ func (e *effect) rewriteHeader(p *part) error {
 	if err := settable(values["name"]); err != nil {
 		return err
 	}
-	re, err := compileJava(values["regexp"])
+	re, err := compileFor(ofPart, values["regexp"])
 	if err != nil {
 		return fmt.Errorf("regexp %q: %w", values["regexp"], err)
 	}

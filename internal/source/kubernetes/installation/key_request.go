@@ -55,7 +55,7 @@ func redirectKeys() group {
 		same("preserve-trailing-slash", "false"),
 		same("relative-redirects", "false"),
 		same("use-port-in-redirects", "false"),
-		acts("hsts", "true", func(v *value) { v.boolean(&v.s.HSTS.On) }),
+		{Name: "hsts", Default: "true", Verdict: annotation.Differs, Note: "where forwarded headers are believed, X-Forwarded-Proto says whether the client asked over TLS; in ingress-nginx the connection does alone", read: func(v *value) { v.boolean(&v.s.HSTS.On) }},
 		acts("hsts-max-age", "31536000", func(v *value) { v.integer(&v.s.HSTS.MaxAge, 0, 10*31536000) }),
 		acts("hsts-include-subdomains", "true", func(v *value) { v.boolean(&v.s.HSTS.Subdomains) }),
 		acts("hsts-preload", "false", func(v *value) { v.boolean(&v.s.HSTS.Preload) }),

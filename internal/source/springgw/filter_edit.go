@@ -90,7 +90,7 @@ func (e *effect) rewriteHeader(p *part) error {
 	case len(p.words) > 3:
 		return fmt.Errorf("has %d arguments and wants three: a comma always divides arguments", len(p.words))
 	}
-	re, err := compileJava(values["regexp"])
+	re, err := compileFor(ofPart, values["regexp"])
 	if err != nil {
 		return fmt.Errorf("regexp %q: %w", values["regexp"], err)
 	}

@@ -80,6 +80,7 @@ func confinements() []confinement {
 		{"google.golang.org/protobuf", []string{"registry/nacosapi", "nacoswire", "grpcjson", "trace"}, "the protocols of Nacos and of traces are gRPC, and grpcjson turns JSON into messages that are described as it runs; everything else passes gRPC on as bytes"},
 		{"go.opentelemetry.io/proto/otlp", []string{"trace"}, "only trace speaks to collectors; its messages are all that is taken of OpenTelemetry"},
 		{"go.etcd.io/bbolt", []string{"registry/storage/bolt"}, "it is one way to keep the registry's data; the others know the seam alone"},
+		{"github.com/go-crypt/x", []string{"htpasswd"}, "SHA-2 of crypt(3) is in files of users that others have made, and in nothing else"},
 		{"golang.org/x/crypto/bcrypt", []string{"registry/auth", "htpasswd"}, "only who keeps users with passwords hashes them"},
 		{"golang.org/x/crypto/ocsp", []string{"certs/..."}, "only who keeps certificates asks whether they are revoked"},
 		{"github.com/klauspost/compress", []string{"coding"}, "only coding compresses: gzip faster than the standard library's, and zstd"},

@@ -167,6 +167,7 @@ func TestTracingChanges(t *testing.T) {
 	s.route("all", "/", "u")
 	s.publish()
 	s.answer(get("/1"))
+	s.last(1) // its span has ended: one that ends after its sender is dropped
 	other := tracetest.Listen(t, "127.0.0.1:0")
 	s.listeners[0].Tracing = model.Tracing{Collector: other.Addr, Delay: time.Millisecond}
 	s.publish()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/shard"
 )
@@ -87,14 +88,15 @@ func NewRoute(r *model.Route) (*Route, error) {
 	}
 	out.also = also
 	out.class, out.length = m.Path.Specificity()
+	text := http1.EncodePath(m.Path.Value) // as requests have it
 	switch m.Path.Kind {
 	case model.PathExact:
-		out.kind, out.head = exactPath, m.Path.Value
+		out.kind, out.head = exactPath, text
 	case model.PathPrefix:
-		out.kind, out.head = prefixPath, strings.TrimSuffix(m.Path.Value, "/")
+		out.kind, out.head = prefixPath, strings.TrimSuffix(text, "/")
 	case model.PathStart:
-		out.kind, out.start = startPath, m.Path.Value
-		out.head = m.Path.Value[:max(strings.LastIndexByte(m.Path.Value, '/'), 0)]
+		out.kind, out.start = startPath, text
+		out.head = text[:max(strings.LastIndexByte(text, '/'), 0)]
 	case model.PathPattern:
 		p, err := parsePattern(m.Path.Value, m.Path.Strict)
 		if err != nil {

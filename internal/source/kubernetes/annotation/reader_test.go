@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,29 @@ func TestPrefix(t *testing.T) {
 	}
 	if r.Has(map[string]string{"nginx.ingress.kubernetes.io/use-regex": ""}) || !r.Has(map[string]string{"example.com/x": ""}) {
 		t.Error("another prefix is taken for ours")
+	}
+}
+
+// TestEmptyValues: an annotation without a value is as good as none, as under ingress-nginx, but for lists of addresses by their own names.
+func TestEmptyValues(t *testing.T) {
+	r := NewReader("", Defaults())
+	plain, _ := r.Read(map[string]string{r.prefix + "enable-cors": "true"})
+	for _, name := range r.Names() {
+		s, found := r.Read(map[string]string{r.prefix + name: "", r.prefix + "enable-cors": "true"})
+		closes := name == "allowlist-source-range" || name == "denylist-source-range"
+		if closes != (s.Denied == name) {
+			t.Errorf("%s: denied %q", name, s.Denied)
+		}
+		if name == "enable-cors" || closes {
+			continue
+		}
+		if !reflect.DeepEqual(s, plain) || found[slices.IndexFunc(found, func(f Finding) bool { return f.Key == r.prefix+name })].Verdict != Ignored {
+			t.Errorf("%s: it acts: %+v", name, found)
+		}
+	}
+	s, _ := r.Read(map[string]string{r.prefix + "allowlist-source-range": "", r.prefix + "whitelist-source-range": "10.0.0.0/8"})
+	if s.Denied != "" || len(s.Limits.Allow) != 1 {
+		t.Errorf("the other name does not count: %+v", s.Limits)
 	}
 }
 

@@ -47,11 +47,13 @@ func (a *App) parts() ([]hub.Part, error) {
 		}
 		out = append(out, p)
 	}
+	var forAll *springgw.Common
 	if files := a.springFiles(); files != nil {
+		forAll = files.Common()
 		a.springs = append(a.springs, files)
 		out = append(out, hub.Part{Source: files, Required: true, Keepers: []string{model.KeeperStatic}})
 	}
-	items, err := a.springItems()
+	items, err := a.springItems(forAll)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -255,11 +256,11 @@ func hasYAML(path string) error {
 	}
 	for _, f := range files {
 		switch filepath.Ext(f.Name()) {
-		case ".yaml", ".yml", ".json":
+		case ".yaml", ".yml", ".json", ".properties":
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: there is no YAML file (.yaml, .yml, .json) in it; sub-directories are not read", path)
+	return fmt.Errorf("%s: there is no YAML file (.yaml, .yml, .json) in it, and none of properties (.properties); sub-directories are not read", path)
 }
 
 // pathError says which path, and what of it, without the name of the system call.
@@ -298,7 +299,8 @@ func offlineConfig(paths []string) (_ app.Config, given bool, _ error) {
 		cfg = p.Config
 		cfg.Sources.Manifests, cfg.Sources.Routes = nil, nil
 	}
-	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, others)
+	manifests := slices.DeleteFunc(slices.Clone(others), func(path string) bool { return filepath.Ext(path) == ".properties" }) // which hold routes alone, and are no YAML
+	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, manifests)
 	cfg.Sources.Routes = withPaths(cfg.Sources.Routes, others)
 	return cfg, file != "", nil
 }

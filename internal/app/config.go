@@ -235,14 +235,15 @@ type Etcd struct {
 
 // Pods is the pod runner of up.
 type Pods struct {
-	Nodes  []PodNode         `json:"nodes" doc:"the machines that pods are said to run on"`
-	Run    map[string]string `json:"run,omitempty" doc:"image: command line, for images without a program of their own here"`
-	Attach map[string]string `json:"attach,omitempty" doc:"deployment: IP:port of a process that already runs"`
-	Env    map[string]string `json:"env,omitempty" doc:"variables for every pod"`
-	Logs   string            `json:"logs,omitempty" doc:"directory for what pods print"`
-	Single bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
-	Within Duration          `json:"within,omitempty" doc:"bounds the grace period of pods at shutdown; default 8s"`
-	Export string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
+	Nodes          []PodNode         `json:"nodes" doc:"the machines that pods are said to run on"`
+	Run            map[string]string `json:"run,omitempty" doc:"image: command line, for images without a program of their own here"`
+	Attach         map[string]string `json:"attach,omitempty" doc:"deployment: IP:port of a process that already runs"`
+	Env            map[string]string `json:"env,omitempty" doc:"variables for every pod"`
+	Logs           string            `json:"logs,omitempty" doc:"directory for what pods print"`
+	Single         bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
+	HostPortOffset int               `json:"hostPortOffset,omitempty" doc:"added to every hostPort"`
+	Within         Duration          `json:"within,omitempty" doc:"bounds the grace period of pods at shutdown; default 8s"`
+	Export         string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
 }
 
 // PodNode is a machine of the pod runner.

@@ -34,8 +34,29 @@ func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Impor
 	if err != nil {
 		return nil, imported, fmt.Errorf("app: import: %w", err)
 	}
-	imported.Findings = append(imported.Findings, refusals(imported.Objects, text)...)
+	found := refusals(imported.Objects, text)
+	if refuse(&imported, found) {
+		if text, err = document.PrintWithOrigins(imported.Objects); err != nil {
+			return nil, imported, fmt.Errorf("app: import: %w", err)
+		}
+	}
+	imported.Findings = append(imported.Findings, found...)
 	return text, imported, nil
+}
+
+// refuse has routes with a filter that is none answer 503 in the documents too, as they would where Spring's files are served, so that the check takes
+// the documents. It tells whether there is one.
+func refuse(imported *springgw.Imported, found []springgw.Finding) bool {
+	any := false
+	for i := range imported.Objects.Routes {
+		r := &imported.Objects.Routes[i]
+		if slices.ContainsFunc(found, func(f springgw.Finding) bool {
+			return f.Verdict.Verdict == springgw.Unsupported && f.Kind == "route" && f.Route == r.Origin.Name && strings.HasPrefix(f.Name, "filters")
+		}) {
+			r.Filters, r.Action, any = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}, true
+		}
+	}
+	return any
 }
 
 // refusals are what the check of imported documents will not take, or warns of, at the places that they come from. A reader of Spring's files knows

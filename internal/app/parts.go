@@ -47,11 +47,13 @@ func (a *App) parts() ([]hub.Part, error) {
 		}
 		out = append(out, p)
 	}
+	var forAll *springgw.Common
 	if files := a.springFiles(); files != nil {
+		forAll = files.Common()
 		a.springs = append(a.springs, files)
 		out = append(out, hub.Part{Source: files, Required: true, Keepers: []string{model.KeeperStatic}})
 	}
-	items, err := a.springItems()
+	items, err := a.springItems(forAll)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func springConfig(c *Config) springgw.Config {
 func (a *App) podConfig() podrun.Config {
 	p := a.cfg.Pods
 	c := podrun.Config{
-		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log, StopWithin: p.Within.or(0),
+		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log, HostPortOffset: p.HostPortOffset, StopWithin: p.Within.or(0),
 		Builtin: map[string][]string{"paifang.dev/example-order": {a.opt.Self, "example", "order"}},
 	}
 	if a.cfg.Data != "" {

@@ -261,6 +261,21 @@ func TestOneChangeOfManyRoutes(t *testing.T) {
 	}
 }
 
+// TestManyRoutesOfOneUpstream: who is one of many to define an upstream costs no more than one of few.
+func TestManyRoutesOfOneUpstream(t *testing.T) {
+	each := func(n int) float64 {
+		groups := map[string]*model.Objects{}
+		for i := range n {
+			at := model.Origin{Source: "s", Kind: "route", Name: fmt.Sprintf("r%d", i), File: "f.yaml", Line: i*7919%n + 1}
+			groups[fmt.Sprintf("s/r%d", i)] = &model.Objects{Upstreams: []model.Upstream{{ID: "u", Origin: at, Endpoints: []model.EndpointsID{{Keeper: "k", Name: "l"}}}}}
+		}
+		return testing.AllocsPerRun(1, func() { Compile(nil, input(groups, nil), check) }) / float64(n)
+	}
+	if few, many := each(50), each(1000); many > 2*few {
+		t.Errorf("one of 1000 costs %.0f allocations, one of 50 %.0f", many, few)
+	}
+}
+
 // TestNamesOfStoppedListenersStay: who stops the gateway sees connections refused, not a name that is gone.
 func TestNamesOfStoppedListenersStay(t *testing.T) {
 	listener := model.Listener{ID: "gateway/http", Class: "gateway", Protocol: model.HTTP, Names: []model.Host{"gateway.test"},

@@ -35,7 +35,7 @@ func located(l *model.Locator, service string, now standing) *model.Objects {
 	if len(where.Paths) == 0 {
 		where.Paths = []model.PathMatch{{Kind: model.PathPrefix, Value: "/" + model.LocatorService}}
 	}
-	if len(does.Filters) == 0 {
+	if len(does.Filters) == 0 && !l.WholePath {
 		does.Filters = []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}}
 	}
 	values, rejected := make([]string, len(l.Tags)), false

@@ -32,8 +32,9 @@ type Locator struct {
 	Paths []PathMatch `json:"paths,omitempty"`
 	Hosts []Host      `json:"hosts,omitempty"`
 	Match Match       `json:"match,omitzero"`
-	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
-	Filters []FilterSpec `json:"filters,omitempty"`
+	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone, or with WholePath none.
+	Filters   []FilterSpec `json:"filters,omitempty"`
+	WholePath bool         `json:"wholePath,omitempty"`
 
 	// Timeouts, Retry and Target are those of every route and its Forward. KeepHost has upstreams see the Host that the client
 	// sent, HostName another one; default: the endpoint's own address.

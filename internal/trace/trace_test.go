@@ -98,14 +98,14 @@ func TestSamplers(t *testing.T) {
 		tr := newTracer(model.Tracing{Sampler: c.sampler, Ratio: c.ratio}.Effective(), nil)
 		for header, want := range map[string]bool{"": c.begun, sampledParent: c.sampled, unsampledParent: c.quiet} {
 			s := tr.Start(model.RouteTracing{}, header, "")
-			if s.Sampled() != want || strings.HasSuffix(s.Header, "-01") != want {
+			if s.id.sampled != want || strings.HasSuffix(s.Header, "-01") != want {
 				t.Errorf("%q %v, from %q: %s", c.sampler, c.ratio, header, s.Header)
 			}
 		}
 	}
 	n, tr := 0, newTracer(model.Tracing{Sampler: model.SamplerRatio}.Effective(), nil)
 	for range 100_000 {
-		if tr.Start(model.RouteTracing{}, "", "").Sampled() {
+		if tr.Start(model.RouteTracing{}, "", "").id.sampled {
 			n++
 		}
 	}

@@ -42,9 +42,6 @@ type Span struct {
 // Trace is the ID of its trace, as logs write it.
 func (s *Span) Trace() string { return s.Header[traceAt:traceEnd] }
 
-// Sampled tells whether it is sent.
-func (s *Span) Sampled() bool { return s.id.sampled }
-
 // Start begins the span of a request that came with these headers, by what holds for its route. What the headers say that are
 // malformed, and those that are not trusted, is not passed on.
 func (t *Tracer) Start(as model.RouteTracing, traceparent, tracestate string) *Span {

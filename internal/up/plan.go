@@ -304,8 +304,8 @@ func (p *Plan) config() app.Config {
 		Bridge:   &app.Bridge{},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
-			Within: app.Duration(4 * time.Second),
-			Env:    p.registryEnv(),
+			HostPortOffset: p.PortOffset, Within: app.Duration(4 * time.Second),
+			Env: p.registryEnv(),
 			Nodes: []app.PodNode{
 				{Name: "node-1", Range: p.podRange(1), Addr: at["node-1"].Addr()},
 				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},

@@ -41,7 +41,7 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	if c := p.Config; c.DNS.Address != p.Addr["dns"] || c.Gateway.HTTP != p.Addr["gateway"] || c.Admin.Address != p.Addr["admin"] ||
-		c.SLB.Listeners[0].Nodes[1].Address != p.Addr["node-2"] || c.Ingress.Advertise[0] != p.Addr["slb"].Addr() {
+		c.SLB.Listeners[0].Nodes[1].Address != p.Addr["node-2"] || c.Ingress.Advertise[0] != p.Addr["slb"].Addr() || c.Pods.HostPortOffset != 100 {
 		t.Errorf("the configuration has other addresses: %+v", c)
 	}
 	single := plan(t, Options{Addresses: "single"})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/document"
 	"paifang/internal/model"
 )
 
@@ -158,8 +159,45 @@ func (t propertyTable) walk(root *bootconfig.Property, visit func(p *bootconfig.
 			return below || inside
 		}
 		visit(p, path, v)
+		t.others(p, path, visit)
 		return below
 	})
+}
+
+// keysBelow are those that there are below properties whose verdict stands for all of them.
+func keysBelow() map[string][]string {
+	return map[string][]string{
+		"discovery":                           {"locator"},
+		"discovery.locator":                   {"enabled", "route-id-prefix", "include-expression", "url-expression", "lower-case-service-id", "predicates", "filters"},
+		"globalcors":                          {"cors-configurations", "add-to-simple-url-handler-mapping"},
+		"filter.local-response-cache":         {"enabled", "size", "time-to-live", "request"},
+		"filter.local-response-cache.request": {"no-cache-strategy"},
+	}
+}
+
+// others visits keys below a property that nobody reads, though its verdict stands for what is below it. A locator that acts says that itself.
+func (t propertyTable) others(p *bootconfig.Property, path []string, visit func(p *bootconfig.Property, path []string, v *Verdict)) {
+	var known []string
+	for section, keys := range keysBelow() {
+		if canonical(strings.Split(ourKeys+section, ".")) == canonical(path) {
+			known = keys
+		}
+	}
+	if known == nil || canonical(path) == ourKeys+"discovery.locator" && p.Get("enabled").IsTrue() {
+		return
+	}
+	for _, k := range p.Kids {
+		at := append(path[:len(path):len(path)], k.Name)
+		if slices.ContainsFunc(known, func(key string) bool { return bootconfig.Same(key, k.Name) }) {
+			t.others(k, at, visit)
+			continue
+		}
+		v := &Verdict{"property", strings.Join(at, "."), Unsupported, noSuchProperty}
+		if near := document.Nearest(k.Name, known); near != "" {
+			v.Why += ": did you mean " + near + "?"
+		}
+		visit(k, at, v)
+	}
 }
 
 // covers tells whether all that is written below a property has verdicts of its own.

@@ -203,9 +203,9 @@ func relation(pattern string, path model.PathMatch) (whole, some bool) {
 }
 
 // preflight answers the preflights that no route matches, where the configuration says so.
-func (t *translator) preflight() {
-	for i := range t.cors {
-		r := &t.cors[i]
+func (t *translator) preflight(rules []corsRule) {
+	for i := range rules {
+		r := &rules[i]
 		if r.err != nil {
 			continue
 		}

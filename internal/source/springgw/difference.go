@@ -18,12 +18,17 @@ const (
 // differences are those of predicates and filters by name.
 func differences() map[string]difference {
 	return map[string]difference{
-		"Host":                      {"variables of a pattern with a port are not known to filters: a route whose filters use one answers 503", false},
-		"XForwardedRemoteAddr":      {forwardedOfTrusted, true},
-		"LocalResponseCache":        {"answers to requests with Authorization are not kept", true},
-		"AddRequestHeader":          {managedHeaders, false},
-		"SetRequestHeader":          {managedHeaders, false},
-		"AddResponseHeader":         {managedHeaders, false},
+		"Host":                 {"variables of a pattern with a port are not known to filters: a route whose filters use one answers 503", false},
+		"XForwardedRemoteAddr": {forwardedOfTrusted, true},
+		"LocalResponseCache":   {"answers to requests with Authorization are not kept", true},
+		"AddRequestHeader":     {managedHeaders, false},
+		"SetRequestHeader":     {managedHeaders, false},
+		"AddResponseHeader":    {managedHeaders, false},
+
+		"AddRequestHeadersIfNotPresent": {managedHeaders, false},
+		"MapRequestHeader":              {managedHeaders, false},
+		"RewriteResponseHeader":         {managedHeaders, false},
+
 		"SetResponseHeader":         {managedHeaders, false},
 		"SetStatus":                 {"a status outside 200 to 599 is refused", false},
 		"SetRequestUri":             {onlyDeclared, true},

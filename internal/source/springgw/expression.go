@@ -37,7 +37,7 @@ func readText(text string, tags *[]string) (string, error) {
 	var b strings.Builder
 	for {
 		switch w := p.word(); {
-		case w == "'":
+		case isQuote(w):
 			s, err := p.literal()
 			if err != nil {
 				return "", fmt.Errorf("expression %q: %w", text, err)
@@ -183,7 +183,7 @@ func (p *expressionReader) comparison() (model.Term, error) {
 		return t, fmt.Errorf("%q is not supported", p.text[p.at:])
 	}
 	var err error
-	if p.word() != "'" {
+	if !isQuote(p.word()) {
 		return t, fmt.Errorf("%q is no text in single quotes", p.text[p.at:])
 	}
 	if t.Value, err = p.literal(); err == nil && t.Op == model.TermMatches {
@@ -203,7 +203,7 @@ func (p *expressionReader) comparison() (model.Term, error) {
 func (p *expressionReader) key() (name string, err error) {
 	switch {
 	case p.is("["):
-		if p.word() == "'" {
+		if isQuote(p.word()) {
 			name, err = p.literal()
 		}
 		if err == nil && !p.is("]") {
@@ -221,19 +221,22 @@ func (p *expressionReader) key() (name string, err error) {
 	return name, err
 }
 
-// literal reads a text in single quotes, in which two quotes are one.
+func isQuote(w string) bool { return w == "'" || w == `"` }
+
+// literal reads a text in quotes, single ones or double ones, in which two of them are one.
 func (p *expressionReader) literal() (string, error) {
 	var b strings.Builder
+	quote := p.text[p.at]
 	for i := p.at + 1; i < len(p.text); i++ {
-		if p.text[i] != '\'' {
+		if p.text[i] != quote {
 			b.WriteByte(p.text[i])
 			continue
 		}
-		if i+1 == len(p.text) || p.text[i+1] != '\'' {
+		if i+1 == len(p.text) || p.text[i+1] != quote {
 			p.at = i + 1
 			return b.String(), nil
 		}
-		b.WriteByte('\'')
+		b.WriteByte(quote)
 		i++
 	}
 	return "", errors.New("a quote is not closed")

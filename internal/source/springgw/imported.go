@@ -68,10 +68,16 @@ func Import(c Config) (Imported, error) {
 		out.Routes += len(a.config.routes)
 		j.parts(&a.config)
 	}
-	taken := map[model.UpstreamID]bool{}
+	taken, named := map[model.UpstreamID]bool{}, map[model.RouteID]bool{}
 	for _, g := range all.groups {
 		o := g.Objects
-		out.Objects.Routes = append(out.Objects.Routes, o.Routes...)
+		for _, r := range o.Routes {
+			for named[r.ID] { // "a/2" is the second path of the route a, and may be another route
+				r.ID += "/2"
+			}
+			named[r.ID] = true
+			out.Objects.Routes = append(out.Objects.Routes, r)
+		}
 		out.Objects.Locators = append(out.Objects.Locators, o.Locators...)
 		out.Objects.Endpoints = append(out.Objects.Endpoints, o.Endpoints...)
 		for _, u := range o.Upstreams { // every route of a service has its upstream

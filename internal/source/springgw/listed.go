@@ -37,17 +37,21 @@ type Argument struct{ Name, Value string }
 // Definitions are those that are in force, in the order of files and, in each, of the file. Those that are switched off, and second
 // ones of an ID, are not among them. Without Config.List there are none.
 func (s *Source) Definitions() []Definition {
-	s.mu.Lock()
-	all := s.listed
-	s.mu.Unlock()
-	return definitions(all)
+	above, all := s.inForce()
+	return definitions(above, all)
 }
 
-func (s *Source) list(apps []*application) {
-	now := configs(apps)
+func (s *Source) list(apps, above []*application) {
 	s.mu.Lock()
-	s.listed = now
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.listed, s.above = configs(apps), configs(above)
+}
+
+// inForce are what is listed, and what holds for it from above.
+func (s *Source) inForce() (above, all []gatewayConfig) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.above, s.listed
 }
 
 // configs are what applications say, which does not change any more. Those that are switched off are not among them.
@@ -61,11 +65,16 @@ func configs(apps []*application) []gatewayConfig {
 	return out
 }
 
-func definitions(all []gatewayConfig) []Definition {
-	var defaults []part
-	for i := range all {
-		defaults = append(defaults, all[i].defaults...)
+// defaultsOf are the filters of all routes.
+func defaultsOf(above, all []gatewayConfig) (out []part) {
+	for _, c := range slices.Concat(above, all) {
+		out = append(out, c.defaults...)
 	}
+	return out
+}
+
+func definitions(above, all []gatewayConfig) []Definition {
+	defaults := defaultsOf(above, all)
 	var out []Definition
 	seen := map[string]bool{}
 	for i := range all {
@@ -84,9 +93,7 @@ func definitions(all []gatewayConfig) []Definition {
 // Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it, with the metadata of an
 // instance: false where no file has a locator. Without Config.List none has.
 func (s *Source) Located(service string, metadata model.Tags) (Definition, bool) {
-	s.mu.Lock()
-	all := s.listed
-	s.mu.Unlock()
+	above, all := s.inForce()
 	i := slices.IndexFunc(all, func(c gatewayConfig) bool { return c.locator.Get("enabled").IsTrue() })
 	if i < 0 {
 		return Definition{}, false
@@ -104,8 +111,9 @@ func (s *Source) Located(service string, metadata model.Tags) (Definition, bool)
 	if l.Get("lower-case-service-id").IsTrue() {
 		service = strings.ToLower(service)
 	}
-	of := func(parts, usual []part) []part {
-		if parts == nil {
+	of := func(kind string, usual []part) []part {
+		parts := template(l, kind, all[i].around)
+		if l.Get(kind) == nil {
 			parts = usual
 		}
 		named := make([]part, len(parts))
@@ -124,14 +132,10 @@ func (s *Source) Located(service string, metadata model.Tags) (Definition, bool)
 		}
 		return named
 	}
-	out.Predicates = shown(of(template(l, "predicates", all[i].around), []part{{name: "Path", words: []string{"'" + base + "/' + serviceId + '/**'"}}}))
-	own := of(template(l, "filters", all[i].around), []part{rewriteService()})
+	out.Predicates = shown(of("predicates", []part{{name: "Path", words: []string{"'" + base + "/' + serviceId + '/**'"}}}))
+	own := of("filters", []part{rewriteService()})
 	out.Filters = shown(own)
-	var defaults []part
-	for j := range all {
-		defaults = append(defaults, all[j].defaults...)
-	}
-	out.Combined = shown(interleave(defaults, own))
+	out.Combined = shown(interleave(defaultsOf(above, all), own))
 	return out, true
 }
 
@@ -215,5 +219,5 @@ func Judge(c Config, list string, check func(model.FilterSpec) (model.Code, erro
 			}
 		}
 	}
-	return definitions(configs(apps)), wrong
+	return definitions(nil, configs(apps)), wrong
 }

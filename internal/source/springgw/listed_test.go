@@ -13,7 +13,7 @@ func listing(text string) *Source {
 	s := New(Config{List: true})
 	r := newReading(&s.c)
 	r.take([]watch.File{{Path: "a.yml", Data: []byte(text), Settled: true}})
-	s.list(r.applications())
+	s.list(r.applications(), nil)
 	return s
 }
 

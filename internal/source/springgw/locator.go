@@ -23,6 +23,10 @@ func (t *translator) locator(f *application) {
 		return
 	}
 	t.as(l.File)
+	around := f.config.around
+	if f.fed {
+		around = t.under(around)
+	}
 	origin := model.Origin{Source: t.c.Name, Kind: "locator", Name: "discovery.locator", File: l.File, Line: l.Line}
 	g := t.group("locator")
 	if len(g.Locators) > 0 {
@@ -56,28 +60,32 @@ func (t *translator) locator(f *application) {
 		}
 	}
 	if err := t.whichServices(l, &out); err != nil {
-		refuse(l, 0, err.field, err.err)
+		refuse(err.at, 0, err.at.Name, err.err)
 		return
 	}
 	when := condition{}
-	for _, p := range template(l, "predicates", f.config.around) {
+	for _, p := range template(l, "predicates", around) {
 		if err := when.addTemplate(&p, &out.Tags); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
 	}
-	base, err := f.config.around.basePath()
+	if p := l.Get("predicates"); p != nil && len(template(l, "predicates", around)) == 0 {
+		refuse(p, 0, "predicates", errors.New("every request would meet no predicate at all: name one, or leave predicates out"))
+		return
+	}
+	base, err := around.basePath()
 	if base != "" && l.Get("predicates") == nil {
 		when.paths = []model.PathMatch{{Kind: model.PathPrefix, Value: base + "/" + model.LocatorService}}
 	}
-	if err = cmp.Or(err, when.withinBase(f.config.around)); err != nil {
+	if err = cmp.Or(err, when.withinBase(around)); err != nil {
 		refuse(nil, 0, "predicates", err)
 		return
 	}
 	remark(when.notes)
 	out.Paths, out.Hosts, out.Match = when.paths, when.names(), when.match
-	own := template(l, "filters", f.config.around)
-	if own == nil {
+	own := template(l, "filters", around)
+	if l.Get("filters") == nil { // none at all are none, as in Spring
 		own = usualFilters(l, base)
 	}
 	does := effect{host: model.HostEndpoint}
@@ -122,7 +130,7 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return
 	}
-	versioned, err := checkVersion(f.config.around)
+	versioned, err := checkVersion(around)
 	if err != nil {
 		return // see judgeVersions
 	}
@@ -131,13 +139,14 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return // see checkDefaults
 	}
-	if err := does.tellPrefix(f.config.around); err != nil {
+	if err := does.tellPrefix(around); err != nil {
 		refuse(nil, 0, "filters", err)
 		return
 	}
 	if out.Filters = slices.Concat(versioned, shared[0], does.filters, shared[1]); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
+	out.WholePath = len(out.Filters) == 0
 	g.Locators = []model.Locator{out}
 }
 
@@ -156,8 +165,8 @@ func rewriteService() part {
 
 // locatorFault is what is wrong with one property of the locator.
 type locatorFault struct {
-	field string
-	err   error
+	at  *bootconfig.Property
+	err error
 }
 
 // whichServices reads the properties that say which services there are routes for, and where these lead.
@@ -170,20 +179,20 @@ func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *
 		case "includeexpression":
 			include, err := readInclude(k.Text())
 			if err != nil {
-				return &locatorFault{k.Name, err}
+				return &locatorFault{k, err}
 			}
 			out.Include = include
 		case "urlexpression":
 			switch url, err := readText(k.Text(), nil); {
 			case err != nil:
-				return &locatorFault{k.Name, err}
+				return &locatorFault{k, err}
 			case url == "lb:https://"+model.LocatorService:
 				out.TLS.Mode = model.TLSAlways
 			case url != "lb://"+model.LocatorService && url != "lb:http://"+model.LocatorService:
-				return &locatorFault{k.Name, fmt.Errorf("%s is not supported: want 'lb://'+serviceId", k.Text())}
+				return &locatorFault{k, fmt.Errorf("%s is not supported: want 'lb://'+serviceId", k.Text())}
 			}
 		default:
-			return &locatorFault{k.Name, fmt.Errorf("%s is no property of it", k.Name)}
+			return &locatorFault{k, fmt.Errorf("%s is no property of it", k.Name)}
 		}
 	}
 	return nil

@@ -651,13 +651,20 @@ func TestLocatorTemplates(t *testing.T) {
 	if err != nil || fmt.Sprint(l.Tags) != "[root a]" || l.ConnectTag != "connect-timeout" || l.ResponseTag != "response-timeout" || !strings.HasPrefix(filled.Paths[0].Value, "/r") || !strings.Contains(filterText(filled.Filters), `"xr"`) {
 		t.Errorf("%+v %v", filled, err)
 	}
+	o = load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  filters: []\n  include-expression: serviceId == \"a\" or metadata[\"edge\"] != \"it's\"\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics)+len(o.Locators[0].Filters) != 0 || !o.Locators[0].WholePath {
+		t.Fatalf("%+v", o)
+	}
+	if rest := o.Locators[0].Include.For("b"); rest.String() != "not edge = it's" {
+		t.Errorf("no filters at all, and double quotes: %+v", o)
+	}
 	for text, want := range map[string]string{
 		"predicates: [\"Method=metadata\"]": "without a name", "predicates: [\"After=metadata['x']\"]": "metadata['x']", "url-expression: \"'lb://'+metadata['x']\"": "is not supported",
 		"include-expression: \"metadata['x']=='y' ? true : false\"": "more than a condition", "include-expression: \"#serviceId == 'a'\"": "is not supported",
 		"include-expression: serviceId.startsWith('a')": "is not supported", "include-expression: serviceId == a": "single quotes",
 		"include-expression: serviceId matches '(?=a)'": "look-ahead", "include-expression: (serviceId == 'a'": "not closed", "include-expression: metadata == 'a'": "without a name",
 		"url-expression: uri": "is not supported", "url-expression: \"'http://'+serviceId\"": "want 'lb://'", "filters: [\"StripPrefix=@bean\"]": "is not supported",
-		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
+		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicates: []": "no predicate at all", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
 	} {
 		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  "+text+"\n")
 		if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Severity != model.Error || o.Diagnostics[0].Origin.Line == 0 {

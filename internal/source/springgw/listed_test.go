@@ -56,7 +56,7 @@ func TestListedMetadata(t *testing.T) {
 		s := New(Config{List: true})
 		r := newReading(&s.c)
 		r.take([]watch.File{{Path: c.file, Data: []byte(c.text), Settled: true}})
-		s.list(r.applications())
+		s.list(r.applications(), nil)
 		if all := s.Definitions(); len(all) != 1 || string(all[0].Metadata) != c.want {
 			t.Errorf("%s: %+v, want %s", c.file, all, c.want)
 		}

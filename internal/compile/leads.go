@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"paifang/internal/http1"
 	"paifang/internal/model"
@@ -39,7 +40,6 @@ func (c *compiler) leads(all bool) {
 
 // changes tells whether a route that came or went may take a path.
 func (c *compiler) changes(path string) bool {
-	path = normal(path)
 	for _, changed := range [...]map[place][]*snapshot.Route{c.added, c.removed} {
 		for _, routes := range changed {
 			if slices.ContainsFunc(routes, func(r *snapshot.Route) bool { return r.Fits(path) }) {
@@ -68,7 +68,7 @@ func (c *compiler) lead(r *snapshot.Route, path string, found finds) string {
 				at := sought{place{class, host}, rule, path}
 				to, known := found[at]
 				if !known && site != nil {
-					f, _ := snapshot.FindPath(site, rule, nameOf(host), normal(path))
+					f, _ := snapshot.FindPath(site, rule, nameOf(host), path)
 					to = f.Route
 					found[at] = to
 				}
@@ -126,11 +126,14 @@ func nameOf(h model.Host) string {
 	}
 }
 
-// normal is a path as it is looked up.
-func normal(path string) string {
-	var r http1.Request
-	if r.SetPath(path) != nil {
-		return path
+// normal are paths as they are looked up.
+func normal(paths []model.FilterPath) []model.FilterPath {
+	var out []model.FilterPath
+	var q http1.Request
+	for _, p := range paths {
+		if q.SetPath(p.Path) == nil { // of another one it is known that it is none
+			out = append(out, model.FilterPath{At: p.At, Path: strings.Clone(q.Path)})
+		}
 	}
-	return r.Path
+	return out
 }

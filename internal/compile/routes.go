@@ -183,7 +183,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		reject(d.Field, d.Code, d.Message)
 	}
 	faults, paths, settings := c.check(m.Filters, r.Variables())
-	r.Paths = paths
+	r.Paths = normal(paths)
 	if len(settings) > 0 {
 		own, replaced := settled(m, settings)
 		r.Route = own

@@ -59,7 +59,7 @@ type Route struct {
 	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
 	Asked        []*model.Upstream  // that filters send requests of their own to
-	Paths        []model.FilterPath // that filters may have requests looked up again with
+	Paths        []model.FilterPath // that filters may have requests looked up again with, as they are looked up
 	Doubts       []model.Diagnostic // what was said of the route, which is served all the same
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }

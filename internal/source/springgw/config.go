@@ -22,9 +22,11 @@ type gatewayConfig struct {
 	// preflights says that those which no route matches are answered.
 	preflights bool
 	client
-	off    bool     // the gateway is switched off
-	faults []fault  // that belong to no route
-	around *setting // what its filters find around them
+	off bool // the gateway is switched off
+	// definitions says that its routes are definitions in JSON, and no configuration of Spring Boot.
+	definitions bool
+	faults      []fault  // that belong to no route
+	around      *setting // what its filters find around them
 	// known has what the properties of routes were read to; nil is one that is switched off.
 	known map[*bootconfig.Property]*definition
 }

@@ -84,7 +84,7 @@ func definitions(above, all []gatewayConfig) []Definition {
 			}
 			seen[d.name()] = true
 			out = append(out, Definition{ID: d.name(), URI: d.uri.Text(), Predicates: shown(d.predicates), Filters: shown(d.filters),
-				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: listedMetadata(d.metadata), File: d.file, Line: d.line})
+				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: listedMetadata(d.metadata, all[i].definitions), File: d.file, Line: d.line})
 		}
 	}
 	return out
@@ -153,12 +153,13 @@ func (p part) with(places *strings.Replacer) part {
 	return p
 }
 
-// listedMetadata is metadata as it is written: nested, with its lists, numbers and texts. Filters of ours are left out: they may hold secrets.
-func listedMetadata(p *bootconfig.Property) json.RawMessage {
+// listedMetadata is metadata as it is written: nested, with its lists, numbers and texts. null tells that nothing is null there. Filters of ours are
+// left out: they may hold secrets.
+func listedMetadata(p *bootconfig.Property, null bool) json.RawMessage {
 	if p == nil || len(p.Kids) == 0 {
 		return nil
 	}
-	return p.Without(ownFiltersKey).Without(behindFiltersKey).Node().JSON()
+	return p.Without(ownFiltersKey).Without(behindFiltersKey).Bound(null).JSON()
 }
 
 func shown(parts []part) []Part {

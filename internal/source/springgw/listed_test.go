@@ -39,3 +39,26 @@ func TestLocated(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// TestListedMetadata has what Spring Boot 3.4 binds to a Map<String, Object>: what stands in a property file, or was filled in, is a text, and what
+// is nothing in YAML an empty one.
+func TestListedMetadata(t *testing.T) {
+	const route = "spring.cloud.gateway.routes[0].%s\n"
+	properties := ""
+	for _, line := range []string{"id=a", "uri=lb://a", "predicates[0]=Path=/a", "metadata.z=007", "metadata.i=5", "metadata.b=true", "metadata.e=", "metadata.k.c=1", "metadata.l[0]=007", "metadata.n=null"} {
+		properties += fmt.Sprintf(route, line)
+	}
+	for _, c := range []struct{ file, text, want string }{
+		{"a.properties", properties, `{"z":"007","i":"5","b":"true","e":"","k":{"c":"1"},"l":["007"],"n":"null"}`},
+		{"a.yml", "five: '5'\nspring.cloud.gateway.routes: [{id: a, uri: 'lb://a', predicates: ['Path=/a'], metadata: {n: , t: ~, w: null, z: 007, q: '007', i: 5, b: true, p: '${five}', s: 'a${five}', k: {c: null, d: 1}, l: [1, null]}}]\n",
+			`{"n":"","t":"","w":"","z":7,"q":"007","i":5,"b":true,"p":"5","s":"a5","k":{"c":"","d":1},"l":[1,""]}`},
+	} {
+		s := New(Config{List: true})
+		r := newReading(&s.c)
+		r.take([]watch.File{{Path: c.file, Data: []byte(c.text), Settled: true}})
+		s.list(r.applications(), nil)
+		if all := s.Definitions(); len(all) != 1 || string(all[0].Metadata) != c.want {
+			t.Errorf("%s: %+v, want %s", c.file, all, c.want)
+		}
+	}
+}

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 
 // pages are those whose commands are run; each has a translation. What waits longest is begun first, since no more tests
 // run side by side than there are processors.
-var pages = []string{"drills", "two-roads", "gray-release", "gray-release-gateway", "import", "move", "actuator"}
+var pages = []string{"drills", "two-roads", "gray-release", "gray-release-gateway", "import", "move", "actuator", "tracing"}
 
 const setupFence, upFence, runFence = "sh setup", "console up", "console run"
 

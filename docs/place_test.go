@@ -40,11 +40,14 @@ func ephemeralPorts() [2]int {
 	return out
 }
 
+// lastPort is the last that up takes: what of a piece runs in processes of its own has the ports behind that.
+const lastPort = 65535 - 20
+
 // fits tells whether every port at an offset is one, is claimed by nobody, and, where that can be had, is never a client's.
 func (p *places) fits(offset int, clients bool) bool {
 	return !slices.ContainsFunc(defaultPorts, func(port int) bool {
 		port += offset
-		return port > 65535 || p.ports[port] || !clients && port >= p.ephemeral[0] && port <= p.ephemeral[1]
+		return port > lastPort || p.ports[port] || !clients && port >= p.ephemeral[0] && port <= p.ephemeral[1]
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ func upCommand() *cobra.Command {
 	f.StringArrayVar(&attach, "attach", nil, "DEPLOYMENT=IP:PORT: take a process that already runs as its one pod; repeat it")
 	f.BoolVar(&o.Logs, "logs", false, "show what the pods print")
 	f.BoolVar(&o.Split, "split", false, "run SLB, each node, gateway, registry and DNS as processes of their own")
+	f.StringVar(&o.Traces, "traces", "", "who takes the spans of traces by OTLP, such as 127.0.0.1:4317 or http://127.0.0.1:4318: requests are traced")
 	f.StringVar(&o.Actuator, "actuator", "", "file with a token, made where there is none: routes are listed, added and taken away at /actuator/gateway of the admin API")
 	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that would run, and end")
 	f.StringVar(&o.LogLevel, "log-level", "error", "debug, info, warn or error")
@@ -164,12 +166,13 @@ func offline(ctx context.Context, paths []string) (cli.Offline, error) {
 	return compiledOf(ctx, cfg, paths, app.Adopt{})
 }
 
-// report is offline with the classes of other controllers that are read as ours.
-func report(ctx context.Context, paths, adopt []string) (cli.Offline, error) {
+// report is offline with the classes of other controllers that are read as ours, and the profiles that count.
+func report(ctx context.Context, paths, adopt, profiles []string) (cli.Offline, error) {
 	cfg, given, err := offlineConfig(paths)
 	if err != nil {
 		return cli.Offline{}, err
 	}
+	withActive(&cfg, profiles)
 	return compiledOf(ctx, cfg, paths, app.Adopt{Names: adopt, Nginx: len(adopt) == 0 && !given})
 }
 
@@ -192,6 +195,7 @@ func fromCluster(ctx context.Context, from cli.Cluster, paths []string) (cli.Off
 	if err != nil {
 		return cli.Offline{}, err
 	}
+	withActive(&cfg, from.Profiles)
 	k := app.Kubernetes{}
 	if cfg.Sources.Kubernetes != nil {
 		k = *cfg.Sources.Kubernetes
@@ -221,9 +225,7 @@ func imported(ctx context.Context, in cli.Import) (cli.Imported, error) {
 		}
 	}
 	cfg.Sources.Routes = in.Paths
-	if len(in.Profiles) > 0 {
-		cfg.Sources.Spring.Profiles = in.Profiles
-	}
+	withActive(&cfg, in.Profiles)
 	text, out, err := app.Import(ctx, cfg, in.Nacos)
 	if err == nil && in.Source != "" {
 		var java []springgw.Finding
@@ -258,11 +260,11 @@ func hasYAML(path string) error {
 	}
 	for _, f := range files {
 		switch filepath.Ext(f.Name()) {
-		case ".yaml", ".yml", ".json":
+		case ".yaml", ".yml", ".json", ".properties":
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: there is no YAML file (.yaml, .yml, .json) in it; sub-directories are not read", path)
+	return fmt.Errorf("%s: there is no YAML file (.yaml, .yml, .json) in it, and none of properties (.properties); sub-directories are not read", path)
 }
 
 // pathError says which path, and what of it, without the name of the system call.
@@ -301,9 +303,17 @@ func offlineConfig(paths []string) (_ app.Config, given bool, _ error) {
 		cfg = p.Config
 		cfg.Sources.Manifests, cfg.Sources.Routes = nil, nil
 	}
-	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, others)
+	manifests := slices.DeleteFunc(slices.Clone(others), func(path string) bool { return filepath.Ext(path) == ".properties" }) // which hold routes alone, and are no YAML
+	cfg.Sources.Manifests = withPaths(cfg.Sources.Manifests, manifests)
 	cfg.Sources.Routes = withPaths(cfg.Sources.Routes, others)
 	return cfg, file != "", nil
+}
+
+// withActive makes profiles those that are active, if there are any.
+func withActive(cfg *app.Config, profiles []string) {
+	if len(profiles) > 0 {
+		cfg.Sources.Spring.Profiles = profiles
+	}
 }
 
 // withPaths adds paths to those that are read already, each once.

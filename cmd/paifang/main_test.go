@@ -230,3 +230,26 @@ func TestFilesAreExplained(t *testing.T) {
 		t.Errorf("get pods -f: exit code %d, %q and %q", code, out, errOut)
 	}
 }
+
+// TestCheckOfProperties: routes in a file of properties are checked, alone or in a directory, and the file is not taken for YAML that is none.
+func TestCheckOfProperties(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "application.properties")
+	text := "logging.pattern=%d: [%msg: %n\nspring.cloud.gateway.routes[0].id=a\nspring.cloud.gateway.routes[0].uri=lb://order\nspring.cloud.gateway.routes[0].predicates[0]=Path=/a\n"
+	for more, want := range map[string]struct {
+		said string
+		code int
+	}{
+		"": {"0 errors, 0 warnings, 0 notes\n", 0},
+		"spring.cloud.gateway.routes[0].filters[0]=StripPrefixes=1\n": {"1 error, 0 warnings, 0 notes\n", 1},
+	} {
+		if err := os.WriteFile(file, []byte(text+more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{dir, file} {
+			if out, errOut, code := paifang(t, "check", path); code != want.code || !strings.HasSuffix(out, want.said) {
+				t.Errorf("check %s: exit code %d\n%s%s", path, code, out, errOut)
+			}
+		}
+	}
+}

@@ -138,7 +138,7 @@ func TestAnswers(t *testing.T) {
 // TestMetadataAsWritten: what is listed of metadata, posted back, is what it was. Secrets of filters of ours are not listed.
 func TestMetadataAsWritten(t *testing.T) {
 	a := newAsked(t)
-	const metadata = `{"n":1,"b":true,"text":"1","list":["a","b"],"none":[],"deep":{"x":{"y":[1,{"z":2.5}]}},"cors":{"allowedOrigins":["https://o.test"],"allowedMethods":["PUT"]}}`
+	const metadata = `{"n":1,"b":true,"text":"1","list":["a","b"],"none":[],"nothing":null,"deep":{"x":{"y":[1,{"z":2.5}]}},"cors":{"allowedOrigins":["https://o.test"],"allowedMethods":["PUT"]}}`
 	body := `{"uri":"lb://m","predicates":["Path=/m"],"metadata":` + strings.TrimSuffix(metadata, "}") + `,"paifang-filters":[{"kind":"basic-auth","data":{"auth":"secret"}}]}}`
 	if w := a.ask("POST", "/routes/m", body); w.Code != 201 {
 		t.Fatal(w.Code, w.Body)

@@ -301,7 +301,7 @@ func (g *gatherer) listenerTLS(l model.Listener) *ListenerTLS {
 	if l.Protocol != model.HTTPS {
 		return nil
 	}
-	out := &ListenerTLS{MinVersion: cmp.Or(l.TLS.MinVersion, model.TLS12), MaxVersion: cmp.Or(l.TLS.MaxVersion, model.TLS13), Ciphers: l.TLS.Ciphers}
+	out := &ListenerTLS{MinVersion: cmp.Or(l.TLS.MinVersion, model.TLS12), MaxVersion: cmp.Or(l.TLS.MaxVersion, model.TLS13), Ciphers: l.TLS.Ciphers, Staple: l.TLS.Staple}
 	for p := range g.snap.TLSPolicies(l.EffectiveClass()) {
 		out.Policies = append(out.Policies, TLSPolicy{ID: string(p.ID), Hosts: p.Hosts, ClientAuth: p.ClientAuth, CASecret: p.CASecret, Reject: p.Reject,
 			Source: g.at(p.Origin), Origin: p.Origin})

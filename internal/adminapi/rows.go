@@ -160,6 +160,7 @@ type ListenerTLS struct {
 	MinVersion model.TLSVersion `json:"minVersion"`
 	MaxVersion model.TLSVersion `json:"maxVersion"`
 	Ciphers    []string         `json:"ciphers,omitempty"` // of TLS 1.2; empty = all that are offered
+	Staple     bool             `json:"staple,omitempty"`  // OCSP responses are stapled
 	Policies   []TLSPolicy      `json:"policies,omitempty"`
 }
 

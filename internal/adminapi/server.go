@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"paifang/internal/explain"
+	"paifang/internal/filter"
 )
 
 // Explainer explains requests.
@@ -172,7 +173,7 @@ func (s *Server) ownHost(host string) bool {
 
 // passedOn tells of a request that a listener of a gateway, or a mirror, has sent on: whoever asks these is not on this machine.
 func passedOn(r *http.Request) bool {
-	return r.Header.Get("X-Paifang-Via") != "" || r.Header.Get("X-Paifang-Mirrored") != ""
+	return r.Header.Get(filter.FieldVia) != "" || r.Header.Get(filter.FieldMirrored) != ""
 }
 
 // quoteHost shows what was asked for without repeating much of it.

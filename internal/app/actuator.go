@@ -92,14 +92,15 @@ func (a *App) newActuator() http.Handler {
 // located are the definitions of the routes that locators make. Those of a locator that stands in a document of ours have paths alone.
 func (a *App) located() []springgw.Definition {
 	var out []springgw.Definition
-	for _, o := range a.store.Load().Contents().Kept.Located.All() {
+	kept := a.store.Load().Contents().Kept
+	for _, o := range kept.Located.All() {
 		if len(o.Routes) == 0 {
 			continue
 		}
 		at := o.Routes[0].Origin
 		i := slices.IndexFunc(a.springs, func(s *springgw.Source) bool { return s.Name() == at.Source })
 		if i >= 0 {
-			if d, ok := a.springs[i].Located(at.Name); ok {
+			if d, ok := a.springs[i].Located(at.Name, a.metadataOf(kept.Locators, o.Routes[0].Origin)); ok {
 				out = append(out, d)
 				continue
 			}
@@ -116,6 +117,20 @@ func (a *App) located() []springgw.Definition {
 	}
 	slices.SortFunc(out, func(x, y springgw.Definition) int { return strings.Compare(x.ID, y.ID) })
 	return out
+}
+
+// metadataOf is the metadata of the instance that a route of a locator has its own from, or of the one that would be that.
+func (a *App) metadataOf(locators []model.Locator, at model.Origin) model.Tags {
+	i := slices.IndexFunc(locators, func(l model.Locator) bool { return l.Origin.Source == at.Source && l.Origin.At() == at.At() })
+	if i < 0 {
+		return nil
+	}
+	var all [][]model.Endpoint
+	for _, id := range locators[i].Lists(at.Name) {
+		list, _ := a.table.List(id)
+		all = append(all, list.Endpoints)
+	}
+	return locators[i].Speaker(at.Name, all)
 }
 
 // springFiles is the source of routes in files, and of those that were posted; nil where there are neither.

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,4 +161,35 @@ spring.cloud.gateway:
 	if _, err := New(c, Options{}); err == nil || !strings.Contains(err.Error(), "16") || strings.Contains(err.Error(), `"short"`) {
 		t.Errorf("a short token: %v", err)
 	}
+}
+
+// TestLocatedHaveMetadata: the actuator lists the metadata of the instance that a route of the locator has its own from.
+func TestLocatedHaveMetadata(t *testing.T) {
+	dir := t.TempDir()
+	file, token := filepath.Join(dir, "application.yml"), filepath.Join(dir, "token")
+	for path, text := range map[string]string{file: "spring.cloud.gateway.discovery.locator.enabled: true\n", token: "0123456789abcdef"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reg := free(t)
+	c := Config{Data: filepath.Join(dir, "data"), Gateway: &Gateway{HTTP: free(t), Service: "-"}, Admin: Admin{Address: free(t)},
+		Sources:  Sources{Routes: []string{file}, Spring: Spring{Actuator: &Actuator{TokenFile: token}}},
+		Registry: &Registry{HTTP: reg, GRPC: free(t), Auth: authOff, Storage: "memory", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
+	a := started(t, c)
+	for port, metadata := range map[string]string{"81": `{"zone":"a"}`, "82": `{"response-timeout":"0700","zone":"b"}`} {
+		res, err := http.Post(fmt.Sprintf("http://%s/nacos/v1/ns/instance?serviceName=order&ip=127.0.0.1&port=%s&metadata=%s", reg, port, url.QueryEscape(metadata)), "", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatal(res.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	until(t, "the route is listed with what the instance says whose timeout acts", func() bool {
+		all := a.located()
+		return len(all) == 1 && string(all[0].Metadata) == `{"response-timeout":"0700","zone":"b"}`
+	})
 }

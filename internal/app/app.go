@@ -18,6 +18,7 @@ import (
 	"paifang/internal/actuator"
 	"paifang/internal/adminapi"
 	"paifang/internal/bridge"
+	"paifang/internal/certs"
 	"paifang/internal/dnsserver"
 	"paifang/internal/explain"
 	"paifang/internal/filter"
@@ -35,6 +36,7 @@ import (
 	"paifang/internal/source/kubernetes/webhook"
 	"paifang/internal/source/springgw"
 	"paifang/internal/telemetry"
+	"paifang/internal/trace"
 	"paifang/internal/upstream"
 )
 
@@ -73,6 +75,7 @@ type App struct {
 	started time.Time
 
 	access        *telemetry.AccessLog
+	traces        *trace.Exporters
 	ring          *explain.Ring
 	memory        *overload.Watch
 	sockets       *listener.Set
@@ -149,11 +152,13 @@ func (a *App) build() error {
 		forward.Recorder = a.access
 	}
 	a.l4 = l4.New(forward)
+	a.traces = trace.NewExporters(a.log, telemetry.Hider(a.cfg.Log.Redact))
 	catalog := filter.Catalog(builtin.Kinds())
 	a.http, err = httpproxy.New(httpproxy.Config{
 		Upstreams: a.table, Listeners: a.sockets, Filters: catalog, Recorder: requests{a.access, a.ring}, Fields: a.access != nil, Log: a.log,
 		Loop: a.loops.seen, Pressure: a.memory, Series: a.cfg.Metrics.Series, Tickets: a.keys.tickets, Spill: a.cfg.Bodies.spill(), Heads: a.cfg.Limits.Heads,
-		HTTP2: a.cfg.HTTP2.bounds(), Passthrough: a.l4,
+		HTTP2: a.cfg.HTTP2.bounds(), Passthrough: a.l4, Traces: a.traces,
+		Staples:  certs.StaplerConfig{Loopback: a.cfg.Sources.Kubernetes == nil}, // who writes a Secret in a cluster is not who runs this machine
 		Timeouts: a.cfg.Timeouts.engine(a.cfg.Drain.or(5 * time.Second)),
 	})
 	if err != nil {
@@ -292,6 +297,9 @@ func (a *App) abandon() {
 	}
 	if a.store != nil {
 		a.store.Close()
+	}
+	if a.traces != nil {
+		a.traces.Close(now)
 	}
 	if a.dns != nil {
 		a.dns.Close()

@@ -24,6 +24,7 @@ type Config struct {
 	Bridge   *Bridge   `json:"bridge,omitempty" doc:"Services are offered in a registry; docs/move.md"`
 	Webhook  *Webhook  `json:"webhook,omitempty" doc:"role: says what is wrong with an Ingress while it is applied; docs/controller.md"`
 	Pods     *Pods     `json:"pods,omitempty" doc:"role: Deployments and Pods as processes of this machine (development only)"`
+	Tracing  Tracing   `json:"tracing,omitzero" doc:"which requests are told of as spans of traces, and to whom; docs/tracing.md"`
 	Metrics  Metrics   `json:"metrics,omitzero" doc:"what /metrics shows"`
 	Limits   Limits    `json:"limits,omitzero" doc:"how much of the machine the process takes; docs/limits.md"`
 	Bodies   Bodies    `json:"bodies,omitzero" doc:"what holds for the bodies of HTTP requests"`
@@ -115,6 +116,7 @@ type Bounds struct {
 	MinVersion string   `json:"minVersion,omitempty" doc:"1.2 or 1.3; default 1.2"`
 	MaxVersion string   `json:"maxVersion,omitempty" doc:"1.2 or 1.3; default 1.3"`
 	Ciphers    []string `json:"ciphers,omitempty" doc:"suites of TLS 1.2 by their names in the IANA registry or in OpenSSL; default all with forward secrecy and authenticated encryption; others cannot be named"`
+	Staple     bool     `json:"staple,omitempty" doc:"the OCSP responses of certificates that name a responder are asked for and stapled"`
 }
 
 // Nacos is an external registry.
@@ -233,14 +235,15 @@ type Etcd struct {
 
 // Pods is the pod runner of up.
 type Pods struct {
-	Nodes  []PodNode         `json:"nodes" doc:"the machines that pods are said to run on"`
-	Run    map[string]string `json:"run,omitempty" doc:"image: command line, for images without a program of their own here"`
-	Attach map[string]string `json:"attach,omitempty" doc:"deployment: IP:port of a process that already runs"`
-	Env    map[string]string `json:"env,omitempty" doc:"variables for every pod"`
-	Logs   string            `json:"logs,omitempty" doc:"directory for what pods print"`
-	Single bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
-	Within Duration          `json:"within,omitempty" doc:"bounds the grace period of pods at shutdown; default 8s"`
-	Export string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
+	Nodes          []PodNode         `json:"nodes" doc:"the machines that pods are said to run on"`
+	Run            map[string]string `json:"run,omitempty" doc:"image: command line, for images without a program of their own here"`
+	Attach         map[string]string `json:"attach,omitempty" doc:"deployment: IP:port of a process that already runs"`
+	Env            map[string]string `json:"env,omitempty" doc:"variables for every pod"`
+	Logs           string            `json:"logs,omitempty" doc:"directory for what pods print"`
+	Single         bool              `json:"single,omitempty" doc:"every pod on 127.0.0.1, on a port of its own"`
+	HostPortOffset int               `json:"hostPortOffset,omitempty" doc:"added to every hostPort"`
+	Within         Duration          `json:"within,omitempty" doc:"bounds the grace period of pods at shutdown; default 8s"`
+	Export         string            `json:"export,omitempty" doc:"directory to write the pods' addresses to, as paifang.dev/v1 Endpoints, for processes that read them as manifests"`
 }
 
 // PodNode is a machine of the pod runner.

@@ -100,6 +100,7 @@ func (c *Config) faults() []fault {
 	f.limits(c)
 	c.Timeouts.check(f.say)
 	c.HTTP2.check(f.say)
+	c.Tracing.check(f.say)
 	if c.Bodies.Total < 0 {
 		f.say("bodies.total", "%d is negative", c.Bodies.Total)
 	}

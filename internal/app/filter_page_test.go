@@ -120,6 +120,13 @@ func pageBlocks(redis, keys, login, copies, token string) []pageBlock {
 			{getPage, host, "> X-Api-Key: a", "^ nothing", "< HTTP/1.1 429 Too Many Requests"},
 			{getPage, host, "> X-Api-Key: b", "^ GET /order HTTP/1.1", "< HTTP/1.1 200 OK"}}, true},
 		{"kind: circuit-breaker", nil, [][]string{{getPage, host, "} HTTP/1.1 500 Broken", "^ GET /order HTTP/1.1", "< HTTP/1.1 410 Gone", "< sorry"}}, false},
+		{"kind: retry", nil, [][]string{
+			{getPage, host, "} HTTP/1.1 503 Busy", "*4 GET /order HTTP/1.1", "< HTTP/1.1 503 Busy"},
+			{postPage, host, ">", "> x", "} HTTP/1.1 503 Busy", "*1 POST /order HTTP/1.1", "< HTTP/1.1 503 Busy"},
+			{getPage, host, "} HTTP/1.1 502 Broken", "*1 GET /order HTTP/1.1", "< HTTP/1.1 502 Broken"}}, false},
+		{"kind: timeout", nil, [][]string{
+			{getPage, host, "< HTTP/1.1 200 OK"},
+			{getPage, host, "} DELAY 5000", "^ GET /order HTTP/1.1", "< HTTP/1.1 504 Gateway Timeout", "< X-Paifang-Reason: upstream-timeout"}}, false},
 		{"kind: tell-failure", nil, [][]string{{getPage, host, "> X-Failure: x", "!^ X-Failure", "!^ X-Failed-For", "< HTTP/1.1 200 OK"}}, false},
 		{"kind: reroute", nil, [][]string{{getPage, host, "^ nothing", "< HTTP/1.1 410 Gone", "< sorry"}}, false},
 		{"kind: fault", map[string]string{"abortPercent: 0.5": "abortPercent: 100"}, [][]string{
@@ -245,6 +252,20 @@ func TestAddressesRefuse(t *testing.T) {
 	for _, b := range []string{denied, block} {
 		askFilters(t, "filters:\n- kind: addresses\n"+b, "", [][]string{{getPage, "> Host: shop.test", "^ nothing", "< HTTP/1.1 403 Forbidden"}}, false)
 	}
+}
+
+// TestSettingsOfAnIngress: what filters say of timeouts and further tries counts before the annotations of ingress-nginx.
+func TestSettingsOfAnIngress(t *testing.T) {
+	askFilters(t, `metadata:
+  annotations:
+    nginx.ingress.kubernetes.io/proxy-read-timeout: "60"
+    nginx.ingress.kubernetes.io/proxy-next-upstream: http_503
+    paifang.dev/filters: |
+      - {kind: timeout, config: {response: 200ms}}
+      - {kind: retry, config: {attempts: -1}}
+`, "", [][]string{
+		{getPage, "> Host: shop.test", "} DELAY 5000", "^ GET /order HTTP/1.1", "< HTTP/1.1 504 Gateway Timeout"},
+		{getPage, "> Host: shop.test", "} HTTP/1.1 503 Busy", "*1 GET /order HTTP/1.1", "< HTTP/1.1 503 Busy"}}, false)
 }
 
 // TestKindsOnPage: every kind is shown in a block of one of them.

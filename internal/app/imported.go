@@ -18,7 +18,7 @@ import (
 )
 
 // Import reads the files of Spring Cloud Gateway that Config.Sources.Routes names and returns them as our own documents.
-// Beside a file named there, those for profiles are read too, as Spring would; of one that is not active that is said. Rules of Sentinel that they say are in Nacos are
+// Beside a file of another name than application those for the profiles that were asked for are read too. Rules of Sentinel that they say are in Nacos are
 // asked for there if nacos is set: the files then say whom this process connects to.
 func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Imported, error) {
 	s := springConfig(&cfg)
@@ -34,11 +34,32 @@ func Import(ctx context.Context, cfg Config, nacos bool) ([]byte, springgw.Impor
 	if err != nil {
 		return nil, imported, fmt.Errorf("app: import: %w", err)
 	}
-	imported.Findings = append(imported.Findings, refusals(imported.Objects, text)...)
+	found := refusals(imported.Objects, text)
+	if refuse(&imported, found) {
+		if text, err = document.PrintWithOrigins(imported.Objects); err != nil {
+			return nil, imported, fmt.Errorf("app: import: %w", err)
+		}
+	}
+	imported.Findings = append(imported.Findings, found...)
 	return text, imported, nil
 }
 
-// refusals are what the check of imported documents will not take, at the places that they come from. A reader of Spring's files knows
+// refuse has routes with a filter that is none answer 503 in the documents too, as they would where Spring's files are served, so that the check takes
+// the documents. It tells whether there is one.
+func refuse(imported *springgw.Imported, found []springgw.Finding) bool {
+	any := false
+	for i := range imported.Objects.Routes {
+		r := &imported.Objects.Routes[i]
+		if slices.ContainsFunc(found, func(f springgw.Finding) bool {
+			return f.Verdict.Verdict == springgw.Unsupported && f.Kind == "route" && f.Route == r.Origin.Name && strings.HasPrefix(f.Name, "filters")
+		}) {
+			r.Filters, r.Action, any = nil, model.Respond{Status: 503, Code: model.CodeUnsupported}, true
+		}
+	}
+	return any
+}
+
+// refusals are what the check of imported documents will not take, or warns of, at the places that they come from. A reader of Spring's files knows
 // less of a filter than the filter itself.
 func refusals(o model.Objects, text []byte) []springgw.Finding {
 	var out []springgw.Finding
@@ -55,6 +76,9 @@ func refusals(o model.Objects, text []byte) []springgw.Finding {
 	}
 	for _, d := range compiled(map[string][]source.Group{"import": {{Key: "import", Objects: &o}}}).snap.Diagnostics() {
 		switch {
+		case d.Code == model.CodeFilterDoubtful:
+			out = append(out, springgw.Finding{Verdict: springgw.Verdict{Kind: "route", Name: d.Field, Verdict: springgw.Differs, Why: d.Message},
+				File: d.Origin.File, Line: d.Origin.Line, Route: d.Origin.Name})
 		case d.Severity != model.Error:
 		case d.Origin.Kind == "route":
 			refused("route", d.Field, d.Origin.File, d.Origin.Line, d.Origin.Name, d.Message)

@@ -187,15 +187,84 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportOfWhatCheckRefuses has no document written that check refuses without a word: that it is lost is said where it comes from.
+// TestImportOfWhatCheckDoubts: a fallback that leads nowhere is told where it stands, and is not lost.
+func TestImportOfWhatCheckDoubts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "application.yml")
+	text := "spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a'], filters: [{name: CircuitBreaker, args: {name: a, fallbackUri: 'forward:/gone'}}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, imported, err := Import(t.Context(), Config{Sources: Sources{Routes: []string{file}}}, false)
+	if err != nil || imported.Lost() != 0 {
+		t.Fatalf("%v, lost %+v", err, imported.Findings)
+	}
+	for _, f := range imported.Findings {
+		if f.Verdict.Verdict == springgw.Differs && f.File == file && f.Line == 2 && f.Route == "a" && strings.Contains(f.Why, "/gone, which no route takes") {
+			return
+		}
+	}
+	t.Errorf("it is not told: %+v", imported.Findings)
+}
+
+// TestProfilesBesideAFile: check, and who serves, read the files for profiles beside application.yml, and say which are not active; beside
+// other files they read nothing.
+func TestProfilesBesideAFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{
+		"application.yml": "spring.cloud.gateway.routes: [{id: a, uri: 'no://op', predicates: ['Path=/a']}]\n", "application-prod.yml": "spring.cloud.gateway.routes: [{id: prod, uri: 'no://op', predicates: ['Path=/a']}]\n",
+		"routes.yml": "spring.cloud.gateway.routes: [{id: b, uri: 'no://op', predicates: ['Path=/a']}]\n", "routes-prod.yml": "spring.cloud.gateway.routes: [{id: c, uri: 'no://op', predicates: ['Path=/a']}]\n",
+	} {
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		file, profile string
+		route         model.RouteID
+		said          bool
+	}{
+		{"application.yml", "", "springgw/a", true}, {"application.yml", "prod", "springgw/prod", false}, {"application-prod.yml", "", "springgw/prod", false}, {"routes.yml", "prod", "springgw/b", false},
+	} {
+		cfg := Config{Sources: Sources{Routes: []string{at(c.file)}}}
+		if c.profile != "" {
+			cfg.Sources.Spring.Profiles = []string{c.profile}
+		}
+		compiled, err := Offline(t.Context(), cfg, Adopt{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := false
+		for _, d := range compiled.snap.Diagnostics() {
+			said = said || d.Origin.File == at("application-prod.yml") && strings.Contains(d.Message, "--profile")
+		}
+		var routes []model.RouteID
+		for _, table := range compiled.snap.Tables(classGateway) {
+			for _, r := range table.Routes() {
+				routes = append(routes, r.ID)
+			}
+		}
+		if said != c.said || !slices.Equal(routes, []model.RouteID{c.route}) {
+			t.Errorf("%s with %q: routes %v, said %t: %v", c.file, c.profile, routes, said, compiled.snap.Diagnostics())
+		}
+	}
+}
+
+// TestImportOfWhatCheckRefuses has no document written that check refuses: what is lost is said where it comes from, and answers 503 in the document.
 func TestImportOfWhatCheckRefuses(t *testing.T) {
 	for text, lost := range map[string]int{
-		"filters: ['SetStatus=204']":                          0,
-		"filters: ['SetStatus=999']":                          1,
-		"filters: ['SetStatus=100']":                          1,
-		"filters: ['SetResponseHeader=Content-Length, 5']":    1,
-		"filters: ['AddRequestHeader=no name, v']":            1,
-		"filters: ['AddRequestHeader=X-A, v', 'StripPrefix']": 0,
+		"filters: ['SetStatus=204']":                                             0,
+		"filters: ['SetStatus=999']":                                             1,
+		"filters: ['SetStatus=100']":                                             1,
+		"filters: ['SetResponseHeader=Content-Length, 5']":                       1,
+		"filters: ['AddRequestHeader=no name, v']":                               1,
+		"filters: ['AddRequestHeader=X-A, v', 'StripPrefix']":                    0,
+		"filters: ['RedirectTo=302, ht!tp:bad url']":                             1,
+		"filters: [{name: CircuitBreaker, args: {name: c, statusCodes: '700'}}]": 1,
+		"filters: ['RemoveRequestHeader=Host']":                                  0,
+		"filters: []}\n- {id: b, uri: 'no://op', predicates: ['Path=/b,/c']}\n- {id: b/2, uri: 'no://op', predicates: ['Path=/d']":                                         0,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: X-Left}, key-resolver: '#{@ipKeyResolver}'}}]":     0,
+		"filters: [{name: RequestRateLimiter, args: {bucket4j-rate-limiter: {capacity: 1, refillPeriod: 1s, headerName: Set-Cookie}, key-resolver: '#{@ipKeyResolver}'}}]": 1,
 	} {
 		file := filepath.Join(t.TempDir(), "application.yml")
 		if err := os.WriteFile(file, []byte("spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a'], "+text+"}\n"), 0o600); err != nil {
@@ -219,8 +288,8 @@ func TestImportOfWhatCheckRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range checked.snap.Diagnostics() {
-			if d.Severity == model.Error && lost == 0 {
-				t.Errorf("%s: nothing is lost, and check says %v", text, d)
+			if d.Severity == model.Error {
+				t.Errorf("%s: check does not take the document: %v", text, d)
 			}
 		}
 	}

@@ -89,7 +89,7 @@ ingress: {nodes: [{name: node-1, http: "127.0.0.1:8080"}], advertise: [192.0.2.7
 		t.Fatal(err)
 	}
 	want := map[string]model.Code{
-		"data.gzip-disable": model.CodeSettingIgnored, "data.hsts": model.CodeSettingServed, "data.proxy-bodysize": model.CodeSettingUnknown, "data.80": model.CodeInvalid,
+		"data.gzip-disable": model.CodeSettingIgnored, "data.hsts": model.CodeSettingDiffers, "data.proxy-bodysize": model.CodeSettingUnknown, "data.80": model.CodeInvalid,
 		"--configmap": model.CodeSettingServed, "--tcp-services-configmap": model.CodeSettingServed, "--sync-period": model.CodeSettingIgnored, "--nonsense": model.CodeSettingUnknown,
 	}
 	for _, d := range c.Load().Diagnostics() {

@@ -47,11 +47,13 @@ func (a *App) parts() ([]hub.Part, error) {
 		}
 		out = append(out, p)
 	}
+	var forAll *springgw.Common
 	if files := a.springFiles(); files != nil {
+		forAll = files.Common()
 		a.springs = append(a.springs, files)
 		out = append(out, hub.Part{Source: files, Required: true, Keepers: []string{model.KeeperStatic}})
 	}
-	items, err := a.springItems()
+	items, err := a.springItems(forAll)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +86,13 @@ func (a *App) parts() ([]hub.Part, error) {
 // translateOptions are those of objects in files: who writes them may ask this machine, where pods run as processes.
 func (c *Config) translateOptions() translate.Options {
 	return translate.Options{Annotations: c.Sources.AnnotationPrefix, TakeUnclassed: true, Attach: classIngress, Priority: priorityManifest, Loopback: true, Installed: c.installed(), Bridge: c.translateBridge(),
-		ByName: c.Sources.Spring.Kubernetes != nil}
+		ByName: c.Sources.Spring.Kubernetes != nil, Traced: c.Tracing.Collector != ""}
 }
 
+// springConfig is how Spring's files are read. Beside application.yml those for profiles are read too, as Spring would; of one that is not active
+// that is said.
 func springConfig(c *Config) springgw.Config {
-	s := springgw.Config{Paths: c.Sources.Routes, Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
+	s := springgw.Config{Paths: withProfiles(c.Sources.Routes, nil), Zone: c.Zone, Class: classGateway, Priority: prioritySpring,
 		Boot:         bootconfig.Settings{Profiles: c.Sources.Spring.Profiles, Properties: c.Sources.Spring.Properties, Environ: os.LookupEnv},
 		KeyResolvers: c.Sources.Spring.KeyResolvers, RequestURIs: c.Sources.Spring.RequestURIs}
 	s.NobodyTrusted = c.Gateway != nil && len(c.Gateway.Trusted) == 0
@@ -114,7 +118,7 @@ func springConfig(c *Config) springgw.Config {
 func (a *App) podConfig() podrun.Config {
 	p := a.cfg.Pods
 	c := podrun.Config{
-		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log, StopWithin: p.Within.or(0),
+		Run: p.Run, Env: p.Env, Logs: p.Logs, Single: p.Single, Output: a.opt.PodOutput, Changed: a.podChanged, Log: a.log, HostPortOffset: p.HostPortOffset, StopWithin: p.Within.or(0),
 		Builtin: map[string][]string{"paifang.dev/example-order": {a.opt.Self, "example", "order"}},
 	}
 	if a.cfg.Data != "" {

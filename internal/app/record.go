@@ -94,7 +94,7 @@ type httpFinder struct{ plane *httpproxy.Plane }
 const codeDependencyAway model.Code = "dependency-away"
 
 // Diagnostics lists listeners whose address could not be bound, routes whose filters could not be built, certificates that cannot be served, revocation lists whose time is over
-// or nearly, and those whom filters ask in vain.
+// or nearly, OCSP responses that are missing, and those whom filters ask in vain.
 func (f httpFinder) Diagnostics() []model.Diagnostic {
 	var out []model.Diagnostic
 	for _, l := range f.plane.Listeners() {
@@ -121,6 +121,23 @@ func (f httpFinder) Diagnostics() []model.Diagnostic {
 			d.Severity, d.Message = model.Warning, fmt.Sprintf("the revocation list of %s is out of date at %s: from then on client certificates of that authority are refused, if there is no newer one", e.Issuer, until)
 		default:
 			continue
+		}
+		out = append(out, d)
+	}
+	for _, s := range f.plane.Staples(now) {
+		if s.Problem == "" {
+			continue
+		}
+		d := model.Diagnostic{Origin: s.Origin, Code: model.CodeStapleMissing, Severity: model.Warning}
+		switch {
+		case s.Revoked:
+			d.Severity, d.Message = model.Error, fmt.Sprintf("%s: no OCSP response is stapled, and clients that ask refuse it", s.Problem)
+		case !s.Until.IsZero():
+			d.Message = fmt.Sprintf("its OCSP response cannot be renewed, that of before is stapled until %s: %s", s.Until.UTC().Format(time.RFC3339), s.Problem)
+		case s.Needed:
+			d.Severity, d.Message = model.Error, fmt.Sprintf("it tells clients to insist on an OCSP response (must-staple), and none is stapled: %s", s.Problem)
+		default:
+			d.Message = fmt.Sprintf("no OCSP response is stapled: %s", s.Problem)
 		}
 		out = append(out, d)
 	}

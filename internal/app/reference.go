@@ -66,7 +66,7 @@ func kindOf(t reflect.Type) (string, reflect.Type) {
 		return "map of text", nil
 	case reflect.Bool:
 		return "true or false", nil
-	case reflect.Int:
+	case reflect.Int, reflect.Float64:
 		return "number", nil
 	default:
 		return "text", nil

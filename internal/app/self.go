@@ -33,7 +33,7 @@ func (a *App) newWatch() (*overload.Watch, error) {
 func (a *App) newMeter() *meter.Meter {
 	parts := meter.Parts{
 		Version: Version(), Started: a.started, HTTP: a.http, L4: a.l4, DNS: a.dns, Upstreams: a.table, Sockets: a.sockets,
-		Generations: a.store, Control: a.hub, Diagnostics: a.diagnostics, AccessLog: a.access, Overload: a.memory,
+		Generations: a.store, Control: a.hub, Diagnostics: a.diagnostics, AccessLog: a.access, Traces: a.traces, Overload: a.memory,
 	}
 	if a.reg != nil {
 		parts.Registry = &a.reg.handle
@@ -60,6 +60,7 @@ func (c *Config) nginxLabels() *meter.Nginx {
 
 // Codes of what the process finds wrong with itself.
 const (
+	codeTracesAway   model.Code = "traces-not-taken"      // a collector does not take spans
 	codeLogDropped   model.Code = "access-log-dropped"    // lines of the access log were lost
 	codeLogFailed    model.Code = "access-log-failed"     // the access log cannot be written
 	codeSeriesFolded model.Code = "metrics-series-folded" // routes or upstreams have no metrics of their own
@@ -72,7 +73,7 @@ const dropMemory = 5 * time.Minute
 // selfFinder tells what is wrong with the process itself.
 type selfFinder struct{ app *App }
 
-// Diagnostics lists trouble with the access log, with memory, and with the room for metrics.
+// Diagnostics lists trouble with the access log, with collectors of traces, with memory, and with the room for metrics.
 func (f selfFinder) Diagnostics() []model.Diagnostic {
 	a := f.app
 	var out []model.Diagnostic
@@ -87,6 +88,10 @@ func (f selfFinder) Diagnostics() []model.Diagnostic {
 			say("access log", model.Warning, codeLogDropped, "%d lines were lost since the start, the last one at %s: the disk was too slow or full; no request waited for it",
 				n, last.UTC().Format(time.RFC3339))
 		}
+	}
+	for _, t := range a.traces.Troubles() {
+		say("tracing", model.Warning, codeTracesAway, "%s takes no spans since %s: %v; requests go on, and %d spans were dropped since the start",
+			t.Collector, t.Since.UTC().Format(time.RFC3339), t.Err, a.traces.Counts().Dropped)
 	}
 	if l := a.memory.Level(); l > overload.Calm {
 		used, limit := a.memory.Used()

@@ -28,6 +28,7 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	}
 	control.stop() // its addresses were needed until here
 	a.store.Close()
+	a.flushTraces()
 	a.dns.Close()
 	a.sockets.Close()
 	if a.reg != nil {
@@ -36,6 +37,16 @@ func (a *App) shutdown(admin, control, pods, gateway *running) {
 	a.table.Close()
 	admin.stop() // late, so that one can watch the end
 	a.close()
+}
+
+// flushTime is how long the spans of the last requests may take.
+const flushTime = 2 * time.Second
+
+// flushTraces has what waits for a collector sent, once there is nobody left who makes more of it.
+func (a *App) flushTraces() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	a.traces.Close(ctx)
 }
 
 // leaveTime is the default of Config.Leave: above the time in which an SLB with its defaults leaves a node out.

@@ -226,6 +226,42 @@ func TestSpringLocatorByMetadata(t *testing.T) {
 	is("order", "/rest/order/x")
 }
 
+// TestSpringLocatorHasMetadata: a service's route of the locator has timeouts and texts from the metadata of its instances, as they are now.
+func TestSpringLocatorHasMetadata(t *testing.T) {
+	up := newScripted(t)
+	c := springChain(t, `spring.cloud.gateway:
+  discovery.locator:
+    enabled: true
+    predicates: ["Path='/'+metadata['root']+'/'+serviceId+'/**'"]
+    filters: ["StripPrefix=2", "AddRequestHeader='X-Release', 'r-'+metadata['release']"]
+`)
+	at := c.address()
+	instance := "order " + up.l.Addr().String()
+	say := func(metadata string) {
+		t.Helper()
+		c.say <- source.Update{Groups: []source.Group{{Key: "instance/order", Objects: instanceGroup(instance + metadata).Objects}}}
+		c.published()
+	}
+	say(" root=shop release=7 response-timeout=60000")
+	exchange(t, 1, at, up, []string{"> GET /shop/order/x HTTP/1.1", "> Host: a.test", "^ GET /x HTTP/1.1", "^ X-Release: r-7", "< HTTP/1.1 200 OK"})
+	say(" root=shop release=8 response-timeout=60000")
+	exchange(t, 2, at, up, []string{"> GET /shop/order/x HTTP/1.1", "> Host: a.test", "^ GET /x HTTP/1.1", "^ X-Release: r-8", "< HTTP/1.1 200 OK"})
+	say(" root=shop release=8 response-timeout=1")
+	located := 0
+	for _, o := range c.store.Load().Contents().Kept.Located.All() {
+		if located++; o.Routes[0].Timeouts.Response != time.Millisecond {
+			t.Errorf("%+v", o)
+		}
+	}
+	if located != 1 {
+		t.Errorf("%d services have routes", located)
+	}
+	say(" root=shop")
+	exchange(t, 3, at, up, []string{"> GET /shop/order/x HTTP/1.1", "> Host: a.test", "^ nothing", "< HTTP/1.1 503 Service Unavailable"})
+	say("")
+	exchange(t, 4, at, up, []string{"> GET /shop/order/x HTTP/1.1", "> Host: a.test", "^ nothing", "< HTTP/1.1 404 Not Found"})
+}
+
 // TestSpringWeights counts which of two routes chance chooses.
 func TestSpringWeights(t *testing.T) {
 	up := newScripted(t)

@@ -14,13 +14,14 @@ import (
 	nacosclient "paifang/nacos"
 )
 
-// springItems are the sources of routes that registries keep. Each is one of its own: a registry that is away holds up nobody else's.
-func (a *App) springItems() ([]hub.Part, error) {
+// springItems are the sources of routes that registries keep. Each is one of its own: a registry that is away holds up nobody else's. What
+// files say for all routes holds for theirs too; nil = there are none.
+func (a *App) springItems(forAll *springgw.Common) ([]hub.Part, error) {
 	var out []hub.Part
-	for _, item := range a.cfg.Sources.Spring.Nacos {
+	for i, item := range a.cfg.Sources.Spring.Nacos {
 		id := config.ID{Namespace: item.Namespace, Group: orDefault(item.Group, "DEFAULT_GROUP"), Name: item.DataID}
 		c := springConfig(&a.cfg)
-		c.Paths, c.List = nil, a.posted != nil
+		c.Paths, c.List, c.Above, c.Behind = nil, a.posted != nil, forAll, i+1
 		c.Boot.Environ = nil // who may write there may not read the environment here
 		follow, err := a.followItem(item.Registry, &id)
 		if err != nil {

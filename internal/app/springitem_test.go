@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -130,4 +132,45 @@ func TestRoutesInARegistry(t *testing.T) {
 	for name, a := range both {
 		until(t, name+": a registry that is back is followed", status(a, "/a")(201))
 	}
+}
+
+// TestGuardOfFilesInARegistry: filters of ours that files have for all routes guard those that a registry holds.
+func TestGuardOfFilesInARegistry(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "application.yml")
+	if err := os.WriteFile(file, []byte("spring.cloud.gateway.paifang-filters: [{kind: addresses, config: {deny: [127.0.0.0/8]}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := free(t)
+	a := started(t, Config{
+		Gateway:  &Gateway{HTTP: free(t), Service: "-"},
+		Sources:  Sources{Routes: []string{file}, Spring: Spring{Nacos: []SpringItem{{DataID: "gateway.yml"}}}},
+		Registry: &Registry{HTTP: at, GRPC: free(t), Auth: authOff, Storage: "memory"},
+	})
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	ask := func(verb, address string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), verb, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	item := url.Values{"dataId": {"gateway.yml"}, "group": {"DEFAULT_GROUP"}, "content": {"spring.cloud.gateway.routes:\n- {id: a, uri: 'no://op', predicates: ['Path=/a']}\n"}}
+	if status := ask("POST", "http://"+at.String()+"/nacos/v1/cs/configs?"+item.Encode()); status != 200 {
+		t.Fatal(status)
+	}
+	until(t, "the route is served, and refuses who is not let in", func() bool {
+		status := ask("GET", "http://"+a.cfg.Gateway.HTTP.String()+"/a")
+		if status == 200 {
+			t.Fatal("the route is served without the filter of all routes")
+		}
+		return status == 403
+	})
 }

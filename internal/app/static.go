@@ -112,8 +112,8 @@ func pieces(c *Config) []piece {
 			out = append(out, nodePiece(c, n))
 		}
 	}
-	if g := c.Gateway; g != nil {
-		out = append(out, gatewayPiece(g))
+	if c.Gateway != nil {
+		out = append(out, gatewayPiece(c))
 	}
 	return out
 }
@@ -203,7 +203,7 @@ func nodePiece(c *Config, n Node) piece {
 			ID: model.ListenerID(n.Name + "/" + name), Origin: origin("node", n.Name), Class: classIngress, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: g.Advertise, Node: n.Name, TLS: g.TLS.of(protocol),
 			Trust:   model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted, Hops: g.Hops},
-			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only, Clients: c.clients(),
+			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only, Clients: c.clients(), Tracing: c.Tracing.model(),
 		})
 	}
 	add("http", model.HTTP, n.HTTP)
@@ -219,7 +219,8 @@ func (c *Config) clients() model.Clients {
 		Connections: c.Limits.ConnectionsPerAddress, Drain: time.Duration(c.Drain)}
 }
 
-func gatewayPiece(g *Gateway) piece {
+func gatewayPiece(c *Config) piece {
+	g := c.Gateway
 	p := piece{name: "gateway", elsewhere: g.Elsewhere}
 	var names []model.Host
 	if g.Host != "" {
@@ -233,7 +234,7 @@ func gatewayPiece(g *Gateway) piece {
 			ID: model.ListenerID("gateway/" + name), Origin: origin("gateway", name), Class: classGateway, Protocol: protocol,
 			Bind: []netip.AddrPort{at}, Advertise: []netip.Addr{g.advertise()}, Names: names, HostRule: model.HostFalls, Node: "gateway", TLS: g.TLS.of(protocol),
 			Trust:   model.Trust{ProxyFrom: g.ProxyFrom, ForwardedFrom: g.Trusted, Hops: g.Hops},
-			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only,
+			Parsing: g.Parsing.model(), Elsewhere: g.Elsewhere, HTTP1Only: g.HTTP1Only, Tracing: c.Tracing.model(),
 		})
 	}
 	add("http", model.HTTP, g.HTTP)

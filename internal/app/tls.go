@@ -19,7 +19,7 @@ func (b Bounds) of(p model.Protocol) model.ListenerTLS {
 	if p != model.HTTPS {
 		return model.ListenerTLS{}
 	}
-	return model.ListenerTLS{MinVersion: model.TLSVersion(b.MinVersion), MaxVersion: model.TLSVersion(b.MaxVersion), Ciphers: b.Ciphers}
+	return model.ListenerTLS{MinVersion: model.TLSVersion(b.MinVersion), MaxVersion: model.TLSVersion(b.MaxVersion), Ciphers: b.Ciphers, Staple: b.Staple}
 }
 
 func checkBounds(prefix string, b Bounds, say func(field, format string, args ...any)) {

@@ -100,7 +100,7 @@ func (m *Merged) inForce(files []File) []File {
 	for _, f := range files {
 		if name := profileOf(f.Path); name != "" && !slices.Contains(m.Profiles, name) && len(f.Documents) > 0 {
 			m.LeftOut = append(m.LeftOut, document.Problem{File: f.Path, Line: 1, Field: "spring.profiles.active",
-				Message: fmt.Sprintf("the file is for the profile %q, and active is %s: it is left out", name, strings.Join(m.Profiles, ", "))})
+				Message: fmt.Sprintf("the file is for the profile %q, and active is %s: it is left out; sources.spring.profiles, or --profile of check and import, makes it count", name, strings.Join(m.Profiles, ", "))})
 		}
 	}
 	for _, name := range append([]string{""}, m.Profiles...) {

@@ -55,7 +55,7 @@ func (x *expansion) fill(p *Property) *Property {
 			x.problems = append(x.problems, document.Problem{File: p.File, Line: p.Line, Field: p.Name, Message: x.failed})
 		} else {
 			now := change()
-			now.text, now.exact = text, now.exact && text == p.text
+			now.text, now.exact, now.bound = text, now.exact && text == p.text, true
 			if x.within {
 				x.texts = append(x.texts, [2]string{p.text, text})
 			}

@@ -58,7 +58,7 @@ func readProperties(path string, data []byte) ([]Document, []document.Problem) {
 			problems = append(problems, document.Problem{File: path, Line: at, Message: err.Error()})
 		case k != "":
 			p := root.at(k, at)
-			p.leaf, p.text, p.Line = true, value, at
+			p.leaf, p.text, p.bound, p.Line = true, value, true, at
 		}
 	}
 	next(0)

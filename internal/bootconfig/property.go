@@ -21,6 +21,8 @@ type Property struct {
 	leaf  bool
 	text  string
 	exact bool // a text that stays one in a Node, whatever it looks like
+	bound bool // a text that Spring has as one, whatever it looks like: of a property file, or filled in
+	null  bool // it is there, and nothing
 	items map[int]*Property
 	kept  bool // a Reader keeps it, so it does not change
 	plain bool // there is no placeholder in or below it; false = nobody has looked
@@ -56,8 +58,9 @@ func (p *Property) merge(n *document.Node, known *properties) {
 			}
 		}
 	case document.Null:
+		p.null = true
 	default:
-		p.leaf, p.text, p.exact = true, n.Text, n.Kind == document.Text
+		p.leaf, p.text, p.exact, p.bound = true, n.Text, n.Kind == document.Text, false
 	}
 }
 
@@ -255,21 +258,49 @@ func (p *Property) Map(f func(text string) string) *Property {
 // Node returns the property as a YAML file would say it: for what needs to know numbers from texts. Texts of property files, and those that
 // placeholders have filled in, are what they would be without quotes.
 func (p *Property) Node() *document.Node {
+	return p.node(func(p *Property) *document.Node {
+		if p.leaf && !p.exact {
+			return document.Word(p.Line, p.text)
+		}
+		return nil
+	})
+}
+
+// Bound returns the property as Spring binds it to an object that may be anything: texts of property files, and those that placeholders have
+// filled in, are texts, whatever they look like. What is nothing (null) is that where null is set, as in JSON, and an empty text where it is not, as in
+// Spring Boot's own files.
+func (p *Property) Bound(null bool) *document.Node {
+	return p.node(func(p *Property) *document.Node {
+		switch {
+		case p.leaf && !p.exact && !p.bound:
+			return document.Word(p.Line, p.text)
+		case p.leaf || !p.null || p.items != nil || len(p.Kids) > 0:
+			return nil
+		case null:
+			return &document.Node{Line: p.Line, Kind: document.Null}
+		}
+		return &document.Node{Line: p.Line, Kind: document.Text}
+	})
+}
+
+// node returns what special makes of a property, or else its text, list or mapping.
+func (p *Property) node(special func(*Property) *document.Node) *document.Node {
+	if n := special(p); n != nil {
+		return n
+	}
 	n := &document.Node{Line: p.Line}
 	switch {
-	case p.leaf && p.exact:
-		n.Kind, n.Text = document.Text, p.text
 	case p.leaf:
-		n = document.Word(p.Line, p.text)
+		n.Kind, n.Text = document.Text, p.text
 	case p.items != nil:
 		n.Kind = document.List
 		for _, item := range p.List() {
-			n.Items = append(n.Items, item.Node())
+			n.Items = append(n.Items, item.node(special))
 		}
 	default:
 		n.Kind = document.Map
 		for _, k := range p.Kids {
-			n.Keys = append(n.Keys, document.Entry{Key: k.Name, Line: k.Line, Value: k.Node()})
+			n.Keys = append(n.Keys, document.Entry{Key: k.Name, Line: k.Line, Value: k.node(special)})
 		}
 	}
 	return n
@@ -348,7 +379,7 @@ func overlay(base, over *Property) *Property {
 	}
 	out := *base
 	if over.Replaces() {
-		out.leaf, out.text, out.exact, out.items, out.File, out.Line = over.leaf, over.text, over.exact, over.items, over.File, over.Line
+		out.leaf, out.text, out.exact, out.bound, out.items, out.File, out.Line = over.leaf, over.text, over.exact, over.bound, over.items, over.File, over.Line
 	}
 	out.Kids = slices.Clone(base.Kids)
 	for _, k := range over.Kids {
@@ -384,7 +415,7 @@ func (p *Property) Equal(q *Property) bool {
 	if p == q || p == nil || q == nil {
 		return p == q
 	}
-	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && p.exact == q.exact && (p.items == nil) == (q.items == nil) &&
+	return p.Name == q.Name && p.leaf == q.leaf && p.text == q.text && p.exact == q.exact && p.bound == q.bound && p.null == q.null && (p.items == nil) == (q.items == nil) &&
 		slices.EqualFunc(p.Kids, q.Kids, (*Property).Equal) && maps.EqualFunc(p.items, q.items, (*Property).Equal)
 }
 

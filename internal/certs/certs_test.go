@@ -124,7 +124,7 @@ func terminate(t *testing.T, term *Terminator) (string, <-chan *Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions := make(chan *Session, 100)
+	sessions, over := make(chan *Session, 100), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -136,7 +136,10 @@ func terminate(t *testing.T, term *Terminator) (string, <-chan *Session) {
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 				tc, session, err := term.Handshake(c)
-				sessions <- session
+				select {
+				case sessions <- session:
+				case <-over: // nobody has read those of before
+				}
 				if err == nil {
 					fmt.Fprint(tc, "ok")
 					_ = tc.Close()
@@ -144,7 +147,7 @@ func terminate(t *testing.T, term *Terminator) (string, <-chan *Session) {
 			})
 		}
 	})
-	t.Cleanup(func() { ln.Close(); wg.Wait() })
+	t.Cleanup(func() { ln.Close(); close(over); wg.Wait() })
 	return ln.Addr().String(), sessions
 }
 

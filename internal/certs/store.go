@@ -6,7 +6,7 @@
 // handshake and the next request and disturbs no connection. A name without a certificate gets the default one, which is
 // made at start, signed by itself and never leaves memory: a client sees a certificate it does not trust in place of a
 // connection that breaks without a reason. A Terminator makes the handshakes of one listener, Tickets holds the keys of
-// sessions for all of them.
+// sessions for all of them, a Stapler the OCSP responses of certificates.
 package certs
 
 import (
@@ -43,7 +43,8 @@ type parsed struct {
 	source model.Certificate
 	pair   *tls.Certificate
 	leaf   *x509.Certificate
-	digest [sha256.Size]byte // of the whole chain
+	digest [sha256.Size]byte      // of the whole chain
+	staple atomic.Pointer[staple] // nil: no Stapler keeps it
 }
 
 // Failure is a certificate that cannot be served; its hosts get the default certificate.
@@ -79,7 +80,7 @@ func newParsed(source model.Certificate, pair *tls.Certificate) *parsed {
 		sum := sha256.Sum256(der)
 		h.Write(sum[:])
 	}
-	return &parsed{source, pair, pair.Leaf, [sha256.Size]byte(h.Sum(nil))}
+	return &parsed{source: source, pair: pair, leaf: pair.Leaf, digest: [sha256.Size]byte(h.Sum(nil))}
 }
 
 // Set replaces all certificates, and takes away all policies, at once. One that is unchanged is not parsed again. Where
@@ -114,7 +115,9 @@ func (s *Store) prepare(certificates []model.Certificate, policies []model.TLSPo
 	for _, c := range sorted {
 		p := before[c.ID]
 		if p != nil && p.source.Chain == c.Chain && p.source.Key == c.Key {
-			p = &parsed{c, p.pair, p.leaf, p.digest}
+			kept := p.staple.Load()
+			p = &parsed{source: c, pair: p.pair, leaf: p.leaf, digest: p.digest}
+			p.staple.Store(kept)
 		} else {
 			var err error
 			if p, err = parse(c); err != nil {

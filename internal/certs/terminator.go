@@ -21,6 +21,7 @@ type Terminator struct {
 	life    time.Duration // of sessions; 0 = as long as the keys of tickets are known
 	single  bool          // none is resumed
 	reject  bool          // a name without a certificate
+	staple  bool          // OCSP responses
 }
 
 // Terminator returns what makes handshakes with the certificates and policies of the store: TLS 1.2 and 1.3, forward
@@ -28,7 +29,7 @@ type Terminator struct {
 // what ALPN offers, the preferred first; a client that offers others only is refused (RFC 7301 section 3.2).
 func (s *Store) Terminator(l model.ListenerTLS, tickets *Tickets, protos []string) *Terminator {
 	t := &Terminator{store: s, tickets: tickets, protos: protos, least: l.MinVersion.Number(), most: l.MaxVersion.Number(), ciphers: model.CipherSuites(l.Ciphers),
-		life: l.SessionLife, single: l.NoSessions, reject: l.RejectUnknown}
+		life: l.SessionLife, single: l.NoSessions, reject: l.RejectUnknown, staple: l.Staple}
 	if t.least == 0 {
 		t.least = tls.VersionTLS12
 	}
@@ -69,8 +70,12 @@ func configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if t.reject && h.cert == t.store.fallback {
 		return &tls.Config{MinVersion: t.least, MaxVersion: t.most}, nil // without a certificate crypto/tls says that the name is not known
 	}
+	shown := h.cert.pair
+	if t.staple {
+		shown = h.cert.shown(t.tickets.now())
+	}
 	c := &tls.Config{
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.cert.pair, nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown, nil },
 		NextProtos:     t.protos, MinVersion: t.least, MaxVersion: t.most, CipherSuites: t.ciphers,
 		WrapSession: h.wrap, UnwrapSession: h.unwrap, SessionTicketsDisabled: t.single,
 	}

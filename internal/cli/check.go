@@ -15,8 +15,9 @@ func checkCommand(e Env) *cobra.Command {
 		Use:   "check [PATH…] [--from-cluster]",
 		Short: "Compile manifests, routes and configuration without serving them, and print what is wrong",
 		Long: "Reads files and directories as `paifang up` and `paifang serve` do, prints every error, warning and note with file and line, and\n" +
-			"serves nothing. Without a configuration it reads Ingresses of ingress-nginx's classes as ours, too, as the report for moving over\n" +
-			"does. With --from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
+			"serves nothing. Beside Spring's application.yml those for profiles are read too, and it is said which are not active. Without a\n" +
+			"configuration it reads Ingresses of ingress-nginx's classes as ours, too, as the report for moving over does. With\n" +
+			"--from-cluster it reads the Ingresses of a live cluster once, those of ingress-nginx included, and prints\n" +
 			"what would become of each annotation of each: the report for moving over. It changes nothing there. The Deployment or DaemonSet\n" +
 			"of ingress-nginx's controller, in the files or in the cluster, has a verdict for each of its flags and for each key of the\n" +
 			"ConfigMap that they name. Exit code 1 when there are errors.",
@@ -29,6 +30,7 @@ func checkCommand(e Env) *cobra.Command {
 	cmd.Flags().StringVar(&from.Context, "context", "", "with --from-cluster: context of the kubeconfig (default: its current one)")
 	cmd.Flags().StringSliceVar(&from.Namespaces, "namespace", nil, "with --from-cluster: namespaces to read (default: all)")
 	cmd.Flags().StringSliceVar(&from.Adopt, "adopt", nil, "classes of other controllers to read as ours (default: those of ingress-nginx, where no configuration is given)")
+	cmd.Flags().StringSliceVar(&from.Profiles, "profile", nil, "active profiles of Spring's files (default: those of the configuration, or that spring.profiles.active names)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 && !*cluster {
 			return usage("want at least one file or directory, or --from-cluster")
@@ -42,7 +44,7 @@ func checkCommand(e Env) *cobra.Command {
 				o, err = e.FromCluster(cmd.Context(), from, args)
 				return err
 			}
-			o, err = e.Report(cmd.Context(), args, from.Adopt)
+			o, err = e.Report(cmd.Context(), args, from.Adopt, from.Profiles)
 			return err
 		})
 		if err != nil {

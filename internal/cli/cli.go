@@ -33,8 +33,8 @@ type Env struct {
 	// Offline reads files in place of a running process.
 	Offline func(ctx context.Context, paths []string) (Offline, error)
 	// Report is Offline that reads classes of other controllers as ours: those named, or else those of ingress-nginx where no
-	// configuration is among the files.
-	Report func(ctx context.Context, paths, adopt []string) (Offline, error)
+	// configuration is among the files. Of Spring's files those for these profiles count; for none, those that they make active themselves.
+	Report func(ctx context.Context, paths, adopt, profiles []string) (Offline, error)
 	// FromCluster reads a live cluster, and files beside it.
 	FromCluster func(ctx context.Context, from Cluster, paths []string) (Offline, error)
 	// Import turns the files of a Spring application into documents of our own.

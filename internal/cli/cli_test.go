@@ -114,7 +114,7 @@ func offline(_ context.Context, paths []string) (Offline, error) {
 func run(e Env, args ...string) (out, errOut string, code int) {
 	var o, x bytes.Buffer
 	e.Out, e.Err, e.Version, e.Offline = &o, &x, "1.2.3", offline
-	e.Report = func(ctx context.Context, paths, _ []string) (Offline, error) { return offline(ctx, paths) }
+	e.Report = func(ctx context.Context, paths, _, _ []string) (Offline, error) { return offline(ctx, paths) }
 	root := &cobra.Command{Use: "paifang", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(Commands(e)...)
 	root.SetArgs(args)

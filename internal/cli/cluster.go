@@ -17,6 +17,7 @@ type Cluster struct {
 	Context    string   // empty: the current one
 	Namespaces []string // empty: all
 	Adopt      []string // classes to read as if they were ours; empty: those of ingress-nginx
+	Profiles   []string // of Spring's files beside it
 }
 
 // verdictWords are the codes of verdicts on annotations, and on settings, with the word that a report has for each.

@@ -32,12 +32,12 @@ func TestCheckFromCluster(t *testing.T) {
 		return Offline{Diagnostics: all}, nil
 	}}
 	cmd := checkCommand(e)
-	cmd.SetArgs([]string{"--from-cluster", "--kubeconfig", "k", "--adopt", "nginx,public"})
+	cmd.SetArgs([]string{"--from-cluster", "--kubeconfig", "k", "--adopt", "nginx,public", "--profile", "prod"})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	if err := cmd.Execute(); err == nil {
 		t.Error("a cluster with errors is said to be well")
 	}
-	if asked.Kubeconfig != "k" || strings.Join(asked.Adopt, " ") != "nginx public" {
+	if asked.Kubeconfig != "k" || strings.Join(asked.Adopt, " ") != "nginx public" || strings.Join(asked.Profiles, " ") != "prod" {
 		t.Errorf("asked for %+v", asked)
 	}
 	const want = `ConfigMap ingress-nginx/controller

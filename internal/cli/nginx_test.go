@@ -275,7 +275,7 @@ func TestPatternAsRegexp(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := "/" + strings.Join(rapid.SliceOfN(part, 1, 5).Draw(t, "path"), "/")
-		if path == "/" && (strings.HasSuffix(p.Value, "/**/") || strings.Contains(p.Value, "//")) {
+		if path == "/" && (strings.HasSuffix(p.Value, "/**/") || strings.HasSuffix(p.Value, "/**/*") || strings.Contains(p.Value, "//")) {
 			t.Skip("a pattern that means nothing: an empty segment beside any number of them")
 		}
 		table := snapshot.NewHostTable("", []*snapshot.Route{r})

@@ -149,7 +149,7 @@ func locationOf(p model.PathMatch) (key, line string) {
 }
 
 // patternRegexp says a path pattern as a regular expression: {name} and * are one segment, ? and * inside a segment stand
-// for one character and any, ** and {*name} for any number of segments.
+// for one character and any, ** and {*name} for any number of segments. A * at the end may be an empty segment.
 func patternRegexp(p model.PathMatch) string {
 	segs := strings.Split(strings.TrimPrefix(p.Value, "/"), "/")
 	out, end := "^", "/?$"
@@ -165,6 +165,10 @@ func patternRegexp(p model.PathMatch) string {
 			}
 		case seg == "**":
 			out += "(?:/[^/]*)*"
+		case last && seg == "*": // it takes an empty segment too
+			if out, end = out+"/", "(?:[^/]+/?)?$"; p.Strict {
+				end = "[^/]*$"
+			}
 		case seg == "*" || strings.HasPrefix(seg, "{"):
 			out += "/[^/]+"
 		default:

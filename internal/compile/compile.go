@@ -34,8 +34,9 @@ func Lists(ids ...model.EndpointsID) shard.Map[model.Offer] {
 	return e.Map()
 }
 
-// CheckFilters tells what is wrong with the filters of a route that has variables of these names. It is pure.
-type CheckFilters func(filters []model.FilterSpec, variables []string) []model.FilterFault
+// CheckFilters tells what is wrong with the filters of a route that has variables of these names, and which paths they may have requests
+// looked up again with, and which settings of the route they say. It is pure.
+type CheckFilters func(filters []model.FilterSpec, variables []string) ([]model.FilterFault, []model.FilterPath, []model.FilterSetting)
 
 // Compile returns the snapshot of in. prev, which may be nil, is used for structural sharing only: the result is the
 // same without it, but for the version, which is one above that of prev.
@@ -58,6 +59,7 @@ func Compile(prev *snapshot.Snapshot, in Input, check CheckFilters) *snapshot.Sn
 	c.upstreams()
 	c.routes()
 	c.tables()
+	c.leads(rare&(listeners|defaults|locators) != 0)
 	c.names(rare&(listeners|zones) != 0)
 	return snapshot.New(c.finish())
 }
@@ -76,11 +78,13 @@ type compiler struct {
 	routed  *shard.Editor[[]*snapshot.Route]
 	claims  *shard.Editor[[]*model.Upstream]
 	users   *shard.Editor[shard.Map[struct{}]]
+	leading *shard.Editor[shard.Map[struct{}]]
 	uses    *shard.Editor[int]
 	served  *shard.Editor[*model.Upstream]
 	inUse   *shard.Editor[model.EndpointsID]
 	diags   *shard.Editor[[]model.Diagnostic]
 	groups  map[string]*model.Objects // changed groups; nil = gone
+	anew    map[string]bool           // groups whose routes were compiled
 	touched map[model.UpstreamID]bool
 	removed map[place][]*snapshot.Route
 	added   map[place][]*snapshot.Route
@@ -94,11 +98,13 @@ func newCompiler(old snapshot.Contents, check CheckFilters) *compiler {
 		routed:  old.Kept.Routes.Edit(),
 		claims:  old.Kept.Claims.Edit(),
 		users:   old.Kept.Users.Edit(),
+		leading: old.Kept.Leads.Edit(),
 		uses:    old.Kept.Uses.Edit(),
 		served:  old.Upstreams.Edit(),
 		inUse:   old.InUse.Edit(),
 		diags:   old.Diagnostics.Edit(),
 		groups:  map[string]*model.Objects{},
+		anew:    map[string]bool{},
 		touched: map[model.UpstreamID]bool{},
 		removed: map[place][]*snapshot.Route{},
 		added:   map[place][]*snapshot.Route{},
@@ -111,6 +117,7 @@ func (c *compiler) finish() snapshot.Contents {
 	c.next.Kept.Routes = c.routed.Map()
 	c.next.Kept.Claims = c.claims.Map()
 	c.next.Kept.Users = c.users.Map()
+	c.next.Kept.Leads = c.leading.Map()
 	c.next.Kept.Uses = c.uses.Map()
 	c.next.Upstreams = c.served.Map()
 	c.next.InUse = c.inUse.Map()

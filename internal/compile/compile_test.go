@@ -2,6 +2,7 @@ package compile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"paifang/internal/snapshot"
 )
 
-func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault) {
+func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault, paths []model.FilterPath, settings []model.FilterSetting) {
 	for i, f := range filters {
 		if f.Kind == "nonsense" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Error, Code: model.CodeUnknownFilter, Message: "there is no filter nonsense"})
@@ -23,8 +24,19 @@ func check(filters []model.FilterSpec, _ []string) (out []model.FilterFault) {
 		if f.Kind == "doubtful" {
 			out = append(out, model.FilterFault{At: i, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "it does nothing"})
 		}
+		if f.Kind == "leads" {
+			paths = append(paths, model.FilterPath{At: i, Path: string(f.Config)})
+		}
+		if f.Kind == "setting" {
+			var s model.FilterSetting
+			if err := json.Unmarshal(f.Config, &s); err != nil {
+				panic(err)
+			}
+			s.At = i
+			settings = append(settings, s)
+		}
 	}
-	return out
+	return out, paths, settings
 }
 
 func dump(s *snapshot.Snapshot) string {
@@ -62,8 +74,13 @@ func objects(t *rapid.T, key string) *model.Objects {
 			Action: model.Forward{Targets: []model.Target{
 				{Upstream: model.UpstreamID(rapid.SampledFrom([]string{"u1", "u2", "u3"}).Draw(t, "target"))}}},
 		}
-		if rapid.IntRange(0, 5).Draw(t, "filter") == 0 {
+		switch rapid.IntRange(0, 8).Draw(t, "filter") {
+		case 0:
 			r.Filters = []model.FilterSpec{{Kind: "nonsense"}}
+		case 1:
+			r.Filters = []model.FilterSpec{{Kind: "doubtful"}}
+		case 2, 3:
+			r.Filters = []model.FilterSpec{{Kind: "leads", Config: []byte(rapid.SampledFrom([]string{"/a", "/b", "/c"}).Draw(t, "leads to"))}}
 		}
 		o.Routes = append(o.Routes, r)
 	}
@@ -77,7 +94,8 @@ func objects(t *rapid.T, key string) *model.Objects {
 		o.Listeners = append(o.Listeners, model.Listener{
 			ID: model.ListenerID(rapid.SampledFrom([]string{"l1", "l2"}).Draw(t, "listener id")), Origin: origin("Listener"), Class: class,
 			Protocol: model.HTTP, Names: []model.Host{"a.test"},
-			Bind: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
+			HostRule: rapid.SampledFrom([]model.HostRule{model.HostOwns, model.HostFalls}).Draw(t, "host rule"),
+			Bind:     []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(rapid.IntRange(1, 2).Draw(t, "addr"))}), 80)},
 		})
 		o.Zones = append(o.Zones, model.Zone{Name: "test", Origin: origin("Zone")})
 	}
@@ -240,6 +258,21 @@ func TestOneChangeOfManyRoutes(t *testing.T) {
 	small, large := allocs(100), allocs(20_000)
 	if large > 3*small {
 		t.Errorf("one changed route of 20,000 takes %v allocations, of 100 %v", large, small)
+	}
+}
+
+// TestManyRoutesOfOneUpstream: who is one of many to define an upstream costs no more than one of few.
+func TestManyRoutesOfOneUpstream(t *testing.T) {
+	each := func(n int) float64 {
+		groups := map[string]*model.Objects{}
+		for i := range n {
+			at := model.Origin{Source: "s", Kind: "route", Name: fmt.Sprintf("r%d", i), File: "f.yaml", Line: i*7919%n + 1}
+			groups[fmt.Sprintf("s/r%d", i)] = &model.Objects{Upstreams: []model.Upstream{{ID: "u", Origin: at, Endpoints: []model.EndpointsID{{Keeper: "k", Name: "l"}}}}}
+		}
+		return testing.AllocsPerRun(1, func() { Compile(nil, input(groups, nil), check) }) / float64(n)
+	}
+	if few, many := each(50), each(1000); many > 2*few {
+		t.Errorf("one of 1000 costs %.0f allocations, one of 50 %.0f", many, few)
 	}
 }
 

@@ -1,11 +1,8 @@
 package compile
 
 import (
-	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"paifang/internal/model"
 	"paifang/internal/shard"
@@ -39,8 +36,8 @@ func (c *compiler) locate(all bool) {
 				}
 				told[name] = true
 				switch was, now := standingOf(c.old.Kept.Lists, l, service), standingOf(c.next.Kept.Lists, l, service); {
-				case was == now:
-				case now == absent:
+				case was.equal(now):
+				case now.presence == absent:
 					set(name, nil)
 				default:
 					set(name, located(l, service, now))
@@ -64,7 +61,7 @@ func (c *compiler) locate(all bool) {
 			}
 			wanted[name] = true
 			now := standingOf(c.next.Kept.Lists, l, service)
-			if !unchanged || now != standingOf(c.old.Kept.Lists, l, service) {
+			if !unchanged || !now.equal(standingOf(c.old.Kept.Lists, l, service)) {
 				set(name, located(l, service, now))
 			}
 		}
@@ -87,93 +84,44 @@ func named(l *model.Locator, list model.EndpointsID) (key, service string, ok bo
 	return "locator/" + l.ID + "/" + service, service, true
 }
 
-// standing is how a service stands with a locator.
-type standing uint8
+// presence tells whether a service has a route of a locator.
+type presence uint8
 
 const (
-	absent   standing = iota // no registry lists it
+	absent   presence = iota // no registry lists it
 	excluded                 // none of its instances is included: no route
 	included
 )
 
+// standing is how a service stands with a locator, and what one of its endpoints says for the route.
+type standing struct {
+	presence
+	said model.Tags
+}
+
+func (s standing) equal(t standing) bool {
+	return s.presence == t.presence && slices.Equal(s.said, t.said)
+}
+
 // standingOf looks at the lists of a service in all registries of a locator.
 func standingOf(lists shard.Map[model.Offer], l *model.Locator, service string) standing {
-	out, condition := absent, ""
+	var out standing
+	condition, question := "", l.Question()
 	if rest := l.Include.For(service); rest.Op != model.TermAny {
 		condition = l.Include.String()
 	}
 	for _, id := range l.Lists(service) {
-		switch offer, ok := lists.Get(id.String()); {
+		offer, ok := lists.Get(id.String())
+		switch {
 		case !ok:
 		case condition != "" && slices.Contains(offer.Unmet, condition):
-			out = excluded
+			out.presence = max(out.presence, excluded)
 		default:
-			return included
+			out.presence = included
+			if question != "" && out.said == nil {
+				out.said = offer.Says(question)
+			}
 		}
 	}
 	return out
-}
-
-// located is what one locator makes of one service. Without a template /NAME/** goes there with the first segment taken off. A service
-// that is excluded has its upstream alone: its lists stay in use, and their sources tell when it is included.
-func located(l *model.Locator, service string, now standing) *model.Objects {
-	name := service
-	if l.LowerCase {
-		name = strings.ToLower(service)
-	}
-	origin := l.Origin
-	origin.Kind, origin.Name = "locator", service
-	filters := l.Filters
-	if len(filters) == 0 {
-		filters = []model.FilterSpec{{Kind: "strip-prefix", Config: json.RawMessage(`{"parts":1}`)}}
-	}
-	paths := l.Paths
-	if len(paths) == 0 {
-		paths = []model.PathMatch{{Kind: model.PathPrefix, Value: "/" + model.LocatorService}}
-	}
-	template, err := model.Named(template{paths, l.Hosts, l.Match, filters, l.HostName}, name)
-	if err != nil {
-		return &model.Objects{Diagnostics: []model.Diagnostic{{Origin: origin, Severity: model.Error, Code: model.CodeInvalid,
-			Message: fmt.Sprintf("service %q is not routed to: its name makes no route of the locator's template: %v", service, err)}}}
-	}
-	for i := range filters {
-		template.Filters[i].Data = filters[i].Data // secrets have no text form
-	}
-	up := l.Upstream(service)
-	up.Origin, up.Priority, up.Endpoints = origin, l.Priority, l.Lists(service)
-	up.ID = model.UpstreamID(fmt.Sprintf("%s/%s%s%s", up.Endpoints[0].Keeper, up.Endpoints[0].Name, up.TrustText(), up.PartText()))
-	out := &model.Objects{Upstreams: []model.Upstream{up}}
-	if now == excluded {
-		return out
-	}
-	forward := model.Forward{Targets: []model.Target{{Upstream: up.ID}}, Host: model.HostEndpoint, Retry: l.Retry, Target: l.Target}
-	switch {
-	case l.KeepHost:
-		forward.Host = model.HostKeep
-	case template.HostName != "":
-		forward.Host, forward.HostName = model.HostLiteral, template.HostName
-	}
-	for i, path := range template.Paths {
-		r := model.Route{
-			ID: model.RouteID("locator/" + service), Origin: origin, Attach: l.Attach, Priority: l.Priority, Rank: l.Rank,
-			Hosts: template.Hosts, Match: template.Match, Filters: template.Filters,
-			Action: forward, Timeouts: l.Timeouts,
-		}
-		if i > 0 {
-			r.ID += model.RouteID(fmt.Sprintf("/%d", i+1))
-		}
-		r.Match.Path = path
-		out.Routes = append(out.Routes, r)
-	}
-	return out
-}
-
-// template is what of a locator names the service.
-type template struct {
-	Paths   []model.PathMatch
-	Hosts   []model.Host
-	Match   model.Match
-	Filters []model.FilterSpec
-
-	HostName string
 }

@@ -35,6 +35,7 @@ func (c *compiler) routes() {
 // groupRoutes compiles the routes of one group. A route that comes out as it was, and whose upstreams are as they were,
 // stays the same pointer.
 func (c *compiler) groupRoutes(key string, now *model.Objects) {
+	c.anew[key] = true
 	old, _ := c.old.Kept.Routes.Get(key)
 	before := make(map[model.RouteID]*snapshot.Route, len(old))
 	for _, r := range old {
@@ -63,7 +64,16 @@ func (c *compiler) groupRoutes(key string, now *model.Objects) {
 		}
 	}
 	c.say("group "+key, ds)
-	c.moveUses(key, old, all)
+	moveGroup(c.users, key, old, all, func(r *snapshot.Route, to map[string]bool) {
+		for _, id := range r.Targets {
+			to[string(id)] = true
+		}
+	})
+	moveGroup(c.leading, key, old, all, func(r *snapshot.Route, to map[string]bool) {
+		for _, p := range r.Paths {
+			to[p.Path] = true
+		}
+	})
 	if len(all) == 0 {
 		c.routed.Delete(key)
 	} else {
@@ -97,10 +107,10 @@ func (c *compiler) routeAfter(was *snapshot.Route, m *model.Route) (*snapshot.Ro
 		}
 	}
 	if was != nil && was.Reject == "" && was.Match.Path == m.Match.Path && was.Origin == m.Origin && reflect.DeepEqual(was.Route, m) {
-		return was, nil
+		return was, was.Doubts
 	}
 	r, ds := c.route(m)
-	if r != nil && was != nil && r.Reject != "" && r.Reject == was.Reject && reflect.DeepEqual(was.Route, r.Route) && reflect.DeepEqual(was.Targets, r.Targets) {
+	if r != nil && was != nil && r.Reject == was.Reject && reflect.DeepEqual(was.Route, r.Route) && reflect.DeepEqual(was.Targets, r.Targets) && reflect.DeepEqual(was.Doubts, r.Doubts) {
 		return was, ds
 	}
 	return r, ds
@@ -117,36 +127,33 @@ func places(r *snapshot.Route) map[place]bool {
 	return out
 }
 
-// moveUses notes which upstreams the routes of a group name.
-func (c *compiler) moveUses(key string, old, now []*snapshot.Route) {
-	named := func(routes []*snapshot.Route) map[model.UpstreamID]bool {
-		out := map[model.UpstreamID]bool{}
-		for _, r := range routes {
-			for _, id := range r.Targets {
-				out[id] = true
-			}
-		}
-		return out
+// moveGroup notes under what its routes name that a group does so, and takes it out where they no longer do.
+func moveGroup(index *shard.Editor[shard.Map[struct{}]], key string, old, now []*snapshot.Route, names func(*snapshot.Route, map[string]bool)) {
+	before, after := map[string]bool{}, map[string]bool{}
+	for _, r := range old {
+		names(r, before)
 	}
-	before, after := named(old), named(now)
-	edit := func(id model.UpstreamID, change func(*shard.Editor[struct{}])) {
-		users, _ := c.users.Get(string(id))
-		e := users.Edit()
+	for _, r := range now {
+		names(r, after)
+	}
+	edit := func(name string, change func(*shard.Editor[struct{}])) {
+		groups, _ := index.Get(name)
+		e := groups.Edit()
 		change(e)
-		if users = e.Map(); users.Len() == 0 {
-			c.users.Delete(string(id))
+		if groups = e.Map(); groups.Len() == 0 {
+			index.Delete(name)
 		} else {
-			c.users.Set(string(id), users)
+			index.Set(name, groups)
 		}
 	}
-	for id := range before {
-		if !after[id] {
-			edit(id, func(e *shard.Editor[struct{}]) { e.Delete(key) })
+	for name := range before {
+		if !after[name] {
+			edit(name, func(e *shard.Editor[struct{}]) { e.Delete(key) })
 		}
 	}
-	for id := range after {
-		if !before[id] {
-			edit(id, func(e *shard.Editor[struct{}]) { e.Set(key, struct{}{}) })
+	for name := range after {
+		if !before[name] {
+			edit(name, func(e *shard.Editor[struct{}]) { e.Set(key, struct{}{}) })
 		}
 	}
 }
@@ -163,7 +170,7 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 	var ds []model.Diagnostic
 	reject := func(field string, code model.Code, message string) {
 		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: model.Error, Code: code, Message: message})
-		own := *m // what the source said stays as it is
+		own := *r.Route // what the source said stays as it is
 		r.Route, r.Reject = &own, code
 		r.Action = model.Respond{Status: 503, Code: code}
 	}
@@ -175,14 +182,22 @@ func (c *compiler) route(m *model.Route) (*snapshot.Route, []model.Diagnostic) {
 		d := invalid(m.Origin, err)
 		reject(d.Field, d.Code, d.Message)
 	}
-	for _, f := range c.check(m.Filters, r.Variables()) {
+	faults, paths, settings := c.check(m.Filters, r.Variables())
+	r.Paths = normal(paths)
+	if len(settings) > 0 {
+		own, replaced := settled(m, settings)
+		r.Route = own
+		r.Doubts = append(r.Doubts, replaced...)
+	}
+	for _, f := range faults {
 		field := fmt.Sprintf("filters[%d]", f.At)
 		if f.Severity == model.Error {
 			reject(field, f.Code, f.Message)
 			continue
 		}
-		ds = append(ds, model.Diagnostic{Origin: m.Origin, Field: field, Severity: f.Severity, Code: f.Code, Message: f.Message})
+		r.Doubts = append(r.Doubts, model.Diagnostic{Origin: m.Origin, Field: field, Severity: f.Severity, Code: f.Code, Message: f.Message})
 	}
+	ds = append(ds, r.Doubts...)
 	for i, f := range m.Filters {
 		for j, id := range f.Upstreams {
 			r.Targets = append(r.Targets, id)

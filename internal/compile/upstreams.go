@@ -15,10 +15,10 @@ func (c *compiler) claim(u *model.Upstream, add bool) {
 		return
 	}
 	c.touched[u.ID] = true
-	all, _ := c.claims.Get(string(u.ID))
-	all = slices.Clone(all)
-	if add {
-		all = append(all, u)
+	all, _ := c.claims.Get(string(u.ID)) // in their order
+	if all = slices.Clone(all); add {
+		at, _ := slices.BinarySearchFunc(all, u, compareUpstreams)
+		all = slices.Insert(all, at, u)
 	} else {
 		all = slices.DeleteFunc(all, func(x *model.Upstream) bool { return x == u })
 	}
@@ -26,17 +26,14 @@ func (c *compiler) claim(u *model.Upstream, add bool) {
 		c.claims.Delete(string(u.ID))
 		return
 	}
-	slices.SortFunc(all, compareUpstreams)
 	c.claims.Set(string(u.ID), all)
 }
 
 func compareUpstreams(a, b *model.Upstream) int {
-	return cmp.Or(
-		cmp.Compare(a.Priority, b.Priority),
-		a.Origin.Before(b.Origin),
-		cmp.Compare(a.Origin.Source, b.Origin.Source),
-		cmp.Compare(fmt.Sprintf("%v", *a), fmt.Sprintf("%v", *b)), // equal in all that people see: any fixed order
-	)
+	if n := cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Origin.Before(b.Origin), cmp.Compare(a.Origin.Source, b.Origin.Source)); n != 0 || a == b {
+		return n
+	}
+	return cmp.Compare(fmt.Sprintf("%v", *a), fmt.Sprintf("%v", *b)) // equal in all that people see: any fixed order
 }
 
 // upstreams decides which definition of each touched upstream serves.

@@ -102,6 +102,9 @@ func cases() []ending {
 	split := explaintest.IngressRoute("ingress/shop/more/3/0", "split.test", "/", at("5-pay.yaml", 9), explaintest.OrderService, explaintest.LBOrder)
 	split.Action = model.Forward{Targets: []model.Target{{Upstream: explaintest.OrderService, Weight: 9}, {Upstream: explaintest.LBOrder, Weight: 1}}}
 	split.Filters = []model.FilterSpec{{Kind: "strip-prefix", Config: []byte(`{"parts":1}`)}}
+	slow := explaintest.IngressRoute("ingress/shop/more/6/0", "slow.test", "/", at("5-pay.yaml", 9), explaintest.OrderService)
+	slow.Timeouts.Response = 5 * time.Second
+	slow.Action = model.Forward{Targets: []model.Target{{Upstream: explaintest.OrderService}}, Retry: model.Retry{Attempts: 1, On: []model.RetryOn{model.RetryReset}}}
 	foreign := explaintest.IngressRoute("ingress/shop/more/4/0", "shop.example", "/", at("5-pay.yaml", 9), explaintest.OrderService)
 	static := explaintest.IngressRoute("ingress/shop/more/5/0", "static.test", "/", at("5-pay.yaml", 9), "springgw/http://10.1.2.3:80")
 	list := model.EndpointsID{Keeper: model.KeeperStatic, Name: "http://10.1.2.3:80"}
@@ -147,6 +150,8 @@ func cases() []ending {
 			"route     host old.test, / Prefix, redirects to https://shop.test/ (5-pay.yaml:9)", "answer    308 to https://shop.test/"}},
 		{name: "weights", url: "http://split.test/", more: model.Objects{Routes: []model.Route{split}}, lines: []string{
 			`route     host split.test, / Prefix, to order-service:80 (90 %) or nacos-order-service (10 %); the next lines follow order-service:80, filters: strip-prefix {"parts":1} (5-pay.yaml:9)`}},
+		{name: "settings", url: "http://slow.test/", more: model.Objects{Routes: []model.Route{slow}}, lines: []string{
+			"route     host slow.test, / Prefix, to order-service:80, timeouts{response=5s} retry{attempts=1 on[reset]} (5-pay.yaml:9)"}},
 		{name: "weights of endpoints", url: "http://shop.test/order", edit: func(s *explaintest.State) {
 			order(s, func(u *explain.Upstream) {
 				u.Endpoints[0].Weight, u.Endpoints[0].Share, u.Endpoints[1].Share = 3000, 0.75, 0.25

@@ -169,12 +169,24 @@ func (a *asked) LookupValue(in snapshot.Place, name string, i int) (string, bool
 }
 func (a *asked) LookupPeer() netip.Addr { return a.client }
 func (a *asked) LookupTime() time.Time  { return a.now }
+
+// LookupForwarded goes along the list as far as those who have written it are believed, as the listener does.
 func (a *asked) LookupForwarded(n int) netip.Addr {
-	if list := a.http.Fields.Get("X-Forwarded-For"); list != "" && a.trust.Believes(a.client) {
-		return snapshot.Forwarded(list, n)
+	list := a.http.Fields.Get("X-Forwarded-For")
+	if list == "" || !a.trust.Believes(a.client) {
+		return a.client
 	}
-	return a.client
+	n = min(n, strings.Count(list, ",")+1)
+	if a.trust.Hops > 0 {
+		return snapshot.Forwarded(list, min(n, a.trust.Hops))
+	}
+	for i := 1; ; i++ {
+		if at := snapshot.Forwarded(list, i); i == n || !a.trust.Believes(at) {
+			return at
+		}
+	}
 }
+
 func (a *asked) LookupDraw(group string) int { return a.draws[group] }
 
 // LookupKey hashes what is known of the request. Of its client nothing is.

@@ -172,6 +172,9 @@ func (x *walker) forwards(text string, action model.Forward, source string) {
 		}
 		text += ", filters: " + strings.Join(fs, ", ")
 	}
+	if set := r.Timeouts.Settings() + action.Retry.Settings(); set != "" {
+		text += "," + set
+	}
 	text += x.spelling(action) + fallbackText(&action.Fallback)
 	h := x.hop("route", text+in(source)+x.lost(), source)
 	if len(cs) > 1 {

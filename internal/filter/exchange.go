@@ -58,6 +58,7 @@ type Exchange struct {
 	settled  bool // a filter has answered
 	dropped  bool // the body of the answer does not leave
 	gathered bool
+	stripped bool                                    // looked up again without what the client shows to be let in
 	told     uint32                                  // bytes at the end of X-Forwarded-Prefix that filters of the route have put there
 	asked    string                                  // the path that the route was found by
 	captures *[snapshot.MaxCaptures]snapshot.Capture // nil until a route has variables
@@ -154,7 +155,7 @@ func (x *Exchange) Reset() {
 		clear(x.captures[:x.captured])
 	}
 	x.captured, x.ran = 0, 0
-	x.Stored, x.Instead, x.settled, x.dropped = false, false, false, false
+	x.Stored, x.Instead, x.settled, x.dropped, x.stripped = false, false, false, false, false
 }
 
 // RequestBody is a body that was read whole, into memory or a file.
@@ -217,6 +218,9 @@ func (x *Exchange) Bind(r *snapshot.Route) {
 	x.captured = r.Captures(x.Request.Path, x.Request.Host, x.captures)
 }
 
+// Asked is the path that the route was found by, whatever filters have made of it.
+func (x *Exchange) Asked() string { return x.asked }
+
 // TakenOff is what filters have taken off the front of the path that the route was found by: "/api" where /api/x has become /x. A slash at
 // the end of either counts for nothing. What would lead to another host, put in front of a path, is nothing.
 func (x *Exchange) TakenOff() string {
@@ -264,6 +268,9 @@ func (x *Exchange) Respond(status int, code model.Code, body string) Verdict {
 	x.Response.Reset()
 	x.Response.Status = status
 	x.Response.Body, x.Response.ContentLength = http1.SizedBody, int64(len(body))
+	if status == 304 { // a length would be that of what the client has (RFC 9110, 8.6)
+		x.Response.Body, x.Response.ContentLength = http1.NoBody, -1
+	}
 	if body != "" {
 		x.Response.Fields.Add("Content-Type", "text/plain; charset=utf-8")
 	}

@@ -188,6 +188,7 @@ func TestTemplate(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "plain": "plain", "{id}": "7%20", "/x/{id}{rest}": "/x/7%20/a/b", "{none}-{id}": "{none}-7%20",
 		`{"a":"{id}"}`: `{"a":"7%20"}`, "{}{id": "{}{id", "{{id}}": "{7%20}",
+		`\{id}/{id}/\{none}`: "{id}/7%20/{none}", `\\{id}`: `\{id}`, `\{}\{id`: `\{}\{id`,
 	} {
 		tp, err := ParseTemplate(in)
 		if err != nil {

@@ -1,6 +1,9 @@
 package filter
 
-import "paifang/internal/model"
+import (
+	"paifang/internal/http1"
+	"paifang/internal/model"
+)
 
 // Judge is told what came of sending a request to its upstream, and may have something else answered. It is for filters whose request
 // phase let the request pass.
@@ -29,14 +32,18 @@ func (x *Exchange) Judged(status int, code model.Code) Verdict {
 }
 
 // Reroute has the request looked up again on its listener, as one for this path: a filter or a judge returns what it returns. It
-// becomes a request of the route that is found, with that route's filters and no others.
-func (x *Exchange) Reroute(path string) Verdict {
-	x.rerouted = path
+// becomes a request of the route that is found, with that route's filters and no others. Without credentials it is one without
+// Authorization and Cookie: they are meant for who was asked first.
+func (x *Exchange) Reroute(path string, credentials bool) Verdict {
+	x.rerouted, x.stripped = path, !credentials
 	return Reroute
 }
 
 // Rerouted is the path that the request is looked up with again. Who judged it before does so no more. It is for the engine.
 func (x *Exchange) Rerouted() string {
+	if x.stripped {
+		x.Request.Fields.DelFunc(http1.Credential)
+	}
 	x.dropJudges()
 	x.releaseTaps()
 	x.transforms.release()

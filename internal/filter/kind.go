@@ -37,12 +37,28 @@ type Doubter interface {
 // Templated is a Config with templates: texts in which {name} stands for a variable of the route.
 type Templated interface{ Templates() []string }
 
+// Setting is a Config of a kind that is no step: what it says are settings of its route, wherever it stands in the list. Make such a kind with
+// DefineSetting.
+type Setting interface {
+	Config
+	// Setting is what it says. It is pure.
+	Setting() model.FilterSetting
+}
+
+// Rerouting is a Config of a kind that may have requests looked up again, as Exchange.Reroute does.
+type Rerouting interface {
+	// Reroute is the path that they are looked up with, and may be a template; "" where it is not known before there is a request.
+	Reroute() string
+}
+
 // Kind is one type of filter. Make one with Define.
 type Kind struct {
 	name  string
 	check func(spec model.FilterSpec) (model.Code, error)
 	doubt func(spec model.FilterSpec, before []model.FilterSpec) []string
 	texts func(spec model.FilterSpec) []string
+	leads func(spec model.FilterSpec) string
+	sets  func(spec model.FilterSpec) model.FilterSetting // nil: it is a step
 	build func(raw json.RawMessage, env Env) (Filter, error)
 }
 
@@ -64,6 +80,7 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 		},
 		doubt: doubts[C],
 		texts: texts[C],
+		leads: leads[C],
 		build: func(raw json.RawMessage, env Env) (Filter, error) {
 			cfg, err := decode[C](raw)
 			if err != nil {
@@ -72,6 +89,19 @@ func Define[C Config](name string, build func(cfg C, env Env) (Filter, error)) K
 			return build(cfg, env)
 		},
 	}
+}
+
+// DefineSetting makes a kind of which nothing is built: compile takes its filters out of the list, and what they say into the route.
+func DefineSetting[C Setting](name string) Kind {
+	k := Define(name, func(C, Env) (Filter, error) { return nil, errors.New("is a setting of its route, and no step") })
+	k.sets = func(spec model.FilterSpec) model.FilterSetting {
+		cfg, err := decode[C](spec.Config)
+		if err != nil {
+			return model.FilterSetting{}
+		}
+		return cfg.Setting()
+	}
+	return k
 }
 
 // Name is what FilterSpec.Kind says.
@@ -104,6 +134,23 @@ func texts[C Config](spec model.FilterSpec) []string {
 		return t.Templates()
 	}
 	return nil
+}
+
+// leads is the path that requests may be looked up again with; "" where there is none, or it has variables.
+func leads[C Config](spec model.FilterSpec) string {
+	var cfg C
+	if _, ok := any(cfg).(Rerouting); !ok {
+		return ""
+	}
+	cfg, err := decode[C](spec.Config)
+	r, ok := any(cfg).(Rerouting)
+	if !ok || err != nil {
+		return ""
+	}
+	if _, name := variable(r.Reroute()); name != "" {
+		return ""
+	}
+	return r.Reroute()
 }
 
 func checkUpstreams(cfg Config, n int) error {
@@ -188,11 +235,10 @@ func (c Catalog) Check(spec model.FilterSpec) (model.Code, error) {
 }
 
 // CheckRoute tells what is wrong with the filters of a route that has variables of these names, and warns of what hardly does what was
-// meant. It is what compile is given.
-func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) []model.FilterFault {
-	var out []model.FilterFault
-	warn := func(at int, text string) {
-		out = append(out, model.FilterFault{At: at, Severity: model.Warning, Code: model.CodeFilterDoubtful, Message: "filter " + filters[at].Kind + ": " + text})
+// meant; which paths requests may be looked up again with; and which settings of the route the filters say. It is what compile is given.
+func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) (out []model.FilterFault, paths []model.FilterPath, settings []model.FilterSetting) {
+	say := func(at int, severity model.Severity, code model.Code, text string) {
+		out = append(out, model.FilterFault{At: at, Severity: severity, Code: code, Message: "filter " + filters[at].Kind + ": " + text})
 	}
 	for i, spec := range filters {
 		if code, err := c.Check(spec); err != nil {
@@ -201,13 +247,21 @@ func (c Catalog) CheckRoute(filters []model.FilterSpec, variables []string) []mo
 		}
 		k, _ := c.Kind(spec.Kind)
 		for _, d := range k.doubt(spec, filters[:i]) {
-			warn(i, d)
+			say(i, model.Warning, model.CodeFilterDoubtful, d)
 		}
 		for _, text := range k.texts(spec) {
 			if name := unknown(text, variables); name != "" {
-				warn(i, fmt.Sprintf("{%s} in %q is no variable of the route, and stays as it is written", name, text))
+				say(i, model.Error, model.CodeInvalidFilter, nameless(name, text, variables))
 			}
 		}
+		if path := k.leads(spec); path != "" {
+			paths = append(paths, model.FilterPath{At: i, Path: path})
+		}
+		if k.sets != nil {
+			s := k.sets(spec)
+			s.At = i
+			settings = append(settings, s)
+		}
 	}
-	return out
+	return out, paths, settings
 }

@@ -14,8 +14,8 @@ import (
 // maxParts bounds a template: a text before, between and after as many variables as a pattern can capture, twice.
 const maxParts = 4*snapshot.MaxCaptures + 1
 
-// Template is a text with variables of the route's path pattern: "/users/{id}". A brace that begins no {name} is text,
-// and so is a variable that the pattern does not have.
+// Template is a text with variables of the route's path pattern: "/users/{id}". A brace that begins no {name} is text, and so is {name}
+// behind a backslash, which is left out.
 type Template struct{ parts []part }
 
 type part struct{ text, name string } // name is empty for plain text
@@ -23,20 +23,30 @@ type part struct{ text, name string } // name is empty for plain text
 // ParseTemplate reads a template. It fails only for one with too many variables.
 func ParseTemplate(s string) (Template, error) {
 	var t Template
-	rest := s
-	for rest != "" {
+	var text strings.Builder
+	plain := func() {
+		if text.Len() > 0 {
+			t.parts = append(t.parts, part{text: text.String()})
+			text.Reset()
+		}
+	}
+	for rest := s; ; {
 		open, name := variable(rest)
 		if name == "" {
-			t.parts = append(t.parts, part{text: rest})
+			text.WriteString(rest)
 			break
 		}
-		if open > 0 {
-			t.parts = append(t.parts, part{text: rest[:open]})
+		before, braced := rest[:open], rest[open:open+len(name)+len("{}")]
+		rest = rest[open+len(braced):]
+		if quoted, ok := strings.CutSuffix(before, `\`); ok {
+			text.WriteString(quoted + braced)
+			continue
 		}
-		end := open + len(name) + len("{}")
-		t.parts = append(t.parts, part{text: rest[open:end], name: name})
-		rest = rest[end:]
+		text.WriteString(before)
+		plain()
+		t.parts = append(t.parts, part{text: braced, name: name})
 	}
+	plain()
 	if len(t.parts) > maxParts {
 		return t, fmt.Errorf("%q has more than %d variables", s, maxParts/2)
 	}
@@ -55,6 +65,15 @@ func unknown(text string, variables []string) string {
 		}
 	}
 	return ""
+}
+
+// nameless says of a variable which ones there are.
+func nameless(name, text string, variables []string) string {
+	has := "which has none"
+	if names := slices.DeleteFunc(slices.Clone(variables), func(v string) bool { return v == "" }); len(names) > 0 {
+		has = "which has " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("{%s} in %q is no variable of the route, %s", name, text, has)
 }
 
 // variable finds the first {name} and returns where it begins.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The hashes are those of the tools: openssl passwd -apr1, openssl passwd -1 and crypt(3) with bcrypt.
+// The hashes are those of the tools: openssl passwd -apr1, -1, -5 and -6, and crypt(3) with bcrypt, rounds and long salts.
 const file = `# users
 bcrypt:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a
 apr1:$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0
@@ -17,7 +17,14 @@ plain:{PLAIN}secret:a comment
 bcrypt:{PLAIN}other
 
 des:rl0bFdFj2vGYk
-sha512:$6$abc$x
+short:$6$abc$x
+endless:$6$rounds=900000000$saltsalt$WowrPBpEDVlCoruBosYlrZycTCx3//TyDHYqEhX9DUHHt0XTztUqzQDDUuvUGRA8aUe9p55hcAxeGcu58sm3u.
+sha256:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.
+sha512:$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.
+rounds:$6$rounds=10000$saltsalt$WowrPBpEDVlCoruBosYlrZycTCx3//TyDHYqEhX9DUHHt0XTztUqzQDDUuvUGRA8aUe9p55hcAxeGcu58sm3u.
+unsalted:$6$$2M9DchxW4txWyTYoZrH9D3VvAAQxBpEezYsLY6Cao.jwzEXpyL9xwip9hiUZX7GqTqe/E/z6iKvZqXUuqniQH.
+long:$5$longersaltthan16xxx$AsU43Z0xs/Jvs8p0Bz6vgUwlG3W0Y8.SsuChso30V19
+nothing512:$6$saltsalt$qkTgsCrWMTAS9gBGcf9W60sFfH.hU0oTCAOJjhbz5tSp/sU3/xXZK4OFwCtq8lIIdpJ6CatVdOTSHKp97TPkt/
 broken:$2y$05$short
 nothing:
 line
@@ -27,6 +34,7 @@ func TestVerify(t *testing.T) {
 	u, problems := Parse(file)
 	for name, password := range map[string]string{
 		"bcrypt": "secret", "apr1": "secret", "md5": "a password that is longer than sixteen bytes", "empty": "", "sha": "secret", "ssha": "secret", "plain": "secret",
+		"sha256": "secret", "sha512": "secret", "rounds": "secret", "unsalted": "secret", "long": "secret", "nothing512": "",
 	} {
 		h, known := u.Find([]byte(name))
 		if !known || !h.Verify([]byte(password)) {
@@ -38,14 +46,14 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	}
-	if u.Len() != 7 {
+	if u.Len() != 13 {
 		t.Errorf("%d users", u.Len())
 	}
 	h, known := u.Find([]byte("nobody"))
 	if known || !h.Slow() || h.scheme != bcrypted {
 		t.Errorf("an unknown user is told faster than a known one: %v", h.scheme)
 	}
-	if len(problems) != 5 {
+	if len(problems) != 6 {
 		t.Errorf("%v", problems)
 	}
 	for _, p := range problems {

@@ -1,14 +1,15 @@
 // Package htpasswd reads lists of users and the hashes of their passwords, in the form that Apache's htpasswd writes and nginx
 // reads, and verifies passwords against them. The lists of htdigest are read, too.
 //
-// Hashes are bcrypt ($2a$, $2b$, $2y$), salted MD5 in Apache's form ($apr1$) and the system's ($1$), SHA-1 ({SHA}, {SSHA}), and
-// {PLAIN}. DES and the SHA-2 forms of crypt(3) are not supported: their users cannot log in, and Parse says so.
+// Hashes are bcrypt ($2a$, $2b$, $2y$), SHA-2 as crypt(3) has it ($5$, $6$), salted MD5 in Apache's form ($apr1$) and the system's
+// ($1$), SHA-1 ({SHA}, {SSHA}), and {PLAIN}. DES is not supported: its users cannot log in, and Parse says so.
 package htpasswd
 
 import (
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -110,7 +111,7 @@ type Hash struct {
 	scheme scheme
 	salt   string
 	text   string // as it is written, or its bytes
-	work   int    // of bcrypt: its cost
+	work   int    // of bcrypt its cost, of SHA-2 its rounds
 	beside *Hash  // a slower one that is tried too, so that nobody can tell the two apart
 }
 
@@ -123,11 +124,13 @@ const (
 	sha
 	md5Crypt
 	apr1
+	sha256Crypt
+	sha512Crypt
 	bcrypted
 )
 
 // cost orders hashes by how long they take.
-func (h Hash) cost() int { return int(h.scheme)<<8 + h.work }
+func (h Hash) cost() int { return int(h.scheme)<<20 + h.work }
 
 // Slow tells whether it takes so long to verify a password that the answer is worth keeping.
 func (h Hash) Slow() bool { return h.scheme >= md5Crypt || h.beside != nil }
@@ -149,6 +152,8 @@ func parseHash(s string) (h Hash, why string) {
 			return h, fmt.Sprintf("has a bcrypt hash of cost %d, which takes too long: at most %d", cost, maxCost)
 		}
 		return Hash{scheme: bcrypted, text: s, work: cost}, ""
+	case strings.HasPrefix(s, "$5$"), strings.HasPrefix(s, "$6$"):
+		return parseSHA2(s)
 	case strings.HasPrefix(s, "$apr1$"), strings.HasPrefix(s, "$1$"):
 		magic, kind := "$apr1$", apr1
 		if s[1] == '1' {
@@ -173,4 +178,37 @@ func parseHash(s string) (h Hash, why string) {
 		return h, "has no hash"
 	}
 	return h, "has a hash of a kind that is not supported: make one with htpasswd -B"
+}
+
+// The rounds of SHA-2 in crypt(3), which raises what is below the least. The most that are taken last about a second; there it is 999,999,999.
+const (
+	defaultRounds = 5_000
+	leastRounds   = 1_000
+	maxRounds     = 1_000_000
+)
+
+// parseSHA2 reads $5$ or $6$, then rounds=N$ where they are not the usual ones, the salt, and the sum.
+func parseSHA2(s string) (h Hash, why string) {
+	h, length := Hash{scheme: sha256Crypt, work: defaultRounds}, 43
+	if s[1] == '6' {
+		h.scheme, length = sha512Crypt, 86
+	}
+	rest := s[len("$5$"):]
+	if after, given := strings.CutPrefix(rest, "rounds="); given {
+		text, salted, _ := strings.Cut(after, "$")
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return Hash{}, "has a SHA-2 hash that is not one"
+		}
+		if n > maxRounds {
+			return Hash{}, fmt.Sprintf("has a SHA-2 hash of %d rounds, which takes too long: at most %d", n, maxRounds)
+		}
+		h.work, rest = max(n, leastRounds), salted
+	}
+	var ok bool
+	if h.salt, h.text, ok = strings.Cut(rest, "$"); !ok || len(h.text) != length {
+		return Hash{}, "has a SHA-2 hash that is not one"
+	}
+	h.salt = h.salt[:min(len(h.salt), 16)]
+	return h, ""
 }

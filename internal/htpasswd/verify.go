@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/md5"  //nolint:gosec // what existing files have; nothing else is made with it
 	"crypto/sha1" //nolint:gosec // the same
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
 
+	"github.com/go-crypt/x/crypt"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -29,6 +32,10 @@ func (h Hash) verify(password []byte) bool {
 	switch h.scheme {
 	case bcrypted:
 		return bcrypt.CompareHashAndPassword([]byte(h.text), bytes.Clone(password)) == nil
+	case sha256Crypt:
+		return same(string(crypt.KeySHACrypt(sha256.New, bytes.Clone(password), []byte(h.salt), h.work)), h.text)
+	case sha512Crypt:
+		return same(string(crypt.KeySHACrypt(sha512.New, bytes.Clone(password), []byte(h.salt), h.work)), h.text)
 	case apr1:
 		return same(md5Sum(bytes.Clone(password), "$apr1$", h.salt), h.text)
 	case md5Crypt:

@@ -61,6 +61,18 @@ func (f *Fields) Values(name string) iter.Seq[string] {
 	}
 }
 
+// Sent are the values of the fields with this name that go on: those that Connection does not name. Of a name that is Managed it is all.
+func (f *Fields) Sent(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		own := roleOf(name)
+		for i := f.index(name, 0); i >= 0; i = f.index(name, i+1) {
+			if r := &f.rows[i]; r.role == own && !yield(r.value) {
+				return
+			}
+		}
+	}
+}
+
 func (f *Fields) index(name string, from int) int {
 	for i := from; i < len(f.rows); i++ {
 		if r := &f.rows[i]; len(r.name) == len(name) && EqualFold(r.name, name) {

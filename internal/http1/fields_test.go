@@ -84,6 +84,25 @@ func TestConnectionNames(t *testing.T) {
 	}
 }
 
+func TestSent(t *testing.T) {
+	var r Request
+	in := "GET / HTTP/1.1\r\nHost: s\r\nConnection: X-Mine\r\nX-Mine: 1\r\nX-Mine: 2\r\nX-Other: 3\r\nX-Other: 4\r\nTE: trailers\r\n\r\n"
+	if _, err := r.Parse([]byte(in), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"x-mine": "", "X-Other": "3 4", "host": "s", "te": "trailers", "none": ""} {
+		if got := strings.Join(slices.Collect(r.Fields.Sent(name)), " "); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for range r.Fields.Sent("X-Other") {
+		break
+	}
+	if r.Fields.Add("X-Mine", "ours"); strings.Join(slices.Collect(r.Fields.Sent("X-Mine")), " ") != "ours" {
+		t.Error("what is added afterwards does not go on")
+	}
+}
+
 func TestChangedRequest(t *testing.T) {
 	r, _, err := parseRequest(t, "GET /api/a%20b?x=1 HTTP/1.1\r\nHost: s\r\n\r\n", nil)
 	if err != nil {

@@ -166,6 +166,22 @@ func IsPath(s string) bool {
 	return true
 }
 
+// EncodePath returns a path in which bytes are percent-encoded that no path has: "/a b/ü" becomes "/a%20b/%C3%BC". All else stays as it is.
+func EncodePath(path string) string {
+	if IsPath(path) {
+		return path
+	}
+	var p pathBuilder
+	for i := range len(path) {
+		if c := path[i]; c == '/' || c == '%' || octets[c]&inPath != 0 {
+			p.out = append(p.out, c)
+		} else {
+			p.escape(c)
+		}
+	}
+	return string(p.out)
+}
+
 // changes are what normalising did beyond the spelling of escapes: where it did, servers behind may take the path as
 // received for another one.
 type changes uint8

@@ -210,8 +210,10 @@ func (w *work) hex(n uint64, tag string) string {
 func (w *work) cookieText(a *model.Affinity, value string) string {
 	mem := &w.x.Request.Mem
 	path := a.Path
-	if m := &w.route.route.Match.Path; a.RoutePath && m.Value != "" && m.Kind != model.PathRegex && m.Kind != model.PathPattern && cookiePath(m.Value) {
-		path = m.Value
+	if m := &w.route.route.Match.Path; a.RoutePath && m.Value != "" && m.Kind != model.PathRegex && m.Kind != model.PathPattern {
+		if own := http1.EncodePath(m.Value); cookiePath(own) {
+			path = own
+		}
 	}
 	text := mem.Join(a.Cookie, "=", value, "; Path=", path)
 	if a.Domain != "" {

@@ -10,6 +10,7 @@ import (
 	"paifang/internal/listener"
 	"paifang/internal/model"
 	"paifang/internal/telemetry"
+	"paifang/internal/trace"
 	"paifang/internal/upstream"
 )
 
@@ -60,6 +61,8 @@ type Config struct {
 	Series int
 	// Tickets are the keys of TLS sessions, shared by all listeners. Default: keys of its own, rotated in time.
 	Tickets *certs.Tickets
+	// Staples is how OCSP responses are asked for, where a listener staples them. Its log is Log unless it has one.
+	Staples certs.StaplerConfig
 	// Passthrough takes connections that are not for this plane, by the server name of their TLS. May be nil.
 	Passthrough Passthrough
 	Spill       Spill
@@ -70,6 +73,9 @@ type Config struct {
 
 	// Loop is told of each request that came back to the listener that had sent it on. It must not block nor keep the strings. May be nil.
 	Loop func(listener model.ListenerID, host, path string)
+
+	// Traces take the spans of listeners that have requests traced. nil = none has. It is closed after the plane.
+	Traces *trace.Exporters
 
 	parkAfter time.Duration // see there; tests have less patience
 }
@@ -119,6 +125,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.parkAfter, parkAfter)
 	if c.Tickets == nil {
 		c.Tickets = certs.NewTickets(certs.TicketConfig{})
+	}
+	if c.Staples.Log == nil {
+		c.Staples.Log = c.Log
 	}
 	t := &c.Timeouts
 	setDefault(&c.Spill.Dir, os.TempDir())

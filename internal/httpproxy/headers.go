@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"paifang/internal/filter"
 	"paifang/internal/http1"
 )
 
@@ -11,7 +12,6 @@ import (
 const (
 	fieldReason = "X-Paifang-Reason" // of an answer of ours: its code
 	fieldNode   = "X-Paifang-Node"   // the node of the listener that took the request
-	fieldVia    = "X-Paifang-Via"    // the listeners that have sent the request on, each INSTANCE/LISTENER
 )
 
 // maxVia bounds the chain of gateways: longer ones are loops, or somebody plays.
@@ -22,7 +22,7 @@ func (w *work) loops() bool {
 	f := &w.x.Request.Fields
 	own := w.site.via
 	chain := ""
-	for v := range f.Values(fieldVia) {
+	for v := range f.Values(filter.FieldVia) {
 		for list := v; list != ""; {
 			var one string
 			one, list, _ = strings.Cut(list, ",")
@@ -41,7 +41,7 @@ func (w *work) loops() bool {
 	if chain != "" {
 		own = w.x.Request.Mem.Join(chain, ", ", own)
 	}
-	f.Set(fieldVia, own)
+	f.Set(filter.FieldVia, own)
 	return false
 }
 

@@ -44,9 +44,11 @@ type Plane struct {
 	clock    atomic.Int64 // milliseconds since began, as of the last sweep
 	dateText atomic.Pointer[string]
 	spilled  atomic.Int64 // bytes of request bodies in files
+	stapler  *certs.Stapler
 
 	// Changed by Prepare, Commit, Abort and Close, which are never called at the same time.
-	sites map[model.Class]*boundSite
+	sites   map[model.Class]*boundSite
+	staples map[model.Class]bool // those with a listener that staples OCSP responses
 	// stopped keeps what listeners have counted that are stopped and may be started again.
 	stopped []*listenerCounters
 	current *snapshot.Snapshot
@@ -91,6 +93,7 @@ func New(cfg Config) (*Plane, error) {
 	p.period.Store(p.tick.Load())
 	p.tell(p.began)
 	p.sweeper.Go(p.sweep)
+	p.stapler = certs.NewStapler(cfg.Staples)
 	return p, nil
 }
 
@@ -104,8 +107,9 @@ type change struct {
 	sites    map[model.Class]*boundSite
 	stores   map[model.Class]*certs.Store
 	servers  map[model.ListenerID]*server
-	opened   []opening // handles of this generation
-	fresh    []*port   // that this generation is the first with
+	past     map[model.ListenerID]*server // of the generation before
+	opened   []opening                    // handles of this generation
+	fresh    []*port                      // that this generation is the first with
 	stopped  []*listenerCounters
 	before   []*listenerCounters // of listeners that were stopped in the generation before
 	gone     []*port             // not in it any more
@@ -207,7 +211,7 @@ func (c *change) bindSite(old *boundSite, next *snapshot.Site) *boundSite {
 
 // bindServer takes over the ports that stay and opens those that are new.
 func (c *change) bindServer(ctx context.Context, l model.Listener, class model.Class) *server {
-	s := &server{listener: l}
+	s := &server{listener: l, tracer: c.plane.cfg.Traces.Acquire(l.Tracing)}
 	old := c.plane.servers[l.ID]
 	for _, at := range l.Bind {
 		p := old.portOf(at)
@@ -246,7 +250,7 @@ func (c *change) Commit() {
 		class := s.listener.EffectiveClass()
 		st := &site{
 			listener: s.listener, bound: c.sites[class], limits: listener.Limits(s.listener.Parsing), version: c.next.Version(),
-			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener), clients: p.cfg.clients(s.listener.Clients),
+			via: viaName(p.instance, s.listener.ID), certs: c.stores[class], tls: c.terminator(s.listener), clients: p.cfg.clients(s.listener.Clients), tracer: s.tracer,
 		}
 		p.hurry(min(st.clients.Head, st.clients.Body, st.clients.Idle))
 		for _, port := range s.ports {
@@ -258,7 +262,9 @@ func (c *change) Commit() {
 			c.spare = append(c.spare, old)
 		}
 	}
+	c.keepStaples()
 	p.sites, p.current = c.sites, c.next
+	c.past = p.servers
 	c.before, p.stopped = p.stopped, c.stopped
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,6 +306,9 @@ func (c *change) Retire(ctx context.Context) {
 		h.Release(ctx) // its socket has another user
 	}
 	drains.Wait()
+	for _, s := range c.past {
+		p.cfg.Traces.Release(s.tracer)
+	}
 	for _, s := range c.orphaned {
 		for range s.hosts {
 			p.binder.drop(s.bound)
@@ -321,6 +330,9 @@ func (c *change) Abort() {
 	for _, b := range c.bound {
 		c.plane.binder.drop(b)
 	}
+	for _, s := range c.servers {
+		c.plane.cfg.Traces.Release(s.tracer)
+	}
 }
 
 // Close drains every listener, at most until ctx ends, and ends the plane. No other method may be running, and the
@@ -333,6 +345,7 @@ func (p *Plane) Close(ctx context.Context) {
 		c.Retire(ctx)
 	}
 	p.cancel()
+	p.stapler.Close()
 	p.sweeper.Wait()
 	if p.lot != nil {
 		p.lot.Close()

@@ -13,6 +13,7 @@ import (
 	"paifang/internal/http1"
 	"paifang/internal/listener"
 	"paifang/internal/model"
+	"paifang/internal/trace"
 )
 
 // site is what a port serves, as of one generation. It is immutable; a request loads it once.
@@ -25,6 +26,7 @@ type site struct {
 	via      string            // the listener in X-Paifang-Via
 	certs    *certs.Store      // and TLS policies; nil: none, as no listener of the class has TLS
 	tls      *certs.Terminator // nil in clear text
+	tracer   *trace.Tracer     // nil: no request is traced
 }
 
 // trusts tells whether what this address says about others is believed.
@@ -206,6 +208,7 @@ type server struct {
 	listener model.Listener
 	ports    []*port
 	failed   []BindError
+	tracer   *trace.Tracer // of this generation: each acquires its own
 }
 
 // portOf returns the server's port at an address.

@@ -69,6 +69,49 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestFallbackCredentials: the route that a breaker falls back to gets what the client shows to be let in only where that is said, whether
+// the request has failed or was not sent; and where it is not sent anywhere else after all, its own upstream has it.
+func TestFallbackCredentials(t *testing.T) {
+	good := newServer(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Join([]string{r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Cookie"), r.Header.Get("X-Else")}, " "))
+	})
+	s := newStand(t, withBuiltin)
+	s.list("good", good.Addr().String())
+	s.list("gone", "127.0.0.1:1")
+	for name, config := range map[string]string{
+		"failed": `{"window":10000,"minimum":10000,"fallback":{"path":"/instead"}}`, "open": `{"window":1,"open":"1h","fallback":{"path":"/instead"}}`,
+		"failed-all": `{"window":10000,"minimum":10000,"fallback":{"path":"/instead","credentials":true}}`, "open-all": `{"window":1,"open":"1h","fallback":{"path":"/instead","credentials":true}}`,
+	} {
+		s.route(name, "/"+name, "gone", having("circuit-breaker "+config))
+	}
+	s.route("whole", "/whole", "good", having(`circuit-breaker {"fallback":{"path":"/instead"}}`))
+	s.route("again", "/again", "good", having(`reroute {"path":"/instead"}`))
+	s.route("instead", "/instead", "good")
+	s.publish()
+	c := http1Client(t, s.addr("front"))
+	for path, shown := range map[string]bool{"/failed": false, "/open": false, "/failed-all": true, "/open-all": true, "/whole": true, "/again": true} {
+		want := "/instead   else"
+		if path == "/whole" {
+			want = "/whole me a=b else"
+		} else if shown {
+			want = "/instead me a=b else"
+		}
+		for range 2 {
+			req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://shop.test"+path, nil)
+			req.Header = http.Header{"Authorization": {"me"}, "Cookie": {"a=b"}, "X-Else": {"else"}}
+			resp, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if string(body) != want {
+				t.Errorf("%s: %d %q, want %q", path, resp.StatusCode, body, want)
+			}
+		}
+	}
+}
+
 // TestCircuitOpens: an upstream that fails is left alone.
 func TestCircuitOpens(t *testing.T) {
 	var asked atomic.Int32

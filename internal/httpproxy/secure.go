@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"fmt"
+	"maps"
 
 	"paifang/internal/certs"
 	"paifang/internal/model"
@@ -62,6 +63,27 @@ func (c *change) terminator(l model.Listener) *certs.Terminator {
 		return nil
 	}
 	return c.stores[l.EffectiveClass()].Terminator(l.TLS, c.plane.cfg.Tickets, protocols(l))
+}
+
+// keepStaples has the OCSP responses kept of what listeners staple.
+func (c *change) keepStaples() {
+	classes := map[model.Class]bool{}
+	for _, s := range c.servers {
+		if s.listener.Protocol == model.HTTPS && s.listener.TLS.Staple {
+			classes[s.listener.EffectiveClass()] = true
+		}
+	}
+	p := c.plane
+	if len(c.commits) > 0 || !maps.Equal(classes, p.staples) {
+		var stores []*certs.Store
+		for class := range classes {
+			stores = append(stores, c.stores[class])
+		}
+		p.stapler.Keep(stores)
+	}
+	p.mu.Lock()
+	p.staples = classes
+	p.mu.Unlock()
 }
 
 // misdirected answers a request that may not be served on the connection it came by, and tells whether it was one. This comes

@@ -136,6 +136,9 @@ func (w *work) carryOut() {
 		return
 	}
 	w.route, w.hosts = b, &b.host
+	if t := w.site.tracer; t != nil {
+		w.beginSpan(t, b.route.Tracing)
+	}
 	w.expires = w.c.plane.until(b.route.Timeouts.Request, w.c.plane.cfg.Timeouts.Request)
 	x.Bind(b.route)
 	if b.refuse != "" {

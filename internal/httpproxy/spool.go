@@ -139,7 +139,7 @@ func (w *work) Gather(limit int64) filter.Verdict {
 		}
 		w.pending = w.pending[n:]
 		w.whole = w.request.Done()
-		if w.size += int64(len(data)); w.size > limit {
+		if w.size += int64(len(data)); w.size > limit || w.overMax() { // a filter in front may take less than the one that asks
 			return x.TooLarge()
 		}
 		x.TapPart(data)

@@ -167,6 +167,39 @@ func TestPolicyOnBodiesHolds(t *testing.T) {
 	empty(t, dir)
 }
 
+// narrow lets bodies have so many bytes.
+type narrow struct{ most int64 }
+
+func (f narrow) Request(x *filter.Exchange) filter.Verdict {
+	x.MaxBody = f.most
+	return filter.Continue
+}
+
+// TestNarrowerLimitInFront: a body of unknown length that is read whole is held to the limit of a filter in front, too.
+func TestNarrowerLimitInFront(t *testing.T) {
+	s, rec, dir := summing(t, echo, `{"limit":1000000}`, func(_ *stand, c *Config) {
+		c.Filters = append(c.Filters, filter.Define("narrow", func(probe, filter.Env) (filter.Filter, error) { return narrow{5}, nil }))
+	})
+	s.routes = nil
+	s.route("all", "/", "u", func(r *model.Route) {
+		r.Filters = []model.FilterSpec{{Kind: "narrow"}, {Kind: "sum", Config: json.RawMessage(`{"limit":1000000}`)}}
+	})
+	s.publish()
+	c := s.dial()
+	if e := c.send(post("/", hello, chunked)).receive("POST").echoed(t); e.Body != "hello" {
+		t.Errorf("%+v", e)
+	}
+	for _, body := range []string{"6\r\nhello!\r\n0\r\n\r\n", "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"} {
+		if r := s.dial().send(post("/", body, chunked)).receive("POST"); !strings.HasPrefix(r.status, "HTTP/1.1 413") || r.head["x-paifang-reason"] != "body-too-large" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if n := len(rec.requests()); n != 1 {
+		t.Errorf("%d requests upstream", n)
+	}
+	empty(t, dir)
+}
+
 func TestExpectationOfAWholeBody(t *testing.T) {
 	s, _, _ := summing(t, echo, `{"limit":100000}`, nil)
 	c := s.dial()

@@ -100,6 +100,23 @@ func (p *Plane) RevocationLists(now time.Time) []certs.ListEnd {
 	return slices.CompactFunc(out, func(a, b certs.ListEnd) bool { return compare(a, b) == 0 })
 }
 
+// Staples are the certificates that have an OCSP response, should have one, or need one, by ID, each once.
+func (p *Plane) Staples(now time.Time) []certs.Staple {
+	p.mu.Lock()
+	stores, stapling := maps.Clone(p.stores), p.staples
+	p.mu.Unlock()
+	var out []certs.Staple
+	for class, store := range stores {
+		out = append(out, store.Staples(stapling[class], now)...)
+	}
+	compare := func(a, b certs.Staple) int { return strings.Compare(string(a.Certificate), string(b.Certificate)) }
+	slices.SortStableFunc(out, compare)
+	return slices.CompactFunc(out, func(a, b certs.Staple) bool { return compare(a, b) == 0 }) // it may be of several classes
+}
+
+// StapleCounts are how often OCSP responders were asked.
+func (p *Plane) StapleCounts() certs.StapleCounts { return p.stapler.Counts() }
+
 // Bound is the number of routes that are bound, those of older generations that are still in use excepted.
 func (p *Plane) Bound() int {
 	p.binder.mu.Lock()

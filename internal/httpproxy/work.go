@@ -15,6 +15,7 @@ import (
 	"paifang/internal/shard"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
+	"paifang/internal/trace"
 	"paifang/internal/upstream"
 )
 
@@ -75,6 +76,8 @@ type job struct {
 	shared     bool  // the upstream speaks HTTP/2: requests share its connections
 	headDue    bool  // HTTP/2: the head of the answer was not sent yet
 	rerouting  bool  // the request is looked up again
+	held       bool  // the request body is held whole, so that it can be sent again
+	counted    bool  // as a request that is tried again
 	reroutes   int   // how often it was
 	ended      bool  // HTTP/2: all of the answer was sent
 	bodiless   bool  // HTTP/2: the answer is a head and nothing else
@@ -88,8 +91,6 @@ type job struct {
 	next      *upstream.Endpoint // picked for the next try
 	passed    int                // endpoints in tried
 	paused    time.Duration      // before the last try that had a pause
-	held      bool               // the request body is held whole, so that it can be sent again
-	counted   bool               // as a request that is tried again
 	why       model.Code         // the try before was not the end
 	expires   int64              // when the whole is over time, in milliseconds of the plane's clock; see expiry
 	tryEnd    int64              // when this try is
@@ -109,6 +110,7 @@ type job struct {
 	other   *upstream.Handle // asked once handle has nobody; may be nil
 	hosts   *hostRule        // which host the endpoints are told
 	pod     string
+	span    *trace.Span // nil: the request is not traced
 }
 
 func (p *Plane) takeWork(c *conn) *work {
@@ -245,6 +247,9 @@ func (w *work) record() {
 	}
 	if w.passed > 0 {
 		w.tried[w.passed-1].Answered(w.shard, w.status, cmp.Or(r.FirstByte, took))
+	}
+	if t := w.site.tracer; t != nil {
+		w.endSpan(t, r)
 	}
 	w.c.plane.cfg.Recorder.Record(r)
 }

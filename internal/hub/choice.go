@@ -1,17 +1,31 @@
 package hub
 
 import (
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"paifang/internal/model"
 )
 
-// choice is a locator that includes services by tags of their endpoints, and how many of each list it includes. Compile does not see
-// endpoints: it is told of the lists that have none for a condition, which changes as seldom as a service comes or goes.
+// choice is a locator that asks for tags of endpoints, and what those of each list have. Compile does not see endpoints: it is told of the
+// lists that have none which the locator includes, and of what one of a list says for its routes. Both change as seldom as a service
+// comes or goes, or is released anew.
 type choice struct {
 	locator   model.Locator
-	condition string
+	condition string // empty where all are included
+	question  string
+	asked     []string
 	tallies   map[model.EndpointsID]*tally
+}
+
+func newChoice(l model.Locator) *choice {
+	c := &choice{locator: l, question: l.Question(), asked: l.Asked(), tallies: map[model.EndpointsID]*tally{}}
+	if l.Include.AsksTags() {
+		c.condition = l.Include.String()
+	}
+	return c
 }
 
 // tally counts the endpoints of a list.
@@ -20,16 +34,20 @@ type tally struct {
 	// stays tells that some were included, and that nothing speaks against it yet: the list is empty, or what its source says is
 	// in doubt. The route stays then, and answers 503, so that no broader one has its requests in the meantime.
 	stays bool
+	// told is what those that are included say of what is asked, as far as they say any of it: most often nothing. An address may be in
+	// several groups. said is the one of them that counts, and stays as the route does.
+	told map[netip.AddrPort][]model.Tags
+	said model.Tags
 }
 
-// choosy are the locators of a group that include services by tags.
+// choosy are the locators of a group that ask for tags.
 func choosy(rules *model.Objects) []model.Locator {
 	if rules == nil {
 		return nil
 	}
 	var out []model.Locator
 	for _, l := range rules.Locators {
-		if l.Include.AsksTags() {
+		if l.Include.AsksTags() || len(l.Asked()) > 0 {
 			out = append(out, l)
 		}
 	}
@@ -42,7 +60,7 @@ func (h *Hub) choose() {
 	for _, p := range h.parts {
 		for _, g := range p.groups {
 			for _, l := range g.locators {
-				h.choices = append(h.choices, &choice{l, l.Include.String(), map[model.EndpointsID]*tally{}})
+				h.choices = append(h.choices, newChoice(l))
 			}
 		}
 	}
@@ -89,43 +107,96 @@ func (c *choice) count(sets []model.EndpointSet, by int) {
 		asks := c.locator.Include.For(service)
 		for i := range s.Endpoints {
 			t.all += by
-			if asks.Holds(s.Endpoints[i].Tags) {
+			if e := &s.Endpoints[i]; asks.Holds(e.Tags) {
 				t.included += by
+				t.tell(e, c.asked, by)
 			}
 		}
 	}
 }
 
-// judge offers a list with the conditions that none of its endpoints meets. Of one that is not read nothing is known: it has its
+// tell adds what an endpoint says of what is asked, or takes it back.
+func (t *tally) tell(e *model.Endpoint, asked []string, by int) {
+	var tags model.Tags
+	for _, name := range asked {
+		if v, ok := e.Tags.Get(name); ok {
+			tags = append(tags, model.Tag{Name: name, Value: v})
+		}
+	}
+	if len(tags) == 0 {
+		return
+	}
+	if t.told == nil {
+		t.told = map[netip.AddrPort][]model.Tags{}
+	}
+	all := t.told[e.Addr]
+	if by > 0 {
+		t.told[e.Addr] = append(all, tags)
+		return
+	}
+	if i := slices.IndexFunc(all, func(have model.Tags) bool { return slices.Equal(have, tags) }); i >= 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	if t.told[e.Addr] = all; len(all) == 0 {
+		delete(t.told, e.Addr)
+	}
+}
+
+// counts is what the endpoint of the lowest address says, whoever was heard first; nil where none says anything.
+func (t *tally) counts() model.Tags {
+	if len(t.told) == 0 {
+		return nil
+	}
+	lowest := slices.MinFunc(slices.Collect(maps.Keys(t.told)), netip.AddrPort.Compare)
+	return slices.MinFunc(t.told[lowest], func(a, b model.Tags) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// judge offers a list with the conditions that none of its endpoints meets, and with what one of them says. Of one that is not read nothing is known: it has its
 // route, and the requests for it wait.
 func (h *Hub) judge(id model.EndpointsID, doubt bool) {
 	gone := h.lists[id] == 0
-	var unmet []string
+	var now model.Offer
 	for _, c := range h.choices {
 		t := c.tallies[id]
-		switch {
-		case t == nil:
-		case gone:
+		if t != nil && gone {
 			delete(c.tallies, id)
-		case h.unread[id] > 0:
+		}
+		if t == nil || gone || h.unread[id] > 0 {
+			continue
+		}
+		// What is in doubt, or empty, changes nothing: the route stays, and answers 503, so that no broader one has its requests meanwhile.
+		doubtful := doubt || t.all == 0
+		switch {
 		case t.included > 0:
 			t.stays = true
-		case t.stays && (doubt || t.all == 0):
-		default:
+		case !t.stays || !doubtful:
 			t.stays = false
-			unmet = append(unmet, c.condition)
+			if c.condition != "" {
+				now.Unmet = append(now.Unmet, c.condition)
+			}
+		}
+		if said := t.counts(); said != nil || !doubtful {
+			t.said = said
+		}
+		if t.said != nil {
+			now.Said = append(now.Said, model.Said{Question: c.question, Tags: t.said})
 		}
 	}
 	if gone {
 		return
 	}
-	slices.Sort(unmet)
-	unmet = slices.Compact(unmet)
+	slices.Sort(now.Unmet)
+	now.Unmet = slices.Compact(now.Unmet)
+	slices.SortFunc(now.Said, func(a, b model.Said) int { return strings.Compare(a.Question, b.Question) })
+	now.Said = slices.CompactFunc(now.Said, same)
 	was, _ := h.offered.Get(id.String())
 	if h.offers != nil {
 		was, _ = h.offers.Get(id.String())
 	}
-	if !slices.Equal(was.Unmet, unmet) {
-		h.offering().Set(id.String(), model.Offer{List: id, Unmet: unmet})
+	if !slices.Equal(was.Unmet, now.Unmet) || !slices.EqualFunc(was.Said, now.Said, same) {
+		now.List = id
+		h.offering().Set(id.String(), now)
 	}
 }
+
+func same(a, b model.Said) bool { return a.Question == b.Question && slices.Equal(a.Tags, b.Tags) }

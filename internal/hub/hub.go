@@ -98,7 +98,7 @@ type Hub struct {
 	bound   bool                          // there is one
 	offered shard.Map[model.Offer]        // these, by their text
 	offers  *shard.Editor[model.Offer]    // of offered, as edit is of groups
-	choices []*choice                     // of locators that include services by tags
+	choices []*choice                     // of locators that ask for tags
 	changed bool                          // rules differ from what the worker was given last
 	busy    bool                          // the worker has something to do
 
@@ -147,7 +147,7 @@ type part struct {
 type groupState struct {
 	sets     []model.EndpointSet
 	rules    bool
-	locators []model.Locator // that include services by tags
+	locators []model.Locator // that ask for tags
 }
 
 // New returns a hub that has not started.

@@ -101,7 +101,9 @@ func (r *recorder) Publish(_ context.Context, next *snapshot.Snapshot) []string 
 func start(t *testing.T, cfg Config) *Hub {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
-	cfg.Check = func([]model.FilterSpec, []string) []model.FilterFault { return nil }
+	cfg.Check = func([]model.FilterSpec, []string) ([]model.FilterFault, []model.FilterPath, []model.FilterSetting) {
+		return nil, nil, nil
+	}
 	cfg.Backoff = time.Millisecond
 	h := New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -30,11 +30,11 @@ const (
 // kindOf is what a type of Spring's makes of a class that has it, or of a method that returns it.
 func kindOf(name string) Kind {
 	switch name {
-	case "GlobalFilter":
+	case "GlobalFilter", "ReactiveLoadBalancerClientFilter": // the latter is one, and is extended to choose instances
 		return GlobalFilter
 	case "KeyResolver":
 		return Resolver
-	case "WebFilter":
+	case "WebFilter", "CorsWebFilter": // the latter is one, and where most applications have their CORS
 		return WebFilter
 	case "SecurityWebFilterChain":
 		return Security

@@ -37,6 +37,8 @@ class Beans implements WebFilter {
   @Bean public SecurityWebFilterChain chain(ServerHttpSecurity http) { return http.build(); }
   WebFilterChain next(WebFilterChain c) { return c; }
   RouteLocatorBuilder builder() { return null; }
+  @Bean public CorsWebFilter cors() { return new CorsWebFilter(new UrlBasedCorsConfigurationSource()); }
+  static class Gray extends ReactiveLoadBalancerClientFilter {}
 }`,
 		"src/main/kotlin/Filters.kt": `package shop // class Comment : GlobalFilter
 import org.springframework.cloud.gateway.filter.GlobalFilter
@@ -75,7 +77,7 @@ class SignGatewayFilterFactory : AbstractGatewayFilterFactory<Any>()
 		}
 	}
 	want := []string{"Auth.java:5 global-filter Auth", "Beans.java:1 predicate-factory TimeRoutePredicateFactory", "Beans.java:2 routes Redis", "Beans.java:3 web-filter Beans",
-		"Beans.java:4 key-resolver userKey", "Beans.java:5 routes routes", "Beans.java:6 security chain", "Broken.java:1 global-filter Broken", "Config.java:3 global-filter lambda",
+		"Beans.java:4 key-resolver userKey", "Beans.java:5 routes routes", "Beans.java:6 security chain", "Beans.java:9 web-filter cors", "Beans.java:10 global-filter Gray", "Broken.java:1 global-filter Broken", "Config.java:3 global-filter lambda",
 		"Derived.java:2 global-filter Base2", "Derived.java:3 global-filter Last", "Factory.java:1 filter-factory CheckSignatureGatewayFilterFactory",
 		"Filters.kt:4 global-filter KtFilter", "Filters.kt:7 filter-factory SignGatewayFilterFactory", "Filters.kt:9 key-resolver userKey", "Filters.kt:10 routes routes"}
 	if !slices.Equal(got, want) {

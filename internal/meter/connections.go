@@ -29,6 +29,10 @@ var (
 		Help: "TLS handshakes that came to nothing: timeout, client-closed, not-tls, version, cipher, alpn, client-certificate, alert (the client did not like something), other."}
 	listEnds = exposition.Family{Name: "paifang_tls_revocation_list_end_timestamp_seconds", Type: exposition.Gauge, Labels: []string{"policy", "issuer"},
 		Help: "When a list of revoked client certificates is out of date, in seconds since 1970: from then on certificates of its issuer are refused."}
+	stapleEnds = exposition.Family{Name: "paifang_tls_staple_end_timestamp_seconds", Type: exposition.Gauge, Labels: []string{"certificate"},
+		Help: "When the OCSP response that is stapled to a certificate is out of date, in seconds since 1970; those without one are not shown."}
+	stapleAsks = exposition.Family{Name: "paifang_tls_ocsp_responses_total", Type: exposition.Counter, Labels: []string{"result"},
+		Help: "Times that OCSP responders were asked, by what came of it: good, revoked, failed."}
 	streams = exposition.Family{Name: "paifang_http2_streams_total", Type: exposition.Counter, Labels: []string{"listener"},
 		Help: "HTTP/2 streams that clients opened."}
 	resets = exposition.Family{Name: "paifang_http2_stream_resets_total", Type: exposition.Counter, Labels: []string{"listener"},
@@ -38,7 +42,7 @@ var (
 )
 
 func listenerFamilies() []*exposition.Family {
-	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &listEnds, &streams, &resets, &calmed}
+	return []*exposition.Family{&inFlight, &connections, &connectionLimit, &accepted, &refused, &handshakes, &handshakeFailures, &listEnds, &stapleEnds, &stapleAsks, &streams, &resets, &calmed}
 }
 
 func (p *page) listeners() {
@@ -80,6 +84,17 @@ func (p *page) listeners() {
 	for _, e := range p.HTTP.RevocationLists(time.Now()) {
 		p.Since(e.Until, string(e.Policy), e.Issuer)
 	}
+	p.Begin(&stapleEnds)
+	for _, s := range p.HTTP.Staples(time.Now()) {
+		if !s.Until.IsZero() {
+			p.Since(s.Until, string(s.Certificate))
+		}
+	}
+	p.Begin(&stapleAsks)
+	asked := p.HTTP.StapleCounts()
+	p.Count(asked.Good, "good")
+	p.Count(asked.Revoked, "revoked")
+	p.Count(asked.Failed, "failed")
 	each(&streams, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Streams, id) })
 	each(&resets, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Resets, id) })
 	each(&calmed, func(l *httpproxy.ListenerCount, id string) { p.Count(l.Calmed, id) })

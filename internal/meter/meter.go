@@ -21,6 +21,7 @@ import (
 	"paifang/internal/registry"
 	"paifang/internal/snapshot"
 	"paifang/internal/telemetry"
+	"paifang/internal/trace"
 	"paifang/internal/upstream"
 )
 
@@ -52,6 +53,7 @@ type Parts struct {
 	Diagnostics func() []model.Diagnostic // all that hold now
 	Registry    registry.Provider
 	AccessLog   *telemetry.AccessLog
+	Traces      *trace.Exporters
 	Overload    *overload.Watch
 	Nginx       *Nginx // nil: nothing is written under ingress-nginx's names
 }

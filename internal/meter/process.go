@@ -19,6 +19,12 @@ var (
 		Help: "How often the file was opened: once at the start, then once for each rotation."}
 	logUp = exposition.Family{Name: "paifang_access_log_up", Type: exposition.Gauge,
 		Help: "1 while the last write went well. These are there only with an access log."}
+	spansSent = exposition.Family{Name: "paifang_trace_spans_sent_total", Type: exposition.Counter,
+		Help: "Spans of traces that a collector has taken."}
+	spansDropped = exposition.Family{Name: "paifang_trace_spans_dropped_total", Type: exposition.Counter,
+		Help: "Spans that were not sent: too many waited, or no collector took them in time. No request waited for one."}
+	exportsFailed = exposition.Family{Name: "paifang_trace_exports_failed_total", Type: exposition.Counter,
+		Help: "Messages with spans that a collector has not taken; they are tried again for half a minute."}
 	memoryUsed = exposition.Family{Name: "paifang_memory_used_bytes", Type: exposition.Gauge,
 		Help: "Memory that the runtime has of the system, as the overload watch saw it last."}
 	memoryLimit = exposition.Family{Name: "paifang_memory_limit_bytes", Type: exposition.Gauge,
@@ -62,7 +68,7 @@ var (
 )
 
 func processFamilies() []*exposition.Family {
-	return []*exposition.Family{&buildInfo, &logLines, &logDropped, &logOpens, &logUp, &memoryUsed, &memoryLimit, &overloadLevel,
+	return []*exposition.Family{&buildInfo, &logLines, &logDropped, &logOpens, &logUp, &spansSent, &spansDropped, &exportsFailed, &memoryUsed, &memoryLimit, &overloadLevel,
 		&startTime, &cpuTime, &openFiles, &maxFiles, &resident,
 		&goInfo, &goroutines, &procs, &heapAlloc, &heapLive, &heapReleased, &sys, &nextGC, &memLimit, &mallocs, &cycles, &pauses}
 }
@@ -71,6 +77,7 @@ func (p *page) process() {
 	p.Begin(&buildInfo)
 	p.Count(1, p.Version, runtime.Version())
 	p.accessLog()
+	p.traces()
 	used, limit := p.Overload.Used()
 	p.Begin(&memoryUsed)
 	if limit > 0 {
@@ -101,6 +108,16 @@ func (p *page) accessLog() {
 	if l != nil {
 		p.Bool(l.Err() == nil)
 	}
+}
+
+func (p *page) traces() {
+	n := p.Traces.Counts()
+	p.Begin(&spansSent)
+	p.Count(n.Sent)
+	p.Begin(&spansDropped)
+	p.Count(n.Dropped)
+	p.Begin(&exportsFailed)
+	p.Count(n.Failed)
 }
 
 // system is what the operating system tells of the process; what it does not tell is left out.

@@ -140,7 +140,9 @@ func (s *stand) publish(o model.Objects) {
 	s.t.Helper()
 	e := shard.Map[*model.Objects]{}.Edit()
 	e.Set("test", &o)
-	next := compile.Compile(s.store.Load(), compile.Input{Groups: e.Map()}, func([]model.FilterSpec, []string) []model.FilterFault { return nil })
+	next := compile.Compile(s.store.Load(), compile.Input{Groups: e.Map()}, func([]model.FilterSpec, []string) ([]model.FilterFault, []model.FilterPath, []model.FilterSetting) {
+		return nil, nil, nil
+	})
 	if refused := s.store.Publish(context.Background(), next); len(refused) > 0 {
 		s.t.Fatalf("refused: %+v", s.store.Planes())
 	}

@@ -57,6 +57,7 @@ const (
 	CodeUnknownFilter     Code = "unknown-filter"      // a filter kind that does not exist
 	CodeInvalidFilter     Code = "invalid-filter"      // a filter whose configuration does not decode
 	CodeFilterDoubtful    Code = "filter-doubtful"     // a filter that is served, and hardly does what was meant
+	CodeSettingReplaced   Code = "setting-replaced"    // a setting that does not count, as a filter says another one
 	CodeDuplicateRoute    Code = "duplicate-route"     // host and match already taken by a route that comes first
 	CodeDuplicateID       Code = "duplicate-id"        // two objects of one kind with one ID
 	CodeUpstreamMissing   Code = "upstream-missing"    // a target that names no upstream
@@ -97,6 +98,7 @@ const (
 	CodeUnreadablePath    Code = "unreadable-path"     // a regular expression that cannot be used: what it could mean answers 503
 	CodeStatusUnknown     Code = "status-unknown"      // what statuses should show is not known
 	CodeListEnds          Code = "list-ends"           // a revocation list that is out of date, or will be soon
+	CodeStapleMissing     Code = "staple-missing"      // a certificate whose OCSP response cannot be stapled, or not be renewed
 	CodeParsingDiffers    Code = "parsing-differs"     // a listener that reads requests otherwise than a class on it expects
 )
 

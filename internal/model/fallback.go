@@ -8,9 +8,9 @@ import (
 // Fallback is who answers in place of the endpoints of a route. It is asked once, with the request's method and, where that is held
 // whole, its body; what it answers goes to the client as it is. The zero value is none.
 type Fallback struct {
-	Upstream UpstreamID    `json:"upstream,omitempty"`
-	Statuses []StatusRange `json:"statuses,omitempty"` // from 400 to 599: answers, and those of our own, that are replaced
-	Empty    bool          `json:"empty,omitempty"`    // it also answers where the route's upstream has no endpoint to choose
+	Upstream UpstreamID `json:"upstream,omitempty"`
+	Statuses Statuses   `json:"statuses,omitempty"` // from 400 to 599: answers, and those of our own, that are replaced
+	Empty    bool       `json:"empty,omitempty"`    // it also answers where the route's upstream has no endpoint to choose
 	// Path is asked for where an answer is replaced. Default, and where there was no endpoint: that of the request.
 	Path   string          `json:"path,omitempty"`
 	Fields []FallbackField `json:"fields,omitempty"` // that it is told besides those of the request
@@ -56,11 +56,4 @@ func (f Fallback) validate() error {
 }
 
 // Replaces tells whether an answer with this status is replaced.
-func (f *Fallback) Replaces(status int) bool {
-	for _, s := range f.Statuses {
-		if s.Contains(status) {
-			return true
-		}
-	}
-	return false
-}
+func (f *Fallback) Replaces(status int) bool { return f.Statuses.Contains(status) }

@@ -1,9 +1,7 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -16,7 +14,7 @@ type HealthCheck struct {
 	Port     uint16        `json:"port,omitempty"`     // of every endpoint's host, that is probed; default: the endpoint's own
 	Host     string        `json:"host,omitempty"`     // of an HTTP or gRPC probe; default: the address that is probed
 	Headers  []Tag         `json:"headers,omitempty"`  // further fields of an HTTP or gRPC probe
-	Expect   []StatusRange `json:"expect,omitempty"`   // good answers to an HTTP probe; default 200-399
+	Expect   Statuses      `json:"expect,omitempty"`   // good answers to an HTTP probe; default 200-399
 	Service  string        `json:"service,omitempty"`  // whose health a gRPC probe asks for; default: the server's own
 	Interval time.Duration `json:"interval,omitempty"` // between the starts of two probes of one endpoint; default 2s
 	Jitter   int           `json:"jitter,omitempty"`   // in percent of Interval, either way; default 10, negative = none
@@ -35,41 +33,6 @@ const (
 	HealthHTTP HealthKind = "HTTP" // GET Path over HTTP/1.1 answers with a status of Expect
 	HealthGRPC HealthKind = "GRPC" // grpc.health.v1.Health/Check over HTTP/2 with prior knowledge answers SERVING
 )
-
-// StatusRange is a range of HTTP statuses, both ends included. Its text is "200" or "200-399".
-type StatusRange struct{ From, To int }
-
-// Contains tells whether a status is in the range.
-func (r StatusRange) Contains(status int) bool { return r.From <= status && status <= r.To }
-
-// MarshalText writes the range.
-func (r StatusRange) MarshalText() ([]byte, error) {
-	if r.From == r.To {
-		return strconv.AppendInt(nil, int64(r.From), 10), nil
-	}
-	return fmt.Appendf(nil, "%d-%d", r.From, r.To), nil
-}
-
-// UnmarshalJSON reads a number, or a text with one or two.
-func (r *StatusRange) UnmarshalJSON(b []byte) error {
-	text := string(b)
-	if len(b) > 0 && b[0] == '"' {
-		if err := json.Unmarshal(b, &text); err != nil {
-			return err
-		}
-	}
-	from, to, two := strings.Cut(text, "-")
-	if !two {
-		to = from
-	}
-	lo, err1 := strconv.Atoi(from)
-	hi, err2 := strconv.Atoi(to)
-	if err1 != nil || err2 != nil || lo < 100 || hi > 599 || lo > hi {
-		return fmt.Errorf("model: status range %q: want a status such as 200, or two such as 200-399", text)
-	}
-	r.From, r.To = lo, hi
-	return nil
-}
 
 func (h HealthCheck) validate() error {
 	switch h.Kind {

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -54,7 +53,8 @@ type Listener struct {
 	Parsing   Parsing          `json:"parsing,omitzero"`
 	Clients   Clients          `json:"clients,omitzero"`
 	HTTP1Only bool             `json:"http1Only,omitempty"` // HTTP/2 is not spoken
-	Node      string           `json:"node,omitempty"`      // the machine it belongs to: "node-1", "gateway"
+	Tracing   Tracing          `json:"tracing,omitzero"`
+	Node      string           `json:"node,omitempty"` // the machine it belongs to: "node-1", "gateway"
 	// Elsewhere means that another process runs it: it counts for names and for explaining, but no plane of this
 	// process binds it.
 	Elsewhere bool `json:"elsewhere,omitempty"`
@@ -147,11 +147,10 @@ func (l Listener) Validate() error {
 	if err := l.TLS.Validate(); err != nil {
 		return err
 	}
-	if err := l.Parsing.Validate(); err != nil {
-		var f *FieldError
-		if errors.As(err, &f) {
-			return fieldError("parsing."+f.Field, f.Problem)
-		}
+	if err := within("parsing", l.Parsing.Validate()); err != nil {
+		return err
+	}
+	if err := within("tracing", l.Tracing.Validate()); err != nil {
 		return err
 	}
 	if h := l.Trust.Hops; h < 0 || h > MaxHops || h > 0 && len(l.Trust.ForwardedFrom) == 0 {

@@ -19,7 +19,8 @@ type ListenerDefaults struct {
 	Parsing   Parsing
 	HTTP1Only bool
 	Clients   Clients
-	TLS       ListenerTLS // of its fields ciphers and those of sessions
+	TLS       ListenerTLS // without versions
+	Tracing   Tracing     // all of it or nothing
 }
 
 // CompareListenerDefaults is the order in which those of one class are asked: the first that says something about a setting
@@ -69,6 +70,7 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 	fill(f, "timeouts.requestHead", &l.Clients.Head, d.Clients.Head)
 	fill(f, "timeouts.requestBody", &l.Clients.Body, d.Clients.Body)
 	fill(f, "proxyHeader", &l.Clients.ProxyHeader, d.Clients.ProxyHeader)
+	fill(f, "tracing", &l.Tracing, d.Tracing)
 	if l.Protocol == HTTPS {
 		if l.TLS.Ciphers == nil {
 			l.TLS.Ciphers = d.TLS.Ciphers
@@ -78,6 +80,7 @@ func (d ListenerDefaults) Fill(l *Listener) (own []string) {
 		fill(f, "tls.sessionLife", &l.TLS.SessionLife, d.TLS.SessionLife)
 		fill(f, "tls.noSessions", &l.TLS.NoSessions, d.TLS.NoSessions)
 		fill(f, "tls.rejectUnknown", &l.TLS.RejectUnknown, d.TLS.RejectUnknown)
+		fill(f, "tls.staple", &l.TLS.Staple, d.TLS.Staple)
 	}
 	return own
 }

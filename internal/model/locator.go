@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,8 +32,9 @@ type Locator struct {
 	Paths []PathMatch `json:"paths,omitempty"`
 	Hosts []Host      `json:"hosts,omitempty"`
 	Match Match       `json:"match,omitzero"`
-	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone.
-	Filters []FilterSpec `json:"filters,omitempty"`
+	// Filters are those of every route, the one that takes off the segment included. Empty = that one alone, or with WholePath none.
+	Filters   []FilterSpec `json:"filters,omitempty"`
+	WholePath bool         `json:"wholePath,omitempty"`
 
 	// Timeouts, Retry and Target are those of every route and its Forward. KeepHost has upstreams see the Host that the client
 	// sent, HostName another one; default: the endpoint's own address.
@@ -41,6 +43,16 @@ type Locator struct {
 	Target   TargetMode `json:"target,omitempty"`
 	KeepHost bool       `json:"keepHost,omitempty"`
 	HostName string     `json:"hostName,omitempty"`
+
+	// What follows names tags that the routes of a service have from one of its endpoints: of those that Include includes and that have
+	// any of these tags, the one of the lowest address, in the first registry with such a one.
+	//
+	// ConnectTag and ResponseTag hold milliseconds, for Timeouts.Connect and Timeouts.Response; a negative number is no bound.
+	ConnectTag  string `json:"connectTag,omitempty"`
+	ResponseTag string `json:"responseTag,omitempty"`
+	// Tags are those whose values the template has: where it has LocatorTag(2), that of Tags[2]. A service without such a value has no
+	// route, or one that answers 503 where the place of that does not depend on it.
+	Tags []string `json:"tags,omitempty"`
 
 	TLS  UpstreamTLS `json:"tls,omitzero"`  // of the upstreams
 	Keep Keep        `json:"keep,omitzero"` // likewise
@@ -104,6 +116,70 @@ type Offer struct {
 	List EndpointsID
 	// Unmet are conditions of locators, as texts, in order: what they ask of endpoints holds for none of the list.
 	Unmet []string
+	// Said is what endpoints of the list say for routes of locators, in the order of what is asked; nothing where none says any of it.
+	Said []Said
+}
+
+// Said is what one endpoint says of what a locator asks.
+type Said struct {
+	Question string // of the locator
+	Tags     Tags   // those that were asked for
+}
+
+// Says returns what is said to a question.
+func (o *Offer) Says(question string) Tags {
+	for i := range o.Said {
+		if o.Said[i].Question == question {
+			return o.Said[i].Tags
+		}
+	}
+	return nil
+}
+
+// Asked are the names of the tags that routes have from endpoints, in order.
+func (l *Locator) Asked() []string {
+	var out []string
+	for _, name := range append([]string{l.ConnectTag, l.ResponseTag}, l.Tags...) {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Question is what endpoints are asked for routes, as a text: of whom, and what. It is empty where they are asked nothing.
+func (l *Locator) Question() string {
+	asked := l.Asked()
+	if len(asked) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q of %s", asked, l.Include.String())
+}
+
+// Speaker returns all tags of the endpoint that the routes of a service have some from, out of what its lists have, each by address. Where
+// none has any that is asked for, it is the first of those that Include includes.
+func (l *Locator) Speaker(service string, lists [][]Endpoint) Tags {
+	asks, asked := l.Include.For(service), l.Asked()
+	var first *Endpoint
+	for _, list := range lists {
+		for i := range list {
+			e := &list[i]
+			if !asks.Holds(e.Tags) {
+				continue
+			}
+			if slices.ContainsFunc(asked, func(name string) bool { _, has := e.Tags.Get(name); return has }) {
+				return e.Tags
+			}
+			if first == nil {
+				first = e
+			}
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first.Tags
 }
 
 // Upstream is what the upstream of a service begins with.
@@ -119,19 +195,28 @@ func (l *Locator) Upstream(service string) Upstream {
 // LocatorService stands for the name of the service in what a Locator makes.
 const LocatorService = "paifang0service0name"
 
-// Named returns what a Locator says with the name of a service in the place of LocatorService. It fails where the name makes
-// something else of it than a value.
-func Named[T any](template T, service string) (T, error) {
+// LocatorTag stands for the value of Locator.Tags[i].
+func LocatorTag(i int) string { return fmt.Sprintf("paifang0metadata0%d0x", i) }
+
+// Named returns what a Locator says with the name of a service in the place of LocatorService, and values in those of LocatorTag. It fails
+// where these make something else of it than a value.
+func Named[T any](template T, service string, values ...string) (T, error) {
 	var out T
 	raw, err := json.Marshal(template)
 	if err != nil {
 		return out, err
 	}
-	quoted, err := json.Marshal(service)
-	if err != nil {
-		return out, err
+	for i, value := range append([]string{service}, values...) {
+		quoted, err := json.Marshal(value)
+		if err != nil {
+			return out, err
+		}
+		place := LocatorService
+		if i > 0 {
+			place = LocatorTag(i - 1)
+		}
+		raw = bytes.ReplaceAll(raw, []byte(place), quoted[1:len(quoted)-1])
 	}
-	raw = bytes.ReplaceAll(raw, []byte(LocatorService), quoted[1:len(quoted)-1])
 	return out, json.Unmarshal(raw, &out)
 }
 
@@ -151,6 +236,9 @@ func (l Locator) Validate() error {
 		if s.Keeper == "" || strings.Contains(s.Keeper+s.Prefix, LocatorService) {
 			return fieldError("also", "has no keeper, or the name of a service in it")
 		}
+	}
+	if slices.Contains(l.Tags, "") {
+		return fieldError("tags", "has one without a name")
 	}
 	if l.Target != TargetNormal && l.Target != TargetReceived {
 		return fieldError("target", fmt.Sprintf("%q is not known: leave it out, or say received", l.Target))

@@ -12,11 +12,11 @@ import (
 // says so, it is idempotent (RFC 9110, 9.2.2) or NonIdempotent is set, and its body was held whole: bodies of known length
 // up to 64 KiB or Forward.Gather, and chunked ones that came together with their head.
 type Retry struct {
-	Attempts      int           `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none, at most MostAttempts
-	On            []RetryOn     `json:"on,omitempty"`
-	Statuses      []StatusRange `json:"statuses,omitempty"`      // answers that are thrown away for another try
-	NonIdempotent bool          `json:"nonIdempotent,omitempty"` // also POST, PATCH and methods that are not known
-	Methods       []string      `json:"methods,omitempty"`       // only these, of those that the above allows; empty = all of them
+	Attempts      int       `json:"attempts,omitempty"` // further tries after the first; 0 = 2, negative = none, at most MostAttempts
+	On            []RetryOn `json:"on,omitempty"`
+	Statuses      Statuses  `json:"statuses,omitempty"`      // answers that are thrown away for another try
+	NonIdempotent bool      `json:"nonIdempotent,omitempty"` // also POST, PATCH and methods that are not known
+	Methods       []string  `json:"methods,omitempty"`       // only these, of those that the above allows; empty = all of them
 	// PerTry bounds one try, from connecting to the head of the answer. Default: none of its own.
 	PerTry  time.Duration `json:"perTry,omitempty"`
 	Backoff Backoff       `json:"backoff,omitzero"`
@@ -65,12 +65,9 @@ type RetryBudget struct {
 
 // Again tells whether a status is one that is thrown away for another try.
 func (r *Retry) Again(status int) bool {
-	for _, s := range r.Statuses {
-		if s.Contains(status) {
-			return true
-		}
-	}
 	switch {
+	case r.Statuses.Contains(status):
+		return true
 	case status < 500:
 		return false
 	case r.Allows(RetryServer):

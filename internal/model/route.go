@@ -24,6 +24,7 @@ type Route struct {
 	Filters  []FilterSpec `json:"filters,omitempty"`  // run in this order; on the response in reverse
 	Action   Action       `json:"-"`
 	Timeouts Timeouts     `json:"timeouts,omitzero"`
+	Tracing  RouteTracing `json:"tracing,omitzero"`
 	Default  bool         `json:"default,omitempty"` // chosen only when nothing else matches (a default backend)
 	// HostVariables are RE2 expressions for the whole host, in lower case and without port. The named groups of the first that matches are
 	// variables for filters, beside those of the path.
@@ -110,6 +111,20 @@ type FilterFault struct {
 	Severity Severity
 	Code     Code
 	Message  string
+}
+
+// FilterPath is a path that one of a route's filters may have requests looked up again with, on the listener that they came to.
+type FilterPath struct {
+	At   int // in the list
+	Path string
+}
+
+// FilterSetting is what one of a route's filters says that is no step of it: settings of the route, wherever the filter stands. What is zero is
+// not said.
+type FilterSetting struct {
+	At       int // in the list
+	Timeouts Timeouts
+	Retry    Retry
 }
 
 // Action is the effect of a route. It is a closed set: Forward, Redirect, Respond.
@@ -324,6 +339,9 @@ func (r Route) Validate() error {
 		}
 	}
 	if err := r.Match.Validate(); err != nil {
+		return err
+	}
+	if err := within("tracing", r.Tracing.Validate()); err != nil {
 		return err
 	}
 	return validateAction(r.Action)

@@ -139,7 +139,7 @@ func TestEffectsOfRoutesAreChecked(t *testing.T) {
 }
 
 func TestStatusRanges(t *testing.T) {
-	for text, want := range map[string]StatusRange{`200`: {200, 200}, `"200"`: {200, 200}, `"200-399"`: {200, 399}, `"500-599"`: {500, 599}} {
+	for text, want := range map[string]StatusRange{`200`: {200, 200}, `"200"`: {200, 200}, `"200-399"`: {200, 399}, `"500-599"`: {500, 599}, `"5xx"`: {500, 599}, `"2XX"`: {200, 299}, `"1xx"`: {100, 199}} {
 		var r StatusRange
 		if err := json.Unmarshal([]byte(text), &r); err != nil || r != want {
 			t.Errorf("%s: %v, %v", text, r, err)
@@ -150,7 +150,7 @@ func TestStatusRanges(t *testing.T) {
 			t.Errorf("%s is printed as %s: %v, %v", text, out, err, err2)
 		}
 	}
-	for _, text := range []string{`99`, `600`, `"300-200"`, `"2xx"`, `"200-"`, `""`, `true`, `"200-300-400"`, `2e2`} {
+	for _, text := range []string{`99`, `600`, `"300-200"`, `"6xx"`, `"0xx"`, `"xx"`, `"x"`, `"20x"`, `"2-3xx"`, `"-1xx"`, `" 2xx"`, `"200-"`, `""`, `true`, `"200-300-400"`, `2e2`} {
 		var r StatusRange
 		if err := json.Unmarshal([]byte(text), &r); err == nil {
 			t.Errorf("%s is %v", text, r)

@@ -61,6 +61,8 @@ type ListenerTLS struct {
 	// RejectUnknown ends the handshake for a name that no certificate stands for but the one made at start, and for no name, with
 	// the alert unrecognized_name (RFC 6066 section 3). Default: that certificate is shown.
 	RejectUnknown bool `json:"rejectUnknown,omitempty"`
+	// Staple sends the OCSP response of a certificate that names a responder with it (RFC 6066 section 8), once there is one.
+	Staple bool `json:"staple,omitempty"`
 }
 
 // Validate reports the first field that its type does not allow.

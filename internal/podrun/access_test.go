@@ -121,6 +121,35 @@ func TestHostPortTaken(t *testing.T) {
 	})
 }
 
+// TestHostPortOffset: what is added to hostPorts lets two runners map the same one; a port that there is not is told.
+func TestHostPortOffset(t *testing.T) {
+	at := netip.AddrPortFrom(nodes()[0].Addr, 18096)
+	l, err := net.Listen("tcp", at.String()) // another runner's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := start(t, Config{HostPortOffset: 3})
+	w := deployment(1)
+	w.Container.Ports[0].Host = at.Port()
+	b.commit(w)
+	moved := netip.AddrPortFrom(at.Addr(), at.Port()+3)
+	b.until("it is mapped", func() bool {
+		body, err := get(moved, "/")
+		return err == nil && body == "order-a" && len(b.r.Diagnostics()) == 0
+	})
+	if got := b.pod("order-a").Ports[0].Host; got != moved {
+		t.Errorf("it is said to be at %s", got)
+	}
+	b = start(t, Config{HostPortOffset: 3})
+	w.Container.Ports[0].Host = 65534
+	b.commit(w)
+	b.until("it is said", func() bool {
+		ds := b.r.Diagnostics()
+		return len(ds) == 1 && ds[0].Code == model.CodeInvalid && strings.Contains(ds[0].Message, "hostPort 65534 would be 65537")
+	})
+}
+
 func TestPassesOverTakenAddresses(t *testing.T) {
 	n := nodes()[0]
 	first := n.Range.Addr().Next().Next()

@@ -32,6 +32,8 @@ type Config struct {
 	// Single puts every pod on 127.0.0.1, for machines that have no other loopback address. A container that names a
 	// port variable, and a built-in one (variable PORT), gets a free port; others keep their containerPort.
 	Single bool
+	// HostPortOffset is added to every hostPort: a second runner on this machine maps them elsewhere.
+	HostPortOffset int
 	// Output is given what pods print, line by line, without the line's end. It is called from several goroutines at
 	// once. It must not keep line.
 	Output func(pod string, line []byte)

@@ -77,7 +77,11 @@ func (p *pod) prepare() (launch, error) {
 			pp.Addr = netip.AddrPortFrom(ip, p.free)
 		}
 		if host := p.hostPort(port); host != 0 {
-			pp.Host = netip.AddrPortFrom(p.nodeAddr(), host)
+			at := int(host) + p.r.cfg.HostPortOffset
+			if at < 1 || at > 65535 {
+				return launch{}, faultf(model.CodeInvalid, "hostPort %d would be %d, with what is added to every port: give another one", host, at)
+			}
+			pp.Host = netip.AddrPortFrom(p.nodeAddr(), uint16(at))
 		}
 		if err := bindable(listening(pp).Addr(), listening(pp).Port()); err != nil {
 			return launch{}, faultf(model.CodeAddressTaken, "port %d of %s cannot be bound (%v): end what holds it, or name "+

@@ -134,16 +134,24 @@ func address(q Request, forwarded int) netip.Addr {
 	return q.LookupForwarded(forwarded)
 }
 
-// Forwarded returns address n, from 1, from the right of a list, the first where it has fewer. One that cannot be read is
-// the zero address, which lies in no range.
+// Forwarded returns address n, from 1, from the right of a list, the first where it has fewer. Empty places count for nothing (RFC 9110,
+// 5.6.1). One that cannot be read is the zero address, which lies in no range.
 func Forwarded(list string, n int) netip.Addr {
+	list = strings.TrimRight(list, blankPlaces)
 	for range n - 1 {
 		i := strings.LastIndexByte(list, ',')
 		if i < 0 {
 			break
 		}
-		list = list[:i]
+		before := strings.TrimRight(list[:i], blankPlaces)
+		if before == "" {
+			break
+		}
+		list = before
 	}
-	a, _ := netip.ParseAddr(strings.Trim(list[strings.LastIndexByte(list, ',')+1:], " \t"))
+	a, _ := netip.ParseAddr(strings.TrimLeft(list[strings.LastIndexByte(list, ',')+1:], " \t"))
 	return a
 }
+
+// blankPlaces is what empty places of a list are made of.
+const blankPlaces = " \t,"

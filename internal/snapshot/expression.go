@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paifang/internal/http1"
 	"paifang/internal/model"
 )
 
@@ -71,7 +72,71 @@ func anchored(text string, ignoreCase bool) (*regexp.Regexp, error) {
 	if ignoreCase {
 		flags = "(?i)"
 	}
-	return regexp.Compile(flags + "^" + text)
+	re, err := regexp.Compile(flags + "^" + text)
+	if err != nil || isEncoded(text) {
+		return re, err
+	}
+	tree, err := syntax.Parse(flags+"^"+text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	encodeLiterals(tree)
+	return regexp.Compile(tree.String())
+}
+
+// isEncoded tells whether all literals of an expression are such that a path has them.
+func isEncoded(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 || strings.ContainsRune(" \"<>`", r) })
+}
+
+// maxAlternatives bounds the runes of a class that are looked for by themselves.
+const maxAlternatives = 64
+
+// encodeLiterals puts what paths have in place of literals: a blank and a letter that is not ASCII are percent-encoded there. In a class of
+// few such runes each of them is an alternative; in others, as [^/], they are no runes of a path.
+func encodeLiterals(tree *syntax.Regexp) {
+	for _, sub := range tree.Sub {
+		encodeLiterals(sub)
+	}
+	switch tree.Op {
+	case syntax.OpLiteral:
+		tree.Rune = encodedRunes(tree.Rune)
+	case syntax.OpCharClass:
+		var path, other []rune
+		for i := 0; i+1 < len(tree.Rune); i += 2 {
+			for r := tree.Rune[i]; r <= tree.Rune[i+1]; r++ {
+				switch {
+				case isEncoded(string(r)):
+					path = append(path, r, r)
+				case len(other) == maxAlternatives:
+					return
+				default:
+					other = append(other, r)
+				}
+			}
+		}
+		if len(other) == 0 {
+			return
+		}
+		class := *tree
+		class.Rune = path
+		*tree = syntax.Regexp{Op: syntax.OpAlternate, Flags: class.Flags, Sub: []*syntax.Regexp{&class}}
+		for _, r := range other {
+			tree.Sub = append(tree.Sub, &syntax.Regexp{Op: syntax.OpLiteral, Flags: class.Flags, Rune: encodedRunes([]rune{r})})
+		}
+	}
+}
+
+func encodedRunes(literal []rune) []rune {
+	var out []rune
+	for _, r := range literal {
+		if isEncoded(string(r)) {
+			out = append(out, r)
+		} else {
+			out = append(out, []rune(http1.EncodePath(string(r)))...)
+		}
+	}
+	return out
 }
 
 // coverExpression is for the place of an expression that cannot be used: it matches whatever that could, and has no groups.

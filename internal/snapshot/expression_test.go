@@ -34,7 +34,11 @@ func TestExpressions(t *testing.T) {
 		{`/a|/b`, false, "/x/b", true, nil}, // "^" belongs to the first alternative, as in nginx
 		{`/kiosk`, true, "/\u212aio\u017f\u212a", true, nil},
 		{`/kiosk`, true, "/KIOSK", true, nil},
-		{`/straße/(.)`, true, "/STRAßE/é", true, []Capture{{"1", "é"}}},
+		{`/straße/(.+)`, true, "/STRA%C3%9FE/%C3%A9", true, []Capture{{"1", "%C3%A9"}}}, // a path has no letters beyond ASCII
+		{`/下+载/(上|下|a b)/(.*)`, false, "/%E4%B8%8B%E4%B8%8B%E8%BD%BD/%E4%B8%8A/x", true, []Capture{{"1", "%E4%B8%8A"}, {"2", "x"}}},
+		{`/下+载/(上|下|a b)/(.*)`, false, "/%E4%B8%8B%E8%BD%BD/a%20b/", true, []Capture{{"1", "a%20b"}, {"2", ""}}},
+		{`/[a-c 下]/(?<all>[^/]+)`, false, "/%E4%B8%8B/%C3%A9", true, []Capture{{"all", "%C3%A9"}}},
+		{`/[a-c 下]$`, false, "/d", false, nil},
 		{`/(?i:order)/x`, false, "/Order/x", true, nil},
 		{`/order/(?i)x`, false, "/order/X", true, nil},
 		{`/order/(?i)x`, false, "/Order/X", false, nil},

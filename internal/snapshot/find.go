@@ -15,6 +15,36 @@ type Found struct {
 // Find returns the route that takes a request. It does not allocate. host is in lower case without port.
 func Find(h *Site, rule model.HostRule, host string, q Request) (Found, bool) {
 	f := newFinder(q)
+	f.site(h, rule, host)
+	return Found{f.found, f.in}, f.found != nil
+}
+
+// FindPath is Find for a request that meets whatever conditions routes have besides the path: the first route that may take this path.
+func FindPath(h *Site, rule model.HostRule, host, path string) (Found, bool) {
+	f := finder{path: path, odd: strings.IndexByte(path, ';') >= 0}
+	f.site(h, rule, host)
+	return Found{f.found, f.in}, f.found != nil
+}
+
+// finder looks for the first route that takes a request.
+type finder struct {
+	q    Request // nil: one that meets every condition
+	path string
+	odd  bool   // segments have parameters
+	best *Route // in the table at hand
+	late bool   // only default routes count
+
+	found *Route // in the tables so far
+	in    *HostTable
+}
+
+func newFinder(q Request) finder {
+	path := q.LookupPath()
+	return finder{q: q, path: path, odd: strings.IndexByte(path, ';') >= 0}
+}
+
+// site looks in the tables of the hosts that mean a name.
+func (f *finder) site(h *Site, rule model.HostRule, host string) {
 	owned := false
 	if h.exact.Len() > 0 {
 		if t, ok := h.exact.Get(host); ok {
@@ -29,24 +59,6 @@ func Find(h *Site, rule model.HostRule, host string, q Request) (Found, bool) {
 		f.late = owned && rule == model.HostOwns
 		f.table(h.any)
 	}
-	return Found{f.found, f.in}, f.found != nil
-}
-
-// finder looks for the first route that takes a request.
-type finder struct {
-	q    Request
-	path string
-	odd  bool   // segments have parameters
-	best *Route // in the table at hand
-	late bool   // only default routes count
-
-	found *Route // in the tables so far
-	in    *HostTable
-}
-
-func newFinder(q Request) finder {
-	path := q.LookupPath()
-	return finder{q: q, path: path, odd: strings.IndexByte(path, ';') >= 0}
 }
 
 // wildcards tries the tables of wildcard hosts, the most specific first, and tells whether there are any.
@@ -148,6 +160,10 @@ func (f *finder) try(r *Route) (enough bool) {
 func (f *finder) pile(p *pile) {
 	if p.many == nil {
 		f.list(p.few)
+		return
+	}
+	if f.q == nil {
+		p.all(func(r *Route) { f.try(r) })
 		return
 	}
 	f.ordered(p.many.plain)

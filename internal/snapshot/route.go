@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/shard"
 )
@@ -58,6 +59,8 @@ type Route struct {
 	Naming       *Naming            // of the Forward; nil = none
 	Fallback     *model.Upstream    // of the Forward; nil = none
 	Asked        []*model.Upstream  // that filters send requests of their own to
+	Paths        []model.FilterPath // that filters may have requests looked up again with, as they are looked up
+	Doubts       []model.Diagnostic // what was said of the route, which is served all the same
 	Reject       model.Code         // why it answers 503 in place of what it says; empty = it is fine
 }
 
@@ -85,14 +88,15 @@ func NewRoute(r *model.Route) (*Route, error) {
 	}
 	out.also = also
 	out.class, out.length = m.Path.Specificity()
+	text := http1.EncodePath(m.Path.Value) // as requests have it
 	switch m.Path.Kind {
 	case model.PathExact:
-		out.kind, out.head = exactPath, m.Path.Value
+		out.kind, out.head = exactPath, text
 	case model.PathPrefix:
-		out.kind, out.head = prefixPath, strings.TrimSuffix(m.Path.Value, "/")
+		out.kind, out.head = prefixPath, strings.TrimSuffix(text, "/")
 	case model.PathStart:
-		out.kind, out.start = startPath, m.Path.Value
-		out.head = m.Path.Value[:max(strings.LastIndexByte(m.Path.Value, '/'), 0)]
+		out.kind, out.start = startPath, text
+		out.head = text[:max(strings.LastIndexByte(text, '/'), 0)]
 	case model.PathPattern:
 		p, err := parsePattern(m.Path.Value, m.Path.Strict)
 		if err != nil {
@@ -248,9 +252,9 @@ const (
 	stepVariable                 // to what takes any segment
 )
 
-// takes tells whether a route takes a request.
+// takes tells whether a route takes a request; without one, whether it may take some request for the path.
 func (r *Route) takes(path string, q Request) bool {
-	return r.Fits(path) && (r.also == nil || r.also.hold(q))
+	return r.Fits(path) && (r.also == nil || q == nil || r.also.hold(q))
 }
 
 // Fits tells whether a path is one that the route means. It is the definition: an index only finds candidates for it.

@@ -49,6 +49,7 @@ type Kept struct {
 	Rare     shard.Map[*model.Objects]      // groups with listeners, zones, certificates, L4 routes, workloads or locators
 	Claims   shard.Map[[]*model.Upstream]   // by upstream ID: everyone who defines it, the first in the total order serves
 	Users    shard.Map[shard.Map[struct{}]] // by upstream ID: groups whose routes name it
+	Leads    shard.Map[shard.Map[struct{}]] // by path: groups with routes whose filters have requests looked up again with it
 	Uses     shard.Map[int]                 // by list of addresses: how many upstreams use it
 	Lists    shard.Map[model.Offer]         // offered by sources
 	Named    map[model.Host][]Claim         // what zones and listeners say of names; never changed

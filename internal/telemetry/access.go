@@ -33,6 +33,7 @@ type Access struct {
 	FirstByte time.Duration  // from the start to the head of the answer
 	Total     time.Duration
 	RequestID string
+	TraceID   string // 32 hexadecimal digits; empty: it is not traced
 	UserAgent string
 	Referer   string
 	Version   uint64 // of the snapshot that decided
@@ -118,6 +119,7 @@ func (l *lines) json(dst []byte, a *Access) []byte {
 	dst = millis(dst, "firstByteMs", a.FirstByte)
 	dst = millis(dst, "totalMs", a.Total)
 	dst = text(dst, "requestId", a.RequestID)
+	dst = text(dst, "traceId", a.TraceID)
 	dst = text(dst, "userAgent", cut(a.UserAgent))
 	dst = l.address(dst, "referer", a.Referer, false)
 	dst = number(dst, "version", int64(a.Version))

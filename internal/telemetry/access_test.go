@@ -15,7 +15,7 @@ func TestJSONLine(t *testing.T) {
 	want := `{"time":"2026-01-01T00:00:00.123Z","listener":"node-1/http","node":"node-1","peer":"127.0.0.98:4711","client":"127.0.0.99","method":"GET",` +
 		`"host":"shop.test","path":"/a","query":"x=1&accessToken=***","protocol":"HTTP/1.1","status":502,"reason":"upstream-reset",` +
 		`"route":"ingress/shop/web","upstream":"u","endpoint":"127.1.1.2:8080","pod":"order-a","tries":2,"resent":1,"in":3,"out":4,"connectMs":1.500,` +
-		`"firstByteMs":2.000,"totalMs":12.345,"requestId":"abc","userAgent":"curl \"x\"","referer":"http://***@a.test/?token=***","version":7}` + "\n"
+		`"firstByteMs":2.000,"totalMs":12.345,"requestId":"abc","traceId":"4bf92f3577b34da6a3ce929d0e0e4736","userAgent":"curl \"x\"","referer":"http://***@a.test/?token=***","version":7}` + "\n"
 	if got := line(JSON, record("/a")); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

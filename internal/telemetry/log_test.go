@@ -25,7 +25,7 @@ func record(path string) *Access {
 		Client: netip.MustParseAddr("127.0.0.99"), Method: "GET", Host: "shop.test", Path: path, Target: path + "?x=1&accessToken=s3cret",
 		Protocol: "HTTP/1.1", Status: 502, Reason: "upstream-reset", Route: "ingress/shop/web", Upstream: "u",
 		Endpoint: netip.MustParseAddrPort("127.1.1.2:8080"), Pod: "order-a", Tries: 2, Resent: 1, In: 3, Out: 4, Connect: 1500 * time.Microsecond,
-		FirstByte: 2 * time.Millisecond, Total: 12345678 * time.Nanosecond, RequestID: "abc", UserAgent: `curl "x"`,
+		FirstByte: 2 * time.Millisecond, Total: 12345678 * time.Nanosecond, RequestID: "abc", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", UserAgent: `curl "x"`,
 		Referer: "http://u:p@a.test/?token=t", Version: 7}
 }
 

@@ -24,6 +24,13 @@ func newSecrets(also []string) *secrets {
 	return s
 }
 
+// Hider returns what takes secrets out of an address, as the access log does. It is told further names of parameters.
+func Hider(also []string) func(address string) string {
+	s := newSecrets(also)
+	plainly := func(dst []byte, text string) []byte { return append(dst, text...) }
+	return func(address string) string { return string(s.hide(nil, address, false, plainly)) }
+}
+
 // nameRoom is how much of a name is looked at, in bytes.
 const nameRoom = 64
 

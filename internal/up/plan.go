@@ -33,6 +33,7 @@ type Options struct {
 	PrintConfig bool
 	LogLevel    string
 	Actuator    string // file with the token for /actuator/gateway, made where there is none; empty = it is off
+	Traces      string // who takes the spans of traces; empty = nothing is traced
 }
 
 // address is one place where up listens.
@@ -180,7 +181,7 @@ func (p *Plan) address(a address) (netip.AddrPort, error) {
 	port := int(addr.Port()) + p.PortOffset
 	const split = 20 // ports of admin APIs behind the last one, see adminOf
 	if port < 1 || port > 65535-split {
-		return addr, fmt.Errorf("up: --port-offset %d: port %d of %s would be %d", p.PortOffset, addr.Port(), a.Piece, port)
+		return addr, fmt.Errorf("up: --port-offset %d: port %d of %s would be %d, and the last that can be is %d", p.PortOffset, addr.Port(), a.Piece, port, 65535-split)
 	}
 	return netip.AddrPortFrom(addr.Addr(), uint16(port)), nil
 }
@@ -303,14 +304,15 @@ func (p *Plan) config() app.Config {
 		Bridge:   &app.Bridge{},
 		Pods: &app.Pods{
 			Run: p.Programs, Attach: p.Attach, Logs: filepath.Join(p.State, "pods"), Single: p.Single,
-			Within: app.Duration(4 * time.Second),
-			Env:    p.registryEnv(),
+			HostPortOffset: p.PortOffset, Within: app.Duration(4 * time.Second),
+			Env: p.registryEnv(),
 			Nodes: []app.PodNode{
 				{Name: "node-1", Range: p.podRange(1), Addr: at["node-1"].Addr()},
 				{Name: "node-2", Range: p.podRange(2), Addr: at["node-2"].Addr()},
 			},
 		},
 	}
+	c.Tracing.Collector = p.Traces
 	if p.Actuator != "" {
 		c.Sources.Spring.Actuator = &app.Actuator{TokenFile: p.Actuator}
 	}

@@ -41,7 +41,7 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	if c := p.Config; c.DNS.Address != p.Addr["dns"] || c.Gateway.HTTP != p.Addr["gateway"] || c.Admin.Address != p.Addr["admin"] ||
-		c.SLB.Listeners[0].Nodes[1].Address != p.Addr["node-2"] || c.Ingress.Advertise[0] != p.Addr["slb"].Addr() {
+		c.SLB.Listeners[0].Nodes[1].Address != p.Addr["node-2"] || c.Ingress.Advertise[0] != p.Addr["slb"].Addr() || c.Pods.HostPortOffset != 100 {
 		t.Errorf("the configuration has other addresses: %+v", c)
 	}
 	single := plan(t, Options{Addresses: "single"})
@@ -117,6 +117,7 @@ func TestWrongOptions(t *testing.T) {
 		{Options{At: map[string]string{"gateway": "127.0.0.10:80", "slb": "127.0.0.10:80"}}, "SLB, HTTP and gateway are both at 127.0.0.10:80: give --slb or --gateway another IP:port"},
 		{Options{Split: true, At: map[string]string{"gateway": "127.0.0.1:8104"}}, "gateway and admin API of slb are both at 127.0.0.1:8104"},
 		{Options{Split: true, Actuator: "token"}, "leave out --split"},
+		{Options{Traces: "ftp://x"}, `tracing.collector: "ftp://x": ftp is none of grpc, grpcs, http, https`},
 		{Options{Zone: "a b"}, `dns.zones[0]: "a b" is not a name`},
 		{Options{GatewayHost: "gateway..test"}, `gateway.host: "gateway..test" is not a name`},
 		{Options{Dir: "missing-dir"}, "missing-dir: no such file or directory: give a directory"},

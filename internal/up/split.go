@@ -54,7 +54,7 @@ func (p *Plan) split() (own app.Config, parts []part) {
 	add := func(name string, fill func(*app.Config)) {
 		c := app.Config{
 			Data: filepath.Join(p.State, "data", name), Admin: app.Admin{Address: p.adminOf(name)},
-			Log: app.Log{Level: whole.Log.Level, Access: filepath.Join(p.State, "access-"+name+".log")},
+			Log: app.Log{Level: whole.Log.Level, Access: filepath.Join(p.State, "access-"+name+".log")}, Tracing: whole.Tracing,
 		}
 		fill(&c)
 		parts = append(parts, part{name, c})

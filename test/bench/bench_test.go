@@ -117,6 +117,36 @@ func TestTable(t *testing.T) {
 	if replaceTable(filepath.Join("..", "..", "Makefile"), text) == nil {
 		t.Error("a page without a place for the table is written")
 	}
+	page = filepath.Join(t.TempDir(), "new.md")
+	for range 2 {
+		if err := replaceTable(page, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(page); err != nil || string(got) != tableBegin+"\n"+text+tableEnd+"\n" {
+		t.Errorf("a new page: %v\n%s", err, got)
+	}
+	if _, _, err := around(filepath.Join(t.TempDir(), "none", "page.md")); err == nil {
+		t.Error("a page in a directory that is not there has a place for the table")
+	}
+}
+
+// TestInterrupted: a run that ends before its rows says so, whatever came of the row.
+func TestInterrupted(t *testing.T) {
+	for _, of := range []error{nil, errors.New("the load has ended")} {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := measureAll(ctx, nil, []row{{name: "a", measure: func(context.Context, *bench) ([]result, error) {
+			cancel()
+			return nil, of
+		}}})
+		want := "row a: context canceled"
+		if of != nil {
+			want = "row a: the load has ended"
+		}
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 }
 
 // The rows about tokens are what their benchmark prints, and one that it has no more is an error.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -43,16 +46,29 @@ const (
 	tableEnd   = "<!-- bench: end -->"
 )
 
-// replaceTable writes a table into a page, between its marks; the rest of the page is people's.
-func replaceTable(page, text string) error {
+// around is a page before and behind its table. One that is not there yet has nothing else.
+func around(page string) (before, after string, err error) {
 	old, err := os.ReadFile(page)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(page))
+		return "", "\n", err
+	}
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	before, rest, ok1 := strings.Cut(string(old), tableBegin)
 	_, after, ok2 := strings.Cut(rest, tableEnd)
 	if !ok1 || !ok2 {
-		return fmt.Errorf("%s has no place for the table: it needs the lines %s and %s", page, tableBegin, tableEnd)
+		return "", "", fmt.Errorf("%s has no place for the table: it needs the lines %s and %s", page, tableBegin, tableEnd)
+	}
+	return before, after, nil
+}
+
+// replaceTable writes a table into a page, between its marks; the rest of the page is people's.
+func replaceTable(page, text string) error {
+	before, after, err := around(page)
+	if err != nil {
+		return err
 	}
 	return os.WriteFile(page, []byte(before+tableBegin+"\n"+text+tableEnd+after), 0o644)
 }

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -34,7 +35,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often every contender is measured")
 	flag.DurationVar(&o.length, "seconds", 3*time.Second, "length of one measurement")
 	flag.StringVar(&o.binary, "paifang", "", "the binary to measure; built if empty")
-	flag.StringVar(&o.out, "out", "", "file to write the table to, as Markdown")
+	flag.StringVar(&o.out, "out", "", "file to write the table to, as Markdown: between its marks, or a new one")
 	flag.BoolVar(&o.verbose, "v", false, "print every measurement")
 	flag.StringVar(&o.congestion, "congestion", "cubic", "congestion control of the network namespace that is made for the run; none: the machine's own network")
 	flag.Parse()
@@ -84,6 +85,11 @@ func run(ctx context.Context, o options, names string) error {
 	if err != nil {
 		return err
 	}
+	if o.out != "" {
+		if _, _, err := around(o.out); err != nil { // before all is measured
+			return err
+		}
+	}
 	if err := findPrograms(); err != nil {
 		return err
 	}
@@ -98,14 +104,27 @@ func run(ctx context.Context, o options, names string) error {
 		return err
 	}
 	defer b.close()
-	var done []result
-	for _, r := range chosen {
+	done, err := measureAll(ctx, b, chosen)
+	if err != nil {
+		return err
+	}
+	text := table(machine(b.binary, o.congestion), done)
+	fmt.Print(text)
+	if o.out == "" {
+		return nil
+	}
+	return replaceTable(o.out, text)
+}
+
+// measureAll is the results of rows. The error is that of a run which was interrupted.
+func measureAll(ctx context.Context, b *bench, rows []row) (done []result, _ error) {
+	for _, r := range rows {
 		began := time.Now()
 		fmt.Fprintf(os.Stderr, "%-14s %s\n", r.name, r.what)
 		got, err := r.measure(ctx, b)
 		switch {
-		case ctx.Err() != nil:
-			return fmt.Errorf("row %s: %w", r.name, err)
+		case ctx.Err() != nil: // and err, which may be nil, is of that
+			return nil, fmt.Errorf("row %s: %w", r.name, cmp.Or(err, ctx.Err()))
 		case err != nil:
 			fmt.Fprintf(os.Stderr, "%-14s no result: %v\n", r.name, err)
 			got = []result{{what: r.what, missing: err}}
@@ -116,12 +135,7 @@ func run(ctx context.Context, o options, names string) error {
 		done = append(done, got...)
 		fmt.Fprintf(os.Stderr, "%-14s took %.0f s\n", "", time.Since(began).Seconds())
 	}
-	text := table(machine(b.binary, o.congestion), done)
-	fmt.Print(text)
-	if o.out == "" {
-		return nil
-	}
-	return replaceTable(o.out, text)
+	return done, nil
 }
 
 // choose returns the rows with these names, all for none.

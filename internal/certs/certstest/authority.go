@@ -2,6 +2,7 @@
 package certstest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 
 	"paifang/internal/model"
 )
@@ -89,6 +92,21 @@ func (a *Authority) List(list *x509.RevocationList) string {
 		a.t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
+}
+
+// Response is what an OCSP responder of the authority says, signed by the authority, or by a pair whose certificate it carries.
+func (a *Authority) Response(r ocsp.Response, by *tls.Certificate) []byte {
+	a.t.Helper()
+	signer, key := a.Certificate, crypto.Signer(a.key)
+	if by != nil {
+		signer, key, r.Certificate = by.Leaf, by.PrivateKey.(crypto.Signer), by.Leaf
+	}
+	r.IssuerHash = crypto.SHA1
+	der, err := ocsp.CreateResponse(a.Certificate, signer, r, key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return der
 }
 
 // Pool holds the authority's certificate alone.

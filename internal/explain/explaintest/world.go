@@ -102,7 +102,9 @@ func Compile(groups ...model.Objects) *snapshot.Snapshot {
 	for i := range groups {
 		e.Set(fmt.Sprintf("test/%d", i), &groups[i])
 	}
-	snap := compile.Compile(nil, compile.Input{Groups: e.Map(), Lists: compile.Lists(Service, Registry)}, func([]model.FilterSpec, []string) []model.FilterFault { return nil })
+	snap := compile.Compile(nil, compile.Input{Groups: e.Map(), Lists: compile.Lists(Service, Registry)}, func([]model.FilterSpec, []string) ([]model.FilterFault, []model.FilterPath, []model.FilterSetting) {
+		return nil, nil, nil
+	})
 	c := snap.Contents()
 	names := c.Names.Edit()
 	for n := range c.Names.All() {

@@ -72,8 +72,9 @@ func parseRange(s string) (netip.Prefix, error) {
 // ranges are of clients' addresses.
 type ranges []netip.Prefix
 
-// has tells whether an address is in one of the ranges. The zero address is in none.
+// has tells whether an address is in one of the ranges. The zero address is in none. On which of our links a client is makes it no other one.
 func (r ranges) has(a netip.Addr) bool {
+	a = a.WithZone("")
 	for _, p := range r {
 		if p.Contains(a) {
 			return true

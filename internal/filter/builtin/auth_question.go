@@ -3,16 +3,11 @@ package builtin
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"paifang/internal/filter"
@@ -37,34 +32,17 @@ const (
 	maxAuthKept    = 8 << 10  // bytes of one of them
 )
 
-var errForbiddenAddress = errors.New("the address may not be asked")
-
 func newAuthPool(c ExternalAuth) authPool {
 	idle := c.IdleConnections
 	if idle == 0 {
 		idle = defaultAuthIdle
 	}
-	dialer := dialerOf(c.Loopback)
+	dialer := inward.Dialer(c.Loopback, maxAuthTimeout)
 	return authPool{&http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true, DisableKeepAlives: idle < 0,
 		MaxConnsPerHost: maxAuthConns, MaxIdleConnsPerHost: max(idle, 0), MaxIdleConns: maxAuthIdle, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: maxAuthHead, TLSHandshakeTimeout: maxAuthTimeout,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.SkipVerify}, //nolint:gosec // somebody asked for it, field by field
-	}}
-}
-
-// dialerOf connects to services that are named in configurations: never to metadata services, and to what only this machine may ask
-// where that is said.
-func dialerOf(loopback bool) net.Dialer {
-	return net.Dialer{Timeout: maxAuthTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
-		}
-		if reach := inward.Of(at.Addr()); reach != inward.Outside && !(reach == inward.Loopback && loopback) {
-			return fmt.Errorf("%w: %s", errForbiddenAddress, address)
-		}
-		return nil
 	}}
 }
 
@@ -163,7 +141,7 @@ func (f *externalAuth) Request(x *filter.Exchange) filter.Verdict {
 		}
 		return f.decide(x, a)
 	}
-	id := f.digester.digest(5, x.Request.Host+"\x00"+f.cacheKey.of(x))
+	id := f.digester.digest(5, x.Request.Host+"\x00"+f.cacheKey.key(x))
 	if a := f.cached(id); a != nil {
 		return f.decide(x, a)
 	}
@@ -231,16 +209,17 @@ func bare(address string) string {
 
 // question copies what the service gets: the client's fields but for those of its connection and its body.
 func (f *externalAuth) question(x *filter.Exchange) (*http.Request, error) {
-	to, err := url.Parse(f.url.of(x))
-	if err != nil || to.Host == "" {
-		return nil, fmt.Errorf("external-auth: make question: %w", errors.Join(err, errForbiddenAddress))
+	to, err := f.url.parse(f.url.address(x))
+	if err != nil {
+		return nil, fmt.Errorf("external-auth: make question: %w", err)
 	}
 	req := &http.Request{Method: f.Method, URL: to, Host: to.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	fields := &x.Request.Fields
 	for i := range fields.Len() {
 		h := fields.At(i)
 		if !fields.Forwarded(i) || http1.Managed(h.Name) || http1.EqualFold(h.Name, "X-Forwarded-Proto") || http1.EqualFold(h.Name, "Content-Type") ||
-			slices.ContainsFunc(f.Omit, func(n string) bool { return http1.SameName(n, h.Name) }) {
+			slices.ContainsFunc(f.Omit, func(n string) bool { return http1.SameName(n, h.Name) }) ||
+			slices.ContainsFunc(f.headers, func(own authHeader) bool { return http1.SameName(own.name, h.Name) }) {
 			continue
 		}
 		req.Header.Add(strings.Clone(h.Name), strings.Clone(h.Value))
@@ -252,8 +231,7 @@ func (f *externalAuth) question(x *filter.Exchange) (*http.Request, error) {
 			return nil, fmt.Errorf("external-auth: make question: %s has a control byte", h.name)
 		case http1.EqualFold(h.name, "Host"):
 			req.Host = value
-		case value == "":
-			req.Header.Del(h.name)
+		case value == "": // the client's is left out already
 		default:
 			req.Header.Set(h.name, value)
 		}
@@ -333,7 +311,7 @@ func (f *externalAuth) cached(id key) *authAnswer {
 	if f.clock.Now().After(a.expires) {
 		return nil
 	}
-	s.take(id, nil)
+	s.take(id)
 	return a
 }
 
@@ -354,6 +332,6 @@ func (f *externalAuth) store(id key, a *authAnswer) {
 	kept.expires = f.clock.Now().Add(keep)
 	s, _ := f.cache.lock(id)
 	defer s.Unlock()
-	at, _ := s.take(id, nil)
+	at, _ := s.take(id)
 	s.entries[at].value = &kept
 }

@@ -223,14 +223,14 @@ func (f *basicAuth) remembers(id key) bool {
 	if _, ok := s.index[id]; !ok {
 		return false
 	}
-	s.take(id, nil)
+	s.take(id)
 	return true
 }
 
 func (f *basicAuth) remember(id key) {
 	s, _ := f.known.lock(id)
 	defer s.Unlock()
-	s.take(id, nil)
+	s.take(id)
 }
 
 // credentials decodes an Authorization field into room.

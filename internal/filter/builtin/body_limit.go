@@ -33,10 +33,17 @@ func bodyLimitKind() filter.Kind {
 type bodyLimit struct{ BodyLimit }
 
 func (f bodyLimit) Request(x *filter.Exchange) filter.Verdict {
-	if x.Request.Body == http1.SizedBody && x.Request.ContentLength > f.Bytes {
+	length := int64(0)
+	switch {
+	case x.RequestBody != nil: // a filter in front has asked for it
+		length = x.RequestBody.Size()
+	case x.Request.Body == http1.SizedBody:
+		length = x.Request.ContentLength
+	}
+	if length > f.Bytes {
 		x.TooLarge()
 		if f.Error != "" {
-			x.Response.Fields.Set(f.Error, fmt.Sprintf("The body has %d bytes: at most %d", x.Request.ContentLength, f.Bytes))
+			x.Response.Fields.Set(f.Error, fmt.Sprintf("The body has %d bytes: at most %d", length, f.Bytes))
 		}
 		return filter.Respond
 	}

@@ -126,6 +126,20 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestDefaultsHold: a default is no less added because the client names the field in Connection, so that its own does not go on.
+func TestDefaultsHold(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"default":[{"name":"X-Tenant","value":"public"}]}`:                  "X-Tenant: public\r\n",
+		`{"default":[{"name":"X-Tenant","value":"public"}],"overBlank":true}`: "X-Tenant: public\r\n",
+		`{"default":[{"name":"X-Other","value":"1"}]}`:                        "X-Other: 1\r\n",
+	} {
+		x, _, _ := pass(t, "request-headers", config, "", "/", "X-Tenant: mine", "Connection: X-Tenant")
+		if got := string(http1.AppendRequest(nil, &x.Request, http1.Persist)); got != "GET / HTTP/1.1\r\nHost: shop.test\r\n"+want+"\r\n" {
+			t.Errorf("%s: %q", config, got)
+		}
+	}
+}
+
 func TestRefusedConfigurations(t *testing.T) {
 	for _, c := range []struct{ kind, config, says string }{
 		{"strip-prefix", `{}`, "1 or more"},
@@ -190,6 +204,26 @@ func TestNamesAreUnique(t *testing.T) {
 	}
 }
 
+// TestLocationWithoutForwardedHost: that a filter has taken X-Forwarded-Host out sends no client past the gateway.
+func TestLocationWithoutForwardedHost(t *testing.T) {
+	for said, want := range map[string]string{"": "http://shop.test/a", "X-Forwarded-Host: www.shop.test": "http://www.shop.test/a"} {
+		var fields []string
+		if said != "" {
+			fields = append(fields, said)
+		}
+		x, chain, _ := pass(t, "rewrite-location", `{}`, "", "/", fields...)
+		if err := x.Request.SetAuthority("10.0.0.1:8080"); err != nil {
+			t.Fatal(err)
+		}
+		x.Respond(302, "", "")
+		x.Response.Fields.Set("Location", "http://10.0.0.1:8080/a")
+		chain.Response(x)
+		if got := x.Response.Fields.Get("Location"); got != want {
+			t.Errorf("%q: sent to %s, want %s", said, got, want)
+		}
+	}
+}
+
 // TestLocationOfParts: a Location made of a captured path stays on its host: what is captured of the rest begins with a slash.
 func TestLocationOfParts(t *testing.T) {
 	for _, c := range []struct{ kind, want string }{{"set", "/evil.test"}, {"add", "/evil.test"}} {
@@ -211,6 +245,8 @@ func TestRefusedEdits(t *testing.T) {
 		"rewrite-response-header": {`{"name":"X"}`, `{"name":"X","regexp":"("}`, `{"name":"Transfer-Encoding","regexp":"x"}`},
 		"rewrite-location":        {`{"host":"a b"}`, `{"version":"maybe"}`, `{"schemes":["h ttp"]}`, `{"header":"Connection"}`},
 		"status":                  {`{}`, `{"status":999}`, `{"status":101}`, `{"status":200,"original":"Content-Length"}`},
+		"retry":                   {`{}`, `{"attempts":21}`, `{"statuses":[200]}`, `{"on":["sometimes"]}`, `{"methods":["get"]}`, `{"perTry":"0s"}`, `{"backoff":{"most":"11s"}}`, `{"tries":2}`},
+		"timeout":                 {`{}`, `{"response":"0s"}`, `{"response":"-1s"}`, `{"connect":"1us"}`, `{"read":"1s"}`},
 		"header-limit":            {`{}`, `{"bytes":1,"error":"a b"}`},
 		"body-limit":              {`{"bytes":1,"error":"Content-Length"}`},
 	} {

@@ -3,10 +3,10 @@ package builtin
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paifang/internal/filter"
@@ -25,13 +25,13 @@ const (
 // then a few are, and decide how it goes on. Each process decides for itself.
 type CircuitBreaker struct {
 	Failures int              `json:"failures,omitempty"` // percent of the window that opens it; default 50
-	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin is a slow one; default: none is
+	Slow     Span             `json:"slow,omitempty"`     // an answer that takes longer to begin, once the request has come, is a slow one; default: none is
 	SlowRate int              `json:"slowRate,omitempty"` // percent of slow ones that opens it; default 100
 	Window   int              `json:"window,omitempty"`   // how many of the last requests are looked at; default 100, at most 10,000
 	Minimum  int              `json:"minimum,omitempty"`  // of which there must be before anything is decided; default 20, or the window if that is less
 	Open     Duration         `json:"open,omitempty"`     // how long none is sent; default 30s, at most 1h
 	Trials   int              `json:"trials,omitempty"`   // that are sent then, and of which the same shares decide; default 10
-	Statuses []int            `json:"statuses,omitempty"` // that are failures; default: 500 and above. No answer always is one
+	Statuses model.Statuses   `json:"statuses,omitempty"` // that are failures; default: 500 and above. No answer always is one
 	Scope    string           `json:"scope,omitempty"`    // route (the default), or object: all routes of the object that they come from have one breaker
 	Name     string           `json:"name,omitempty"`     // in place of a scope: all filters of this name and these settings have one breaker
 	Fallback *CircuitFallback `json:"fallback,omitempty"` // in place of a failure's answer; default: 503 while it is open, and failures as they are
@@ -39,7 +39,8 @@ type CircuitBreaker struct {
 
 // CircuitFallback is what is answered in place of a failure: another path's answer, or always the same.
 type CircuitFallback struct {
-	Path        string `json:"path,omitempty"`        // looked up on the same listener, with the request as it is but for its path; {name} is a variable of the route's pattern
+	Path        string `json:"path,omitempty"`        // looked up on the same listener; {name} is a variable of the route's pattern
+	Credentials bool   `json:"credentials,omitempty"` // the request keeps Authorization and Cookie there, which are meant for the route's own upstream
 	Status      int    `json:"status,omitempty"`      // without a path: 200 to 599, default 503
 	Body        string `json:"body,omitempty"`        // at most 64 KiB
 	ContentType string `json:"contentType,omitempty"` // default text/plain; charset=utf-8
@@ -72,8 +73,8 @@ func (c CircuitBreaker) Validate() error {
 		return fmt.Errorf("scope and name are given: want one of them")
 	}
 	for i, s := range c.Statuses {
-		if s < 200 || s > 599 {
-			return fmt.Errorf("statuses[%d] is %d: want 200 to 599", i, s)
+		if s.From < 200 {
+			return fmt.Errorf("statuses[%d] begins at %d: want 200 to 599", i, s.From)
 		}
 	}
 	if c.Fallback != nil {
@@ -86,6 +87,8 @@ func (c *CircuitFallback) validate() error {
 	switch {
 	case c.Path != "" && (c.Status != 0 || c.Body != "" || c.ContentType != ""):
 		return fmt.Errorf("fallback: path is given beside an answer")
+	case c.Path == "" && c.Credentials:
+		return fmt.Errorf("fallback: credentials is given, and no path that they go to")
 	case c.Path != "" && !http1.IsPath(strings.NewReplacer("{", "", "}", "").Replace(c.Path)):
 		return fmt.Errorf("fallback: path %q is no path", c.Path)
 	case c.Status != 0 && (c.Status < 200 || c.Status > 599):
@@ -255,6 +258,7 @@ type circuitBreaker struct {
 type circuitTry struct {
 	filter     *circuitBreaker
 	began      time.Time
+	came       atomic.Int64 // so long after that the last of the request's body came: until then the wait is for the client
 	generation uint64
 	judged     bool
 }
@@ -262,7 +266,20 @@ type circuitTry struct {
 var (
 	_ filter.Judge  = (*circuitTry)(nil)
 	_ filter.Holder = (*circuitTry)(nil)
+	_ filter.Tap    = (*circuitBody)(nil)
 )
+
+// circuitBody is a try as it sees the request's body.
+type circuitBody circuitTry
+
+// Part notes that something of the body has come.
+func (t *circuitBody) Part([]byte) { t.came.Store(int64(t.filter.clock.Now().Sub(t.began))) }
+
+// Complete notes that its end has.
+func (t *circuitBody) Complete() { t.Part(nil) }
+
+// Release has nothing to give back.
+func (t *circuitBody) Release() {}
 
 func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 	now := f.clock.Now()
@@ -282,6 +299,9 @@ func (f *circuitBreaker) Request(x *filter.Exchange) filter.Verdict {
 	*t = circuitTry{filter: f, began: now, generation: generation}
 	x.JudgedBy(t)
 	x.Hold(t, 0)
+	if f.Slow > 0 && x.Request.Body != http1.NoBody && x.RequestBody == nil {
+		x.Tap((*circuitBody)(t))
+	}
 	return filter.Continue
 }
 
@@ -290,7 +310,7 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	b := f.Fallback
 	if b.Path != "" {
 		x.Failure = why
-		return x.Reroute(f.path.Expand(x, &x.Request.Mem))
+		return x.Reroute(f.path.Expand(x, &x.Request.Mem), b.Credentials)
 	}
 	status := b.Status
 	setDefault(&status, 503)
@@ -303,19 +323,22 @@ func (f *circuitBreaker) fallback(x *filter.Exchange, why filter.Failure) filter
 	return filter.Respond
 }
 
-// Judge counts what became of the request.
+// Judge counts what became of the request. One that the gateway has refused for what its client sent tells nothing of the upstream.
 func (t *circuitTry) Judge(x *filter.Exchange, status int, code model.Code) filter.Verdict {
+	if code != "" && status < 500 {
+		return filter.Continue
+	}
 	f := t.filter
 	failed := status >= 500
 	if code == "" && len(f.Statuses) > 0 {
-		failed = slices.Contains(f.Statuses, status)
+		failed = f.Statuses.Contains(status)
 	}
 	now := f.clock.Now()
 	var o outcome
 	if failed {
 		o |= outcomeFailed
 	}
-	if f.Slow > 0 && now.Sub(t.began) > time.Duration(f.Slow) {
+	if f.Slow > 0 && now.Sub(t.began)-time.Duration(t.came.Load()) > time.Duration(f.Slow) {
 		o |= outcomeSlow
 	}
 	t.judged = true

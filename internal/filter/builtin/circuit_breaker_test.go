@@ -91,10 +91,14 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 	}{
 		{`{"window":2}`, 500, "", 0, true},
 		{`{"window":2}`, 404, "", 0, false},
+		{`{"window":2,"statuses":[408]}`, 408, "request-timeout", 0, false},
 		{`{"window":2}`, 502, "upstream-reset", 0, true},
 		{`{"window":2,"statuses":[404]}`, 404, "", 0, true},
 		{`{"window":2,"statuses":[404]}`, 500, "", 0, false},
 		{`{"window":2,"statuses":[404]}`, 504, "upstream-timeout", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 409, "", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 503, "", 0, true},
+		{`{"window":2,"statuses":["404-410","5xx"]}`, 411, "", 0, false},
 		{`{"window":2,"slow":"1s"}`, 200, "", 2 * time.Second, true},
 		{`{"window":2,"slow":"1s"}`, 200, "", time.Second, false},
 	} {
@@ -106,11 +110,50 @@ func TestCircuitBreakerOutcomes(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		`{"failures":101}`, `{"slowRate":50}`, `{"window":10001}`, `{"window":5,"minimum":6}`, `{"minimum":101}`, `{"open":"2h"}`, `{"scope":"all"}`, `{"statuses":[99]}`, `{"trials":-1}`,
-		`{"fallback":{"path":"x"}}`, `{"fallback":{"path":"/x","status":200}}`, `{"fallback":{"status":99}}`, `{"fallback":{"contentType":"a\nb"}}`,
+		`{"failures":101}`, `{"slowRate":50}`, `{"window":10001}`, `{"window":5,"minimum":6}`, `{"minimum":101}`, `{"open":"2h"}`, `{"scope":"all"}`, `{"statuses":[99]}`, `{"statuses":["1xx"]}`, `{"statuses":["NOT_FOUND"]}`, `{"trials":-1}`,
+		`{"fallback":{"path":"x"}}`, `{"fallback":{"status":200,"credentials":true}}`, `{"fallback":{"path":"/x","status":200}}`, `{"fallback":{"status":99}}`, `{"fallback":{"contentType":"a\nb"}}`,
 	} {
 		if _, err := Kinds().Check(specOf("circuit-breaker", bad)); err == nil {
 			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+// TestCircuitBreakerOfBadRequests: what is wrong with a request, so that no upstream has had it, closes no circuit.
+func TestCircuitBreakerOfBadRequests(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("circuit-breaker", `{"window":2,"open":"10s","trials":1}`))
+	p.sent(500, "", 0)
+	p.sent(500, "", 0)
+	p.now = p.now.Add(10 * time.Second)
+	for range 3 { // each is the one trial, and none decides
+		if got := p.sent(400, "bad-chunk-size", 0); got != 400 {
+			t.Errorf("a trial is answered %d", got)
+		}
+	}
+	p.sent(500, "", 0)
+	if got := p.sent(200, "", 0); got != 503 {
+		t.Errorf("after a trial that has failed: %d", got)
+	}
+}
+
+// TestCircuitBreakerOfSlowClients: how long a client takes to send its body is not the upstream's.
+func TestCircuitBreakerOfSlowClients(t *testing.T) {
+	for waits, want := range map[time.Duration]int{time.Second: 0, time.Second + 1: 503} {
+		p := newPolicy(t, filter.NewShared(), specOf("circuit-breaker", `{"window":2,"slow":"1s"}`))
+		for range 2 {
+			x := p.ask("192.0.2.1", "POST /", "Content-Length: 4")
+			for range 4 {
+				p.now = p.now.Add(time.Minute)
+				x.TapPart([]byte("a"))
+			}
+			p.now = p.now.Add(time.Minute)
+			x.TapEnd()
+			p.now = p.now.Add(waits)
+			x.Judged(200, "")
+			x.Finish()
+		}
+		if x := p.ask("192.0.2.1", "GET /"); x.Response.Status != want {
+			t.Errorf("an upstream that answers after %v: %d, want %d", waits, x.Response.Status, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (c ConcurrencyLimit) Validate() error {
 	return validateLimit(c.Key, c.Exempt, c.Status, c.Scope, c.Keys, c.LimitPart)
 }
 
-// running counts the requests of each key.
+// running counts the requests of each key. Those of a key that has any are pinned.
 type running struct {
 	*keyed[int32]
 	keyer
@@ -37,9 +37,11 @@ var _ filter.Holder = (*running)(nil)
 
 // Release ends a request.
 func (r *running) Release(_ *filter.Exchange, token uint64) {
-	s := &r.shards[token>>32]
+	s, at := &r.shards[token>>32], int32(token)
 	s.Lock()
-	s.entries[uint32(token)].value--
+	if s.entries[at].value--; s.entries[at].value == 0 {
+		s.unpin(at)
+	}
 	s.Unlock()
 }
 
@@ -80,10 +82,11 @@ func (f *concurrencyLimit) Request(x *filter.Exchange) filter.Verdict {
 	}
 	if id, ok := f.running.of(x); ok {
 		s, shard := f.running.lock(id)
-		at, _ := s.take(id, inUse)
+		at, _ := s.take(id)
 		passes := at != noEntry && s.entries[at].value < f.most
 		if passes {
 			s.entries[at].value++
+			s.pin(at)
 		}
 		s.Unlock()
 		if passes {
@@ -93,6 +96,3 @@ func (f *concurrencyLimit) Request(x *filter.Exchange) filter.Verdict {
 	}
 	return x.Respond(f.status, CodeConcurrency, tooMany)
 }
-
-// inUse keeps a count that is not zero from being forgotten.
-func inUse(n *int32) bool { return *n > 0 }

@@ -29,7 +29,10 @@ type CORS struct {
 	Headers     []string `json:"headers,omitempty"`     // that requests may have, sent as they are; default: those that were asked for
 	Expose      []string `json:"expose,omitempty"`      // fields of the answer that scripts may read
 	Credentials bool     `json:"credentials,omitempty"` // cookies may be sent. Browsers refuse that together with *, and so does this, but for Everything
-	MaxAge      int      `json:"maxAge,omitempty"`      // seconds that a preflight's answer may be kept; 0 = it does not say
+	// PrivateNetwork tells a preflight that asks for it that a page of a public network may reach the service in a private one (Private Network
+	// Access). Not together with *, as with Credentials: every page on the internet would reach into it.
+	PrivateNetwork bool `json:"privateNetwork,omitempty"`
+	MaxAge         int  `json:"maxAge,omitempty"` // seconds that a preflight's answer may be kept; 0 = it does not say
 	// Everything makes it do what ingress-nginx does: every OPTIONS request of an accepted origin is answered here, with * any
 	// OPTIONS request at all, and every answer has all of the fields. Without it only preflights are answered here, and answers
 	// have what the standard asks of them.
@@ -55,6 +58,9 @@ func (c CORS) Validate() error {
 	}
 	if c.Credentials && !c.Everything && slices.Equal(c.Origins, []string{"*"}) {
 		return fmt.Errorf("origins is * together with credentials, which browsers refuse: name the origins, or give patterns: ['*'], which sends each one back")
+	}
+	if c.PrivateNetwork && slices.Equal(c.Origins, []string{"*"}) {
+		return fmt.Errorf("origins is * together with privateNetwork, which would let every page into a private network: name the origins, or give patterns")
 	}
 	for i, o := range c.Origins {
 		if o == "*" && len(c.Origins) > 1 {
@@ -235,13 +241,16 @@ func (f *cors) permits(r *http1.Request) bool {
 func (f *cors) Response(x *filter.Exchange) {
 	if !f.Everything {
 		for _, name := range [...]string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
-			"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age"} {
+			"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Allow-Private-Network", "Access-Control-Max-Age"} {
 			x.Response.Fields.Del(name)
 		}
 	}
-	if to := f.accepted(x); to != "" {
+	switch to := f.accepted(x); {
+	case f.any: // said to who names no origin too, or a cache would give that answer to a page of another one (Fetch, 3.2.5)
+		f.say(x, "*", f.Everything)
+	case to != "":
 		f.say(x, to, f.Everything)
-	} else if !f.any {
+	default:
 		f.vary(x)
 	}
 }
@@ -267,6 +276,9 @@ func (f *cors) say(x *filter.Exchange, to string, all bool) {
 		}
 		if headers != "" {
 			out.Set("Access-Control-Allow-Headers", headers)
+		}
+		if f.PrivateNetwork && http1.EqualFold(x.Request.Fields.Get("Access-Control-Request-Private-Network"), "true") {
+			out.Set("Access-Control-Allow-Private-Network", "true")
 		}
 		if f.age != "" {
 			out.Set("Access-Control-Max-Age", f.age)

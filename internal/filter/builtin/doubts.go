@@ -75,9 +75,16 @@ func (c JWT) Doubts([]model.FilterSpec, model.SecretData) []string {
 	return inVain("url", c.URL, c.Loopback)
 }
 
-// Doubts warns of a service that is never asked.
+// Doubts warns of a service that is never asked, and of one that clients may tell what they like.
 func (c ExternalAuth) Doubts([]model.FilterSpec, model.SecretData) []string {
-	return inVain("url", c.URL, c.Loopback)
+	out := inVain("url", c.URL, c.Loopback)
+	_, query, _ := strings.Cut(c.URL, "?")
+	for _, part := range [...]string{"{uri}", "{path}"} {
+		if strings.Contains(query, part) {
+			out = append(out, fmt.Sprintf("url: %s stands in its query as it is, so that a client can add parameters of its own: write {escaped-uri}", part))
+		}
+	}
+	return out
 }
 
 // Doubts warns of targets that are never sent anything.
@@ -100,7 +107,7 @@ func (c RateLimit) Doubts([]model.FilterSpec, model.SecretData) []string {
 	return out
 }
 
-// inVain warns of a URL whose host is written as an address that dialerOf does not connect to.
+// inVain warns of a URL whose host is written as an address that inward.Dialer does not connect to.
 func inVain(field, url string, loopback bool) []string {
 	_, rest, ok := strings.Cut(url, "//")
 	if !ok {

@@ -2,9 +2,11 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"paifang/internal/filter"
 	"paifang/internal/model"
 )
 
@@ -33,23 +35,20 @@ func TestDoubts(t *testing.T) {
 		{list(specOf("jwt", `{"issuer":"x","url":"http://169.254.169.254/keys","loopback":true}`)), "0 filter jwt: url: 169.254.169.254 is"},
 		{list(specOf("jwt", `{"issuer":"x","url":"http://[::1]:80/keys"}`)), "0 filter jwt: url: ::1 is this machine"},
 		{list(specOf("jwt", `{"issuer":"x","url":"http://[::1]/keys","loopback":true}`)), ""},
-		{list(specOf("redirect", `{"path":"/new{x}"}`)), `0 filter redirect: {x} in "/new{x}" is no variable`},
 		{list(specOf("redirect", `{"path":"/new{id}"}`)), ""},
-		{list(cors, specOf("request-headers", `{"set":[{"name":"X-A","value":"{id} {\"a\":1} {}"},{"name":"X-B","value":"{id}{nope}"}]}`)), "1 filter request-headers: {nope} in"},
-		{list(specOf("request-query", `{"add":[{"name":"a","value":"{q}"}]}`)), "0 filter request-query: {q} in"},
-		{list(specOf("set-path", `{"template":"/{p}"}`)), "0 filter set-path: {p} in"},
-		{list(specOf("prefix-path", `{"prefix":"/{p}"}`)), "0 filter prefix-path: {p} in"},
-		{list(specOf("circuit-breaker", `{"fallback":{"path":"/{f}"}}`)), "0 filter circuit-breaker: {f} in"},
 		{list(specOf("external-auth", `{"url":"http://127.0.0.1{uri}"}`)), "0 filter external-auth: url: 127.0.0.1 is this machine"},
 		{list(specOf("external-auth", `{"url":"http://LOCALHOST:9000/x"}`)), "0 filter external-auth: url: LOCALHOST is this machine"},
 		{list(specOf("external-auth", `{"url":"http://{host}/x"}`)), ""},
 		{list(specOf("external-auth", `{"url":"http://10.0.0.1/x"}`)), ""},
+		{list(specOf("external-auth", `{"url":"http://10.0.0.1/x?for={uri}"}`)), "0 filter external-auth: url: {uri} stands in its query"},
+		{list(specOf("external-auth", `{"url":"http://10.0.0.1/x?for={path}"}`)), "0 filter external-auth: url: {path} stands in its query"},
+		{list(specOf("external-auth", `{"url":"http://10.0.0.1{path}?for={escaped-uri}"}`)), ""},
 		{list(specOf("mirror", `{"targets":[{"url":"http://10.0.0.1"},{"url":"https://[fe80::1]"}]}`)), "0 filter mirror: targets[1].url: [fe80::1] is the address of a link"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"]}}`)), ""},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["127.0.0.1:6379"],"outside":true}}`)), "0 filter rate-limit: redis.addresses[0]: 127.0.0.1 is this machine"},
 		{list(specOf("rate-limit", `{"requests":1,"redis":{"addresses":["169.254.0.1:6379"]}}`)), "0 filter rate-limit: redis.addresses[0]: 169.254.0.1 is"},
 	} {
-		got := Kinds().CheckRoute(c.filters, []string{"id"})
+		got, _, _ := Kinds().CheckRoute(c.filters, []string{"id"})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%v: %+v", c.filters, got)
@@ -59,6 +58,51 @@ func TestDoubts(t *testing.T) {
 		if len(got) != 1 || got[0].Severity != model.Warning || got[0].Code != model.CodeFilterDoubtful || !strings.HasPrefix(fmt.Sprint(got[0].At, " ", got[0].Message), c.want) {
 			t.Errorf("%v: %+v, want %s", c.filters, got, c.want)
 		}
+	}
+}
+
+// TestUnknownVariables: a variable that the route does not have refuses the route, with those that it has; behind a backslash it is text.
+func TestUnknownVariables(t *testing.T) {
+	list := func(s ...model.FilterSpec) []model.FilterSpec { return s }
+	cors := specOf("cors", `{"origins":["https://shop.test"]}`)
+	for _, c := range []struct {
+		filters []model.FilterSpec
+		want    string
+	}{
+		{list(specOf("redirect", `{"path":"/new{x}"}`)), `0 filter redirect: {x} in "/new{x}" is no variable`},
+		{list(cors, specOf("request-headers", `{"set":[{"name":"X-A","value":"{id} {\"a\":1} {}"},{"name":"X-B","value":"{id}{nope}"}]}`)), "1 filter request-headers: {nope} in"},
+		{list(specOf("request-query", `{"add":[{"name":"a","value":"{q}"}]}`)), "0 filter request-query: {q} in"},
+		{list(specOf("set-path", `{"template":"/{p}"}`)), "0 filter set-path: {p} in"},
+		{list(specOf("prefix-path", `{"prefix":"/{p}"}`)), "0 filter prefix-path: {p} in"},
+		{list(specOf("circuit-breaker", `{"fallback":{"path":"/{f}"}}`)), "0 filter circuit-breaker: {f} in"},
+	} {
+		got, _, _ := Kinds().CheckRoute(c.filters, []string{"", "id", "sub"})
+		if len(got) != 1 || got[0].Severity != model.Error || got[0].Code != model.CodeInvalidFilter || !strings.HasPrefix(fmt.Sprint(got[0].At, " ", got[0].Message), c.want) ||
+			!strings.HasSuffix(got[0].Message, "which has id, sub") {
+			t.Errorf("%+v, want %s", got, c.want)
+		}
+	}
+	if got, _, _ := Kinds().CheckRoute(list(specOf("redirect", `{"path":"/{x}"}`)), nil); len(got) != 1 || !strings.HasSuffix(got[0].Message, "which has none") {
+		t.Errorf("%+v", got)
+	}
+	quoted := list(specOf("redirect", `{"location":"/a?b=\\{x}"}`), specOf("response-headers", `{"set":[{"name":"Link-Template","value":"</\\{x}>"}]}`))
+	if got, _, _ := Kinds().CheckRoute(quoted, nil); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := newPolicy(t, filter.NewShared(), quoted[0]).ask("192.0.2.1", "GET /").Response.Fields.Get("Location"); got != "/a?b={x}" {
+		t.Errorf("it leads to %q", got)
+	}
+}
+
+// TestRerouted: which paths filters may have requests looked up again with, as far as that is known before there are any.
+func TestRerouted(t *testing.T) {
+	_, paths, _ := Kinds().CheckRoute([]model.FilterSpec{
+		specOf("strip-prefix", `{"parts":1}`), specOf("reroute", `{"path":"/a"}`), specOf("reroute", ``),
+		specOf("circuit-breaker", `{"fallback":{"path":"/b"}}`), specOf("circuit-breaker", `{"fallback":{"path":"/b/{id}"}}`),
+		specOf("circuit-breaker", `{"fallback":{"status":500}}`), specOf("circuit-breaker", ``),
+	}, []string{"id"})
+	if want := []model.FilterPath{{At: 1, Path: "/a"}, {At: 3, Path: "/b"}}; !slices.Equal(paths, want) {
+		t.Errorf("%v, want %v", paths, want)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/model"
 )
 
 // ExternalAuth configures "external-auth": a service is asked about each request, without its body. An answer of 2xx lets it
@@ -38,8 +39,8 @@ type ExternalAuth struct {
 
 // AuthCache is how long answers with some statuses are kept.
 type AuthCache struct {
-	Statuses []int `json:"statuses"`
-	For      Span  `json:"for"` // at most 24h
+	Statuses model.Statuses `json:"statuses"`
+	For      Span           `json:"for"` // at most 24h
 }
 
 // Bounds of what is asked and kept.
@@ -145,7 +146,7 @@ func validateSignIn(s string) error {
 
 // signIn sends a browser to where it can prove who it is.
 func (f *externalAuth) signInAt(x *filter.Exchange) string {
-	to := f.signIn.of(x)
+	to := f.signIn.address(x)
 	if f.parameter == "" {
 		return to
 	}
@@ -172,7 +173,9 @@ func (c ExternalAuth) keeps() map[int]time.Duration {
 	out := map[int]time.Duration{}
 	for _, r := range c.Cache {
 		for _, s := range r.Statuses {
-			out[s] = time.Duration(r.For)
+			for status := s.From; status <= s.To; status++ {
+				out[status] = time.Duration(r.For)
+			}
 		}
 	}
 	return out

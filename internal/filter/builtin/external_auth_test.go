@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"paifang/internal/filter"
+	"paifang/internal/http1"
 	"paifang/internal/model"
 )
 
@@ -158,23 +158,6 @@ func TestExternalAuthFailsClosed(t *testing.T) {
 	}
 }
 
-// TestAddressesThatAreNotAsked: also in the forms of IPv6 that lead there.
-func TestAddressesThatAreNotAsked(t *testing.T) {
-	for _, loopback := range []bool{false, true} {
-		may := dialerOf(loopback).Control
-		for address, want := range map[string]bool{
-			"10.0.0.1:80": true, "[2001:db8::1]:80": true, "[64:ff9b::10.0.0.1]:80": true,
-			"127.0.0.1:80": loopback, "[::1]:80": loopback, "[::127.0.0.1]:80": loopback, "[64:ff9b::127.0.0.1]:80": loopback,
-			"169.254.169.254:80": false, "[fe80::1%1]:80": false, "[64:ff9b::169.254.169.254]:80": false, "[2002:a9fe:a9fe::]:80": false, "100.100.100.200:80": false,
-			"0.0.0.0:80": false, "[::]:80": false, "name.test:80": false,
-		} {
-			if got := may("tcp", address, nil); (got == nil) != want || got != nil && !errors.Is(got, errForbiddenAddress) {
-				t.Errorf("%s, loopback %t: %v", address, loopback, got)
-			}
-		}
-	}
-}
-
 // ended is an engine whose client has left.
 type ended struct{}
 
@@ -225,7 +208,7 @@ func TestAuthCookies(t *testing.T) {
 
 func TestAuthCache(t *testing.T) {
 	s := newAuthService(t)
-	p := s.policy(t, `{"url":"URL/","loopback":true,"upstream":["X-User"],"cacheKey":"{header.Authorization}","cache":[{"statuses":[200],"for":"10m"},{"statuses":[401],"for":"1m"}]}`, filter.NewShared())
+	p := s.policy(t, `{"url":"URL/","loopback":true,"upstream":["X-User"],"cacheKey":"{header.Authorization}","cache":[{"statuses":["2xx"],"for":"10m"},{"statuses":["401-402"],"for":"1m"}]}`, filter.NewShared())
 	e := &engine{}
 	x := &filter.Exchange{Waiter: e}
 	ask := func(token, want string) int {
@@ -257,6 +240,89 @@ func TestAuthCache(t *testing.T) {
 	}
 	if s.count() != before+2 {
 		t.Error("an answer with a cookie is kept")
+	}
+}
+
+// TestAuthCacheTellsRequestsApart: an answer is for those of whom every part of the key says the same, and not for those whose parts are the
+// same when they are written in a row.
+func TestAuthCacheTellsRequestsApart(t *testing.T) {
+	s := newAuthService(t)
+	for _, c := range []struct{ key, line, fields, other, otherFields string }{
+		{"{header.X-Key}{uri}", "GET /b/c", "X-Key: a", "GET /c", "X-Key: a/b"},
+		{"{header.X-Key}{header.X-Tenant}", "GET /", "X-Key: ab|X-Tenant: c", "GET /", "X-Key: a|X-Tenant: bc"},
+		{"{header.X-Key}", "GET /", "X-Key: |X-Key: good", "GET /", ""},
+		{"{header.X-Key}", "GET /", "X-Key: |X-Key: good", "GET /", "X-Key: "},
+		{"{header.X-Key}", "GET /", "X-Key: a|Connection: X-Key", "GET /", "X-Key: a"},
+		{"{cookie.s}", "GET /", "Cookie: s=; s=good", "GET /", "Cookie: s="},
+		{"{query.k}", "GET /?k=&k=good", "", "GET /?k=", ""},
+	} {
+		p := s.policy(t, `{"url":"URL/","loopback":true,"cacheKey":"`+c.key+`","cache":[{"statuses":[200],"for":"10m"}]}`, filter.NewShared())
+		x := &filter.Exchange{Waiter: &engine{}}
+		ask := func(line, fields, want string) int {
+			said := []string{"X-Want: " + want}
+			if fields != "" {
+				said = append(said, strings.Split(fields, "|")...)
+			}
+			p.again(x, "192.0.2.1", line, said...)
+			return x.Response.Status
+		}
+		if ask(c.line, c.fields, "200") != 0 || ask(c.line, c.fields, "401") != 0 {
+			t.Errorf("%s: %s %s is not kept", c.key, c.line, c.fields)
+		}
+		if got := ask(c.other, c.otherFields, "401"); got != 401 {
+			t.Errorf("%s: %s %q is let in as %s %q", c.key, c.other, c.otherFields, c.line, c.fields)
+		}
+	}
+}
+
+// TestAddressesOfTexts: what a client says in a part of an address is one value of it, and leads to no other path.
+func TestAddressesOfTexts(t *testing.T) {
+	s := newAuthService(t)
+	p := s.policy(t, `{"url":"URL/of/{header.X-Tenant}/check?t={query.t}&m={method}&u={cookie.u}","loopback":true,"signIn":"https://login.test/in?back={query.t}&rd="}`, filter.NewShared())
+	x := &filter.Exchange{Waiter: &engine{}}
+	for _, c := range []struct {
+		line, tenant, cookie string
+		status               int
+		asked                string
+	}{
+		{"GET /?t=a%26role%3Dadmin", "one", "b&role=admin", 0, "/of/one/check?t=a%26role%3Dadmin&m=GET&u=b%26role%3Dadmin"},
+		{"GET# /?t=a+b", "one", "", 0, "/of/one/check?t=a%20b&m=GET%23&u="},
+		{"GET /", "a/b?c#d", "", 0, "/of/a%2Fb%3Fc%23d/check?t=&m=GET&u="},
+		{"GET /", "../../open?", "", 503, ""}, // escaped it is one segment, and some servers take it for several
+		{"GET /", "a/../..", "", 503, ""},
+		{"GET /", "..", "", 503, ""},
+		{"GET /", ".", "", 503, ""},
+	} {
+		before := s.count()
+		p.again(x, "192.0.2.1", c.line, "X-Tenant: "+c.tenant, "Cookie: u="+c.cookie)
+		if x.Response.Status != c.status {
+			t.Errorf("%s of %s: %d", c.line, c.tenant, x.Response.Status)
+		}
+		switch asked := s.count() - before; {
+		case c.status == 0 && (asked != 1 || s.asked[before].URL.RequestURI() != c.asked):
+			t.Errorf("%s of %s: asked %q", c.line, c.tenant, s.asked[before].URL.RequestURI())
+		case c.status != 0 && asked != 0:
+			t.Errorf("%s of %s: asked %q", c.line, c.tenant, s.asked[before].URL.RequestURI())
+		}
+	}
+	p.again(x, "192.0.2.1", "GET /?t=a%26redirect%3Dhttps://evil.test", "X-Tenant: one", "X-Want: 401")
+	if got := x.Response.Fields.Get("Location"); got != "https://login.test/in?back=a%26redirect%3Dhttps%3A%2F%2Fevil.test&rd=" {
+		t.Errorf("sent to %s", got)
+	}
+}
+
+// TestQuestionHasNoTwins: what the question says in a field the client does not say in another spelling of it, which services take for the same.
+func TestQuestionHasNoTwins(t *testing.T) {
+	s := newAuthService(t)
+	p := s.policy(t, `{"url":"URL/","loopback":true,"headers":[{"name":"X-Original-URL","value":"{uri}"}]}`, filter.NewShared())
+	x := &filter.Exchange{Waiter: &engine{}}
+	x.Reset()
+	if _, err := x.Request.Parse([]byte("GET /secret HTTP/1.1\r\nHost: a\r\nX_Original_URL: /open\r\nX_Other: 1\r\n\r\n"), &http1.Limits{Underscores: http1.KeepUnderscores}); err != nil {
+		t.Fatal(err)
+	}
+	p.chain.Request(x)
+	if asked := s.heads[0]; strings.Contains(asked, "/open") || !strings.Contains(asked, "/secret") || !strings.Contains(strings.ToLower(asked), "x_other") {
+		t.Errorf("asked %s", asked)
 	}
 }
 

@@ -156,13 +156,11 @@ func newHeaders(c Headers) (*headers, error) {
 	return h, nil
 }
 
-// lacks tells whether there is no field of a name, or none that says anything.
+// lacks tells whether no field of a name goes on, or none that says anything. One that its sender names in Connection does not: who could
+// have a default left out by that would say more than by sending nothing.
 func (h *headers) lacks(to *http1.Fields, name string) bool {
-	if !h.overBlank {
-		return !to.Has(name)
-	}
-	for v := range to.Values(name) {
-		if strings.Trim(v, " \t") != "" {
+	for v := range to.Sent(name) {
+		if !h.overBlank || strings.Trim(v, " \t") != "" {
 			return false
 		}
 	}

@@ -208,11 +208,16 @@ func (c claims) time(name string) (_ time.Time, given, ok bool) {
 	return time.Unix(int64(seconds), 0), true, true
 }
 
-// has tells whether a claim says what a rule asks for.
+// has tells whether a claim says what a rule asks for. An item of a list is one value, whatever words are in it, also where it is the only
+// one: "not admin" is another group than "admin".
 func (c claims) has(r ClaimRule) bool {
 	texts := c.texts(r.Claim)
+	var words []string
+	if raw := c.at(r.Claim); len(texts) == 1 && raw[0] != '[' {
+		words = strings.Fields(texts[0])
+	}
 	for _, want := range r.Values {
-		if slices.Contains(texts, want) || len(texts) == 1 && slices.Contains(strings.Fields(texts[0]), want) {
+		if slices.Contains(texts, want) || slices.Contains(words, want) {
 			return true
 		}
 	}

@@ -327,6 +327,9 @@ func (f *jwt) verify(token string, set *jwks.Set, version uint64) (*goodToken, e
 		if !http1.IsFieldValue(value) { // without the field the upstream would take this client for another one, or for nobody
 			return nil, badToken("a claim has a byte that no header can have")
 		}
+		if slices.ContainsFunc(c.texts(h.Claim), isPadded) { // whoever reads it takes " admin" for "admin"
+			return nil, badToken("a claim begins or ends with white space, as no header can have it")
+		}
 		if value != "" {
 			good.fields = append(good.fields, http1.Field{Name: h.Header, Value: value})
 		}
@@ -336,6 +339,9 @@ func (f *jwt) verify(token string, set *jwks.Set, version uint64) (*goodToken, e
 	}
 	return good, nil
 }
+
+// isPadded tells a text of which the value of a field, or an item of one that is a list, does not hold all (RFC 9110, 5.5 and 5.6.1).
+func isPadded(text string) bool { return strings.Trim(text, " \t") != text }
 
 // reasonOf is what a client is told, which is nothing about keys.
 func reasonOf(err error) string {
@@ -371,13 +377,13 @@ func (f *jwt) remembered(id key) *goodToken {
 	if !ok {
 		return nil
 	}
-	s.take(id, nil)
+	s.take(id)
 	return s.entries[at].value
 }
 
 func (f *jwt) remember(id key, good *goodToken) {
 	s, _ := f.known.lock(id)
 	defer s.Unlock()
-	at, _ := s.take(id, nil)
+	at, _ := s.take(id)
 	s.entries[at].value = good
 }

@@ -154,6 +154,8 @@ func TestJWT(t *testing.T) {
 		{i.token(p.now, map[string]any{"aud": nil}), 401, "audience"},
 		{i.token(p.now, map[string]any{"scope": "read writer"}), 403, "insufficient_scope"},
 		{i.token(p.now, map[string]any{"scope": []string{"own"}}), 0, ""},
+		{i.token(p.now, map[string]any{"scope": []string{"not own"}}), 403, "insufficient_scope"},
+		{i.token(p.now, map[string]any{"scope": []string{"not own", "other"}}), 403, "insufficient_scope"},
 		{i.token(p.now, map[string]any{"sub": strings.Repeat("x", maxClaimBytes+1)}), 401, "too long"},
 		{other.token(p.now, nil), 401, "cannot be verified"},
 		{"x", 401, "cannot be verified"},
@@ -281,13 +283,17 @@ func TestJWTClaimsAsFields(t *testing.T) {
 		{map[string]any{"roles": "a,b", "sub": "ann, %"}, 0, "ann, %", "a,b"},
 		{map[string]any{"sub": "a\r\nX-Evil: 1"}, 401, "", ""},
 		{map[string]any{"roles": []string{"a", "b\x00"}}, 401, "", ""},
+		{map[string]any{"sub": " root"}, 401, "", ""},
+		{map[string]any{"sub": "root\t"}, 401, "", ""},
+		{map[string]any{"roles": []string{"a", " admin"}}, 401, "", ""},
+		{map[string]any{"roles": []string{"a", "my admin"}}, 0, "ann", "a,my admin"},
 		{map[string]any{"sub": nil}, 0, "", ""},
 	} {
 		x := p.bearing(i.token(p.now, c.claims), "X-User: root")
 		if x.Response.Status != c.status {
 			t.Errorf("%q: %d", c.claims, x.Response.Status)
 		}
-		if c.status == 401 && !strings.Contains(x.Response.Fields.Get("WWW-Authenticate"), "no header can have") {
+		if c.status == 401 && !strings.Contains(x.Response.Fields.Get("WWW-Authenticate"), "no header can have") { // which both reasons say
 			t.Errorf("%q: %s", c.claims, x.Response.Fields.Get("WWW-Authenticate"))
 		}
 		if user, roles := x.Request.Fields.Get("X-User"), x.Request.Fields.Get("X-Roles"); c.status == 0 && (user != c.user || roles != c.roles) {

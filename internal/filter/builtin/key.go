@@ -111,7 +111,10 @@ func newKeyer(c Key) keyer {
 func (k *keyer) said(x *filter.Exchange) (kind byte, text string) {
 	switch k.By {
 	case byHeader:
-		return 2, x.Request.Fields.Get(k.Header)
+		for v := range x.Request.Fields.Sent(k.Header) { // who names the field in Connection says nothing to who is behind
+			return 2, v
+		}
+		return 2, ""
 	case byUser:
 		return 3, x.User
 	case byText:

@@ -8,14 +8,15 @@ import (
 // keyedShards divides keyed state, so that requests seldom wait for each other.
 const keyedShards = 32
 
-// keyed is a state per key, for so many keys at most: when there is no room, the one that was not used for the longest time goes.
+// keyed is a state per key, for so many keys at most: when there is no room, the one goes that is not pinned and was not used for the longest
+// time.
 // It does not allocate once it is full.
 type keyed[V any] struct {
 	seed   maphash.Seed
 	shards [keyedShards]keyedShard[V]
 }
 
-// keyedShard is a part of the keys. Its entries are a list from the one used last to the one used first.
+// keyedShard is a part of the keys. Its entries, but for those that are pinned, are a list from the one used last to the one used first.
 type keyedShard[V any] struct {
 	sync.Mutex
 	index   map[key]int32
@@ -31,8 +32,10 @@ type keyedEntry[V any] struct {
 	value      V
 }
 
-// noEntry is where a list ends.
-const noEntry = -1
+const (
+	noEntry = -1 // where a list ends
+	pinned  = -2 // in place of prev: the entry is in no list
+)
 
 // newKeyed returns a table with room for about most keys.
 func newKeyed[V any](most int) *keyed[V] {
@@ -54,29 +57,48 @@ func (k *keyed[V]) lock(id key) (*keyedShard[V], uint32) {
 	return s, n
 }
 
-// take returns the entry of a key, made where there is none: then fresh. Where there is no room, the oldest of a few that are not
-// in use goes; nil if all of them are. The shard is locked.
-func (s *keyedShard[V]) take(id key, inUse func(*V) bool) (at int32, fresh bool) {
+// take returns the entry of a key, made where there is none: then fresh. Where there is no room, the one that was not used for the longest
+// time goes; noEntry if all of them are pinned. The shard is locked, and it is for all that follows.
+func (s *keyedShard[V]) take(id key) (at int32, fresh bool) {
 	at, known := s.index[id]
 	switch {
+	case known && s.entries[at].prev == pinned:
+		return at, false
 	case known:
 		s.unlink(at)
 	case len(s.entries) < s.most:
 		at = int32(len(s.entries))
 		s.entries = append(s.entries, keyedEntry[V]{})
+	case s.last == noEntry:
+		return noEntry, false
 	default:
-		if at = s.spare(inUse); at == noEntry {
-			return noEntry, false
-		}
+		at = s.last
 		s.unlink(at)
 		delete(s.index, s.entries[at].key)
 	}
-	e := &s.entries[at]
 	if !known {
 		var none V
-		e.key, e.value = id, none
+		s.entries[at].key, s.entries[at].value = id, none
 		s.index[id] = at
 	}
+	s.link(at)
+	return at, !known
+}
+
+// pin keeps an entry from being forgotten, until unpin. It is out of the list meanwhile, so that nobody who looks for room comes upon it.
+func (s *keyedShard[V]) pin(at int32) {
+	if s.entries[at].prev != pinned {
+		s.unlink(at)
+		s.entries[at].prev = pinned
+	}
+}
+
+// unpin makes a pinned entry one like others, that was used now.
+func (s *keyedShard[V]) unpin(at int32) { s.link(at) }
+
+// link puts an entry in front of the list.
+func (s *keyedShard[V]) link(at int32) {
+	e := &s.entries[at]
 	e.prev, e.next = noEntry, s.first
 	if s.first != noEntry {
 		s.entries[s.first].prev = at
@@ -85,21 +107,6 @@ func (s *keyedShard[V]) take(id key, inUse func(*V) bool) (at int32, fresh bool)
 	if s.last == noEntry {
 		s.last = at
 	}
-	return at, !known
-}
-
-// spareLooks bounds the search for an entry that may go.
-const spareLooks = 8
-
-func (s *keyedShard[V]) spare(inUse func(*V) bool) int32 {
-	at := s.last
-	for range spareLooks {
-		if at == noEntry || inUse == nil || !inUse(&s.entries[at].value) {
-			return at
-		}
-		at = s.entries[at].prev
-	}
-	return noEntry
 }
 
 func (s *keyedShard[V]) unlink(at int32) {

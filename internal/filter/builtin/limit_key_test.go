@@ -38,6 +38,19 @@ func TestLimitByText(t *testing.T) {
 	}
 }
 
+// TestLimitByWhatGoesOn: a field that its client names in Connection does not go on, so that it says for nobody who this is.
+func TestLimitByWhatGoesOn(t *testing.T) {
+	for _, key := range []string{`{"by":"header","header":"X-Api-Key","without":"refuse"}`, `{"by":"text","text":"{header.X-Api-Key}","without":"refuse"}`} {
+		p := newPolicy(t, filter.NewShared(), specOf("rate-limit", `{"requests":1,"key":`+key+`}`))
+		if x := p.ask("192.0.2.1", "GET /", "X-Api-Key: a"); x.Response.Status != 0 {
+			t.Errorf("%s: with a key %d", key, x.Response.Status)
+		}
+		if x := p.ask("192.0.2.1", "GET /", "X-Api-Key: b", "Connection: X-Api-Key"); x.Response.Status != 403 || x.Code != CodeNoKey {
+			t.Errorf("%s: with a key that does not go on %d", key, x.Response.Status)
+		}
+	}
+}
+
 // TestLimitTells has the answers tell what is left, in tokens of which a request takes several.
 func TestLimitTells(t *testing.T) {
 	const limit = `{"requests":10,"burst":99,"cost":30,"tell":"`

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"paifang/internal/filter"
+	"paifang/internal/http1"
 )
 
 // The values of RateLimit.Tell.
@@ -25,16 +27,21 @@ type LimitNames struct {
 	Limit     string `json:"limit,omitempty"`     // X-RateLimit-Replenish-Rate
 }
 
+// validate refuses names of fields that say something else already: of those that frame an answer or concern a connection, of those that what
+// is behind them goes by, such as Location and Set-Cookie, and of our own.
 func (n LimitNames) validate(tell string) error {
 	if n != (LimitNames{}) && tell != tellSpring && tell != tellRest {
 		return fmt.Errorf("names are given, and tell is %q: want spring or remaining", tell)
 	}
-	for _, name := range [...]string{n.Remaining, n.Cost, n.Burst, n.Limit} {
-		if name == "" {
+	for _, of := range [...]struct{ key, name string }{{"remaining", n.Remaining}, {"cost", n.Cost}, {"burst", n.Burst}, {"limit", n.Limit}} {
+		if of.name == "" {
 			continue
 		}
-		if err := (Header{Name: name}).validate(); err != nil {
-			return fmt.Errorf("names: %w", err)
+		if err := validateName(of.name); err != nil {
+			return fmt.Errorf("names.%s: %w", of.key, err)
+		}
+		if http1.Protected(of.name) || strings.HasPrefix(strings.ToLower(of.name), "x-paifang-") {
+			return fmt.Errorf("names.%s: %s says something else already: name another header", of.key, of.name)
 		}
 	}
 	return nil

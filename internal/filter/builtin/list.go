@@ -35,6 +35,8 @@ func Kinds() filter.Catalog {
 		jwtKind(),
 		circuitBreakerKind(),
 		tellFailureKind(),
+		retryKind(),
+		timeoutKind(),
 		rerouteKind(),
 		faultKind(),
 		mirrorKind(),

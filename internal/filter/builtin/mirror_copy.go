@@ -10,9 +10,6 @@ import (
 	"paifang/internal/http1"
 )
 
-// fieldMirrored marks copies, for who must not take one for a request: its value is the host that the client has asked for.
-const fieldMirrored = "X-Paifang-Mirrored"
-
 // mirrorMemory is what the copies of a process take.
 type mirrorMemory struct {
 	most int64
@@ -58,13 +55,13 @@ func newMirrorCopy(f *mirror, x *filter.Exchange) *mirrorCopy {
 	fields := &x.Request.Fields
 	for i := range fields.Len() {
 		h := fields.At(i)
-		if !fields.Forwarded(i) || http1.Managed(h.Name) || http1.SameName(h.Name, fieldMirrored) || !f.credentials && http1.Credential(h.Name) {
+		if !fields.Forwarded(i) || http1.Managed(h.Name) || http1.SameName(h.Name, filter.FieldMirrored) || !f.credentials && http1.Credential(h.Name) {
 			continue
 		}
 		c.size += len(h.Name) + len(h.Value)
 		c.fields.Add(strings.Clone(h.Name), strings.Clone(h.Value))
 	}
-	c.fields[fieldMirrored] = []string{strings.Clone(x.Request.Authority)}
+	c.fields[filter.FieldMirrored] = []string{strings.Clone(x.Request.Authority)}
 	if !fields.Has("User-Agent") {
 		c.fields["User-Agent"] = nil // net/http would say one
 	}
@@ -73,14 +70,13 @@ func newMirrorCopy(f *mirror, x *filter.Exchange) *mirrorCopy {
 
 // head notes what one target gets.
 func (c *mirrorCopy) head(t *mirrorTarget, x *filter.Exchange) {
-	text, host := "", x.Request.Authority
+	host := x.Request.Authority
+	text := "http://" + host + uriOf(x) // of which the host is not looked at
 	if len(t.url) > 0 {
-		text = strings.Clone(t.url.of(x))
-	} else {
-		text = "http://" + host + uriOf(x) // its host is not looked at
+		text = t.url.address(x)
 	}
-	to, err := url.Parse(text)
-	if err != nil || to.Host == "" {
+	to, err := t.url.parse(text)
+	if err != nil {
 		t.sender.counts.add(filter.CopyFailed)
 		return
 	}

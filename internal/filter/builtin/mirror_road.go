@@ -15,6 +15,8 @@ import (
 
 	"paifang/internal/http2"
 	"paifang/internal/upstream"
+
+	"paifang/internal/inward"
 )
 
 // What is kept and read of the targets of mirrors.
@@ -48,7 +50,7 @@ func skim(body io.Reader) (whole bool, _ error) {
 type mirrorService struct{ *http.Transport }
 
 func newMirrorService(c *Mirror) mirrorService {
-	dialer := dialerOf(c.Loopback)
+	dialer := inward.Dialer(c.Loopback, maxAuthTimeout)
 	return mirrorService{&http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true,
 		MaxConnsPerHost: c.InFlight, MaxIdleConnsPerHost: min(c.InFlight, mirrorIdle), MaxIdleConns: maxMirrorInFlight, IdleConnTimeout: time.Minute,

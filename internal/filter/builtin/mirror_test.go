@@ -186,7 +186,7 @@ func TestMirrorKeepsHost(t *testing.T) {
 	x.Request.Path, x.Request.RawQuery, x.Request.HasQuery = "0@evil.test", "a", true
 	for in, want := range map[string]string{"http://a.test": "http://a.test/0@evil.test?a", "http://a.test{path}": "http://a.test/0@evil.test", "http://a.test/{uri}": "http://a.test//0@evil.test?a"} {
 		to, err := (&MirrorTarget{URL: in}).service()
-		if got := to.of(x); err != nil || got != want {
+		if got := to.address(x); err != nil || got != want {
 			t.Errorf("%s: %q, %v", in, got, err)
 		}
 	}

@@ -106,7 +106,7 @@ func (n *nonces) spend(text string, count uint32, now time.Time, lifetime time.D
 			n.floors[shard] = max(n.floors[shard], s.entries[s.last].value.born)
 		}
 	}
-	at, _ := s.take(id, nil)
+	at, _ := s.take(id)
 	v := &s.entries[at].value
 	v.born = born
 	return v.use(count)

@@ -31,7 +31,7 @@ func TestPage(t *testing.T) {
 	for kind, config := range map[string]any{
 		"redirect": Redirect{}, "respond": Respond{}, "cors": CORS{}, "addresses": Addresses{}, "basic-auth": BasicAuth{}, "digest-auth": DigestAuth{}, "external-auth": ExternalAuth{},
 		"client-certificate": ClientCertificate{}, "rate-limit": RateLimit{}, "concurrency-limit": ConcurrencyLimit{}, "body-limit": BodyLimit{}, "buffer-request": BufferRequest{},
-		"circuit-breaker": CircuitBreaker{}, "tell-failure": TellFailure{}, "reroute": Reroute{}, "response-cache": ResponseCache{}, "fault": Fault{}, "mirror": Mirror{}, "jwt": JWT{}, "compress": Compress{}, "remove-json-attributes": RemoveJSON{}, "json-to-grpc": JSONToGRPC{},
+		"circuit-breaker": CircuitBreaker{}, "retry": Retry{}, "timeout": Timeout{}, "tell-failure": TellFailure{}, "reroute": Reroute{}, "response-cache": ResponseCache{}, "fault": Fault{}, "mirror": Mirror{}, "jwt": JWT{}, "compress": Compress{}, "remove-json-attributes": RemoveJSON{}, "json-to-grpc": JSONToGRPC{},
 		"strip-prefix": StripPrefix{}, "prefix-path": PrefixPath{}, "set-path": SetPath{}, "rewrite-path": RewritePath{}, "request-headers": Headers{}, "response-headers": Headers{}, "header-limit": HeaderLimit{}, "api-version": APIVersion{},
 	} {
 		body, ok := sections[kind]

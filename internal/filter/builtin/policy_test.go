@@ -132,6 +132,7 @@ func TestAddresses(t *testing.T) {
 		{`{"allow":["10.0.0.0/8"],"deny":["10.1.0.0/16"]}`, "-10.1.2.3 +10.2.0.1"},
 		{`{"allow":["::ffff:10.0.0.0/104"]}`, "+10.1.2.3 -11.0.0.1"},
 		{`{"allow":["0.0.0.0/0"]}`, "+10.1.2.3 -2001:db8::1"},
+		{`{"deny":["fe80::/10"]}`, "-fe80::1 -fe80::1%eth0 +2001:db8::1"},
 	} {
 		p := newPolicy(t, filter.NewShared(), specOf("addresses", c.config))
 		for _, one := range strings.Fields(c.from) {
@@ -213,6 +214,14 @@ func TestCORS(t *testing.T) {
 	all := newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["*"],"everything":true}`))
 	if x := all.ask("192.0.2.1", "OPTIONS /"); x.Response.Status != 204 || field(x, "Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%+v", x.Response)
+	}
+	all = newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["*"]}`))
+	for _, fields := range [][]string{nil, {"Origin: https://a.test"}} { // the same to all, since caches are told nothing else
+		x := all.ask("192.0.2.1", "GET /", fields...)
+		x.Response.Reset()
+		if all.chain.Response(x); field(x, "Access-Control-Allow-Origin") != "*" || x.Response.Fields.Has("Vary") {
+			t.Errorf("%v: %v", fields, x.Response.Fields)
+		}
 	}
 	standard := newPolicy(t, filter.NewShared(), specOf("cors", `{"origins":["https://a.test"],"refuse":true}`))
 	if x := standard.ask("192.0.2.1", "OPTIONS /", "Origin: https://a.test"); x.Response.Status != 0 {
@@ -330,31 +339,61 @@ func TestConcurrencyLimit(t *testing.T) {
 // TestKeyedIsBounded: what floods a table with keys takes no more memory than it may, and does not free who is in use.
 func TestKeyedIsBounded(t *testing.T) {
 	k := newKeyed[int32](64)
-	put := func(i int, inUse func(*int32) bool) bool {
+	put := func(i int, pins bool) bool {
 		id := key{1, [16]byte{byte(i), byte(i >> 8), byte(i >> 16)}}
 		s, _ := k.lock(id)
 		defer s.Unlock()
-		at, _ := s.take(id, inUse)
+		at, _ := s.take(id)
 		if at == noEntry {
 			return false
 		}
-		s.entries[at].value++
+		if pins {
+			s.pin(at)
+		}
 		return true
 	}
 	for i := range 10_000 {
-		put(i, nil)
+		put(i, false)
 	}
 	if n := k.len(); n > 64 {
 		t.Errorf("%d keys", n)
 	}
 	refused := 0
 	for i := range 10_000 {
-		if !put(i, inUse) {
+		if !put(i, true) {
 			refused++
 		}
 	}
-	if refused == 0 {
-		t.Error("keys in use are forgotten")
+	if refused != 10_000-64 {
+		t.Errorf("%d keys found no room, where 64 are in use", refused)
+	}
+}
+
+// TestLongRequestsLeaveRoom: keys whose requests last are not in the way of new ones, as long as there are others that may be forgotten.
+func TestLongRequestsLeaveRoom(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("concurrency-limit", `{"requests":1,"keys":3200}`))
+	from := func(i int) string { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String() }
+	var lasting []*filter.Exchange
+	for i := range 640 {
+		lasting = append(lasting, p.ask(from(i), "GET /"))
+	}
+	for i := 640; i < 16_000; i++ {
+		x := p.ask(from(i), "GET /")
+		if x.Response.Status != 0 {
+			t.Fatalf("client %d is answered %d, while 640 of 3,200 keys are in use", i, x.Response.Status)
+		}
+		x.Finish()
+	}
+	for i, x := range lasting {
+		if again := p.ask(from(i), "GET /"); again.Response.Status != 429 {
+			t.Errorf("client %d has a second request at the same time", i)
+		}
+		x.Finish()
+		again := p.ask(from(i), "GET /")
+		if again.Response.Status != 0 {
+			t.Errorf("client %d is refused when it has no other request", i)
+		}
+		again.Finish()
 	}
 }
 
@@ -365,6 +404,28 @@ func TestBodyLimit(t *testing.T) {
 	}
 	if x := p.ask("192.0.2.1", "POST /", "Content-Length: 10"); x.Response.Status != 0 || x.MaxBody != 10 {
 		t.Errorf("%+v %d", x.Response, x.MaxBody)
+	}
+}
+
+// readBody is a body that a filter in front has asked for.
+type readBody struct{ *strings.Reader }
+
+func (b readBody) Size() int64 { return b.Reader.Size() }
+
+// TestBodyLimitOfWhatWasRead: a body that is there already is as long as it is, whatever its framing is to be.
+func TestBodyLimitOfWhatWasRead(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("body-limit", `{"bytes":10,"error":"X-Too-Large"}`))
+	for n, want := range map[int]int{10: 0, 11: 413} {
+		x := &filter.Exchange{}
+		x.Reset()
+		if _, err := x.Request.Parse([]byte("POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-A\r\nTransfer-Encoding: chunked\r\n\r\n"), nil); err != nil {
+			t.Fatal(err)
+		}
+		x.RequestBody = readBody{strings.NewReader(strings.Repeat("x", n))}
+		p.chain.Request(x)
+		if got := x.Response.Fields.Get("X-Too-Large"); x.Response.Status != want || (want != 0) != (got == "The body has 11 bytes: at most 10") {
+			t.Errorf("%d bytes: %d %q", n, x.Response.Status, got)
+		}
 	}
 }
 
@@ -432,7 +493,11 @@ func TestRefusedPolicies(t *testing.T) {
 		{"rate-limit", `{"requests":1,"per":"0s"}`, "no time above 0"},
 		{"response-cache", `{"ttl":"0s"}`, "no time above 0"},
 		{"cors", `{"origins":["*"],"credentials":true}`, "browsers refuse"},
-		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "managed"},
+		{"cors", `{"origins":["*"],"privateNetwork":true}`, "into a private network"},
+		{"rate-limit", `{"requests":1,"tell":"spring","names":{"burst":"Content-Length"}}`, "names.burst: Content-Length is managed"},
+		{"rate-limit", `{"requests":1,"tell":"remaining","names":{"remaining":"X Left"}}`, "names.remaining"},
+		{"rate-limit", `{"requests":1,"tell":"remaining","names":{"remaining":"location"}}`, "says something else"},
+		{"rate-limit", `{"requests":1,"tell":"spring","names":{"cost":"x-paifang-reason"}}`, "says something else"},
 		{"concurrency-limit", `{"requests":0}`, "1 or more"},
 		{"concurrency-limit", `{"requests":1,"scope":"world"}`, "scope"},
 		{"body-limit", `{}`, "1 or more"},

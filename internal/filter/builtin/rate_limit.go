@@ -189,7 +189,7 @@ func (f *rateLimit) Request(x *filter.Exchange) filter.Verdict {
 func (f *rateLimit) local(x *filter.Exchange, id key) filter.Verdict {
 	now := f.clock.Now().Sub(f.buckets.opened)
 	s, _ := f.buckets.lock(id)
-	at, fresh := s.take(id, nil)
+	at, fresh := s.take(id)
 	b := &s.entries[at].value
 	filled := 0.0
 	if !fresh {

@@ -13,6 +13,7 @@ import (
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/inward"
 	"paifang/internal/model"
 	"paifang/internal/quota"
 )
@@ -102,7 +103,7 @@ type loan struct {
 	room    int // in the budget when it was lent, beside that
 	lent    time.Duration
 	refused time.Duration // until then nobody asks
-	asking  *asking
+	asking  *asking       // the loan is pinned meanwhile
 }
 
 // asking is a question that runs. All who need its answer wait for it.
@@ -111,15 +112,13 @@ type asking struct {
 	err  error // read when done is closed
 }
 
-func isAsking(l *loan) bool { return l.asking != nil }
-
 // openLoans builds what a filter needs to count with others.
 func (c RateLimit) openLoans(env filter.Env, per time.Duration) (*loans, error) {
 	r := c.Redis
 	user, _ := env.Secret.Get("username")
 	password, _ := env.Secret.Get("password")
 	cfg := quota.Config{Addresses: slices.Clone(r.Addresses), Cluster: r.Cluster, TLS: r.TLS, Database: r.Database, Timeout: r.timeout(), Username: user.Reveal(), Password: password.Reveal()}
-	dialer := dialerOf(!r.Outside)
+	dialer := inward.Dialer(!r.Outside, maxAuthTimeout)
 	cfg.Dial = dialer.DialContext
 	sum := sha256.Sum256([]byte(cfg.Username + "\x00" + cfg.Password))
 	where := fmt.Sprintf("redis %q %v %v %v %d %v %x", cfg.Addresses, r.Outside, cfg.Cluster, cfg.TLS, cfg.Database, cfg.Timeout, sum[:8])
@@ -166,7 +165,7 @@ func (f *rateLimit) together(x *filter.Exchange, id key) filter.Verdict {
 	for range attempts {
 		now := l.clock.Now().Sub(l.opened)
 		s, _ := l.lock(id)
-		at, _ := s.take(id, isAsking)
+		at, _ := s.take(id)
 		if at == noEntry {
 			s.Unlock()
 			return f.alone(x, id)
@@ -184,6 +183,7 @@ func (f *rateLimit) together(x *filter.Exchange, id key) filter.Verdict {
 		if asks {
 			q = &asking{done: make(chan struct{})}
 			e.asking = q
+			s.pin(at)
 		}
 		s.Unlock()
 		if asks {
@@ -242,6 +242,7 @@ func (l *loans) told(id key, q *asking, got quota.Loan) {
 	if at, ok := s.index[id]; ok && s.entries[at].value.asking == q {
 		e := &s.entries[at].value
 		e.asking = nil
+		s.unpin(at)
 		switch {
 		case got.Err != nil:
 		case got.Requests > 0:

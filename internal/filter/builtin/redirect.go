@@ -66,7 +66,7 @@ func (c Redirect) validateLocation() error {
 	switch {
 	case c.Scheme != "" || c.Host != "" || c.Port != 0 || c.Path != "" || c.CutSlash:
 		return fmt.Errorf("location is the whole address: scheme, host, port, path and cutSlash are for addresses made of parts")
-	case !http1.IsFieldValue(c.Location) || strings.ContainsAny(c.Location, " \\"):
+	case !http1.IsFieldValue(c.Location) || strings.ContainsAny(strings.ReplaceAll(c.Location, `\{`, "{"), " \\"):
 		return fmt.Errorf("location %q has a byte that no address has", c.Location)
 	case strings.HasPrefix(c.Location, "//"):
 		return fmt.Errorf("location %q leads to another host: begin it with https:// or with one slash", c.Location)

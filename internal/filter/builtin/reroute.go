@@ -20,6 +20,22 @@ func (c Reroute) Validate() error {
 	return nil
 }
 
+var (
+	_ filter.Rerouting = Reroute{}
+	_ filter.Rerouting = CircuitBreaker{}
+)
+
+// Reroute is the path.
+func (c Reroute) Reroute() string { return c.Path }
+
+// Reroute is the path of the fallback.
+func (c CircuitBreaker) Reroute() string {
+	if c.Fallback == nil {
+		return ""
+	}
+	return c.Fallback.Path
+}
+
 func rerouteKind() filter.Kind {
 	return filter.Define("reroute", func(c Reroute, _ filter.Env) (filter.Filter, error) { return reroute(c), nil })
 }
@@ -28,7 +44,7 @@ type reroute Reroute
 
 func (f reroute) Request(x *filter.Exchange) filter.Verdict {
 	if f.Path != "" {
-		return x.Reroute(f.Path)
+		return x.Reroute(f.Path, true)
 	}
-	return x.Reroute(x.Request.Path)
+	return x.Reroute(x.Request.Path, true)
 }

@@ -17,10 +17,10 @@ import (
 // for one client alone is not kept: answers to requests with Authorization or whose client a filter has asked for who it is, and answers
 // that set cookies.
 type ResponseCache struct {
-	TTL      Duration `json:"ttl,omitempty"`      // how long an answer is kept at most; default 5m, at most 24h. What the answer says is shorter counts
-	Size     int64    `json:"size,omitempty"`     // bytes of all answers that a route keeps; the one unused for the longest time goes; default 16 MiB, at most 4 GiB
-	MaxBytes int64    `json:"maxBytes,omitempty"` // of one answer that is kept; default 1 MiB, or size where that is less; at most 64 MiB
-	Statuses []int    `json:"statuses,omitempty"` // that are kept; default 200, 301
+	TTL      Duration       `json:"ttl,omitempty"`      // how long an answer is kept at most; default 5m, at most 24h. What the answer says is shorter counts
+	Size     int64          `json:"size,omitempty"`     // bytes of all answers that a route keeps; the one unused for the longest time goes; default 16 MiB, at most 4 GiB
+	MaxBytes int64          `json:"maxBytes,omitempty"` // of one answer that is kept; default 1 MiB, or size where that is less; at most 64 MiB
+	Statuses model.Statuses `json:"statuses,omitempty"` // that are kept, but for 206 and 304, which are parts; default 200, 301
 	// Unasked says that only answers are kept that say how long they may be; default: those that say nothing are kept for TTL.
 	Unasked string `json:"unasked,omitempty"` // keep (the default), or leave
 	NoCache string `json:"noCache,omitempty"` // of a request that wants a new answer (Cache-Control: no-cache) the answer is the one that is kept from now on: update (the default), or not: leave
@@ -58,12 +58,15 @@ func (c ResponseCache) Validate() error {
 		return fmt.Errorf("noCache %q is neither update nor leave", c.NoCache)
 	}
 	for i, s := range c.Statuses {
-		if s < 200 || s > 599 || s == 206 || s == 304 {
-			return fmt.Errorf("statuses[%d] is %d: want 200 to 599, and not 206 or 304, which are parts", i, s)
+		if s.From < 200 || s.From == s.To && isPart(s.From) {
+			return fmt.Errorf("statuses[%d] begins at %d: want 200 to 599, and not 206 or 304, which are parts", i, s.From)
 		}
 	}
 	return nil
 }
+
+// isPart tells whether an answer with a status is not the whole of what was asked for.
+func isPart(status int) bool { return status == 206 || status == 304 }
 
 // What is done with an answer.
 const (
@@ -78,7 +81,7 @@ func responseCacheKind() filter.Kind {
 		setDefault(&c.Size, defaultCacheSize)
 		setDefault(&c.MaxBytes, min(defaultCacheEntry, c.Size))
 		if len(c.Statuses) == 0 {
-			c.Statuses = []int{200, 301}
+			c.Statuses = model.Statuses{{From: 200, To: 200}, {From: 301, To: 301}}
 		}
 		wait := defaultCacheWait
 		if c.Wait != nil {
@@ -112,6 +115,7 @@ type cacheTry struct {
 	filter  *responseCache
 	subject string        // what is asked for
 	fields  []http1.Field // as the client sent them: filters behind this one may change them
+	since   uint64        // what was forgotten before: a later change makes the answer old before it is kept
 	guards  int           // filters before this one that have let the request pass for who asks
 	change  bool          // it is a request that changes what is kept
 	own     *flight       // that others wait for; nil = none
@@ -209,9 +213,15 @@ func (f *responseCache) try(x *filter.Exchange) *cacheTry {
 	if r.HasQuery {
 		query = "?" + r.RawQuery
 	}
-	t.filter, t.guards, t.subject = f, x.Admissions(), schemeOf(x)+"://"+r.Authority+r.Path+query
+	t.filter, t.since, t.guards, t.subject = f, f.kept.changes.Load(), x.Admissions(), schemeOf(x)+"://"+r.Authority+r.Path+query
 	if host := r.Fields.Get("X-Forwarded-Host"); host != "" && !http1.EqualFold(host, r.Authority) { // what is behind may write links with it
 		t.subject += " for " + host
+	}
+	if prefix := r.Fields.Get("X-Forwarded-Prefix"); prefix != "" { // and with this
+		t.subject += " below " + prefix
+	}
+	if asked := x.Asked(); asked != r.Path { // what is behind may be told of it, or of variables in it
+		t.subject += " asked as " + asked
 	}
 	for i := range r.Fields.Len() {
 		t.fields = append(t.fields, r.Fields.At(i))
@@ -299,7 +309,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	if x.Code != "" || x.Instead { // the next answer may be the upstream's
 		return
 	}
-	if x.Identified() || x.Admissions() != t.guards || !slices.Contains(f.Statuses, r.Status) || left <= 0 || r.ContentLength > f.MaxBytes {
+	if x.Identified() || x.Admissions() != t.guards || !f.Statuses.Contains(r.Status) || isPart(r.Status) || left <= 0 || r.ContentLength > f.MaxBytes {
 		f.kept.land(t.own, now.Add(looseFor))
 		return
 	}
@@ -318,7 +328,7 @@ func (f *responseCache) Response(x *filter.Exchange) {
 	if f.MaxAge {
 		tellMaxAge(&r.Fields, left)
 	}
-	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, answer: a, vary: vary, own: t.own}
+	c := &capture{to: f.kept, most: f.MaxBytes, subject: t.subject, since: t.since, answer: a, vary: vary, own: t.own}
 	for _, name := range vary {
 		c.values = append(c.values, strings.Clone(t.value(name)))
 	}

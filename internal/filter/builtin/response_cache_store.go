@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paifang/internal/filter"
@@ -44,6 +45,9 @@ type answerStore struct {
 	size   int64                 // of all items
 	moving int64                 // of answers that are on their way and may be kept
 	turn   uint64                // tells the answers of one time from those before something was changed
+
+	changes   atomic.Uint64 // how often something was forgotten
+	forgotten [1 << 10]key  // what, the last times
 
 	flights map[key]*flight
 	loose   [2]map[key]time.Time // until when nobody waits for such answers: those told lately, and before that
@@ -120,8 +124,9 @@ func (s *answerStore) use(id key) *storedItem {
 	return it
 }
 
-// keep stores an answer to what was asked for by a request with these values of the fields by which it differs.
-func (s *answerStore) keep(subject string, vary, values []string, a *keptAnswer) {
+// keep stores an answer to what was asked for by a request with these values of the fields by which it differs, unless that was forgotten
+// since.
+func (s *answerStore) keep(subject string, since uint64, vary, values []string, a *keptAnswer) {
 	size := int64(itemCost + len(a.body))
 	for _, h := range a.fields {
 		size += int64(len(h.Name)+len(h.Value)) + 32
@@ -129,6 +134,9 @@ func (s *answerStore) keep(subject string, vary, values []string, a *keptAnswer)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := s.keyer.digest(subjectKey, subject)
+	if s.forgot(id, since) {
+		return
+	}
 	about := s.use(id)
 	if about == nil || !slices.Equal(about.vary, vary) {
 		s.drop(id)
@@ -164,7 +172,24 @@ func (s *answerStore) drop(id key) {
 func (s *answerStore) forget(subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(s.keyer.digest(subjectKey, subject)) // what it had is found by nobody, and goes in its time
+	id := s.keyer.digest(subjectKey, subject)
+	s.drop(id) // what it had is found by nobody, and goes in its time
+	s.forgotten[s.changes.Load()%uint64(len(s.forgotten))] = id
+	s.changes.Add(1)
+}
+
+// forgot tells whether a subject was forgotten since, or may have been: of very many changes not all are known. The lock is held.
+func (s *answerStore) forgot(id key, since uint64) bool {
+	now, most := s.changes.Load(), uint64(len(s.forgotten))
+	if now-since > most {
+		return true
+	}
+	for ; since < now; since++ {
+		if s.forgotten[since%most] == id {
+			return true
+		}
+	}
+	return false
 }
 
 // move takes room for a part of an answer that is on its way.
@@ -183,6 +208,7 @@ type capture struct {
 	to      *answerStore
 	most    int64
 	subject string
+	since   uint64
 	answer  *keptAnswer
 	vary    []string
 	values  []string
@@ -222,7 +248,7 @@ func (c *capture) Finish(dst []byte) ([]byte, error) {
 
 func (c *capture) keep() {
 	c.answer.body = string(c.body)
-	c.to.keep(c.subject, c.vary, c.values, c.answer)
+	c.to.keep(c.subject, c.since, c.vary, c.values, c.answer)
 	c.to.land(c.own, time.Time{})
 }
 
@@ -236,11 +262,13 @@ func readDirectives(fields *http1.Fields) directives {
 	var out directives
 	for v := range fields.Values("Cache-Control") {
 		for one := range strings.SplitSeq(v, ",") {
-			name, value, _ := strings.Cut(strings.Trim(one, " \t"), "=")
-			if out == nil {
+			name, value, _ := strings.Cut(one, "=")
+			if name = strings.ToLower(strings.Trim(name, " \t")); out == nil {
 				out = directives{}
 			}
-			out[strings.ToLower(name)] = strings.Trim(value, `"`)
+			if !out.has(name) { // the first one counts (RFC 9111, 4.2.1)
+				out[name] = strings.Trim(value, " \t\"")
+			}
 		}
 	}
 	return out

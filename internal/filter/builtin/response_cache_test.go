@@ -1,12 +1,14 @@
 package builtin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/model"
 	"paifang/internal/snapshot"
 )
 
@@ -65,6 +67,10 @@ func TestCacheKeeps(t *testing.T) {
 		{`{}`, "", "Cache-Control: max-age=60, s-maxage=5", 5 * time.Second, false},
 		{`{}`, "", "Cache-Control: max-age=60|Age: 60", 0, false},
 		{`{}`, "", "Cache-Control: max-age=broken", 0, false},
+		{`{}`, "", "Cache-Control: max-age = 0", 0, false},
+		{`{}`, "", "Cache-Control: max-age=0, max-age=60", 0, false},
+		{`{}`, "", "Cache-Control: max-age=0|Cache-Control: max-age=60", 0, false},
+		{`{}`, "", "Cache-Control: no-cache =x", 0, false},
 		{`{}`, "", "Expires: 0", 0, false},
 		{`{"unasked":"leave"}`, "", "", 0, false},
 		{`{"unasked":"leave"}`, "", "Cache-Control: max-age=60", 0, true},
@@ -83,6 +89,8 @@ func TestCacheKeeps(t *testing.T) {
 		{`{"maxBytes":3}`, "", "", 0, false},
 		{`{"size":600}`, "", "", 0, false},
 		{`{"statuses":[404]}`, "", "", 0, false},
+		{`{"statuses":["4xx"]}`, "", "", 0, false},
+		{`{"statuses":["2xx"]}`, "", "", 0, true},
 	} {
 		lines := func(text string) []string {
 			if text == "" {
@@ -93,6 +101,21 @@ func TestCacheKeeps(t *testing.T) {
 		if got := again(t, c.config, lines(c.request), lines(c.answer), c.after); got != c.want {
 			t.Errorf("%s, request %q, answer %q, after %v: kept %t", c.config, c.request, c.answer, c.after, got)
 		}
+	}
+}
+
+// TestCacheNeverKeepsParts, whose class may be one that is kept.
+func TestCacheNeverKeepsParts(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{"statuses":["2xx"]}`))
+	for status, keeps := range map[string]bool{"203": true, "206": false} {
+		x := p.ask("192.0.2.1", "GET /"+status)
+		if _, err := x.Response.Parse([]byte("HTTP/1.1 "+status+" OK\r\nTransfer-Encoding: chunked\r\n\r\n"), &http1.Limits{}, "GET"); err != nil {
+			t.Fatal(err)
+		}
+		if p.chain.Response(x); x.Transformed() != keeps {
+			t.Errorf("%s is kept: %t", status, !keeps)
+		}
+		x.Finish()
 	}
 }
 
@@ -121,7 +144,7 @@ func TestCacheBounds(t *testing.T) {
 	now := time.Unix(1000, 0)
 	none := func(string) string { return "" }
 	for i := range 100 {
-		s.keep(strings.Repeat("x", i+1), nil, nil, &keptAnswer{status: 200, until: now.Add(time.Minute)})
+		s.keep(strings.Repeat("x", i+1), 0, nil, nil, &keptAnswer{status: 200, until: now.Add(time.Minute)})
 		if s.size > s.most || len(s.items) != s.order.Len() {
 			t.Fatalf("%d bytes, %d items, %d in order", s.size, len(s.items), s.order.Len())
 		}
@@ -137,6 +160,88 @@ func TestCacheBounds(t *testing.T) {
 	c.Release()
 	if s.moving != 0 || s.find("y", none, now) != nil {
 		t.Errorf("%d bytes are taken by an answer that broke off", s.moving)
+	}
+}
+
+// TestCacheAfterChange: an answer that was asked for before its address was changed is not kept, however late it comes.
+func TestCacheAfterChange(t *testing.T) {
+	for _, c := range []struct {
+		change string
+		status int
+		kept   bool
+	}{
+		{"POST /a", 204, false}, {"DELETE /a", 200, false}, {"PUT /a", 303, false},
+		{"POST /a", 404, true}, {"POST /other", 200, true}, {"HEAD /a", 200, true},
+	} {
+		p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{}`))
+		answer := func(x *filter.Exchange, head string) {
+			if _, err := x.Response.Parse([]byte(head+"\r\n\r\n"), &http1.Limits{}, x.Request.Method); err != nil {
+				t.Fatal(err)
+			}
+			p.chain.Response(x)
+			x.Finish()
+		}
+		early := p.ask("192.0.2.1", "GET /a")
+		answer(p.ask("192.0.2.1", c.change), fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0", c.status))
+		answer(early, "HTTP/1.1 200 OK\r\nContent-Length: 0")
+		if _, kept := p.answered("GET /a", "text", nil, nil); kept != c.kept {
+			t.Errorf("%s, answered %d, while GET /a is on its way: kept %t", c.change, c.status, kept)
+		}
+		if _, kept := p.answered("GET /a", "text", nil, nil); !kept {
+			t.Errorf("%s: nothing is kept after it", c.change)
+		}
+	}
+	s := newAnswerStore(1 << 20)
+	for range len(s.forgotten) + 1 {
+		s.forget("x")
+	}
+	if s.keep("y", 0, nil, nil, &keptAnswer{}); s.size != 0 {
+		t.Error("an answer is kept, and nobody knows whether it is old")
+	}
+	if s.keep("y", 1, nil, nil, &keptAnswer{}); s.size == 0 {
+		t.Error("an answer is not kept, and it is not old")
+	}
+}
+
+// TestCacheNotModified: what says that nothing has changed says no length, which would be taken for that of what the client has.
+func TestCacheNotModified(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("response-cache", `{}`))
+	p.answered("GET /a", "text", nil, []string{`ETag: "x"`})
+	x := p.ask("192.0.2.1", "GET /a", `If-None-Match: W/"x"`)
+	if head := string(http1.AppendResponse(nil, &x.Response, http1.Persist)); x.Response.Status != 304 || strings.Contains(head, "Content-") || !strings.Contains(head, `ETag: "x"`) {
+		t.Errorf("%q", head)
+	}
+}
+
+// TestCacheOfChangedPaths: paths that filters make the same are told apart, since the upstream may be told of what they were.
+func TestCacheOfChangedPaths(t *testing.T) {
+	p := newPolicy(t, filter.NewShared(), specOf("request-headers", `{"set":[{"name":"X-Tenant","value":"{tenant}"}]}`), specOf("set-path", `{"template":"/render"}`), specOf("response-cache", `{}`))
+	route, err := snapshot.NewRoute(&model.Route{ID: "r", Match: model.Match{Path: model.PathMatch{Kind: model.PathPattern, Value: "/{tenant}/page"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string) *filter.Exchange {
+		x := &filter.Exchange{}
+		x.Reset()
+		if _, err := x.Request.Parse([]byte("GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"), nil); err != nil {
+			t.Fatal(err)
+		}
+		x.Bind(route)
+		p.chain.Request(x)
+		return x
+	}
+	x := ask("/one/page")
+	if _, err := x.Response.Parse([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), &http1.Limits{}, "GET"); err != nil {
+		t.Fatal(err)
+	}
+	p.chain.Response(x)
+	x.Finish()
+	for path, want := range map[string]bool{"/one/page": true, "/two/page": false} {
+		x := ask(path)
+		if x.Stored != want {
+			t.Errorf("%s is given what is kept: %t", path, x.Stored)
+		}
+		x.Finish()
 	}
 }
 

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -75,8 +76,8 @@ func (f *rewriteLocation) Response(x *filter.Exchange) {
 		return
 	}
 	host := f.Host
-	if host == "" { // Authority is the upstream's by now; this is what the client asked for
-		host = x.Request.Fields.Get("X-Forwarded-Host")
+	if host == "" { // Authority is the upstream's by now; this is what the client asked for, of a trusted proxy too
+		host = cmp.Or(x.Request.Fields.Get("X-Forwarded-Host"), x.Request.Fields.Get("Host")) // a filter may have removed the first
 	}
 	if host == "" {
 		return // HTTP/1.0 without Host

@@ -48,6 +48,9 @@ func tellFailureKind() filter.Kind {
 
 type tellFailure struct{ TellFailure }
 
+// OwnsFields implements filter.FieldOwner.
+func (tellFailure) OwnsFields() {}
+
 func (f tellFailure) Request(x *filter.Exchange) filter.Verdict {
 	fields := &x.Request.Fields
 	for _, name := range []string{f.Code, f.Message} {

@@ -43,6 +43,9 @@ func tellOriginKind() filter.Kind {
 
 type tellOrigin struct{ TellOrigin }
 
+// OwnsFields implements filter.FieldOwner.
+func (*tellOrigin) OwnsFields() {}
+
 func (f *tellOrigin) Request(x *filter.Exchange) filter.Verdict {
 	tell := func(names []string, value string) {
 		for _, name := range names {

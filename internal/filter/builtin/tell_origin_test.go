@@ -8,6 +8,12 @@ import (
 	"paifang/internal/snapshot"
 )
 
+// What stands behind the body must not say of a request what these filters say.
+var (
+	_ filter.FieldOwner = (*tellOrigin)(nil)
+	_ filter.FieldOwner = tellFailure{}
+)
+
 func TestTellOrigin(t *testing.T) {
 	p := newPolicy(t, filter.NewShared(), specOf("tell-origin",
 		`{"scheme":["X-Scheme"],"forwardedFor":["X-Original-Forwarded-For"],"forwardedHost":["X-Original-Forwarded-Host"],"keepID":true}`))

@@ -41,9 +41,4 @@ func (c SetPath) Templates() []string { return []string{c.Template} }
 func (c PrefixPath) Templates() []string { return []string{c.Prefix} }
 
 // Templates are the path of the fallback.
-func (c CircuitBreaker) Templates() []string {
-	if c.Fallback == nil {
-		return nil
-	}
-	return []string{c.Fallback.Path}
-}
+func (c CircuitBreaker) Templates() []string { return []string{c.Reroute()} }

@@ -1,12 +1,16 @@
 package builtin
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"paifang/internal/filter"
 	"paifang/internal/http1"
+	"paifang/internal/inward"
 )
 
 // text is made of parts of a request: "https://{host}/login?from={escaped-uri}". The parts are
@@ -102,13 +106,95 @@ func (p *textPart) of(x *filter.Exchange) string {
 	case "user":
 		return x.User
 	case "header":
-		return r.Fields.Get(p.fixed)
+		for v := range r.Fields.Sent(p.fixed) { // what goes no further is not what others would decide by
+			return v
+		}
+		return ""
 	case "cookie":
 		return cookieOf(x, p.fixed)
 	default:
 		v, _ := http1.Parameter(r.RawQuery, p.fixed, 0, &r.Mem)
 		return v
 	}
+}
+
+// address returns the text as an address. What the client says of itself is one value there, whatever it holds: it neither ends the path nor
+// begins another parameter.
+func (t text) address(x *filter.Exchange) string {
+	var b strings.Builder
+	for i := range t {
+		v := t[i].of(x)
+		if t[i].said() {
+			v = strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
+		}
+		b.WriteString(v)
+	}
+	return b.String()
+}
+
+// said tells the parts that a client fills as it likes, but for path and query, which are in their normal form.
+func (p *textPart) said() bool {
+	switch p.from {
+	case "method", "id", "user", "header", "cookie", "query":
+		return true
+	}
+	return false
+}
+
+// errUpwards is why nobody is asked: what a client says would lead to another path than was meant, and escapes do not keep it from that.
+var errUpwards = errors.New("a part of the path is a dot or two, by what the client says")
+
+// parse reads what address has returned.
+func (t text) parse(address string) (*url.URL, error) {
+	to, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, err
+	case to.Host == "":
+		return nil, inward.ErrForbidden
+	case slices.ContainsFunc(t, func(p textPart) bool { return p.said() }):
+		for segment := range strings.SplitSeq(to.Path, "/") {
+			if segment == "." || segment == ".." {
+				return nil, errUpwards
+			}
+		}
+	}
+	return to, nil
+}
+
+// key is the same for two requests only if each part of the text is the same for both. A text itself may be: where parts run into each other
+// {header.A}{header.B} says the same of "ab" and "c" as of "a" and "bc". Of what a request has more than once all counts, since nobody
+// knows by which one somebody else goes.
+func (t text) key(x *filter.Exchange) string {
+	var b []byte
+	add := func(v string) { b = append(append(strconv.AppendInt(b, int64(len(v)), 10), ' '), v...) }
+	for i := range t {
+		p, r := &t[i], &x.Request
+		switch p.from {
+		case "":
+			continue
+		case "header":
+			for v := range r.Fields.Sent(p.fixed) {
+				add(v)
+			}
+		case "cookie":
+			add(p.of(x))
+			if _, more := http1.Cookie(&r.Fields, p.fixed, 1); more {
+				for v := range r.Fields.Values("Cookie") {
+					add(v)
+				}
+			}
+		case "query":
+			add(p.of(x))
+			if _, more := http1.Parameter(r.RawQuery, p.fixed, 1, &r.Mem); more {
+				add(r.RawQuery)
+			}
+		default:
+			add(p.of(x))
+		}
+		b = append(b, '\n') // no length begins with it
+	}
+	return string(b)
 }
 
 // trusted tells whether the client cannot choose what the text says, but for the host that it asked for.

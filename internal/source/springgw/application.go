@@ -25,6 +25,7 @@ type routeFile struct {
 	partial  bool  // some of it may be missing: it is half written, or a document of it cannot be read
 	mentions bool  // it has the words that a file of ours has
 	fed      bool  // it is a text that is kept for routes alone
+	list     bool  // it is a list of definitions in JSON, which Spring Boot has no part in
 }
 
 // take reads the file anew. Before the file has settled it may be half written, and nothing is complained of.
@@ -48,6 +49,7 @@ func (r *routeFile) take(f watch.File) {
 		return
 	}
 	r.docs, r.problems = docs, problems
+	r.list = r.fed && bytes.HasPrefix(f.Data, []byte(listBegins))
 	r.mentions = r.fed || bytes.Contains(f.Data, []byte("gateway")) && bytes.Contains(f.Data, []byte("spring"))
 }
 
@@ -87,6 +89,7 @@ func (a *application) read(files []*routeFile, s bootconfig.Settings, resolvers 
 		next.keep(&a.config)
 	}
 	a.config = *next
+	a.config.definitions = files[0].list
 	if a.ours {
 		for _, p := range merged.Problems {
 			a.broken = append(a.broken, fault{p.File, p.Line, p.Field, model.CodeUnsupported, model.Warning, p.Message})

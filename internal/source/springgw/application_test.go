@@ -57,7 +57,7 @@ func TestReplacedLists(t *testing.T) {
 		{"of a profile", map[string]string{"application.yml": yml + "---\nspring.config.activate.on-profile: blue\nspring.cloud.gateway.routes: [{id: b, uri: 'lb://s', predicates: ['Path=/b']}]\n",
 			"application-blue.yml": "spring.cloud.gateway.routes: [{id: c, uri: 'lb://s', predicates: ['Path=/c']}]\n"}, "c", nil},
 		{"of another profile", map[string]string{"application.yml": yml, "application-dev.yml": yml, "application-blue.properties": "a = b\n"}, "a",
-			[]string{"application-dev.yml:1: info: ignored: routes spring.profiles.active: the file is for the profile \"dev\", and active is blue: it is left out"}},
+			[]string{"application-dev.yml:1: info: ignored: routes spring.profiles.active: the file is for the profile \"dev\", and active is blue: it is left out; sources.spring.profiles, or --profile of check and import, makes it count"}},
 		{"a list with a hole", map[string]string{"application.yml": yml, "application.properties": fmt.Sprintf(properties, 1)}, "a",
 			[]string{"application.properties:1: error: unreadable: routes spring.cloud.gateway.routes: has an item [1] and no [0]"}},
 	} {

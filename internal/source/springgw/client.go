@@ -48,6 +48,12 @@ func (c client) of(up *model.Upstream, to target) {
 	}
 }
 
+// unset tells whether there are no settings, whatever upstreams are called.
+func (c client) unset() bool {
+	c.mark = ""
+	return c.equal(client{})
+}
+
 // clients returns those of all files by their paths. Upstreams have names without a mark for the locator, since its routes are named elsewhere, or
 // else for the first application that has settings. Routes that were posted stand in no file: they have the settings of the application, if there
 // is one alone.
@@ -64,24 +70,28 @@ func clients(files []*application) map[string]client {
 			continue
 		}
 		written = append(written, f)
-		if plain == nil && !f.config.client.alike(client{}) {
+		if plain == nil && !f.fed && !f.config.client.alike(client{}) {
 			plain = f
 		}
 	}
 	if i := slices.IndexFunc(written, func(f *application) bool { return f.config.locator.Get("enabled").IsTrue() }); i >= 0 {
 		plain = written[i]
 	}
+	var usual client
+	if plain != nil {
+		usual = plain.config.client
+	}
 	var marked []*application // the first of each that are alike
 	for _, f := range written {
 		c := f.config.client
-		if plain != nil && !c.alike(plain.config.client) {
+		if !c.alike(usual) {
 			i := slices.IndexFunc(marked, func(g *application) bool { return c.alike(g.config.client) })
 			if i < 0 {
 				i, marked = len(marked), append(marked, f)
 			}
-			c.mark = fmt.Sprintf("{as in %s}", filepath.Base(marked[i].path))
-			if slices.ContainsFunc(marked[:i], func(g *application) bool { return filepath.Base(g.path) == filepath.Base(marked[i].path) }) {
-				c.mark = fmt.Sprintf("{as in %s, %d}", filepath.Base(marked[i].path), i+1)
+			c.mark = fmt.Sprintf("{as in %s}", marked[i].called())
+			if slices.ContainsFunc(marked[:i], func(g *application) bool { return g.called() == marked[i].called() }) {
+				c.mark = fmt.Sprintf("{as in %s, %d}", marked[i].called(), i+1)
 			}
 		}
 		for _, path := range f.paths {
@@ -93,9 +103,19 @@ func clients(files []*application) map[string]client {
 	for _, f := range posted {
 		if len(written) == 1 || len(written) > 1 && !slices.ContainsFunc(written, func(g *application) bool { return !g.config.client.equal(written[0].config.client) }) {
 			out[f.path] = out[written[0].path]
+		} else if !out[f.path].alike(usual) { // upstreams without a mark have settings
+			out[f.path] = client{mark: "{in no file}"}
 		}
 	}
 	return out
+}
+
+// called is the name of an application in the names of upstreams. Texts that are kept elsewhere know nothing of each other, and so have all of theirs.
+func (a *application) called() string {
+	if a.fed {
+		return a.path
+	}
+	return filepath.Base(a.path)
 }
 
 // as has what follows be done with the settings of the application that a file belongs to.
@@ -113,7 +133,7 @@ func (t *translator) tellClients(files []*application) {
 		}
 	}
 	for _, f := range files {
-		if f.fed && f.config.leads() && t.clients[f.path].equal(client{}) && slices.ContainsFunc(files, func(g *application) bool { return !g.config.off && !g.config.client.equal(client{}) }) {
+		if f.fed && f.config.leads() && f.config.client.equal(client{}) && t.clients[f.path].unset() && slices.ContainsFunc(slices.Concat(t.c.above, files), func(g *application) bool { return !g.config.off && !g.config.client.equal(client{}) }) {
 			t.say(fault{f.path, 0, "spring.cloud.loadbalancer", CodeOwnSettings, model.Warning, "spring.cloud.loadbalancer and httpclient of the files do not hold for the routes here, as they are not the same in all of them"})
 		}
 		if first == nil || f.config.off || f.fed || f.config.client.equal(first.config.client) {

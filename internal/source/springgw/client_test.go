@@ -135,6 +135,21 @@ func TestClientsOfPosted(t *testing.T) {
 	if got := routes(); got != 0 {
 		t.Error(got)
 	}
+
+	// An upstream without settings is another one than that of the file which has some.
+	file("a.yml", "spring.cloud:\n  loadbalancer.configurations: same-instance-preference\n  gateway.routes: [{id: a, uri: 'lb://order', predicates: ['Path=/a']}]\n")
+	upstreams := map[model.UpstreamID]model.BalanceKind{}
+	for _, g := range translate(c, r.applications(), nil, nil).groups {
+		for _, u := range g.Objects.Upstreams {
+			if was, ok := upstreams[u.ID]; ok && was != u.Balance.Kind {
+				t.Errorf("%s is there twice", u.ID)
+			}
+			upstreams[u.ID] = u.Balance.Kind
+		}
+	}
+	if len(upstreams) != 2 || upstreams["registry/public/DEFAULT_GROUP/order"] != model.SameEndpoint {
+		t.Error(upstreams)
+	}
 }
 
 // TestClientsOfPostedBesideOthers: a file that says nothing of clients takes nothing from routes that were posted; where it is not known whose settings

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paifang/internal/bootconfig"
+	"paifang/internal/document"
 	"paifang/internal/model"
 )
 
@@ -21,9 +22,11 @@ type gatewayConfig struct {
 	// preflights says that those which no route matches are answered.
 	preflights bool
 	client
-	off    bool     // the gateway is switched off
-	faults []fault  // that belong to no route
-	around *setting // what its filters find around them
+	off bool // the gateway is switched off
+	// definitions says that its routes are definitions in JSON, and no configuration of Spring Boot.
+	definitions bool
+	faults      []fault  // that belong to no route
+	around      *setting // what its filters find around them
 	// known has what the properties of routes were read to; nil is one that is switched off.
 	known map[*bootconfig.Property]*definition
 }
@@ -156,8 +159,45 @@ func (t propertyTable) walk(root *bootconfig.Property, visit func(p *bootconfig.
 			return below || inside
 		}
 		visit(p, path, v)
+		t.others(p, path, visit)
 		return below
 	})
+}
+
+// keysBelow are those that there are below properties whose verdict stands for all of them.
+func keysBelow() map[string][]string {
+	return map[string][]string{
+		"discovery":                           {"locator"},
+		"discovery.locator":                   {"enabled", "route-id-prefix", "include-expression", "url-expression", "lower-case-service-id", "predicates", "filters"},
+		"globalcors":                          {"cors-configurations", "add-to-simple-url-handler-mapping"},
+		"filter.local-response-cache":         {"enabled", "size", "time-to-live", "request"},
+		"filter.local-response-cache.request": {"no-cache-strategy"},
+	}
+}
+
+// others visits keys below a property that nobody reads, though its verdict stands for what is below it. A locator that acts says that itself.
+func (t propertyTable) others(p *bootconfig.Property, path []string, visit func(p *bootconfig.Property, path []string, v *Verdict)) {
+	var known []string
+	for section, keys := range keysBelow() {
+		if canonical(strings.Split(ourKeys+section, ".")) == canonical(path) {
+			known = keys
+		}
+	}
+	if known == nil || canonical(path) == ourKeys+"discovery.locator" && p.Get("enabled").IsTrue() {
+		return
+	}
+	for _, k := range p.Kids {
+		at := append(path[:len(path):len(path)], k.Name)
+		if slices.ContainsFunc(known, func(key string) bool { return bootconfig.Same(key, k.Name) }) {
+			t.others(k, at, visit)
+			continue
+		}
+		v := &Verdict{"property", strings.Join(at, "."), Unsupported, noSuchProperty}
+		if near := document.Nearest(k.Name, known); near != "" {
+			v.Why += ": did you mean " + near + "?"
+		}
+		visit(k, at, v)
+	}
 }
 
 // covers tells whether all that is written below a property has verdicts of its own.

@@ -20,6 +20,7 @@ type corsConfig struct {
 	Headers     []string `json:"headers,omitempty"`
 	Expose      []string `json:"expose,omitempty"`
 	Credentials bool     `json:"credentials,omitempty"`
+	Private     bool     `json:"privateNetwork,omitempty"`
 	MaxAge      int      `json:"maxAge,omitempty"`
 	Refuse      bool     `json:"refuse"`
 }
@@ -73,9 +74,7 @@ func readCORS(p *bootconfig.Property) (model.FilterSpec, error) {
 			}
 			c.MaxAge = n
 		case "allowprivatenetwork":
-			if !strings.EqualFold(k.Text(), "false") {
-				return model.FilterSpec{}, fmt.Errorf("%s is not supported: leave it out", k.Name)
-			}
+			c.Private = k.IsTrue()
 		default:
 			return model.FilterSpec{}, fmt.Errorf("%s is not supported", k.Name)
 		}
@@ -85,6 +84,9 @@ func readCORS(p *bootconfig.Property) (model.FilterSpec, error) {
 		return model.FilterSpec{}, errors.New("names no origin that is allowed: give allowedOrigins or allowedOriginPatterns")
 	case c.Credentials && slices.Equal(c.Origins, []string{"*"}):
 		return model.FilterSpec{}, errors.New("allows credentials to every origin by allowedOrigins, which browsers refuse, and Spring too: name the origins, or use allowedOriginPatterns")
+	}
+	if c.Private && slices.Equal(c.Origins, []string{"*"}) {
+		return model.FilterSpec{}, errors.New("allows private networks to every origin by allowedOrigins, to which Spring answers 500: name the origins, or use allowedOriginPatterns")
 	}
 	raw, err := json.Marshal(c)
 	return model.FilterSpec{Kind: "cors", Config: raw}, err
@@ -201,9 +203,9 @@ func relation(pattern string, path model.PathMatch) (whole, some bool) {
 }
 
 // preflight answers the preflights that no route matches, where the configuration says so.
-func (t *translator) preflight() {
-	for i := range t.cors {
-		r := &t.cors[i]
+func (t *translator) preflight(rules []corsRule) {
+	for i := range rules {
+		r := &rules[i]
 		if r.err != nil {
 			continue
 		}

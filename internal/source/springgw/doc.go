@@ -51,10 +51,16 @@ type Config struct {
 	Refresh time.Duration
 	// List has Definitions kept up to date.
 	List bool
+	// Above is what the files of another source say for all routes, which holds for those here too; nil: there are none.
+	Above *Common
 	// Rules reads rules of Sentinel that are kept in Nacos, for Import. Nil: nobody is asked.
 	Rules func(RuleItem) (string, error)
 	// descriptors are the files that filters name.
 	descriptors *descriptorFiles
+	// Behind is how many sources have routes that are tried before those of this one, of equal order; 0: none.
+	Behind int
+	// above is what Above said last.
+	above []*application
 	// names has host names written down, for somebody who follows lists of model.KeeperDNS, and asks for none.
 	names bool
 }
@@ -76,19 +82,23 @@ func (c Config) withDefaults() Config {
 
 // Source follows the files. It is a source.Source.
 type Source struct {
-	c Config
+	c      Config
+	common *Common
 
-	mu     sync.Mutex
-	listed []gatewayConfig
+	mu            sync.Mutex
+	listed, above []gatewayConfig
 }
 
 var _ source.Source = (*Source)(nil)
 
 // New returns a source. Nothing is read before Run.
-func New(c Config) *Source { return &Source{c: c.withDefaults()} }
+func New(c Config) *Source { return &Source{c: c.withDefaults(), common: newCommon()} }
 
 // Name returns Config.Name.
 func (s *Source) Name() string { return s.c.Name }
+
+// Common is what the files say for all routes, for Config.Above of other sources. It is followed while Run does.
+func (s *Source) Common() *Common { return s.common }
 
 // Load reads everything once and returns its groups, sorted by key. It asks no DNS: upstreams with a host name have no
 // addresses. What is wrong inside the files is in the groups' Diagnostics; the error is for paths that cannot be read.

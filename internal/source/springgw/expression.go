@@ -3,14 +3,15 @@ package springgw
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"paifang/internal/model"
 )
 
 // Of the expression language of Spring (SpEL) this is read: comparisons of serviceId and metadata with texts by ==, != and
-// matches, joined by and, or, not (&&, ||, !) and parentheses; and texts that are put together of literals and serviceId. Anything
-// else is refused.
+// matches, joined by and, or, not (&&, ||, !) and parentheses; and texts that are put together of literals, serviceId and metadata['…'].
+// Anything else is refused.
 
 // readInclude reads a condition on services.
 func readInclude(text string) (model.Term, error) {
@@ -25,13 +26,18 @@ func readInclude(text string) (model.Term, error) {
 	return t, nil
 }
 
-// readText reads a text of literals and serviceId, for which it has model.LocatorService.
-func readText(text string) (string, error) {
+// readText reads a text of literals, serviceId, for which it has model.LocatorService, and metadata['…'], for which it has the
+// model.LocatorTag of its name in tags. Names that are not there are added. Where tags is nil there may be none.
+func readText(text string, tags *[]string) (string, error) {
 	p := &expressionReader{text: text}
+	want := "texts in single quotes and serviceId"
+	if tags != nil {
+		want = "texts in single quotes, serviceId and metadata['…']"
+	}
 	var b strings.Builder
 	for {
 		switch w := p.word(); {
-		case w == "'":
+		case isQuote(w):
 			s, err := p.literal()
 			if err != nil {
 				return "", fmt.Errorf("expression %q: %w", text, err)
@@ -40,11 +46,22 @@ func readText(text string) (string, error) {
 		case w == "serviceId":
 			p.take(w)
 			b.WriteString(model.LocatorService)
+		case w == "metadata" && tags != nil:
+			p.take(w)
+			name, err := p.key()
+			if err != nil {
+				return "", fmt.Errorf("expression %q: %w", text, err)
+			}
+			i := slices.Index(*tags, name)
+			if i < 0 {
+				i, *tags = len(*tags), append(*tags, name)
+			}
+			b.WriteString(model.LocatorTag(i))
 		case w == "true" || w == "false" || w != "" && strings.Trim(w, "0123456789") == "":
 			p.take(w)
 			b.WriteString(w)
 		default:
-			return "", fmt.Errorf("expression %q is not supported: want texts in single quotes and serviceId, joined by +", text)
+			return "", fmt.Errorf("expression %q is not supported: want %s, joined by +", text, want)
 		}
 		switch p.word() {
 		case "":
@@ -52,7 +69,7 @@ func readText(text string) (string, error) {
 		case "+":
 			p.take("+")
 		default:
-			return "", fmt.Errorf("expression %q is not supported: want texts in single quotes and serviceId, joined by +", text)
+			return "", fmt.Errorf("expression %q is not supported: want %s, joined by +", text, want)
 		}
 	}
 }
@@ -166,7 +183,7 @@ func (p *expressionReader) comparison() (model.Term, error) {
 		return t, fmt.Errorf("%q is not supported", p.text[p.at:])
 	}
 	var err error
-	if p.word() != "'" {
+	if !isQuote(p.word()) {
 		return t, fmt.Errorf("%q is no text in single quotes", p.text[p.at:])
 	}
 	if t.Value, err = p.literal(); err == nil && t.Op == model.TermMatches {
@@ -186,7 +203,7 @@ func (p *expressionReader) comparison() (model.Term, error) {
 func (p *expressionReader) key() (name string, err error) {
 	switch {
 	case p.is("["):
-		if p.word() == "'" {
+		if isQuote(p.word()) {
 			name, err = p.literal()
 		}
 		if err == nil && !p.is("]") {
@@ -204,19 +221,22 @@ func (p *expressionReader) key() (name string, err error) {
 	return name, err
 }
 
-// literal reads a text in single quotes, in which two quotes are one.
+func isQuote(w string) bool { return w == "'" || w == `"` }
+
+// literal reads a text in quotes, single ones or double ones, in which two of them are one.
 func (p *expressionReader) literal() (string, error) {
 	var b strings.Builder
+	quote := p.text[p.at]
 	for i := p.at + 1; i < len(p.text); i++ {
-		if p.text[i] != '\'' {
+		if p.text[i] != quote {
 			b.WriteByte(p.text[i])
 			continue
 		}
-		if i+1 == len(p.text) || p.text[i+1] != '\'' {
+		if i+1 == len(p.text) || p.text[i+1] != quote {
 			p.at = i + 1
 			return b.String(), nil
 		}
-		b.WriteByte('\'')
+		b.WriteByte(quote)
 		i++
 	}
 	return "", errors.New("a quote is not closed")

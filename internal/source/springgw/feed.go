@@ -100,10 +100,13 @@ func (r *run) heard() bool {
 // routesText makes a document of a list of definitions.
 func routesText(content string) []byte {
 	if strings.HasPrefix(strings.TrimSpace(content), "[") {
-		content = `{"spring.cloud.gateway.routes": ` + content + "}"
+		content = listBegins + content + "}"
 	}
 	return []byte(content)
 }
+
+// listBegins is how a document begins that a list of definitions was made.
+const listBegins = `{"spring.cloud.gateway.routes": `
 
 // feedFaults says what is wrong with the feeds.
 func (r *run) feedFaults() []source.Group {

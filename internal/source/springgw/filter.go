@@ -261,16 +261,36 @@ func headerFilter(kind, verb string) func(*effect, *part) error {
 			return err
 		}
 		e.expands(p, values["value"])
+		if verb == "remove" && framing(values["name"]) {
+			e.remark(p, model.CodeIgnored, model.Info, "%s is managed by the gateway, and is not passed on as it comes", values["name"])
+			return nil
+		}
 		return e.header(kind, verb, values["name"], values["value"])
 	}
 }
 
-func (e *effect) header(kind, verb, name, value string) error {
-	if strings.ContainsAny(name, "{}") {
+// framing tells whether a header is never passed on as it comes, so that to take it out is to do nothing. What asks for a WebSocket, or for leave to
+// send a body, is passed on.
+func framing(name string) bool {
+	return http1.Managed(name) && !strings.EqualFold(name, "Upgrade") && !strings.EqualFold(name, "Expect")
+}
+
+// settable refuses names that are none, and those of headers that nobody sets but the gateway itself.
+func settable(name string) error {
+	switch {
+	case strings.ContainsAny(name, "{}"):
 		return fmt.Errorf("a variable in the name %q is not supported", name)
-	}
-	if verb != "remove" && http1.Managed(name) {
+	case !http1.IsToken(name):
+		return fmt.Errorf("%q is no name of a header", name)
+	case http1.Managed(name):
 		return errors.New(name + " is managed by the gateway: take the filter out" + map[bool]string{true: ", or write SetRequestHostHeader"}[strings.EqualFold(name, "Host")])
+	}
+	return nil
+}
+
+func (e *effect) header(kind, verb, name, value string) error {
+	if err := settable(name); err != nil {
+		return err
 	}
 	switch verb {
 	case "add":

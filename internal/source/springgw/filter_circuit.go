@@ -19,8 +19,9 @@ const (
 const noStatus = 599
 
 type circuitFallback struct {
-	Path   string `json:"path,omitempty"`
-	Status int    `json:"status,omitempty"`
+	Path        string `json:"path,omitempty"`
+	Credentials bool   `json:"credentials,omitempty"`
+	Status      int    `json:"status,omitempty"`
 }
 
 type circuitConfig struct {
@@ -54,7 +55,7 @@ func (e *effect) circuitBreaker(p *part) error {
 				return fmt.Errorf("fallbackUri %w", err)
 			}
 			e.expands(p, path)
-			c.Fallback = &circuitFallback{Path: path}
+			c.Fallback = &circuitFallback{Path: path, Credentials: true} // a forward of Spring's is the same request
 		case "statuscodes":
 			for one := range strings.FieldsFuncSeq(v, isListByte) {
 				n, err := statusOf(one)

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"paifang/internal/http1"
+	"paifang/internal/model"
 )
 
 // defaultHeaders reads "name:value" pairs, of which each is added where the client sent none of the name.
@@ -20,6 +23,9 @@ func (e *effect) defaultHeaders(p *part) error {
 		if !ok || name == "" {
 			return fmt.Errorf("%q is not of the form name:value", v)
 		}
+		if err := settable(strings.TrimSpace(name)); err != nil {
+			return err
+		}
 		e.expands(p, value)
 		c.Default = append(c.Default, headerValue{strings.TrimSpace(name), strings.TrimSpace(value)})
 	}
@@ -32,6 +38,9 @@ func (e *effect) defaultHeaders(p *part) error {
 func (e *effect) mapHeader(p *part) error {
 	values, err := e.positions(p, []string{"fromHeader", "toHeader"}, 2)
 	if err != nil {
+		return err
+	}
+	if err := settable(values["toheader"]); err != nil {
 		return err
 	}
 	return e.emit("request-headers", headerConfig{Copy: []headerCopy{{values["fromheader"], values["toheader"]}}})
@@ -74,10 +83,21 @@ func (e *effect) dedupe(p *part) error {
 	if !ok {
 		return fmt.Errorf("strategy %q is none of RETAIN_FIRST, RETAIN_LAST, RETAIN_UNIQUE", values["strategy"])
 	}
+	var names []string
+	for _, name := range strings.Fields(values["name"]) {
+		if http1.Managed(name) { // there is one, or none
+			e.remark(p, model.CodeIgnored, model.Info, "%s is managed by the gateway, and is there once", name)
+		} else {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
 	return e.emit("dedupe-response-headers", struct {
 		Names []string `json:"names"`
 		Keep  string   `json:"keep"`
-	}{strings.Fields(values["name"]), keep})
+	}{names, keep})
 }
 
 func (e *effect) rewriteHeader(p *part) error {
@@ -90,7 +110,10 @@ func (e *effect) rewriteHeader(p *part) error {
 	case len(p.words) > 3:
 		return fmt.Errorf("has %d arguments and wants three: a comma always divides arguments", len(p.words))
 	}
-	re, err := compileJava(values["regexp"])
+	if err := settable(values["name"]); err != nil {
+		return err
+	}
+	re, err := compileFor(ofPart, values["regexp"])
 	if err != nil {
 		return fmt.Errorf("regexp %q: %w", values["regexp"], err)
 	}

@@ -68,10 +68,16 @@ func Import(c Config) (Imported, error) {
 		out.Routes += len(a.config.routes)
 		j.parts(&a.config)
 	}
-	taken := map[model.UpstreamID]bool{}
+	taken, named := map[model.UpstreamID]bool{}, map[model.RouteID]bool{}
 	for _, g := range all.groups {
 		o := g.Objects
-		out.Objects.Routes = append(out.Objects.Routes, o.Routes...)
+		for _, r := range o.Routes {
+			for named[r.ID] { // "a/2" is the second path of the route a, and may be another route
+				r.ID += "/2"
+			}
+			named[r.ID] = true
+			out.Objects.Routes = append(out.Objects.Routes, r)
+		}
 		out.Objects.Locators = append(out.Objects.Locators, o.Locators...)
 		out.Objects.Endpoints = append(out.Objects.Endpoints, o.Endpoints...)
 		for _, u := range o.Upstreams { // every route of a service has its upstream
@@ -149,14 +155,15 @@ func (j *judge) parts(c *gatewayConfig) {
 	}
 	var when condition
 	var does effect
+	var tags []string
 	for _, p := range template(c.locator, "predicates", c.around) {
 		when.notes = nil
-		err := when.addTemplate(&p)
+		err := when.addTemplate(&p, &tags)
 		j.part("predicate", "", locatorKey, &p, err, when.notes)
 	}
 	for _, p := range template(c.locator, "filters", c.around) {
 		does.notes = nil
-		err := does.addTemplate(&p)
+		err := does.addTemplate(&p, &tags)
 		j.part("filter", "", locatorKey, &p, err, does.notes)
 	}
 }

@@ -26,7 +26,7 @@ func javaHints() []javaHint {
 		{words: []string{"Jwts", "JWT", "DecodedJWT", "JwtDecoder", "SignedJWT", "JwtParser", "ReactiveJwtDecoder", "JWTUtil", "JwtUtil", "JwtUtils"}, why: "the filter jwt checks tokens, and writes claims into headers; docs/filters.md"},
 		{words: []string{"TOO_MANY_REQUESTS", "RateLimiter", "RedisRateLimiter", "Bucket4j"}, why: "the filter rate-limit, alone or with Redis; docs/filters.md"},
 		{words: []string{"getRemoteAddress", "XForwardedRemoteAddressResolver"}, why: "the filter addresses lets clients pass by their address; docs/filters.md"},
-		{texts: []string{"access-control-allow"}, why: "the filter cors, or globalcors of the gateway; docs/filters.md"},
+		{words: []string{"CorsConfiguration", "UrlBasedCorsConfigurationSource"}, texts: []string{"access-control-allow"}, why: "the filter cors, or globalcors of the gateway; docs/filters.md"},
 		{words: []string{"UNAUTHORIZED", "FORBIDDEN"}, why: "the filter external-auth: have a service decide what it decides, and answer 2xx, 401 or 403; docs/filters.md"},
 		{words: []string{"ReactiveLoadBalancer", "ReactorServiceInstanceLoadBalancer", "ServiceInstance"}, why: "lanes choose instances by their metadata; docs/gray-release-gateway.md"},
 		{words: []string{"WebClient", "RestTemplate", "ReactiveRedisTemplate", "ReactiveStringRedisTemplate", "StringRedisTemplate", "RedisTemplate", "JdbcTemplate", "R2dbcEntityTemplate", "FeignClient"},

@@ -54,6 +54,7 @@ class Beans {
   KeyResolver byUser() { return null; }
   WebFilter gate() { return (e, c) -> { e.getResponse().setStatusCode(HttpStatus.FORBIDDEN); }; }
   SecurityWebFilterChain chain() { return null; }
+  CorsWebFilter cors() { CorsConfiguration config = new CorsConfiguration(); return new CorsWebFilter(e -> config); }
 }`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ class Beans {
 		verdict    Judgement
 		why        string
 	}{{"predicate-factory", "Time", Unsupported, "none: no route can name it"}, {"key-resolver", "UserKeyResolver", Differs, "{user}"}, {"routes", "own", Unsupported, "write them as definitions"},
-		{"key-resolver", "byUser", Unsupported, "sources.spring.keyResolvers"}, {"web-filter", "gate", Unsupported, "external-auth"}, {"security", "chain", Unsupported, "jwt, basic-auth"}}
+		{"key-resolver", "byUser", Unsupported, "sources.spring.keyResolvers"}, {"web-filter", "gate", Unsupported, "external-auth"}, {"security", "chain", Unsupported, "jwt, basic-auth"}, {"web-filter", "cors", Unsupported, "globalcors"}}
 	if err != nil || len(all) != len(want) {
 		t.Fatalf("%+v %v", all, err)
 	}

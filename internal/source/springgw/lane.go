@@ -187,7 +187,7 @@ func readWhen(p *bootconfig.Property, at string) (model.Lane, error) {
 			l.Value = k.Text()
 		case "pattern":
 			l.Pattern = k.Text()
-			if re, bad := compileJava(l.Pattern); bad != nil {
+			if re, bad := compileFor(ofPart, l.Pattern); bad != nil {
 				err = bad
 			} else {
 				l.Pattern = re.String()

@@ -37,17 +37,21 @@ type Argument struct{ Name, Value string }
 // Definitions are those that are in force, in the order of files and, in each, of the file. Those that are switched off, and second
 // ones of an ID, are not among them. Without Config.List there are none.
 func (s *Source) Definitions() []Definition {
-	s.mu.Lock()
-	all := s.listed
-	s.mu.Unlock()
-	return definitions(all)
+	above, all := s.inForce()
+	return definitions(above, all)
 }
 
-func (s *Source) list(apps []*application) {
-	now := configs(apps)
+func (s *Source) list(apps, above []*application) {
 	s.mu.Lock()
-	s.listed = now
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.listed, s.above = configs(apps), configs(above)
+}
+
+// inForce are what is listed, and what holds for it from above.
+func (s *Source) inForce() (above, all []gatewayConfig) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.above, s.listed
 }
 
 // configs are what applications say, which does not change any more. Those that are switched off are not among them.
@@ -61,11 +65,16 @@ func configs(apps []*application) []gatewayConfig {
 	return out
 }
 
-func definitions(all []gatewayConfig) []Definition {
-	var defaults []part
-	for i := range all {
-		defaults = append(defaults, all[i].defaults...)
+// defaultsOf are the filters of all routes.
+func defaultsOf(above, all []gatewayConfig) (out []part) {
+	for _, c := range slices.Concat(above, all) {
+		out = append(out, c.defaults...)
 	}
+	return out
+}
+
+func definitions(above, all []gatewayConfig) []Definition {
+	defaults := defaultsOf(above, all)
 	var out []Definition
 	seen := map[string]bool{}
 	for i := range all {
@@ -75,18 +84,16 @@ func definitions(all []gatewayConfig) []Definition {
 			}
 			seen[d.name()] = true
 			out = append(out, Definition{ID: d.name(), URI: d.uri.Text(), Predicates: shown(d.predicates), Filters: shown(d.filters),
-				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: listedMetadata(d.metadata), File: d.file, Line: d.line})
+				Combined: shown(interleave(defaults, d.filters)), Order: d.order, Metadata: listedMetadata(d.metadata, all[i].definitions), File: d.file, Line: d.line})
 		}
 	}
 	return out
 }
 
-// Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it: false where no file has a
-// locator. Without Config.List none has.
-func (s *Source) Located(service string) (Definition, bool) {
-	s.mu.Lock()
-	all := s.listed
-	s.mu.Unlock()
+// Located returns the definition by which the discovery locator routes to a service, as Spring's actuator lists it, with the metadata of an
+// instance: false where no file has a locator. Without Config.List none has.
+func (s *Source) Located(service string, metadata model.Tags) (Definition, bool) {
+	above, all := s.inForce()
 	i := slices.IndexFunc(all, func(c gatewayConfig) bool { return c.locator.Get("enabled").IsTrue() })
 	if i < 0 {
 		return Definition{}, false
@@ -94,40 +101,50 @@ func (s *Source) Located(service string) (Definition, bool) {
 	l := all[i].locator
 	base, _ := all[i].around.basePath()
 	out := Definition{ID: LocatedPrefix + service, URI: "lb://" + service, File: l.File, Line: l.Line}
+	if len(metadata) > 0 {
+		texts := make(map[string]string, len(metadata))
+		for _, m := range metadata {
+			texts[m.Name] = m.Value
+		}
+		out.Metadata, _ = json.Marshal(texts) // texts always have a JSON form
+	}
 	if l.Get("lower-case-service-id").IsTrue() {
 		service = strings.ToLower(service)
 	}
-	of := func(parts, usual []part) []part {
-		if parts == nil {
+	of := func(kind string, usual []part) []part {
+		parts := template(l, kind, all[i].around)
+		if l.Get(kind) == nil {
 			parts = usual
 		}
 		named := make([]part, len(parts))
 		for i := range parts {
-			now, err := parts[i].evaluated()
+			var tags []string
+			now, err := parts[i].evaluated(&tags)
 			if err != nil { // StripPrefix, which has no argument that is one
 				now = parts[i]
 			}
-			named[i] = now.with(service)
+			places := []string{model.LocatorService, service}
+			for j, tag := range tags {
+				value, _ := metadata.Get(tag)
+				places = append(places, model.LocatorTag(j), value)
+			}
+			named[i] = now.with(strings.NewReplacer(places...))
 		}
 		return named
 	}
-	out.Predicates = shown(of(template(l, "predicates", all[i].around), []part{{name: "Path", words: []string{"'" + base + "/' + serviceId + '/**'"}}}))
-	own := of(template(l, "filters", all[i].around), []part{rewriteService()})
+	out.Predicates = shown(of("predicates", []part{{name: "Path", words: []string{"'" + base + "/' + serviceId + '/**'"}}}))
+	own := of("filters", []part{rewriteService()})
 	out.Filters = shown(own)
-	var defaults []part
-	for j := range all {
-		defaults = append(defaults, all[j].defaults...)
-	}
-	out.Combined = shown(interleave(defaults, own))
+	out.Combined = shown(interleave(defaultsOf(above, all), own))
 	return out, true
 }
 
 // LocatedPrefix begins the IDs of the discovery locator's routes.
 const LocatedPrefix = "ReactiveCompositeDiscoveryClient_"
 
-// with returns the part for one service.
-func (p part) with(service string) part {
-	fill := func(text string) string { return strings.ReplaceAll(text, model.LocatorService, service) }
+// with returns the part for one service, and what its instance says.
+func (p part) with(places *strings.Replacer) part {
+	fill := places.Replace
 	words := make([]string, len(p.words))
 	for i, w := range p.words {
 		words[i] = fill(w)
@@ -136,12 +153,13 @@ func (p part) with(service string) part {
 	return p
 }
 
-// listedMetadata is metadata as it is written: nested, with its lists, numbers and texts. Filters of ours are left out: they may hold secrets.
-func listedMetadata(p *bootconfig.Property) json.RawMessage {
+// listedMetadata is metadata as it is written: nested, with its lists, numbers and texts. null tells that nothing is null there. Filters of ours are
+// left out: they may hold secrets.
+func listedMetadata(p *bootconfig.Property, null bool) json.RawMessage {
 	if p == nil || len(p.Kids) == 0 {
 		return nil
 	}
-	return p.Without(ownFiltersKey).Without(behindFiltersKey).Node().JSON()
+	return p.Without(ownFiltersKey).Without(behindFiltersKey).Bound(null).JSON()
 }
 
 func shown(parts []part) []Part {
@@ -201,5 +219,5 @@ func Judge(c Config, list string, check func(model.FilterSpec) (model.Code, erro
 			}
 		}
 	}
-	return definitions(configs(apps)), wrong
+	return definitions(nil, configs(apps)), wrong
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"paifang/internal/bootconfig"
 	"paifang/internal/model"
@@ -22,12 +23,17 @@ func (t *translator) locator(f *application) {
 		return
 	}
 	t.as(l.File)
+	around := f.config.around
+	if f.fed {
+		around = t.under(around)
+	}
 	origin := model.Origin{Source: t.c.Name, Kind: "locator", Name: "discovery.locator", File: l.File, Line: l.Line}
 	g := t.group("locator")
 	if len(g.Locators) > 0 {
 		return // switched on by an earlier file
 	}
 	out := model.Locator{ID: t.c.Name, Origin: origin, Attach: []model.Class{t.c.Class}, Priority: t.c.Priority, Keeper: t.c.Keeper, Prefix: t.c.Prefix, Also: t.c.Also,
+		ConnectTag: metadataKeys()[0], ResponseTag: metadataKeys()[1],
 		LowerCase: l.Get("lower-case-service-id").IsTrue(), Rank: model.Rank{Position: afterAll}, TLS: model.UpstreamTLS{SkipVerify: t.insecure}, Keep: t.pool}
 	if t.balance != nil {
 		out.Balancing, out.BalancingOf = t.balance.all, t.balance.by
@@ -36,8 +42,12 @@ func (t *translator) locator(f *application) {
 		out.Except = []string{t.c.Self}
 	}
 	refuse := func(p *bootconfig.Property, line int, field string, err error) {
+		message := strings.ReplaceAll(err.Error(), model.LocatorService, "serviceId")
+		for i, tag := range out.Tags {
+			message = strings.ReplaceAll(message, model.LocatorTag(i), "metadata['"+tag+"']")
+		}
 		at := fault{l.File, line, locatorKey + field, model.CodeUnsupported, model.Error,
-			err.Error() + "; services are not routed to by the locator until it is mended"}
+			message + "; services are not routed to by the locator until it is mended"}
 		if p != nil {
 			at.file, at.line = p.File, p.Line
 		}
@@ -50,28 +60,32 @@ func (t *translator) locator(f *application) {
 		}
 	}
 	if err := t.whichServices(l, &out); err != nil {
-		refuse(l, 0, err.field, err.err)
+		refuse(err.at, 0, err.at.Name, err.err)
 		return
 	}
 	when := condition{}
-	for _, p := range template(l, "predicates", f.config.around) {
-		if err := when.addTemplate(&p); err != nil {
+	for _, p := range template(l, "predicates", around) {
+		if err := when.addTemplate(&p, &out.Tags); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
 	}
-	base, err := f.config.around.basePath()
+	if p := l.Get("predicates"); p != nil && len(template(l, "predicates", around)) == 0 {
+		refuse(p, 0, "predicates", errors.New("every request would meet no predicate at all: name one, or leave predicates out"))
+		return
+	}
+	base, err := around.basePath()
 	if base != "" && l.Get("predicates") == nil {
 		when.paths = []model.PathMatch{{Kind: model.PathPrefix, Value: base + "/" + model.LocatorService}}
 	}
-	if err = cmp.Or(err, when.withinBase(f.config.around)); err != nil {
+	if err = cmp.Or(err, when.withinBase(around)); err != nil {
 		refuse(nil, 0, "predicates", err)
 		return
 	}
 	remark(when.notes)
 	out.Paths, out.Hosts, out.Match = when.paths, when.names(), when.match
-	own := template(l, "filters", f.config.around)
-	if own == nil {
+	own := template(l, "filters", around)
+	if l.Get("filters") == nil { // none at all are none, as in Spring
 		own = usualFilters(l, base)
 	}
 	does := effect{host: model.HostEndpoint}
@@ -83,7 +97,7 @@ func (t *translator) locator(f *application) {
 					"services are not routed to by the locator until this default filter is taken out: " + err.Error()}.diagnostic(origin))
 				return
 			}
-		} else if err := does.addTemplate(&p); err != nil {
+		} else if err := does.addTemplate(&p, &out.Tags); err != nil {
 			refuse(nil, p.line, p.field, err)
 			return
 		}
@@ -116,7 +130,7 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return
 	}
-	versioned, err := checkVersion(f.config.around)
+	versioned, err := checkVersion(around)
 	if err != nil {
 		return // see judgeVersions
 	}
@@ -125,13 +139,14 @@ func (t *translator) locator(f *application) {
 	if err != nil {
 		return // see checkDefaults
 	}
-	if err := does.tellPrefix(f.config.around); err != nil {
+	if err := does.tellPrefix(around); err != nil {
 		refuse(nil, 0, "filters", err)
 		return
 	}
 	if out.Filters = slices.Concat(versioned, shared[0], does.filters, shared[1]); spec != nil {
 		out.Filters = slices.Insert(out.Filters, 0, *spec)
 	}
+	out.WholePath = len(out.Filters) == 0
 	g.Locators = []model.Locator{out}
 }
 
@@ -150,8 +165,8 @@ func rewriteService() part {
 
 // locatorFault is what is wrong with one property of the locator.
 type locatorFault struct {
-	field string
-	err   error
+	at  *bootconfig.Property
+	err error
 }
 
 // whichServices reads the properties that say which services there are routes for, and where these lead.
@@ -164,20 +179,20 @@ func (t *translator) whichServices(l *bootconfig.Property, out *model.Locator) *
 		case "includeexpression":
 			include, err := readInclude(k.Text())
 			if err != nil {
-				return &locatorFault{k.Name, err}
+				return &locatorFault{k, err}
 			}
 			out.Include = include
 		case "urlexpression":
-			switch url, err := readText(k.Text()); {
+			switch url, err := readText(k.Text(), nil); {
 			case err != nil:
-				return &locatorFault{k.Name, err}
+				return &locatorFault{k, err}
 			case url == "lb:https://"+model.LocatorService:
 				out.TLS.Mode = model.TLSAlways
 			case url != "lb://"+model.LocatorService && url != "lb:http://"+model.LocatorService:
-				return &locatorFault{k.Name, fmt.Errorf("%s is not supported: want 'lb://'+serviceId", k.Text())}
+				return &locatorFault{k, fmt.Errorf("%s is not supported: want 'lb://'+serviceId", k.Text())}
 			}
 		default:
-			return &locatorFault{k.Name, fmt.Errorf("%s is no property of it", k.Name)}
+			return &locatorFault{k, fmt.Errorf("%s is no property of it", k.Name)}
 		}
 	}
 	return nil
@@ -194,15 +209,15 @@ func template(l *bootconfig.Property, kind string, around *setting) []part {
 	return out
 }
 
-// evaluated returns a part whose arguments, which are expressions, are texts.
-func (p *part) evaluated() (part, error) {
+// evaluated returns a part whose arguments, which are expressions, are texts. Names of metadata that these ask for are added to tags.
+func (p *part) evaluated(tags *[]string) (part, error) {
 	out := *p
 	if p.fault != "" {
 		return out, nil
 	}
 	out.words = nil
 	for _, w := range p.words {
-		text, err := readText(w)
+		text, err := readText(w, tags)
 		if err != nil {
 			return out, err
 		}
@@ -210,7 +225,7 @@ func (p *part) evaluated() (part, error) {
 	}
 	var failed error
 	out.args = p.args.Map(func(text string) string {
-		now, err := readText(text)
+		now, err := readText(text, tags)
 		if err != nil && failed == nil {
 			failed = err
 		}
@@ -219,8 +234,8 @@ func (p *part) evaluated() (part, error) {
 	return out, failed
 }
 
-func (c *condition) addTemplate(p *part) error {
-	now, err := p.evaluated()
+func (c *condition) addTemplate(p *part, tags *[]string) error {
+	now, err := p.evaluated(tags)
 	if err == nil {
 		err = c.add(&now)
 	}
@@ -229,11 +244,11 @@ func (c *condition) addTemplate(p *part) error {
 
 // addTemplate adds a filter of the locator. That which takes the service off the path is the one for which there is a faster
 // one.
-func (e *effect) addTemplate(p *part) error {
+func (e *effect) addTemplate(p *part, tags *[]string) error {
 	if p.name == "StripPrefix" && len(p.words) == 0 && p.args == nil {
 		return e.add(p)
 	}
-	now, err := p.evaluated()
+	now, err := p.evaluated(tags)
 	if err == nil {
 		err = e.add(&now)
 	}

@@ -13,8 +13,10 @@ import (
 // memory is what definitions came to. It makes a change of one route cost one route, among however many.
 type memory struct {
 	common common // what held for all of them
-	routes map[*definition]translated
-	hosts  map[string]leading // by the keys of their groups
+	// settings are those of texts that are kept elsewhere, with what is above them.
+	settings map[*setting]*setting
+	routes   map[*definition]translated
+	hosts    map[string]leading // by the keys of their groups
 }
 
 // translated is what one definition came to, which follows from it, from what is common to all and from what is here.
@@ -65,12 +67,12 @@ func (t *translator) remember() {
 	if !t.before.common.equal(&t.common) {
 		t.before = &memory{}
 	}
-	t.now = &memory{t.common, make(map[*definition]translated, len(t.before.routes)), make(map[string]leading, len(t.before.hosts))}
+	t.now = &memory{t.common, t.settings, make(map[*definition]translated, len(t.before.routes)), make(map[string]leading, len(t.before.hosts))}
 }
 
 // equal tells whether routes come to the same with both. Where a default filter stands is none of theirs.
 func (c *common) equal(d *common) bool {
-	return maps.EqualFunc(c.clients, d.clients, client.equal) && slices.EqualFunc(c.defaults, d.defaults, part.equal) &&
+	return c.above == d.above && maps.EqualFunc(c.clients, d.clients, client.equal) && slices.EqualFunc(c.defaults, d.defaults, part.equal) &&
 		slices.EqualFunc(c.own[0], d.own[0], ownList.equal) && slices.EqualFunc(c.own[1], d.own[1], ownList.equal) &&
 		slices.EqualFunc(c.cors, d.cors, func(a, b corsRule) bool {
 			return a.pattern == b.pattern && a.at.File == b.at.File && a.at.Line == b.at.Line && reflect.DeepEqual(a.spec, b.spec) && (a.err == nil) == (b.err == nil)

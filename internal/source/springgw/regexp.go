@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ func translateRegexp(java string) (*expression, error) {
 	return &expression{re.String(), re.SubexpNames()}, nil
 }
 
-// compileJava reads an expression of Java for texts. What it returns means the same in RE2, and so does its text.
+// compileJava reads an expression of Java for whole texts. What it returns means the same in RE2, and so does its text.
 func compileJava(java string) (*regexp.Regexp, error) { return compileFor(ofText, java) }
 
 func compileFor(of subject, java string) (*regexp.Regexp, error) {
@@ -48,7 +49,70 @@ func compileFor(of subject, java string) (*regexp.Regexp, error) {
 		}
 		return nil, err
 	}
+	if err := checkLines(text); err != nil {
+		return nil, err
+	}
 	return re, nil
+}
+
+// checkLines refuses anchors of lines, which RE2 writes (?m:^) and (?m:$), but for those that can stand nowhere but where a whole text begins
+// and ends. There both mean the same, whatever ends a line, with one difference: in Java ^ is never at the end, of an empty text either.
+func checkLines(text string) error {
+	if !strings.Contains(text, "(?m:") {
+		return nil
+	}
+	re, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	begins := false
+	switch {
+	case !linesAtEnds(re, true, true, &begins):
+		return errors.New("^ and $ with the flag m are about lines, which end otherwise in Java than here, and are supported only where the whole begins and ends: " +
+			`leave the flag m out, and write the ends of lines as characters, as in (?s:.*\n)?a(?s:\n.*)?`)
+	case begins && shortest(re) == 0:
+		return errors.New("^ with the flag m matches no empty text in Java, and would here: leave the flag m out, or have the expression match one character at least, as in ^.+$")
+	}
+	return nil
+}
+
+// linesAtEnds tells whether every anchor of lines stands at the beginning or at the end, of an expression which itself does as it is told. begins
+// is set where there is one of the beginning.
+func linesAtEnds(re *syntax.Regexp, first, last bool, begins *bool) bool {
+	switch re.Op {
+	case syntax.OpBeginLine:
+		*begins = true
+		return first
+	case syntax.OpEndLine:
+		return last
+	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat: // what is repeated stands behind itself
+		return linesAtEnds(re.Sub[0], false, false, begins)
+	case syntax.OpConcat:
+		for i, sub := range re.Sub {
+			before, behind := re.Sub[:i], re.Sub[i+1:]
+			if !linesAtEnds(sub, first && !slices.ContainsFunc(before, takes), last && !slices.ContainsFunc(behind, takes), begins) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, sub := range re.Sub {
+		if !linesAtEnds(sub, first, last, begins) {
+			return false
+		}
+	}
+	return true
+}
+
+// takes tells whether an expression may match a character.
+func takes(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return false
+	case syntax.OpConcat, syntax.OpCapture, syntax.OpAlternate, syntax.OpQuest, syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
+		return slices.ContainsFunc(re.Sub, takes)
+	}
+	return true
 }
 
 // shortest is a lower bound of the length of what an expression matches.

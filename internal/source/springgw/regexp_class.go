@@ -156,7 +156,7 @@ func (r *javaReader) classChar() (rune, error) {
 	}
 	c, n := utf8.DecodeRuneInString(r.s[r.at:])
 	r.at += n
-	if c >= 0x80 && r.of != ofText {
+	if c >= 0x80 && (r.of == ofPath || r.of == ofHost) {
 		return 0, r.literal(c)
 	}
 	return c, nil

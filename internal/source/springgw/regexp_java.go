@@ -14,7 +14,8 @@ import (
 type subject int
 
 const (
-	ofText subject = iota // decoded: of any characters
+	ofText subject = iota // decoded: of any characters, and compared as a whole
+	ofPart                // likewise, but looked for in a text
 	ofPath                // as it is sent: of ASCII, without controls
 	ofHost                // likewise
 )
@@ -39,6 +40,7 @@ type javaReader struct {
 type javaFlags struct {
 	fold   bool // i: letters of ASCII in either case
 	dotAll bool // s: a dot is a line break too
+	lines  bool // m: ^ and $ are about lines
 }
 
 func (r *javaReader) read() error {
@@ -69,7 +71,9 @@ func (r *javaReader) read() error {
 		case c == '*' || c == '+' || c == '?' || c == '}':
 			counted = !after
 			r.take(1)
-		case strings.IndexByte("^$|{", c) >= 0:
+		case c == '^' || c == '$':
+			err = r.anchor(c)
+		case c == '|' || c == '{':
 			r.take(1)
 		default:
 			char, n := utf8.DecodeRuneInString(r.s[r.at:])
@@ -89,12 +93,27 @@ func (r *javaReader) take(n int) {
 	r.at += n
 }
 
+// anchor is the beginning or the end: of the text, or with the flag m of a line. Paths and hosts have one line and are never empty, so that both
+// are the same. Where a line ends in a text, RE2 does not know as Java does: see checkLines.
+func (r *javaReader) anchor(c byte) error {
+	r.at++
+	switch {
+	case !r.now.lines || r.of == ofPath || r.of == ofHost:
+		r.out.WriteByte(c)
+		return nil
+	case r.of == ofPart:
+		return errors.New("^ and $ with the flag m are not supported here: leave the flag m out, since a header has one line")
+	}
+	r.out.WriteString("(?m:" + string(c) + ")")
+	return nil
+}
+
 // dot is any character but those that end lines, of which RE2 knows one. Paths and hosts have none.
 func (r *javaReader) dot() {
 	switch {
 	case r.now.dotAll:
 		r.out.WriteString(`(?s:.)`)
-	case r.of != ofText:
+	case r.of == ofPath || r.of == ofHost:
 		r.out.WriteByte('.')
 	default:
 		r.out.WriteString(`[^\n\r\x{85}\x{2028}\x{2029}]`)
@@ -159,6 +178,8 @@ func (r *javaReader) group() error {
 			r.now.fold = on
 		case 's':
 			r.now.dotAll = on
+		case 'm':
+			r.now.lines = on
 		}
 	}
 	r.at += len("(?") + end + 1
@@ -187,8 +208,8 @@ func scanGroup(s string) error {
 		return nil
 	}
 	end := strings.IndexAny(s, ":)")
-	if end < 0 || strings.Trim(s[:end], "is-") != "" {
-		return errors.New("a group that begins with (? is supported only as (?:, (?<name> and with the flags i and s")
+	if end < 0 || strings.Trim(s[:end], "ims-") != "" {
+		return errors.New("a group that begins with (? is supported only as (?:, (?<name> and with the flags i, m and s")
 	}
 	return nil
 }

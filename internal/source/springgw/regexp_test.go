@@ -2,6 +2,7 @@ package springgw
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,72 @@ func TestJavaExpressions(t *testing.T) {
 	}
 	if _, err := compileFor(ofHost, `ä`); err == nil || !strings.Contains(err.Error(), "xn--") {
 		t.Errorf("of a host: %v", err)
+	}
+}
+
+// TestLinesOfExpressions has what Matcher.matches of JDK 17 says of all of these texts where an expression has the flag m. Where that cannot be had
+// it is refused, with what to write.
+func TestLinesOfExpressions(t *testing.T) {
+	texts := []string{"", "a", "b", "A", "ab", "aa", "a\n", "a\nb", "\na", "a\r", "a\u0085", "a\u2028b", "axb", "^a$", "b\n", "\n"}
+	for expression, match := range map[string][]string{
+		`(?m)a.b`:          {"axb"},
+		`(?m)a\nb`:         {"a\nb"},
+		`(?m)^a$`:          {"a"},
+		`(?m)(^a|^b)$`:     {"a", "b"},
+		`(?m)^a$|^b$`:      {"a", "b"},
+		`(?m:^a)b`:         {"ab"},
+		`(?m)^a+$`:         {"a", "aa"},
+		`(?m)^(?:a\n?)+$`:  {"a", "aa", "a\n"},
+		`(?m)(^a)?b`:       {"b", "ab"},
+		`(?im)^a$`:         {"a", "A"},
+		`(?m)^(?-m)a$`:     {"a"},
+		`(?ms)^.+$`:        {"a", "b", "A", "ab", "aa", "a\n", "a\nb", "\na", "a\r", "a\u0085", "a\u2028b", "axb", "^a$", "b\n", "\n"},
+		`(?m)^a|b$`:        {"a", "b"},
+		`(?m)(?s:.)$`:      {"a", "b", "A", "\n"},
+		`a(?m)$`:           {"a"},
+		`(?m)[^a]$`:        {"b", "A", "\n"},
+		`(?m)\^a\$`:        {"^a$"},
+		`(?m)^^a$$`:        {"a"},
+		`(?m)(^)a`:         {"a"},
+		`(?m)a($)`:         {"a"},
+		`(?m)^(a|b\n)$`:    {"a", "b\n"},
+		`(?m)^a{2}$`:       {"aa"},
+		`(?m)^?a`:          {"a"},
+		`(?m)^.*$`:         nil, // refused, as all below: an empty text
+		`(?m)^$`:           nil,
+		`(?m)^a\n^b$`:      nil,
+		`(?m)a$\nb`:        nil,
+		`(?m)(?:^.\n?)+`:   nil,
+		`(?m)(?:x|a$)\nb`:  nil,
+		`(?m)(?:x?|\n)^a+`: nil,
+	} {
+		re, err := compileJava(expression)
+		if match == nil {
+			if err == nil || !strings.Contains(err.Error(), "leave the flag m out") {
+				t.Errorf("%s: %v, %v", expression, re, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		whole := regexp.MustCompile(`\A(?:` + re.String() + `)\z`)
+		for _, text := range texts {
+			if whole.MatchString(text) != slices.Contains(match, text) {
+				t.Errorf("%s, which is %s here: %q", expression, re, text)
+			}
+		}
+	}
+	// A path has one line and is not empty.
+	if re, err := translateRegexp(`(?m)^/a$`); err != nil || regexp.MustCompile(re.text).ReplaceAllString("/a", "/b") != "/b" || regexp.MustCompile(re.text).MatchString("/a/a") {
+		t.Errorf("of a path: %v %v", re, err)
+	}
+	if re, err := compileFor(ofPart, `(?m)a$`); err == nil || !strings.Contains(err.Error(), "one line") {
+		t.Errorf("of a header that is rewritten: %v %v", re, err)
+	}
+	if _, err := compileFor(ofPart, `(?m)a.b|ä`); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -119,7 +186,7 @@ func TestRefusedExpressions(t *testing.T) {
 		`/a(?=b)`: "look-ahead", `(?<!x)/a`: "look-behind", `(?>a)b`: "atomic", `/a*+b`: "possessive", `/a++`: "possessive", `/a?+`: "possessive", `/a{2}+`: "possessive", `(/a)\1`: `\1`, `(?<x>a)\k<x>`: `\k`,
 		`/[a-z&&[^b]]`: "intersection", `/[a[bc]]`: "inside another", `/\Z`: `\Z`, `/\G`: `\G`, `/\R`: `\R`, `/\cA`: `\c`, `/\p{IsAlphabetic}`: "not supported", `/\p{javaLowerCase}`: "not supported", `/[\P{Alpha}]`: "inside a character class", `/\p{`: "no class", `/\p{InGreek}`: "not supported", `/\12`: `\1`, `/a{,3}`: "{",
 		`/{a}`: "{", `(?<a_b>x)`: "", `(?<1a>x)`: "name of a group", `(?P<a>x)`: "begins with (?", `(?U)a`: "flags", `(?x)a`: "flags",
-		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)^a*`: "flags", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
+		`(.*)`: "nothing at all", `/*`: "nothing at all", `a|`: "nothing at all", `(?m)a*$`: "nothing at all", `/a\`: "backslash", `(`: "missing", `/ä`: "ASCII", `/[]a]`: "begins with ]",
 		`/[\Qa\E]`: `\Q`, `\bx?`: "nothing at all",
 	} {
 		_, err := translateRegexp(expression)
@@ -128,7 +195,7 @@ func TestRefusedExpressions(t *testing.T) {
 		}
 	}
 	for expression, says := range map[string]string{
-		`(?i)\p{Lu}`: "with the flag i", `a(?i)*`: "nothing stands in front", `\uD83D`: "half of a character", `[\d-z]`: "", `[z-a]`: "no range", `[a`: "not closed", `(?m)^a$`: "flags", `[a-\d]`: `\d`,
+		`(?i)\p{Lu}`: "with the flag i", `a(?i)*`: "nothing stands in front", `\uD83D`: "half of a character", `[\d-z]`: "", `[z-a]`: "no range", `[a`: "not closed", `(?d)^a$`: "flags", `[a-\d]`: `\d`,
 	} {
 		if re, err := compileJava(expression); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v %v, want %q", expression, re, err, says)

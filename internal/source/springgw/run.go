@@ -35,7 +35,7 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 			}
 		})
 	}()
-	r := &run{c: s.c, out: out, list: s.list, read: newReading(&s.c), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
+	r := &run{c: s.c, out: out, list: s.list, common: s.common, read: newReading(&s.c), sent: map[string]*model.Objects{}, resolved: map[string]known{}, feeds: make([]feedState, len(s.c.Feeds))}
 	said := make(chan told)
 	feeding := followFeeds(ctx, s.c.Feeds, said)
 	err := r.loop(ctx, changes, watched, said)
@@ -53,7 +53,9 @@ func (s *Source) Run(ctx context.Context, out chan<- source.Update) error {
 type run struct {
 	c        Config
 	out      chan<- source.Update
-	list     func([]*application) // notes what is in force
+	list     func(apps, above []*application) // notes what is in force
+	common   *Common                          // tells others what holds for their routes too; nil = there are none
+	above    <-chan struct{}                  // is closed when the files above say something else
 	read     *reading
 	sent     map[string]*model.Objects
 	memory   *memory // of what was translated
@@ -84,6 +86,8 @@ func (r *run) loop(ctx context.Context, changes <-chan watch.Change, watched <-c
 			err = r.take(ctx, c)
 		case t := <-said:
 			err = r.hear(ctx, t)
+		case <-r.above:
+			err = r.changed(ctx)
 		case answers := <-r.asking:
 			r.asking = nil
 			r.learn(answers)
@@ -120,8 +124,10 @@ func (r *run) take(ctx context.Context, c watch.Change) error {
 
 // changed sends what follows from what was read, once everything is.
 func (r *run) changed(ctx context.Context) error {
+	var read bool
+	r.c.above, read, r.above = r.c.Above.now()
 	if !r.full {
-		if !r.listed || !r.heard() {
+		if !r.listed || !r.heard() || !read {
 			return nil
 		}
 		r.hosts = translate(r.c, r.read.applications(), nil, nil).hosts // the first listing waits for addresses, briefly
@@ -139,8 +145,9 @@ func (r *run) send(ctx context.Context) error {
 	apps := r.read.applications()
 	now := translate(r.c, apps, r.resolved, r.memory)
 	r.hosts, r.memory = now.hosts, now.memory
+	r.common.say(apps)
 	if r.c.List {
-		r.list(apps)
+		r.list(apps, r.c.above)
 	}
 	if r.fault != nil {
 		now.groups = append(now.groups, source.Group{Key: "directories", Objects: &model.Objects{Diagnostics: []model.Diagnostic{{

@@ -34,6 +34,23 @@ func TestSlips(t *testing.T) {
 			t.Errorf("%s: %+v", text, o.Routes[0].Action)
 		}
 	}
+	for text, want := range map[string]string{
+		"discovery.locater.enabled: true":                                                "discovery.locater",
+		"discovery.enabled: true":                                                        "discovery.enabled",
+		"discovery.locator.enable: true":                                                 "discovery.locator.enable",
+		"server.webflux.globalcors.cors-configuration.[/**].allowed-origins: a":          "server.webflux.globalcors.cors-configuration",
+		"filter.local-response-cache.ttl: 5s":                                            "filter.local-response-cache.ttl",
+		"globalcors.corsConfigurations.[/**].allowedOrigins: 'http://a.test'":            "",
+		"discovery.locator: {enabled: false, includeExpression: 'true'}":                 "",
+		"filter.local-response-cache.request.no-cache-strategy: skip-update-cache-entry": "",
+	} {
+		o := load(t, Config{}, "spring.cloud.gateway."+text+"\n"+routes(route+"order: 1}\n"))
+		switch {
+		case want == "" && len(o.Diagnostics) == 0:
+		case want == "" || len(o.Diagnostics) != 1 || o.Diagnostics[0].Severity != model.Warning || o.Diagnostics[0].Field != "spring.cloud.gateway."+want || o.Diagnostics[0].Origin.Line != 1:
+			t.Errorf("%s: %v", text, o.Diagnostics)
+		}
+	}
 	// Nothing at all is the default, and what is nobody's key may stand there.
 	o := load(t, Config{}, routes(route+"enabled: , metadata: {owner: x, request-id: y, region: z}}\n"))
 	if len(o.Diagnostics) != 0 || len(o.Routes) != 1 {

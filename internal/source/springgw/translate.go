@@ -37,7 +37,9 @@ type translator struct {
 	refusals int                    // default filters that cannot be served
 	weights  groups
 	common
-	client      // of the application that is under way
+	settings    map[*setting]*setting // see memory
+	told        common                // the first of them, of which another source says what is wrong
+	client                            // of the application that is under way
 	before, now *memory
 	leads       []*lead // to hosts, of the definition that is under way
 	files       []*application
@@ -51,7 +53,14 @@ type common struct {
 	own      [2][]ownList // our own filters
 	cors     []corsRule
 	clients  map[string]client // of applications, by the paths of their files
+	above    *setting          // what texts that are kept elsewhere have above them; nil = nothing
 }
+
+// The positions of routes: those of a file, and of a text that is kept elsewhere, have so many. Those of other sources begin behind the files.
+const (
+	perFile    = 1_000_000
+	afterFiles = afterAll / 2
+)
 
 // translate makes the groups of files, which are in their order. What is as it was in before, which may be nil, is not translated again: its
 // objects are the same pointers.
@@ -61,28 +70,33 @@ func translate(c Config, files []*application, resolved map[string]known, before
 	}
 	t := &translator{c: &c, resolved: resolved, groups: make(map[string]*model.Objects, len(before.routes)), hosts: map[string]target{},
 		seen: make(map[string]*definition, len(before.routes)), weights: groups{}, before: before, files: files}
+	t.above, t.settings = aboveFed(slices.Concat(c.above, files)), map[*setting]*setting{}
 	preflights := false
+	for _, f := range c.above {
+		t.hold(f)
+	}
+	t.told = t.common
 	for _, f := range files {
 		if f.config.off {
 			continue
 		}
-		t.defaults = append(t.defaults, f.config.defaults...)
-		for i := range t.own {
-			t.own[i] = append(t.own[i], f.config.own[i]...)
-		}
-		t.cors = append(t.cors, f.config.cors...)
+		t.hold(f)
 		preflights = preflights || f.config.preflights
 		for _, d := range f.config.routes {
 			t.weights.add(d.name(), d.predicates)
 		}
 	}
-	t.clients = clients(files)
+	t.clients = clients(slices.Concat(c.above, files))
 	t.remember()
 	c.descriptors.begin()
 	t.checkDefaults()
 	t.tellClients(files)
 	if preflights {
-		t.preflight()
+		t.preflight(t.cors[len(t.told.cors):])
+	}
+	first := 0
+	if c.Behind > 0 {
+		first = afterFiles + (c.Behind-1)*perFile
 	}
 	for i, f := range files {
 		for _, x := range slices.Concat(f.broken, f.config.faults) {
@@ -92,7 +106,7 @@ func translate(c Config, files []*application, resolved map[string]known, before
 			continue
 		}
 		for _, d := range f.config.routes {
-			t.definition(d, i*1_000_000+d.index+1)
+			t.definition(d, first+i*perFile+d.index+1, f.fed)
 		}
 		t.locator(f)
 	}
@@ -101,6 +115,22 @@ func translate(c Config, files []*application, resolved map[string]known, before
 		out.groups = append(out.groups, source.Group{Key: key, Objects: t.groups[key]})
 	}
 	return out
+}
+
+// hold has what an application says for all routes hold for them.
+func (t *translator) hold(f *application) {
+	if f.config.off {
+		return
+	}
+	defaults := f.config.defaults
+	if f.fed {
+		defaults = t.partsUnder(defaults)
+	}
+	t.defaults = append(t.defaults, defaults...)
+	for i := range t.own {
+		t.own[i] = append(t.own[i], f.config.own[i]...)
+	}
+	t.cors = append(t.cors, f.config.cors...)
 }
 
 func (t *translator) group(key string) *model.Objects {
@@ -126,9 +156,13 @@ func (x fault) diagnostic(origin model.Origin) model.Diagnostic {
 
 // checkDefaults reports filters of all routes that cannot be served, once and not for each route.
 func (t *translator) checkDefaults() {
-	for _, l := range slices.Concat(t.own[0], t.own[1]) {
+	every := "every route"
+	if t.c.Above != nil { // what stands in the files above is told there
+		every = "every route that stands there"
+	}
+	for _, l := range slices.Concat(t.own[0][len(t.told.own[0]):], t.own[1][len(t.told.own[1]):]) {
 		if _, err := t.targetsOf(l); err != nil {
-			x := fault{l.at.File, l.at.Line, l.key, model.CodeInvalid, model.Error, err.Error() + "; every route answers 503 until it is mended"}
+			x := fault{l.at.File, l.at.Line, l.key, model.CodeInvalid, model.Error, err.Error() + "; " + every + " answers 503 until it is mended"}
 			if f, ok := errors.AsType[*metadataFault](err); ok {
 				x.line, x.field = lineOf(f.at, x.line), f.path
 			}
@@ -138,9 +172,15 @@ func (t *translator) checkDefaults() {
 	for i := range t.defaults {
 		d := &t.defaults[i]
 		e := effect{}
-		if err := e.add(d); err != nil {
+		err := e.add(d)
+		if err != nil {
 			t.refusals++
-			t.say(fault{d.file, d.line, d.field, model.CodeUnsupported, model.Error, err.Error() + "; every route answers 503 until it is taken out"})
+		}
+		if i < len(t.told.defaults) {
+			continue
+		}
+		if err != nil {
+			t.say(fault{d.file, d.line, d.field, model.CodeUnsupported, model.Error, err.Error() + "; " + every + " answers 503 until it is taken out"})
 		}
 		for _, n := range e.notes {
 			n.file = d.file
@@ -149,7 +189,7 @@ func (t *translator) checkDefaults() {
 	}
 }
 
-func (t *translator) definition(d *definition, position int) {
+func (t *translator) definition(d *definition, position int, fed bool) {
 	name := d.name()
 	if first := t.seen[name]; first != nil {
 		t.say(fault{d.file, d.line, "id", model.CodeDuplicateID, model.Error,
@@ -164,7 +204,7 @@ func (t *translator) definition(d *definition, position int) {
 	t.leads, t.depends = nil, nil
 	t.as(d.file)
 	r.objects = t.group(r.key)
-	r.weights, r.shares = t.route(r.objects, d, position)
+	r.weights, r.shares = t.route(r.objects, t.within(d, fed), position)
 	r.leads, r.depends = t.leads, t.depends
 	t.now.routes[d] = r
 }

@@ -305,6 +305,7 @@ func TestMissingVariables(t *testing.T) {
 		"['Path=/a/{x}'], filters: ['AddResponseHeader=X-S, {q}-{x}']":                                     "{q} is no variable",
 		"['Path=/a/{x}'], filters: ['AddRequestHeadersIfNotPresent=X-S:{q}']":                              "{q} is no variable",
 		"['Path=/a/{x}'], filters: ['AddRequestParameter=s, {q}']":                                         "{q} is no variable",
+		`['Path=/a/{x}'], filters: ['AddRequestHeader=X-A, \{x}']`:                                         "a backslash in front",
 		"['Path=/a/{x}'], filters: [{name: CircuitBreaker, args: {name: s, fallbackUri: 'forward:/{q}'}}]": "{q} is no variable",
 		"['Path=/a/{x},/b'], filters: ['AddRequestHeader=X-X, {x}']":                                       "{x} is no variable of every pattern",
 		"['Path=/a/{x}'], filters: ['AddRequestHeader=X-X, {x:int}']":                                      "write {x}",
@@ -641,12 +642,29 @@ func TestLocatorTemplates(t *testing.T) {
 		filterText(named.Filters) != `rewrite-path{"regexp":"/api/order/?(?\u003cremaining\u003e.*)","replacement":"/${remaining}"} request-headers{"add":[{"name":"X-Service","value":"it is order"}]}`+toldPrefix {
 		t.Errorf("%+v %s %v", named, filterText(named.Filters), err)
 	}
+	o = load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  predicates: [\"Path='/'+metadata['root']+'/**'\"]\n  filters: [\"AddRequestHeader='A',metadata['a']+metadata['root']\"]\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics) != 0 {
+		t.Fatalf("%+v", o)
+	}
+	l = o.Locators[0]
+	filled, err := model.Named(l, "order", "r", "x")
+	if err != nil || fmt.Sprint(l.Tags) != "[root a]" || l.ConnectTag != "connect-timeout" || l.ResponseTag != "response-timeout" || !strings.HasPrefix(filled.Paths[0].Value, "/r") || !strings.Contains(filterText(filled.Filters), `"xr"`) {
+		t.Errorf("%+v %v", filled, err)
+	}
+	o = load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  filters: []\n  include-expression: serviceId == \"a\" or metadata[\"edge\"] != \"it's\"\n")
+	if len(o.Locators) != 1 || len(o.Diagnostics)+len(o.Locators[0].Filters) != 0 || !o.Locators[0].WholePath {
+		t.Fatalf("%+v", o)
+	}
+	if rest := o.Locators[0].Include.For("b"); rest.String() != "not edge = it's" {
+		t.Errorf("no filters at all, and double quotes: %+v", o)
+	}
 	for text, want := range map[string]string{
+		"predicates: [\"Method=metadata\"]": "without a name", "predicates: [\"After=metadata['x']\"]": "metadata['x']", "url-expression: \"'lb://'+metadata['x']\"": "is not supported",
 		"include-expression: \"metadata['x']=='y' ? true : false\"": "more than a condition", "include-expression: \"#serviceId == 'a'\"": "is not supported",
 		"include-expression: serviceId.startsWith('a')": "is not supported", "include-expression: serviceId == a": "single quotes",
 		"include-expression: serviceId matches '(?=a)'": "look-ahead", "include-expression: (serviceId == 'a'": "not closed", "include-expression: metadata == 'a'": "without a name",
 		"url-expression: uri": "is not supported", "url-expression: \"'http://'+serviceId\"": "want 'lb://'", "filters: [\"StripPrefix=@bean\"]": "is not supported",
-		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
+		"predicates: [\"Path='/a/**/b'\"]": "may only stand", "predicates: []": "no predicate at all", "predicats: [a]": "is no property", "filters: [\"TokenRelay='x'\"]": "TokenRelay is not supported",
 	} {
 		o := load(t, Config{}, "spring.cloud.gateway.discovery.locator:\n  enabled: true\n  "+text+"\n")
 		if len(o.Locators) != 0 || len(o.Diagnostics) != 1 || !strings.Contains(o.Diagnostics[0].Message, want) || o.Diagnostics[0].Severity != model.Error || o.Diagnostics[0].Origin.Line == 0 {
@@ -845,7 +863,7 @@ func TestCORSPatterns(t *testing.T) {
 func TestBadCORS(t *testing.T) {
 	for text, want := range map[string]string{
 		"allowedMethods: '*'": "names no origin", "{allowedOrigins: '*', allowCredentials: true}": "browsers refuse", "{allowedOrigins: '*', maxAge: soon}": "no number of seconds",
-		"{allowedOrigins: 'https://${X}'}": "placeholder", "{allowedOrigins: '*', allowPrivateNetwork: true}": "allowPrivateNetwork is not supported",
+		"{allowedOrigins: 'https://${X}'}": "placeholder", "{allowedOrigins: '*', allowPrivateNetwork: true}": "private networks to every origin",
 	} {
 		if !strings.HasPrefix(text, "{") {
 			text = "{" + text + "}"

@@ -28,6 +28,8 @@ func (t *variableText) check(when *condition) error {
 	for _, name := range variables(t.text) {
 		switch {
 		case name == "": // {} is text
+		case strings.Contains(t.text, `\{`):
+			return fmt.Errorf("filter %s: a backslash in front of a variable, as in %q, is not supported", t.part.name, t.text)
 		case !strings.Contains(t.text, "{"+name+"}"):
 			return fmt.Errorf("filter %s: in %q write {%s}, and nothing else in its braces", t.part.name, t.text, name)
 		case !isName(name):

@@ -88,6 +88,9 @@ type propertyTable map[string]Verdict
 // balancerKey is what the properties of the balancer begin with.
 const balancerKey = "spring.cloud.loadbalancer."
 
+// ourKeys is what the properties of the gateway begin with.
+const ourKeys = "spring.cloud.gateway."
+
 // noSuchProperty begins what is said of a key that nobody reads.
 const noSuchProperty = "Spring Cloud Gateway has no such property"
 
@@ -122,7 +125,7 @@ func (t propertyTable) of(path []string) (v *Verdict, below, inside bool) {
 	if below {
 		return nil, true, true
 	}
-	ours, whose := "spring.cloud.gateway.", noSuchProperty
+	ours, whose := ourKeys, noSuchProperty
 	name, ok := strings.CutPrefix(key, ours)
 	if !ok {
 		if name, ok = strings.CutPrefix(key, balancerKey); !ok {

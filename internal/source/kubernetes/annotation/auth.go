@@ -1,6 +1,8 @@
 package annotation
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -125,17 +127,26 @@ func readAuthURL(v *value) {
 
 // requestText reads text with variables of nginx, and writes it as filters have it.
 func (v *value) requestText(to *string) bool {
-	if !visible(strings.NewReplacer("{", "", "}", "").Replace(v.text)) {
-		v.invalid("is empty, too long or has bytes that no address has: it has no effect")
+	text, err := RequestText(v.text)
+	if err != nil {
+		v.invalid("%v: it has no effect", err)
 		return false
 	}
+	*to = text
+	return true
+}
+
+// RequestText is text with variables of nginx, written as filters have it: "$host-$http_x_user" as "{host}-{header.x-user}".
+func RequestText(text string) (string, error) {
+	if !visible(strings.NewReplacer("{", "", "}", "").Replace(text)) {
+		return "", errors.New("is empty, too long or has bytes that no address has")
+	}
 	var out strings.Builder
-	rest := v.text
+	rest := text
 	for {
 		before, after, more := strings.Cut(rest, "$")
 		if strings.ContainsAny(before, "{}") {
-			v.invalid("%q has braces: it has no effect", v.text)
-			return false
+			return "", fmt.Errorf("%q has braces", text)
 		}
 		out.WriteString(before)
 		if !more {
@@ -144,14 +155,12 @@ func (v *value) requestText(to *string) bool {
 		name, tail := variable(after)
 		part := requestPart(name)
 		if part == "" {
-			v.invalid("$%s is no variable that is known here: it has no effect", name)
-			return false
+			return "", fmt.Errorf("$%s is no variable that is known here", name)
 		}
 		out.WriteString("{" + part + "}")
 		rest = tail
 	}
-	*to = out.String()
-	return true
+	return out.String(), nil
 }
 
 // requestPart is what filters call a variable of nginx; "" = it is not known.

@@ -16,6 +16,7 @@ import (
 
 	"paifang/internal/certs/certstest"
 	"paifang/internal/model"
+	"paifang/internal/trace/tracetest"
 )
 
 // backend is the endpoints of one service. Each keeps what it was asked and answers with its name in the field Pod, and as the
@@ -28,6 +29,7 @@ type backend struct {
 	servers   []*http.Server
 	done      sync.WaitGroup
 	ends      []func()
+	collector *tracetest.Collector // nil: it takes no traces
 
 	mu   sync.Mutex
 	seen []*http.Request // with Body replaced by what was in it
@@ -36,7 +38,7 @@ type backend struct {
 
 func newBackend(ca *certstest.Authority, s service) (*backend, error) {
 	b := &backend{name: s.name}
-	if s.how == "missing" {
+	if s.how == "missing" || s.how == "otlp" {
 		return b, nil
 	}
 	return b, b.grow(ca, s)

@@ -39,7 +39,7 @@ type testCase struct {
 type service struct {
 	name      string
 	endpoints int
-	how       string // "", https, either, mtls, h2c, h2, fcgi, closed, closed-first, cluster, full, deaf, missing, two-ports
+	how       string // "", https, either, mtls, h2c, h2, fcgi, closed, closed-first, cluster, full, deaf, missing, two-ports, otlp (takes traces)
 }
 
 // ingress is an Ingress in short.
@@ -67,6 +67,7 @@ type step struct {
 	answer []want
 	seen   []want
 	copied []want            // and what services are asked some time later
+	span   []want            // what the last span of a trace says that a collector gets
 	within int               // seconds that it may take; 0 = any
 	after  int               // seconds that it takes at least
 	shares map[string][2]int // service → least and most of the times
@@ -314,6 +315,8 @@ func (s *step) expect(words []string, text string) error {
 		return err
 	case words[0] == "copied":
 		s.copied = append(s.copied, wantOf(strings.TrimPrefix(text, "copied ")))
+	case words[0] == "span":
+		s.span = append(s.span, wantOf(strings.TrimPrefix(text, "span ")))
 	case words[0] == "saw":
 		s.seen = append(s.seen, wantOf(strings.TrimPrefix(text, "saw ")))
 	default:

@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -23,8 +24,8 @@ func corsFamily() family {
 	return family{name: "CORS", settle: settleCORS, rows: []Annotation{
 		{Name: "enable-cors", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.boolean(&v.s.CORS.On) }},
 		{Name: "cors-allow-origin", Scope: WholeIngress, Verdict: Supported, read: readOrigins},
-		{Name: "cors-allow-methods", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.tokens(&v.s.CORS.Methods) }},
-		{Name: "cors-allow-headers", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.tokens(&v.s.CORS.Headers) }},
+		{Name: "cors-allow-methods", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.allowed(&v.s.CORS.Methods) }},
+		{Name: "cors-allow-headers", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.allowed(&v.s.CORS.Headers) }},
 		{Name: "cors-expose-headers", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.tokens(&v.s.CORS.Expose) }},
 		{Name: "cors-allow-credentials", Scope: WholeIngress, Verdict: Supported, read: func(v *value) {
 			allowed := true
@@ -33,6 +34,15 @@ func corsFamily() family {
 		}},
 		{Name: "cors-max-age", Scope: WholeIngress, Verdict: Supported, read: func(v *value) { v.integer(&v.s.CORS.MaxAge, 1, maxSeconds) }},
 	}}
+}
+
+// allowed reads methods or headers. Not all of them: ingress-nginx takes no *, which with credentials is none for browsers either.
+func (v *value) allowed(to *[]string) {
+	if slices.Contains(v.list(), "*") {
+		v.invalid("* stands for nothing here: those count that ingress-nginx allows by default")
+		return
+	}
+	v.tokens(to)
 }
 
 // readOrigins reads origins. One that is none is left out: it would be accepted by nobody's intention.

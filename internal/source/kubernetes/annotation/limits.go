@@ -14,6 +14,7 @@ type Limits struct {
 	Exempt      []string // ranges of clients that are not counted
 	RateStatus  int      // of what is over a rate
 	ConnStatus  int      // of what is over Connections
+	Key         string   // what requests are counted by, as filters have such text; "" = the client's address
 	Allow       []string // ranges; with any, others are refused
 	Deny        []string // ranges, looked at first
 }

@@ -144,10 +144,10 @@ func nginxConf(c *testCase, recs map[string]*backend, listen string) string {
 		b.WriteString("}\n")
 	}
 	if c.overTLS() {
-		fmt.Fprintf(&b, "server { listen %s ssl default_server; ssl_certificate tls.crt; ssl_certificate_key tls.key; return 404; }\n", listen)
+		fmt.Fprintf(&b, "server { listen %s ssl default_server; ssl_certificate tls.crt; ssl_certificate_key tls.key; location /healthz { return 200; } location / { return 404; } }\n", listen)
 		listen += " ssl"
 	} else {
-		fmt.Fprintf(&b, "server { listen %s default_server; return 404; }\n", listen)
+		fmt.Fprintf(&b, "server { listen %s default_server; location /healthz { return 200; } location / { return 404; } }\n", listen)
 	}
 	hosts := map[string][]location{}
 	for i := range c.ingresses {

@@ -29,6 +29,7 @@ type Settings struct {
 	Buffers   Buffers
 	Errors    Errors
 	Mirror    Mirror
+	Traces    model.RouteTracing
 	Guard     Guard // of the installation: no annotation says it
 
 	// Denied says that something that protects cannot be carried out, so that every path of the Ingress answers 503. Empty = no.
@@ -157,6 +158,10 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 			f.Verdict, f.Message = Unknown, "ingress-nginx has no annotation of this name: it has no effect"
 			continue
 		}
+		if r.unsaid(row, name, annotations) {
+			f.Verdict, f.Message = Ignored, "is empty: it counts as if it were not given"
+			continue
+		}
 		f.Verdict, f.Message = row.Verdict, row.Note
 		if name != row.Name && run.given[row.Name] != nil {
 			f.Verdict, f.Message = Ignored, row.Name+" is given too, and this is another name of it"
@@ -178,4 +183,14 @@ func (r *Reader) Read(annotations map[string]string) (Settings, []Finding) {
 		}
 	}
 	return s, found
+}
+
+// unsaid tells whether an annotation of an Ingress has an empty value, which under ingress-nginx is as good as none. A list of addresses by
+// its own name is not: it lets nobody in, unless its other name is given too.
+func (r *Reader) unsaid(row *Annotation, name string, annotations map[string]string) bool {
+	if r.forAll || annotations[r.prefix+name] != "" {
+		return false
+	}
+	list := row.Name == "allowlist-source-range" || row.Name == "denylist-source-range"
+	return !list || name != row.Name || row.Alias != "" && annotations[r.prefix+row.Alias] != ""
 }

@@ -2,9 +2,12 @@ package annotation
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"paifang/internal/model"
 )
 
 func TestTableIsWhole(t *testing.T) {
@@ -46,6 +49,29 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
+// TestEmptyValues: an annotation without a value is as good as none, as under ingress-nginx, but for lists of addresses by their own names.
+func TestEmptyValues(t *testing.T) {
+	r := NewReader("", Defaults())
+	plain, _ := r.Read(map[string]string{r.prefix + "enable-cors": "true"})
+	for _, name := range r.Names() {
+		s, found := r.Read(map[string]string{r.prefix + name: "", r.prefix + "enable-cors": "true"})
+		closes := name == "allowlist-source-range" || name == "denylist-source-range"
+		if closes != (s.Denied == name) {
+			t.Errorf("%s: denied %q", name, s.Denied)
+		}
+		if name == "enable-cors" || closes {
+			continue
+		}
+		if !reflect.DeepEqual(s, plain) || found[slices.IndexFunc(found, func(f Finding) bool { return f.Key == r.prefix+name })].Verdict != Ignored {
+			t.Errorf("%s: it acts: %+v", name, found)
+		}
+	}
+	s, _ := r.Read(map[string]string{r.prefix + "allowlist-source-range": "", r.prefix + "whitelist-source-range": "10.0.0.0/8"})
+	if s.Denied != "" || len(s.Limits.Allow) != 1 {
+		t.Errorf("the other name does not count: %+v", s.Limits)
+	}
+}
+
 // FuzzRead: no value stops the reader, each annotation has its finding, and what is said of it is one line.
 func FuzzRead(f *testing.F) {
 	r := NewReader("", Settings{})
@@ -70,3 +96,17 @@ func FuzzRead(f *testing.F) {
 }
 
 func abs(i int) int { return max(i, -(i + 1)) }
+
+// TestTracesBesideEnable: trust and name are read beside enable-opentelemetry alone, as under ingress-nginx.
+func TestTracesBesideEnable(t *testing.T) {
+	r := NewReader("", Defaults())
+	in := map[string]string{r.prefix + "opentelemetry-trust-incoming-span": "false", r.prefix + "opentelemetry-operation-name": "checkout"}
+	if s, found := r.Read(in); s.Traces != (model.RouteTracing{}) || found[0].Verdict != Ignored || found[1].Verdict != Ignored {
+		t.Errorf("%+v %+v", s.Traces, found)
+	}
+	in[r.prefix+"enable-opentelemetry"] = "true"
+	in[r.prefix+"opentelemetry-operation-name"] = "$uri"
+	if s, found := r.Read(in); s.Traces != (model.RouteTracing{Spans: model.SpansOn, Incoming: model.IncomingIgnore}) || found[1].Verdict != Invalid {
+		t.Errorf("%+v %+v", s.Traces, found)
+	}
+}

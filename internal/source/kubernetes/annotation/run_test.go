@@ -133,6 +133,9 @@ func ask(c *testCase, recs map[string]*backend, addr func(scheme string) string,
 			if err == nil {
 				err = st.awaitCopies(recs, c.hasty)
 			}
+			if err == nil {
+				err = st.awaitSpan(recs, c.hasty)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", st.at, err)
 			}
@@ -232,6 +235,57 @@ func (s *step) awaitCopies(recs map[string]*backend, hasty bool) error {
 			return err
 		}
 	}
+}
+
+// awaitSpan waits for a span like the one that is wanted.
+func (s *step) awaitSpan(recs map[string]*backend, hasty bool) error {
+	if len(s.span) == 0 {
+		return nil
+	}
+	patience := 15 * time.Second
+	if hasty {
+		patience = 300 * time.Millisecond
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		err := s.spanned(recs)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// spanned compares the last span with what is wanted: its name, its service, and its attributes.
+func (s *step) spanned(recs map[string]*backend) error {
+	for _, b := range recs {
+		if b.collector == nil {
+			continue
+		}
+		all := b.collector.Spans()
+		if len(all) == 0 {
+			break
+		}
+		last := all[len(all)-1]
+		for _, w := range s.span {
+			var got []string
+			switch w.name {
+			case "name":
+				got = []string{last.Name}
+			case "service":
+				got = []string{last.Service}
+			case "trace":
+				got = []string{last.Trace}
+			default:
+				if v, there := last.Attributes[w.name]; there {
+					got = []string{fmt.Sprint(v)}
+				}
+			}
+			if !w.fits(got) {
+				return fmt.Errorf("the span has %q, want %s", got, w)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no span")
 }
 
 // seen compares what services were asked last with what is wanted; by is the one that is meant where none is named.

@@ -35,7 +35,7 @@ func TestFlags(t *testing.T) {
 // at an API server, in datagrams, at the end of a process.
 func elsewhere(dir string) map[string]string {
 	if dir == "keys" {
-		return map[string]string{"proxy-stream-responses": "TestUDPServices", "worker-shutdown-timeout": "TestWorkerShutdownTimeout"}
+		return map[string]string{"proxy-stream-responses": "TestUDPServices", "worker-shutdown-timeout": "TestWorkerShutdownTimeout", "enable-ocsp": "TestStaplingOfAnInstallation"}
 	}
 	out := map[string]string{"udp-services-configmap": "TestUDPServices"}
 	for _, name := range []string{"validating-webhook", "validating-webhook-certificate", "validating-webhook-key"} {

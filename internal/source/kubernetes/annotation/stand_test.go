@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -29,6 +30,8 @@ import (
 	"paifang/internal/snapshot"
 	"paifang/internal/source/kubernetes/installation"
 	"paifang/internal/source/kubernetes/translate"
+	"paifang/internal/trace"
+	"paifang/internal/trace/tracetest"
 	"paifang/internal/upstream"
 )
 
@@ -147,6 +150,10 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		}
 		s.closers = append(s.closers, b.stop)
 		s.recs[x.name] = b
+		if x.how == "otlp" {
+			b.collector = tracetest.Listen(t, "127.0.0.1:0")
+			continue
+		}
 		if x.how == "cluster" { // its endpoints are not known: only its own address leads there
 			c.ports = map[string]uint16{x.name: b.endpoints[0].Addr.Port()}
 			continue
@@ -174,6 +181,10 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		text = strings.ReplaceAll(text, "clientkey()", strings.ReplaceAll(key.Reveal(), "\n", "\\n"))
 	}
 	for name, b := range s.recs {
+		if b.collector != nil {
+			host, port, _ := net.SplitHostPort(b.collector.Addr)
+			text = strings.NewReplacer("host("+name+")", host, "port("+name+")", port).Replace(text)
+		}
 		if len(b.endpoints) > 0 {
 			text = strings.ReplaceAll(text, "addr("+name+")", b.endpoints[0].Addr.String())
 		}
@@ -191,7 +202,13 @@ func newStand(t testing.TB, ca *certstest.Authority, c *testCase) (*stand, error
 		}
 	}
 	connections := l4.New(l4.Config{Sockets: sockets, Upstreams: table, DrainTimeout: 50 * time.Millisecond})
-	plane, err := httpproxy.New(httpproxy.Config{Passthrough: connections, Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
+	traces := trace.NewExporters(nil, nil)
+	s.closers = append(s.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		traces.Close(ctx)
+	})
+	plane, err := httpproxy.New(httpproxy.Config{Traces: traces, Passthrough: connections, Upstreams: table, Listeners: sockets, Filters: builtin.Kinds(), Timeouts: httpproxy.Timeouts{Drain: 50 * time.Millisecond}})
 	if err != nil {
 		s.close()
 		return nil, err

@@ -96,6 +96,9 @@ func Read(data map[string]string) (Settings, []annotation.Finding) {
 			k.read(&value{reading{strings.TrimSpace(data[name]), &found[i]}, &s})
 		}
 	}
+	if i := slices.Index(names, "enable-opentelemetry"); i >= 0 && s.Traces.On && s.Traces.Host == "" {
+		found[i].Verdict, found[i].Message = annotation.Ignored, "otlp-collector-host is not given: what tracing says in our configuration file holds, if it is there"
+	}
 	return s, found
 }
 

@@ -41,7 +41,8 @@ func tlsKeys() group {
 		ignored("ssl-early-data", "false", "early data can be replayed and is not taken"),
 		{Name: "ssl-reject-handshake", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Reject) },
 			Note: "a name is known if there is a certificate for it, and not if there is a rule; default-ssl-certificate is one for every name"},
-		ignored("enable-ocsp", "false", "OCSP responses are not stapled: authorities are giving OCSP up"),
+		{Name: "enable-ocsp", Default: "false", Verdict: annotation.Differs, read: func(v *value) { v.boolean(&v.s.Staple) },
+			Note: "a response is asked for when its certificate comes and renewed at half of its time, and never sent after its end, where ingress-nginx asks at a handshake and sends it for three days; responders at loopback, link-local and metadata addresses are not asked"},
 	}}
 }
 
@@ -110,16 +111,12 @@ func logKeys() group {
 }
 
 func traceKeys() group {
-	g := group{name: "Traces and WAF"}
+	g := group{"Traces and WAF", openTelemetryKeys()}
 	add := func(why string, names ...[2]string) {
 		for _, n := range names {
 			g.keys = append(g.keys, ignored(n[0], n[1], why))
 		}
 	}
-	add("traces are not sent", [2]string{"enable-opentelemetry", "false"}, [2]string{"opentelemetry-trust-incoming-span", "true"}, [2]string{"opentelemetry-operation-name", ""},
-		[2]string{"opentelemetry-config", "a file"}, [2]string{"otlp-collector-host", ""}, [2]string{"otlp-collector-port", "4317"}, [2]string{"otel-max-queuesize", "2048"},
-		[2]string{"otel-schedule-delay-millis", "5000"}, [2]string{"otel-max-export-batch-size", "512"}, [2]string{"otel-service-name", "nginx"}, [2]string{"otel-sampler", "AlwaysOn"},
-		[2]string{"otel-sampler-parent-based", "true"}, [2]string{"otel-sampler-ratio", "0.01"})
 	add("ingress-nginx itself has given Jaeger's own protocol up", [2]string{"jaeger-collector-host", ""}, [2]string{"jaeger-collector-port", "6831"}, [2]string{"jaeger-endpoint", ""},
 		[2]string{"jaeger-service-name", "nginx"}, [2]string{"jaeger-propagation-format", "jaeger"}, [2]string{"jaeger-sampler-type", "const"}, [2]string{"jaeger-sampler-param", "1"},
 		[2]string{"jaeger-sampler-host", "http://127.0.0.1"}, [2]string{"jaeger-sampler-port", "5778"}, [2]string{"jaeger-trace-context-header-name", "uber-trace-id"},

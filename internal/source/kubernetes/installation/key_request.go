@@ -2,6 +2,7 @@ package installation
 
 import (
 	"cmp"
+	"strings"
 
 	"paifang/internal/source/kubernetes/annotation"
 )
@@ -54,7 +55,7 @@ func redirectKeys() group {
 		same("preserve-trailing-slash", "false"),
 		same("relative-redirects", "false"),
 		same("use-port-in-redirects", "false"),
-		acts("hsts", "true", func(v *value) { v.boolean(&v.s.HSTS.On) }),
+		{Name: "hsts", Default: "true", Verdict: annotation.Differs, Note: "where forwarded headers are believed, X-Forwarded-Proto says whether the client asked over TLS; in ingress-nginx the connection does alone", read: func(v *value) { v.boolean(&v.s.HSTS.On) }},
 		acts("hsts-max-age", "31536000", func(v *value) { v.integer(&v.s.HSTS.MaxAge, 0, 10*31536000) }),
 		acts("hsts-include-subdomains", "true", func(v *value) { v.boolean(&v.s.HSTS.Subdomains) }),
 		acts("hsts-preload", "false", func(v *value) { v.boolean(&v.s.HSTS.Preload) }),
@@ -134,7 +135,8 @@ func limitKeys() group {
 		acts("limit-conn-status-code", "503", func(v *value) { v.integer(&v.s.Annotations.Limits.ConnStatus, 400, 599) }),
 		same("limit-rate", "0"),
 		same("limit-rate-after", "0"),
-		ignored("limit-conn-zone-variable", "$binary_remote_addr", "connections are counted by the client's address; a concurrency-limit filter in paifang.dev/filters has other keys"),
+		{Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Verdict: annotation.Differs, read: (*value).countedBy,
+			Note: "it is what limit-rps and limit-rpm count by too, as there; of nginx' variables it knows those of auth-signin but remote_user: requests are counted before anybody logs in"},
 	}}
 }
 
@@ -153,4 +155,18 @@ func authKeys() group {
 		global("global-auth-always-set-cookie", "false", "auth-always-set-cookie"),
 		acts("no-auth-locations", "/.well-known/acme-challenge", func(v *value) { v.paths(&v.s.NoAuth) }),
 	}}
+}
+
+// countedBy reads what limits tell requests apart by: text with variables of nginx. That of a client's address alone says what limits do
+// anyway.
+func (v *value) countedBy() {
+	text, err := annotation.RequestText(v.text)
+	switch {
+	case err != nil:
+		v.invalid("%v: requests are counted by the client's address", err)
+	case strings.Contains(text, "{user}"):
+		v.invalid("$remote_user is not known yet when requests are counted: they are by the client's address")
+	case text != "{client}":
+		v.s.Annotations.Limits.Key = text
+	}
 }

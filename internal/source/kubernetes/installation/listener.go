@@ -41,9 +41,9 @@ type Sessions struct {
 
 // Listeners is what the settings say of listeners, without class and origin.
 func (s *Settings) Listeners() model.ListenerDefaults {
-	d := model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: s.Clients, Parsing: s.Parsing, HTTP1Only: s.HTTP1Only}
+	d := model.ListenerDefaults{Trust: s.Forwarded.trust(), Clients: s.Clients, Parsing: s.Parsing, HTTP1Only: s.HTTP1Only, Tracing: s.Traces.listener()}
 	s.Buffers.limits(&d.Parsing)
-	d.TLS.Ciphers, d.TLS.RejectUnknown = s.Ciphers, s.Reject
+	d.TLS.Ciphers, d.TLS.RejectUnknown, d.TLS.Staple = s.Ciphers, s.Reject, s.Staple
 	d.TLS.SessionLife, d.TLS.NoSessions = s.Sessions.Life, !s.Sessions.Cache && !s.Sessions.Tickets
 	return d
 }

@@ -41,11 +41,13 @@ type Settings struct {
 	Ciphers   []string      // of TLS 1.2, those that are spoken here; nil = all of these
 	Sessions  Sessions      // of TLS
 	Reject    bool          // handshakes for names without a certificate
+	Staple    bool          // OCSP responses of certificates are sent with them
 	HTTP1Only bool          // HTTP/2 is not spoken
 
 	MinTLS, MaxTLS model.TLSVersion // of handshakes; "" = what the listener allows
 
 	Gzip, Brotli Compression // of answers
+	Traces       Traces
 
 	StreamIdle      time.Duration // of connections and sessions of TCP and UDP services
 	StreamTries     int           // endpoints that a connection is tried with; 0 = each once
@@ -69,6 +71,6 @@ func Defaults() Settings {
 	return Settings{
 		Annotations: annotation.Defaults(), HSTS: HSTS{On: true, MaxAge: 31536000, Subdomains: true}, RedirectCode: 308,
 		NoRedirect: []string{acme}, NoAuth: []string{acme}, StreamIdle: 10 * time.Minute, StreamResponses: 1,
-		Sessions: Sessions{Cache: true}, Gzip: gzipDefault(), Brotli: brotliDefault(),
+		Sessions: Sessions{Cache: true}, Gzip: gzipDefault(), Brotli: brotliDefault(), Traces: tracesDefault(),
 	}
 }

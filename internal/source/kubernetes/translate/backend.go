@@ -32,7 +32,7 @@ func (b *builder) backend(o *stored, at string, backend networkingv1.IngressBack
 	}
 	v := svc.Value.(*corev1.Service)
 	if b.refusesExternal(v) {
-		return refuse(".service.name", model.CodeUnsupported, "service %s/%s is of type ExternalName, which is not supported", ns, name)
+		return refuse(".service.name", model.CodeUnsupported, "service %s/%s is of type ExternalName, which only a cluster looks up", ns, name)
 	}
 	want := backend.Service.Port
 	for _, p := range servicePorts(v) {

@@ -50,7 +50,7 @@ func TestControllerInAFile(t *testing.T) {
 		args := kind + " ingress-nginx/controller (nginx.yaml:12) "
 		keys := "ConfigMap ingress-nginx/settings (nginx.yaml:21) "
 		want := []string{
-			keys + "setting-served data.hsts", keys + "setting-ignored data.worker-processes", args + "invalid --tcp-services-configmap",
+			keys + "setting-differs data.hsts", keys + "setting-ignored data.worker-processes", args + "invalid --tcp-services-configmap",
 			args + "setting-ignored --v", args + "setting-served --configmap", args + "setting-served --tcp-services-configmap",
 		}
 		slices.Sort(want)

@@ -57,6 +57,7 @@ func effects() []func(*draft) {
 		(*draft).again,
 		(*draft).gathered,
 		(*draft).spelled,
+		(*draft).traced,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,6 +98,7 @@ func (d *draft) confine(s *model.FilterSpec) error {
 			return errLoopback
 		case strings.EqualFold(key, "redis"):
 			if redis, ok := value.(map[string]any); ok {
+				maps.DeleteFunc(redis, func(name string, _ any) bool { return strings.EqualFold(name, "outside") }) // each of which would count
 				redis["outside"] = !d.store.opt.Loopback
 			}
 		case strings.EqualFold(key, "group"), strings.EqualFold(key, "name") && s.Kind == "circuit-breaker":

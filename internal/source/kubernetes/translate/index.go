@@ -19,6 +19,7 @@ import (
 //	canary/HOST             those of them that are canaries
 //	regex/HOST              those of them that make every path of the host an expression under ingress-nginx
 //	tlshost/HOST            Ingresses that name a certificate for a host
+//	tlsrule/HOST            Ingresses with a rule for a host, and a section on TLS
 //	secret/NS/NAME          Ingresses whose TLS names a Secret
 //	classes                 IngressClasses
 //	selector/NS/LABEL=VALUE Services whose selector's first label this is
@@ -87,6 +88,9 @@ func (s *Store) ingressFacts(v *networkingv1.Ingress) []string {
 		}
 		if makesRegex(v, &set.Rewrite, h) {
 			facts = append(facts, "regex/"+h)
+		}
+		if len(v.Spec.TLS) > 0 {
+			facts = append(facts, "tlsrule/"+h)
 		}
 	}
 	for _, h := range tlsNames(v) {

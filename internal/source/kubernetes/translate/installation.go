@@ -125,6 +125,7 @@ func (b *builder) installation(part string) {
 	case partVersions:
 		b.versions()
 	case partBackend:
+		b.healthy()
 		b.wholeBackend()
 	case partTCP:
 		b.streams(b.store.opt.Installed.TCP, model.TCP)

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -102,5 +103,54 @@ spec:
 	}
 	if !said {
 		t.Error("nobody is told that the ConfigMap is gone")
+	}
+}
+
+// TestTracesChangeAtRunTime: a ConfigMap that names a collector, or another one, is a change of what listeners do, and what was said of
+// an Ingress that had asked for traces in vain goes. Where listeners name one themselves nothing is said.
+func TestTracesChangeAtRunTime(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		flags := installation.NoFlags()
+		flags.ConfigMap = "ingress-nginx/settings"
+		s := New(Options{Source: "test", AdoptNginx: true, Traced: own, Installed: &Installed{Flags: flags}})
+		putAll(t, s, "all.yaml", []byte(`apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop, annotations: {nginx.ingress.kubernetes.io/enable-opentelemetry: "true"}}
+spec:
+  ingressClassName: nginx
+  rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: order, port: {number: 80}}}}]}}]
+`))
+		seen := map[string]*model.Objects{}
+		put := func(data map[string]string) (listeners model.Tracing, inVain bool) {
+			t.Helper()
+			if err := s.Put(settingsMap(data)); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range s.Changed() {
+				seen[g.Key] = g.Objects
+			}
+			for _, o := range seen {
+				if o == nil {
+					continue
+				}
+				for _, d := range o.ListenerDefaults {
+					if d.Tracing != (model.Tracing{}) {
+						listeners = d.Tracing
+					}
+				}
+				for _, d := range o.Diagnostics {
+					inVain = inVain || d.Code == model.CodeAnnotationIgnored && strings.Contains(d.Message, "nobody is named who takes spans")
+				}
+			}
+			return listeners, inVain
+		}
+		if got, inVain := put(nil); got != (model.Tracing{}) || inVain == own {
+			t.Errorf("own %v: %+v, in vain %v", own, got, inVain)
+		}
+		for _, host := range []string{"otel", "other"} {
+			if got, inVain := put(map[string]string{"otlp-collector-host": host}); got.Collector != "grpc://"+host+":4317" || inVain {
+				t.Errorf("own %v: %+v, in vain %v", own, got, inVain)
+			}
+		}
 	}
 }

@@ -18,12 +18,23 @@ func (b *builder) installedBackend() (o *stored, p corev1.ServicePort, code mode
 	}
 	v := o.Value.(*corev1.Service)
 	if b.refusesExternal(v) {
-		return nil, p, model.CodeUnsupported, "service " + svc + " is of type ExternalName, which is not supported"
+		return nil, p, model.CodeUnsupported, "service " + svc + " is of type ExternalName, which only a cluster looks up"
 	}
 	if len(v.Spec.Ports) == 0 {
 		return nil, p, model.CodePortMissing, "service " + svc + " has no port"
 	}
 	return o, v.Spec.Ports[0], "", ""
+}
+
+// healthPath is what load balancers ask an address of ingress-nginx for.
+const healthPath = "/healthz"
+
+// healthy is what the server for hosts that nobody has answers them.
+func (b *builder) healthy() {
+	b.out.Routes = append(b.out.Routes, model.Route{
+		ID: "installation/healthz", Origin: b.installedOrigin(), Attach: []model.Class{b.store.opt.Attach}, Priority: b.store.opt.Priority,
+		Match: model.Match{Path: model.PathMatch{Kind: model.PathStart, Value: healthPath}}, Action: model.Respond{Status: 200},
+	})
 }
 
 // wholeBackend is --default-backend-service, for requests for a host that nobody has.

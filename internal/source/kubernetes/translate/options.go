@@ -29,7 +29,9 @@ type Options struct {
 	Resolved bool
 	// Loopback says that services which decide about requests (auth-url) may be on this machine.
 	Loopback bool
-	Zone     string // of this process: of the zones that an endpoint is meant for, it is told if it is one
+	// Traced says that listeners name somebody who takes spans of traces, whatever an installation says.
+	Traced bool
+	Zone   string // of this process: of the zones that an endpoint is meant for, it is told if it is one
 	// Annotations is what the names of annotations begin with that are read as those of ingress-nginx; default
 	// annotation.DefaultPrefix. Defaults is what holds where an Ingress says nothing and its class behaves as ingress-nginx;
 	// default annotation.Defaults.

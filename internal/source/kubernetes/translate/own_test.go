@@ -63,6 +63,7 @@ func TestFiltersOfAnIngressAreConfined(t *testing.T) {
 		{`{kind: circuit-breaker, config: {name: pay, minimum: 3}}`, false, `{"minimum":3,"name":"shop/pay"}`},
 		{`{kind: rate-limit, config: {requests: 5, group: pub}}`, false, `{"group":"shop/pub","requests":5}`},
 		{`{kind: rate-limit, config: {requests: 5, redis: {addresses: ["r:1"], outside: false}}}`, false, `{"redis":{"addresses":["r:1"],"outside":true},"requests":5}`},
+		{`{kind: rate-limit, config: {requests: 5, redis: {addresses: ["r:1"], outside: false, outſide: false, OUTSIDE: false}}}`, false, `{"redis":{"addresses":["r:1"],"outside":true},"requests":5}`},
 		{`{kind: rewrite-response-header, config: {name: X-A, pattern: a}}`, false, `{"name":"X-A","pattern":"a"}`},
 	} {
 		s := New(Options{Source: "test", TakeUnclassed: true, Loopback: c.loopback})

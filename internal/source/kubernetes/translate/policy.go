@@ -37,15 +37,19 @@ func (d *draft) cors() {
 }
 
 // limits are limit-connections, limit-rpm and limit-rps, in the order in which they are looked at. All paths of an Ingress
-// count together.
+// count together. As in nginx, a request of which there is nothing to count it by passes.
 func (d *draft) limits() {
 	l := &d.set.Limits
+	key := settings{"ipv6": 128}
+	if l.Key != "" {
+		key = settings{"by": "text", "text": l.Key, "without": "pass"}
+	}
 	limit := func(kind string, requests, status int, more settings) {
 		if requests == 0 {
 			return
 		}
 		more["requests"], more["status"], more["scope"], more["exempt"] = requests, status, "object", l.Exempt
-		more["key"] = settings{"ipv6": 128}
+		more["key"] = key
 		d.filter(kind, more)
 	}
 	limit("concurrency-limit", l.Connections, l.ConnStatus, settings{})

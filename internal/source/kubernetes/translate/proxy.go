@@ -42,3 +42,6 @@ func (d *draft) again() {
 	}
 	d.forward(func(f *model.Forward) { f.Retry = retry })
 }
+
+// traced is enable-opentelemetry and what stands beside it.
+func (d *draft) traced() { d.route.Tracing = d.set.Traces }

@@ -7,6 +7,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
+	"paifang/internal/http1"
 	"paifang/internal/model"
 	"paifang/internal/source/kubernetes/annotation"
 )
@@ -48,7 +49,8 @@ func (d *draft) secured() {
 	}
 }
 
-// certified tells whether some Ingress names a certificate for a host.
+// certified tells whether some Ingress names a certificate for a host. Under ingress-nginx any section on TLS does so for all hosts of its
+// Ingress: where it names none for one of them, that is the default certificate.
 func (b *builder) certified(host string) bool {
 	if host == "" {
 		return false
@@ -60,6 +62,11 @@ func (b *builder) certified(host string) bool {
 	for _, n := range names {
 		for _, o := range b.find("tlshost/" + n) {
 			if b.class(o.Value.(*networkingv1.Ingress)) == served {
+				return true
+			}
+		}
+		for _, o := range b.find("tlsrule/" + n) {
+			if v := o.Value.(*networkingv1.Ingress); b.class(v) == served && b.likeNginx(v) && !b.isCanary(v) {
 				return true
 			}
 		}
@@ -166,9 +173,10 @@ func (d *draft) slashed(o *stored, id string) {
 	r.Match.Path = model.PathMatch{Kind: model.PathPattern, Value: strings.TrimSuffix(d.path.Path, "/"), Strict: true}
 	r.Priority++
 	own := *d
-	to := redirection{Status: 301, Path: d.path.Path}
+	path := http1.EncodePath(d.path.Path)
+	to := redirection{Status: 301, Path: path}
 	if d.set.Redirect.Relative {
-		to = redirection{Status: 301, Location: d.path.Path, KeepQuery: true}
+		to = redirection{Status: 301, Location: path, KeepQuery: true}
 	}
 	own.place(r, to)
 }

@@ -96,7 +96,7 @@ func (b *builder) service(k Key) {
 	}
 	v := o.Value.(*corev1.Service)
 	if b.refusesExternal(v) {
-		b.diagnose(o, "spec.type", model.Warning, model.CodeUnsupported, "ExternalName is not supported: what names this service is answered with 503")
+		b.diagnose(o, "spec.type", model.Warning, model.CodeUnsupported, "ExternalName is looked up in a cluster only, and not here: what names this service is answered with 503")
 		return
 	}
 	for _, p := range listedPorts(v) {

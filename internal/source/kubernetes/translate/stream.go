@@ -41,7 +41,7 @@ func (b *builder) stream(o *stored, at string, s installation.Stream, protocol m
 	}
 	v := svc.Value.(*corev1.Service)
 	if b.refusesExternal(v) {
-		b.diagnose(o, at, model.Error, model.CodeUnsupported, "service %s/%s is of type ExternalName, which is not supported: port %d is not served", s.Namespace, s.Service, s.Port)
+		b.diagnose(o, at, model.Error, model.CodeUnsupported, "service %s/%s is of type ExternalName, which only a cluster looks up: port %d is not served", s.Namespace, s.Service, s.Port)
 		return
 	}
 	p, found := streamPort(v, s, protocol)

@@ -35,6 +35,9 @@ func (b *builder) tls(secret Key) {
 			}
 			hosts = append(hosts, named...)
 		}
+		if b.likeNginx(v) {
+			hosts = append(hosts, b.covered(v, secret)...)
+		}
 	}
 	if first == nil {
 		return
@@ -83,6 +86,49 @@ func (b *builder) tlsHosts(o *stored, field string, v *networkingv1.Ingress, t n
 		}
 	}
 	return out
+}
+
+// covered are the hosts of an Ingress that its TLS names no certificate for, and that the one in a Secret is good for: under ingress-nginx
+// the first Secret that is has them.
+func (b *builder) covered(v *networkingv1.Ingress, secret Key) []model.Host {
+	named := map[string]bool{}
+	for _, t := range v.Spec.TLS {
+		if len(t.Hosts) == 0 && t.SecretName != "" {
+			return nil // it names all of them
+		}
+		for _, h := range t.Hosts {
+			named[strings.ToLower(h)] = true
+		}
+	}
+	var out []model.Host
+	for _, h := range ingressHosts(v) {
+		if h == "" || named[h] || invalidHost(h) != "" {
+			continue
+		}
+		for _, t := range v.Spec.TLS {
+			if k := (Key{KindSecret, secret.Namespace, t.SecretName}); t.SecretName != "" && b.goodFor(k, h) {
+				if k == secret {
+					out = append(out, model.Host(h))
+				}
+				break
+			}
+		}
+	}
+	return out
+}
+
+// goodFor tells whether the certificate in a Secret is one for a host.
+func (b *builder) goodFor(secret Key, host string) bool {
+	o := b.get(secret)
+	if o == nil {
+		return false
+	}
+	chain, key, _, _ := b.keyPair(o)
+	if chain == "" {
+		return false
+	}
+	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
+	return err == nil && pair.Leaf.VerifyHostname(host) == nil
 }
 
 func hostList(hosts []model.Host) string {

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,5 +92,63 @@ spec: {tls: {mode: always, clientSecret: shop/shop-tls}}
 	check("broken from the start", "", "do not load")
 	if len(s.pairs) != 0 {
 		t.Errorf("%d pairs are kept for nobody", len(s.pairs))
+	}
+}
+
+// TestCertificateOfItsOwnNames: under ingress-nginx a host that the section on TLS does not name has the first certificate of its Ingress
+// that is for it, and is sent to https whether there is one or not.
+func TestCertificateOfItsOwnNames(t *testing.T) {
+	chain, key := keyPEM(t)
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, "\n", `\n`) + `"` }
+	objects := `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec:
+  ingressClassName: nginx
+  tls:
+  - {hosts: ["*.shop.test"], secretName: missing}
+  - {hosts: [bare.shop.test]}
+  - {hosts: [other.test], secretName: shop-tls}
+  - {hosts: [other.test], secretName: again-tls}
+  rules:
+  - {host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}
+  - {host: elsewhere.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {ports: [{port: 80}]}
+`
+	for _, name := range []string{"shop-tls", "again-tls"} {
+		objects += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: " + name + ", namespace: shop}\ntype: kubernetes.io/tls\nstringData: {tls.crt: " + quote(chain) + ", tls.key: " + quote(key) + "}\n"
+	}
+	for _, c := range []struct{ behavior, shop, again, sent string }{
+		{behaviorNginx, "other.test shop.test", "other.test", "elsewhere.test shop.test"},
+		{behaviorSpec, "other.test", "other.test", ""},
+	} {
+		s := New(Options{Source: "test", Controller: "paifang.dev/controller"})
+		manifests(t, s, "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx, annotations: {paifang.dev/behavior: "+c.behavior+"}}\nspec: {controller: paifang.dev/controller}\n---\n"+objects)
+		got := map[string]string{}
+		var sent []string
+		for _, g := range s.All() {
+			for _, crt := range g.Objects.Certificates {
+				var hosts []string
+				for _, h := range crt.Hosts {
+					hosts = append(hosts, string(h))
+				}
+				slices.Sort(hosts)
+				got[crt.Secret] = strings.Join(hosts, " ")
+			}
+			for _, r := range g.Objects.Routes {
+				if slices.ContainsFunc(r.Filters, func(f model.FilterSpec) bool { return f.Kind == "redirect" }) {
+					sent = append(sent, string(r.Hosts[0]))
+				}
+			}
+		}
+		slices.Sort(sent)
+		if got["shop/shop-tls"] != c.shop || got["shop/again-tls"] != c.again || strings.Join(sent, " ") != c.sent {
+			t.Errorf("%s: certificates %v, sent to https: %v", c.behavior, got, sent)
+		}
 	}
 }

@@ -25,6 +25,9 @@ func (b *builder) verdicts(o *stored, v *networkingv1.Ingress) {
 		if set.Redirect.WWW && f.Key == b.store.reader.Prefix()+wwwAnnotation && f.Verdict == annotation.Supported {
 			f.Verdict, f.Message = b.wwwVerdict(v)
 		}
+		if f.Key == b.store.reader.Prefix()+tracesAnnotation && set.Traces.Spans == model.SpansOn && !b.store.opt.Traced && b.store.set.Traces.Host == "" {
+			f.Verdict, f.Message = annotation.Ignored, "nobody is named who takes spans: give otlp-collector-host in the ConfigMap, or tracing.collector in the configuration file"
+		}
 		severity, code := severityOf(f.Verdict)
 		message := f.Message
 		switch f.Verdict {
@@ -39,6 +42,8 @@ func (b *builder) verdicts(o *stored, v *networkingv1.Ingress) {
 		b.diagnose(o, annotationField(f.Key), severity, code, "%s", message)
 	}
 }
+
+const tracesAnnotation = "enable-opentelemetry"
 
 // severityOf is how bad a verdict is for whoever relies on the annotation.
 func severityOf(v annotation.Verdict) (model.Severity, model.Code) {

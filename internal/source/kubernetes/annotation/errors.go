@@ -32,7 +32,11 @@ func readErrors(v *value) {
 		}
 		all = append(all, model.StatusRange{From: n, To: n})
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) > 0:
+	case v.forAll: // the default
+		v.same()
+	default:
 		v.invalid("is empty: it has no effect")
 		return
 	}

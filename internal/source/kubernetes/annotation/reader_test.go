@@ -66,6 +66,10 @@ func TestEmptyValues(t *testing.T) {
 			t.Errorf("%s: it acts: %+v", name, found)
 		}
 	}
+	all := NewDefaultsReader()
+	if s, found := all.Read(map[string]string{all.prefix + "custom-http-errors": ""}); found[0].Verdict != Supported || len(s.Errors.Statuses) > 0 {
+		t.Errorf("of the installation it is the default: %+v", found)
+	}
 	s, _ := r.Read(map[string]string{r.prefix + "allowlist-source-range": "", r.prefix + "whitelist-source-range": "10.0.0.0/8"})
 	if s.Denied != "" || len(s.Limits.Allow) != 1 {
 		t.Errorf("the other name does not count: %+v", s.Limits)

@@ -29,7 +29,7 @@ type target struct {
 // origin starts the server behind all.
 func origin(t *testing.T) string {
 	t.Helper()
-	at := free(t)
+	at := free(t, 1)[0]
 	start(t, exec.Command(self, at), roleVariable+"=origin")
 	answers(t, at)
 	return at
@@ -38,7 +38,8 @@ func origin(t *testing.T) string {
 // paifang starts the product with a route to the origin, and otherwise as it is.
 func paifang(t *testing.T, behind string) *target {
 	t.Helper()
-	dir, p := t.TempDir(), &target{name: "Paifang", clear: free(t), secure: free(t)}
+	dir, at := t.TempDir(), free(t, 3)
+	p := &target{name: "Paifang", clear: at[0], secure: at[1]}
 	write(t, filepath.Join(dir, "objects.yaml"), fmt.Sprintf(`apiVersion: paifang.dev/v1
 kind: Upstream
 metadata: {name: behind}
@@ -64,7 +65,7 @@ spec:
 	write(t, file, fmt.Sprintf(`admin: {address: %q}
 sources: {manifests: [%q]}
 gateway: {http: %q, https: %q, service: "-"}
-`, free(t), filepath.Join(dir, "objects.yaml"), p.clear, p.secure))
+`, at[2], filepath.Join(dir, "objects.yaml"), p.clear, p.secure))
 	p.pid = start(t, exec.Command(binary, "serve", "-c", file))
 	answers(t, p.clear)
 	return p
@@ -79,7 +80,8 @@ func haproxy(t *testing.T, behind string) *target {
 			return nil
 		}
 	}
-	dir, h := t.TempDir(), &target{name: "HAProxy", clear: free(t), secure: free(t)}
+	dir, at := t.TempDir(), free(t, 2)
+	h := &target{name: "HAProxy", clear: at[0], secure: at[1]}
 	certificate(t, filepath.Join(dir, "both.pem"))
 	file := filepath.Join(dir, "haproxy.cfg")
 	write(t, file, fmt.Sprintf(`global
@@ -207,13 +209,17 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// free is an address that nobody listens on at the moment.
-func free(t *testing.T) string {
+// free are addresses that nobody listens on at the moment, each with a port of its own.
+func free(t *testing.T, n int) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	all := make([]string, n)
+	for i := range all {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // once all are chosen
+		all[i] = ln.Addr().String()
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return all
 }

@@ -155,7 +155,7 @@ func TestNobodyAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		addrs []string
 		code  codes.Code
-	}{"no endpoint": {nil, codes.Unavailable}, "no server there": {[]string{free(t)}, codes.Unavailable}} {
+	}{"no endpoint": {nil, codes.Unavailable}, "no server there": {free(t, 1), codes.Unavailable}} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, c.addrs...)
 			_, err := testgrpc.NewTestServiceClient(s.dial()).EmptyCall(context.Background(), &testgrpc.Empty{})

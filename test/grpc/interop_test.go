@@ -97,7 +97,7 @@ func TestInterop(t *testing.T) {
 // TestCasesCanFail: a case that goes wrong is seen.
 func TestCasesCanFail(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), caseVariable+"=empty_unary", addrVariable+"="+free(t))
+	cmd.Env = append(os.Environ(), caseVariable+"=empty_unary", addrVariable+"="+free(t, 1)[0])
 	if out, err := cmd.CombinedOutput(); err == nil {
 		t.Errorf("%s", out)
 	}

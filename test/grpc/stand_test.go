@@ -59,7 +59,8 @@ type stand struct {
 // start runs Paifang with a list "servers" of these addresses behind the route "/".
 func start(t *testing.T, addrs ...string) *stand {
 	t.Helper()
-	s := &stand{t: t, dir: t.TempDir(), clear: free(t), secure: free(t), admin: free(t)}
+	at := free(t, 3)
+	s := &stand{t: t, dir: t.TempDir(), clear: at[0], secure: at[1], admin: at[2]}
 	s.routes(1, addrs...)
 	s.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nsources: {manifests: [%q]}\ngateway: {http: %q, https: %q, service: \"-\"}\n",
 		s.admin, filepath.Join(s.dir, "objects"), s.clear, s.secure))
@@ -187,15 +188,19 @@ func serve(t *testing.T, s testgrpc.TestServiceServer) *server {
 	return srv
 }
 
-// free is an address that nobody listens on at the moment.
-func free(t *testing.T) string {
+// free are addresses that nobody listens on at the moment, each with a port of its own.
+func free(t *testing.T, n int) []string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	all := make([]string, n)
+	for i := range all {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // once all are chosen
+		all[i] = ln.Addr().String()
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return all
 }
 
 func eventually(t testing.TB, ok func() bool) {

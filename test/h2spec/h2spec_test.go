@@ -177,7 +177,8 @@ func paifang(t *testing.T) (clear, secure string) {
 	t.Cleanup(func() { srv.Close(); wg.Wait() })
 
 	dir := t.TempDir()
-	clear, secure, admin := free(t), free(t), free(t)
+	at := free(t, 3)
+	clear, secure, admin := at[0], at[1], at[2]
 	write(t, filepath.Join(dir, "objects.yaml"), fmt.Sprintf(`apiVersion: paifang.dev/v1
 kind: Upstream
 metadata: {name: behind}
@@ -260,12 +261,19 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-// free is an address that nobody listens on at the moment.
-func free(t *testing.T) string {
+// free are addresses that nobody listens on at the moment, each with a port of its own.
+func free(t *testing.T, n int) []string {
 	t.Helper()
-	ln := listen(t)
-	defer ln.Close()
-	return ln.Addr().String()
+	all := make([]string, n)
+	for i := range all {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // once all are chosen
+		all[i] = ln.Addr().String()
+	}
+	return all
 }
 
 // config has a certificate of its own.

@@ -40,7 +40,10 @@ type settings struct {
 
 func newServer(t *testing.T, s settings) *server {
 	t.Helper()
-	v := &server{t: t, dir: scratch(t), port: portPair(t), admin: free(t)}
+	v := &server{t: t, dir: scratch(t), port: portPair(t)}
+	for v.admin == "" || strings.HasSuffix(v.admin, fmt.Sprint(":", v.port)) || strings.HasSuffix(v.admin, fmt.Sprint(":", v.port+1000)) {
+		v.admin = free(t, 1)[0]
+	}
 	v.write("paifang.yaml", fmt.Sprintf("admin: {address: %q}\nregistry:\n  http: 127.0.0.1:%d\n  grpc: 127.0.0.1:%d\n  allow: [127.0.0.0/8]\n  auth: %q\n%s%s",
 		v.admin, v.port, v.port+1000, cmp.Or(s.auth, "off"), s.registry, s.top))
 	for name, text := range s.files {
@@ -165,22 +168,26 @@ func (v *server) beat(t *testing.T, namespace, service, addr string) {
 	v.call(t, "PUT", "/v1/ns/instance/beat", "namespaceId", namespace, "serviceName", service, "ip", host, "port", port)
 }
 
-// free is an address that nobody listens on at the moment.
-func free(t *testing.T) string {
+// free are addresses that nobody listens on at the moment, each with a port of its own.
+func free(t *testing.T, n int) []string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	all := make([]string, n)
+	for i := range all {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // once all are chosen
+		all[i] = ln.Addr().String()
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return all
 }
 
 // portPair is a free port with a free one 1000 above it.
 func portPair(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		_, text, _ := net.SplitHostPort(free(t))
+		_, text, _ := net.SplitHostPort(free(t, 1)[0])
 		port, _ := strconv.Atoi(text)
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1000))
 		if err == nil {

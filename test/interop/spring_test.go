@@ -18,7 +18,7 @@ func TestSpringBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway := free(t)
+	gateway := free(t, 1)[0]
 	v := newServer(t, settings{top: fmt.Sprintf("gateway: {http: %q, service: \"-\"}\nsources: {routes: [routes.yml]}\n", gateway), files: map[string]string{"routes.yml": `
 spring:
   cloud:

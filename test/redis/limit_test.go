@@ -48,15 +48,19 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// free is an address that nobody listens on now.
-func free(t *testing.T) string {
+// free are addresses that nobody listens on at the moment, each with a port of its own.
+func free(t *testing.T, n int) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	all := make([]string, n)
+	for i := range all {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ln.Close() }() // once all are chosen
+		all[i] = ln.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return all
 }
 
 // start runs a program until the test ends, or the function that it returns is called.
@@ -97,7 +101,7 @@ func redis(t *testing.T, secure ...string) (address string, kill func()) {
 	if err != nil {
 		t.Skip("redis-server is not there: install the Debian package redis-server")
 	}
-	address = free(t)
+	address = free(t, 1)[0]
 	host, port, _ := net.SplitHostPort(address)
 	args := []string{"--bind", host, "--port", port}
 	if len(secure) > 0 {
@@ -118,7 +122,8 @@ func redis(t *testing.T, secure ...string) (address string, kill func()) {
 // Redis is YAML.
 func gateway(t *testing.T, redis, behind, more string) string {
 	t.Helper()
-	dir, at := t.TempDir(), free(t)
+	dir, own := t.TempDir(), free(t, 2)
+	at, admin := own[0], own[1]
 	limited := func(name, failing string) string {
 		return fmt.Sprintf(`---
 apiVersion: paifang.dev/v1
@@ -147,7 +152,7 @@ spec:
   endpoints: [{addr: %q}]
 %s%s`, behind, limited("local", "local"), limited("refuse", "refuse")))
 	file := filepath.Join(dir, "paifang.yaml")
-	write(t, file, fmt.Sprintf("admin: {address: %q}\nsources: {manifests: [%q]}\ngateway: {http: %q, service: \"-\"}\n", free(t), filepath.Join(dir, "objects.yaml"), at))
+	write(t, file, fmt.Sprintf("admin: {address: %q}\nsources: {manifests: [%q]}\ngateway: {http: %q, service: \"-\"}\n", admin, filepath.Join(dir, "objects.yaml"), at))
 	start(t, binary, "serve", "-c", file)
 	within(t, 20*time.Second, "the gateway serves", func() bool { return status(at, "/local") != 0 })
 	return at

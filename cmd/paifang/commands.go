@@ -20,7 +20,6 @@ import (
 	"paifang/internal/cli"
 	"paifang/internal/example"
 	"paifang/internal/source/springgw"
-	"paifang/internal/turn"
 	"paifang/internal/up"
 )
 
@@ -116,9 +115,6 @@ func serveCommand() *cobra.Command {
 			a, err := app.New(cfg, app.Options{Name: name, Self: self, Log: c.ErrOrStderr(), Dir: dir})
 			if err != nil {
 				return err
-			}
-			if err := turn.Take(turn.Short); err != nil {
-				_, _ = fmt.Fprintln(c.ErrOrStderr(), "serve: waits for processors as any program does:", err)
 			}
 			ctx := c.Context()
 			if untilEOF {

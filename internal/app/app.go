@@ -37,6 +37,7 @@ import (
 	"paifang/internal/source/springgw"
 	"paifang/internal/telemetry"
 	"paifang/internal/trace"
+	"paifang/internal/turn"
 	"paifang/internal/upstream"
 )
 
@@ -239,6 +240,9 @@ func (a *App) buildAdmin() error {
 
 // Run runs the process until ctx ends and returns when everything has ended. A part that cannot go on ends the others.
 func (a *App) Run(outer context.Context) error {
+	if err := turn.Take(turn.Short); err != nil {
+		a.log.Info("the system does not grant short turns on a processor", "err", err)
+	}
 	ctx, fail := context.WithCancelCause(outer)
 	defer fail(nil)
 	// What runs below ends in the order of shutdown, not all at once when ctx does.
